@@ -1,0 +1,126 @@
+//! What pinhole has to say: one finding, one cause.
+
+use crate::source::Span;
+
+/// How bad a finding is. The order is that of weight.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Probably wrong.
+    Warning,
+    /// Wrong: something is broken or dangerous.
+    Error,
+}
+
+impl Severity {
+    /// The word that reports print.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// A place that a finding points at besides its main one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is to be seen there: lower case, no full stop.
+    pub message: String,
+}
+
+/// A row of the catalog that a finding is about.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct RequirementRef {
+    /// The device's name in the site file, or its address.
+    pub device: String,
+    /// The product's name in the catalog.
+    pub product: String,
+    /// The table of the product's port guide, such as `1-1`.
+    pub table: String,
+    /// The row's own name, where several rows share a service.
+    pub row: Option<String>,
+    /// The service tag, such as `q931`.
+    pub service: String,
+    /// `tcp`, `udp` or `icmp`.
+    pub transport: String,
+    /// The ports that the row needs.
+    pub ports: Vec<[u16; 2]>,
+    /// The part of them that is blocked (or may be).
+    pub blocked: Vec<[u16; 2]>,
+}
+
+/// One finding.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// The lint's code, such as `PH101`.
+    pub code: &'static str,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// One line: lower case, no full stop, no advice.
+    pub message: String,
+    /// The place that decides; `None` only where there is no text to point at.
+    pub span: Option<Span>,
+    /// What is to be seen at the main place: lower case, no full stop.
+    pub label: String,
+    /// Other places that matter.
+    pub related: Vec<Label>,
+    /// What people will notice, in whole sentences; empty where nobody will.
+    pub notice: String,
+    /// What to change, in whole sentences.
+    pub help: String,
+    /// Devices concerned, by name.
+    pub devices: Vec<String>,
+    /// Rows of the catalog concerned.
+    pub requirements: Vec<RequirementRef>,
+    /// Names of the unknown conditions that the finding rests on; empty where it holds in any case.
+    pub depends_on: Vec<String>,
+}
+
+impl Finding {
+    /// A finding with its code, severity, message and main place; the rest is empty.
+    pub fn new(code: &'static str, severity: Severity, span: Option<Span>, message: impl Into<String>) -> Self {
+        Finding {
+            code,
+            severity,
+            message: message.into(),
+            span,
+            label: String::new(),
+            related: Vec::new(),
+            notice: String::new(),
+            help: String::new(),
+            devices: Vec::new(),
+            requirements: Vec::new(),
+            depends_on: Vec::new(),
+        }
+    }
+
+    /// Sets what is to be seen at the main place.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Adds another place.
+    pub fn related(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.related.push(Label { span, message: message.into() });
+        self
+    }
+
+    /// Sets what people will notice.
+    pub fn notice(mut self, notice: impl Into<String>) -> Self {
+        self.notice = notice.into();
+        self
+    }
+
+    /// Sets what to change.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+}

@@ -1,0 +1,17 @@
+//! pinhole checks firewall configurations against the ports that video-conferencing products need.
+//!
+//! ```text
+//! bytes ──source──▶ text ──dialect::X::parse──▶ syntax tree ──dialect::X::lower──▶ model::Ruleset ─┐
+//!                                                                                                  ├─▶ analysis ─▶ lint ─▶ Finding ─▶ report
+//! rules/ ──catalog──▶ Product, Requirement ──┐                                                      │
+//! pinhole.toml ──site──▶ Zone, Firewall, Device ──site::flows──▶ Flow ──────────────────────────────┘
+//! ```
+//!
+//! Dependencies run one way: `packet`, `source` and `finding` at the bottom, then `model`, `dialect`,
+//! `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each other;
+//! `report` never imports `lint`.
+
+pub mod cli;
+pub mod dialect;
+pub mod finding;
+pub mod source;

@@ -1,0 +1,224 @@
+//! Files, byte spans and line numbers.
+//!
+//! All files of one run lie in one address space: a [`Span`] is a pair of `u32` offsets that also
+//! tells the file, so that rules carry eight bytes and no name.
+
+use std::path::{Path, PathBuf};
+
+/// A half-open range of bytes `[start, end)` in the address space of a [`SourceMap`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The span from `start` to `end`, both offsets in the source map's address space.
+    pub fn new(start: u32, end: u32) -> Self {
+        Self { start, end: end.max(start) }
+    }
+
+    /// The smallest span that holds both.
+    pub fn to(self, other: Span) -> Span {
+        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+/// Names one file of a [`SourceMap`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SourceId(u32);
+
+/// One file: its name as the user gave it, and its text.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// The path as it is shown to the user; `<stdin>` for standard input.
+    pub path: PathBuf,
+    /// The text. Bytes that are not UTF-8 stand here as `?`, byte for byte, and are listed in
+    /// [`SourceFile::damage`], so that offsets stay those of the file.
+    pub text: String,
+    /// Offset of the first byte in the map's address space.
+    pub base: u32,
+    /// Where the file held NUL bytes or bytes that are not UTF-8: neighbouring ones are one span.
+    pub damage: Vec<Span>,
+    line_starts: Vec<u32>,
+}
+
+/// A place for people: line and column count from 1, columns count characters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl SourceFile {
+    /// The span of the whole file.
+    pub fn span(&self) -> Span {
+        Span::new(self.base, self.base + self.text.len() as u32)
+    }
+
+    /// The line and column of an offset of the map's address space.
+    pub fn place(&self, offset: u32) -> Place {
+        let local = offset.saturating_sub(self.base).min(self.text.len() as u32);
+        let line = self.line_starts.partition_point(|start| *start <= local) - 1;
+        let mut at = local as usize;
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        let column = self.text[self.line_starts[line] as usize..at].chars().count();
+        Place { line: line as u32 + 1, column: column as u32 + 1 }
+    }
+
+    /// The span of line `line` (from 1), without its line end; the last line where there are fewer.
+    pub fn line_span(&self, line: u32) -> Span {
+        let index = (line.max(1) as usize - 1).min(self.line_starts.len() - 1);
+        let start = self.line_starts[index] as usize;
+        let end = self.line_starts.get(index + 1).map_or(self.text.len(), |next| *next as usize);
+        let shown = self.text[start..end].trim_end_matches(['\n', '\r']).len();
+        Span::new(self.base + start as u32, self.base + (start + shown) as u32)
+    }
+
+    /// Where each line starts, as offsets into the text.
+    pub fn line_starts(&self) -> &[u32] {
+        &self.line_starts
+    }
+}
+
+/// Why a file could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The operating system could not read it.
+    #[error("cannot read `{}`: {error}", .path.display())]
+    Read {
+        /// The path as given.
+        path: PathBuf,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// All files of a run share 32-bit offsets.
+    #[error("`{}` is too large: all files of one run together may hold at most 4 GiB", .0.display())]
+    TooLarge(PathBuf),
+}
+
+/// All files of one run.
+#[derive(Debug, Default)]
+pub struct SourceMap {
+    files: Vec<SourceFile>,
+}
+
+impl SourceMap {
+    /// An empty map.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a file from disk; `shown` is the path that reports name.
+    pub fn read(&mut self, path: &Path, shown: &Path) -> Result<SourceId, SourceError> {
+        let bytes = std::fs::read(path)
+            .map_err(|error| SourceError::Read { path: shown.to_path_buf(), error })?;
+        self.add(shown, bytes)
+    }
+
+    /// Takes in bytes under a name.
+    pub fn add(&mut self, path: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<SourceId, SourceError> {
+        let path = path.into();
+        let base = self.files.last().map_or(0, |file| u64::from(file.span().end) + 1);
+        // One byte between files keeps the empty span at a file's end apart from the next file.
+        if base + bytes.len() as u64 + 1 >= u64::from(u32::MAX) {
+            return Err(SourceError::TooLarge(path));
+        }
+        let base = base as u32;
+        let (text, damage) = sanitize(bytes, base);
+        let line_starts = std::iter::once(0)
+            .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1))
+            .collect();
+        let id = SourceId(self.files.len() as u32);
+        self.files.push(SourceFile { path, text, base, damage, line_starts });
+        Ok(id)
+    }
+
+    /// The file of an id of this map.
+    pub fn file(&self, id: SourceId) -> &SourceFile {
+        &self.files[id.0 as usize]
+    }
+
+    /// All files, in the order in which they were added.
+    pub fn files(&self) -> impl Iterator<Item = (SourceId, &SourceFile)> {
+        self.files.iter().enumerate().map(|(i, file)| (SourceId(i as u32), file))
+    }
+
+    /// The file that a span lies in.
+    pub fn file_of(&self, span: Span) -> Option<&SourceFile> {
+        let index = self.files.partition_point(|file| file.base <= span.start);
+        index.checked_sub(1).map(|index| &self.files[index])
+    }
+
+    /// The text under a span; empty where the span is of no file.
+    pub fn text(&self, span: Span) -> &str {
+        self.file_of(span)
+            .and_then(|file| {
+                file.text.get((span.start - file.base) as usize..(span.end - file.base) as usize)
+            })
+            .unwrap_or("")
+    }
+}
+
+/// Replaces what is not UTF-8 byte for byte, and says where; NUL bytes stay but are listed too.
+fn sanitize(bytes: Vec<u8>, base: u32) -> (String, Vec<Span>) {
+    let mut damage: Vec<Span> = Vec::new();
+    let mut note = |start: usize, end: usize| {
+        let span = Span::new(base + start as u32, base + end as u32);
+        match damage.last_mut() {
+            Some(last) if last.end == span.start => last.end = span.end,
+            _ => damage.push(span),
+        }
+    };
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let mut bytes = error.into_bytes();
+            let mut at = 0;
+            while let Err(error) = std::str::from_utf8(&bytes[at..]) {
+                let start = at + error.valid_up_to();
+                let end = error.error_len().map_or(bytes.len(), |len| start + len);
+                bytes[start..end].fill(b'?');
+                note(start, end);
+                at = end;
+            }
+            String::from_utf8(bytes).unwrap_or_default()
+        }
+    };
+    if memchr_nul(&text) {
+        for (at, _) in text.bytes().enumerate().filter(|(_, b)| *b == 0) {
+            note(at, at + 1);
+        }
+        damage.sort_unstable();
+    }
+    (text, damage)
+}
+
+fn memchr_nul(text: &str) -> bool {
+    text.as_bytes().contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_tell_file_line_and_column() {
+        let mut map = SourceMap::new();
+        map.add("a", b"one\ntw\xc3\xb6 x\n".to_vec()).unwrap();
+        let b = map.add("b", b"bad \xff\xfe\0 end".to_vec()).unwrap();
+        let a = map.file(SourceId(0));
+        assert_eq!(a.place(8), Place { line: 2, column: 4 });
+        assert_eq!(map.text(a.line_span(2)), "twö x");
+        let b = map.file(b);
+        assert_eq!(b.text, "bad ??\0 end");
+        assert_eq!(b.damage, vec![Span::new(b.base + 4, b.base + 7)]);
+        assert_eq!(map.file_of(b.damage[0]).unwrap().path, Path::new("b"));
+    }
+}
