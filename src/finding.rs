@@ -84,7 +84,12 @@ pub struct Finding {
 
 impl Finding {
     /// A finding with its code, severity, message and main place; the rest is empty.
-    pub fn new(code: &'static str, severity: Severity, span: Option<Span>, message: impl Into<String>) -> Self {
+    pub fn new(
+        code: &'static str,
+        severity: Severity,
+        span: Option<Span>,
+        message: impl Into<String>,
+    ) -> Self {
         Finding {
             code,
             severity,

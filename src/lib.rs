@@ -14,4 +14,6 @@
 pub mod cli;
 pub mod dialect;
 pub mod finding;
+pub mod model;
+pub mod packet;
 pub mod source;

@@ -1,1 +1,73 @@
 //! The firewall languages: each has a syntax tree, a parser and a lowering into the model.
+
+pub mod asa;
+pub mod iptables;
+pub mod nftables;
+pub mod pf;
+
+use crate::finding::Finding;
+use crate::model::{OwnAddress, Ruleset};
+use crate::source::{SourceId, SourceMap};
+
+/// A firewall language.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// `iptables-save` and `ip6tables-save` dumps and scripts.
+    Iptables,
+    /// nftables, as text and as JSON.
+    Nftables,
+    /// pf.conf.
+    Pf,
+    /// Cisco ASA running-configs.
+    Asa,
+}
+
+impl Dialect {
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Iptables => "iptables",
+            Dialect::Nftables => "nftables",
+            Dialect::Pf => "pf",
+            Dialect::Asa => "asa",
+        }
+    }
+}
+
+/// What the files do not tell, and somebody else has to: the site file or the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// The box's own addresses.
+    pub own: Vec<OwnAddress>,
+    /// pf interface groups: name and member interfaces.
+    pub groups: Vec<(String, Vec<String>)>,
+    /// Outputs of `ipset save`.
+    pub ipsets: Vec<SourceId>,
+    /// The family of iptables files, where it was forced (`ip6tables`); else it is read from the file.
+    pub family: Option<crate::packet::Family>,
+}
+
+/// What came of reading the files of one firewall.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The normalized rules.
+    pub ruleset: Ruleset,
+    /// What reading had to say: PH0xx, and the lints of the language.
+    pub findings: Vec<Finding>,
+    /// For each file given: how many rules as written it holds.
+    pub rules: Vec<(SourceId, usize)>,
+}
+
+/// Reads the files of one firewall, all of one dialect, into one ruleset.
+///
+/// `sources` grows where a dialect includes files (nftables `include`, pf `include` and table files).
+pub fn load(dialect: Dialect, sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
+    let load = match dialect {
+        Dialect::Iptables => iptables::load,
+        Dialect::Nftables => nftables::load,
+        Dialect::Pf => pf::load,
+        Dialect::Asa => asa::load,
+    };
+    load(sources, files, env)
+}

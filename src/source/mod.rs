@@ -117,8 +117,8 @@ impl SourceMap {
 
     /// Reads a file from disk; `shown` is the path that reports name.
     pub fn read(&mut self, path: &Path, shown: &Path) -> Result<SourceId, SourceError> {
-        let bytes = std::fs::read(path)
-            .map_err(|error| SourceError::Read { path: shown.to_path_buf(), error })?;
+        let bytes =
+            std::fs::read(path).map_err(|error| SourceError::Read { path: shown.to_path_buf(), error })?;
         self.add(shown, bytes)
     }
 

@@ -1,0 +1,185 @@
+//! Builds a [`Ruleset`]: interns what rules share.
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    Chain, ChainId, CondId, Effect, HelperId, Hook, Map, MapEntry, MapId, Nat, NatId, Rule, Ruleset, SetId,
+    Stage, Step, Test, Tuples, TuplesId, Values,
+};
+use crate::packet::{Field, Set};
+use crate::source::Span;
+
+/// Makes a [`Ruleset`].
+///
+/// Chains are declared first or on the way; a rule is the steps pushed since the last one.
+#[derive(Default)]
+pub struct Builder {
+    rules: Ruleset,
+    first: u32,
+    sets: FxHashMap<Set, SetId>,
+    masks: FxHashMap<u128, u32>,
+    conditions: FxHashMap<String, CondId>,
+    helpers: FxHashMap<String, HelperId>,
+    tags: FxHashMap<String, u32>,
+}
+
+impl Builder {
+    /// An empty ruleset.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The ruleset so far, for its plain fields.
+    pub fn ruleset(&mut self) -> &mut Ruleset {
+        &mut self.rules
+    }
+
+    /// Declares a chain.
+    pub fn chain(&mut self, name: impl Into<String>, span: Span) -> ChainId {
+        let id = ChainId(self.rules.chains.len() as u32);
+        self.rules.chains.push(Chain { name: name.into(), span, rules: Vec::new() });
+        id
+    }
+
+    /// Adds a stage at the end of a hook's row.
+    pub fn stage(&mut self, hook: Hook, stage: Stage) {
+        self.rules.hooks[hook as usize].push(stage);
+    }
+
+    /// Adds a step to the rule that is being made.
+    pub fn step(&mut self, step: Step) {
+        self.rules.steps.push(step);
+    }
+
+    /// Adds a test to the rule that is being made.
+    pub fn test(&mut self, test: Test) {
+        self.step(Step::Test(test));
+    }
+
+    /// Adds a test of a field against values.
+    pub fn field(&mut self, field: Field, values: Values, negate: bool) {
+        self.test(Test::In { field, values, negate });
+    }
+
+    /// Adds a test of a field against one value.
+    pub fn is(&mut self, field: Field, value: u128) {
+        let values = self.range(value, value);
+        self.field(field, values, false);
+    }
+
+    /// Adds an unknown condition by name.
+    pub fn unknown(&mut self, name: &str) {
+        let cond = self.condition(name);
+        self.test(Test::Unknown(cond));
+    }
+
+    /// Adds an effect to the rule that is being made.
+    pub fn effect(&mut self, effect: Effect) {
+        self.step(Step::Effect(effect));
+    }
+
+    /// Ends the rule: the steps since the last end become a rule of `chain`.
+    pub fn rule(&mut self, chain: ChainId, span: Span, element: Span) {
+        let last = self.rules.steps.len() as u32;
+        let rule = Rule { first: self.first, last, span, element };
+        self.first = last;
+        self.rules.chains[chain.0 as usize].rules.push(rule);
+    }
+
+    /// Throws away the steps since the last end of a rule.
+    pub fn abandon(&mut self) {
+        self.rules.steps.truncate(self.first as usize);
+    }
+
+    /// Values of one interval.
+    pub fn range(&mut self, lo: u128, hi: u128) -> Values {
+        match (u32::try_from(lo), u32::try_from(hi)) {
+            (Ok(lo), Ok(hi)) => Values::Range(lo, hi),
+            _ => self.values(Set::range(lo, hi)),
+        }
+    }
+
+    /// Values of a set; equal sets are kept once.
+    pub fn values(&mut self, set: Set) -> Values {
+        if let [(lo, hi)] = *set.ranges()
+            && let (Ok(lo), Ok(hi)) = (u32::try_from(lo), u32::try_from(hi))
+        {
+            return Values::Range(lo, hi);
+        }
+        let sets = &mut self.rules.sets;
+        Values::Set(*self.sets.entry(set).or_insert_with_key(|set| {
+            sets.push(set.clone());
+            SetId(sets.len() as u32 - 1)
+        }))
+    }
+
+    /// The index of a mask for [`Test::Masked`].
+    pub fn mask(&mut self, mask: u128) -> u32 {
+        let masks = &mut self.rules.masks;
+        *self.masks.entry(mask).or_insert_with(|| {
+            masks.push(mask);
+            masks.len() as u32 - 1
+        })
+    }
+
+    /// An unknown condition by name.
+    pub fn condition(&mut self, name: &str) -> CondId {
+        intern(&mut self.conditions, &mut self.rules.conditions, name, CondId)
+    }
+
+    /// A helper by name.
+    pub fn helper(&mut self, name: &str) -> HelperId {
+        intern(&mut self.helpers, &mut self.rules.helpers, name, HelperId)
+    }
+
+    /// The number of a tag of pf, from 1.
+    pub fn tag(&mut self, name: &str) -> u32 {
+        intern(&mut self.tags, &mut self.rules.tags, name, |index| index + 1)
+    }
+
+    /// A union of products.
+    pub fn tuples(&mut self, tuples: Tuples) -> TuplesId {
+        self.rules.tuples.push(tuples);
+        TuplesId(self.rules.tuples.len() as u32 - 1)
+    }
+
+    /// A translation.
+    pub fn nat(&mut self, nat: Nat) -> NatId {
+        self.rules.nats.push(nat);
+        NatId(self.rules.nats.len() as u32 - 1)
+    }
+
+    /// A lookup table over `fields`. With one field, keys that overlap go to the earlier entry.
+    pub fn map(&mut self, fields: Vec<Field>, entries: Vec<MapEntry>) -> MapId {
+        let mut index = Vec::new();
+        if let [_] = *fields {
+            for (at, entry) in entries.iter().enumerate() {
+                let key = entry.key.first().cloned().flatten().unwrap_or_else(Set::full);
+                index.extend(key.ranges().iter().map(|(lo, hi)| (*lo, *hi, at as u32)));
+            }
+            index.sort_unstable();
+        }
+        self.rules.maps.push(Map { fields, entries, index });
+        MapId(self.rules.maps.len() as u32 - 1)
+    }
+
+    /// The ruleset.
+    pub fn finish(self) -> Ruleset {
+        self.rules
+    }
+}
+
+fn intern<I: Copy>(
+    known: &mut FxHashMap<String, I>,
+    names: &mut Vec<String>,
+    name: &str,
+    id: impl Fn(u32) -> I,
+) -> I {
+    if let Some(id) = known.get(name) {
+        return *id;
+    }
+    let id = id(names.len() as u32);
+    names.push(name.to_string());
+    known.insert(name.to_string(), id);
+    id
+}
