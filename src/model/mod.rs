@@ -197,6 +197,9 @@ pub enum Effect {
     Nat(NatId),
     /// Replies to this packet's connection pass without rules (pf `keep state`), or do not (`no state`).
     KeepState(bool),
+    /// Nobody knows what happens: the target is not in the file, or is not understood. The packet may
+    /// be accepted, dropped, or go on with the next rule.
+    Undefined(CondId),
 }
 
 /// One step of a rule.
