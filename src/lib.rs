@@ -12,9 +12,10 @@
 //! `report` never imports `lint`.
 
 pub mod analysis;
-pub mod cli;
+//pub mod cli;
 pub mod dialect;
 pub mod finding;
 pub mod model;
 pub mod packet;
+pub mod report;
 pub mod source;
