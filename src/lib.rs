@@ -13,9 +13,11 @@
 
 pub mod analysis;
 //pub mod cli;
+pub mod codes;
 pub mod dialect;
 pub mod finding;
 pub mod model;
 pub mod packet;
 pub mod report;
+pub mod site;
 pub mod source;

@@ -212,7 +212,9 @@ fn findings_are_ordered_by_path_place_and_code() {
     let mut sources = SourceMap::new();
     sources.add("z", b"zz".to_vec()).unwrap();
     sources.add("a", b"aa".to_vec()).unwrap();
-    let at = |code, start: Option<u32>| Finding::new(code, Severity::Info, start.map(|at| Span::new(at, at + 1)), "m");
+    let at = |code, start: Option<u32>| {
+        Finding::new(code, Severity::Info, start.map(|at| Span::new(at, at + 1)), "m")
+    };
     let mut findings = vec![
         at("PH203", None),
         at("PH002", Some(0)),
