@@ -15,6 +15,7 @@ pub mod analysis;
 //pub mod cli;
 pub mod codes;
 pub mod dialect;
+pub mod discover;
 pub mod finding;
 pub mod model;
 pub mod packet;
