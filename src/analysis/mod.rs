@@ -4,8 +4,11 @@
 //! the specification; [`flow`] takes a set of packets and answers for all of them at once. Property
 //! tests hold them together.
 
+mod flow;
 mod interpret;
+mod piece;
 
+pub use flow::{Entry, Scope};
 pub use interpret::{Decider, Outcome, Passed, Trace, Trip, interpret};
 
 use crate::model::{CondId, Ruleset};
