@@ -12,7 +12,7 @@
 //! `report` never imports `lint`.
 
 pub mod analysis;
-//pub mod cli;
+pub mod cli;
 pub mod codes;
 pub mod dialect;
 pub mod discover;
