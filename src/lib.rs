@@ -12,7 +12,9 @@
 //! `report` never imports `lint`.
 
 pub mod analysis;
+pub mod catalog;
 pub mod cli;
+pub mod codes;
 pub mod dialect;
 pub mod finding;
 pub mod model;
