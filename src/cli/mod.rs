@@ -1,5 +1,8 @@
 //! The subcommands.
 
+pub mod catalog;
+mod table;
+
 use std::process::ExitCode;
 
 /// Parses the command line and runs it.
