@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub use date::Date;
 pub use parse::load;
 pub use settings::{Ignore, Settings};
+pub use value::parse_prefix;
 
 use crate::source::Span;
 
