@@ -4,6 +4,7 @@
 
 mod date;
 mod parse;
+mod paths;
 mod reader;
 mod settings;
 mod value;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use date::Date;
 pub use parse::load;
+pub use paths::{Crossing, End, unicast};
 pub use settings::{Ignore, Settings};
 pub use value::parse_prefix;
 
