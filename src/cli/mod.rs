@@ -9,9 +9,11 @@ mod failure;
 mod filter;
 mod input;
 mod markdown;
+mod model;
 mod packets;
 mod rule;
 mod trace;
+mod words;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -44,6 +46,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Follow packets through the rules of a firewall
     Trace(trace::TraceArgs),
+    /// Print the normalized rules of configs
+    Model(model::ModelArgs),
     /// List the lint rules, or print the page of one
     Rule(rule::RuleArgs),
 }
@@ -73,6 +77,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
     match &cli.command {
         Command::Check(args) => check::run(args, cli.color, out),
         Command::Trace(args) => trace::run(args, out),
+        Command::Model(args) => model::run(args, out),
         Command::Rule(args) => rule::run(args, cli.color, out),
     }
 }

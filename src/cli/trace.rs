@@ -246,7 +246,8 @@ impl Trace for Journal<'_> {
     }
 }
 
-fn hook_name(hook: Hook) -> &'static str {
+/// The word for a hook.
+pub fn hook_name(hook: Hook) -> &'static str {
     match hook {
         Hook::Prerouting => "prerouting",
         Hook::Input => "input",
