@@ -93,7 +93,14 @@ fn clauses(rules: &Ruleset, fields: &[Field], sides: &[Option<Set>]) -> Vec<Clau
 }
 
 fn clause(rules: &Ruleset, field: Field, set: &Set, not: bool) -> Clause {
-    let values = set.ranges().iter().map(|(low, high)| value(rules, field, *low, *high)).collect();
+    // States are names without an order, so that their intervals mean nothing to people.
+    let ranges: Vec<(u128, u128)> = match field {
+        Field::State => {
+            set.ranges().iter().flat_map(|(low, high)| *low..=*high).map(|one| (one, one)).collect()
+        }
+        _ => set.ranges().to_vec(),
+    };
+    let values = ranges.into_iter().map(|(low, high)| value(rules, field, low, high)).collect();
     Clause { field: field.name(), not, mask: None, values }
 }
 
@@ -139,6 +146,7 @@ fn value(rules: &Ruleset, field: Field, low: u128, high: u128) -> String {
                 format!("{prefix} to {}", interface_name(high))
             }
         }
+        Field::Proto => format!("{low}-{high}"),
         _ => match field.family().filter(|_| field != Field::Ext) {
             Some(family) => network(family, low, high),
             None => format!("{}-{}", one(low), one(high)),
@@ -268,5 +276,75 @@ impl StepWords<'_> {
                 format!("({})", shown(entries.iter().take(SHOWN).map(text).collect(), entries.len()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Builder, MapEntry, Tuples};
+    use crate::packet::{interface, states};
+    use crate::source::Span;
+
+    #[test]
+    fn rules_are_said_in_words() {
+        let mut build = Builder::new();
+        let chain = build.chain("filter FORWARD", Span::default());
+        let (low, high) = interface_prefix("eth");
+        let sets = [
+            (Field::Src4, Set::of([(0x0a00_0000, 0x0aff_ffff), (0x0b00_0001, 0x0b00_0009)])),
+            (Field::Dst6, Set::range(0, u128::MAX)),
+            (Field::Iif, Set::of([(low, high), (interface("lo"), interface("lo"))])),
+            (Field::State, states(&[State::New, State::Related])),
+            (Field::Dport, Set::of((0..20).map(|n| (n * 10, n * 10 + 1)))),
+            (Field::SrcMac, Set::one(0x0011_2233_4455)),
+            (Field::Proto, Set::of([(6, 6), (200, 200)])),
+        ];
+        for (field, set) in sets {
+            let values = build.values(set);
+            build.field(field, values, field == Field::State);
+        }
+        build.unknown("limit");
+        let product = vec![Some(Set::one(6)), Some(Set::range(80, 81))];
+        let tuples = build.tuples(Tuples { fields: vec![Field::Proto, Field::Dport], boxes: vec![product] });
+        build.test(Test::Tuple { tuples, negate: true });
+        let other = build.chain("filter ssh", Span::default());
+        let key = vec![Some(Set::one(22))];
+        let entry = MapEntry { key, effect: Effect::Goto(other), span: Span::default() };
+        let map = build.map(vec![Field::Dport], vec![entry]);
+        build.step(Step::Lookup(map));
+        let nat = build.nat(Nat {
+            destination: true,
+            addr: NatAddr::Pool(Family::V4, 0x0a01_020a, 0x0a01_020a),
+            port: NatPort::Pool(1720, 1720),
+        });
+        build.effect(Effect::Nat(nat));
+        build.effect(Effect::Mark(MarkOp { clear: u32::MAX, flip: 0x10 }));
+        build.effect(Effect::Verdict(Verdict::Reject(Reply::Icmp { kind: 3, code: 3 })));
+        build.rule(chain, Span::default(), Span::default());
+        let rules = build.finish();
+        let steps = rules.steps_of(&rules.chains[0].rules[0]);
+        let text: Vec<String> = steps.iter().map(|each| step(&rules, *each).text()).collect();
+        insta::assert_snapshot!(text.join("\n"), @r"
+        source address 10.0.0.0/8, 11.0.0.1-11.0.0.9
+        destination address any
+        input interface eth+, lo
+        connection state not related, new
+        destination port 0-1, 10-11, 20-21, 30-31, 40-41, 50-51, 60-61, 70-71 and 12 more
+        source MAC address 00:11:22:33:44:55
+        protocol tcp, 200
+        if limit (unknown)
+        not (protocol tcp and destination port 80-81)
+        (destination port 22 → go to filter ssh)
+        → translate the destination to 10.1.2.10, port 1720
+        → packet mark becomes 0x10
+        → reject with ICMP type 3 code 3
+        ");
+        let words: Vec<StepWords> = steps.iter().map(|each| step(&rules, *each)).collect();
+        let json = serde_json::to_value(&words).unwrap();
+        assert_eq!(json[0]["match"]["values"], serde_json::json!(["10.0.0.0/8", "11.0.0.1-11.0.0.9"]));
+        assert_eq!(json[4]["match"]["values"].as_array().unwrap().len(), 20);
+        assert_eq!(json[7]["unknown"], "limit");
+        assert_eq!(json[12]["effect"], "reject with ICMP type 3 code 3");
     }
 }
