@@ -12,6 +12,7 @@
 //! `report` never imports `lint`.
 
 pub mod analysis;
+pub mod catalog;
 pub mod cli;
 pub mod codes;
 pub mod dialect;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 nothing to complain of, 1 findings at or above the failing severity, 2 the work could not
 //! be done. Reports go to standard output, what kept pinhole from its work goes to standard error.
 
+mod catalog;
 mod check;
 mod color;
 mod failure;
@@ -12,6 +13,7 @@ mod markdown;
 mod model;
 mod packets;
 mod rule;
+mod table;
 mod trace;
 mod words;
 
@@ -48,6 +50,8 @@ enum Command {
     Trace(trace::TraceArgs),
     /// Print the normalized rules of configs
     Model(model::ModelArgs),
+    /// Print the port catalog: products, ports, and what fails without them
+    Catalog(catalog::CatalogArgs),
     /// List the lint rules, or print the page of one
     Rule(rule::RuleArgs),
 }
@@ -78,6 +82,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
         Command::Check(args) => check::run(args, cli.color, out),
         Command::Trace(args) => trace::run(args, out),
         Command::Model(args) => model::run(args, out),
+        Command::Catalog(args) => Ok(catalog::run(args, out).map(|()| 0)?),
         Command::Rule(args) => rule::run(args, cli.color, out),
     }
 }
