@@ -17,6 +17,7 @@ pub use date::Date;
 pub use parse::load;
 pub use paths::{Crossing, End, unicast};
 pub use settings::{Ignore, Settings};
+pub use value::parse_prefix;
 
 use crate::source::Span;
 
