@@ -11,13 +11,14 @@ use super::color::ColorChoice;
 use super::filter::{Words, filter};
 use super::input::{InputArgs, SiteArgs, one_dialect};
 use super::{Failure, MAX_FINDINGS};
+use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Loaded, load};
 use crate::discover;
 use crate::finding::{Finding, Severity};
 use crate::lint::pages;
 use crate::model::Way;
 use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
-use crate::site::{Date, Site};
+use crate::site::{self, Date, Site};
 use crate::source::{SourceId, SourceMap};
 
 /// Arguments of `pinhole check`.
@@ -99,13 +100,15 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let mut sources = SourceMap::new();
     let mut site = args.load_site(&mut sources)?;
     Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings, &codes)?;
-    let mut findings: Vec<Finding> = Vec::new();
+    let catalog = args.load_catalog(&site)?;
+    let today = Date::today();
+    let mut findings: Vec<Finding> = site::doubts(&site, &catalog, today);
     let mut summary = RunSummary::default();
     for checked in args.load_configs(&site, &mut sources)? {
-        summary.files.extend(files(&checked, &sources));
+        summary.files.extend(files(&checked, &site, &sources));
         findings.extend(checked.loaded.findings);
     }
-    let told = filter(findings, &site.settings, Date::today(), &sources);
+    let told = filter(findings, &site.settings, today, &sources);
     let mut findings = told.findings;
     (summary.hidden, summary.ignored) = (told.hidden, told.ignored);
     report::sort(&mut findings, &sources);
@@ -118,7 +121,9 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
 }
 
 /// The files of a firewall, and those that they include.
-fn files(checked: &Checked, sources: &SourceMap) -> Vec<FileSummary> {
+fn files(checked: &Checked, site: &Site, sources: &SourceMap) -> Vec<FileSummary> {
+    let unlisted = checked.firewall.is_none() && !site.firewalls.is_empty();
+    let way = unlisted.then(|| "by the general rules alone: no firewall of the site has it".to_string());
     let counted = &checked.loaded.rules;
     let included = counted.iter().map(|(id, _)| *id).filter(|id| !checked.files.contains(id));
     let all = checked.files.iter().copied().chain(included);
@@ -126,12 +131,25 @@ fn files(checked: &Checked, sources: &SourceMap) -> Vec<FileSummary> {
         path: sources.file(id).path.clone(),
         dialect: checked.dialect.name(),
         rules: counted.iter().filter(|(other, _)| *other == id).map(|(_, rules)| rules).sum(),
-        way: None,
+        way: way.clone(),
     });
     summary.collect()
 }
 
 impl CheckArgs {
+    /// The bundled catalog with those of the site file and of the command line on top.
+    fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
+        let mut folders = site.catalogs.iter().chain(&self.catalogs);
+        let catalog = folders.try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))?;
+        if let Some((name, _)) = self.products.iter().find(|(name, _)| catalog.product(name).is_none()) {
+            return Err(Failure::usage(match catalog.nearest_product(name) {
+                Some(near) => format!("--product: the catalog has no `{name}`; did you mean `{near}`?"),
+                None => format!("--product: the catalog has no `{name}`; `pinhole catalog list` prints all"),
+            }));
+        }
+        Ok(catalog)
+    }
+
     fn load_site(&self, sources: &mut SourceMap) -> Result<Site, Failure> {
         if !self.products.is_empty() {
             return Ok(Site::of_products(&self.products, self.mode.as_deref()));

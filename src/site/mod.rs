@@ -3,6 +3,7 @@
 //! It comes from `pinhole.toml` ([`load`]) or, where there is none, from the command line ([`Site::of_products`]).
 
 mod date;
+mod doubts;
 mod parse;
 mod paths;
 mod reader;
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use date::Date;
+pub use doubts::doubts;
 pub use parse::load;
 pub use paths::{Crossing, End, unicast};
 pub use settings::{Ignore, Settings};
