@@ -162,6 +162,11 @@ fn bad_arguments() {
     refused(&["--interface", "10.0.0.1"], "write it as NAME=ADDR/LEN");
     refused(&["--product", "scopia-mcu@nowhere"], "`nowhere` is no IPv4 or IPv6 address");
     refused(&["--mode", "high"], "--product");
+    refused(
+        &["--product", "scopia-mcy"],
+        "--product: the catalog has no `scopia-mcy`; did you mean `scopia-mcu`?",
+    );
+    refused(&["--catalog", "nowhere"], "cannot read `nowhere`");
     refused(&["--site", "a", "--no-site"], "cannot be used with");
     refused(&["--ipset", "none.ipset"], "cannot read `none.ipset`");
     folder.run(&["rule", "PH999"]).refused("there is no rule `PH999`");
@@ -214,6 +219,18 @@ fn a_site_names_its_configs() {
     assert_eq!(read(&[]), ["edge.rules", "edge.rules6"]);
     assert_eq!(read(&["edge.rules6"]), ["edge.rules", "edge.rules6"]);
     assert_eq!(read(&["x.rules"]), ["x.rules"]);
+}
+
+#[test]
+fn what_is_doubtful_in_the_site_file_is_a_finding() {
+    let folder = Folder::new("doubts");
+    let site = "[[device]]\nname = \"mcu-1\"\nproduct = \"scopia-elite-5300\"\naddresses = [\"10.1.2.10\"]\n";
+    folder.write("pinhole.toml", site).write("edge.rules", RULES);
+    let ran = folder.run(&["check", "--format", "concise", "edge.rules"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.out, "pinhole.toml:3:11: error[PH602] the catalog has no product `scopia-elite-5300`\n");
+    let ran = folder.run(&["check", "--format", "concise", "edge.rules", "--ignore", "unknown-product"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""));
 }
 
 #[test]

@@ -11,13 +11,15 @@ use super::color::ColorChoice;
 use super::filter::{Words, filter};
 use super::input::{InputArgs, SiteArgs, one_dialect};
 use super::{Failure, MAX_FINDINGS};
+use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Loaded, load};
 use crate::discover;
 use crate::finding::{Finding, Severity};
-use crate::lint::pages;
+use crate::lint::{self, Firewall, Judge, pages};
 use crate::model::Way;
+use crate::packet::Family;
 use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
-use crate::site::{Date, Site};
+use crate::site::{self, Date, Site};
 use crate::source::{SourceId, SourceMap};
 
 /// Arguments of `pinhole check`.
@@ -99,13 +101,15 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let mut sources = SourceMap::new();
     let mut site = args.load_site(&mut sources)?;
     Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings, &codes)?;
-    let mut findings: Vec<Finding> = Vec::new();
+    let catalog = args.load_catalog(&site)?;
+    let today = Date::today();
+    let mut findings: Vec<Finding> = site::doubts(&site, &catalog, today);
     let mut summary = RunSummary::default();
-    for checked in args.load_configs(&site, &mut sources)? {
-        summary.files.extend(files(&checked, &sources));
-        findings.extend(checked.loaded.findings);
+    let checked = args.load_configs(&site, &mut sources)?;
+    for (checked, way) in lint_all(&mut site, &catalog, args.hook, checked, &sources, &mut findings) {
+        summary.files.extend(files(&checked, &site, way, &sources));
     }
-    let told = filter(findings, &site.settings, Date::today(), &sources);
+    let told = filter(findings, &site.settings, today, &sources);
     let mut findings = told.findings;
     (summary.hidden, summary.ignored) = (told.hidden, told.ignored);
     report::sort(&mut findings, &sources);
@@ -118,7 +122,15 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
 }
 
 /// The files of a firewall, and those that they include.
-fn files(checked: &Checked, sources: &SourceMap) -> Vec<FileSummary> {
+fn files(checked: &Checked, site: &Site, way: Option<Way>, sources: &SourceMap) -> Vec<FileSummary> {
+    let unlisted = checked.firewall.is_none() && !site.firewalls.is_empty();
+    let way = match way {
+        _ if unlisted => Some("by the general rules alone: no firewall of the site has it".to_string()),
+        Some(Way::Forward) => Some("as traffic through the firewall (hook forward)".to_string()),
+        Some(Way::Input) => Some("as traffic to the host itself (hook input)".to_string()),
+        Some(Way::Output) => Some("as traffic from the host itself (hook output)".to_string()),
+        None => None,
+    };
     let counted = &checked.loaded.rules;
     let included = counted.iter().map(|(id, _)| *id).filter(|id| !checked.files.contains(id));
     let all = checked.files.iter().copied().chain(included);
@@ -126,12 +138,78 @@ fn files(checked: &Checked, sources: &SourceMap) -> Vec<FileSummary> {
         path: sources.file(id).path.clone(),
         dialect: checked.dialect.name(),
         rules: counted.iter().filter(|(other, _)| *other == id).map(|(_, rules)| rules).sum(),
-        way: None,
+        way: way.clone(),
     });
     summary.collect()
 }
 
+/// Runs the lints over all firewalls; gives back what was read, with the way that was judged where no site
+/// file tells it.
+fn lint_all(
+    site: &mut Site,
+    catalog: &Catalog,
+    hook: Option<Way>,
+    checked: Vec<Checked>,
+    sources: &SourceMap,
+    findings: &mut Vec<Finding>,
+) -> Vec<(Checked, Option<Way>)> {
+    let mut firewalls: Vec<Option<Firewall>> = site.firewalls.iter().map(|_| None).collect();
+    let mut done = Vec::new();
+    for mut checked in checked {
+        findings.append(&mut checked.loaded.findings);
+        let mut rules = std::mem::take(&mut checked.loaded.ruleset);
+        let name =
+            checked.files.first().map_or(String::new(), |id| sources.file(*id).path.display().to_string());
+        let dialect = checked.dialect;
+        match checked.firewall {
+            Some(id) => {
+                rules.elsewhere = elsewhere(site, id);
+                firewalls[id] = Some(Firewall { name: site.firewalls[id].name.clone(), dialect, rules });
+                done.push((checked, None));
+            }
+            None => {
+                let unlisted = !site.firewalls.is_empty();
+                let mut alone = if unlisted { Site::of_products(&[], None) } else { std::mem::take(site) };
+                let way = hook.unwrap_or_else(|| lint::way(&rules, &alone));
+                alone.single = Some(way);
+                rules.elsewhere =
+                    if way == Way::Forward { elsewhere(&alone, usize::MAX) } else { Vec::new() };
+                let one = [Some(Firewall { name, dialect, rules })];
+                findings.extend(lint::check(&Judge::new(&alone, catalog, &one)));
+                if !unlisted {
+                    *site = alone;
+                }
+                done.push((checked, Some(way)));
+            }
+        }
+    }
+    if firewalls.iter().any(Option::is_some) {
+        findings.extend(lint::check(&Judge::new(site, catalog, &firewalls)));
+    }
+    done
+}
+
+/// The addresses of devices that are certainly not the firewall's own.
+fn elsewhere(site: &Site, firewall: usize) -> Vec<(Family, u128)> {
+    let host = site.firewalls.get(firewall).and_then(|firewall| firewall.host);
+    let others = site.devices.iter().enumerate().filter(|(at, _)| host != Some(*at));
+    others.flat_map(|(_, device)| device.addresses.iter().map(|address| Family::of(*address))).collect()
+}
+
 impl CheckArgs {
+    /// The bundled catalog with those of the site file and of the command line on top.
+    fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
+        let mut folders = site.catalogs.iter().chain(&self.catalogs);
+        let catalog = folders.try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))?;
+        if let Some((name, _)) = self.products.iter().find(|(name, _)| catalog.product(name).is_none()) {
+            return Err(Failure::usage(match catalog.nearest_product(name) {
+                Some(near) => format!("--product: the catalog has no `{name}`; did you mean `{near}`?"),
+                None => format!("--product: the catalog has no `{name}`; `pinhole catalog list` prints all"),
+            }));
+        }
+        Ok(catalog)
+    }
+
     fn load_site(&self, sources: &mut SourceMap) -> Result<Site, Failure> {
         if !self.products.is_empty() {
             return Ok(Site::of_products(&self.products, self.mode.as_deref()));

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::catalog::CatalogFailure;
 use super::color::ColorChoice;
+use crate::catalog::CatalogError;
 use crate::discover::DiscoverError;
 use crate::finding::Finding;
 use crate::lint::pages;
@@ -61,6 +63,21 @@ impl From<serde_json::Error> for Failure {
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         Failure::Message(error.to_string())
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        Failure::Message(error.to_string())
+    }
+}
+
+impl From<CatalogFailure> for Failure {
+    fn from(failure: CatalogFailure) -> Self {
+        match failure {
+            CatalogFailure::Output(error) => Failure::Output(error),
+            other => Failure::Message(other.to_string()),
+        }
     }
 }
 

@@ -119,6 +119,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::catalog::Catalog;
+    use crate::site::{self, Date};
+    use crate::source::SourceMap;
 
     #[test]
     fn every_page_is_listed_and_can_be_read() {
@@ -157,6 +160,44 @@ mod tests {
         let kebab =
             |name: &&str| name.split('-').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase()));
         assert!(names.iter().all(kebab), "{names:?}");
+    }
+
+    /// The fenced examples of a page: language, whether it is an example of the fault, and text.
+    fn examples(page: &Page) -> Vec<(&str, bool, &str)> {
+        let mut found = Vec::new();
+        for block in page.text.split("\n```").skip(1).step_by(2) {
+            let (info, text) = block.split_once('\n').unwrap();
+            let (language, kind) = info.split_once(' ').unwrap_or_else(|| panic!("{}: {info}", page.code));
+            assert!(["fail", "pass"].contains(&kind), "{}: {info}", page.code);
+            found.push((language, kind == "fail", text));
+        }
+        found
+    }
+
+    #[test]
+    fn examples_about_the_site_file_are_what_they_say() {
+        let catalog = Catalog::bundled().unwrap();
+        let today = Date { year: 2026, month: 1, day: 1 };
+        for page in pages().iter().filter(|page| page.head.dialects.is_empty()) {
+            let examples = examples(page);
+            assert!(
+                examples.iter().any(|e| e.1) && examples.iter().any(|e| !e.1),
+                "{} lacks examples",
+                page.code
+            );
+            for (language, fails, text) in examples {
+                assert_eq!(language, "toml", "{}", page.code);
+                let mut sources = SourceMap::new();
+                let id = sources.add("pinhole.toml", text.as_bytes().to_vec()).unwrap();
+                let found = match site::load(&sources, id, &codes()) {
+                    Ok(site) => site::doubts(&site, &catalog, today),
+                    Err(findings) => findings,
+                };
+                let wanted = if fails { vec![(page.code, page.head.severity)] } else { Vec::new() };
+                let found: Vec<_> = found.iter().map(|finding| (finding.code, finding.severity)).collect();
+                assert_eq!(found, wanted, "{}:\n{text}", page.code);
+            }
+        }
     }
 
     #[test]

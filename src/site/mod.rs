@@ -3,6 +3,7 @@
 //! It comes from `pinhole.toml` ([`load`]) or, where there is none, from the command line ([`Site::of_products`]).
 
 mod date;
+mod doubts;
 mod flows;
 mod parse;
 mod paths;
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use date::Date;
+pub use doubts::doubts;
 pub use flows::{Far, Flow, Leg, Party};
 pub use parse::load;
 pub use paths::{Crossing, End, unicast};
