@@ -4,13 +4,9 @@ use std::path::Path;
 
 use pinhole::catalog::{Catalog, CatalogError, export};
 
-fn catalog() -> Catalog {
-    Catalog::bundled().unwrap_or_else(|error| panic!("{error}"))
-}
-
 #[test]
 fn the_exported_form_is_stable() {
-    let catalog = catalog();
+    let catalog = Catalog::bundled().unwrap();
     let rows = serde_json::to_value(export::rows(&catalog)).unwrap();
     let rows = rows.as_array().unwrap();
     let row = |table: &str, low: u16| {
@@ -34,7 +30,7 @@ fn the_exported_form_is_stable() {
 
 #[test]
 fn a_port_finds_its_rows_narrow_ones_first() {
-    let catalog = catalog();
+    let catalog = Catalog::bundled().unwrap();
     let uses = catalog.search(1720);
     let exact = uses.iter().take_while(|usage| usage.requirement.port_count() == 1).count();
     assert_eq!(exact, 11);
@@ -52,7 +48,7 @@ fn a_port_finds_its_rows_narrow_ones_first() {
 
 #[test]
 fn misspelt_names_find_the_nearest() {
-    let catalog = catalog();
+    let catalog = Catalog::bundled().unwrap();
     assert_eq!(catalog.nearest_product("scopia-elite-5300"), Some("scopia-elite-5200"));
     assert_eq!(catalog.nearest_product("scopia-desktpo"), Some("scopia-desktop"));
     assert_eq!(catalog.nearest_role("gatekeper"), Some("gatekeeper"));
@@ -64,13 +60,13 @@ fn the_bundled_files_have_no_privilege() {
     let loaded = Catalog::default().load_dir(Path::new("rules/catalog")).unwrap();
     assert_eq!(export::rows(&loaded).len(), 274);
     // A folder on top of itself replaces every product and adds to every role.
-    let again = catalog().load_dir(Path::new("rules/catalog")).unwrap();
-    assert_eq!(again.products(), catalog().products());
+    let again = Catalog::bundled().unwrap().load_dir(Path::new("rules/catalog")).unwrap();
+    assert_eq!(again.products(), Catalog::bundled().unwrap().products());
 }
 
 #[test]
 fn folders_that_hold_no_catalog() {
-    let of = |path: &str| catalog().load_dir(Path::new(path)).unwrap_err();
+    let of = |path: &str| Catalog::bundled().unwrap().load_dir(Path::new(path)).unwrap_err();
     assert!(matches!(of("src/catalog"), CatalogError::Empty(_)));
     assert!(of("no/such/folder").to_string().starts_with("cannot read `no/such/folder`: "));
     assert!(matches!(of("rules/catalog/roles.toml"), CatalogError::Read { .. }));
