@@ -341,7 +341,11 @@ fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Fire
     lines.truncate(SHOWN);
     let more =
         if more == 0 { String::new() } else { format!("\n    … and {more} more for the other rows") };
-    let certain = if first.certain { "" } else { "If it is needed: " };
+    let condition = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful);
+    let certain = match condition {
+        Some(condition) => format!("Needed only where {condition}. "),
+        None => String::new(),
+    };
     format!("{certain}{}\n    {}{more}", words::where_to_put(firewall, blame.share.by), lines.join("\n    "))
 }
 

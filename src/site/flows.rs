@@ -6,6 +6,9 @@ use super::{Device, PeerPlace, Site, ZoneId, unicast};
 use crate::catalog::{Catalog, Initiator, Listener, Parity, Product, Requirement, Transport, Zone as Side};
 use crate::packet::{Family, Set};
 
+/// Roles that say nothing of how a system is set up.
+const ENDPOINTS: [&str; 4] = ["h323-entity", "sip-entity", "media-entity", "desktop-client"];
+
 /// Which end opens the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Leg {
@@ -108,7 +111,9 @@ impl Site {
         row: &'a Requirement,
     ) -> Vec<Flow<'a>> {
         let (parties, known) = self.parties(catalog, device, row);
-        let doubtful = row.condition.is_some() && !known;
+        // Whoever fills a component's role is there because the component is used; endpoints are there anyway.
+        let telling = known && !ENDPOINTS.contains(&row.peer.as_deref().unwrap_or(""));
+        let doubtful = row.condition.is_some() && !telling;
         let ports = self.ports_of(device, product, row);
         let inbound = Set::of(row.inbound.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
         let both = [Transport::Tcp, Transport::Udp];
