@@ -26,6 +26,8 @@ pub struct Share {
     pub by: Decider,
     /// The values, along the dimension of the query.
     pub values: Set,
+    /// The source addresses of the packets.
+    pub sources: Set,
 }
 
 /// The answer: each value along the dimension is in exactly one of the three sets.
@@ -141,8 +143,9 @@ fn shares<'r>(parts: impl Iterator<Item = (Decider, &'r Region)>, among: &Set, a
             Some((sum, share)) => {
                 *sum += size;
                 share.values = share.values.or(&values);
+                share.sources = share.sources.or(&region.values(Dim::Src));
             }
-            None => shares.push((size, Share { by, values })),
+            None => shares.push((size, Share { by, values, sources: region.values(Dim::Src) })),
         }
     }
     shares.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -82,7 +82,11 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
         Command::Check(args) => check::run(args, cli.color, out),
         Command::Trace(args) => trace::run(args, out),
         Command::Model(args) => model::run(args, out),
-        Command::Catalog(args) => Ok(catalog::run(args, out).map(|()| 0)?),
+        Command::Catalog(args) => match catalog::run(args, out) {
+            Ok(()) => Ok(0),
+            Err(catalog::CatalogFailure::Output(error)) => Err(error.into()),
+            Err(failure) => Err(Failure::usage(failure.to_string())),
+        },
         Command::Rule(args) => rule::run(args, cli.color, out),
     }
 }

@@ -32,6 +32,14 @@ impl Site {
     /// The firewalls from one end to the other, in order: none where both are in one zone and neither has
     /// a firewall of its own; `None` where no path is known.
     pub fn path(&self, from: End, to: End) -> Option<Vec<Crossing>> {
+        if let Some(way) = self.single {
+            let way = match way {
+                Way::Forward => Way::Forward,
+                _ if from.device.is_some() => Way::Output,
+                _ => Way::Input,
+            };
+            return Some(vec![open_crossing(0, way)]);
+        }
         let mut path = Vec::new();
         path.extend(self.host_firewall(from.device).map(|firewall| open_crossing(firewall, Way::Output)));
         path.extend(self.between(from.zone, to.zone)?);

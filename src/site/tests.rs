@@ -184,6 +184,14 @@ fn every_mistake_has_its_place() {
             "'e2'",
         ),
         (firewall, "[[firewall]] has neither `interfaces` nor `host`", "[[firewall]]"),
+        (
+            &format!(
+                "{zones}{firewall}interfaces = {{ e0 = 'in' }}\n[[firewall]]\nname = 'g'\nconfig = ['./b', 'a']\n\
+                 interfaces = {{ e1 = 'in' }}"
+            ),
+            "`a` is the config of two firewalls",
+            "'a'",
+        ),
         (&format!("{device}{firewall}host = 'b'"), "there is no device `b`", "'b'"),
         (
             &format!("{zones}{device}{firewall}host = 'a'\ninterfaces = {{ e0 = 'in' }}"),
