@@ -15,8 +15,9 @@ use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Loaded, load};
 use crate::discover;
 use crate::finding::{Finding, Severity};
-use crate::lint::pages;
+use crate::lint::{self, Firewall, Judge, pages};
 use crate::model::Way;
+use crate::packet::Family;
 use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
 use crate::site::{self, Date, Site};
 use crate::source::{SourceId, SourceMap};
@@ -104,9 +105,9 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let today = Date::today();
     let mut findings: Vec<Finding> = site::doubts(&site, &catalog, today);
     let mut summary = RunSummary::default();
-    for checked in args.load_configs(&site, &mut sources)? {
-        summary.files.extend(files(&checked, &site, &sources));
-        findings.extend(checked.loaded.findings);
+    let checked = args.load_configs(&site, &mut sources)?;
+    for (checked, way) in lint_all(&mut site, &catalog, args.hook, checked, &sources, &mut findings) {
+        summary.files.extend(files(&checked, &site, way, &sources));
     }
     let told = filter(findings, &site.settings, today, &sources);
     let mut findings = told.findings;
@@ -121,9 +122,15 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
 }
 
 /// The files of a firewall, and those that they include.
-fn files(checked: &Checked, site: &Site, sources: &SourceMap) -> Vec<FileSummary> {
+fn files(checked: &Checked, site: &Site, way: Option<Way>, sources: &SourceMap) -> Vec<FileSummary> {
     let unlisted = checked.firewall.is_none() && !site.firewalls.is_empty();
-    let way = unlisted.then(|| "by the general rules alone: no firewall of the site has it".to_string());
+    let way = match way {
+        _ if unlisted => Some("by the general rules alone: no firewall of the site has it".to_string()),
+        Some(Way::Forward) => Some("as traffic through the firewall (hook forward)".to_string()),
+        Some(Way::Input) => Some("as traffic to the host itself (hook input)".to_string()),
+        Some(Way::Output) => Some("as traffic from the host itself (hook output)".to_string()),
+        None => None,
+    };
     let counted = &checked.loaded.rules;
     let included = counted.iter().map(|(id, _)| *id).filter(|id| !checked.files.contains(id));
     let all = checked.files.iter().copied().chain(included);
@@ -134,6 +141,59 @@ fn files(checked: &Checked, site: &Site, sources: &SourceMap) -> Vec<FileSummary
         way: way.clone(),
     });
     summary.collect()
+}
+
+/// Runs the lints over all firewalls; gives back what was read, with the way that was judged where no site
+/// file tells it.
+fn lint_all(
+    site: &mut Site,
+    catalog: &Catalog,
+    hook: Option<Way>,
+    checked: Vec<Checked>,
+    sources: &SourceMap,
+    findings: &mut Vec<Finding>,
+) -> Vec<(Checked, Option<Way>)> {
+    let mut firewalls: Vec<Option<Firewall>> = site.firewalls.iter().map(|_| None).collect();
+    let mut done = Vec::new();
+    for mut checked in checked {
+        findings.append(&mut checked.loaded.findings);
+        let mut rules = std::mem::take(&mut checked.loaded.ruleset);
+        let name =
+            checked.files.first().map_or(String::new(), |id| sources.file(*id).path.display().to_string());
+        let dialect = checked.dialect;
+        match checked.firewall {
+            Some(id) => {
+                rules.elsewhere = elsewhere(site, id);
+                firewalls[id] = Some(Firewall { name: site.firewalls[id].name.clone(), dialect, rules });
+                done.push((checked, None));
+            }
+            None => {
+                let unlisted = !site.firewalls.is_empty();
+                let mut alone = if unlisted { Site::of_products(&[], None) } else { std::mem::take(site) };
+                let way = hook.unwrap_or_else(|| lint::way(&rules, &alone));
+                alone.single = Some(way);
+                rules.elsewhere =
+                    if way == Way::Forward { elsewhere(&alone, usize::MAX) } else { Vec::new() };
+                let one = [Some(Firewall { name, dialect, rules })];
+                findings.extend(lint::check(&Judge::new(&alone, catalog, &one)));
+                if !unlisted {
+                    *site = alone;
+                }
+                done.push((checked, Some(way)));
+            }
+        }
+    }
+    if firewalls.iter().any(Option::is_some) {
+        findings.extend(lint::check(&Judge::new(site, catalog, &firewalls)));
+    }
+    done
+}
+
+/// The addresses of devices that are certainly not the firewall's own.
+fn elsewhere(site: &Site, firewall: usize) -> Vec<(Family, u128)> {
+    let host = site.firewalls.get(firewall).and_then(|firewall| firewall.host);
+    let others = site.devices.iter().enumerate().filter(|(at, _)| host != Some(*at));
+    others.flat_map(|(_, device)| device.addresses.iter().map(|address| Family::of(*address))).collect()
 }
 
 impl CheckArgs {
