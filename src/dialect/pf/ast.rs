@@ -189,26 +189,13 @@ pub enum Reply {
     Return,
     /// `return-rst`, with its TTL.
     Reset(Option<u8>),
-    /// `return-icmp`: the codes for IPv4 and IPv6, and whether `return-icmp6` was written.
+    /// `return-icmp`, `return-icmp6`: the codes for IPv4 and IPv6.
     Icmp {
         /// Code of an ICMP unreachable.
         v4: u8,
         /// Code of an ICMPv6 unreachable.
         v6: u8,
-        /// Which codes were written out.
-        form: IcmpForm,
     },
-}
-
-/// How `return-icmp` was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IcmpForm {
-    /// `return-icmp`
-    V4,
-    /// `return-icmp6`
-    V6,
-    /// `return-icmp(a, b)`
-    Both,
 }
 
 /// The way of a packet through an interface.

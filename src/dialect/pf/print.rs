@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::ast::{
-    Action, Af, Direction, Divert, IcmpForm, IdMatch, InterfaceName, Modifiers, Port, PortOp, Reply, RouteKind,
+    Action, Af, Direction, Divert, IdMatch, InterfaceName, Modifiers, Port, PortOp, Reply, RouteKind,
     StateKind, StateOptions, TranslateKind,
 };
 use super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
@@ -11,7 +11,7 @@ use super::{names, words};
 
 impl Display for Flat<'_> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        action(f, self.rule.action)?;
+        action(f, self.rule.action, self.af)?;
         if let Some(direction) = self.direction {
             f.write_str(if direction == Direction::In { " in" } else { " out" })?;
         }
@@ -40,7 +40,7 @@ impl Display for Flat<'_> {
     }
 }
 
-fn action(f: &mut Formatter, action: Action) -> fmt::Result {
+fn action(f: &mut Formatter, action: Action, af: Option<Af>) -> fmt::Result {
     match action {
         Action::Pass => f.write_str("pass"),
         Action::Match => f.write_str("match"),
@@ -61,10 +61,10 @@ fn action(f: &mut Formatter, action: Action) -> fmt::Result {
                 Reply::Return => f.write_str("return"),
                 Reply::Reset(None) => f.write_str("return-rst"),
                 Reply::Reset(Some(ttl)) => write!(f, "return-rst(ttl {ttl})"),
-                Reply::Icmp { v4, v6, form } => match form {
-                    IcmpForm::V4 => write!(f, "return-icmp({})", code(v4, false)),
-                    IcmpForm::V6 => write!(f, "return-icmp6({})", code(v6, true)),
-                    IcmpForm::Both => write!(f, "return-icmp({}, {})", code(v4, false), code(v6, true)),
+                Reply::Icmp { v4, v6 } => match af {
+                    Some(Af::V4) => write!(f, "return-icmp({})", code(v4, false)),
+                    Some(Af::V6) => write!(f, "return-icmp6({})", code(v6, true)),
+                    None => write!(f, "return-icmp({}, {})", code(v4, false), code(v6, true)),
                 },
             }
         }

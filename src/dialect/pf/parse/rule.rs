@@ -3,7 +3,7 @@
 use crate::source::Span;
 
 use super::super::ast::{
-    Action, Anchor, Antispoof, Direction, IcmpForm, Options, Peer, Reply, RouteKind, Rule, StatementKind,
+    Action, Anchor, Antispoof, Direction, Options, Peer, Reply, RouteKind, Rule, StatementKind,
     TranslateKind,
 };
 use super::super::lexer::Kind;
@@ -65,45 +65,38 @@ fn conditions(cursor: &mut Cursor, session: &Session, rule: &mut Rule) -> Result
 /// What follows `block`.
 fn block_reply(cursor: &mut Cursor, policy: Reply) -> Result<Reply> {
     let (v4, v6) = PORT_UNREACHABLE;
-    let reply = match cursor.word() {
+    let word = cursor.word();
+    let plain = match word {
         Some("drop") => Reply::Drop,
         Some("return") => Reply::Return,
         Some("return-rst") => Reply::Reset(None),
-        Some("return-icmp") => Reply::Icmp { v4, v6, form: IcmpForm::V4 },
-        Some("return-icmp6") => Reply::Icmp { v4, v6, form: IcmpForm::V6 },
+        Some("return-icmp" | "return-icmp6") => Reply::Icmp { v4, v6 },
         _ => return Ok(policy),
     };
     cursor.advance();
-    if !cursor.is_sign('(') {
-        return Ok(match reply {
-            Reply::Icmp { form: IcmpForm::V4, .. } => Reply::Icmp { v4, v6, form: IcmpForm::Both },
-            other => other,
-        });
+    if !cursor.eat_sign('(') {
+        return Ok(plain);
     }
-    match reply {
-        Reply::Reset(_) => {
-            cursor.advance();
+    let reply = match word {
+        Some("return-rst") => {
             cursor.expect("ttl")?;
             let ttl = cursor.number_in("the TTL", 0..=255)?;
-            cursor.expect_sign(')')?;
-            Ok(Reply::Reset(u8::try_from(ttl).ok()))
+            Reply::Reset(u8::try_from(ttl).ok())
         }
-        Reply::Icmp { form, .. } => {
-            cursor.advance();
-            let first = reply_code(cursor, form == IcmpForm::V6)?;
-            let reply = if form == IcmpForm::V6 {
-                Reply::Icmp { v4, v6: first, form }
-            } else if cursor.is_sign(')') {
-                Reply::Icmp { v4: first, v6, form }
+        Some("return-icmp6") => Reply::Icmp { v4, v6: reply_code(cursor, true)? },
+        Some("return-icmp") => {
+            let v4 = reply_code(cursor, false)?;
+            if cursor.is_sign(')') {
+                Reply::Icmp { v4, v6 }
             } else {
                 cursor.comma();
-                Reply::Icmp { v4: first, v6: reply_code(cursor, true)?, form: IcmpForm::Both }
-            };
-            cursor.expect_sign(')')?;
-            Ok(reply)
+                Reply::Icmp { v4, v6: reply_code(cursor, true)? }
+            }
         }
-        _ => cursor.fail("a direction, an interface or an address"),
-    }
+        _ => return cursor.fail("a direction, an interface or an address"),
+    };
+    cursor.expect_sign(')')?;
+    Ok(reply)
 }
 
 fn reply_code(cursor: &mut Cursor, v6: bool) -> Result<u8> {
