@@ -11,6 +11,7 @@
 //! `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each other;
 //! `report` never imports `lint`.
 
+pub mod analysis;
 pub mod cli;
 pub mod dialect;
 pub mod finding;

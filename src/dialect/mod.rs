@@ -2,6 +2,7 @@
 
 pub mod asa;
 pub mod iptables;
+pub mod names;
 pub mod nftables;
 pub mod pf;
 

@@ -197,6 +197,9 @@ pub enum Effect {
     Nat(NatId),
     /// Replies to this packet's connection pass without rules (pf `keep state`), or do not (`no state`).
     KeepState(bool),
+    /// Nobody knows what happens: the target is not in the file, or is not understood. The packet may
+    /// be accepted, dropped, or go on with the next rule.
+    Undefined(CondId),
 }
 
 /// One step of a rule.
@@ -491,19 +494,26 @@ impl Ruleset {
         &self.tuples[id.0 as usize]
     }
 
-    /// Whether an address is one of the box's own; `None` where the box's addresses are not known.
-    pub fn is_own(&self, family: Family, address: u128) -> Option<bool> {
+    /// The box's own addresses of a family as far as they are known; loopback addresses always are.
+    pub fn own_set(&self, family: Family) -> Set {
         let loopback = match family {
-            Family::V4 => address >> 24 == 127,
-            Family::V6 => address == 1,
+            Family::V4 => (0x7f00_0000, 0x7fff_ffff),
+            Family::V6 => (1, 1),
         };
-        if loopback {
-            return Some(true);
+        let listed = self.own.iter().filter(|own| own.family == family).map(|own| (own.address, own.address));
+        Set::of(listed.chain([loopback]))
+    }
+
+    /// Whether an address from `[lo, hi]` is one of the box's own; `None` where that is open.
+    pub fn is_own(&self, family: Family, lo: u128, hi: u128) -> Option<bool> {
+        let own = self.own_set(family);
+        if own.covers(&Set::range(lo, hi)) {
+            Some(true)
+        } else if own.meets_range(lo, hi) || self.own.is_empty() {
+            None
+        } else {
+            Some(false)
         }
-        if self.own.is_empty() {
-            return None;
-        }
-        Some(self.own.iter().any(|own| own.family == family && own.address == address))
     }
 
     /// The first address of an interface in a family.

@@ -363,23 +363,33 @@ pub fn interface_name(number: u128) -> String {
 pub enum Value {
     /// It is this.
     Known(u128),
+    /// It lies in this closed interval; nobody said where.
+    Among(u128, u128),
     /// The packet has no such field: no test on it holds, not even a negated one.
     Absent,
-    /// Nobody said.
-    Unknown,
 }
 
-/// One concrete packet. Fields that were not set are unknown, or absent where the family or the
-/// protocol has none.
-#[derive(Clone, PartialEq, Eq, Debug)]
+impl Value {
+    /// The value, where it is known.
+    pub fn known(self) -> Option<u128> {
+        match self {
+            Value::Known(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// One concrete packet. Fields that were not set may have any value, or are absent where the family
+/// or the protocol has none.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Packet {
     family: Family,
-    values: [Option<u128>; FIELDS],
+    values: [Option<(u128, u128)>; FIELDS],
     absent: u64,
 }
 
 impl Packet {
-    /// A packet of a family and protocol, all else unknown.
+    /// A packet of a family and protocol, all else open.
     pub fn new(family: Family, protocol: u8) -> Self {
         let mut packet = Packet { family, values: [None; FIELDS], absent: 0 };
         packet.set(Field::Proto, u128::from(protocol));
@@ -394,11 +404,16 @@ impl Packet {
 
     /// Sets a field.
     pub fn set(&mut self, field: Field, value: u128) {
-        self.values[field as usize] = Some(value);
+        self.set_among(field, value, value);
+    }
+
+    /// Says that a field's value lies in `[lo, hi]`.
+    pub fn set_among(&mut self, field: Field, lo: u128, hi: u128) {
+        self.values[field as usize] = Some((lo, hi));
         self.absent &= !(1 << field as u8);
     }
 
-    /// Forgets a field: its value is not known any more.
+    /// Forgets a field: its value is open.
     pub fn forget(&mut self, field: Field) {
         self.values[field as usize] = None;
         self.absent &= !(1 << field as u8);
@@ -414,28 +429,36 @@ impl Packet {
         if self.absent & (1 << field as u8) != 0 || field.family().is_some_and(|f| f != self.family) {
             return Value::Absent;
         }
-        if let Some(carriers) = field.carriers() {
-            match self.values[Field::Proto as usize] {
-                Some(p) if !carriers.iter().any(|c| u128::from(*c) == p) => return Value::Absent,
-                _ => {}
-            }
+        if let Some(carriers) = field.carriers()
+            && !carriers.contains(&self.protocol())
+        {
+            return Value::Absent;
         }
-        self.values[field as usize].map_or(Value::Unknown, Value::Known)
+        match self.values[field as usize] {
+            Some((lo, hi)) if lo == hi => Value::Known(lo),
+            Some((lo, hi)) => Value::Among(lo, hi),
+            None => Value::Among(0, field.last()),
+        }
+    }
+
+    /// Whether a field was set.
+    pub fn has(&self, field: Field) -> bool {
+        self.values[field as usize].is_some() || self.absent & (1 << field as u8) != 0
     }
 
     /// The source address, where it is known.
     pub fn src(&self) -> Option<u128> {
-        self.values[Field::src(self.family) as usize]
+        self.get(Field::src(self.family)).known()
     }
 
     /// The destination address, where it is known.
     pub fn dst(&self) -> Option<u128> {
-        self.values[Field::dst(self.family) as usize]
+        self.get(Field::dst(self.family)).known()
     }
 
     /// The protocol number.
     pub fn protocol(&self) -> u8 {
-        self.values[Field::Proto as usize].unwrap_or(0) as u8
+        self.values[Field::Proto as usize].map_or(0, |(lo, _)| lo as u8)
     }
 }
 
@@ -448,10 +471,7 @@ impl Packet {
 /// multicast listener messages are untracked, echo and node-information requests new
 /// (`nf_conntrack_proto_icmpv6.c`, `noct_valid_new`, `valid_new`).
 pub fn first_state(packet: &Packet) -> Option<State> {
-    let known = |field| match packet.get(field) {
-        Value::Known(v) => Some(v),
-        _ => None,
-    };
+    let known = |field| packet.get(field).known();
     Some(match packet.protocol() {
         proto::TCP => tcp_state(known(Field::TcpFlags)? as u8),
         proto::ICMP if packet.family() == Family::V4 => match known(Field::IcmpType)? {

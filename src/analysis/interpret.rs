@@ -1,0 +1,821 @@
+//! One packet through a ruleset: the specification.
+//!
+//! The order of things is that of Linux netfilter, which is the most general of the four: hooks,
+//! stages, the routing decision after prerouting, and the way of a packet from the box to itself
+//! (output, postrouting, then prerouting and input on the loopback interface).
+
+use rustc_hash::FxHashSet;
+
+use super::{Cond, Truth};
+use crate::model::{
+    ChainId, Effect, Hook, MapId, MarkOp, Nat, NatAddr, NatPort, RuleId, Ruleset, Stage, StageKind, Step,
+    Test, Verdict, Way,
+};
+use crate::packet::{Family, Field, Packet, Set, State, Value, first_state, interface};
+use crate::source::Span;
+
+/// Steps after which a packet's possible ways are too many to follow.
+const STEP_LIMIT: usize = 20_000_000;
+
+/// One packet and the way that it takes before any translation.
+#[derive(Clone, Debug)]
+pub struct Trip {
+    /// The packet; its interfaces are those of the whole way.
+    pub packet: Packet,
+    /// The way.
+    pub way: Way,
+    /// The output interface should translation turn a packet for the box into a forwarded one.
+    pub fwd_oif: Option<u128>,
+    /// Whether the box sends the packet to itself.
+    pub loopback: bool,
+}
+
+/// What decided.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Decider {
+    /// A rule.
+    Rule(RuleId),
+    /// A policy: hook and place of the stage.
+    Policy(Hook, u32),
+    /// The end of the way: no stage refused.
+    End,
+}
+
+impl Decider {
+    /// Where it is written, with the element of a list that decided; `None` for the end of the way.
+    pub fn span(self, rules: &Ruleset) -> Option<Span> {
+        match self {
+            Decider::Rule(id) => Some(rules.rule(id).span),
+            Decider::Policy(hook, at) => Some(rules.stages(hook)[at as usize].policy_span),
+            Decider::End => None,
+        }
+    }
+
+    /// Which accepting rule or policy names an answer best: a rule before a policy, and the later of two.
+    pub(super) fn weight(self) -> u8 {
+        match self {
+            Decider::Rule(_) => 2,
+            Decider::Policy(..) => 1,
+            Decider::End => 0,
+        }
+    }
+}
+
+/// One possible end of a trip.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Accepted, dropped or rejected.
+    pub verdict: Verdict,
+    /// What decided: for an accepted packet, the last rule or policy that accepted it, of a stage
+    /// that can refuse where there is one.
+    pub decider: Decider,
+    /// What had to hold or not to hold on the way here; empty where it happens in any case.
+    pub conds: Vec<Cond>,
+    /// The packet as it leaves.
+    pub packet: Packet,
+    /// The way that it took in the end.
+    pub way: Way,
+    /// The helper that its connection got, as an index of [`Ruleset::helpers`].
+    pub helper: Option<u32>,
+    /// Whether replies pass without rules.
+    pub keeps_state: bool,
+}
+
+/// Why a rule passed a packet over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Passed {
+    /// The rule.
+    pub rule: RuleId,
+    /// The field that did not match; `None` where the rule does not decide.
+    pub field: Option<Field>,
+}
+
+/// Watches a trip.
+pub trait Trace {
+    /// A stage begins.
+    fn stage(&mut self, _hook: Hook, _stage: &Stage) {}
+    /// A rule passed the packet over, or did something and did not decide.
+    fn passed(&mut self, _passed: Passed) {}
+    /// A rule's tests held (or may hold, where `maybe`).
+    fn matched(&mut self, _rule: RuleId, _maybe: Option<Cond>) {}
+}
+
+impl Trace for () {}
+
+/// All possible ends of a trip: one where nothing unknown matters, several where it does.
+pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Outcome> {
+    let mut engine = Engine {
+        rules,
+        seen: FxHashSet::default(),
+        joins: FxHashSet::default(),
+        work: Vec::new(),
+        ends: Vec::new(),
+        steps: 0,
+    };
+    engine.work.push(Walk::start(trip));
+    while let Some(walk) = engine.work.pop() {
+        engine.run(walk, trace);
+        if engine.steps > STEP_LIMIT {
+            engine.give_up(trip);
+            break;
+        }
+    }
+    engine.ends
+}
+
+/// A stage of the way as it is walked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct At {
+    hook: u8,
+    stage: u32,
+}
+
+/// Where a walk goes on after a chain.
+type Frame = (ChainId, u32);
+
+/// The state of one walk.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Walk {
+    packet: Packet,
+    original: Packet,
+    way: Way,
+    fwd_oif: Option<u128>,
+    /// The packet goes from the box to itself.
+    looping: bool,
+    /// The hooks of the way, and where in them the walk stands.
+    hooks: Vec<Hook>,
+    at: At,
+    /// A stage is being walked.
+    inside: bool,
+    /// The chains that are open: the last one is being walked, the number is that of the next rule.
+    stack: Vec<Frame>,
+    /// A rule whose steps from this one on come first.
+    resume: Option<(RuleId, usize)>,
+    conds: Vec<Cond>,
+    pending: Option<(Verdict, RuleId)>,
+    decider: Decider,
+    /// Translation of destination and source: looked for, and done.
+    tried: [bool; 2],
+    mapped: [bool; 2],
+    /// The destination is the box's own, whatever its address.
+    own: bool,
+    untracked: bool,
+    helper: Option<u32>,
+    keeps_state: bool,
+}
+
+impl Walk {
+    fn start(trip: &Trip) -> Walk {
+        let mut packet = trip.packet.clone();
+        if !packet.has(Field::State)
+            && let Some(state) = first_state(&packet)
+        {
+            packet.set(Field::State, state as u128);
+        }
+        if !packet.has(Field::Mark) {
+            packet.set(Field::Mark, 0);
+        }
+        if !packet.has(Field::Tag) {
+            packet.set(Field::Tag, 0);
+        }
+        if packet.get(Field::State).known() == Some(State::New as u128) {
+            for field in [Field::CtMark, Field::Dnat, Field::Snat, Field::Direction] {
+                if !packet.has(field) {
+                    packet.set(field, 0);
+                }
+            }
+        }
+        Walk {
+            original: packet.clone(),
+            packet,
+            way: trip.way,
+            fwd_oif: trip.fwd_oif,
+            looping: trip.loopback && trip.way == Way::Output,
+            hooks: trip.way.hooks().to_vec(),
+            at: At { hook: 0, stage: 0 },
+            inside: false,
+            stack: Vec::new(),
+            resume: None,
+            conds: Vec::new(),
+            pending: None,
+            decider: Decider::End,
+            tried: [false; 2],
+            mapped: [false; 2],
+            own: false,
+            untracked: false,
+            helper: None,
+            keeps_state: false,
+        }
+    }
+
+    fn hook(&self) -> Hook {
+        self.hooks[self.at.hook as usize]
+    }
+
+    fn over(&self) -> bool {
+        self.hooks.is_empty()
+    }
+
+    fn assume(&mut self, cond: Cond) {
+        if !self.conds.contains(&cond) {
+            self.conds.push(cond);
+        }
+    }
+
+    /// Whether the second half of a loopback trip has begun: the connection is there already.
+    fn returned(&self) -> bool {
+        self.looping && self.at.hook >= 2
+    }
+
+    /// The value of a field as a stage sees it.
+    fn value(&self, field: Field, stage: &Stage) -> Value {
+        let blind = stage.before_tracking && !self.returned();
+        let state = match (self.untracked, blind) {
+            (true, _) => Value::Known(State::Untracked as u128),
+            (false, true) => Value::Known(State::Invalid as u128),
+            _ => self.packet.get(Field::State),
+        };
+        let tracked = state.known().and_then(State::of).map(State::tracked);
+        match field {
+            Field::State => state,
+            Field::Iif if self.hook() == Hook::Output || (self.way == Way::Output && !self.returned()) => {
+                Value::Known(0)
+            }
+            Field::Iif if self.returned() => Value::Known(interface("lo")),
+            Field::Oif if matches!(self.hook(), Hook::Prerouting | Hook::Input) => Value::Known(0),
+            Field::Dnat | Field::Snat | Field::Direction | Field::CtMark if tracked == Some(false) => {
+                Value::Absent
+            }
+            Field::OrigSrc4 => self.origin(field, Field::Src4, state),
+            Field::OrigDst4 => self.origin(field, Field::Dst4, state),
+            Field::OrigSrc6 => self.origin(field, Field::Src6, state),
+            Field::OrigDst6 => self.origin(field, Field::Dst6, state),
+            Field::OrigSport => self.origin(field, Field::Sport, state),
+            Field::OrigDport => self.origin(field, Field::Dport, state),
+            _ => self.packet.get(field),
+        }
+    }
+
+    /// A field of the connection's first packet: this one, where it is new.
+    fn origin(&self, field: Field, plain: Field, state: Value) -> Value {
+        match state.known().and_then(State::of) {
+            Some(State::New) => self.original.get(plain),
+            Some(State::Invalid | State::Untracked) => Value::Absent,
+            _ => self.packet.get(field),
+        }
+    }
+}
+
+struct Engine<'a> {
+    rules: &'a Ruleset,
+    /// States that were reached, and the places where ways can come together again.
+    seen: FxHashSet<Walk>,
+    joins: FxHashSet<(At, Frame)>,
+    work: Vec<Walk>,
+    ends: Vec<Outcome>,
+    steps: usize,
+}
+
+impl Engine<'_> {
+    /// Runs a walk to its end; other possibilities on the way go onto the pile.
+    fn run(&mut self, mut walk: Walk, trace: &mut impl Trace) {
+        while !walk.over() && self.steps <= STEP_LIMIT {
+            if let Some((rule, from)) = walk.resume.take() {
+                self.rule(&mut walk, rule, from, trace);
+            } else if walk.inside {
+                self.walk_chain(&mut walk, trace);
+            } else if self.known(&walk) {
+                return;
+            } else {
+                self.enter_stage(&mut walk, trace);
+            }
+        }
+    }
+
+    /// Whether another walk was in the same state: it ends the same way, whatever either assumed to get there.
+    fn known(&mut self, walk: &Walk) -> bool {
+        if walk.conds.is_empty() {
+            return false;
+        }
+        let mut plain = walk.clone();
+        plain.conds.clear();
+        plain.decider = Decider::End;
+        !self.seen.insert(plain)
+    }
+
+    /// Leaves a walk for later, as another possibility.
+    fn put_off(&mut self, walk: Walk) {
+        if let (true, Some(frame)) = (walk.inside, walk.stack.last()) {
+            self.joins.insert((walk.at, *frame));
+        }
+        self.work.push(walk);
+    }
+
+    /// Finds the next stage that sees the packet and opens its chain, or ends the way.
+    fn enter_stage(&mut self, walk: &mut Walk, trace: &mut impl Trace) {
+        while !walk.over() {
+            let hook = walk.hook();
+            let Some(stage) = self.rules.stages(hook).get(walk.at.stage as usize) else {
+                self.next_hook(walk);
+                continue;
+            };
+            if self.enters(walk, stage) {
+                trace.stage(hook, stage);
+                walk.inside = true;
+                walk.pending = None;
+                walk.stack.push((stage.chain, 0));
+                return;
+            }
+            walk.at.stage += 1;
+        }
+    }
+
+    fn enters(&self, walk: &Walk, stage: &Stage) -> bool {
+        let starts = walk.value(Field::State, stage) == Value::Known(State::New as u128);
+        let side = match stage.kind {
+            StageKind::Filter => return stage.sees(walk.packet.family()),
+            StageKind::DstNat => 0,
+            StageKind::SrcNat => 1,
+        };
+        stage.sees(walk.packet.family()) && starts && !walk.tried[side] && !walk.mapped[side]
+    }
+
+    /// Goes on to the next hook, with the routing decision between, or ends the way.
+    fn next_hook(&mut self, walk: &mut Walk) {
+        let hook = walk.hook();
+        let kinds: &[usize] = match hook {
+            Hook::Prerouting | Hook::Output => &[0],
+            Hook::Input | Hook::Postrouting => &[1],
+            Hook::Forward => &[],
+        };
+        kinds.iter().for_each(|side| walk.tried[*side] = true);
+        if hook == Hook::Prerouting && !walk.looping {
+            self.route(walk);
+        }
+        if hook == Hook::Output && walk.mapped[0] {
+            self.reroute(walk);
+        }
+        walk.at = At { hook: walk.at.hook + 1, stage: 0 };
+        if walk.looping && walk.hooks.len() == 2 {
+            walk.hooks.extend([Hook::Prerouting, Hook::Input]);
+        }
+        if walk.at.hook as usize >= walk.hooks.len() {
+            self.end(walk, Verdict::Accept);
+        }
+    }
+
+    /// The routing decision for a packet whose destination was translated.
+    fn route(&mut self, walk: &mut Walk) {
+        if !walk.mapped[0] {
+            return;
+        }
+        let own = self.is_own(walk);
+        let way = match own {
+            Some(true) => Way::Input,
+            Some(false) => Way::Forward,
+            None => {
+                walk.assume(Cond::OwnAddresses);
+                let mut other = walk.clone();
+                turn(&mut other, Way::Input);
+                other.at = At { hook: 1, stage: 0 };
+                self.put_off(other);
+                Way::Forward
+            }
+        };
+        turn(walk, way);
+    }
+
+    /// The same for a packet that the box sends: to itself it goes by way of the loopback interface.
+    fn reroute(&mut self, walk: &mut Walk) {
+        walk.looping = match self.is_own(walk) {
+            Some(own) => own,
+            None => {
+                walk.assume(Cond::OwnAddresses);
+                let mut other = walk.clone();
+                other.looping = true;
+                other.packet.set(Field::Oif, interface("lo"));
+                other.at = At { hook: 1, stage: 0 };
+                self.put_off(other);
+                false
+            }
+        };
+        if walk.looping {
+            walk.packet.set(Field::Oif, interface("lo"));
+        }
+    }
+
+    fn is_own(&self, walk: &Walk) -> Option<bool> {
+        if walk.own {
+            return Some(true);
+        }
+        let family = walk.packet.family();
+        match walk.packet.get(Field::dst(family)) {
+            Value::Known(dst) => self.rules.is_own(family, dst, dst),
+            Value::Among(lo, hi) => self.rules.is_own(family, lo, hi),
+            Value::Absent => None,
+        }
+    }
+
+    /// Walks the open chains to the end of the stage.
+    fn walk_chain(&mut self, walk: &mut Walk, trace: &mut impl Trace) {
+        while let Some((chain, index)) = walk.stack.last_mut() {
+            let id = RuleId { chain: *chain, index: *index };
+            if id.index as usize >= self.rules.chain(id.chain).rules.len() {
+                walk.stack.pop();
+                continue;
+            }
+            if self.joins.contains(&(walk.at, (id.chain, id.index))) && self.known(walk) {
+                walk.hooks.clear();
+                return;
+            }
+            if let Some((_, index)) = walk.stack.last_mut() {
+                *index += 1;
+            }
+            self.steps += 1;
+            self.rule(walk, id, 0, trace);
+            if !walk.inside || self.steps > STEP_LIMIT {
+                return;
+            }
+        }
+        let policy = self.stage(walk).policy;
+        let decider = Decider::Policy(walk.hook(), walk.at.stage);
+        match walk.pending.take() {
+            Some((verdict, rule)) => self.decide(walk, verdict, Decider::Rule(rule)),
+            None => self.decide(walk, policy, decider),
+        }
+    }
+
+    fn stage(&self, walk: &Walk) -> &Stage {
+        &self.rules.stages(walk.hook())[walk.at.stage as usize]
+    }
+
+    /// Runs a rule's steps from `from` on.
+    fn rule(&mut self, walk: &mut Walk, id: RuleId, from: usize, trace: &mut impl Trace) {
+        let rules = self.rules;
+        let steps = rules.steps_of(rules.rule(id));
+        let mut maybe = None;
+        for (at, step) in steps.iter().enumerate().skip(from) {
+            let effect = match *step {
+                Step::Test(test) => match self.test(walk, test) {
+                    Truth::Yes => continue,
+                    Truth::No => return trace.passed(Passed { rule: id, field: field_of(test) }),
+                    Truth::Maybe(cond) => {
+                        // Where nothing follows that has an effect, the answer does not matter.
+                        if steps[at..].iter().all(|step| matches!(step, Step::Test(_))) {
+                            return trace.passed(Passed { rule: id, field: None });
+                        }
+                        walk.assume(cond);
+                        maybe = Some(cond);
+                        self.put_off(walk.clone());
+                        continue;
+                    }
+                },
+                Step::Effect(effect) => effect,
+                Step::Lookup(map) => match self.lookup(walk, (id, at), map) {
+                    Some(effect) => effect,
+                    None => {
+                        let field = rules.map(map).fields.first().copied();
+                        return trace.passed(Passed { rule: id, field });
+                    }
+                },
+            };
+            if decides(effect) {
+                trace.matched(id, maybe);
+            }
+            if self.effect(walk, id, effect) {
+                return;
+            }
+        }
+        trace.passed(Passed { rule: id, field: None });
+    }
+
+    fn test(&self, walk: &Walk, test: Test) -> Truth {
+        let stage = self.stage(walk);
+        match test {
+            Test::In { field, values, negate } => match walk.value(field, stage) {
+                Value::Absent => Truth::No,
+                Value::Known(value) => Truth::of(self.rules.holds(values, value) != negate),
+                Value::Among(lo, hi) => among(&self.rules.values(values), lo, hi, field).negated_if(negate),
+            },
+            Test::Masked { field, mask, values, negate } => match walk.value(field, stage) {
+                Value::Absent => Truth::No,
+                Value::Known(value) => {
+                    let masked = value & self.rules.masks[mask as usize];
+                    Truth::of(self.rules.holds(values, masked) != negate)
+                }
+                Value::Among(lo, hi) => {
+                    let (mask, values) = (self.rules.masks[mask as usize], self.rules.values(values));
+                    match Set::range(lo, hi).masked(mask, &values, field.last()) {
+                        Some(set) => among(&set, lo, hi, field).negated_if(negate),
+                        None => Truth::Maybe(Cond::Field(field)),
+                    }
+                }
+            },
+            Test::Tuple { tuples, negate } => {
+                let tuples = self.rules.tuple(tuples);
+                let mut answer = Truth::No;
+                for sides in &tuples.boxes {
+                    match self.product(walk, &tuples.fields, sides) {
+                        Truth::Yes => {
+                            answer = Truth::Yes;
+                            break;
+                        }
+                        Truth::No => {}
+                        maybe => answer = maybe,
+                    }
+                }
+                let lacks = |field: &Field| {
+                    let at = tuples.fields.iter().position(|f| f == field);
+                    walk.value(*field, stage) == Value::Absent
+                        && tuples.boxes.iter().any(|sides| at.is_some_and(|at| sides[at].is_some()))
+                };
+                if negate && tuples.fields.iter().any(lacks) { Truth::No } else { answer.negated_if(negate) }
+            }
+            Test::Unknown(cond) => Truth::Maybe(Cond::Named(cond)),
+            Test::Never => Truth::No,
+        }
+    }
+
+    /// Whether the packet is in a product of field sets.
+    fn product(&self, walk: &Walk, fields: &[Field], sides: &[Option<Set>]) -> Truth {
+        let stage = self.stage(walk);
+        let mut answer = Truth::Yes;
+        for (field, side) in fields.iter().zip(sides) {
+            let Some(set) = side else { continue };
+            match walk.value(*field, stage) {
+                Value::Absent => return Truth::No,
+                Value::Known(value) if set.contains(value) => {}
+                Value::Known(_) => return Truth::No,
+                Value::Among(lo, hi) => match among(set, lo, hi, *field) {
+                    Truth::Yes => {}
+                    Truth::No => return Truth::No,
+                    maybe => answer = maybe,
+                },
+            }
+        }
+        answer
+    }
+
+    /// The effect of the entry that holds the packet; where several may, the others go onto the pile.
+    fn lookup(&mut self, walk: &mut Walk, (id, at): (RuleId, usize), map: MapId) -> Option<Effect> {
+        let rules = self.rules;
+        let map = rules.map(map);
+        let stage = self.stage(walk);
+        if let [field] = *map.fields
+            && let Value::Known(value) = walk.value(field, stage)
+        {
+            let place = map.index.partition_point(|(_, hi, _)| *hi < value);
+            let (lo, _, entry) = map.index.get(place)?;
+            return (*lo <= value).then(|| map.entries[*entry as usize].effect);
+        }
+        for entry in &map.entries {
+            match self.product(walk, &map.fields, &entry.key) {
+                Truth::Yes => return Some(entry.effect),
+                Truth::No => {}
+                Truth::Maybe(cond) => {
+                    walk.assume(cond);
+                    let mut hit = walk.clone();
+                    if !self.effect(&mut hit, id, entry.effect) {
+                        hit.resume = Some((id, at + 1));
+                    }
+                    self.put_off(hit);
+                }
+            }
+        }
+        None
+    }
+
+    /// Does an effect; true where the rule ends with it.
+    fn effect(&mut self, walk: &mut Walk, id: RuleId, effect: Effect) -> bool {
+        match effect {
+            Effect::Verdict(verdict) => {
+                self.decide(walk, verdict, Decider::Rule(id));
+                return true;
+            }
+            Effect::Jump(chain) => {
+                walk.stack.push((chain, 0));
+                return true;
+            }
+            Effect::Goto(chain) => {
+                walk.stack.pop();
+                walk.stack.push((chain, 0));
+                return true;
+            }
+            Effect::Return => {
+                walk.stack.pop();
+                return true;
+            }
+            Effect::NextRule => return true,
+            Effect::Settle => {
+                walk.stack.clear();
+                return true;
+            }
+            Effect::Undefined(cond) => {
+                walk.assume(Cond::Named(cond));
+                for verdict in [Verdict::Accept, Verdict::Drop] {
+                    let mut other = walk.clone();
+                    self.decide(&mut other, verdict, Decider::Rule(id));
+                    self.put_off(other);
+                }
+                return true;
+            }
+            Effect::Pend(verdict) => walk.pending = Some((verdict, id)),
+            Effect::Mark(op) => change_mark(&mut walk.packet, Field::Mark, op),
+            // Without a connection there is nothing to write to or to read from.
+            Effect::CtMark(_)
+            | Effect::SaveMark(_)
+            | Effect::RestoreMark(_)
+            | Effect::Forget(Field::CtMark)
+                if walk.untracked || self.stage(walk).before_tracking && !walk.returned() => {}
+            Effect::CtMark(op) => change_mark(&mut walk.packet, Field::CtMark, op),
+            Effect::SaveMark(mask) => copy_mark(&mut walk.packet, Field::Mark, Field::CtMark, mask),
+            Effect::RestoreMark(mask) => copy_mark(&mut walk.packet, Field::CtMark, Field::Mark, mask),
+            Effect::Forget(field) => walk.packet.forget(field),
+            Effect::Tag(tag) => walk.packet.set(Field::Tag, tag.into()),
+            Effect::Set(field, value) => walk.packet.set(field, value.into()),
+            Effect::NoTrack => walk.untracked = !walk.returned(),
+            Effect::Helper(helper) => walk.helper = Some(helper.0),
+            Effect::KeepState(keeps) => walk.keeps_state = keeps,
+            Effect::Nat(nat) => self.translate(walk, self.rules.nat(nat)),
+        }
+        false
+    }
+
+    fn translate(&self, walk: &mut Walk, nat: &Nat) {
+        let side = usize::from(!nat.destination);
+        walk.mapped[side] = true;
+        let family = walk.packet.family();
+        let (addr, port, done) = if nat.destination {
+            (Field::dst(family), Field::Dport, Field::Dnat)
+        } else {
+            (Field::src(family), Field::Sport, Field::Snat)
+        };
+        let before = (walk.packet.get(addr), walk.packet.get(port));
+        self.translate_address(walk, nat, addr);
+        translate_port(&mut walk.packet, &nat.port, port);
+        match (moved(before.0, walk.packet.get(addr)), moved(before.1, walk.packet.get(port))) {
+            (Some(true), _) | (_, Some(true)) => walk.packet.set(done, 1),
+            (Some(false), Some(false)) => {}
+            _ => walk.packet.forget(done),
+        }
+    }
+
+    fn translate_address(&self, walk: &mut Walk, nat: &Nat, field: Field) {
+        let family = walk.packet.family();
+        match nat.addr {
+            NatAddr::Keep => {}
+            NatAddr::Pool(_, lo, hi) => walk.packet.set_among(field, lo, hi),
+            NatAddr::Prefix(_, net, len) => {
+                let (lo, hi) = family.prefix(net, len);
+                match walk.packet.get(field).known() {
+                    Some(old) => walk.packet.set(field, lo | (old & (lo ^ hi))),
+                    None => walk.packet.set_among(field, lo, hi),
+                }
+            }
+            NatAddr::Interface => {
+                walk.own |= nat.destination;
+                let interface = walk.packet.get(if nat.destination { Field::Iif } else { Field::Oif });
+                match interface.known().and_then(|name| self.rules.own_address(name, family)) {
+                    Some(address) => walk.packet.set(field, address),
+                    None => walk.packet.forget(field),
+                }
+            }
+            NatAddr::Loopback => {
+                walk.own |= nat.destination;
+                walk.packet.set(field, if family == Family::V4 { 0x7f00_0001 } else { 1 });
+            }
+            NatAddr::Unknown => walk.packet.forget(field),
+        }
+    }
+
+    /// Ends the stage with a verdict.
+    fn decide(&mut self, walk: &mut Walk, verdict: Verdict, decider: Decider) {
+        let filter = self.stage(walk).kind == StageKind::Filter;
+        walk.stack.clear();
+        walk.inside = false;
+        if verdict != Verdict::Accept {
+            walk.decider = decider;
+            self.end(walk, verdict);
+            return;
+        }
+        if filter && decider.weight() >= walk.decider.weight() {
+            walk.decider = decider;
+        }
+        walk.at.stage += 1;
+    }
+
+    fn end(&mut self, walk: &mut Walk, verdict: Verdict) {
+        self.ends.push(Outcome {
+            verdict,
+            decider: walk.decider,
+            conds: walk.conds.clone(),
+            packet: walk.packet.clone(),
+            way: walk.way,
+            helper: walk.helper,
+            keeps_state: walk.keeps_state,
+        });
+        walk.hooks.clear();
+    }
+
+    fn give_up(&mut self, trip: &Trip) {
+        for verdict in [Verdict::Accept, Verdict::Drop] {
+            let mut walk = Walk::start(trip);
+            walk.assume(Cond::Limit);
+            self.end(&mut walk, verdict);
+        }
+    }
+}
+
+fn turn(walk: &mut Walk, way: Way) {
+    if way == walk.way {
+        return;
+    }
+    if way == Way::Forward {
+        match walk.fwd_oif {
+            Some(oif) => walk.packet.set(Field::Oif, oif),
+            None => walk.packet.forget(Field::Oif),
+        }
+    }
+    walk.way = way;
+    walk.hooks = way.hooks().to_vec();
+}
+
+fn decides(effect: Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Verdict(_) | Effect::Jump(_) | Effect::Goto(_) | Effect::Return | Effect::Pend(_)
+    )
+}
+
+fn field_of(test: Test) -> Option<Field> {
+    match test {
+        Test::In { field, .. } | Test::Masked { field, .. } => Some(field),
+        _ => None,
+    }
+}
+
+fn among(set: &Set, lo: u128, hi: u128, field: Field) -> Truth {
+    if !set.meets_range(lo, hi) {
+        Truth::No
+    } else if set.covers(&Set::range(lo, hi)) {
+        Truth::Yes
+    } else {
+        Truth::Maybe(Cond::Field(field))
+    }
+}
+
+/// Whether a value changed; `None` where it may have.
+fn moved(before: Value, after: Value) -> Option<bool> {
+    match (before, after) {
+        (Value::Absent, _) | (_, Value::Absent) => Some(false),
+        (Value::Known(before), Value::Known(after)) => Some(before != after),
+        (Value::Known(one), Value::Among(lo, hi)) | (Value::Among(lo, hi), Value::Known(one)) => {
+            if (lo..=hi).contains(&one) { None } else { Some(true) }
+        }
+        (before, after) => {
+            if before == after {
+                Some(false)
+            } else {
+                None
+            }
+        }
+    }
+}
+
+fn change_mark(packet: &mut Packet, field: Field, op: MarkOp) {
+    match packet.get(field) {
+        Value::Absent => {}
+        Value::Known(old) => packet.set(field, u128::from((old as u32 & !op.clear) ^ op.flip)),
+        Value::Among(..) if op.clear == u32::MAX => packet.set(field, op.flip.into()),
+        Value::Among(..) => packet.forget(field),
+    }
+}
+
+fn copy_mark(packet: &mut Packet, from: Field, to: Field, mask: u32) {
+    let mask = u128::from(mask);
+    match (packet.get(from), packet.get(to)) {
+        (_, Value::Absent) | (Value::Absent, _) => {}
+        (Value::Known(from), Value::Known(old)) => packet.set(to, (old & !mask) | (from & mask)),
+        (Value::Known(from), _) if mask == Field::Mark.last() => packet.set(to, from),
+        _ => packet.forget(to),
+    }
+}
+
+fn translate_port(packet: &mut Packet, port: &NatPort, field: Field) {
+    let old = packet.get(field);
+    if old == Value::Absent {
+        return;
+    }
+    match *port {
+        NatPort::Keep => {}
+        NatPort::Pool(lo, hi) => match old.known() {
+            Some(port) if (u128::from(lo)..=hi.into()).contains(&port) => {}
+            _ => packet.set_among(field, lo.into(), hi.into()),
+        },
+        NatPort::Shift(delta) => match old.known() {
+            Some(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
+            None => packet.forget(field),
+        },
+        NatPort::Unknown => packet.forget(field),
+    }
+}

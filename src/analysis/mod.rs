@@ -1,0 +1,62 @@
+//! What a ruleset does to packets.
+//!
+//! Two engines give the same answers: [`interpret`] takes one packet and reads like the manual, it is
+//! the specification; [`flow`] takes a set of packets and answers for all of them at once. Property
+//! tests hold them together.
+
+mod flow;
+mod interpret;
+mod piece;
+
+pub use flow::{Entry, Scope};
+pub use interpret::{Decider, Outcome, Passed, Trace, Trip, interpret};
+
+use crate::model::{CondId, Ruleset};
+use crate::packet::Field;
+
+/// Something that an answer depends on and that the files do not tell.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Cond {
+    /// A named condition of the ruleset.
+    Named(CondId),
+    /// The value of a field that nobody gave.
+    Field(Field),
+    /// Whether a translated destination is an address of the box itself.
+    OwnAddresses,
+    /// The analysis gave up: too many cases.
+    Limit,
+}
+
+impl Cond {
+    /// The name that reports print.
+    pub fn name(self, rules: &Ruleset) -> String {
+        match self {
+            Cond::Named(id) => rules.condition(id).to_string(),
+            Cond::Field(field) => field.name().to_string(),
+            Cond::OwnAddresses => "the firewall's own addresses".to_string(),
+            Cond::Limit => "more cases than the analysis follows".to_string(),
+        }
+    }
+}
+
+/// An answer of three values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Truth {
+    Yes,
+    No,
+    Maybe(Cond),
+}
+
+impl Truth {
+    fn of(answer: bool) -> Truth {
+        if answer { Truth::Yes } else { Truth::No }
+    }
+
+    fn negated_if(self, negate: bool) -> Truth {
+        match (self, negate) {
+            (Truth::Yes, true) => Truth::No,
+            (Truth::No, true) => Truth::Yes,
+            (other, _) => other,
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! `pinhole trace`: one packet's way through the rules.
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::packets::{PacketLine, parse_words};
+use super::{ConfigArgs, Failure};
+use crate::analysis::{Outcome, Passed, Trace, Trip, interpret};
+use crate::dialect::Loaded;
+use crate::model::{Hook, Reply, RuleId, Ruleset, Stage, Verdict, Way};
+use crate::packet::{Family, Field, Packet, Value, interface_name, proto};
+use crate::source::{SourceMap, Span};
+
+/// Arguments of `pinhole trace`.
+#[derive(Args, Debug)]
+pub struct TraceArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// One packet as `key=value` words, such as "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0"
+    #[arg(long, value_name = "PACKET", conflicts_with = "packets", required_unless_present = "packets")]
+    packet: Option<String>,
+    /// A file of packets, one JSON object a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    packets: Option<PathBuf>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = TraceFormat::Human)]
+    format: TraceFormat,
+}
+
+/// Forms of the answer.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum TraceFormat {
+    /// The packet's way, rule by rule
+    Human,
+    /// One JSON object a line
+    Jsonl,
+}
+
+/// Runs `pinhole trace`.
+pub fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
+    let mut sources = SourceMap::new();
+    let loaded = args.config.load(&mut sources)?;
+    if let Some(words) = &args.packet {
+        let line = parse_words(words).map_err(|error| Failure::usage(format!("--packet: {error}")))?;
+        answer(args, &sources, &loaded, &line, "--packet", out)?;
+        return Ok(0);
+    }
+    let Some(path) = &args.packets else { return Ok(0) };
+    let input = super::open(path)?;
+    for (number, line) in input.lines().enumerate() {
+        let place = format!("{}:{}", path.display(), number + 1);
+        let line = line.map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let packet: PacketLine =
+            serde_json::from_str(&line).map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+        answer(args, &sources, &loaded, &packet, &place, out)?;
+    }
+    Ok(0)
+}
+
+fn answer(
+    args: &TraceArgs,
+    sources: &SourceMap,
+    loaded: &Loaded,
+    line: &PacketLine,
+    place: &str,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let trip = line.trip().map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+    let rules = &loaded.ruleset;
+    match args.format {
+        TraceFormat::Jsonl => {
+            let outcomes = interpret(rules, &trip, &mut ());
+            serde_json::to_writer(&mut *out, &jsonl(sources, rules, &trip, &outcomes, &line.id))?;
+            writeln!(out)?;
+        }
+        TraceFormat::Human => {
+            let mut journal = Journal { sources, rules, lines: Vec::new() };
+            let outcomes = interpret(rules, &trip, &mut journal);
+            print_human(sources, rules, &trip, &outcomes, &journal.lines, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// The one verdict of all outcomes, or `unknown`.
+fn verdict_word(outcomes: &[Outcome]) -> &'static str {
+    let word = |outcome: &Outcome| match outcome.verdict {
+        Verdict::Accept => "accept",
+        Verdict::Drop => "drop",
+        Verdict::Reject(_) => "reject",
+    };
+    let mut words = outcomes.iter().map(word);
+    match words.next() {
+        Some(first) if words.all(|other| other == first) => first,
+        _ => "unknown",
+    }
+}
+
+fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome], id: &Json) -> Json {
+    let verdict = verdict_word(outcomes);
+    let mut answer = json!({ "id": id, "verdict": verdict });
+    if verdict == "reject"
+        && let Some(reply) = same(outcomes.iter().map(|o| reply_name(o.verdict, &trip.packet)))
+    {
+        answer["reply"] = json!(reply);
+    }
+    if verdict == "accept" {
+        for (key, address, port) in [
+            ("dnat_dst", Field::dst(trip.packet.family()), Field::Dport),
+            ("snat_src", Field::src(trip.packet.family()), Field::Sport),
+        ] {
+            if let Some(end) = same(outcomes.iter().map(|o| rewritten(&trip.packet, &o.packet, address, port)))
+                && let Some(end) = end
+            {
+                answer[key] = json!(end);
+            }
+        }
+    }
+    answer["depends_on"] = json!(if verdict == "unknown" { condition_names(rules, outcomes) } else { Vec::new() });
+    if let Some(span) = outcomes.first().and_then(|o| o.decider.span(rules)) {
+        answer["rule"] = rule_json(sources, span);
+    }
+    answer
+}
+
+fn rule_json(sources: &SourceMap, span: Span) -> Json {
+    let (path, line) = place(sources, span);
+    json!({ "file": path, "line": line, "text": text(sources, span) })
+}
+
+fn place(sources: &SourceMap, span: Span) -> (String, u32) {
+    sources
+        .file_of(span)
+        .map_or((String::new(), 0), |file| (file.path.display().to_string(), file.place(span.start).line))
+}
+
+/// The text of a rule on one line.
+fn text(sources: &SourceMap, span: Span) -> String {
+    let text = sources.text(span);
+    let short: String = text.chars().take(400).collect();
+    let cut = if short.len() < text.len() { "…" } else { "" };
+    format!("{}{cut}", short.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The one value of all, where they agree.
+fn same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let first = values.next()?;
+    values.all(|other| other == first).then_some(first)
+}
+
+/// The new end of a translated packet: `Some(None)` where it stays, `None` where it cannot be known.
+fn rewritten(before: &Packet, after: &Packet, address: Field, port: Field) -> Option<Option<String>> {
+    if before.get(address) == after.get(address) && before.get(port) == after.get(port) {
+        return Some(None);
+    }
+    let family = after.family();
+    let ip = family.address(after.get(address).known()?);
+    Some(Some(match (after.get(port), family) {
+        (Value::Absent, _) => ip.to_string(),
+        (Value::Known(port), Family::V4) => format!("{ip}:{port}"),
+        (Value::Known(port), Family::V6) => format!("[{ip}]:{port}"),
+        (Value::Among(..), _) => return None,
+    }))
+}
+
+fn condition_names(rules: &Ruleset, outcomes: &[Outcome]) -> Vec<String> {
+    let mut names: Vec<String> =
+        outcomes.iter().flat_map(|o| o.conds.iter().map(|c| c.name(rules))).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The name of what a refused sender sees.
+fn reply_name(verdict: Verdict, packet: &Packet) -> Option<String> {
+    let Verdict::Reject(reply) = verdict else { return None };
+    let v6 = packet.family() == Family::V6;
+    let (kind, code) = match reply {
+        Reply::TcpReset => return Some("tcp-reset".to_string()),
+        Reply::ResetOrUnreachable if packet.protocol() == proto::TCP => return Some("tcp-reset".to_string()),
+        Reply::ResetOrUnreachable => (if v6 { 1 } else { 3 }, if v6 { 4 } else { 3 }),
+        Reply::Icmp { kind, code } => (kind, code),
+    };
+    let name = match (v6, code) {
+        (false, 0) => "icmp-net-unreachable",
+        (false, 1) => "icmp-host-unreachable",
+        (false, 2) => "icmp-proto-unreachable",
+        (false, 3) => "icmp-port-unreachable",
+        (false, 9) => "icmp-net-prohibited",
+        (false, 10) => "icmp-host-prohibited",
+        (false, 13) => "icmp-admin-prohibited",
+        (true, 0) => "icmp6-no-route",
+        (true, 1) => "icmp6-adm-prohibited",
+        (true, 3) => "icmp6-addr-unreachable",
+        (true, 4) => "icmp6-port-unreachable",
+        (true, 5) => "icmp6-policy-fail",
+        (true, 6) => "icmp6-reject-route",
+        _ => return Some(format!("icmp{}-type-{kind}-code-{code}", if v6 { "6" } else { "" })),
+    };
+    Some(name.to_string())
+}
+
+/// Writes down what happens on the way.
+struct Journal<'a> {
+    sources: &'a SourceMap,
+    rules: &'a Ruleset,
+    lines: Vec<String>,
+}
+
+impl Journal<'_> {
+    fn rule(&mut self, id: RuleId, why: &str) {
+        let span = self.rules.rule(id).span;
+        let (_, line) = place(self.sources, span);
+        self.lines.push(format!("  {line:>6}  {:<28}  {}", why, text(self.sources, span)));
+    }
+}
+
+impl Trace for Journal<'_> {
+    fn stage(&mut self, hook: Hook, stage: &Stage) {
+        let name = &self.rules.chain(stage.chain).name;
+        self.lines.push(format!("{} · {name}", hook_name(hook)));
+    }
+
+    fn passed(&mut self, passed: Passed) {
+        let why = match passed.field {
+            Some(field) => format!("passed over: {}", field.name()),
+            None => "does not decide".to_string(),
+        };
+        self.rule(passed.rule, &why);
+    }
+
+    fn matched(&mut self, rule: RuleId, maybe: Option<crate::analysis::Cond>) {
+        let why = match maybe {
+            Some(cond) => format!("may match: {}", cond.name(self.rules)),
+            None => "MATCHES".to_string(),
+        };
+        self.rule(rule, &why);
+    }
+}
+
+fn hook_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Prerouting => "prerouting",
+        Hook::Input => "input",
+        Hook::Forward => "forward",
+        Hook::Output => "output",
+        Hook::Postrouting => "postrouting",
+    }
+}
+
+fn print_human(
+    sources: &SourceMap,
+    rules: &Ruleset,
+    trip: &Trip,
+    outcomes: &[Outcome],
+    journal: &[String],
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    writeln!(out, "packet: {}", describe(&trip.packet, trip.way))?;
+    for line in journal {
+        writeln!(out, "{line}")?;
+    }
+    let word = verdict_word(outcomes);
+    writeln!(out)?;
+    match word {
+        "unknown" => writeln!(out, "verdict: unknown, depends on {}", condition_names(rules, outcomes).join(", "))?,
+        "reject" => {
+            let reply = same(outcomes.iter().map(|o| reply_name(o.verdict, &trip.packet))).flatten();
+            writeln!(out, "verdict: reject{}", reply.map_or(String::new(), |r| format!(" ({r})")))?;
+        }
+        _ => writeln!(out, "verdict: {word}")?,
+    }
+    for outcome in outcomes.iter().take(if word == "unknown" { 6 } else { 1 }) {
+        let by = match outcome.decider.span(rules) {
+            Some(span) => {
+                let (path, line) = place(sources, span);
+                format!("{path}:{line}: {}", text(sources, span))
+            }
+            None => "no rule and no policy refuses it".to_string(),
+        };
+        let prefix = if word == "unknown" { format!("{} ", verdict_word(std::slice::from_ref(outcome))) } else { String::new() };
+        writeln!(out, "     by: {prefix}{by}")?;
+        if outcome.packet != trip.packet && outcome.verdict == Verdict::Accept {
+            writeln!(out, "leaves: {}", describe(&outcome.packet, outcome.way))?;
+        }
+    }
+    Ok(())
+}
+
+/// A packet in one line.
+fn describe(packet: &Packet, way: Way) -> String {
+    let family = packet.family();
+    let end = |address: Field, port: Field| {
+        let ip = packet.get(address).known().map_or("?".to_string(), |a| family.address(a).to_string());
+        match packet.get(port) {
+            Value::Known(port) => format!("{ip} port {port}"),
+            _ => ip,
+        }
+    };
+    let name = |field: Field| packet.get(field).known().filter(|n| *n != 0).map(interface_name);
+    let mut line = format!(
+        "{} {} → {}, {}",
+        crate::dialect::names::protocol_name(packet.protocol()).unwrap_or("protocol"),
+        end(Field::src(family), Field::Sport),
+        end(Field::dst(family), Field::Dport),
+        way.name()
+    );
+    if let Some(iif) = name(Field::Iif).filter(|_| way != Way::Output) {
+        line += &format!(", in by {iif}");
+    }
+    if let Some(oif) = name(Field::Oif).filter(|_| way != Way::Input) {
+        line += &format!(", out by {oif}");
+    }
+    line
+}
