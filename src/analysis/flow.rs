@@ -79,6 +79,12 @@ impl<'a> Scope<'a> {
         run.entries
     }
 
+    /// The first rule of a chain, from one on, that can do something to a packet of the region.
+    fn next(&self, chain: ChainId, from: u32) -> u32 {
+        let list = self.list(chain);
+        list.get(list.partition_point(|index| *index < from)).copied().unwrap_or(u32::MAX)
+    }
+
     /// The rules of a chain that can do something to a packet of the region.
     fn list(&self, chain: ChainId) -> Rc<[u32]> {
         if let Some(list) = self.lists.borrow().get(&chain) {
@@ -231,16 +237,14 @@ impl Run<'_, '_> {
         mut pieces: Vec<Piece>,
     ) -> Result<Vec<Piece>, TooMuch> {
         let chain = self.scope.rules.chain(id);
-        let plain = self.inside && pieces.iter().all(Piece::untranslated);
-        let list = if plain { Some(self.scope.list(id)) } else { None };
-        let count = list.as_ref().map_or(chain.rules.len(), |list| list.len());
         let mut returned = Vec::new();
-        for at in 0..count {
-            if pieces.is_empty() {
-                break;
-            }
-            let index = list.as_ref().map_or(at as u32, |list| list[at]);
-            let rule = &chain.rules[index as usize];
+        let mut from = 0;
+        while !pieces.is_empty() {
+            // The scope's list holds for packets as they came; a translation can bring other rules in.
+            let plain = self.inside && pieces.iter().all(Piece::untranslated);
+            let index = if plain { self.scope.next(id, from) } else { from };
+            let Some(rule) = chain.rules.get(index as usize) else { break };
+            from = index + 1;
             let mut next = Vec::with_capacity(pieces.len());
             for piece in pieces {
                 self.visits += 1;
@@ -553,6 +557,9 @@ fn can_match(view: &View<'_>, piece: &Piece, rule: &Rule) -> bool {
 
 /// Whether disjoint parts of a piece make up the whole of it again.
 fn covers_alone(whole: &Piece, parts: &[Piece]) -> bool {
+    if !whole.untranslated() || parts.len() > 16 {
+        return false;
+    }
     let mut rest = vec![whole.region.clone()];
     for part in parts {
         rest = rest.iter().flat_map(|region| region.minus(&part.region)).collect();

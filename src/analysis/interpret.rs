@@ -667,9 +667,13 @@ impl Engine<'_> {
             NatAddr::Pool(_, lo, hi) => walk.packet.set_among(field, lo, hi),
             NatAddr::Prefix(_, net, len) => {
                 let (lo, hi) = family.prefix(net, len);
-                match walk.packet.get(field).known() {
-                    Some(old) => walk.packet.set(field, lo | (old & (lo ^ hi))),
-                    None => walk.packet.set_among(field, lo, hi),
+                let host = lo ^ hi;
+                match walk.packet.get(field) {
+                    Value::Known(old) => walk.packet.set(field, lo | (old & host)),
+                    Value::Among(a, b) if a & !host == b & !host => {
+                        walk.packet.set_among(field, lo | (a & host), lo | (b & host));
+                    }
+                    _ => walk.packet.set_among(field, lo, hi),
                 }
             }
             NatAddr::Interface => {
@@ -812,9 +816,9 @@ fn translate_port(packet: &mut Packet, port: &NatPort, field: Field) {
             Some(port) if (u128::from(lo)..=hi.into()).contains(&port) => {}
             _ => packet.set_among(field, lo.into(), hi.into()),
         },
-        NatPort::Shift(delta) => match old.known() {
-            Some(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
-            None => packet.forget(field),
+        NatPort::Shift(delta) => match old {
+            Value::Known(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
+            _ => packet.forget(field),
         },
         NatPort::Unknown => packet.forget(field),
     }

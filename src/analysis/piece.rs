@@ -263,8 +263,9 @@ impl Piece {
             Field::Tag => value(self.ctrl.tag.map(u128::from)),
             Field::CtMark if lost => Reading::Absent,
             Field::CtMark => value(self.ctrl.ct_mark.map(u128::from)),
-            Field::Dnat => of_connection(value(self.ctrl.translated[0].map(u128::from))),
-            Field::Snat => of_connection(value(self.ctrl.translated[1].map(u128::from))),
+            Field::Dnat | Field::Snat if lost => Reading::Absent,
+            Field::Dnat => value(self.ctrl.translated[0].map(u128::from)),
+            Field::Snat => value(self.ctrl.translated[1].map(u128::from)),
             Field::Direction => of_connection(Reading::Constant(0)),
             Field::OrigSrc4 | Field::OrigSrc6 => of_connection(Reading::Origin(Dim::Src)),
             Field::OrigDst4 | Field::OrigDst6 => of_connection(Reading::Origin(Dim::Dst)),
@@ -447,10 +448,9 @@ impl Piece {
             (Field::src(family), Field::Sport)
         };
         let mut parts = vec![self];
-        if let NatAddr::Pool(_, lo, hi) = nat.addr
-            && lo == hi
-        {
-            parts = parts.into_iter().flat_map(|piece| piece.parted(view, address, Set::one(lo))).collect();
+        if let NatAddr::Pool(_, lo, hi) = nat.addr {
+            let pool = Set::range(lo, hi);
+            parts = parts.into_iter().flat_map(|piece| piece.parted(view, address, pool.clone())).collect();
         }
         if let NatAddr::Prefix(_, net, len) = nat.addr {
             let (lo, hi) = family.prefix(net, len);
@@ -568,6 +568,9 @@ impl Piece {
         let first = side.first().unwrap_or(0);
         let one_block =
             side.ranges().iter().all(|(a, b)| a & !host == first & !host && b & !host == first & !host);
+        if one_block && first & !host == lo {
+            return;
+        }
         if self.links[at] == Link::Same && one_block {
             let bits = self.region.family().bits();
             let delta = lo.wrapping_sub(first & !host);
