@@ -47,8 +47,8 @@ pub enum StatementKind {
         /// The file's statements; `None` where it could not be read.
         body: Option<Vec<Statement>>,
     },
-    /// `antispoof for …`
-    Antispoof(Box<Antispoof>),
+    /// `antispoof for …`: the rules that it stands for
+    Antispoof(Vec<Rule>),
     /// `include "file"`
     Include {
         /// The path as written.
@@ -58,7 +58,7 @@ pub enum StatementKind {
     },
     /// A statement that could not be read, with what its first word tells that it does.
     Broken(Option<Action>),
-    /// Parsed and left out: rules for Ethernet frames, limiter definitions.
+    /// Left out, because it decides nothing about routed packets.
     Ignored(&'static str),
 }
 
@@ -596,13 +596,4 @@ pub struct Anchor {
     pub name: Option<String>,
     /// The rules in braces.
     pub body: Option<Vec<Statement>>,
-}
-
-/// `antispoof …`
-#[derive(Clone, Debug)]
-pub struct Antispoof {
-    /// `log`, `quick`, `inet` and labels, as of a rule that blocks.
-    pub rule: Rule,
-    /// The interfaces, and whether written in parentheses.
-    pub interfaces: Vec<(Interface, bool)>,
 }

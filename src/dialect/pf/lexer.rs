@@ -395,6 +395,8 @@ pub fn is_statement_word(word: &str) -> bool {
             | "rdr-anchor"
             | "binat-anchor"
             | "ether"
+            | "scrub-anchor"
+            | "dummynet-anchor"
     )
 }
 

@@ -1,6 +1,5 @@
 //! Lists multiplied out into single rules, in pfctl's order (parse.y, `expand_rule`).
 
-pub mod antispoof;
 mod check;
 mod hosts;
 mod label;
@@ -15,7 +14,7 @@ use super::ast::{
     Protocol, Rule, StateKind,
 };
 
-pub use self::hosts::{Resolved, Where};
+pub use self::hosts::{Resolved, Where, addresses, own_addresses, own_nets};
 pub use self::pool::{FlatPool, FlatPort};
 
 /// The most rules that one written rule is multiplied out into.
@@ -106,9 +105,9 @@ impl<'a> Expander<'a> {
         Expander { env, family, findings: Vec::new() }
     }
 
-    /// The environment that names are looked up in.
-    pub fn env(&self) -> &'a Environment {
-        self.env
+    /// Goes on with a file of another family.
+    pub fn set_family(&mut self, family: Family) {
+        self.family = family;
     }
 
     /// Multiplies a rule out. `number` counts the rules of its ruleset, for `$nr`.

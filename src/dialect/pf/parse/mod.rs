@@ -69,6 +69,24 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> C
     Config { statements, family, unused_macros: unused, findings: session.findings }
 }
 
+impl Config {
+    /// Number of rules as written, those of included files with them.
+    pub fn written(&self) -> usize {
+        fn count(statements: &[Statement]) -> usize {
+            statements
+                .iter()
+                .map(|statement| match &statement.kind {
+                    StatementKind::Rule(_) | StatementKind::Antispoof(_) => 1,
+                    StatementKind::Anchor(anchor) => 1 + anchor.body.as_deref().map_or(0, count),
+                    StatementKind::Include { body: Some(body), .. } => count(body),
+                    _ => 0,
+                })
+                .sum()
+        }
+        count(&self.statements)
+    }
+}
+
 fn unused_of(macros: &Macros) -> impl Iterator<Item = (String, Span)> {
     macros.iter().filter(|(_, found)| !found.used.get()).map(|(name, found)| (name.clone(), found.span))
 }
@@ -368,9 +386,12 @@ impl Session<'_> {
             "queue" => setting::queue(cursor, self, start),
             "include" => self.include(cursor, scope.folder, start),
             "load" => self.load_anchor(cursor, scope.folder, start),
-            "ether" => rule::ether(cursor),
+            "ether" => rule::ignore(cursor, "rules for Ethernet frames"),
+            "scrub-anchor" | "dummynet-anchor" | "dummynet" => {
+                rule::ignore(cursor, "anchors of scrub and dummynet")
+            }
             "state" | "source" if cursor.word() == Some("limiter") => {
-                rule::ether(cursor).map(|_| StatementKind::Ignored("limiters"))
+                rule::ignore(cursor, "definitions of limiters")
             }
             _ => {
                 let message = format!("expected a statement, found `{word}`");

@@ -3,8 +3,8 @@
 use crate::source::Span;
 
 use super::super::ast::{
-    Action, Anchor, Antispoof, Direction, Options, Peer, Reply, RouteKind, Rule, StatementKind,
-    TranslateKind,
+    Action, Address, Anchor, Direction, Host, Interface, InterfaceName, Modifiers, Options, Peer, Reply,
+    RouteKind, Rule, StatementKind, TranslateKind,
 };
 use super::super::lexer::Kind;
 use super::super::words;
@@ -329,7 +329,9 @@ fn check_translation_anchor(rule: &Rule, kind: Option<TranslateKind>) -> Result<
     }
 }
 
-/// `antispoof …`, the word taken.
+/// `antispoof …`, the word taken: for each interface a rule that blocks its networks on every other interface
+/// and, unless it is a loopback interface, one that blocks its own addresses (pf.conf(5), BLOCKING SPOOFED
+/// TRAFFIC).
 pub fn antispoof(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Filter, start)?;
     let mut rule = blank(start, Action::Block(Reply::Drop));
@@ -351,13 +353,43 @@ pub fn antispoof(cursor: &mut Cursor, session: &mut Session, start: Span) -> Res
     rule.af = host::af(cursor);
     option::antispoof_options(cursor, &mut rule.options)?;
     rule.span = cursor.since(start);
-    Ok(StatementKind::Antispoof(Box::new(Antispoof { rule, interfaces })))
+    let mut rules = Vec::new();
+    for (interface, dynamic) in interfaces {
+        let InterfaceName::Named(name) = &interface.name else { continue };
+        let network = Modifiers { network: true, ..Modifiers::default() };
+        let mut elsewhere = rule.clone();
+        elsewhere.from = source(&interface, name, network, dynamic);
+        elsewhere.interfaces = vec![Interface { negated: true, ..interface.clone() }];
+        rules.push(elsewhere);
+        if !is_loopback(name) {
+            let mut own = rule.clone();
+            own.from = source(&interface, name, Modifiers::default(), dynamic);
+            rules.push(own);
+        }
+    }
+    Ok(StatementKind::Antispoof(rules))
 }
 
-/// A rule of FreeBSD for Ethernet frames: read as far as to know where it ends.
-pub fn ether(cursor: &mut Cursor) -> Result<StatementKind> {
+/// The addresses of an interface as a source.
+fn source(interface: &Interface, name: &str, modifiers: Modifiers, dynamic: bool) -> Peer {
+    let name = name.to_string();
+    let address = if dynamic {
+        Address::Dynamic { name, modifiers, prefix: None }
+    } else {
+        Address::Name { name, modifiers, prefix: None }
+    };
+    Peer { hosts: vec![Host { span: interface.span, negated: false, address }], ports: Vec::new() }
+}
+
+/// Loopback interfaces are called `lo` and a number.
+fn is_loopback(name: &str) -> bool {
+    name.strip_prefix("lo").is_some_and(|unit| unit.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// A statement that decides nothing about routed packets: read as far as to know where it ends.
+pub fn ignore(cursor: &mut Cursor, what: &'static str) -> Result<StatementKind> {
     while !cursor.done() {
         cursor.advance();
     }
-    Ok(StatementKind::Ignored("rules for Ethernet frames"))
+    Ok(StatementKind::Ignored(what))
 }
