@@ -12,11 +12,13 @@
 //! `report` never imports `lint`.
 
 pub mod analysis;
-//pub mod cli;
+pub mod catalog;
+pub mod cli;
 pub mod codes;
 pub mod dialect;
 pub mod discover;
 pub mod finding;
+pub mod lint;
 pub mod model;
 pub mod packet;
 pub mod report;

@@ -2,7 +2,7 @@
 
 mod sniff;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -57,38 +57,58 @@ pub enum DiscoverError {
 /// How much of a file in a folder is read to see whether it is a config, in bytes.
 const LOOK_AT: u64 = 256 * 1024;
 
-/// Reads the configs that paths lead to, in the order of the paths, each file once. A folder stands for
-/// the configs in it, sorted by name; `-` is standard input.
+/// Reads the configs that paths lead to, in the order of the paths, each once. A folder stands for the
+/// configs in it, sorted by name; `-` is standard input. What the source map holds already is not read again.
 pub fn read(
     paths: &[PathBuf],
     options: &Options,
     sources: &mut SourceMap,
 ) -> Result<Vec<Config>, DiscoverError> {
-    let mut configs = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut reader = Reader { held: BTreeMap::new(), configs: Vec::new() };
+    reader.held.extend(sources.files().filter_map(|(id, file)| Some((file.path.canonicalize().ok()?, id))));
     for path in paths {
         if path.as_os_str() == "-" {
-            configs.push(read_stdin(options, sources)?);
+            reader.configs.push(read_stdin(options, sources)?);
         } else if path.is_dir() {
             let found = walk(path, options)?;
             if found.is_empty() {
                 return Err(DiscoverError::NoConfig(path.clone()));
             }
             for (file, dialect) in found {
-                if is_new(&file, &mut seen) {
-                    configs.push(Config { id: sources.read(&file, &file)?, dialect });
-                }
+                reader.add(&file, sources, |_, _| Ok(dialect))?;
             }
-        } else if is_new(path, &mut seen) {
-            let id = sources.read(path, path)?;
-            configs.push(Config { id, dialect: dialect_of(id, options, sources)? });
+        } else {
+            reader.add(path, sources, |id, sources| dialect_of(id, options, sources))?;
         }
     }
-    Ok(configs)
+    Ok(reader.configs)
 }
 
-fn is_new(path: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
-    path.canonicalize().map_or(true, |path| seen.insert(path))
+struct Reader {
+    /// What the source map holds, by full path.
+    held: BTreeMap<PathBuf, SourceId>,
+    configs: Vec<Config>,
+}
+
+impl Reader {
+    fn add(
+        &mut self,
+        path: &Path,
+        sources: &mut SourceMap,
+        dialect: impl FnOnce(SourceId, &SourceMap) -> Result<Dialect, DiscoverError>,
+    ) -> Result<(), DiscoverError> {
+        let full = path.canonicalize().ok();
+        let held = full.as_ref().and_then(|full| self.held.get(full).copied());
+        let id = match held {
+            Some(id) => id,
+            None => sources.read(path, path)?,
+        };
+        self.held.extend(full.map(|full| (full, id)));
+        if self.configs.iter().all(|config| config.id != id) {
+            self.configs.push(Config { id, dialect: dialect(id, sources)? });
+        }
+        Ok(())
+    }
 }
 
 fn read_stdin(options: &Options, sources: &mut SourceMap) -> Result<Config, DiscoverError> {

@@ -3,7 +3,10 @@
 //! It comes from `pinhole.toml` ([`load`]) or, where there is none, from the command line ([`Site::of_products`]).
 
 mod date;
+mod doubts;
+mod flows;
 mod parse;
+mod paths;
 mod reader;
 mod settings;
 mod value;
@@ -13,9 +16,14 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use date::Date;
+pub use doubts::doubts;
+pub use flows::{Far, Flow, Leg, Party};
 pub use parse::load;
+pub use paths::{Crossing, End, unicast};
 pub use settings::{Ignore, Settings};
+pub use value::parse_prefix;
 
+use crate::model::Way;
 use crate::source::Span;
 
 /// The name of the site file.
@@ -160,6 +168,8 @@ pub struct Site {
     pub catalogs: Vec<PathBuf>,
     /// How to check.
     pub settings: Settings,
+    /// Without a site file: the one way that all traffic takes through the one firewall.
+    pub single: Option<Way>,
 }
 
 impl Site {
@@ -177,7 +187,13 @@ impl Site {
             connections: None,
             span: None,
         });
-        Site { devices: devices.collect(), ..Site::default() }
+        let everywhere = Zone { name: "everywhere".to_string(), networks: Vec::new(), span: None };
+        Site {
+            zones: vec![everywhere],
+            devices: devices.collect(),
+            single: Some(Way::Forward),
+            ..Site::default()
+        }
     }
 
     /// The zone that an address is in: the one with the longest prefix that holds it, else the one that is

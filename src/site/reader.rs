@@ -71,6 +71,8 @@ pub struct Table<'t, 'i> {
     pub at: At,
     /// How messages name it, such as `[[zone]]`.
     pub what: &'static str,
+    /// Keys that an unknown key was most likely meant to be: that they are missing has been said.
+    misspelt: Vec<String>,
 }
 
 impl<'t, 'i> Table<'t, 'i> {
@@ -82,15 +84,19 @@ impl<'t, 'i> Table<'t, 'i> {
         known: &[&str],
         problems: &mut Problems,
     ) -> Table<'t, 'i> {
+        let mut misspelt = Vec::new();
         for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let word = key.get_ref().as_ref();
             let help = match nearest(word, known.iter().copied()) {
-                Some(near) => format!("Did you mean `{near}`?"),
+                Some(near) => {
+                    misspelt.push(near.to_string());
+                    format!("Did you mean `{near}`?")
+                }
                 None => format!("{what} knows these keys: {}.", list(known)),
             };
             problems.add(&key.span(), format!("unknown key `{word}` in {what}"), "no such key", help);
         }
-        Table { table, at, what }
+        Table { table, at, what, misspelt }
     }
 
     /// The value of a key.
@@ -180,6 +186,9 @@ impl<'t, 'i> Table<'t, 'i> {
 
     /// Complains that a key is missing.
     pub fn missing(&self, key: &str, problems: &mut Problems) {
+        if self.misspelt.iter().any(|near| near == key) {
+            return;
+        }
         let (message, label) = (format!("{} has no `{key}`", self.what), format!("`{key}` is missing"));
         problems.add(&self.at, message, label, format!("Add the key `{key}`."));
     }

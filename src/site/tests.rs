@@ -1,4 +1,5 @@
 use super::*;
+use crate::catalog::Catalog;
 use crate::codes::{Code, Codes};
 use crate::finding::{Finding, Severity};
 use crate::report::fatal;
@@ -249,4 +250,32 @@ fn a_site_of_products() {
         Site::of_products(&[("scopia-mcu".into(), None)], None).devices[0].addresses,
         [] as [IpAddr; 0]
     );
+}
+
+/// The codes and labels of what is doubtful about one device.
+fn doubts_about(product: &str, ports: &str) -> Vec<(&'static str, String)> {
+    let text = format!(
+        "[[device]]\nname = 'd'\nproduct = '{product}'\naddresses = ['10.0.0.1']\nports = {{ {ports} }}\n"
+    );
+    let site = read(&text).1.unwrap();
+    let catalog = Catalog::bundled().unwrap();
+    let today = Date { year: 2026, month: 1, day: 1 };
+    doubts(&site, &catalog, today).into_iter().map(|finding| (finding.code, finding.label)).collect()
+}
+
+#[test]
+fn moved_rows_are_held_against_the_catalog() {
+    let catalog = Catalog::bundled().unwrap();
+    let mut rows =
+        catalog.products().iter().flat_map(|p| p.requirements.iter().map(move |r| (p.name.as_str(), r)));
+    let (product, row) = rows.find(|(_, row)| row.configurable && !row.allowed.is_empty()).unwrap();
+    let name = row.row.as_ref().unwrap_or(&row.service);
+    let (low, high) = row.allowed[0];
+    assert_eq!(doubts_about(product, &format!("{name} = '{low}-{high}'")), []);
+    let outside = ("PH606", format!("configurable within {low}-{high}"));
+    assert_eq!(doubts_about(product, &format!("{name} = '{}-{high}'", low - 1)), [outside]);
+    // Several rows of a service: the name of one has to be given.
+    let several = |product: &&crate::catalog::Product| product.rows_named("rtp").len() > 1;
+    let product = catalog.products().iter().find(several).unwrap();
+    assert_eq!(doubts_about(&product.name, "rtp = 7000"), [("PH605", "which of them?".to_string())]);
 }
