@@ -7,9 +7,11 @@
 mod flow;
 mod interpret;
 mod piece;
+mod reach;
 
 pub use flow::{Entry, Scope};
 pub use interpret::{Decider, Outcome, Passed, Trace, Trip, interpret};
+pub use reach::{Query, Reach, Share};
 
 use crate::model::{CondId, Ruleset};
 use crate::packet::Field;

@@ -613,9 +613,17 @@ impl Piece {
         let family = self.region.family();
         let own = rules.own_set(family);
         let split = self.clone().cut(Dim::Dst, &own, Field::dst(family));
-        let elsewhere = if rules.own.is_empty() { None } else { Some(false) };
+        let others =
+            rules.elsewhere.iter().filter(|(f, _)| *f == family).map(|(_, address)| (*address, *address));
+        let others = Set::of(others);
+        let known = !rules.own.is_empty();
+        let is_elsewhere =
+            |piece: &Piece| known || piece.region.side(Dim::Dst).is_some_and(|side| others.covers(side));
         let mut parts: Vec<_> = split.yes.into_iter().map(|piece| (piece, Some(true))).collect();
-        parts.extend(split.no.into_iter().map(|piece| (piece, elsewhere)));
+        for piece in split.no {
+            let elsewhere = is_elsewhere(&piece).then_some(false);
+            parts.push((piece, elsewhere));
+        }
         parts.extend(split.maybe.into_iter().map(|(piece, _)| (piece, None)));
         parts
     }

@@ -428,6 +428,8 @@ pub struct Ruleset {
     pub v6: bool,
     /// The box's own addresses, where they are known.
     pub own: Vec<OwnAddress>,
+    /// Addresses that are certainly not the box's own: those of the site's devices.
+    pub elsewhere: Vec<(Family, u128)>,
     /// Number of rules as written in the files (expansions not counted).
     pub written: usize,
 }
@@ -509,6 +511,8 @@ impl Ruleset {
         let own = self.own_set(family);
         if own.covers(&Set::range(lo, hi)) {
             Some(true)
+        } else if lo == hi && self.elsewhere.contains(&(family, lo)) {
+            Some(false)
         } else if own.meets_range(lo, hi) || self.own.is_empty() {
             None
         } else {
