@@ -211,6 +211,13 @@ impl<'a> Printer<'a> {
         self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
         self.paragraph("notice", &finding.notice, out)?;
         self.paragraph("help", &finding.help, out)?;
+        let lines = &finding.mend[..finding.mend.len().min(MAX_ROWS)];
+        for line in lines {
+            writeln!(out, "          {}", self.paint.strong(&clean(line)))?;
+        }
+        if lines.len() < finding.mend.len() {
+            writeln!(out, "          … and {} more", finding.mend.len() - lines.len())?;
+        }
         self.paragraph("docs", &docs(finding.code), out)?;
         writeln!(out)
     }

@@ -19,7 +19,6 @@ use super::words::{Expected, Parsed, Words};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceFile, Span};
 
-
 /// How many lines of one command a finding points at.
 const OTHER_LINES: usize = 50;
 
@@ -181,7 +180,11 @@ impl<'a> Parser<'a> {
         self.indented = false;
     }
 
-    fn run<'w>(&mut self, w: &mut Words<'w, 'a>, read: impl FnOnce(&mut Self, &mut Words<'w, 'a>) -> Parsed<()>) {
+    fn run<'w>(
+        &mut self,
+        w: &mut Words<'w, 'a>,
+        read: impl FnOnce(&mut Self, &mut Words<'w, 'a>) -> Parsed<()>,
+    ) {
         let span = w.line;
         if let Err(error) = read(self, w) {
             self.error(error, span);
@@ -236,7 +239,11 @@ impl<'a> Parser<'a> {
             );
         }
         if w.peek() == Some("vpn-filter") && w.peek_at(1) != Some("none") {
-            self.config.others.push(Other { span: w.line, command: "vpn-filter", support: Support::NotModelled });
+            self.config.others.push(Other {
+                span: w.line,
+                command: "vpn-filter",
+                support: Support::NotModelled,
+            });
         }
         self.mention(w);
     }
@@ -291,9 +298,13 @@ impl<'a> Parser<'a> {
                 "" => "It may decide about traffic. The answers leave it out.".to_string(),
                 note => format!("It may decide about traffic ({note}). The answers leave it out."),
             };
-            let mut finding =
-                Finding::new("PH002", Severity::Info, spans.first().copied(), format!("{what} `{command}`{count}"))
-                    .help(help);
+            let mut finding = Finding::new(
+                "PH002",
+                Severity::Info,
+                spans.first().copied(),
+                format!("{what} `{command}`{count}"),
+            )
+            .help(help);
             for span in spans.iter().skip(1).take(OTHER_LINES) {
                 finding = finding.related(*span, "likewise");
             }
@@ -350,10 +361,7 @@ fn split<'a>(line: &'a str, start: u32, words: &mut Vec<Named<'a>>) {
             continue;
         }
         let end = bytes[at..].iter().position(|b| blank(*b)).map_or(bytes.len(), |len| at + len);
-        words.push(Named {
-            text: &line[at..end],
-            span: Span::new(start + at as u32, start + end as u32),
-        });
+        words.push(Named { text: &line[at..end], span: Span::new(start + at as u32, start + end as u32) });
         at = end;
     }
 }
