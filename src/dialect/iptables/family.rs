@@ -20,7 +20,7 @@ pub fn of_header(line: &str) -> Option<Family> {
 pub fn of_name(path: &Path) -> Option<Family> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
     let stem = name.split('.').next().unwrap_or(&name);
-    let six = name.contains("ip6") || name.contains("v6") || stem.ends_with('6') || name.ends_with("rules6");
+    let six = name.contains("ip6") || name.contains("v6") || stem.ends_with('6') || name.ends_with('6');
     let four = name.contains("ipv4") || name.contains(".v4");
     match (four, six) {
         (true, false) => Some(Family::V4),
@@ -77,7 +77,6 @@ fn of_word(before: &str, word: &str) -> Option<Family> {
     }
     match (before, word) {
         ("-p", "ipv6-icmp" | "icmpv6" | "ipv6-mh" | "mh") => Some(Family::V6),
-        ("-p", "icmp") => Some(Family::V4),
         ("-m", "icmp6" | "hl" | "rt" | "frag" | "ipv6header" | "hbh" | "dst" | "eui64" | "mh" | "srh") => {
             Some(Family::V6)
         }

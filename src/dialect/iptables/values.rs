@@ -158,6 +158,7 @@ pub enum NetError {
 pub fn net(text: &str, family: Family) -> Result<(u128, u128), NetError> {
     let (host, mask) = match text.split_once('/') {
         None => (text, family.last()),
+        Some((host, _)) if other_family(host, family) => return Err(NetError::Family),
         Some((host, mask)) => (host, self::mask(mask, family).ok_or(NetError::Mask)?),
     };
     match address(host, family) {
