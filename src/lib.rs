@@ -12,9 +12,15 @@
 //! `report` never imports `lint`.
 
 pub mod analysis;
+pub mod catalog;
 pub mod cli;
+pub mod codes;
 pub mod dialect;
+pub mod discover;
 pub mod finding;
+pub mod lint;
 pub mod model;
 pub mod packet;
+pub mod report;
+pub mod site;
 pub mod source;

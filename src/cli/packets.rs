@@ -55,17 +55,19 @@ pub fn parse_words(text: &str) -> Result<PacketLine, String> {
     let mut object = serde_json::Map::new();
     for word in text.split_whitespace() {
         let (key, value) = word.split_once('=').ok_or_else(|| {
-            format!("`{word}` is not `key=value`; for example: `src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720`")
+            format!(
+                "`{word}` is not `key=value`; for example: `src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720`"
+            )
         })?;
         let json = match key {
-            "sport" | "dport" | "icmp_type" | "icmp_code" | "ttl" | "dscp" | "payload_len" | "tcp_mss" | "spi" | "mark" => {
-                Json::from(value.parse::<u64>().map_err(|_| format!("`{key}` takes a number, not `{value}`"))?)
-            }
+            "sport" | "dport" | "icmp_type" | "icmp_code" | "ttl" | "dscp" | "payload_len" | "tcp_mss"
+            | "spi" | "mark" => Json::from(
+                value.parse::<u64>().map_err(|_| format!("`{key}` takes a number, not `{value}`"))?,
+            ),
             "loopback" => Json::from(value == "true"),
             "ext" => Json::from(value.split(',').collect::<Vec<_>>()),
-            "id" | "hook" | "iif" | "oif" | "fwd_oif" | "src" | "dst" | "proto" | "tcp_flags" | "state" | "smac" => {
-                Json::from(value)
-            }
+            "id" | "hook" | "iif" | "oif" | "fwd_oif" | "src" | "dst" | "proto" | "tcp_flags" | "state"
+            | "smac" => Json::from(value),
             _ => return Err(format!("`{key}` is no field of a packet")),
         };
         object.insert(key.to_string(), json);
@@ -99,9 +101,13 @@ impl PacketLine {
 
     fn protocol(&self, family: Family) -> Result<u8, String> {
         let number = match &self.proto {
-            None => return Err("a packet needs `proto`, such as `tcp`, `udp`, `icmp` or a number".to_string()),
+            None => {
+                return Err("a packet needs `proto`, such as `tcp`, `udp`, `icmp` or a number".to_string());
+            }
             Some(Json::Number(n)) => n.as_u64().and_then(|n| u8::try_from(n).ok()),
-            Some(Json::String(name)) => name.parse().ok().or_else(|| names::protocol(&name.to_ascii_lowercase())),
+            Some(Json::String(name)) => {
+                name.parse().ok().or_else(|| names::protocol(&name.to_ascii_lowercase()))
+            }
             Some(_) => None,
         };
         match number {
@@ -191,7 +197,10 @@ fn tcp_flags(given: Option<&Json>) -> Result<u8, String> {
     let text = match given {
         None => return Ok(2),
         Some(Json::Number(n)) => {
-            return n.as_u64().and_then(|n| u8::try_from(n).ok()).ok_or("`tcp_flags` is at most 255".to_string());
+            return n
+                .as_u64()
+                .and_then(|n| u8::try_from(n).ok())
+                .ok_or("`tcp_flags` is at most 255".to_string());
         }
         Some(Json::String(text)) => text.to_ascii_lowercase(),
         Some(other) => return Err(format!("`tcp_flags` is a list of names such as `syn,ack`, not {other}")),
