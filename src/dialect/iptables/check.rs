@@ -17,6 +17,11 @@ pub fn check(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
+/// From which hooks each chain of a table is reached, one bit each.
+pub fn reach(config: &Config, table: usize) -> Vec<u8> {
+    Reach::of(config, table).hooks
+}
+
 /// From which hooks each chain of a table is reached.
 struct Reach {
     hooks: Vec<u8>,

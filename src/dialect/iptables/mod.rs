@@ -9,6 +9,8 @@ mod command;
 mod dump;
 mod equal;
 mod family;
+mod ipset;
+mod lower;
 mod matches;
 mod modules;
 mod shell;
@@ -58,5 +60,12 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
         loaded.rules.push((*id, written));
     }
     check::check(&config, &mut loaded.findings);
+    let mut sets = ipset::Ipsets::default();
+    for id in &env.ipsets {
+        sets.read(sources.file(*id), &mut loaded.findings);
+    }
+    loaded.ruleset.own = env.own.clone();
+    lower::lower(&config, &sets, &mut loaded.ruleset, &mut loaded.findings);
+    loaded.ruleset.written = loaded.rules.iter().map(|(_, written)| written).sum();
     loaded
 }
