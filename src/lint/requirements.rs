@@ -3,7 +3,7 @@
 use super::judge::{Ask, Blame, Firewall, Judge, Judgement, Kind, Near, number};
 use super::mend::{self, Wanted};
 use super::words::{self, Listed};
-use crate::catalog::{Need, Requirement, Transport};
+use crate::catalog::{Need, Transport};
 use crate::finding::{Finding, RequirementRef, Severity};
 use crate::packet::{Set, proto};
 use crate::site::{Flow, Leg, Party};
@@ -97,8 +97,7 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
             let certain = !blocked.is_empty();
             let (bad, blame) = if certain { (&blocked, &reply.blockers) } else { (&unsure, &reply.doubters) };
             if !bad.is_empty() {
-                let severity =
-                    if certain { weight(flow.requirement, Severity::Error) } else { Severity::Warning };
+                let severity = if certain { weight(flow) } else { Severity::Warning };
                 let mut trouble = trouble("PH105", severity, certain, bad, blame, true);
                 trouble.depends_on = if certain { Vec::new() } else { reply.depends_on.clone() };
                 troubles.push(trouble);
@@ -165,17 +164,21 @@ fn code(flow: &Flow<'_>, whole: bool, certain: bool) -> (&'static str, Severity)
     let row = flow.requirement;
     let (code, severity) = match row.severity {
         _ if one_direction(flow) => ("PH106", Severity::Warning),
-        _ if !whole => ("PH102", weight(row, Severity::Error)),
-        Need::Mandatory => ("PH101", weight(row, Severity::Error)),
+        _ if !whole => ("PH102", weight(flow)),
+        Need::Mandatory => ("PH101", weight(flow)),
         Need::Recommended => ("PH103", Severity::Warning),
         Need::Optional | Need::Internal => ("PH104", Severity::Info),
     };
     (code, if certain { severity } else { severity.min(Severity::Warning) })
 }
 
-/// The severity of a fault in a mandatory row; rows that are needed only on a condition do not fail a run.
-fn weight(row: &Requirement, mandatory: Severity) -> Severity {
-    if row.severity == Need::Mandatory && row.condition.is_none() { mandatory } else { Severity::Warning }
+/// The severity of a fault in a mandatory row; one that may not be needed here does not fail a run.
+fn weight(flow: &Flow<'_>) -> Severity {
+    if flow.requirement.severity == Need::Mandatory && !flow.doubtful {
+        Severity::Error
+    } else {
+        Severity::Warning
+    }
 }
 
 /// Troubles of one cause: one code, one rule that decides, one direction.
@@ -338,7 +341,11 @@ fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Fire
     lines.truncate(SHOWN);
     let more =
         if more == 0 { String::new() } else { format!("\n    … and {more} more for the other rows") };
-    let certain = if first.certain { "" } else { "If it is needed: " };
+    let condition = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful);
+    let certain = match condition {
+        Some(condition) => format!("Needed only where {condition}. "),
+        None => String::new(),
+    };
     format!("{certain}{}\n    {}{more}", words::where_to_put(firewall, blame.share.by), lines.join("\n    "))
 }
 

@@ -183,6 +183,36 @@ fn many_findings_are_capped_at_the_most_severe() {
 }
 
 #[test]
+fn a_fault_that_a_file_repeats_hides_no_other() {
+    let mut sources = one(&numbered(9));
+    sources.add("z.rules", b"x".to_vec()).unwrap();
+    let mut findings: Vec<Finding> = (1..=9).map(|n| fault(&sources, &format!("--dport {n} "))).collect();
+    let span = Some(find(&sources, "x"));
+    findings.push(Finding::new("PH102", Severity::Error, Some(find(&sources, "--dport 9 ")), "other code"));
+    findings.push(Finding::new("PH101", Severity::Error, span, "other file"));
+    let shown = print(&sources, &findings, Format::Human, &HumanOptions { color: false, max_findings: 3 });
+    assert!(shown.contains("other code") && shown.contains("other file"), "{shown}");
+}
+
+#[test]
+fn the_ways_of_many_files_are_one_line() {
+    let file = |n: usize, way: &str| FileSummary {
+        path: format!("{n}.rules").into(),
+        dialect: "iptables",
+        rules: 1,
+        way: Some(way.into()),
+    };
+    let files = (0..9).map(|n| file(n, "one way")).chain([file(9, "another way")]).collect();
+    let summary = RunSummary { files, ..RunSummary::default() };
+    let report = Report { sources: &SourceMap::new(), findings: &[], summary: &summary, names: &names };
+    let mut out = Vec::new();
+    report.write(Format::Human, &PLAIN, &mut out).unwrap();
+    let wanted = "9 files: judged one way\n9.rules (iptables): judged another way\n\
+                  no findings; 10 files with 10 rules read\n";
+    assert_eq!(String::from_utf8(out).unwrap(), wanted);
+}
+
+#[test]
 fn colours_only_where_asked_for_and_never_links() {
     let sources = one(&numbered(3));
     let findings = [fault(&sources, "--dport 2 ").help("Help.")];
