@@ -43,12 +43,15 @@ fn dependencies_run_one_way() {
     let mut wrong = Vec::new();
     for path in all {
         let inside = path.strip_prefix(&src).unwrap();
-        let module = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        let module =
+            inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
         let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == module) else { continue };
         // Tests may look further.
         let text = std::fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]").next().unwrap();
-        if inside.file_name().is_some_and(|name| name == "tests.rs") || inside.to_str().unwrap().contains("/tests/") {
+        if inside.file_name().is_some_and(|name| name == "tests.rs")
+            || inside.to_str().unwrap().contains("/tests/")
+        {
             continue;
         }
         wrong.extend(
@@ -59,9 +62,13 @@ fn dependencies_run_one_way() {
         );
         if module == "dialect" {
             let own = inside.components().nth(1).unwrap().as_os_str().to_str().unwrap();
-            let others = ["iptables", "nftables", "pf", "asa"].into_iter().filter(|other| *other != own && own != "mod.rs");
+            let others = ["iptables", "nftables", "pf", "asa"]
+                .into_iter()
+                .filter(|other| *other != own && own != "mod.rs");
             for other in others {
-                if text.contains(&format!("dialect::{other}")) || text.contains(&format!("super::super::{other}")) {
+                if text.contains(&format!("dialect::{other}"))
+                    || text.contains(&format!("super::super::{other}"))
+                {
                     wrong.push(format!("{} uses the dialect {other}", inside.display()));
                 }
             }
