@@ -10,7 +10,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::piece::{Piece, View};
-use super::{Cond, Decider};
+use super::{Cond, Decider, Engine};
 use crate::model::{
     ChainId, Effect, Hook, MapId, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Values, Verdict, Way,
 };
@@ -55,6 +55,7 @@ impl Entry {
 ///
 /// Queries inside the region look only at rules that can match in it.
 pub struct Scope<'a> {
+    engine: Rc<Engine<'a>>,
     rules: &'a Ruleset,
     region: Region,
     lists: RefCell<FxHashMap<ChainId, Rc<[u32]>>>,
@@ -62,8 +63,8 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// The engine for queries inside `region`.
-    pub fn new(rules: &'a Ruleset, region: Region) -> Self {
-        Scope { rules, region, lists: RefCell::default() }
+    pub fn new(engine: &Rc<Engine<'a>>, region: Region) -> Self {
+        Scope { engine: engine.clone(), rules: engine.rules(), region, lists: RefCell::default() }
     }
 
     /// The rules that it looks at.
@@ -93,8 +94,11 @@ impl<'a> Scope<'a> {
             return list.clone();
         }
         let rules = &self.rules.chain(chain).rules;
-        let list: Rc<[u32]> =
-            (0..rules.len() as u32).filter(|i| self.concerns(&rules[*i as usize])).collect();
+        let concerns = |index: &u32| self.concerns(&rules[*index as usize]);
+        let list: Rc<[u32]> = match self.engine.candidates(chain, &self.region) {
+            Some(candidates) => candidates.into_iter().filter(concerns).collect(),
+            None => (0..rules.len() as u32).filter(concerns).collect(),
+        };
         self.lists.borrow_mut().insert(chain, list.clone());
         list
     }
