@@ -18,6 +18,8 @@ use crate::packet::{Dim, Field, Region, State, states};
 
 /// Rule visits after which a query is given up.
 const VISIT_LIMIT: usize = 4_000_000;
+/// Chains that are open at once, after which a query is given up; nftables itself allows sixteen.
+const DEPTH_LIMIT: usize = 200;
 /// So many pieces are not worth joining.
 const FEW: usize = 16;
 /// Pieces at one rule after which a query is given up.
@@ -74,7 +76,7 @@ impl<'a> Scope<'a> {
 
     /// What becomes of all packets of `region`; `fwd_oif` as in [`super::Trip`].
     pub fn run(&self, region: &Region, way: Way, fwd_oif: Option<u128>) -> Vec<Entry> {
-        let mut run = Run { scope: self, entries: Vec::new(), visits: 0, inside: self.region.covers(region) };
+        let mut run = Run { scope: self, entries: Vec::new(), visits: 0, depth: 0, inside: self.region.covers(region) };
         let start = Piece::start(region.clone(), way, fwd_oif);
         if run.follow(vec![start.clone()]).is_err() {
             run.give_up(start);
@@ -153,6 +155,7 @@ struct Run<'a, 'b> {
     scope: &'b Scope<'a>,
     entries: Vec<Entry>,
     visits: usize,
+    depth: usize,
     inside: bool,
 }
 
@@ -243,6 +246,10 @@ impl Run<'_, '_> {
         mut pieces: Vec<Piece>,
     ) -> Result<Vec<Piece>, TooMuch> {
         let chain = self.scope.rules.chain(id);
+        self.depth += 1;
+        if self.depth > DEPTH_LIMIT {
+            return Err(TooMuch);
+        }
         let mut returned = Vec::new();
         let mut from = 0;
         let mut crowd = FEW;
@@ -271,6 +278,7 @@ impl Run<'_, '_> {
                 crowd = FEW.max(2 * pieces.len());
             }
         }
+        self.depth -= 1;
         returned.extend(pieces);
         Ok(compact(returned))
     }
