@@ -9,6 +9,8 @@ mod command;
 mod dump;
 mod equal;
 mod family;
+mod finish;
+mod globals;
 mod ipset;
 mod lower;
 mod matches;
