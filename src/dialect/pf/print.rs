@@ -104,7 +104,7 @@ impl Flat<'_> {
 
     fn options(&self, f: &mut Formatter) -> fmt::Result {
         let options = &self.rule.options;
-        if let Some(interface) = &options.received_on {
+        if let Some(interface) = &options.rare().received_on {
             let not = if interface.negated { " !" } else { "" };
             write!(f, "{not} received-on {}", InterfaceText(&interface.name))?;
         }
@@ -125,7 +125,7 @@ impl Flat<'_> {
                 }
             }
         }
-        if let Some(tos) = options.tos {
+        if let Some(tos) = options.rare().tos {
             write!(f, " tos {tos:#04x}")?;
         }
         self.state_text(f)?;
@@ -141,35 +141,33 @@ impl Flat<'_> {
             StateKind::Modulate => " modulate state",
             StateKind::Synproxy => " synproxy state",
         })?;
-        match &self.rule.options.state {
-            Some(written) if state != StateKind::No => state_options(f, &written.options),
-            _ => Ok(()),
-        }
+        let written = self.rule.options.state.as_ref().and_then(|state| state.options.as_deref());
+        written.map_or(Ok(()), |options| state_options(f, options))
     }
 
     /// What depends on more than the packet, and marks.
     fn flow_text(&self, f: &mut Formatter) -> fmt::Result {
         let options = &self.rule.options;
         for (on, word) in
-            [(options.fragment, "fragment"), (options.allow_opts, "allow-opts"), (options.once, "once")]
+            [(options.fragment, "fragment"), (options.allow_opts, "allow-opts"), (options.rare().once, "once")]
         {
             if on {
                 write!(f, " {word}")?;
             }
         }
         let texts = [
-            ("probability", options.probability.clone()),
-            ("max-pkt-rate", options.max_packet_rate.clone()),
-            ("max-pkt-size", options.max_packet_size.map(|size| size.to_string())),
-            ("prio", options.prio.map(|prio| prio.to_string())),
-            ("limiter", options.limiter.clone()),
+            ("probability", options.rare().probability.clone()),
+            ("max-pkt-rate", options.rare().max_packet_rate.clone()),
+            ("max-pkt-size", options.rare().max_packet_size.map(|size| size.to_string())),
+            ("prio", options.rare().prio.map(|prio| prio.to_string())),
+            ("limiter", options.rare().limiter.clone()),
         ];
         for (word, text) in texts {
             if let Some(text) = text {
                 write!(f, " {word} {text}")?;
             }
         }
-        for text in &options.packet {
+        for text in &options.rare().packet {
             write!(f, " {text}")?;
         }
         for label in &self.labels {
@@ -186,7 +184,7 @@ impl Flat<'_> {
         if let Some((negated, tag)) = &self.tagged {
             write!(f, "{} tagged {tag}", if *negated { " !" } else { "" })?;
         }
-        if let Some(rtable) = options.rtable {
+        if let Some(rtable) = options.rare().rtable {
             write!(f, " rtable {rtable}")?;
         }
         Ok(())
@@ -194,7 +192,7 @@ impl Flat<'_> {
 
     fn translation_text(&self, f: &mut Formatter) -> fmt::Result {
         let options = &self.rule.options;
-        match &options.divert {
+        match &options.rare().divert {
             Some(Divert::To(Some(address), port)) => write!(f, " divert-to {address} port {}", PortText(port))?,
             Some(Divert::To(None, port) | Divert::Packet(port)) => {
                 write!(f, " divert-packet port {}", PortText(port))?;
@@ -203,11 +201,11 @@ impl Flat<'_> {
             None => {}
         }
         let arrow = matches!(self.rule.action, Action::Translate { .. });
-        if let Some(af) = options.af_to {
+        if let Some(af) = options.rare().af_to {
             f.write_str(if af == Af::V4 { " af-to inet" } else { " af-to inet6" })?;
         }
         if let Some(pool) = &self.nat {
-            f.write_str(match (arrow, options.af_to.is_some()) {
+            f.write_str(match (arrow, options.rare().af_to.is_some()) {
                 (true, _) => " -> ",
                 (false, true) => " from ",
                 (false, false) => " nat-to ",
@@ -215,14 +213,14 @@ impl Flat<'_> {
             pool.fmt(f)?;
         }
         if let Some(pool) = &self.rdr {
-            f.write_str(match (arrow, options.af_to.is_some()) {
+            f.write_str(match (arrow, options.rare().af_to.is_some()) {
                 (true, _) => " -> ",
                 (false, true) => " to ",
                 (false, false) => " rdr-to ",
             })?;
             pool.fmt(f)?;
         }
-        if let Some(route) = &options.route {
+        if let Some(route) = &options.rare().route {
             let word = match route.kind {
                 RouteKind::To => "route-to",
                 RouteKind::Reply => "reply-to",

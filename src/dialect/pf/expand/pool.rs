@@ -43,15 +43,15 @@ impl<'a> Expander<'a> {
     /// Resolves the pools of a rule and lets them settle its family, as pfctl does.
     pub(super) fn pools(&self, flat: &mut Flat<'a>, dst_port: Option<&'a PortMatch>) -> Result<(), Problem> {
         let options = &flat.rule.options;
-        let af_to = options.af_to;
-        if let Some(pool) = &options.rdr {
+        let af_to = options.rare().af_to;
+        if let Some(pool) = &options.rare().rdr {
             let port = port_of(pool, true, dst_port);
             let found = self.pool(pool, af_to.or(flat.af), port)?;
             flat.af = flat.af.or_else(|| family_of(&found.hosts, af_to));
-            flat.rdr = Some(found);
+            flat.rdr = Some(Box::new(found));
         }
-        if let Some(pool) = &options.nat {
-            let binat = options.binat
+        if let Some(pool) = &options.rare().nat {
+            let binat = options.rare().binat
                 || matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
             let port = if binat { FlatPort::Static } else { port_of(pool, false, None) };
             let found = self.pool(pool, af_to.or(flat.af), port)?;
@@ -59,14 +59,14 @@ impl<'a> Expander<'a> {
             if binat {
                 one_to_one(flat, &found)?;
             }
-            flat.nat = Some(found);
+            flat.nat = Some(Box::new(found));
         }
         self.route(flat)
     }
 
     /// The routing addresses settle the family too.
     fn route(&self, flat: &mut Flat<'a>) -> Result<(), Problem> {
-        let Some(route) = &flat.rule.options.route else { return Ok(()) };
+        let Some(route) = &flat.rule.options.rare().route else { return Ok(()) };
         let mut hops = Vec::new();
         for host in &route.hosts {
             hosts::resolve(host, self.env, &mut hops)?;
@@ -178,7 +178,7 @@ pub fn split_binat<'a>(flat: Flat<'a>, out: &mut Vec<Flat<'a>>) {
         incoming.dst = outside.clone();
     }
     std::mem::swap(&mut incoming.src_port, &mut incoming.dst_port);
-    incoming.rdr = Some(FlatPool { hosts: vec![inside], ..pool });
+    incoming.rdr = Some(Box::new(FlatPool { hosts: vec![inside], ..*pool }));
     out.push(outgoing);
     out.push(incoming);
 }

@@ -22,11 +22,11 @@ use rustc_hash::FxHashMap;
 
 use crate::dialect::Environment;
 use crate::finding::Finding;
-use crate::model::{Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, TuplesId, Values, Verdict};
+use crate::model::{Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict};
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 
-use super::ast::{Direction, TranslateKind};
+use super::ast::{Direction, Flags, TranslateKind};
 use super::parse::Config;
 use nodes::{Node, Tree};
 
@@ -60,7 +60,8 @@ pub fn lower(configs: &[Config], env: &Environment, line_of: &dyn Fn(Span) -> u3
         env,
         tree: &tree,
         reads_tags: reads_tags(&tree.nodes),
-        flag_tuples: FxHashMap::default(),
+        flag_tests: FxHashMap::default(),
+        interfaces: FxHashMap::default(),
         deferred: Vec::new(),
     };
     let translates = has_translation(&tree.nodes);
@@ -82,7 +83,10 @@ struct Lowering<'a> {
     tree: &'a Tree<'a>,
     /// Whether any rule asks for a tag: if none does, tags are left out.
     reads_tags: bool,
-    flag_tuples: FxHashMap<(u8, u8), TuplesId>,
+    /// The tests of TCP flags made so far, for rules about TCP only and for others.
+    flag_tests: FxHashMap<(Flags, bool), Test>,
+    /// The interfaces that names stand for; `None` for groups whose members nobody tells.
+    interfaces: FxHashMap<String, Option<Values>>,
     /// What rules of this way put off; number `n` of the mark is `deferred[n - 1]`.
     deferred: Vec<filter::Deferred<'a>>,
 }

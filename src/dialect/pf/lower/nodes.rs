@@ -147,7 +147,7 @@ impl<'a> Grower<'a> {
             match &statement.kind {
                 StatementKind::Rule(rule) => {
                     let state = rule.options.state.as_ref();
-                    let table = state.and_then(|state| state.options.overload.as_deref());
+                    let table = state.and_then(|state| state.overload());
                     self.overloaded.extend(table);
                 }
                 StatementKind::Anchor(anchor) => {
