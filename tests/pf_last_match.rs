@@ -274,19 +274,34 @@ fn rule(flows: bool) -> impl Strategy<Value = Rule> {
     use proptest::option::weighted;
     let action = prop_oneof![3 => Just(Action::Pass), 3 => Just(Action::Block), 2 => Just(Action::Match)];
     let some = if flows { 0.3 } else { f64::MIN_POSITIVE };
-    (action, proptest::bool::weighted(0.2), conditions(), weighted(some, 0..2usize), weighted(some, 0..4usize), proptest::bool::weighted(0.2))
+    (
+        action,
+        proptest::bool::weighted(0.2),
+        conditions(),
+        weighted(some, 0..2usize),
+        weighted(some, 0..4usize),
+        proptest::bool::weighted(0.2),
+    )
         .prop_map(move |(action, quick, on, tag, translates, stateless)| {
             let (tag, translates) = if flows { (tag, translates) } else { (None, None) };
             let translates = translates.filter(|_| action != Action::Block && on.incoming.is_some());
             let action = if action == Action::Match && !flows { Action::Pass } else { action };
-            Rule { action, quick, on, tag, translates, stateless: stateless && translates.is_none() && action == Action::Pass }
+            Rule {
+                action,
+                quick,
+                on,
+                tag,
+                translates,
+                stateless: stateless && translates.is_none() && action == Action::Pass,
+            }
         })
 }
 
 fn nodes(flows: bool) -> impl Strategy<Value = Vec<Node>> {
     let leaf = rule(flows).prop_map(Node::Rule);
     let node = leaf.prop_recursive(2, 8, 4, |inner| {
-        (any::<bool>(), conditions(), prop::collection::vec(inner, 0..4)).prop_map(|(quick, on, body)| Node::Anchor(quick, on, body))
+        (any::<bool>(), conditions(), prop::collection::vec(inner, 0..4))
+            .prop_map(|(quick, on, body)| Node::Anchor(quick, on, body))
     });
     prop::collection::vec(node, 0..9)
 }

@@ -81,7 +81,7 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
         };
         let (blocked, unsure) = faults(flow, &judgement);
         if !blocked.is_empty() || !unsure.is_empty() {
-            if one_direction(flow) && !called(judge, flow, near, party, transport) {
+            if one_direction(flow) && (flow.doubtful || !called(judge, flow, near, party, transport)) {
                 continue;
             }
             let certain = !blocked.is_empty();
@@ -216,7 +216,7 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
     finding.notice =
         words::sentences(group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref()));
     finding.notice += &range_notice(first);
-    finding.help = help(first, group, blame.zip(firewall));
+    (finding.help, finding.mend) = help(first, group, blame.zip(firewall));
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
@@ -301,17 +301,21 @@ fn range_notice(trouble: &Trouble<'_>) -> String {
         return String::new();
     }
     format!(
-        " Ports are taken from the range one after the other, so about one stream in {} fails, and a call that fails may \
+        " Ports are taken from the range one after the other, so about {} of 100 streams fail, and a call that fails may \
          work at the next try.",
-        (all / bad.max(1)).max(1)
+        (100 * bad / all).clamp(1, 99)
     )
 }
 
-fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Firewall)>) -> String {
-    let Some((blame, firewall)) = blame else { return String::new() };
+fn help(
+    first: &Trouble<'_>,
+    group: &[Trouble<'_>],
+    blame: Option<(&Blame, &Firewall)>,
+) -> (String, Vec<String>) {
+    let Some((blame, firewall)) = blame else { return (String::new(), Vec::new()) };
     if first.reply {
-        return "Let packets of established connections pass in both directions, before the rule that blocks them."
-            .to_string();
+        let help = "Let packets of established connections pass in both directions, before the rule that blocks them.";
+        return (help.to_string(), Vec::new());
     }
     let chain = words::chain(firewall, blame.share.by);
     let mut lines: Vec<String> = Vec::new();
@@ -336,17 +340,9 @@ fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Fire
             }
         }
     }
-    const SHOWN: usize = 8;
-    let more = lines.len().saturating_sub(SHOWN);
-    lines.truncate(SHOWN);
-    let more =
-        if more == 0 { String::new() } else { format!("\n    … and {more} more for the other rows") };
     let condition = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful);
-    let certain = match condition {
-        Some(condition) => format!("Needed only where {condition}. "),
-        None => String::new(),
-    };
-    format!("{certain}{}\n    {}{more}", words::where_to_put(firewall, blame.share.by), lines.join("\n    "))
+    let condition = condition.map_or(String::new(), |condition| format!("Needed only where {condition}. "));
+    (format!("{condition}{}", words::where_to_put(firewall, blame.share.by)), lines)
 }
 
 fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef> {

@@ -211,29 +211,45 @@ impl<'a> Printer<'a> {
         self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
         self.paragraph("notice", &finding.notice, out)?;
         self.paragraph("help", &finding.help, out)?;
+        let lines = &finding.mend[..finding.mend.len().min(MAX_ROWS)];
+        for line in lines {
+            writeln!(out, "          {}", self.paint.strong(&clean(line)))?;
+        }
+        if lines.len() < finding.mend.len() {
+            writeln!(out, "          … and {} more", finding.mend.len() - lines.len())?;
+        }
         self.paragraph("docs", &docs(finding.code), out)?;
         writeln!(out)
     }
 
-    /// Prints `  word: text`, wrapped; nothing where there is no text.
+    /// Prints `  word: text`, wrapped; nothing where there is no text. Lines that are indented stay as they
+    /// are: they are config text to copy.
     fn paragraph(&self, word: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
+        if text.trim().is_empty() {
+            return Ok(());
+        }
         let indent = word.len() + 4;
-        let mut column = WIDTH;
-        for (index, piece) in text.split_whitespace().enumerate() {
-            let piece = clean(piece);
-            let width = piece.chars().count();
-            if index == 0 {
-                write!(out, "  {} {piece}", self.paint.strong(&format!("{word}:")))?;
-                column = indent + width;
-            } else if column + 1 + width > WIDTH {
-                write!(out, "\n{:indent$}{piece}", "")?;
-                column = indent + width;
-            } else {
-                write!(out, " {piece}")?;
-                column += 1 + width;
+        write!(out, "  {}", self.paint.strong(&format!("{word}:")))?;
+        let mut column = indent - 1;
+        for line in text.lines() {
+            if line.starts_with(' ') {
+                write!(out, "\n{:indent$}{}", "", clean(line.trim_end()))?;
+                column = WIDTH;
+                continue;
+            }
+            for piece in line.split_whitespace() {
+                let piece = clean(piece);
+                let width = piece.chars().count();
+                if column + 1 + width > WIDTH && column >= indent {
+                    write!(out, "\n{:indent$}{piece}", "")?;
+                    column = indent + width;
+                } else {
+                    write!(out, " {piece}")?;
+                    column += 1 + width;
+                }
             }
         }
-        if text.trim().is_empty() { Ok(()) } else { writeln!(out) }
+        writeln!(out)
     }
 }
 

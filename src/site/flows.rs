@@ -254,7 +254,13 @@ impl Site {
     /// Anybody outside the device's own zone.
     pub fn anybody(&self, device: usize, side: Option<Side>) -> Option<Party> {
         if self.single.is_some() {
-            let far = Far { zone: 0, device: None, v4: unicast(Family::V4), v6: unicast(Family::V6) };
+            // Nobody else has the device's own addresses, and what it sends to itself crosses no firewall.
+            let own = &self.devices[device].addresses;
+            let others = |family: Family| {
+                let own = own.iter().map(|address| Family::of(*address)).filter(|(f, _)| *f == family);
+                unicast(family).minus(&Set::of(own.map(|(_, number)| (number, number))))
+            };
+            let far = Far { zone: 0, device: None, v4: others(Family::V4), v6: others(Family::V6) };
             return Some(Party { name: "anybody".to_string(), places: vec![far] });
         }
         let own = self.zone_of_device(&self.devices[device])?;
