@@ -8,8 +8,8 @@ use crate::packet::{Family, Field, Set};
 use super::super::ast::{Port, PortOp};
 use super::super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
 use super::Lowering;
-use super::nodes::Scope;
-use super::table::interval;
+use super::super::tree::Scope;
+use super::super::table::interval;
 
 /// The most addresses of a pool that are followed one by one.
 const MOST_ADDRESSES: usize = 16;

@@ -9,9 +9,9 @@ use crate::packet::{Family, Field};
 use crate::source::Span;
 
 use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, StateKind};
-use super::super::expand::Flat;
+use super::super::expand::{Flat, Where};
 use super::matching::families;
-use super::nodes::{AnchorNode, Node, Scope};
+use super::super::tree::{AnchorNode, Node, Scope};
 use super::{Lowering, mark, marked};
 
 /// A rule whose effect waits until it is known to be the last that matches.
@@ -127,10 +127,9 @@ impl<'a> Lowering<'a> {
                     if flat.rule.quick.is_none() && self.tag_matters(flat) {
                         return false;
                     }
-                    let anywhere = super::super::expand::Where::Any;
-                    sees_tag |= flat.tagged.is_some();
-                    sees_src |= flat.src.place != anywhere || flat.src_port.is_some();
-                    sees_dst |= flat.dst.place != anywhere || flat.dst_port.is_some();
+                                        sees_tag |= flat.tagged.is_some();
+                    sees_src |= flat.src.place != Where::Any || flat.src_port.is_some();
+                    sees_dst |= flat.dst.place != Where::Any || flat.dst_port.is_some();
                     leaves |= flat.rule.quick.is_some() && flat.rule.action == Action::Pass;
                 }
                 _ => {}

@@ -6,8 +6,8 @@ use crate::packet::{Family, Field, Set, interface, interface_prefix, proto};
 use super::super::ast::{Action, Af, Direction, Flags, IdMatch, InterfaceName, Modifiers, Port, PortOp, Reply};
 use super::super::expand::{Flat, Resolved, Where, own_addresses, own_nets};
 use super::Lowering;
-use super::nodes::Scope;
-use super::table::interval;
+use super::super::tree::Scope;
+use super::super::table::interval;
 
 /// The families for which a rule has to be written out, `None` for both at once: where its addresses or its
 /// reply differ between them.

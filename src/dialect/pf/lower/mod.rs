@@ -14,21 +14,19 @@
 mod choice;
 mod filter;
 mod matching;
-mod nodes;
-mod table;
 mod translate;
+
+pub use matching::ports;
 
 use rustc_hash::FxHashMap;
 
 use crate::dialect::Environment;
-use crate::finding::Finding;
 use crate::model::{Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict};
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 
 use super::ast::{Direction, Flags, TranslateKind};
-use super::parse::Config;
-use nodes::{Node, Tree};
+use super::tree::{Node, Tree};
 
 /// Bits of the mark.
 mod mark {
@@ -44,21 +42,12 @@ mod mark {
     pub const FIRST_QUICK_ANCHOR: u32 = 1 << 24;
 }
 
-/// What the rules come down to.
-pub struct Lowered {
-    /// The normalized rules.
-    pub ruleset: Ruleset,
-    /// What multiplying out had to say.
-    pub findings: Vec<Finding>,
-}
-
-/// Lowers the files of one firewall. `line_of` tells the line of a place, for names of conditions.
-pub fn lower(configs: &[Config], env: &Environment, line_of: &dyn Fn(Span) -> u32) -> Lowered {
-    let (tree, findings) = nodes::grow(configs, env, line_of);
+/// Lowers the rules of one firewall.
+pub fn lower(tree: &Tree, env: &Environment) -> Ruleset {
     let mut b = Builder::new();
     let mut lowering = Lowering {
         env,
-        tree: &tree,
+        tree,
         reads_tags: reads_tags(&tree.nodes),
         flag_tests: FxHashMap::default(),
         interfaces: FxHashMap::default(),
@@ -74,7 +63,7 @@ pub fn lower(configs: &[Config], env: &Environment, line_of: &dyn Fn(Span) -> u3
     rules.v6 = true;
     rules.own = env.own.clone();
     rules.written = tree.written;
-    Lowered { ruleset: b.finish(), findings }
+    b.finish()
 }
 
 /// The state of lowering.

@@ -6,7 +6,7 @@ use crate::source::Span;
 use super::super::ast::{Action, Direction, TranslateKind};
 use super::super::expand::{Flat, FlatPool, FlatPort};
 use super::filter::goes;
-use super::nodes::{AnchorNode, Node, Scope};
+use super::super::tree::{AnchorNode, Node, Scope};
 use super::matching::families;
 use super::{Lowering, mark};
 

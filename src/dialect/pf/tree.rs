@@ -8,9 +8,9 @@ use crate::dialect::Environment;
 use crate::finding::Finding;
 use crate::source::Span;
 
-use super::super::ast::{Action, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table, TranslateKind};
-use super::super::expand::{Expander, Flat};
-use super::super::parse::Config;
+use super::ast::{Action, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table, TranslateKind};
+use super::expand::{Expander, Flat};
+use super::parse::Config;
 use super::table::{TableSet, contents};
 
 /// A rule, or an anchor with its rules, at its place.
@@ -108,7 +108,7 @@ pub fn grow<'a>(
 ) -> (Tree<'a>, Vec<Finding>) {
     let first = configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
     let mut grower = Grower {
-        expander: Expander::new(env, configs.first().map_or(super::super::ast::Family::OpenBsd, |c| c.family)),
+        expander: Expander::new(env, configs.first().map_or(super::ast::Family::OpenBsd, |c| c.family)),
         env,
         overloaded: FxHashSet::default(),
         loaded: FxHashMap::default(),
