@@ -282,6 +282,8 @@ pub struct Host {
     pub negated: bool,
     /// What it is.
     pub address: Address,
+    /// `fe80::1%em0`: the interface of a link-local address.
+    pub scope: Option<InterfaceName>,
 }
 
 /// What may stand for a host.

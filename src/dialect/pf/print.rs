@@ -156,7 +156,7 @@ impl Flat<'_> {
             }
         }
         let texts = [
-            ("probability", options.rare().probability.clone()),
+            ("probability", options.rare().probability.as_deref().map(percent)),
             ("max-pkt-rate", options.rare().max_packet_rate.clone()),
             ("max-pkt-size", options.rare().max_packet_size.map(|size| size.to_string())),
             ("prio", options.rare().prio.map(|prio| prio.to_string())),
@@ -328,6 +328,10 @@ fn state_options(f: &mut Formatter, options: &StateOptions) -> fmt::Result {
         texts.push(format!("adaptive.start {}", most / 10 * 6));
         texts.push(format!("adaptive.end {}", most / 10 * 12));
     }
+    let rate = options.limits.iter().find_map(|limit| limit.strip_prefix("max-src-conn-rate ")?.split_once('/'));
+    if let Some((_, seconds)) = rate.filter(|_| !options.other.iter().any(|text| text.starts_with("src.track"))) {
+        texts.push(format!("src.track {seconds}"));
+    }
     texts.extend(source_track(options));
     texts.extend(options.overload.iter().map(|table| format!("overload <{table}>")));
     texts.extend(options.if_bound.map(|bound| if bound { "if-bound" } else { "floating" }.to_string()));
@@ -337,6 +341,12 @@ fn state_options(f: &mut Formatter, options: &StateOptions) -> fmt::Result {
     }
     texts.sort_unstable();
     write!(f, " ({})", texts.join(", "))
+}
+
+/// A probability as a percentage.
+fn percent(written: &str) -> String {
+    let (digits, scale) = written.strip_suffix('%').map_or((written, 100.0), |digits| (digits, 1.0));
+    digits.parse::<f64>().map_or_else(|_| written.to_string(), |value| format!("{}%", value * scale))
 }
 
 /// How sources are tracked: `rule` where a limit asks for it.

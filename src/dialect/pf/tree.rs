@@ -8,8 +8,8 @@ use crate::dialect::Environment;
 use crate::finding::Finding;
 use crate::source::Span;
 
-use super::ast::{Action, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table, TranslateKind};
-use super::expand::{Expander, Flat};
+use super::ast::{Action, Address, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table, TranslateKind};
+use super::expand::{Expander, Flat, addresses};
 use super::parse::Config;
 use super::table::{TableSet, contents};
 
@@ -194,7 +194,7 @@ impl<'a> Grower<'a> {
                 }
                 StatementKind::Antispoof(rules) => {
                     self.tree.written += 1;
-                    for rule in rules {
+                    for rule in rules.iter().filter(|rule| has_addresses(rule, self.env)) {
                         self.rule(rule, scope, number, nodes);
                     }
                 }
@@ -281,6 +281,16 @@ impl<'a> Grower<'a> {
         self.statements(statements, scope, &mut number, &mut nodes);
         nodes
     }
+}
+
+/// Whether the source of a rule of `antispoof` has an address: pfctl writes no rule for an interface that has none.
+fn has_addresses(rule: &Rule, env: &Environment) -> bool {
+    rule.from.hosts.iter().all(|host| match &host.address {
+        Address::Name { name, modifiers, prefix } => {
+            addresses(name, *modifiers, *prefix, env).is_none_or(|nets| !nets.is_empty())
+        }
+        _ => true,
+    })
 }
 
 /// Rules of every kind that nobody knows.

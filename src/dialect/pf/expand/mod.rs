@@ -239,7 +239,13 @@ impl<'a> Expander<'a> {
         if clash(rule_af, src.af) || clash(rule_af, dst.af) || clash(src.af, dst.af) {
             return;
         }
+        let scope = src.scope.or(dst.scope);
+        let elsewhere = |named: &InterfaceName| scope.is_some_and(|scope| scope != named);
+        if dst.scope.is_some_and(elsewhere) || found.interface.is_some_and(|on| elsewhere(&on.name)) {
+            return;
+        }
         let mut flat = found.flat(rule);
+        flat.interface = flat.interface.or(scope.map(|scope| (false, scope)));
         flat.af = rule_af;
         if let Err(error) = self.pools(&mut flat, found.dst_port) {
             problem.get_or_insert(error);

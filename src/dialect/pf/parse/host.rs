@@ -149,11 +149,16 @@ pub fn hosts(cursor: &mut Cursor) -> Result<Vec<Host>> {
 pub fn host(cursor: &mut Cursor, items: &mut Vec<Host>) -> Result<()> {
     let start = cursor.span();
     let negated = cursor.eat_sign('!');
+    let scope = match cursor.peek() {
+        Kind::Word(word) => word.split_once('%').map(|(_, scope)| InterfaceName::Named(scope.to_string())),
+        _ => None,
+    };
     let address = if !negated && cursor.eat("any") { Address::Any } else { address(cursor)? };
+    let scope = scope.filter(|_| matches!(address, Address::Net(_)));
     if cursor.eat("weight") {
         cursor.number_in("a weight", 1..=65535)?;
     }
-    items.push(Host { span: cursor.since(start), negated, address });
+    items.push(Host { span: cursor.since(start), negated, address, scope });
     Ok(())
 }
 

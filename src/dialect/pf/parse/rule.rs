@@ -378,7 +378,7 @@ fn source(interface: &Interface, name: &str, modifiers: Modifiers, dynamic: bool
     } else {
         Address::Name { name, modifiers, prefix: None }
     };
-    Peer { hosts: vec![Host { span: interface.span, negated: false, address }], ports: Vec::new() }
+    Peer { hosts: vec![Host { span: interface.span, negated: false, address, scope: None }], ports: Vec::new() }
 }
 
 /// Loopback interfaces are called `lo` and a number.

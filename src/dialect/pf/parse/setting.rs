@@ -262,7 +262,7 @@ fn file_contents(text: &str, span: Span, path: &str, table: &mut Table) -> Resul
             let Some(address) = address else {
                 return refuse(span, format!("`{path}` holds `{bare}`, which is not an address"));
             };
-            table.entries.push(Host { span, negated, address });
+            table.entries.push(Host { span, negated, address, scope: None });
             negated = false;
         }
     }
@@ -306,11 +306,19 @@ pub fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<
     let interfaces = host::interfaces(cursor)?;
     let mut queue = Queue { name: Some(name), interfaces, children: Vec::new(), parent: None };
     let mut scheduler = None;
-    queue_options(cursor, &mut queue, &mut scheduler)?;
+    let priority = queue_options(cursor, &mut queue, &mut scheduler)?;
     if !cursor.done() {
         queue.children = children(cursor)?;
     }
     let span = cursor.since(start);
+    let most = match scheduler.as_deref() {
+        Some("cbq") => 7,
+        Some("priq") => 15,
+        _ => 255,
+    };
+    if priority > most {
+        return refuse(span, format!("the priority of this queue is at most {most}"));
+    }
     session.queue(&queue, span)?;
     Ok(StatementKind::Queue(queue))
 }
@@ -322,8 +330,10 @@ fn children(cursor: &mut Cursor) -> Result<Vec<String>> {
     })
 }
 
-fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<String>) -> Result<()> {
+/// The options of a queue; gives its priority.
+fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<String>) -> Result<i64> {
     let mut seen: Vec<&str> = Vec::new();
+    let mut priority = 0;
     while let Some(word) = cursor.word() {
         let span = cursor.span();
         match word {
@@ -343,7 +353,7 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
             }
             "priority" => {
                 cursor.advance();
-                cursor.number_in("the priority", 0..=255)?;
+                priority = cursor.number_in("the priority", 0..=255)?;
             }
             "qlimit" | "tbrsize" | "flows" | "quantum" | "hogs" | "buckets" | "target" | "interval" => {
                 cursor.advance();
@@ -361,14 +371,14 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
                     scheduler_options(cursor)?;
                 }
             }
-            _ => return Ok(()),
+            _ => return Ok(priority),
         }
         if seen.contains(&word) {
             return refuse(span, format!("`{word}` is given twice"));
         }
         seen.push(word);
     }
-    Ok(())
+    Ok(priority)
 }
 
 /// `10M burst 20M for 10ms`
