@@ -211,6 +211,9 @@ impl Flat<'_> {
                 (false, false) => " nat-to ",
             })?;
             pool.fmt(f)?;
+            if options.rare().binat {
+                f.write_str(" static-port")?;
+            }
         }
         if let Some(pool) = &self.rdr {
             f.write_str(match (arrow, options.rare().af_to.is_some()) {

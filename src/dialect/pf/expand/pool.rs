@@ -71,6 +71,9 @@ impl<'a> Expander<'a> {
         for host in &route.hosts {
             hosts::resolve(host, self.env, &mut hops)?;
         }
+        if route.options.other.iter().any(|option| option == "prefer-ipv6-nexthop") {
+            return Ok(());
+        }
         if !hops.is_empty() && hops.iter().all(|hop| clash(flat.af, hop.af)) {
             let message = "no routing address is of the rule's address family".to_string();
             return Err((flat.rule.span, message));

@@ -374,7 +374,11 @@ fn dummynet(cursor: &mut Cursor, options: &mut Options, word: &str) -> Result<()
 /// `state limiter "name" (no-match)` and `source limiter …`, the first word taken.
 fn limiter(cursor: &mut Cursor, options: &mut Options, start: Span) -> Result<()> {
     cursor.expect("limiter")?;
-    let name = cursor.string_or_number("a limiter")?;
+    let name = if cursor.eat("id") {
+        format!("id {}", cursor.number("the id of a limiter")?)
+    } else {
+        cursor.string_or_number("a limiter")?
+    };
     if cursor.is_sign('(') {
         cursor.in_parentheses(|cursor| cursor.string("an option of the limiter").map(|_| ()))?;
     }
