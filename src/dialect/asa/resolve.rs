@@ -347,7 +347,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
     pub(super) fn interface(&mut self, name: Named<'a>) -> Addresses {
         let mut out = Addresses::default();
         let Some(at) = self.interfaces.get(name.text).copied() else {
-            self.missing(name, "interface");
+            self.check_interface(name);
             out.unknown = Unknown::both(format!("the address of interface {}", name.text));
             return out;
         };
@@ -588,9 +588,12 @@ impl<'c, 'a> Resolver<'c, 'a> {
         used
     }
 
-    /// Whether a name is that of an interface of the file.
-    pub(super) fn knows_interface(&self, name: &str) -> bool {
-        self.interfaces.contains_key(name)
+    /// Says so where an interface is not there, unless the file has none at all: then it is a part of one.
+    pub(super) fn check_interface(&mut self, name: Named<'a>) {
+        let hardware = || self.config.interfaces.iter().any(|known| known.hardware.text == name.text);
+        if !self.interfaces.is_empty() && !self.interfaces.contains_key(name.text) && !hardware() {
+            self.missing(name, "interface");
+        }
     }
 }
 

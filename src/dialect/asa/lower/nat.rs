@@ -54,6 +54,15 @@ pub(super) struct Translation {
     one_way: bool,
 }
 
+impl Translation {
+    /// What the lints look at, where it is a static translation that changes addresses.
+    pub(super) fn as_static(&self) -> Option<super::Static> {
+        let (real, mapped) = (self.real.set.v4.clone(), self.mapped.set.v4.clone());
+        let changes = !self.dynamic && !self.identity && !mapped.is_empty();
+        changes.then_some(super::Static { span: self.span, real, mapped })
+    }
+}
+
 impl<'c, 'a> Lower<'c, 'a> {
     /// All translations, in order.
     pub(super) fn nat_rules(&mut self) -> Vec<Translation> {
