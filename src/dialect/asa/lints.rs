@@ -26,7 +26,11 @@ struct Facts<'f, 'c, 'a> {
 }
 
 /// What the lints have to say of a configuration.
-pub(super) fn check<'c, 'a>(config: &'c Config<'a>, lowered: &mut Lowered<'c, 'a>, nowhere: Span) -> Vec<Finding> {
+pub(super) fn check<'c, 'a>(
+    config: &'c Config<'a>,
+    lowered: &mut Lowered<'c, 'a>,
+    nowhere: Span,
+) -> Vec<Finding> {
     let mut facts = Facts {
         config,
         resolver: &mut lowered.resolver,

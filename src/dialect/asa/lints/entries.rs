@@ -1,8 +1,10 @@
 //! Single entries that do nothing, or not what they seem to do.
 
-use super::super::ast::{Ace, Acl, Action, Address, AclKind, Direction, Entry, Host, Member, Named, Ports, Protocol};
+use super::super::ast::{
+    Ace, Acl, AclKind, Action, Address, Direction, Entry, Host, Member, Named, Ports, Protocol,
+};
 use super::super::lower::{REAL_ADDRESSES, effective_version};
-use super::{Facts, active, is_ip, permits, ports_of};
+use super::{Facts, active, is_ip, permits};
 use crate::finding::{Finding, Severity};
 use crate::packet::Set;
 use crate::source::Span;
@@ -33,7 +35,11 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
     fn after_all(&mut self, acl: &'c Acl<'a>) {
         let mut entries = active(acl);
         let all = |ace: &&Ace<'_>| {
-            is_ip(ace) && ace.time_range.is_none() && ace.identities.is_empty() && ace.source == Address::Any && ace.destination == Address::Any
+            is_ip(ace)
+                && ace.time_range.is_none()
+                && ace.identities.is_empty()
+                && ace.source == Address::Any
+                && ace.destination == Address::Any
         };
         let Some(last) = entries.by_ref().find(all) else { return };
         let dead: Vec<Span> = entries.map(|ace| ace.span).collect();
@@ -44,7 +50,11 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 "PH432",
                 Severity::Warning,
                 Some(last.span),
-                format!("the entry {what} everything, and the {} after it in `{}` do nothing", count(dead.len()), acl.name.text),
+                format!(
+                    "the entry {what} everything, and the {} after it in `{}` do nothing",
+                    count(dead.len()),
+                    acl.name.text
+                ),
             )
             .related(*first, "the first that is never reached")
             .help("Move the entry to the end of the list, or take out what follows."),
@@ -57,9 +67,14 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 && ace.inactive
             {
                 self.findings.push(
-                    Finding::new("PH434", Severity::Info, Some(ace.span), format!("the entry of `{}` is inactive", acl.name.text))
-                        .label("as if it were not there")
-                        .help("Take `inactive` away to put the entry to work, or take the entry out."),
+                    Finding::new(
+                        "PH434",
+                        Severity::Info,
+                        Some(ace.span),
+                        format!("the entry of `{}` is inactive", acl.name.text),
+                    )
+                    .label("as if it were not there")
+                    .help("Take `inactive` away to put the entry to work, or take the entry out."),
                 );
             }
         }
@@ -84,15 +99,28 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 Protocol::Group(name) => self.resolver.weight(name.text),
                 _ => 1,
             };
-            let factors = [side(ace.source), side(ace.destination), ports(ace.service.source), ports(ace.service.destination), protocol];
-            let elements = factors.iter().fold(1u64, |product, factor| product.saturating_mul((*factor).max(1)));
+            let factors = [
+                side(ace.source),
+                side(ace.destination),
+                ports(ace.service.source),
+                ports(ace.service.destination),
+                protocol,
+            ];
+            let elements =
+                factors.iter().fold(1u64, |product, factor| product.saturating_mul((*factor).max(1)));
             if elements > ELEMENTS {
-                let number = if elements == u64::MAX { "more than 10^19".to_string() } else { elements.to_string() };
+                let number =
+                    if elements == u64::MAX { "more than 10^19".to_string() } else { elements.to_string() };
                 self.findings.push(
-                    Finding::new("PH436", Severity::Warning, Some(ace.span), format!("the entry expands to {number} elements"))
-                        .label(factors.map(|factor| factor.to_string()).join(" × "))
-                        .notice("The box may run out of memory when it loads the list.")
-                        .help("Turn on `object-group-search access-control`, or make the groups smaller."),
+                    Finding::new(
+                        "PH436",
+                        Severity::Warning,
+                        Some(ace.span),
+                        format!("the entry expands to {number} elements"),
+                    )
+                    .label(factors.map(|factor| factor.to_string()).join(" × "))
+                    .notice("The box may run out of memory when it loads the list.")
+                    .help("Turn on `object-group-search access-control`, or make the groups smaller."),
                 );
             }
         }
@@ -140,17 +168,23 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             let help = if all_of_one {
                 "An ASA takes network masks. For one address write `host` and the address.".to_string()
             } else {
-                format!("An ASA takes network masks, and here looks at the low bits of the address only. Write `{turned}`.")
+                format!(
+                    "An ASA takes network masks, and here looks at the low bits of the address only. Write `{turned}`."
+                )
             };
             self.findings.push(
-                Finding::new("PH433", Severity::Warning, Some(span), message).label("matches other addresses than meant").help(help),
+                Finding::new("PH433", Severity::Warning, Some(span), message)
+                    .label("matches other addresses than meant")
+                    .help(help),
             );
         }
     }
 
     /// Time ranges that have ended.
     fn over(&mut self) {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64 / 60);
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs() as i64 / 60);
         for range in &self.config.time_ranges {
             let Some((end, span)) = range.end.filter(|(end, _)| *end < now) else { continue };
             let days = (now - end) / 1440;
@@ -162,7 +196,8 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             )
             .help("The entries with this time-range do nothing any more. Take them out, or give the range another end.");
             let entries = self.config.acls.iter().flat_map(active);
-            let within = |ace: &&Ace<'_>| ace.time_range.is_some_and(|name: Named<'_>| name.text == range.name.text);
+            let within =
+                |ace: &&Ace<'_>| ace.time_range.is_some_and(|name: Named<'_>| name.text == range.name.text);
             for ace in entries.filter(within).take(RELATED) {
                 finding = finding.related(ace.span, "is off for good");
             }
@@ -213,7 +248,9 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 if to.is_empty() || !wrong.covers(&to) || right.meets(&to) {
                     continue;
                 }
-                let meant = |nat: &&super::super::lower::Static| (if real { &nat.mapped } else { &nat.real }).meets(&to);
+                let meant = |nat: &&super::super::lower::Static| {
+                    (if real { &nat.mapped } else { &nat.real }).meets(&to)
+                };
                 let Some(nat) = self.statics.iter().find(meant) else { continue };
                 let (named, wanted) = if real { ("mapped", "real") } else { ("real", "mapped") };
                 self.findings.push(
@@ -229,24 +266,6 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 );
             }
         }
-    }
-
-    /// Whether a list opens a wide range of ports of a protocol above 1023; the entry that does.
-    pub(super) fn wide(&mut self, acl: &'c Acl<'a>, protocol: u8, least: u128) -> Option<Span> {
-        let above = Set::range(1024, 65535);
-        for ace in permits(acl) {
-            let services = self.resolver.service(ace.service);
-            let count = |product| match ports_of(product, protocol) {
-                Some(set) => set.and(&above).count(),
-                // All ports of the protocol, or all protocols.
-                None if product.protocol.as_ref().is_none_or(|set| set.contains(protocol.into())) => 64_512,
-                None => 0,
-            };
-            if services.products.iter().map(count).max().unwrap_or(0) >= least {
-                return Some(ace.span);
-            }
-        }
-        None
     }
 }
 

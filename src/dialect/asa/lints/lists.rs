@@ -18,7 +18,8 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
 
     /// Whether the file is more than lists or objects on their own: only then is something missing.
     fn is_whole(&self) -> bool {
-        !self.config.access_groups.is_empty() || self.config.interfaces.iter().any(|known| known.name.is_some())
+        !self.config.access_groups.is_empty()
+            || self.config.interfaces.iter().any(|known| known.name.is_some())
     }
 
     /// Lists that something in the tree names.

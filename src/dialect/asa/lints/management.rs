@@ -15,23 +15,39 @@ impl Facts<'_, '_, '_> {
     /// Interfaces without a list, from which everything passes to lower ones.
     fn implicit_permits(&mut self) {
         let config = self.config;
-        if config.access_groups.iter().any(|group| group.direction == Direction::In && group.interface.is_none()) {
+        if config
+            .access_groups
+            .iter()
+            .any(|group| group.direction == Direction::In && group.interface.is_none())
+        {
             return;
         }
         let bound = |name: &str, direction: Direction| {
-            config.access_groups.iter().any(|group| group.direction == direction && group.interface.is_some_and(|i| i.text == name))
+            config
+                .access_groups
+                .iter()
+                .any(|group| group.direction == direction && group.interface.is_some_and(|i| i.text == name))
         };
         let interfaces = levelled(config);
         let closed = |name: &str| {
-            config.interfaces.iter().any(|i| i.name.is_some_and(|n| n.text == name) && (i.shutdown || i.management_only))
+            config
+                .interfaces
+                .iter()
+                .any(|i| i.name.is_some_and(|n| n.text == name) && (i.shutdown || i.management_only))
         };
         for from in interfaces.iter().filter(|from| !bound(from.name, Direction::In) && !closed(from.name)) {
-            let lower = interfaces.iter().filter(|to| to.level < from.level && !bound(to.name, Direction::Out) && !closed(to.name));
+            let lower = interfaces
+                .iter()
+                .filter(|to| to.level < from.level && !bound(to.name, Direction::Out) && !closed(to.name));
             let lower: Vec<String> = lower.map(|to| format!("`{}`", to.name)).collect();
             if lower.is_empty() {
                 continue;
             }
-            let shown = if lower.len() > 4 { format!("{} and {} more", lower[..4].join(", "), lower.len() - 4) } else { lower.join(", ") };
+            let shown = if lower.len() > 4 {
+                format!("{} and {} more", lower[..4].join(", "), lower.len() - 4)
+            } else {
+                lower.join(", ")
+            };
             self.findings.push(
                 Finding::new(
                     "PH536",
@@ -40,7 +56,10 @@ impl Facts<'_, '_, '_> {
                     format!("everything may pass from `{}` to {shown}", from.name),
                 )
                 .label(format!("level {}, and no access-list", from.level))
-                .help(format!("Bind an access-list with what is needed: `access-group … in interface {}`.", from.name)),
+                .help(format!(
+                    "Bind an access-list with what is needed: `access-group … in interface {}`.",
+                    from.name
+                )),
             );
         }
     }
@@ -50,7 +69,9 @@ impl Facts<'_, '_, '_> {
         let config = self.config;
         let outside: Vec<_> = levelled(config).into_iter().filter(|interface| interface.level == 0).collect();
         for access in &config.accesses {
-            let Some(interface) = outside.iter().find(|known| known.name == access.interface.text) else { continue };
+            let Some(interface) = outside.iter().find(|known| known.name == access.interface.text) else {
+                continue;
+            };
             let off = match access.service {
                 BoxService::Http => config.http_server.is_none(),
                 BoxService::Snmp => config.no_snmp,

@@ -20,7 +20,9 @@ pub(super) use inspect::{Applied, applied};
 use super::ast::{Acl, AclKind, Config, Direction, Entry, Named, Version};
 use super::resolve::{Addresses, Resolver};
 use crate::finding::{Finding, Severity};
-use crate::model::{Builder, ChainId, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind, Step, Test, Values, Verdict};
+use crate::model::{
+    Builder, ChainId, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind, Step, Test, Values, Verdict,
+};
 use crate::packet::{Family, Field, Set, State, interface, proto, states};
 use crate::source::Span;
 
@@ -192,8 +194,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         let bound = config.access_groups.iter().filter_map(|group| group.interface);
         let policies = config.service_policies.iter().filter_map(|policy| policy.interface);
         let accesses = config.accesses.iter().map(|access| access.interface);
-        let objects = config.objects.iter().filter_map(|object| object.nat.as_ref()).map(|nat| nat.interfaces);
-        let nats = config.nats.iter().map(|nat| nat.interfaces).chain(objects).flat_map(|(a, b)| [a, b]).flatten();
+        let objects =
+            config.objects.iter().filter_map(|object| object.nat.as_ref()).map(|nat| nat.interfaces);
+        let nats =
+            config.nats.iter().map(|nat| nat.interfaces).chain(objects).flat_map(|(a, b)| [a, b]).flatten();
         for name in bound.chain(policies).chain(accesses).chain(nats) {
             self.resolver.check_interface(name);
         }
