@@ -114,7 +114,9 @@ impl Names {
                     *at += 3;
                     vec![words[*at - 3..*at].join(" ")]
                 }
-                Some("object-group") if matches!(self.groups[words[*at + 1]].0.as_str(), "ports" | "icmp-type") => {
+                Some("object-group")
+                    if matches!(self.groups[words[*at + 1]].0.as_str(), "ports" | "icmp-type") =>
+                {
                     *at += 2;
                     self.members(words[*at - 1])
                 }
@@ -164,7 +166,8 @@ fn loaded(text: &str) -> Loaded {
     let mut sources = SourceMap::new();
     let id = sources.add("config", text.as_bytes().to_vec()).unwrap();
     let loaded = load(Dialect::Asa, &mut sources, &[id], &Environment::default());
-    let errors: Vec<_> = loaded.findings.iter().filter(|f| f.code == "PH001").map(|f| sources.text(f.span.unwrap())).collect();
+    let errors: Vec<_> =
+        loaded.findings.iter().filter(|f| f.code == "PH001").map(|f| sources.text(f.span.unwrap())).collect();
     assert!(errors.is_empty(), "{errors:?}");
     loaded
 }
@@ -183,6 +186,15 @@ fn values(text: &str) -> (Vec<u32>, Vec<u16>) {
         }
     }
     (addresses.into_iter().collect(), ports.into_iter().collect())
+}
+
+/// The interfaces that have lists.
+fn interfaces(text: &str) -> Vec<&str> {
+    let bound = |line: &'_ str| line.starts_with("access-group ") && line.contains(" interface ");
+    let mut all: Vec<&str> =
+        text.lines().filter(|line| bound(line)).filter_map(|line| line.split_whitespace().nth(4)).collect();
+    all.push("outside");
+    all
 }
 
 /// A generator of numbers that is the same everywhere (SplitMix64).
@@ -204,6 +216,7 @@ fn same_verdicts(text: &str, packets: usize) -> usize {
     let (folded, flat) = (loaded(text), loaded(&expanded));
     assert!(flat.ruleset.rules() >= folded.ruleset.rules());
     let (addresses, ports) = values(text);
+    let interfaces = interfaces(text);
     let mut numbers = Numbers(7);
     let mut accepted = 0;
     for _ in 0..packets {
@@ -216,11 +229,14 @@ fn same_verdicts(text: &str, packets: usize) -> usize {
         packet.set(Field::IcmpType, [0u128, 3, 8, 11, 13][numbers.next(5)]);
         packet.set(Field::IcmpCode, 0);
         packet.set(Field::TcpFlags, 2);
-        packet.set(Field::Iif, interface("outside"));
+        packet.set(Field::Iif, interface(interfaces[numbers.next(interfaces.len())]));
         packet.set(Field::Oif, interface("inside"));
         let trip = Trip { packet, way: Way::Forward, fwd_oif: None, loopback: false };
         let verdicts = |loaded: &Loaded| -> BTreeSet<bool> {
-            interpret(&loaded.ruleset, &trip, &mut ()).iter().map(|end| end.verdict == Verdict::Accept).collect()
+            interpret(&loaded.ruleset, &trip, &mut ())
+                .iter()
+                .map(|end| end.verdict == Verdict::Accept)
+                .collect()
         };
         let (a, b) = (verdicts(&folded), verdicts(&flat));
         assert_eq!(a, b, "{trip:?}");
@@ -255,7 +271,8 @@ fn large_groups_are_not_multiplied() {
     for port in 0..100 {
         text += &format!(" port-object eq {}\n", 2000 + 2 * port);
     }
-    text += "access-list outside_in extended permit tcp object-group from object-group to object-group ports\n";
+    text +=
+        "access-list outside_in extended permit tcp object-group from object-group to object-group ports\n";
     text += "access-group outside_in in interface outside\n";
     let loaded = loaded(&text);
     assert!(loaded.ruleset.rules() < 50, "{} rules", loaded.ruleset.rules());
