@@ -2,6 +2,8 @@
 //!
 //! `fixtures/asa/cases/NAME.cfg` is a configuration, `NAME.toml` its cases. Both engines have to agree.
 
+#![expect(clippy::panic, clippy::expect_used, reason = "a test fails by a panic")]
+
 use std::path::Path;
 
 use pinhole::analysis::{Decider, Outcome, Scope, Trip, interpret};
@@ -142,7 +144,7 @@ fn word(verdicts: impl Iterator<Item = Verdict>) -> &'static str {
     }
 }
 
-fn line<'s>(rules: &Ruleset, sources: &'s SourceMap, decider: Decider) -> String {
+fn line(rules: &Ruleset, sources: &SourceMap, decider: Decider) -> String {
     let text = decider.span(rules).map_or("", |span| sources.text(span));
     text.to_string()
 }

@@ -110,7 +110,7 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     if let Some(egress) = lower.late_egress {
         lower.stage(Hook::Postrouting, egress, StageKind::Filter, Verdict::Accept);
     }
-    lower.to_the_box();
+    lower.box_rules();
     lower.unbound_lists();
     let ruleset = lower.b.ruleset();
     ruleset.stateful = true;
