@@ -1,9 +1,11 @@
 //! Access-lists as chains.
 
-use super::super::ast::{Ace, Acl, AclKind, Action, Address, Entry, Named};
+use super::super::ast::{
+    Ace, Acl, AclKind, Action, Address, Entry, Host, Icmp, Named, Ports, Protocol, Service,
+};
 use super::super::resolve::{Product, Services};
 use super::{Alternative, Lower, Use};
-use crate::model::{ChainId, Effect, Test, Tuples, Verdict};
+use crate::model::{ChainId, Effect, Test, Tuples, Values, Verdict};
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
@@ -77,6 +79,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         if ace.inactive {
             return;
         }
+        if self.plain_ace(ace, span, usage, chain) {
+            return;
+        }
         let any = |address| if address == Address::Any { any } else { address };
         let mut source = self.resolver.address(any(ace.source));
         let mut destination = self.resolver.address(any(ace.destination));
@@ -110,6 +115,37 @@ impl<'c, 'a> Lower<'c, 'a> {
                 }
             }
         }
+    }
+
+    /// An entry of single intervals only, which is what most are: the same tests without sets.
+    /// False where it is not one.
+    fn plain_ace(&mut self, ace: &'c Ace<'a>, span: Span, usage: Use, chain: ChainId) -> bool {
+        let (Some(source), Some(destination), Some(service)) =
+            (plain_address(ace.source), plain_address(ace.destination), plain_service(&ace.service))
+        else {
+            return false;
+        };
+        // One address at least has to be of IPv4: it keeps the other family out.
+        if (source.is_none() && destination.is_none()) || usage == Use::Tunnel {
+            return false;
+        }
+        let (src, dst) = address_fields(Family::V4, usage);
+        let (sport, dport) = port_fields(usage);
+        let (protocol, source_ports, destination_ports) = service;
+        let tests = [
+            (src, source),
+            (dst, destination),
+            (Field::Proto, protocol),
+            (sport, source_ports),
+            (dport, destination_ports),
+        ];
+        for (field, range) in tests {
+            if let Some((lo, hi)) = range {
+                self.b.field(field, Values::Range(lo, hi), false);
+            }
+        }
+        self.finish_ace(ace, span, usage, chain);
+        true
     }
 
     fn alternative(&mut self, field: Field, alternative: &Alternative, (family, side): (Family, &str)) {
@@ -229,6 +265,41 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.step(effect);
         self.b.rule(chain, span, ace.span);
     }
+}
+
+type Interval = Option<(u32, u32)>;
+
+/// An address as one interval of IPv4, `None` inside for any; `None` where it is more.
+fn plain_address(address: Address<'_>) -> Option<Interval> {
+    match address {
+        Address::Any | Address::Any4 => Some(None),
+        Address::Host(Host::V4(address)) => Some(Some((address, address))),
+        Address::Net(Host::V4(address), mask)
+            if mask != 0 && mask.leading_ones() + mask.trailing_zeros() == 32 =>
+        {
+            Some(Some((address & mask, address | !mask)))
+        }
+        _ => None,
+    }
+}
+
+/// A service as intervals of protocol, source and destination ports; `None` where it is more.
+fn plain_service(service: &Service<'_>) -> Option<(Interval, Interval, Interval)> {
+    let ports = |ports| match ports {
+        Ports::Any => Some(None),
+        Ports::Eq(port) => Some(Some((port.into(), port.into()))),
+        Ports::Range(lo, hi) if lo <= hi => Some(Some((lo.into(), hi.into()))),
+        Ports::Gt(port) if port < u16::MAX => Some(Some((u32::from(port) + 1, u16::MAX.into()))),
+        Ports::Lt(port) if port > 0 => Some(Some((0, u32::from(port) - 1))),
+        _ => None,
+    };
+    let protocol = match service.protocol {
+        Protocol::Ip => None,
+        Protocol::Number(number) => Some((number.into(), number.into())),
+        _ => return None,
+    };
+    (service.icmp == Icmp::Any).then_some(())?;
+    Some((protocol, ports(service.source)?, ports(service.destination)?))
 }
 
 /// The address fields that a list looks at.

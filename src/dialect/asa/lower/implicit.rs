@@ -1,6 +1,6 @@
 //! What decides around the access-lists: first packets, ways that are closed, tunnels, security levels.
 
-use super::super::ast::{Direction, Interface, Vpn};
+use super::super::ast::{Config, Direction, Interface, Vpn};
 use super::{Lower, Use};
 use crate::model::{ChainId, Effect, Verdict};
 use crate::packet::{Field, Set, State, proto, states};
@@ -11,25 +11,28 @@ const SYN: u32 = 2;
 const HANDSHAKE: u32 = 1 | SYN | 4 | 16;
 
 /// An interface as far as security levels go.
-pub(super) struct Levelled<'a> {
+pub(in super::super) struct Levelled<'a> {
     pub name: &'a str,
     pub level: u8,
     pub span: Span,
-    pub group: Option<u16>,
+}
+
+/// Interfaces with a name, and their levels: 100 for `inside`, 0 for others, unless written.
+///
+/// *Command Reference*, `nameif`, `security-level`.
+pub(in super::super) fn levelled<'a>(config: &Config<'a>) -> Vec<Levelled<'a>> {
+    let level = |interface: &Interface<'a>| {
+        let name = interface.name?;
+        let implied = (if name.text.eq_ignore_ascii_case("inside") { 100 } else { 0 }, name.span);
+        let (level, span) = interface.level.unwrap_or(implied);
+        Some(Levelled { name: name.text, level, span })
+    };
+    config.interfaces.iter().filter_map(level).collect()
 }
 
 impl<'c, 'a> Lower<'c, 'a> {
-    /// Interfaces with a name, and their levels: 100 for `inside`, 0 for others, unless written.
-    ///
-    /// *Command Reference*, `nameif`, `security-level`.
     pub(super) fn levelled(&self) -> Vec<Levelled<'a>> {
-        let level = |interface: &Interface<'a>| {
-            let name = interface.name?;
-            let implied = (if name.text.eq_ignore_ascii_case("inside") { 100 } else { 0 }, name.span);
-            let (level, span) = interface.level.unwrap_or(implied);
-            Some(Levelled { name: name.text, level, span, group: interface.bridge_group })
-        };
-        self.config.interfaces.iter().filter_map(level).collect()
+        levelled(self.config)
     }
 
     /// A TCP connection starts with SYN alone; where ICMP is inspected, a reply needs its request.

@@ -121,8 +121,8 @@ pub(in super::super) fn applied<'c, 'a>(
                 continue;
             }
             for engine in ENGINES {
-                let lines = class.inspects.iter().filter(|inspect| inspect.engine == engine.name);
-                let last = lines.last();
+                let mut lines = class.inspects.iter().filter(|inspect| inspect.engine == engine.name);
+                let last = lines.next_back();
                 let on = match last {
                     Some(inspect) => !inspect.negated,
                     None => implied && engine.default && edits_default(map),

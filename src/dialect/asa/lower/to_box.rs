@@ -11,7 +11,7 @@ use crate::model::{ChainId, Effect, Hook, StageKind, Test, Verdict};
 use crate::packet::{Family, Field, Set, State, proto, states};
 
 impl<'c, 'a> Lower<'c, 'a> {
-    pub(super) fn to_the_box(&mut self) {
+    pub(super) fn box_rules(&mut self) {
         let chain = self.b.chain("to the box", self.nowhere);
         self.within(Field::State, states(&[State::Established, State::Related]));
         self.within(

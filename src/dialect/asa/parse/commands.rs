@@ -29,11 +29,11 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("Manual NAT Policies", NotModelled, "`show nat` output"),
     row("PIX Version", Modelled, "as `ASA Version`"),
     row("aaa accounting", Irrelevant, ""),
-    row(
-        "aaa authentication",
-        NotModelled,
-        "`match`, `include` and `listener` make users log in first; `console` forms are irrelevant",
-    ),
+    row("aaa authentication", Irrelevant, "`console` forms"),
+    row("aaa authentication exclude", NotModelled, "users need not log in first"),
+    row("aaa authentication include", NotModelled, "users log in first"),
+    row("aaa authentication listener", NotModelled, "users log in first"),
+    row("aaa authentication match", NotModelled, "users log in first"),
     row("aaa authorization", Irrelevant, ""),
     row("aaa local", Irrelevant, ""),
     row("aaa mac-exempt", Irrelevant, ""),
@@ -49,6 +49,7 @@ pub(in super::super) const TABLE: &[Command] = &[
         Modelled,
         "extended; standard lists select addresses; EtherType and webtype lists are read, not lowered",
     ),
+    row("alert-interval", Irrelevant, "`show access-list` output"),
     row("allocate-interface", Irrelevant, ""),
     row("anyconnect-custom-attr", Irrelevant, ""),
     row("anyconnect-custom-data", Irrelevant, ""),
@@ -87,9 +88,9 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("crashinfo", Irrelevant, ""),
     row("crypto", Irrelevant, "keys, proposals, certificates; `enable` lines open the box for IKE"),
     row("crypto map", Modelled, "traffic that may come through the tunnel is an unknown condition"),
-    row("cts", Irrelevant, ""),
     row("ctl-file", Irrelevant, ""),
     row("ctl-provider", Irrelevant, ""),
+    row("cts", Irrelevant, ""),
     row("cxsc", Irrelevant, ""),
     row("database", Irrelevant, ""),
     row("ddns", Irrelevant, ""),
@@ -295,6 +296,34 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("zone", Irrelevant, "interfaces of one traffic zone share connections"),
     row("zonelabs-integrity", Irrelevant, ""),
 ];
+
+/// Commands whose block scripts write without indentation.
+const BLOCKS: &[&str] = &[
+    "aaa-server",
+    "call-home",
+    "class-map type",
+    "context",
+    "crypto",
+    "dns",
+    "dynamic-access-policy-record",
+    "group-policy",
+    "ldap",
+    "license",
+    "nve",
+    "policy-map type",
+    "route-map",
+    "router",
+    "sla",
+    "tcp-map",
+    "tls-proxy",
+    "tunnel-group",
+    "username",
+];
+
+/// Whether lines at the margin can belong to a command's block.
+pub(super) fn opens_block(command: &str) -> bool {
+    BLOCKS.contains(&command)
+}
 
 /// The row of a line's command: the longest one that fits.
 pub(super) fn look_up(w: &Words<'_, '_>) -> Option<&'static Command> {

@@ -125,7 +125,8 @@ impl<'a> Parser<'a> {
                 interface.bridge_group = if negated { None } else { Some(w.number("a number")?) };
             }
             "ip" if w.peek_at(1) == Some("address") => {
-                (w.take(), w.take());
+                w.take();
+                w.take();
                 if negated {
                     interface.v4 = None;
                     return Ok(Sub::Done);
@@ -139,7 +140,8 @@ impl<'a> Parser<'a> {
                 interface.v4 = Some((address, mask));
             }
             "ipv6" if w.peek_at(1) == Some("address") => {
-                (w.take(), w.take());
+                w.take();
+                w.take();
                 match w.peek().and_then(prefix6) {
                     // With `eui-64` the host part comes from the hardware.
                     Some(_) if w.peek_at(1) == Some("eui-64") => interface.dynamic_address = true,

@@ -81,7 +81,7 @@ impl<'a> Parser<'a> {
 
     /// Commands of one line leave no block open.
     fn close_unless_opened(&mut self) {
-        if self.block == Block::Other {
+        if matches!(self.block, Block::Other(_)) {
             self.close();
         }
     }
