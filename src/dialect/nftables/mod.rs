@@ -1,9 +1,39 @@
 //! Nftables rulesets, as text and as JSON.
 
+mod headers;
+mod lexer;
+mod parser;
+mod syntax;
+mod types;
+
 use super::{Environment, Loaded};
-use crate::source::{SourceId, SourceMap};
+use crate::finding::{Finding, Severity};
+use crate::source::{SourceId, SourceMap, Span};
 
 /// Reads the files of one firewall into one ruleset.
-pub fn load(_sources: &mut SourceMap, _files: &[SourceId], _env: &Environment) -> Loaded {
-    Loaded::default()
+pub fn load(sources: &mut SourceMap, files: &[SourceId], _env: &Environment) -> Loaded {
+    let mut reader = parser::Reader::new(sources);
+    for id in files {
+        reader.file(*id);
+    }
+    Loaded { findings: reader.findings, ..Loaded::default() }
+}
+
+/// A finding for something that nft refuses.
+fn refusal(span: Span, message: impl Into<String>) -> Finding {
+    Finding::new("PH004", Severity::Error, Some(span), message)
+        .label("nft refuses this")
+        .help("Mend it: nft loads either the whole file or nothing, so that none of its rules would be in force.")
+}
+
+/// A finding for a name that leads nowhere.
+fn unresolved(span: Span, message: impl Into<String>) -> Finding {
+    Finding::new("PH003", Severity::Error, Some(span), message)
+        .label("not defined in the files given")
+        .help("Define it before this place, or give the file that defines it as well.")
+}
+
+/// A name where none is written.
+fn unnamed(span: Span) -> syntax::Name {
+    syntax::Name { text: "".into(), span }
 }
