@@ -1,6 +1,7 @@
 //! Nftables rulesets, as text and as JSON.
 
 mod headers;
+mod json;
 mod lexer;
 mod parser;
 mod syntax;
@@ -14,7 +15,11 @@ use crate::source::{SourceId, SourceMap, Span};
 pub fn load(sources: &mut SourceMap, files: &[SourceId], _env: &Environment) -> Loaded {
     let mut reader = parser::Reader::new(sources);
     for id in files {
-        reader.file(*id);
+        if json::is_json(&reader.sources.file(*id).text) {
+            json::file(&mut reader, *id);
+        } else {
+            reader.file(*id);
+        }
     }
     Loaded { findings: reader.findings, ..Loaded::default() }
 }

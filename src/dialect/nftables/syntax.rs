@@ -280,6 +280,22 @@ pub enum Selector {
     },
 }
 
+/// The word of a list that is the given one.
+pub fn one_of(word: &str, words: &[&'static str]) -> Option<&'static str> {
+    words.iter().find(|w| **w == word).copied()
+}
+
+/// Keys of `fib … result`.
+pub const FIB_RESULTS: &[&str] = &["oif", "oifname", "type", "check"];
+/// Flags of `fib`.
+pub const FIB_FLAGS: &[&str] = &["saddr", "daddr", "mark", "iif", "oif"];
+/// Keys of `rt`.
+pub const ROUTE_KEYS: &[&str] = &["classid", "nexthop", "mtu", "ipsec"];
+/// Keys of `socket`.
+pub const SOCKET_KEYS: &[&str] = &["transparent", "mark", "wildcard", "cgroupv2"];
+/// Tunnels that can be looked into.
+pub const TUNNELS: &[&str] = &["vxlan", "geneve", "gre", "gretap"];
+
 /// Where raw payload is counted from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RawBase {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Failed, Parser, Read, Reader};
+use super::{Parser, Read, Reader};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{Expr, ExprKind};
 use crate::source::Span;

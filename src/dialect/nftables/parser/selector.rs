@@ -5,24 +5,9 @@ use super::{Parser, Read};
 use crate::dialect::nftables::headers::{self, Header};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    CtDir, CtKey, Expr, ExprKind, MetaKey, RawBase, Selector, TableFamily,
+    CtDir, CtKey, Expr, ExprKind, FIB_FLAGS, FIB_RESULTS, MetaKey, ROUTE_KEYS, RawBase, SOCKET_KEYS, Selector, TUNNELS,
+    TableFamily, one_of,
 };
-
-/// The word of a list that is the given one.
-pub(in crate::dialect::nftables) fn one_of(word: &str, words: &[&'static str]) -> Option<&'static str> {
-    words.iter().find(|w| **w == word).copied()
-}
-
-/// Keys of `fib … result`.
-pub(in crate::dialect::nftables) const FIB_RESULTS: &[&str] = &["oif", "oifname", "type"];
-/// Flags of `fib`.
-pub(in crate::dialect::nftables) const FIB_FLAGS: &[&str] = &["saddr", "daddr", "mark", "iif", "oif"];
-/// Keys of `rt`.
-pub(in crate::dialect::nftables) const ROUTE_KEYS: &[&str] = &["classid", "nexthop", "mtu", "ipsec"];
-/// Keys of `socket`.
-pub(in crate::dialect::nftables) const SOCKET_KEYS: &[&str] = &["transparent", "mark", "wildcard", "cgroupv2"];
-/// Tunnels that can be looked into.
-pub(in crate::dialect::nftables) const TUNNELS: &[&str] = &["vxlan", "geneve", "gre", "gretap"];
 
 impl Parser<'_, '_, '_> {
     /// What a packet has, where the tokens begin like that; else nothing is taken.
