@@ -1,8 +1,11 @@
 //! Nftables rulesets, as text and as JSON.
 
+mod config;
+mod eval;
 mod headers;
 mod json;
 mod lexer;
+mod lower;
 mod parser;
 mod syntax;
 mod types;
@@ -12,16 +15,24 @@ use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// Reads the files of one firewall into one ruleset.
-pub fn load(sources: &mut SourceMap, files: &[SourceId], _env: &Environment) -> Loaded {
+pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
     let mut reader = parser::Reader::new(sources);
+    let mut rules = Vec::new();
     for id in files {
+        let before = reader.commands.len();
         if json::is_json(&reader.sources.file(*id).text) {
             json::file(&mut reader, *id);
         } else {
             reader.file(*id);
         }
+        rules.push((*id, reader.commands[before..].iter().map(syntax::Command::rules).sum()));
     }
-    Loaded { findings: reader.findings, ..Loaded::default() }
+    let (commands, mut findings) = (reader.commands, reader.findings);
+    let mut config = config::apply(commands);
+    findings.append(&mut config.findings);
+    let (ruleset, mut lowered) = lower::lower(sources, &config, env);
+    findings.append(&mut lowered);
+    Loaded { ruleset, findings, rules }
 }
 
 /// A finding for something that nft refuses.

@@ -740,3 +740,16 @@ pub enum CommandObject {
     /// Something named by its handle, which only the kernel knows.
     ByHandle,
 }
+
+impl Command {
+    /// How many rules it holds as written.
+    pub fn rules(&self) -> usize {
+        let of = |item: &Item| if let Item::Chain(_, body) = item { body.rules.len() } else { 0 };
+        match &self.object {
+            CommandObject::Table { items, .. } => items.iter().map(of).sum(),
+            CommandObject::Item(_, item) => of(item),
+            CommandObject::Rule { rule: Some(_), .. } => 1,
+            _ => 0,
+        }
+    }
+}

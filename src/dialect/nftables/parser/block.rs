@@ -9,7 +9,8 @@ use crate::dialect::nftables::syntax::{
 impl<'s> Parser<'_, 's, '_> {
     /// Reads the statements of a block with `statement`, up to the closing brace or the end, each
     /// error costing its statement.
-    fn block(&mut self, list: bool, statement: &mut impl FnMut(&mut Parser<'_, 's, '_>) -> Read<()>) {
+    /// Says of each whether it needs a line end or `;` behind it.
+    fn block(&mut self, list: bool, statement: &mut impl FnMut(&mut Parser<'_, 's, '_>) -> Read<bool>) {
         loop {
             while self.eat_kind(Kind::Newline) || self.eat_kind(Kind::Semicolon) {}
             if matches!(self.cur.kind, Kind::RBrace | Kind::End) {
@@ -18,7 +19,7 @@ impl<'s> Parser<'_, 's, '_> {
             let open = self.open;
             let read = match self.common(&mut |parser| parser.block(list, statement)) {
                 Ok(true) => continue,
-                Ok(false) => statement(self).and_then(|()| self.finish()),
+                Ok(false) => statement(self).and_then(|ends| if ends { self.finish() } else { Ok(()) }),
                 Err(failed) => Err(failed),
             };
             if let Err(failed) = read {
@@ -30,7 +31,7 @@ impl<'s> Parser<'_, 's, '_> {
 
     /// What stands in a table's block.
     pub(super) fn table_items(&mut self, items: &mut Vec<Item>, dormant: &mut bool) {
-        self.block(false, &mut |p| p.table_item(items, dormant));
+        self.block(false, &mut |p| p.table_item(items, dormant).map(|()| true));
     }
 
     fn table_item(&mut self, items: &mut Vec<Item>, dormant: &mut bool) -> Read<()> {
@@ -80,7 +81,7 @@ impl<'s> Parser<'_, 's, '_> {
     pub(super) fn chain_block(&mut self) -> Read<ChainBody> {
         self.expect_kind(Kind::LBrace, "`{`")?;
         let mut body = ChainBody::default();
-        self.scoped(|p| p.block(true, &mut |p| p.chain_part(&mut body)));
+        self.scoped(|p| p.block(true, &mut |p| p.chain_part(&mut body).map(|()| true)));
         body.rules.shrink_to_fit();
         self.close_block();
         Ok(body)
@@ -208,7 +209,10 @@ impl<'s> Parser<'_, 's, '_> {
     pub(super) fn set_block(&mut self, map: bool) -> Read<SetBody> {
         self.expect_kind(Kind::LBrace, "`{`")?;
         let mut body = SetBody { map, ..SetBody::default() };
-        self.scoped(|p| p.block(true, &mut |p| p.set_part(&mut body)));
+        self.scoped(|p| p.block(true, &mut |p| {
+            let ends = !matches!(p.word(), Some("elements" | "auto-merge"));
+            p.set_part(&mut body).map(|()| ends)
+        }));
         self.close_block();
         Ok(body)
     }
@@ -351,7 +355,7 @@ impl<'s> Parser<'_, 's, '_> {
     pub(super) fn object_body(&mut self, kind: ObjectKind, name: Name) -> Read<Object> {
         let mut object = Object { kind, name, helper: None, l3proto: None };
         if self.eat_kind(Kind::LBrace) {
-            self.scoped(|p| p.block(true, &mut |p| p.object_part(&mut object)));
+            self.scoped(|p| p.block(true, &mut |p| p.object_part(&mut object).map(|()| false)));
             self.close_block();
         } else if !self.at_end() {
             self.object_part(&mut object)?;

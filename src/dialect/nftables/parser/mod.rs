@@ -303,15 +303,15 @@ impl<'r, 's, 't> Parser<'r, 's, 't> {
         }
     }
 
-    /// The end of a statement: a line end or `;`, or the end of the block or file in front.
+    /// The end of a statement: a line end or `;`. A closing brace does not end one, the end of the file does.
     fn finish(&mut self) -> Read<()> {
         match self.cur.kind {
             Kind::Newline | Kind::Semicolon => {
                 self.bump();
                 Ok(())
             }
-            Kind::RBrace | Kind::End => Ok(()),
-            _ => Err(self.unexpected("the end of the statement")),
+            Kind::End => Ok(()),
+            _ => Err(self.unexpected("a line end or `;`")),
         }
     }
 }
