@@ -246,6 +246,9 @@ impl Config {
     }
 
     fn add_set(&mut self, at: usize, name: Name, body: SetBody, verb: Verb) {
+        if body.key.is_none() {
+            self.findings.push(refusal(name.span, format!("`{}` has no type for its keys", name.text)));
+        }
         let table = &mut self.tables[at];
         let Some(old) = table.set(&name.text) else {
             table.set_index.insert(name.text.clone(), table.sets.len());

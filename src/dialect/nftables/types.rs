@@ -138,6 +138,8 @@ impl Type {
     /// The value of a symbol.
     pub fn symbol(self, word: &str) -> Option<u128> {
         let table: &[(&str, u32)] = match self {
+            // What is a keyword of the language is no name of the machine's list.
+            Proto if word == "comp" => return Some(108),
             Proto => return names::protocol(word).map(u128::from),
             Service => return names::any_service(word).map(u128::from),
             Boolean => &[("exists", 1), ("missing", 0)],

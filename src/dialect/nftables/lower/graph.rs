@@ -1,6 +1,6 @@
 //! Which chain leads where: cycles, depth, and the hooks from which a chain is reached.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dialect::nftables::config::{Config, plain};
 use crate::dialect::nftables::syntax::{
@@ -27,8 +27,9 @@ pub struct Graph {
     /// For each chain (table, place): the chains it leads to, and where that is written.
     edges: FxHashMap<(usize, usize), Vec<(usize, Span)>>,
     places: FxHashMap<(usize, usize), Place>,
-    /// Jumps that close a cycle.
+    /// Jumps that close a cycle: table, from, to, and where that is written.
     pub cycles: Vec<(usize, usize, usize, Span)>,
+    closing: FxHashSet<(usize, usize, usize)>,
     /// Base chains below which jumps nest too deep.
     pub too_deep: Vec<(usize, usize)>,
 }
@@ -79,7 +80,7 @@ impl Graph {
 
     /// Whether a jump closes a cycle.
     pub fn closes_cycle(&self, table: usize, from: usize, to: usize) -> bool {
-        self.cycles.iter().any(|(t, f, c, _)| (*t, *f, *c) == (table, from, to))
+        self.closing.contains(&(table, from, to))
     }
 
     fn next(&self, table: usize, chain: usize, at: usize) -> Option<(usize, Span)> {
@@ -110,7 +111,11 @@ impl Graph {
                         stack.push((chain, at + 1));
                         match marks[to] {
                             Mark::New => stack.push((to, 0)),
-                            Mark::Open => self.cycles.push((table, chain, to, span)),
+                            Mark::Open => {
+                                if self.closing.insert((table, chain, to)) {
+                                    self.cycles.push((table, chain, to, span));
+                                }
+                            }
                             Mark::Done => {}
                         }
                     }
@@ -152,7 +157,7 @@ impl Graph {
 
     fn reach(&mut self, table: usize, start: usize, hook: Hook, kind: StageKind) {
         let mut work = vec![start];
-        let mut seen = rustc_hash::FxHashSet::default();
+        let mut seen = FxHashSet::default();
         while let Some(chain) = work.pop() {
             if !seen.insert(chain) {
                 continue;

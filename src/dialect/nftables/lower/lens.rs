@@ -98,8 +98,22 @@ impl Lower<'_> {
         }
     }
 
+    /// The lenses of a key. Beside what a packet has, a key of several parts may hold constants.
+    pub(super) fn key_lenses(&mut self, cx: &mut Context, key: &Expr) -> Eval<Vec<Lens>> {
+        let parts = match &key.kind {
+            ExprKind::Concat(parts) => &parts[..],
+            _ => std::slice::from_ref(key),
+        };
+        let constant = || Lens::new(unmodelled("a constant in a key"), Type::Integer, 0);
+        let several = parts.len() > 1;
+        parts.iter().map(|part| if several && !is_selector(part) { Ok(constant()) } else { self.lens(cx, part) }).collect()
+    }
+
     fn masked(&mut self, cx: &mut Context, op: BinOp, left: &Expr, right: &Expr) -> Eval<Lens> {
         let mut lens = self.lens(cx, left)?;
+        if matches!(lens.spec.kind, Type::IfName | Type::Str) {
+            return Err(Fault::Refused(left.span, "a bit operator on text".to_string()));
+        }
         let spec = if matches!(op, BinOp::Shl | BinOp::Shr) { Spec { kind: Type::Integer, bits: 0 } } else { lens.spec };
         let value = match self.values.exact(right, spec) {
             Ok(value) => value,

@@ -18,11 +18,12 @@ impl Lower<'_> {
     /// `left op right`
     pub(super) fn compare(&mut self, cx: &mut Context, left: &Expr, op: RelOp, right: &Expr) -> Eval<()> {
         let (left, right) = (plain(left), plain(right));
-        let parts = match &left.kind {
-            ExprKind::Concat(parts) => &parts[..],
-            _ => std::slice::from_ref(left),
-        };
-        let lenses = parts.iter().map(|part| self.lens(cx, part)).collect::<Eval<Vec<_>>>()?;
+        let lenses = self.key_lenses(cx, left)?;
+        // A key is at most sixteen registers of 32 bits (NFT_REG32_COUNT).
+        let bits: u32 = lenses.iter().map(|lens| lens.spec.bits.next_multiple_of(32)).sum();
+        if lenses.len() > 1 && bits > 512 {
+            return Err(Fault::Refused(left.span, format!("a key of {bits} bits, more than the 512 that there may be")));
+        }
         let negate = op == RelOp::Ne;
         let member = matches!(op, RelOp::Implicit | RelOp::Eq | RelOp::Ne);
         match &right.kind {
@@ -117,6 +118,10 @@ impl Lower<'_> {
             },
             View::FirstNextHeader => {
                 let boxes = first_next_header(|number| shown(number & lens.mask));
+                let extended = EXTENSIONS.iter().any(|(_, number)| shown(*number & lens.mask));
+                if !extended {
+                    cx.keep_protocols(&Set::where_(255, |number| shown(u128::from(number) & lens.mask)));
+                }
                 self.tuple(cx, vec![Field::Ext, Field::Proto], boxes);
             }
             View::Status if lens.mask & !0x30 == 0 => {

@@ -126,6 +126,10 @@ impl Lower<'_> {
     fn report_graph(&mut self) {
         let config = self.config;
         for (t, from, to, span) in self.places.cycles.clone() {
+            // The kernel looks for loops from base chains only.
+            if self.places.of(t, from).is_none() {
+                continue;
+            }
             let chains = &config.tables[t].chains;
             let message = format!("the jump from `{}` to `{}` closes a loop", chains[from].name.text, chains[to].name.text);
             self.findings.push(
@@ -207,12 +211,14 @@ impl Lower<'_> {
             return;
         }
         self.findings.truncate(findings);
-        for with in [true, false] {
-            let side = start.side(with, &mut self.builder);
-            let made = self.ways(side, rule);
-            made.iter().for_each(|cx| self.emit(chain, cx));
-            self.findings.truncate(if with { self.findings.len() } else { findings.max(self.findings.len()) });
-        }
+        let sides = [start.side(true, &mut self.builder), start.side(false, &mut self.builder)];
+        let [with, without] = sides;
+        let with = self.ways(with, rule);
+        let findings = self.findings.len();
+        let without = self.ways(without, rule);
+        // What is wrong with a rule is said once.
+        self.findings.truncate(findings);
+        with.iter().chain(&without).for_each(|cx| self.emit(chain, cx));
     }
 
     /// The ways through the statements of a rule: one, or more where a statement splits it.

@@ -40,7 +40,8 @@ impl Lower<'_> {
                 cx.pin_version(family);
             }
         }
-        let has_port = nat.port.is_some() || nat.pair || self.maps_to_pair(cx, nat);
+        let mapped = nat.addr.as_ref().is_some_and(|addr| matches!(plain(addr).kind, ExprKind::Map(_)));
+        let has_port = nat.port.is_some() && !mapped;
         if has_port && !cx.knows_protocol() {
             return Err(Fault::Refused(span, "a port is translated without a match on a protocol that has ports".to_string()));
         }
@@ -136,11 +137,6 @@ impl Lower<'_> {
             }
             _ => None,
         }
-    }
-
-    fn maps_to_pair(&mut self, cx: &Context, nat: &NatStmt) -> bool {
-        let Some(addr) = &nat.addr else { return false };
-        self.map_data_specs(cx, addr).is_some_and(|specs| specs.len() == 2)
     }
 
     fn mapped(

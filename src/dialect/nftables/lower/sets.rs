@@ -82,12 +82,8 @@ impl Lower<'_> {
             self.unresolved(span, message);
             return Ok(Rc::new(Keys { open: Some(format!("set `{name}`")), ..Keys::default() }));
         };
-        let set = &config.tables[cx.table].sets[at];
         if let Some(types) = self.set_specs.get(&(cx.table, at)) {
             check_key(types, lenses, span)?;
-        }
-        if set.body.map {
-            return Err(Fault::Refused(span, format!("`{name}` is a map, expected a set")));
         }
         Ok(self.set_keys(cx.table, at))
     }
@@ -130,13 +126,7 @@ impl Lower<'_> {
         let config = self.config;
         for (t, table) in config.tables.iter().enumerate() {
             for (s, set) in table.sets.iter().enumerate() {
-                let specs = match &set.body.key {
-                    Some(key) => self.specs(t, key),
-                    None => {
-                        self.refuse(set.name.span, format!("`{}` has no type for its keys", set.name.text));
-                        None
-                    }
-                };
+                let specs = set.body.key.as_ref().and_then(|key| self.specs(t, key));
                 if let Some(specs) = specs {
                     self.set_specs.insert((t, s), specs);
                 }
@@ -235,11 +225,7 @@ impl Lower<'_> {
         effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
     ) -> Eval<Looked> {
         let (key, map) = (plain(key), plain(map));
-        let parts = match &key.kind {
-            ExprKind::Concat(parts) => &parts[..],
-            _ => std::slice::from_ref(key),
-        };
-        let lenses = parts.iter().map(|part| self.lens(cx, part)).collect::<Eval<Vec<_>>>()?;
+        let lenses = self.key_lenses(cx, key)?;
         lenses.iter().for_each(|lens| self.presence(cx, lens));
         let (lists, specs) = match &map.kind {
             ExprKind::Set(elements) => {

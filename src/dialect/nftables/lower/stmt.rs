@@ -70,11 +70,11 @@ impl Lower<'_> {
             Verdict::Continue => Effect::Mark(MarkOp { clear: 0, flip: 0 }),
             Verdict::Jump(target) => match self.target(cx, target) {
                 Some(chain) => Effect::Jump(chain),
-                None => Effect::Undefined(self.builder.condition("a chain that does not exist")),
+                None => Effect::Undefined(self.builder.condition("a jump that cannot be followed")),
             },
             Verdict::Goto(target) => match self.target(cx, target) {
                 Some(chain) => Effect::Goto(chain),
-                None => Effect::Undefined(self.builder.condition("a chain that does not exist")),
+                None => Effect::Undefined(self.builder.condition("a jump that cannot be followed")),
             },
         })
     }
@@ -89,6 +89,7 @@ impl Lower<'_> {
                         self.refuse(name.span, format!("a jump to `{}`, which is a base chain", name.text));
                         self.chain_ids.get(&(cx.table, at)).copied()
                     }
+                    Some(at) if self.places.closes_cycle(cx.table, cx.chain, at) => None,
                     Some(at) => self.chain_ids.get(&(cx.table, at)).copied(),
                     None => {
                         self.unresolved(name.span, format!("the chain `{}` does not exist in this table", name.text));
@@ -141,6 +142,7 @@ impl Lower<'_> {
                 (ExprKind::Concat(_), _) => Ok(()),
                 (_, fault) => Err(fault),
             })?;
+            self.check_objects(cx, kind, &parts.1);
             self.unknown(cx, &format!("a map of {} objects", kind.name()), true);
         }
         match kind {
@@ -150,6 +152,23 @@ impl Lower<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The objects that a map written in place names have to be there.
+    fn check_objects(&mut self, cx: &Context, kind: ObjectKind, map: &Expr) {
+        let ExprKind::Set(elements) = &plain(map).kind else { return };
+        let objects = &self.config.tables[cx.table].objects;
+        let mut missing = Vec::new();
+        for elem in elements.iter() {
+            let Some(Data::Value(value)) = elem.data.as_deref() else { continue };
+            let Some(name) = self.values.word(plain(value)) else { continue };
+            if !objects.iter().any(|o| o.kind == kind && &*o.name.text == name) {
+                missing.push((value.span, format!("the {} `{name}` does not exist in this table", kind.name())));
+            }
+        }
+        for (span, message) in missing {
+            self.unresolved(span, message);
+        }
     }
 
     fn reject(&mut self, cx: &mut Context, reject: &Reject, span: Span) -> Eval<()> {
@@ -228,7 +247,7 @@ impl Lower<'_> {
             ExprKind::Concat(parts) => &parts[..],
             _ => std::slice::from_ref(&update.key),
         };
-        for part in parts {
+        for part in parts.iter().filter(|part| is_selector(part)) {
             let lens = self.lens(cx, part)?;
             self.presence(cx, &lens);
             if let View::Field(field) = lens.view
@@ -239,6 +258,10 @@ impl Lower<'_> {
                 let all = self.builder.values(Set::range(0, field.last()));
                 cx.test(Test::In { field, values: all, negate: false });
             }
+        }
+        let is_map = table.set(&update.set.text).is_none_or(|at| table.sets[at].body.map);
+        if let (Some(data), false) = (&update.data, is_map) {
+            return Err(Fault::Refused(data.span, format!("a value for `{}`, which is no map", update.set.text)));
         }
         if let Some(name) = update.history {
             self.unknown(cx, name, true);

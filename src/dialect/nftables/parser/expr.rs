@@ -101,7 +101,7 @@ impl Parser<'_, '_, '_> {
             self.bump();
             let inner = self.nested(|p| p.bits(place))?;
             self.expect_kind(Kind::RParen, "`)`")?;
-            return Ok(Expr { span: self.since(start), kind: inner.kind });
+            return Ok(inner);
         }
         if self.at_kind(Kind::Dollar) {
             return self.variable();
