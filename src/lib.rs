@@ -7,14 +7,20 @@
 //! pinhole.toml ──site──▶ Zone, Firewall, Device ──site::flows──▶ Flow ──────────────────────────────┘
 //! ```
 //!
-//! Dependencies run one way: `packet`, `source` and `finding` at the bottom, then `model`, `dialect`,
-//! `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each other;
-//! `report` never imports `lint`.
+//! Dependencies run one way: `packet`, `source`, `codes` and `finding` at the bottom, then `model`, `dialect`
+//! and `discover`, `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each
+//! other; `report` never imports `lint`.
 
 pub mod analysis;
+pub mod catalog;
 pub mod cli;
+pub mod codes;
 pub mod dialect;
+pub mod discover;
 pub mod finding;
+pub mod lint;
 pub mod model;
 pub mod packet;
+pub mod report;
+pub mod site;
 pub mod source;

@@ -11,7 +11,7 @@ use crate::model::{
     ChainId, Effect, Hook, MapId, MarkOp, Nat, NatAddr, NatPort, RuleId, Ruleset, Stage, StageKind, Step,
     Test, Verdict, Way,
 };
-use crate::packet::{Family, Field, Packet, State, Value, first_state, interface};
+use crate::packet::{Family, Field, Packet, Set, State, Value, first_state, interface};
 use crate::source::Span;
 
 /// Steps after which a packet's possible ways are too many to follow.
@@ -48,6 +48,21 @@ impl Decider {
             Decider::Rule(id) => Some(rules.rule(id).span),
             Decider::Policy(hook, at) => Some(rules.stages(hook)[at as usize].policy_span),
             Decider::End => None,
+        }
+    }
+
+    /// How well it names why a packet was accepted: what the forward, input or output hook says counts most,
+    /// then what was said on the way in; a rule says more than a policy.
+    pub(super) fn weight(self, hook: Hook) -> u8 {
+        let place = match hook {
+            Hook::Forward | Hook::Input | Hook::Output => 3,
+            Hook::Prerouting => 2,
+            Hook::Postrouting => 1,
+        };
+        match self {
+            Decider::Rule(_) => 2 * place + 1,
+            Decider::Policy(..) => 2 * place,
+            Decider::End => 0,
         }
     }
 }
@@ -145,6 +160,7 @@ struct Walk {
     conds: Vec<Cond>,
     pending: Option<(Verdict, RuleId)>,
     decider: Decider,
+    weight: u8,
     /// Translation of destination and source: looked for, and done.
     tried: [bool; 2],
     mapped: [bool; 2],
@@ -190,6 +206,7 @@ impl Walk {
             conds: Vec::new(),
             pending: None,
             decider: Decider::End,
+            weight: 0,
             tried: [false; 2],
             mapped: [false; 2],
             own: false,
@@ -290,7 +307,7 @@ impl Engine<'_> {
         }
         let mut plain = walk.clone();
         plain.conds.clear();
-        plain.decider = Decider::End;
+        (plain.decider, plain.weight) = (Decider::End, 0);
         !self.seen.insert(plain)
     }
 
@@ -399,7 +416,12 @@ impl Engine<'_> {
         if walk.own {
             return Some(true);
         }
-        self.rules.is_own(walk.packet.family(), walk.packet.dst()?)
+        let family = walk.packet.family();
+        match walk.packet.get(Field::dst(family)) {
+            Value::Known(dst) => self.rules.is_own(family, dst, dst),
+            Value::Among(lo, hi) => self.rules.is_own(family, lo, hi),
+            Value::Absent => None,
+        }
     }
 
     /// Walks the open chains to the end of the stage.
@@ -489,7 +511,13 @@ impl Engine<'_> {
                     let masked = value & self.rules.masks[mask as usize];
                     Truth::of(self.rules.holds(values, masked) != negate)
                 }
-                Value::Among(..) => Truth::Maybe(Cond::Field(field)),
+                Value::Among(lo, hi) => {
+                    let (mask, values) = (self.rules.masks[mask as usize], self.rules.values(values));
+                    match Set::range(lo, hi).masked(mask, &values, field.last()) {
+                        Some(set) => among(&set, lo, hi, field).negated_if(negate),
+                        None => Truth::Maybe(Cond::Field(field)),
+                    }
+                }
             },
             Test::Tuple { tuples, negate } => {
                 let tuples = self.rules.tuple(tuples);
@@ -517,7 +545,7 @@ impl Engine<'_> {
     }
 
     /// Whether the packet is in a product of field sets.
-    fn product(&self, walk: &Walk, fields: &[Field], sides: &[Option<crate::packet::Set>]) -> Truth {
+    fn product(&self, walk: &Walk, fields: &[Field], sides: &[Option<Set>]) -> Truth {
         let stage = self.stage(walk);
         let mut answer = Truth::Yes;
         for (field, side) in fields.iter().zip(sides) {
@@ -601,6 +629,12 @@ impl Engine<'_> {
             }
             Effect::Pend(verdict) => walk.pending = Some((verdict, id)),
             Effect::Mark(op) => change_mark(&mut walk.packet, Field::Mark, op),
+            // Without a connection there is nothing to write to or to read from.
+            Effect::CtMark(_)
+            | Effect::SaveMark(_)
+            | Effect::RestoreMark(_)
+            | Effect::Forget(Field::CtMark)
+                if walk.untracked || self.stage(walk).before_tracking && !walk.returned() => {}
             Effect::CtMark(op) => change_mark(&mut walk.packet, Field::CtMark, op),
             Effect::SaveMark(mask) => copy_mark(&mut walk.packet, Field::Mark, Field::CtMark, mask),
             Effect::RestoreMark(mask) => copy_mark(&mut walk.packet, Field::CtMark, Field::Mark, mask),
@@ -627,8 +661,10 @@ impl Engine<'_> {
         let before = (walk.packet.get(addr), walk.packet.get(port));
         self.translate_address(walk, nat, addr);
         translate_port(&mut walk.packet, &nat.port, port);
-        if before != (walk.packet.get(addr), walk.packet.get(port)) {
-            walk.packet.set(done, 1);
+        match (moved(before.0, walk.packet.get(addr)), moved(before.1, walk.packet.get(port))) {
+            (Some(true), _) | (_, Some(true)) => walk.packet.set(done, 1),
+            (Some(false), Some(false)) => {}
+            _ => walk.packet.forget(done),
         }
     }
 
@@ -639,9 +675,13 @@ impl Engine<'_> {
             NatAddr::Pool(_, lo, hi) => walk.packet.set_among(field, lo, hi),
             NatAddr::Prefix(_, net, len) => {
                 let (lo, hi) = family.prefix(net, len);
-                match walk.packet.get(field).known() {
-                    Some(old) => walk.packet.set(field, lo | (old & (lo ^ hi))),
-                    None => walk.packet.set_among(field, lo, hi),
+                let host = lo ^ hi;
+                match walk.packet.get(field) {
+                    Value::Known(old) => walk.packet.set(field, lo | (old & host)),
+                    Value::Among(a, b) if a & !host == b & !host => {
+                        walk.packet.set_among(field, lo | (a & host), lo | (b & host));
+                    }
+                    _ => walk.packet.set_among(field, lo, hi),
                 }
             }
             NatAddr::Interface => {
@@ -670,8 +710,9 @@ impl Engine<'_> {
             self.end(walk, verdict);
             return;
         }
-        if filter && weight(decider) >= weight(walk.decider) {
-            walk.decider = decider;
+        let weight = decider.weight(walk.hook());
+        if filter && weight >= walk.weight {
+            (walk.decider, walk.weight) = (decider, weight);
         }
         walk.at.stage += 1;
     }
@@ -695,15 +736,6 @@ impl Engine<'_> {
             walk.assume(Cond::Limit);
             self.end(&mut walk, verdict);
         }
-    }
-}
-
-/// Which accepting rule or policy names the answer best: a rule before a policy, and the later of two.
-fn weight(decider: Decider) -> u8 {
-    match decider {
-        Decider::Rule(_) => 2,
-        Decider::Policy(..) => 1,
-        Decider::End => 0,
     }
 }
 
@@ -735,13 +767,31 @@ fn field_of(test: Test) -> Option<Field> {
     }
 }
 
-fn among(set: &crate::packet::Set, lo: u128, hi: u128, field: Field) -> Truth {
+fn among(set: &Set, lo: u128, hi: u128, field: Field) -> Truth {
     if !set.meets_range(lo, hi) {
         Truth::No
-    } else if set.covers(&crate::packet::Set::range(lo, hi)) {
+    } else if set.covers(&Set::range(lo, hi)) {
         Truth::Yes
     } else {
         Truth::Maybe(Cond::Field(field))
+    }
+}
+
+/// Whether a value changed; `None` where it may have.
+fn moved(before: Value, after: Value) -> Option<bool> {
+    match (before, after) {
+        (Value::Absent, _) | (_, Value::Absent) => Some(false),
+        (Value::Known(before), Value::Known(after)) => Some(before != after),
+        (Value::Known(one), Value::Among(lo, hi)) | (Value::Among(lo, hi), Value::Known(one)) => {
+            if (lo..=hi).contains(&one) { None } else { Some(true) }
+        }
+        (before, after) => {
+            if before == after {
+                Some(false)
+            } else {
+                None
+            }
+        }
     }
 }
 
@@ -775,9 +825,9 @@ fn translate_port(packet: &mut Packet, port: &NatPort, field: Field) {
             Some(port) if (u128::from(lo)..=hi.into()).contains(&port) => {}
             _ => packet.set_among(field, lo.into(), hi.into()),
         },
-        NatPort::Shift(delta) => match old.known() {
-            Some(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
-            None => packet.forget(field),
+        NatPort::Shift(delta) => match old {
+            Value::Known(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
+            _ => packet.forget(field),
         },
         NatPort::Unknown => packet.forget(field),
     }

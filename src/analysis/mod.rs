@@ -4,9 +4,14 @@
 //! the specification; [`flow`] takes a set of packets and answers for all of them at once. Property
 //! tests hold them together.
 
+mod flow;
 mod interpret;
+mod piece;
+mod reach;
 
+pub use flow::{Entry, Scope};
 pub use interpret::{Decider, Outcome, Passed, Trace, Trip, interpret};
+pub use reach::{Query, Reach, Share};
 
 use crate::model::{CondId, Ruleset};
 use crate::packet::Field;

@@ -1,8 +1,115 @@
-//! The subcommands.
+//! The command line: arguments in, exit code out.
+//!
+//! Exit codes: 0 nothing to complain of, 1 findings at or above the failing severity, 2 the work could not
+//! be done. Reports go to standard output, what kept pinhole from its work goes to standard error.
 
+mod catalog;
+mod check;
+mod color;
+mod failure;
+mod filter;
+mod input;
+mod markdown;
+mod model;
+mod packets;
+mod rule;
+mod table;
+mod trace;
+mod words;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use color::ColorChoice;
+use failure::Failure;
+use input::ConfigArgs;
+
+/// Findings that the human form prints; the others are counted.
+const MAX_FINDINGS: usize = 100;
+
+/// Checks firewall configs against the ports that video-conferencing products need.
+#[derive(Parser, Debug)]
+#[command(name = "pinhole", version, about, arg_required_else_help = true, help_expected = true)]
+struct Cli {
+    /// When to use colours; `auto` looks at the terminal, NO_COLOR and FORCE_COLOR
+    #[arg(long, value_enum, global = true, default_value_t, value_name = "WHEN")]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Check firewall configs
+    Check(check::CheckArgs),
+    /// Follow packets through the rules of a firewall
+    Trace(trace::TraceArgs),
+    /// Print the normalized rules of configs
+    Model(model::ModelArgs),
+    /// Print the port catalog: products, ports, and what fails without them
+    Catalog(catalog::CatalogArgs),
+    /// List the lint rules, or print the page of one
+    Rule(rule::RuleArgs),
+}
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; where they cannot be printed, nobody listens.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let done = run(&cli, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => ExitCode::from(failure.report(cli.color)),
+    }
+}
+
+fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
+    match &cli.command {
+        Command::Check(args) => check::run(args, cli.color, out),
+        Command::Trace(args) => trace::run(args, out),
+        Command::Model(args) => model::run(args, out),
+        Command::Catalog(args) => match catalog::run(args, out) {
+            Ok(()) => Ok(0),
+            Err(catalog::CatalogFailure::Output(error)) => Err(error.into()),
+            Err(failure) => Err(Failure::usage(failure.to_string())),
+        },
+        Command::Rule(args) => rule::run(args, cli.color, out),
+    }
+}
+
+/// Opens a file for reading by lines; `-` is standard input.
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    match File::open(path) {
+        Ok(file) => Ok(Box::new(BufReader::new(file))),
+        Err(error) => Err(Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
 }

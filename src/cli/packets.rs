@@ -13,7 +13,7 @@ use crate::packet::{Family, Field, Packet, State, ext, interface, proto};
 /// One packet of the trace input. Unknown keys are passed over.
 ///
 /// What is not given is that of a plain first packet: TCP flags SYN, ICMP echo request, TTL 64 (255 for
-/// neighbour discovery), DSCP 0, no options, no extension headers, sixteen bytes of payload.
+/// neighbour discovery), DSCP and ECN 0, no options, no extension headers, sixteen bytes of payload.
 #[derive(Debug, Default, Deserialize)]
 pub struct PacketLine {
     /// Copied to the answer.
@@ -55,17 +55,19 @@ pub fn parse_words(text: &str) -> Result<PacketLine, String> {
     let mut object = serde_json::Map::new();
     for word in text.split_whitespace() {
         let (key, value) = word.split_once('=').ok_or_else(|| {
-            format!("`{word}` is not `key=value`; for example: `src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720`")
+            format!(
+                "`{word}` is not `key=value`; for example: `src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720`"
+            )
         })?;
         let json = match key {
-            "sport" | "dport" | "icmp_type" | "icmp_code" | "ttl" | "dscp" | "payload_len" | "tcp_mss" | "spi" | "mark" => {
-                Json::from(value.parse::<u64>().map_err(|_| format!("`{key}` takes a number, not `{value}`"))?)
-            }
+            "sport" | "dport" | "icmp_type" | "icmp_code" | "ttl" | "dscp" | "payload_len" | "tcp_mss"
+            | "spi" | "mark" => Json::from(
+                value.parse::<u64>().map_err(|_| format!("`{key}` takes a number, not `{value}`"))?,
+            ),
             "loopback" => Json::from(value == "true"),
             "ext" => Json::from(value.split(',').collect::<Vec<_>>()),
-            "id" | "hook" | "iif" | "oif" | "fwd_oif" | "src" | "dst" | "proto" | "tcp_flags" | "state" | "smac" => {
-                Json::from(value)
-            }
+            "id" | "hook" | "iif" | "oif" | "fwd_oif" | "src" | "dst" | "proto" | "tcp_flags" | "state"
+            | "smac" => Json::from(value),
             _ => return Err(format!("`{key}` is no field of a packet")),
         };
         object.insert(key.to_string(), json);
@@ -99,9 +101,13 @@ impl PacketLine {
 
     fn protocol(&self, family: Family) -> Result<u8, String> {
         let number = match &self.proto {
-            None => return Err("a packet needs `proto`, such as `tcp`, `udp`, `icmp` or a number".to_string()),
+            None => {
+                return Err("a packet needs `proto`, such as `tcp`, `udp`, `icmp` or a number".to_string());
+            }
             Some(Json::Number(n)) => n.as_u64().and_then(|n| u8::try_from(n).ok()),
-            Some(Json::String(name)) => name.parse().ok().or_else(|| names::protocol(&name.to_ascii_lowercase())),
+            Some(Json::String(name)) => {
+                name.parse().ok().or_else(|| names::protocol(&name.to_ascii_lowercase()))
+            }
             Some(_) => None,
         };
         match number {
@@ -142,6 +148,7 @@ impl PacketLine {
         let discovery = protocol == proto::ICMPV6 && matches!(self.icmp_type, Some(133..=137));
         packet.set(Field::Ttl, self.ttl.unwrap_or(if discovery { 255 } else { 64 }).into());
         packet.set(Field::Dscp, self.dscp.unwrap_or(0).into());
+        packet.set(Field::Ecn, 0);
         packet.set(Field::PktType, 0);
         if let Some(mark) = self.mark {
             packet.set(Field::Mark, mark.into());
@@ -172,7 +179,9 @@ impl PacketLine {
             extra += len;
         }
         if family == Family::V6 {
-            packet.set(Field::Ext, bits | ext::PROTO);
+            // The chain of headers ends at ESP: what is in it cannot be seen.
+            let last = if protocol == proto::ESP { ext::ESP } else { ext::PROTO };
+            packet.set(Field::Ext, bits | last);
         }
         let network = if family == Family::V4 { 20 } else { 40 + extra };
         let transport = match protocol {
@@ -191,7 +200,10 @@ fn tcp_flags(given: Option<&Json>) -> Result<u8, String> {
     let text = match given {
         None => return Ok(2),
         Some(Json::Number(n)) => {
-            return n.as_u64().and_then(|n| u8::try_from(n).ok()).ok_or("`tcp_flags` is at most 255".to_string());
+            return n
+                .as_u64()
+                .and_then(|n| u8::try_from(n).ok())
+                .ok_or("`tcp_flags` is at most 255".to_string());
         }
         Some(Json::String(text)) => text.to_ascii_lowercase(),
         Some(other) => return Err(format!("`tcp_flags` is a list of names such as `syn,ack`, not {other}")),

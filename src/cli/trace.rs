@@ -1,7 +1,7 @@
 //! `pinhole trace`: one packet's way through the rules.
 
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value as Json, json};
@@ -41,6 +41,9 @@ enum TraceFormat {
 
 /// Runs `pinhole trace`.
 pub fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
+    if args.packets.as_deref() == Some(Path::new("-")) && args.config.reads_stdin() {
+        return Err(Failure::usage("standard input can be a config or the packets, not both"));
+    }
     let mut sources = SourceMap::new();
     let loaded = args.config.load(&mut sources)?;
     if let Some(words) = &args.packet {
@@ -115,14 +118,16 @@ fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome]
             ("dnat_dst", Field::dst(trip.packet.family()), Field::Dport),
             ("snat_src", Field::src(trip.packet.family()), Field::Sport),
         ] {
-            if let Some(end) = same(outcomes.iter().map(|o| rewritten(&trip.packet, &o.packet, address, port)))
+            if let Some(end) =
+                same(outcomes.iter().map(|o| rewritten(&trip.packet, &o.packet, address, port)))
                 && let Some(end) = end
             {
                 answer[key] = json!(end);
             }
         }
     }
-    answer["depends_on"] = json!(if verdict == "unknown" { condition_names(rules, outcomes) } else { Vec::new() });
+    answer["depends_on"] =
+        json!(if verdict == "unknown" { condition_names(rules, outcomes) } else { Vec::new() });
     if let Some(span) = outcomes.first().and_then(|o| o.decider.span(rules)) {
         answer["rule"] = rule_json(sources, span);
     }
@@ -244,7 +249,8 @@ impl Trace for Journal<'_> {
     }
 }
 
-fn hook_name(hook: Hook) -> &'static str {
+/// The word for a hook.
+pub fn hook_name(hook: Hook) -> &'static str {
     match hook {
         Hook::Prerouting => "prerouting",
         Hook::Input => "input",
@@ -269,7 +275,9 @@ fn print_human(
     let word = verdict_word(outcomes);
     writeln!(out)?;
     match word {
-        "unknown" => writeln!(out, "verdict: unknown, depends on {}", condition_names(rules, outcomes).join(", "))?,
+        "unknown" => {
+            writeln!(out, "verdict: unknown, depends on {}", condition_names(rules, outcomes).join(", "))?
+        }
         "reject" => {
             let reply = same(outcomes.iter().map(|o| reply_name(o.verdict, &trip.packet))).flatten();
             writeln!(out, "verdict: reject{}", reply.map_or(String::new(), |r| format!(" ({r})")))?;
@@ -284,7 +292,11 @@ fn print_human(
             }
             None => "no rule and no policy refuses it".to_string(),
         };
-        let prefix = if word == "unknown" { format!("{} ", verdict_word(std::slice::from_ref(outcome))) } else { String::new() };
+        let prefix = if word == "unknown" {
+            format!("{} ", verdict_word(std::slice::from_ref(outcome)))
+        } else {
+            String::new()
+        };
         writeln!(out, "     by: {prefix}{by}")?;
         if outcome.packet != trip.packet && outcome.verdict == Verdict::Accept {
             writeln!(out, "leaves: {}", describe(&outcome.packet, outcome.way))?;

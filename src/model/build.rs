@@ -151,22 +151,113 @@ impl Builder {
 
     /// A lookup table over `fields`. With one field, keys that overlap go to the earlier entry.
     pub fn map(&mut self, fields: Vec<Field>, entries: Vec<MapEntry>) -> MapId {
-        let mut index = Vec::new();
-        if let [_] = *fields {
-            for (at, entry) in entries.iter().enumerate() {
-                let key = entry.key.first().cloned().flatten().unwrap_or_else(Set::full);
-                index.extend(key.ranges().iter().map(|(lo, hi)| (*lo, *hi, at as u32)));
-            }
-            index.sort_unstable();
-        }
+        let index = if fields.len() == 1 { index_of(&entries) } else { Vec::new() };
         self.rules.maps.push(Map { fields, entries, index });
         MapId(self.rules.maps.len() as u32 - 1)
     }
 
-    /// The ruleset.
-    pub fn finish(self) -> Ruleset {
+    /// The ruleset. Jumps that close a circle become undefined effects: no walk has to end there.
+    pub fn finish(mut self) -> Ruleset {
+        self.break_circles();
         self.rules
     }
+
+    /// Finds jumps back to an open chain, depth first and without recursion.
+    fn break_circles(&mut self) {
+        const NEW: u8 = 0;
+        const OPEN: u8 = 1;
+        const DONE: u8 = 2;
+        let mut marks = vec![NEW; self.rules.chains.len()];
+        let mut circles = Vec::new();
+        for root in 0..marks.len() {
+            if marks[root] != NEW {
+                continue;
+            }
+            marks[root] = OPEN;
+            let mut stack = vec![(root, self.jumps(root), 0)];
+            while let Some((chain, jumps, at)) = stack.last_mut() {
+                let Some((place, target)) = jumps.get(*at).copied() else {
+                    marks[*chain] = DONE;
+                    stack.pop();
+                    continue;
+                };
+                *at += 1;
+                match marks.get(target) {
+                    Some(&NEW) => {
+                        marks[target] = OPEN;
+                        stack.push((target, self.jumps(target), 0));
+                    }
+                    Some(&OPEN) => circles.push(place),
+                    _ => {}
+                }
+            }
+        }
+        for place in circles {
+            let undefined = Effect::Undefined(self.condition("a jump in a circle"));
+            match place {
+                Place::Step(step) => self.rules.steps[step as usize] = Step::Effect(undefined),
+                Place::Entry(map, entry) => {
+                    self.rules.maps[map as usize].entries[entry as usize].effect = undefined
+                }
+            }
+        }
+    }
+
+    /// The jumps of a chain: where they are, and the chain they go to.
+    fn jumps(&self, chain: usize) -> Vec<(Place, usize)> {
+        let target = |effect: Effect| match effect {
+            Effect::Jump(chain) | Effect::Goto(chain) => Some(chain.0 as usize),
+            _ => None,
+        };
+        let mut jumps = Vec::new();
+        for rule in &self.rules.chains[chain].rules {
+            for step in rule.first..rule.last {
+                match self.rules.steps[step as usize] {
+                    Step::Effect(effect) => {
+                        jumps.extend(target(effect).map(|chain| (Place::Step(step), chain)))
+                    }
+                    Step::Lookup(map) => {
+                        let entries = self.rules.maps[map.0 as usize].entries.iter().enumerate();
+                        jumps.extend(entries.filter_map(|(at, entry)| {
+                            target(entry.effect).map(|chain| (Place::Entry(map.0, at as u32), chain))
+                        }));
+                    }
+                    Step::Test(_) => {}
+                }
+            }
+        }
+        jumps
+    }
+}
+
+/// Where a jump is written: a step, or an entry of a lookup table.
+#[derive(Clone, Copy)]
+enum Place {
+    Step(u32),
+    Entry(u32, u32),
+}
+
+/// The key intervals of a table over one field, sorted and disjoint.
+fn index_of(entries: &[MapEntry]) -> Vec<(u128, u128, u32)> {
+    let mut index: Vec<(u128, u128, u32)> = Vec::with_capacity(entries.len());
+    for (at, entry) in entries.iter().enumerate() {
+        let key = entry.key.first().cloned().flatten().unwrap_or_else(Set::full);
+        index.extend(key.ranges().iter().map(|(lo, hi)| (*lo, *hi, at as u32)));
+    }
+    index.sort_unstable();
+    if index.windows(2).all(|pair| pair[0].1 < pair[1].0) {
+        return index;
+    }
+    // Overlapping keys are rare and few: give each value to the first entry that has it.
+    let mut taken = Set::empty();
+    index.clear();
+    for (at, entry) in entries.iter().enumerate() {
+        let key = entry.key.first().cloned().flatten().unwrap_or_else(Set::full);
+        index.extend(key.minus(&taken).ranges().iter().map(|(lo, hi)| (*lo, *hi, at as u32)));
+        taken = taken.or(&key);
+    }
+    index.sort_unstable();
+    index
 }
 
 fn intern<I: Copy>(

@@ -428,6 +428,8 @@ pub struct Ruleset {
     pub v6: bool,
     /// The box's own addresses, where they are known.
     pub own: Vec<OwnAddress>,
+    /// Addresses that are certainly not the box's own: those of the site's devices.
+    pub elsewhere: Vec<(Family, u128)>,
     /// Number of rules as written in the files (expansions not counted).
     pub written: usize,
 }
@@ -494,19 +496,28 @@ impl Ruleset {
         &self.tuples[id.0 as usize]
     }
 
-    /// Whether an address is one of the box's own; `None` where the box's addresses are not known.
-    pub fn is_own(&self, family: Family, address: u128) -> Option<bool> {
+    /// The box's own addresses of a family as far as they are known; loopback addresses always are.
+    pub fn own_set(&self, family: Family) -> Set {
         let loopback = match family {
-            Family::V4 => address >> 24 == 127,
-            Family::V6 => address == 1,
+            Family::V4 => (0x7f00_0000, 0x7fff_ffff),
+            Family::V6 => (1, 1),
         };
-        if loopback {
-            return Some(true);
+        let listed = self.own.iter().filter(|own| own.family == family).map(|own| (own.address, own.address));
+        Set::of(listed.chain([loopback]))
+    }
+
+    /// Whether an address from `[lo, hi]` is one of the box's own; `None` where that is open.
+    pub fn is_own(&self, family: Family, lo: u128, hi: u128) -> Option<bool> {
+        let own = self.own_set(family);
+        if own.covers(&Set::range(lo, hi)) {
+            Some(true)
+        } else if lo == hi && self.elsewhere.contains(&(family, lo)) {
+            Some(false)
+        } else if own.meets_range(lo, hi) || self.own.is_empty() {
+            None
+        } else {
+            Some(false)
         }
-        if self.own.is_empty() {
-            return None;
-        }
-        Some(self.own.iter().any(|own| own.family == family && own.address == address))
     }
 
     /// The first address of an interface in a family.

@@ -162,6 +162,35 @@ impl Set {
         self.and(&other.not())
     }
 
+    /// The values `v` with `v & mask` in `values`, at least those of this set, of a field whose values
+    /// end at `last`; `None` where they are too many to list.
+    pub fn masked(&self, mask: u128, values: &Set, last: u128) -> Option<Set> {
+        const LISTED: u128 = 1 << 16;
+        if self.count() <= LISTED {
+            let fits = |v: &u128| values.contains(v & mask);
+            return Some(Set::of(
+                self.ranges.iter().flat_map(|(lo, hi)| *lo..=*hi).filter(fits).map(|v| (v, v)),
+            ));
+        }
+        let value = values.single()?;
+        // Free bits below the lowest masked one make intervals, those above make a list of them.
+        let low = mask.trailing_zeros().min(127);
+        let below = (1u128 << low) - 1;
+        let upper = !mask & last & !below;
+        if value & !mask != 0 || upper.count_ones() > 16 {
+            return (value & !mask != 0).then(Set::empty);
+        }
+        let mut ranges = Vec::new();
+        let mut bits = 0u128;
+        loop {
+            ranges.push((value | bits, value | bits | below));
+            bits = bits.wrapping_sub(upper) & upper;
+            if bits == 0 {
+                return Some(Set::of(ranges));
+            }
+        }
+    }
+
     /// The set with `delta` added to every value, wrapping at `bits` bits.
     pub fn shifted(&self, delta: u128, bits: u32) -> Set {
         let mask = if bits >= 128 { u128::MAX } else { (1 << bits) - 1 };

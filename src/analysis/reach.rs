@@ -1,0 +1,162 @@
+//! Which ports of a destination can be reached: what the entries of the flow engine say of one query.
+
+use super::{Cond, Decider, Entry, Scope};
+use crate::model::Way;
+use crate::packet::{Dim, Region, Set};
+
+/// One question: packets that start a connection (or answer one), and where they have to arrive.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The packets as they come.
+    pub region: Region,
+    /// Their way before translation.
+    pub way: Way,
+    /// The output interface should translation turn them from the box into the network behind it.
+    pub fwd_oif: Option<u128>,
+    /// Where they have to arrive: what ends elsewhere did not get through. `None`: anywhere.
+    pub target: Option<Set>,
+    /// The dimension along which the answer is given, a port or the ICMP type.
+    pub along: Dim,
+}
+
+/// Who refused or let through, and what.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// The rule or policy.
+    pub by: Decider,
+    /// The values, along the dimension of the query.
+    pub values: Set,
+    /// The source addresses of the packets.
+    pub sources: Set,
+}
+
+/// The answer: each value along the dimension is in exactly one of the three sets.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// Some packet gets through, whatever the unknowns are.
+    pub open: Set,
+    /// No packet gets through, whatever the unknowns are.
+    pub blocked: Set,
+    /// It depends.
+    pub unsure: Set,
+    /// Who blocks the blocked ones, those that block the largest part of the packets first.
+    pub blockers: Vec<Share>,
+    /// Who blocks the unsure ones, likewise.
+    pub doubters: Vec<Share>,
+    /// Who lets the open ones through, likewise.
+    pub openers: Vec<Share>,
+    /// What the unsure ones depend on.
+    pub conds: Vec<Cond>,
+    /// The helpers that connections of open ones get for certain, as indices of the ruleset's.
+    pub helpers: Vec<u32>,
+    /// Whether replies of every open one pass without rules.
+    pub keeps_state: bool,
+    /// The packets that get through for certain, as they leave.
+    pub leaves: Vec<Region>,
+}
+
+impl Scope<'_> {
+    /// Answers a query.
+    pub fn reach(&self, query: &Query) -> Reach {
+        let entries = self.run(&query.region, query.way, query.fwd_oif);
+        let asked = query.region.values(query.along);
+        let arrives =
+            |entry: &&Entry| entry.accepted() && arrival(entry, query.target.as_ref()) != Some(false);
+        let accepted: Vec<&Entry> = entries.iter().filter(arrives).collect();
+        let refused: Vec<&Entry> = entries.iter().filter(|entry| !arrives(entry)).collect();
+        let sure = certain(&accepted, &refused, query.target.as_ref());
+        let side = |region: &Region| region.values(query.along).and(&asked);
+        let union = |sets: &mut dyn Iterator<Item = Set>| Set::of(sets.flat_map(|s| s.ranges().to_vec()));
+        let open = union(&mut sure.iter().map(|(_, region)| side(region)));
+        let possible = union(&mut accepted.iter().map(|entry| side(&entry.region)));
+        let blocked = asked.minus(&possible);
+        let unsure = possible.minus(&open);
+        let mut conds: Vec<Cond> = entries
+            .iter()
+            .filter(|entry| side(&entry.region).meets(&unsure))
+            .flat_map(|entry| entry.conds.iter().copied())
+            .collect();
+        conds.sort_unstable();
+        conds.dedup();
+        let mut helpers: Vec<u32> = sure.iter().filter_map(|(entry, _)| entry.helper).collect();
+        helpers.sort_unstable();
+        helpers.dedup();
+        Reach {
+            blockers: shares(refused.iter().map(|e| (e.decider, &e.region)), &blocked, query.along),
+            doubters: shares(refused.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
+            openers: shares(sure.iter().map(|(e, region)| (e.decider, region)), &open, query.along),
+            keeps_state: sure.iter().all(|(entry, _)| entry.keeps_state),
+            leaves: sure.iter().map(|(entry, _)| entry.leaves.clone()).collect(),
+            open,
+            blocked,
+            unsure,
+            conds,
+            helpers,
+        }
+    }
+}
+
+/// Whether an accepted entry arrives where it should; `None` where only some of its packets may.
+fn arrival(entry: &Entry, target: Option<&Set>) -> Option<bool> {
+    let Some(target) = target else { return Some(true) };
+    let side = entry.leaves.values(Dim::Dst);
+    if target.covers(&side) {
+        Some(true)
+    } else if target.meets(&side) {
+        None
+    } else {
+        Some(false)
+    }
+}
+
+/// The packets of accepted entries that no refused entry holds too.
+fn certain<'e>(accepted: &[&'e Entry], refused: &[&Entry], target: Option<&Set>) -> Vec<(&'e Entry, Region)> {
+    const FEW: usize = 512;
+    let doubtful: Vec<&Region> = refused.iter().filter(|e| !e.conds.is_empty()).map(|e| &e.region).collect();
+    let mut sure = Vec::new();
+    for entry in accepted.iter().filter(|entry| arrival(entry, target) == Some(true)) {
+        let mut parts = vec![entry.region.clone()];
+        if !entry.conds.is_empty() {
+            for region in &doubtful {
+                parts = parts.iter().flat_map(|part| part.minus(region)).collect();
+                // Too many parts to follow: nothing of it is called certain.
+                if parts.len() > FEW {
+                    parts.clear();
+                }
+            }
+        }
+        sure.extend(parts.into_iter().map(|part| (*entry, part)));
+    }
+    sure
+}
+
+/// Adds up who decided what, by the size of the packet sets, largest first.
+fn shares<'r>(parts: impl Iterator<Item = (Decider, &'r Region)>, among: &Set, along: Dim) -> Vec<Share> {
+    let mut shares: Vec<(f64, Share)> = Vec::new();
+    for (by, region) in parts {
+        let values = region.values(along).and(among);
+        if values.is_empty() {
+            continue;
+        }
+        let size = size(region) * values.count() as f64;
+        match shares.iter_mut().find(|(_, share)| share.by == by) {
+            Some((sum, share)) => {
+                *sum += size;
+                share.values = share.values.or(&values);
+                share.sources = share.sources.or(&region.values(Dim::Src));
+            }
+            None => shares.push((size, Share { by, values, sources: region.values(Dim::Src) })),
+        }
+    }
+    shares.sort_by(|a, b| b.0.total_cmp(&a.0));
+    shares.into_iter().map(|(_, share)| share).collect()
+}
+
+/// How many packets of a region differ in where they come from and go to.
+fn size(region: &Region) -> f64 {
+    [Dim::Iif, Dim::Src, Dim::Dst]
+        .into_iter()
+        .filter_map(|dim| region.side(dim))
+        .map(|side| side.count() as f64)
+        .product()
+}

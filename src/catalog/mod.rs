@@ -1,0 +1,215 @@
+//! The port catalog: which product needs which ports, who opens the connection, and what fails without it.
+//!
+//! A catalog is a folder of TOML files: one for each product, and `roles.toml` for the roles that a requirement
+//! can name as its peer. The bundled one, `rules/catalog`, holds every row of the port-security guide 7.5 of the
+//! SCOPIA products (31 tables; `table` fields are its table numbers). Users' own catalogs have the same form and
+//! the same rights: [`Catalog::load_dir`].
+//!
+//! Facts are kept as printed and readings beside them: `direction` and `stated_severity` are the guide's,
+//! `initiator`, `listener` and `severity` are ours. Where the guide contradicts itself or is silent about
+//! something that a verdict rests on, the row is `doubtful`, and its notes say why.
+
+mod bundled;
+pub mod export;
+mod load;
+mod ports;
+mod row;
+#[cfg(test)]
+mod tests;
+
+pub use load::CatalogError;
+pub use row::{Direction, Initiator, Listener, Need, Parity, Requirement, Transport, Zone};
+
+/// Products and roles.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    products: Vec<Product>,
+    roles: Vec<Role>,
+}
+
+/// One product, with all that it needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Product {
+    /// The name by which a site file means it: lower-case letters, digits and hyphens.
+    pub name: String,
+    /// The name for people.
+    pub title: String,
+    /// Other names that are understood.
+    pub aliases: Vec<String>,
+    /// Version of the port guide that the rows are taken from.
+    pub guide: Option<String>,
+    /// What holds for the product as a whole.
+    pub notes: Option<String>,
+    /// Its security modes. They belong to the product: `high` means different things to an MCU and a gateway.
+    pub modes: Vec<SecurityMode>,
+    /// All roles that it fills, implied ones too, sorted.
+    pub roles: Vec<String>,
+    /// Its rows, in the order of the guide.
+    pub requirements: Vec<Requirement>,
+}
+
+/// A security mode: which services of the device are on.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityMode {
+    /// The guide's table.
+    pub table: String,
+    /// Its name, in lower case.
+    pub name: String,
+    /// Whether the Telnet server is on.
+    pub telnet: bool,
+    /// Whether the FTP server is on.
+    pub ftp: bool,
+    /// Whether SNMP is on.
+    pub snmp: bool,
+    /// Whether the device answers ICMP echo requests (ping).
+    pub icmp: bool,
+}
+
+impl SecurityMode {
+    /// Whether a service is on; `None` for the services that no mode speaks of, such as SSH.
+    pub fn is_on(&self, service: &str) -> Option<bool> {
+        match service {
+            "telnet" => Some(self.telnet),
+            "ftp" => Some(self.ftp),
+            "snmp" => Some(self.snmp),
+            "icmp" => Some(self.icmp),
+            _ => None,
+        }
+    }
+}
+
+/// A role that a product or a peer of the site can fill.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Its name, such as `h323-entity`.
+    pub name: String,
+    /// What fills it, in words: `an H.323 endpoint, gateway or MCU`.
+    pub title: String,
+    /// The products that fill it, by name.
+    #[serde(default)]
+    pub products: Vec<String>,
+    /// Roles that whoever fills this one fills too.
+    #[serde(default)]
+    pub implies: Vec<String>,
+}
+
+/// A row that uses a port, found by [`Catalog::search`].
+#[derive(Clone, Copy, Debug)]
+pub struct Use<'a> {
+    /// The product whose row it is.
+    pub product: &'a Product,
+    /// The row.
+    pub requirement: &'a Requirement,
+}
+
+impl Catalog {
+    /// All products, in the order of the guide; those of users' catalogs follow.
+    pub fn products(&self) -> &[Product] {
+        &self.products
+    }
+
+    /// All roles.
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    /// The product with this name or alias; case does not matter.
+    pub fn product(&self, name: &str) -> Option<&Product> {
+        self.products.iter().find(|product| product.is_called(name))
+    }
+
+    /// The product name or alias that a misspelt one most likely means.
+    pub fn nearest_product(&self, name: &str) -> Option<&str> {
+        let names = self
+            .products
+            .iter()
+            .flat_map(|product| std::iter::once(&product.name).chain(&product.aliases).map(String::as_str));
+        crate::codes::nearest(name, names)
+    }
+
+    /// The role with this name.
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| role.name == name)
+    }
+
+    /// The role name that a misspelt one most likely means.
+    pub fn nearest_role(&self, name: &str) -> Option<&str> {
+        crate::codes::nearest(name, self.roles.iter().map(|role| role.name.as_str()))
+    }
+
+    /// The role itself and all that it implies, directly or through others, sorted. Empty for no role at all.
+    pub fn implied_roles(&self, name: &str) -> Vec<&str> {
+        let mut found: Vec<&Role> = self.role(name).into_iter().collect();
+        let mut next = 0;
+        while let Some(role) = found.get(next).copied() {
+            for implied in &role.implies {
+                if !found.iter().any(|known| known.name == *implied) {
+                    found.extend(self.role(implied));
+                }
+            }
+            next += 1;
+        }
+        let mut names: Vec<&str> = found.into_iter().map(|role| role.name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The products that fill a role.
+    pub fn products_filling<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a Product> {
+        self.products.iter().filter(move |product| product.fills(role))
+    }
+
+    /// Every row that uses a port, those with the fewest ports first. Parity counts: an even range does not use
+    /// an odd port.
+    pub fn search(&self, port: u16) -> Vec<Use<'_>> {
+        let mut uses: Vec<Use> = self
+            .products
+            .iter()
+            .flat_map(|product| {
+                product.requirements.iter().map(move |requirement| Use { product, requirement })
+            })
+            .filter(|usage| usage.requirement.uses(port))
+            .collect();
+        uses.sort_by_key(|usage| usage.requirement.port_count());
+        uses
+    }
+}
+
+impl Product {
+    /// Whether this is its name or one of its aliases; case does not matter.
+    pub fn is_called(&self, name: &str) -> bool {
+        std::iter::once(&self.name).chain(&self.aliases).any(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it fills a role, directly or because another role of it implies that one.
+    pub fn fills(&self, role: &str) -> bool {
+        self.roles.binary_search_by(|known| known.as_str().cmp(role)).is_ok()
+    }
+
+    /// The security mode with this name; case does not matter.
+    pub fn mode(&self, name: &str) -> Option<&SecurityMode> {
+        self.modes.iter().find(|mode| mode.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The rows that a word means: the one with that row name, else all with that service.
+    pub fn rows_named(&self, name: &str) -> Vec<&Requirement> {
+        match self.requirements.iter().find(|requirement| requirement.row.as_deref() == Some(name)) {
+            Some(row) => vec![row],
+            None => self.requirements.iter().filter(|requirement| requirement.service == name).collect(),
+        }
+    }
+
+    /// The guide's tables that its rows and modes come from, each once, in order.
+    pub fn tables(&self) -> Vec<&str> {
+        let rows = self.requirements.iter().map(|requirement| requirement.table.as_str());
+        let mut tables: Vec<&str> = Vec::new();
+        for table in rows.chain(self.modes.iter().map(|mode| mode.table.as_str())) {
+            if !tables.contains(&table) {
+                tables.push(table);
+            }
+        }
+        tables
+    }
+}

@@ -1,0 +1,311 @@
+//! One row of the catalog.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::ports;
+
+/// What a product needs from the network: one row of a table of its port guide.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Requirement {
+    /// The guide's table, such as `1-1`.
+    pub table: String,
+    /// The row's own name; given, and unique within the product, where several rows share a service.
+    pub row: Option<String>,
+    /// The ports, as sorted inclusive intervals that do not overlap; [`Requirement::listener`] tells at which
+    /// end they are. Empty where the guide names none.
+    #[serde(default, deserialize_with = "ports::deserialize")]
+    pub ports: Vec<(u16, u16)>,
+    /// Only the even or only the odd ports are used.
+    pub parity: Option<Parity>,
+    /// The device's end has a port that the operating system chooses.
+    #[serde(default)]
+    pub dynamic: bool,
+    /// The range within which the ports can be configured. It need not be open.
+    #[serde(default, deserialize_with = "ports::deserialize")]
+    pub allowed: Vec<(u16, u16)>,
+    /// Those of `ports` that, against `listener`, are the device's own and are opened by the peer.
+    #[serde(default, deserialize_with = "ports::deserialize")]
+    pub inbound: Vec<(u16, u16)>,
+    /// The transports; empty where the guide prints none and nothing settles it.
+    pub transports: Vec<Transport>,
+    /// The guide prints no transport, and `transports` is what the protocol normally runs on.
+    #[serde(default)]
+    pub transport_inferred: bool,
+    /// The protocol, such as `H.245`.
+    pub protocol: String,
+    /// What the ports are for: lower case, no full stop.
+    pub function: String,
+    /// The way of the packets as the guide prints it; `None` where it prints nothing. It does not say who opens
+    /// the connection.
+    pub direction: Option<Direction>,
+    /// Who opens the connection.
+    pub initiator: Initiator,
+    /// At which end `ports` are.
+    pub listener: Listener,
+    /// The role at the near end where that is not the product itself: the row is about two other machines.
+    pub host: Option<String>,
+    /// The role at the far end; `None` where the guide names none and nothing settles it.
+    pub peer: Option<String>,
+    /// The network behind which the peer is meant to be, where the guide has tables by network.
+    pub zone: Option<Zone>,
+    /// Packets go to this group and not to the peer's own address.
+    pub multicast: Option<IpAddr>,
+    /// The guide calls the ports configurable.
+    #[serde(default)]
+    pub configurable: bool,
+    /// The severity that the guide prints.
+    pub stated_severity: Option<Need>,
+    /// How much the product needs the row: the printed severity, else derived from what fails.
+    pub severity: Need,
+    /// The tag by which call stages, security modes and site files mean the row, such as `q931`.
+    pub service: String,
+    /// The row is needed only where this holds: lower case, no full stop.
+    pub condition: Option<String>,
+    /// What fails when the ports are blocked, after the guide: lower case, no full stop. `None` where it does
+    /// not say.
+    pub blocked: Option<String>,
+    /// What people notice, in whole sentences.
+    pub notice: Option<String>,
+    /// What else there is to know, in whole sentences.
+    pub notes: Option<String>,
+    /// The guide contradicts itself, or is silent where a verdict would need it to speak; `notes` say how.
+    #[serde(default)]
+    pub doubtful: bool,
+    /// The guide lists the ports as those of an external server.
+    #[serde(default)]
+    pub external: bool,
+    /// Reserved for future use: nothing breaks today.
+    #[serde(default)]
+    pub future_use: bool,
+    /// The traffic never leaves the box; opening the ports in a firewall is a fault.
+    #[serde(default)]
+    pub internal_only: bool,
+}
+
+/// Which ports of a range are used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parity {
+    /// The even ones.
+    Even,
+    /// The odd ones.
+    Odd,
+}
+
+/// A transport protocol.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Transport {
+    /// `tcp` or `udp`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }
+    }
+}
+
+/// The way of the packets as the guide prints it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Towards the device.
+    In,
+    /// From the device.
+    Out,
+    /// Both ways.
+    Both,
+    /// From one role to another.
+    Between {
+        /// Where packets come from.
+        from: String,
+        /// Where they go.
+        to: String,
+    },
+}
+
+/// Who opens the connection, or sends the first packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Initiator {
+    /// The far end.
+    Peer,
+    /// The device.
+    Device,
+    /// One or the other, as calls come and go.
+    Either,
+}
+
+/// At which end a row's ports are.
+///
+/// Where the peer opens the connection, they are the device's. Where the device does, they are the peer's. Where
+/// either does, they are the device's own, and what the device opens goes to the peer's own ports for the service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Listener {
+    /// On the device.
+    Device,
+    /// On the peer.
+    Peer,
+    /// The guide does not settle it: a verdict has to hold for both readings.
+    Unknown,
+}
+
+/// How much a product needs a row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// The guide says mandatory or that it cannot be blocked, or without it calls, media, registration, cascading
+    /// or an external component fail.
+    Mandatory,
+    /// Without it management, interfaces, recording, content, logs, time or directories fail, or there is a way
+    /// round.
+    Recommended,
+    /// The guide says optional, that it can be blocked, that blocking has no effect, or future use.
+    Optional,
+    /// The traffic never leaves the box.
+    Internal,
+}
+
+impl Need {
+    /// The word that reports print.
+    pub fn name(self) -> &'static str {
+        match self {
+            Need::Mandatory => "mandatory",
+            Need::Recommended => "recommended",
+            Need::Optional => "optional",
+            Need::Internal => "internal",
+        }
+    }
+}
+
+/// The network that a table of the guide speaks of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Zone {
+    /// The organization's own.
+    Internal,
+    /// The public internet.
+    Internet,
+}
+
+impl Requirement {
+    /// The name by which a site file can mean this row: its row name, else its service.
+    pub fn name(&self) -> &str {
+        self.row.as_deref().unwrap_or(&self.service)
+    }
+
+    /// The ports on the device that the peer has to reach. For `either` as well; with an unknown listener, the
+    /// ports under the reading that they are the device's.
+    pub fn ports_on_device(&self) -> &[(u16, u16)] {
+        match self.listener {
+            Listener::Device | Listener::Unknown => &self.ports,
+            Listener::Peer => &self.inbound,
+        }
+    }
+
+    /// The ports on the peer that the device has to reach. Empty for `either`, where they are the peer's own for
+    /// the service; with an unknown listener, the ports under the reading that they are the peer's.
+    pub fn ports_on_peer(&self) -> Vec<(u16, u16)> {
+        match self.listener {
+            Listener::Device => Vec::new(),
+            Listener::Unknown => self.ports.clone(),
+            Listener::Peer => {
+                self.ports.iter().filter(|ports| !self.inbound.contains(ports)).copied().collect()
+            }
+        }
+    }
+
+    /// Whether a port is one of the row's.
+    pub fn uses(&self, port: u16) -> bool {
+        let fits = match self.parity {
+            None => true,
+            Some(Parity::Even) => port.is_multiple_of(2),
+            Some(Parity::Odd) => !port.is_multiple_of(2),
+        };
+        fits && self.ports.iter().any(|(low, high)| (*low..=*high).contains(&port))
+    }
+
+    /// How many ports the row has.
+    pub fn port_count(&self) -> u32 {
+        let step = if self.parity.is_some() { 2 } else { 1 };
+        self.ports.iter().map(|(low, high)| u32::from(high - low) / step + 1).sum()
+    }
+
+    /// The ports as people write them: `7222-7422 even`; `dynamic` where there are none.
+    pub fn ports_text(&self) -> String {
+        let parity = match self.parity {
+            None => "",
+            Some(Parity::Even) => " even",
+            Some(Parity::Odd) => " odd",
+        };
+        if self.ports.is_empty() { "dynamic".to_string() } else { ports::show(&self.ports) + parity }
+    }
+}
+
+impl<'de> Deserialize<'de> for Direction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DirectionVisitor)
+    }
+}
+
+/// Takes a word or a table; an untagged enum would do so with poorer messages.
+struct DirectionVisitor;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ends {
+    from: String,
+    to: String,
+}
+
+impl<'de> Visitor<'de> for DirectionVisitor {
+    type Value = Direction;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("`in`, `out`, `both` or `{ from = …, to = … }`")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Direction, E> {
+        match word {
+            "in" => Ok(Direction::In),
+            "out" => Ok(Direction::Out),
+            "both" => Ok(Direction::Both),
+            _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Direction, A::Error> {
+        let Ends { from, to } = Ends::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(Direction::Between { from, to })
+    }
+}
+
+impl Serialize for Direction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let word = match self {
+            Direction::In => "in",
+            Direction::Out => "out",
+            Direction::Both => "both",
+            Direction::Between { from, to } => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("from", from)?;
+                map.serialize_entry("to", to)?;
+                return map.end();
+            }
+        };
+        serializer.serialize_str(word)
+    }
+}

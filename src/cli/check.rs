@@ -1,0 +1,264 @@
+//! `pinhole check`: lints configs against the catalog, the site and the general rules.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use super::color::ColorChoice;
+use super::filter::{Words, filter};
+use super::input::{InputArgs, SiteArgs, one_dialect};
+use super::{Failure, MAX_FINDINGS};
+use crate::catalog::Catalog;
+use crate::dialect::{Dialect, Loaded, load};
+use crate::discover;
+use crate::finding::{Finding, Severity};
+use crate::lint::{self, Firewall, Judge, pages};
+use crate::model::Way;
+use crate::packet::Family;
+use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
+use crate::site::{self, Date, Site};
+use crate::source::{SourceId, SourceMap};
+
+/// Arguments of `pinhole check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Configs, or folders of configs; `-` is standard input. Without any: all configs of the site, or the
+    /// current folder
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    site: SiteArgs,
+    /// A product behind the firewall, such as `scopia-mcu@10.1.2.10`; repeatable, instead of a site file
+    #[arg(long = "product", value_name = "NAME[@ADDRESS]", value_parser = product, conflicts_with = "site")]
+    products: Vec<(String, Option<IpAddr>)>,
+    /// The security mode that the products run in
+    #[arg(long, value_name = "NAME", requires = "products")]
+    mode: Option<String>,
+    /// Which way through the firewall to judge; else it is told from the config
+    #[arg(long, value_name = "WAY", value_parser = way())]
+    hook: Option<Way>,
+    /// A folder with more products for the catalog; repeatable
+    #[arg(long = "catalog", value_name = "DIR")]
+    catalogs: Vec<PathBuf>,
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The least severity that makes the exit code 1 (default: error)
+    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    fail_on: Option<Severity>,
+    /// Only these rules, by code (`PH201`, or `PH2` for all that start so) or name
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    select: Vec<String>,
+    /// Not these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    ignore: Vec<String>,
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(["info", "warning", "error"]).map(|word| match word.as_str() {
+        "info" => Severity::Info,
+        "warning" => Severity::Warning,
+        _ => Severity::Error,
+    })
+}
+
+fn way() -> impl TypedValueParser<Value = Way> {
+    PossibleValuesParser::new(["forward", "input", "output"]).map(|word| match word.as_str() {
+        "forward" => Way::Forward,
+        "input" => Way::Input,
+        _ => Way::Output,
+    })
+}
+
+fn product(text: &str) -> Result<(String, Option<IpAddr>), String> {
+    match text.split_once('@') {
+        None => Ok((text.to_string(), None)),
+        Some((name, address)) => {
+            let address = address.parse().map_err(|_| format!("`{address}` is no IPv4 or IPv6 address"))?;
+            Ok((name.to_string(), Some(address)))
+        }
+    }
+}
+
+/// The files of one firewall, read into one ruleset.
+struct Checked {
+    /// Index into the site's firewalls; `None` where the site has none for these files, or there is no site.
+    firewall: Option<usize>,
+    dialect: Dialect,
+    /// The files that were asked for.
+    files: Vec<SourceId>,
+    loaded: Loaded,
+}
+
+/// Runs `pinhole check`.
+pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
+    let codes = pages::codes();
+    let mut sources = SourceMap::new();
+    let mut site = args.load_site(&mut sources)?;
+    Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings, &codes)?;
+    let catalog = args.load_catalog(&site)?;
+    let today = Date::today();
+    let mut findings: Vec<Finding> = site::doubts(&site, &catalog, today);
+    let mut summary = RunSummary::default();
+    let checked = args.load_configs(&site, &mut sources)?;
+    for (checked, way) in lint_all(&mut site, &catalog, args.hook, checked, &sources, &mut findings) {
+        summary.files.extend(files(&checked, &site, way, &sources));
+    }
+    let told = filter(findings, &site.settings, today, &sources);
+    let mut findings = told.findings;
+    (summary.hidden, summary.ignored) = (told.hidden, told.ignored);
+    report::sort(&mut findings, &sources);
+    let report =
+        Report { sources: &sources, findings: &findings, summary: &summary, names: &|code| codes.name(code) };
+    let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
+    report.write(args.format, &options, out)?;
+    let fail_on = args.fail_on.or(site.settings.fail_on).unwrap_or(Severity::Error);
+    Ok(u8::from(findings.iter().any(|finding| finding.severity >= fail_on)))
+}
+
+/// The files of a firewall, and those that they include.
+fn files(checked: &Checked, site: &Site, way: Option<Way>, sources: &SourceMap) -> Vec<FileSummary> {
+    let unlisted = checked.firewall.is_none() && !site.firewalls.is_empty();
+    let way = match way {
+        _ if unlisted => Some("by the general rules alone: no firewall of the site has it".to_string()),
+        Some(Way::Forward) => Some("as traffic through the firewall (hook forward)".to_string()),
+        Some(Way::Input) => Some("as traffic to the host itself (hook input)".to_string()),
+        Some(Way::Output) => Some("as traffic from the host itself (hook output)".to_string()),
+        None => None,
+    };
+    let counted = &checked.loaded.rules;
+    let included = counted.iter().map(|(id, _)| *id).filter(|id| !checked.files.contains(id));
+    let all = checked.files.iter().copied().chain(included);
+    let summary = all.map(|id| FileSummary {
+        path: sources.file(id).path.clone(),
+        dialect: checked.dialect.name(),
+        rules: counted.iter().filter(|(other, _)| *other == id).map(|(_, rules)| rules).sum(),
+        way: way.clone(),
+    });
+    summary.collect()
+}
+
+/// Runs the lints over all firewalls; gives back what was read, with the way that was judged where no site
+/// file tells it.
+fn lint_all(
+    site: &mut Site,
+    catalog: &Catalog,
+    hook: Option<Way>,
+    checked: Vec<Checked>,
+    sources: &SourceMap,
+    findings: &mut Vec<Finding>,
+) -> Vec<(Checked, Option<Way>)> {
+    let mut firewalls: Vec<Option<Firewall>> = site.firewalls.iter().map(|_| None).collect();
+    let mut done = Vec::new();
+    for mut checked in checked {
+        findings.append(&mut checked.loaded.findings);
+        let mut rules = std::mem::take(&mut checked.loaded.ruleset);
+        let name =
+            checked.files.first().map_or(String::new(), |id| sources.file(*id).path.display().to_string());
+        let dialect = checked.dialect;
+        match checked.firewall {
+            Some(id) => {
+                rules.elsewhere = elsewhere(site, id);
+                firewalls[id] = Some(Firewall { name: site.firewalls[id].name.clone(), dialect, rules });
+                done.push((checked, None));
+            }
+            None => {
+                let unlisted = !site.firewalls.is_empty();
+                let mut alone = if unlisted { Site::of_products(&[], None) } else { std::mem::take(site) };
+                let way = hook.unwrap_or_else(|| lint::way(&rules, &alone));
+                alone.single = Some(way);
+                rules.elsewhere =
+                    if way == Way::Forward { elsewhere(&alone, usize::MAX) } else { Vec::new() };
+                let one = [Some(Firewall { name, dialect, rules })];
+                findings.extend(lint::check(&Judge::new(&alone, catalog, &one)));
+                if !unlisted {
+                    *site = alone;
+                }
+                done.push((checked, Some(way)));
+            }
+        }
+    }
+    if firewalls.iter().any(Option::is_some) {
+        findings.extend(lint::check(&Judge::new(site, catalog, &firewalls)));
+    }
+    done
+}
+
+/// The addresses of devices that are certainly not the firewall's own.
+fn elsewhere(site: &Site, firewall: usize) -> Vec<(Family, u128)> {
+    let host = site.firewalls.get(firewall).and_then(|firewall| firewall.host);
+    let others = site.devices.iter().enumerate().filter(|(at, _)| host != Some(*at));
+    others.flat_map(|(_, device)| device.addresses.iter().map(|address| Family::of(*address))).collect()
+}
+
+impl CheckArgs {
+    /// The bundled catalog with those of the site file and of the command line on top.
+    fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
+        let mut folders = site.catalogs.iter().chain(&self.catalogs);
+        let catalog = folders.try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))?;
+        if let Some((name, _)) = self.products.iter().find(|(name, _)| catalog.product(name).is_none()) {
+            return Err(Failure::usage(match catalog.nearest_product(name) {
+                Some(near) => format!("--product: the catalog has no `{name}`; did you mean `{near}`?"),
+                None => format!("--product: the catalog has no `{name}`; `pinhole catalog list` prints all"),
+            }));
+        }
+        Ok(catalog)
+    }
+
+    fn load_site(&self, sources: &mut SourceMap) -> Result<Site, Failure> {
+        if !self.products.is_empty() {
+            return Ok(Site::of_products(&self.products, self.mode.as_deref()));
+        }
+        let here = [PathBuf::from(".")];
+        let paths = if self.paths.is_empty() { &here } else { self.paths.as_slice() };
+        self.site.load(paths.iter().map(|path| self.input.place(path)), sources)
+    }
+
+    /// Reads what is to be checked, firewall by firewall. A file that the site gives to a firewall brings
+    /// the firewall's other files with it; any other file is a firewall of its own.
+    fn load_configs(&self, site: &Site, sources: &mut SourceMap) -> Result<Vec<Checked>, Failure> {
+        let options = self.input.options();
+        let mut all = Vec::new();
+        if self.paths.is_empty() && !site.firewalls.is_empty() {
+            for id in 0..site.firewalls.len() {
+                all.push(self.load_firewall(site, id, sources)?);
+            }
+            return Ok(all);
+        }
+        let here = [PathBuf::from(".")];
+        let paths = if self.paths.is_empty() { &here } else { self.paths.as_slice() };
+        let mut done = Vec::new();
+        for config in discover::read(paths, &options, sources)? {
+            let path = sources.file(config.id).path.clone();
+            match site.firewall_of(&path) {
+                Some(id) if done.contains(&id) => {}
+                Some(id) => {
+                    done.push(id);
+                    all.push(self.load_firewall(site, id, sources)?);
+                }
+                None => {
+                    let environment = self.input.environment(None, sources)?;
+                    let files = vec![config.id];
+                    let loaded = load(config.dialect, sources, &files, &environment);
+                    all.push(Checked { firewall: None, dialect: config.dialect, files, loaded });
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn load_firewall(&self, site: &Site, id: usize, sources: &mut SourceMap) -> Result<Checked, Failure> {
+        let firewall = &site.firewalls[id];
+        let found = discover::read(&firewall.configs, &self.input.options(), sources)?;
+        let dialect = one_dialect(&found, sources)?;
+        let environment = self.input.environment(Some(firewall), sources)?;
+        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
+        let loaded = load(dialect, sources, &files, &environment);
+        Ok(Checked { firewall: Some(id), dialect, files, loaded })
+    }
+}

@@ -1,0 +1,32 @@
+//! When to use colours.
+
+use std::io::IsTerminal;
+
+/// When to use colours.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set; or where FORCE_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ColorChoice {
+    /// Whether to colour what goes to a stream.
+    pub fn on(self, stream: &impl IsTerminal) -> bool {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let zero = |name: &str| std::env::var_os(name).is_some_and(|value| value == "0");
+        match self {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto if set("NO_COLOR") => false,
+            ColorChoice::Auto if set("FORCE_COLOR") => !zero("FORCE_COLOR"),
+            ColorChoice::Auto => {
+                stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What keeps pinhole from its work.
+
+use std::io::{self, Write};
+
+use super::catalog::CatalogFailure;
+use super::color::ColorChoice;
+use crate::catalog::CatalogError;
+use crate::discover::DiscoverError;
+use crate::finding::Finding;
+use crate::lint::pages;
+use crate::report;
+use crate::source::{SourceError, SourceMap};
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// Bad arguments, or a file that cannot be used.
+    Message(String),
+    /// A site file that cannot be used: what is wrong with it.
+    Site(Box<SourceMap>, Vec<Finding>),
+    /// The report could not be written.
+    Output(io::Error),
+}
+
+impl Failure {
+    /// Bad arguments, or a file that cannot be used.
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure::Message(message.into())
+    }
+
+    /// Tells the user, and gives the exit code.
+    pub fn report(&self, color: ColorChoice) -> u8 {
+        let mut err = io::stderr().lock();
+        let color = color.on(&err);
+        // Where standard error is closed, too, the exit code has to say it all.
+        let _ = match self {
+            // Whoever reads the report has seen enough of it, as `head` does.
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
+            Failure::Output(error) => writeln!(err, "error: cannot write the report: {error}"),
+            Failure::Message(message) => writeln!(err, "error: {message}"),
+            Failure::Site(sources, findings) => {
+                let codes = pages::codes();
+                report::fatal(sources, findings, &|code| codes.name(code), color, &mut err)
+                    .and_then(|()| writeln!(err, "error: the site file cannot be used, nothing was checked"))
+            }
+        };
+        2
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Failure::Output(error.into())
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Failure::Message(error.to_string())
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        Failure::Message(error.to_string())
+    }
+}
+
+impl From<CatalogFailure> for Failure {
+    fn from(failure: CatalogFailure) -> Self {
+        match failure {
+            CatalogFailure::Output(error) => Failure::Output(error),
+            other => Failure::Message(other.to_string()),
+        }
+    }
+}
+
+impl From<DiscoverError> for Failure {
+    fn from(error: DiscoverError) -> Self {
+        Failure::Message(error.to_string())
+    }
+}

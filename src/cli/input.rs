@@ -1,0 +1,205 @@
+//! Arguments that name configs and what the configs do not tell.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::Failure;
+use crate::dialect::{Dialect, Environment, Loaded, load};
+use crate::discover;
+use crate::lint::pages;
+use crate::model::OwnAddress;
+use crate::packet::Family;
+use crate::site::{self, Firewall, Prefix, Site};
+use crate::source::{SourceId, SourceMap};
+
+/// Firewall languages, as `--dialect` names them.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DialectArg {
+    /// Dumps of `iptables-save`, scripts of `iptables` commands
+    Iptables,
+    /// Dumps of `ip6tables-save`, scripts of `ip6tables` commands
+    Ip6tables,
+    /// nftables, as text or JSON
+    Nftables,
+    /// pf.conf
+    Pf,
+    /// Running-configs of Cisco ASA
+    Asa,
+}
+
+impl DialectArg {
+    fn dialect(self) -> Dialect {
+        match self {
+            DialectArg::Iptables | DialectArg::Ip6tables => Dialect::Iptables,
+            DialectArg::Nftables => Dialect::Nftables,
+            DialectArg::Pf => Dialect::Pf,
+            DialectArg::Asa => Dialect::Asa,
+        }
+    }
+}
+
+/// How to read configs, and what they do not tell.
+#[derive(Args, Debug)]
+pub struct InputArgs {
+    /// The firewall language of the configs; else it is told from their text
+    #[arg(long, value_enum, value_name = "NAME")]
+    dialect: Option<DialectArg>,
+    /// The name that reports give to standard input (`-`)
+    #[arg(long, value_name = "NAME")]
+    stdin_filename: Option<PathBuf>,
+    /// An address of the firewall itself, such as `eth0=192.0.2.1/24`; repeatable
+    #[arg(long = "interface", value_name = "NAME=ADDR/LEN", value_parser = own_address)]
+    interfaces: Vec<(String, Prefix)>,
+    /// A file written by `ipset save`; repeatable
+    #[arg(long = "ipset", value_name = "FILE")]
+    ipsets: Vec<PathBuf>,
+}
+
+fn own_address(text: &str) -> Result<(String, Prefix), String> {
+    let (name, address) =
+        text.split_once('=').ok_or("write it as NAME=ADDR/LEN, such as eth0=192.0.2.1/24")?;
+    if name.is_empty() {
+        return Err("the interface has no name".to_string());
+    }
+    Ok((name.to_string(), site::parse_prefix(address)?))
+}
+
+impl InputArgs {
+    /// How to look for configs.
+    pub fn options(&self) -> discover::Options {
+        discover::Options {
+            dialect: self.dialect.map(DialectArg::dialect),
+            stdin_name: self.stdin_filename.clone(),
+        }
+    }
+
+    /// The folder or file that a path stands for where the site file is looked for.
+    pub fn place<'a>(&'a self, path: &'a Path) -> &'a Path {
+        match (path.as_os_str() == "-", &self.stdin_filename) {
+            (true, Some(name)) => name,
+            (true, None) => Path::new("."),
+            (false, _) => path,
+        }
+    }
+
+    /// What the command line and the site file tell about the firewall. The command line wins where both
+    /// give addresses of one interface.
+    pub fn environment(
+        &self,
+        firewall: Option<&Firewall>,
+        sources: &mut SourceMap,
+    ) -> Result<Environment, Failure> {
+        let mut own: Vec<OwnAddress> =
+            self.interfaces.iter().map(|(interface, prefix)| own_of(interface, *prefix)).collect();
+        let mut groups = Vec::new();
+        if let Some(firewall) = firewall {
+            let more = firewall
+                .addresses
+                .iter()
+                .filter(|(name, _)| !self.interfaces.iter().any(|(n, _)| n == *name));
+            own.extend(more.flat_map(|(name, all)| all.iter().map(|prefix| own_of(name, *prefix))));
+            groups.extend(firewall.groups.iter().map(|(name, members)| (name.clone(), members.clone())));
+        }
+        let ipsets: Result<Vec<SourceId>, _> =
+            self.ipsets.iter().map(|path| sources.read(path, path)).collect();
+        let family = (self.dialect == Some(DialectArg::Ip6tables)).then_some(Family::V6);
+        Ok(Environment { own, groups, ipsets: ipsets?, family })
+    }
+}
+
+fn own_of(interface: &str, prefix: Prefix) -> OwnAddress {
+    let (family, address) = Family::of(prefix.address);
+    OwnAddress { interface: interface.to_string(), family, address, prefix: prefix.length.into() }
+}
+
+/// Which site file to use.
+#[derive(Args, Debug)]
+pub struct SiteArgs {
+    /// The site file; else `pinhole.toml` is looked for in the config's folder and above
+    #[arg(long, value_name = "FILE")]
+    site: Option<PathBuf>,
+    /// Use no site file
+    #[arg(long, conflicts_with = "site")]
+    no_site: bool,
+}
+
+impl SiteArgs {
+    /// The site of the configs at some places, which may have none but not different ones.
+    pub fn load<'a>(
+        &self,
+        places: impl IntoIterator<Item = &'a Path>,
+        sources: &mut SourceMap,
+    ) -> Result<Site, Failure> {
+        let Some(path) = self.path(places)? else { return Ok(Site::default()) };
+        let id = sources.read(&path, &path)?;
+        site::load(sources, id, &pages::codes())
+            .map_err(|findings| Failure::Site(Box::new(std::mem::take(sources)), findings))
+    }
+
+    fn path<'a>(&self, places: impl IntoIterator<Item = &'a Path>) -> Result<Option<PathBuf>, Failure> {
+        if self.site.is_some() || self.no_site {
+            return Ok(self.site.clone());
+        }
+        let mut found: Vec<PathBuf> = places.into_iter().filter_map(site::find).collect();
+        found.dedup();
+        match found.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(one.clone())),
+            [one, other, ..] => Err(Failure::usage(format!(
+                "the configs belong to different sites, `{}` and `{}`: check them in runs of their own, or name one \
+                 with `--site`",
+                one.display(),
+                other.display()
+            ))),
+        }
+    }
+}
+
+/// The configs of one firewall.
+#[derive(Args, Debug)]
+pub struct ConfigArgs {
+    /// The config files of one firewall, all of one language; `-` is standard input
+    #[arg(required = true, value_name = "CONFIG")]
+    configs: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+impl ConfigArgs {
+    /// Whether a config comes from standard input.
+    pub fn reads_stdin(&self) -> bool {
+        self.configs.iter().any(|path| path.as_os_str() == "-")
+    }
+
+    /// Reads the configs as those of one firewall.
+    pub fn load(&self, sources: &mut SourceMap) -> Result<Loaded, Failure> {
+        let places: Vec<&Path> = self.configs.iter().map(|path| self.input.place(path)).collect();
+        let site = self.site.load(places.iter().copied(), sources)?;
+        let found = discover::read(&self.configs, &self.input.options(), sources)?;
+        let firewall = places.iter().find_map(|path| site.firewall_of(path)).map(|id| &site.firewalls[id]);
+        let environment = self.input.environment(firewall, sources)?;
+        let dialect = one_dialect(&found, sources)?;
+        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
+        Ok(load(dialect, sources, &files, &environment))
+    }
+}
+
+/// The dialect of the configs of one firewall.
+pub fn one_dialect(configs: &[discover::Config], sources: &SourceMap) -> Result<Dialect, Failure> {
+    let Some(first) = configs.first() else {
+        return Err(Failure::usage("there is no config to read"));
+    };
+    match configs.iter().find(|other| other.dialect != first.dialect) {
+        None => Ok(first.dialect),
+        Some(other) => Err(Failure::usage(format!(
+            "`{}` is {} and `{}` is {}: the files of one firewall are all of one language",
+            sources.file(first.id).path.display(),
+            first.dialect.name(),
+            sources.file(other.id).path.display(),
+            other.dialect.name()
+        ))),
+    }
+}

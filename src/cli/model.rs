@@ -1,0 +1,264 @@
+//! `pinhole model`: the normalized rules of each file.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::{Serialize, Serializer};
+
+use super::Failure;
+use super::input::InputArgs;
+use super::words::{self, StepWords};
+use crate::dialect::{Dialect, Loaded, load};
+use crate::discover;
+use crate::finding::{Finding, Severity};
+use crate::model::{Chain, Hook, Rule, Ruleset, Stage, StageKind};
+use crate::source::{SourceFile, SourceId, SourceMap, Span};
+
+/// Arguments of `pinhole model`.
+#[derive(Args, Debug)]
+pub struct ModelArgs {
+    /// Configs, each a firewall of its own, or folders of configs; `-` is standard input
+    #[arg(required = true, value_name = "CONFIG")]
+    configs: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = ModelFormat::Human)]
+    format: ModelFormat,
+}
+
+/// Forms of the answer.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum ModelFormat {
+    /// Chains and rules in words
+    Human,
+    /// One JSON object, version 1
+    Json,
+}
+
+/// Runs `pinhole model`.
+pub fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
+    let mut sources = SourceMap::new();
+    let configs = discover::read(&args.configs, &args.input.options(), &mut sources)?;
+    let mut loaded = Vec::new();
+    for config in configs {
+        let environment = args.input.environment(None, &mut sources)?;
+        loaded.push((
+            config.id,
+            config.dialect,
+            load(config.dialect, &mut sources, &[config.id], &environment),
+        ));
+    }
+    let views: Vec<View> =
+        loaded.iter().map(|(id, dialect, loaded)| View::new(&sources, *id, *dialect, loaded)).collect();
+    match args.format {
+        ModelFormat::Human => views.iter().try_for_each(|view| view.write(out))?,
+        ModelFormat::Json => {
+            serde_json::to_writer(&mut *out, &Output { version: 1, files: &views })?;
+            writeln!(out)?;
+        }
+    }
+    Ok(0)
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    version: u32,
+    files: &'a [View<'a>],
+}
+
+/// What became of one file.
+#[derive(Serialize)]
+struct View<'a> {
+    path: String,
+    dialect: &'static str,
+    /// Rules as written.
+    rules: usize,
+    /// Rules after lists and groups are expanded.
+    normalized: usize,
+    syntax_errors: Vec<Note>,
+    unsupported: Vec<Note>,
+    /// What keeps the file from loading.
+    load_errors: Vec<Note>,
+    /// The names of unknown conditions.
+    conditions: &'a [String],
+    hooks: Vec<HookView<'a>>,
+    #[serde(serialize_with = "each_chain")]
+    chains: Rules<'a>,
+}
+
+/// Something that reading had to say.
+#[derive(Serialize)]
+struct Note {
+    line: Option<u32>,
+    text: String,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct HookView<'a> {
+    hook: &'static str,
+    stages: Vec<StageView<'a>>,
+}
+
+#[derive(Serialize)]
+struct StageView<'a> {
+    chain: &'a str,
+    kind: &'static str,
+    families: Vec<&'static str>,
+    priority: i32,
+    policy: String,
+    before_tracking: bool,
+}
+
+#[derive(Serialize)]
+struct ChainView<'a> {
+    name: &'a str,
+    line: Option<u32>,
+    #[serde(serialize_with = "each_rule")]
+    rules: (Rules<'a>, &'a Chain),
+}
+
+#[derive(Serialize)]
+struct RuleView<'a> {
+    /// Only where it is not the file itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    line: Option<u32>,
+    steps: Vec<StepWords<'a>>,
+}
+
+/// Rules and where they are written. Views of them are made one by one as they are written out: a file may
+/// have a million.
+#[derive(Clone, Copy)]
+struct Rules<'a> {
+    sources: &'a SourceMap,
+    rules: &'a Ruleset,
+    file: &'a SourceFile,
+}
+
+fn each_chain<S: Serializer>(all: &Rules, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(all.rules.chains.iter().map(|chain| ChainView {
+        name: &chain.name,
+        line: all.line(chain.span),
+        rules: (*all, chain),
+    }))
+}
+
+fn each_rule<S: Serializer>((all, chain): &(Rules, &Chain), serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(chain.rules.iter().map(|rule| RuleView {
+        file: all.other_file(rule.span),
+        line: all.line(rule.span),
+        steps: all.steps(rule).collect(),
+    }))
+}
+
+impl<'a> Rules<'a> {
+    fn line(&self, span: Span) -> Option<u32> {
+        self.sources.file_of(span).map(|file| file.place(span.start).line)
+    }
+
+    fn other_file(&self, span: Span) -> Option<String> {
+        let file = self.sources.file_of(span).filter(|file| file.base != self.file.base)?;
+        Some(file.path.display().to_string())
+    }
+
+    fn steps(&self, rule: &Rule) -> impl Iterator<Item = StepWords<'a>> + use<'a> {
+        let rules = self.rules;
+        rules.steps_of(rule).iter().map(move |step| words::step(rules, *step))
+    }
+}
+
+impl<'a> View<'a> {
+    fn new(sources: &'a SourceMap, id: SourceId, dialect: Dialect, loaded: &'a Loaded) -> View<'a> {
+        let rules = &loaded.ruleset;
+        let notes = |codes: &[&str]| {
+            let of_codes = loaded.findings.iter().filter(|finding| codes.contains(&finding.code));
+            of_codes.map(|finding| note(sources, finding)).collect()
+        };
+        let hooks = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];
+        let hooks = hooks.into_iter().filter(|hook| !rules.stages(*hook).is_empty()).map(|hook| HookView {
+            hook: super::trace::hook_name(hook),
+            stages: rules.stages(hook).iter().map(|stage| stage_view(rules, stage)).collect(),
+        });
+        View {
+            path: sources.file(id).path.display().to_string(),
+            dialect: dialect.name(),
+            rules: rules.written,
+            normalized: rules.rules(),
+            syntax_errors: notes(&["PH001"]),
+            unsupported: notes(&["PH002"]),
+            load_errors: notes(&["PH003", "PH004"]),
+            conditions: &rules.conditions,
+            hooks: hooks.collect(),
+            chains: Rules { sources, rules, file: sources.file(id) },
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let (path, dialect, rules) = (&self.path, self.dialect, self.rules);
+        writeln!(out, "{path} ({dialect}): {rules} rules as written, {} normalized", self.normalized)?;
+        for (kind, notes) in [
+            (Severity::Error.name(), &self.syntax_errors),
+            (Severity::Error.name(), &self.load_errors),
+            ("not modelled", &self.unsupported),
+        ] {
+            for note in notes {
+                let line = note.line.map_or(String::new(), |line| format!("line {line}, "));
+                writeln!(out, "  {line}{kind}: {}", note.message)?;
+            }
+        }
+        for hook in &self.hooks {
+            writeln!(out, "\n{}", hook.hook)?;
+            for stage in &hook.stages {
+                let families = stage.families.join(" and ");
+                let (chain, kind, policy) = (stage.chain, stage.kind, &stage.policy);
+                writeln!(
+                    out,
+                    "  {chain}: {kind}, {families}, priority {}, at the end: {policy}",
+                    stage.priority
+                )?;
+            }
+        }
+        for chain in &self.chains.rules.chains {
+            writeln!(out, "\nchain {}", chain.name)?;
+            for rule in &chain.rules {
+                let line = self.chains.line(rule.span).map_or(String::new(), |line| line.to_string());
+                let file =
+                    self.chains.other_file(rule.span).map_or(String::new(), |file| format!(" ({file})"));
+                let steps: Vec<String> = self.chains.steps(rule).map(|step| step.text()).collect();
+                writeln!(out, "{line:>7}{file}  {}", steps.join("; ").replace("; →", " →"))?;
+            }
+        }
+        Ok(writeln!(out)?)
+    }
+}
+
+fn stage_view<'a>(rules: &'a Ruleset, stage: &Stage) -> StageView<'a> {
+    StageView {
+        chain: &rules.chain(stage.chain).name,
+        kind: match stage.kind {
+            StageKind::Filter => "filter",
+            StageKind::DstNat => "destination translation",
+            StageKind::SrcNat => "source translation",
+        },
+        families: [("IPv4", stage.v4), ("IPv6", stage.v6)]
+            .iter()
+            .filter(|(_, sees)| *sees)
+            .map(|f| f.0)
+            .collect(),
+        priority: stage.priority,
+        policy: words::verdict(stage.policy),
+        before_tracking: stage.before_tracking,
+    }
+}
+
+fn note(sources: &SourceMap, finding: &Finding) -> Note {
+    let place = finding.span.and_then(|span| Some((span, sources.file_of(span)?)));
+    Note {
+        line: place.map(|(span, file)| file.place(span.start).line),
+        text: place.map_or(String::new(), |(span, _)| sources.text(span).chars().take(400).collect()),
+        message: finding.message.clone(),
+    }
+}

@@ -1,0 +1,92 @@
+//! Tables of text with aligned columns.
+
+use std::io::{self, Write};
+
+/// The width that a table keeps to where its first columns leave room: its last column is broken into lines.
+const WIDTH: usize = 120;
+/// The narrowest that the last column gets.
+const LAST: usize = 32;
+/// Blanks between columns.
+const GAP: usize = 2;
+
+/// A table under way: a head, and rows of as many cells.
+pub(super) struct Table<const N: usize> {
+    head: [String; N],
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    /// A table with this head and no rows.
+    pub(super) fn new(head: &[&str; N]) -> Self {
+        Table { head: head.map(str::to_string), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(super) fn row(&mut self, cells: [String; N]) {
+        self.rows.push(cells);
+    }
+
+    /// Writes the table.
+    pub(super) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut widths = [0; N];
+        for row in std::iter::once(&self.head).chain(&self.rows) {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let indent: usize = widths.iter().take(N.saturating_sub(1)).map(|width| width + GAP).sum();
+        let room = WIDTH.saturating_sub(indent).max(LAST);
+        for row in std::iter::once(&self.head).chain(&self.rows) {
+            let mut line = String::new();
+            for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
+                if index + 1 < N {
+                    line.push_str(&format!("{cell:width$}{:GAP$}", ""));
+                    continue;
+                }
+                for part in wrap(cell, room) {
+                    writeln!(out, "{}", format!("{line}{part}").trim_end())?;
+                    line = " ".repeat(indent);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lines of at most `room` characters, broken at blanks; a longer word has a line of its own.
+fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(line) = lines.last_mut() else { continue };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= room {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_string());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aligns_and_breaks() {
+        let mut table = Table::new(&["A", "B"]);
+        table.row(["éé".to_string(), "x ".repeat(70)]);
+        table.row(["long cell".to_string(), String::new()]);
+        let mut out = Vec::new();
+        table.print(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "A          B");
+        assert!(lines[1].starts_with("éé         x x"));
+        assert_eq!(lines[1].chars().count(), WIDTH);
+        assert!(lines[2].starts_with("           x"));
+        assert_eq!(lines[3], "long cell");
+    }
+}

@@ -1,0 +1,405 @@
+//! Puts the site's flows to the rulesets of its firewalls.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use crate::analysis::{Query, Reach, Scope, Share};
+use crate::catalog::{Catalog, Transport};
+use crate::dialect::Dialect;
+use crate::model::{NatAddr, Ruleset, Way};
+use crate::packet::{Dim, Family, Region, Set, State, proto};
+use crate::site::{Crossing, End, Far, Flow, Leg, Party, Site, ZoneId, unicast};
+
+/// A firewall whose files were read.
+#[derive(Debug)]
+pub struct Firewall {
+    /// Its name in the site file, or the path of its file.
+    pub name: String,
+    /// The language of its files.
+    pub dialect: Dialect,
+    /// Its rules.
+    pub rules: Ruleset,
+}
+
+/// Who refuses or lets through what, and on which firewall.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Blame {
+    /// Index into [`Judge::firewalls`].
+    pub firewall: usize,
+    /// The rule or policy, and its share.
+    pub share: Share,
+}
+
+/// What becomes of one leg of a row between one address of a device and one party.
+#[derive(Clone, Debug, Default)]
+pub struct Judgement {
+    /// The ports that were asked for.
+    pub asked: Set,
+    /// Those that get through, whatever the unknowns are.
+    pub open: Set,
+    /// Those that do not.
+    pub blocked: Set,
+    /// Those where it depends.
+    pub unsure: Set,
+    /// Who blocks, the largest share first.
+    pub blockers: Vec<Blame>,
+    /// Who may block.
+    pub doubters: Vec<Blame>,
+    /// Who lets through.
+    pub openers: Vec<Blame>,
+    /// What it depends on.
+    pub depends_on: Vec<String>,
+    /// The helpers that the connections get.
+    helpers: Vec<String>,
+}
+
+impl Judgement {
+    fn all_open(asked: &Set) -> Judgement {
+        Judgement { asked: asked.clone(), open: asked.clone(), ..Judgement::default() }
+    }
+
+    /// One crossing after another: a packet has to pass both.
+    fn then(&mut self, next: Judgement) {
+        self.open = self.open.and(&next.open);
+        self.blocked = self.blocked.or(&next.blocked);
+        self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
+        self.blockers.extend(next.blockers);
+        self.doubters.extend(next.doubters);
+        // The last firewall that lets a packet through is the one next to its destination.
+        self.openers = next.openers;
+        self.depends_on.extend(next.depends_on);
+        self.helpers.extend(next.helpers);
+    }
+
+    /// One place or another: a packet has to get through from one of them.
+    fn or(&mut self, other: Judgement) {
+        self.open = self.open.or(&other.open);
+        self.blocked = self.blocked.and(&other.blocked);
+        self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
+        self.blockers.extend(other.blockers);
+        self.doubters.extend(other.doubters);
+        self.openers.extend(other.openers);
+        self.depends_on.extend(other.depends_on);
+        self.helpers.extend(other.helpers);
+    }
+
+    /// Whether nothing gets through.
+    pub fn all_blocked(&self) -> bool {
+        self.open.is_empty() && self.unsure.is_empty()
+    }
+}
+
+/// The packets of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The first packet of a connection.
+    First,
+    /// The first answer.
+    Reply,
+    /// The first packet of a connection that another one announced.
+    Announced,
+}
+
+/// The device's end of a flow: one of its addresses, or any where none was given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Near {
+    /// The family.
+    pub family: Family,
+    /// The addresses.
+    pub addresses: Set,
+    /// The zone that they are in.
+    pub zone: ZoneId,
+}
+
+/// One question to the site.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Index into the site's devices.
+    pub device: usize,
+    /// The device's end.
+    pub near: &'a Near,
+    /// Who opens the connection.
+    pub leg: Leg,
+    /// The protocol number.
+    pub protocol: u8,
+    /// Destination ports of the first packet, or ICMP types.
+    pub ports: &'a Set,
+}
+
+/// Which part of the rules a scope covers: firewall, device address, direction.
+type ScopeKey = (usize, Family, Set, bool);
+
+/// The site with the rulesets of its firewalls.
+pub struct Judge<'a> {
+    /// The site.
+    pub site: &'a Site,
+    /// The catalog.
+    pub catalog: &'a Catalog,
+    /// By index of the site's firewalls; `None` for those that are not judged.
+    pub firewalls: &'a [Option<Firewall>],
+    scopes: RefCell<FxHashMap<ScopeKey, Rc<Scope<'a>>>>,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge over the firewalls of a site.
+    pub fn new(site: &'a Site, catalog: &'a Catalog, firewalls: &'a [Option<Firewall>]) -> Self {
+        Judge { site, catalog, firewalls, scopes: RefCell::default() }
+    }
+
+    /// The device's ends: its addresses that are in a zone.
+    pub fn nears(&self, device: usize) -> Vec<Near> {
+        let addresses = &self.site.devices[device].addresses;
+        if addresses.is_empty() {
+            let any = |family| Near { family, addresses: unicast(family), zone: 0 };
+            return vec![any(Family::V4), any(Family::V6)];
+        }
+        let near = |address: &std::net::IpAddr| {
+            let (family, number) = Family::of(*address);
+            Some(Near { family, addresses: Set::one(number), zone: self.site.zone_of(*address)? })
+        };
+        addresses.iter().filter_map(near).collect()
+    }
+
+    /// The firewall of an index that a judgement names.
+    pub fn firewall(&self, index: usize) -> Option<&'a Firewall> {
+        self.firewalls.get(index)?.as_ref()
+    }
+
+    /// What becomes of a leg for one address, transport and party; `None` where no firewall that was read
+    /// stands between, or none of its files speaks of the address's family.
+    pub fn judge(&self, ask: &Ask<'_>, party: &Party, kind: Kind) -> Option<Judgement> {
+        let family = ask.near.family;
+        let mut total: Option<Judgement> = None;
+        for far in party.places.iter().filter(|far| !far.addresses(family).is_empty()) {
+            let Some(path) = self.path(ask, far, kind) else { continue };
+            let judgement = self.along(&path, ask, far, kind)?;
+            match &mut total {
+                None => total = Some(judgement),
+                Some(total) => total.or(judgement),
+            }
+        }
+        let mut total = total?;
+        total.depends_on.sort();
+        total.depends_on.dedup();
+        Some(total)
+    }
+
+    /// The firewalls that the packets cross; `None` where no path is known.
+    fn path(&self, ask: &Ask<'_>, far: &Far, kind: Kind) -> Option<Vec<Crossing>> {
+        let near = End { zone: ask.near.zone, device: Some(ask.device) };
+        let there = End { zone: far.zone, device: far.device };
+        if is_outward(ask, kind) { self.site.path(near, there) } else { self.site.path(there, near) }
+    }
+
+    /// Crossing after crossing; `None` where no firewall on the path was read, so that all gets through.
+    fn along(&self, path: &[Crossing], ask: &Ask<'_>, far: &Far, kind: Kind) -> Option<Judgement> {
+        let family = ask.near.family;
+        let mut total: Option<Judgement> = None;
+        for crossing in path {
+            let Some(firewall) = self.firewall(crossing.firewall) else { continue };
+            let speaks = match family {
+                Family::V4 => firewall.rules.v4,
+                Family::V6 => firewall.rules.v6,
+            };
+            if !speaks {
+                continue;
+            }
+            let judgement = self.crossing(ask, far, crossing, firewall, kind);
+            total.get_or_insert_with(|| Judgement::all_open(ask.ports)).then(judgement);
+        }
+        total
+    }
+
+    fn crossing(
+        &self,
+        ask: &Ask<'_>,
+        far: &Far,
+        crossing: &Crossing,
+        firewall: &Firewall,
+        kind: Kind,
+    ) -> Judgement {
+        let query = self.query(ask, far, crossing, &firewall.rules, kind);
+        let reach = self.scope(crossing.firewall, ask.near, is_outward(ask, kind)).reach(&query);
+        let blame = |shares: &[Share]| {
+            shares.iter().map(|share| Blame { firewall: crossing.firewall, share: share.clone() }).collect()
+        };
+        Judgement {
+            asked: ask.ports.clone(),
+            blockers: blame(&reach.blockers),
+            doubters: blame(&reach.doubters),
+            openers: blame(&reach.openers),
+            depends_on: reach.conds.iter().map(|cond| cond.name(&firewall.rules)).collect(),
+            helpers: reach.helpers.iter().map(|at| firewall.rules.helpers[*at as usize].clone()).collect(),
+            ..sets(reach)
+        }
+    }
+
+    /// The rules that concern packets to or from an address of a device.
+    fn scope(&self, firewall: usize, near: &Near, outward: bool) -> Rc<Scope<'a>> {
+        let key = (firewall, near.family, near.addresses.clone(), outward);
+        if let Some(scope) = self.scopes.borrow().get(&key) {
+            return scope.clone();
+        }
+        let dim = if outward { Dim::Src } else { Dim::Dst };
+        let region = Region::all(near.family).with(dim, near.addresses.clone());
+        let rules = match &self.firewalls[firewall] {
+            Some(firewall) => &firewall.rules,
+            None => empty_rules(),
+        };
+        let scope = Rc::new(Scope::new(rules, region));
+        self.scopes.borrow_mut().insert(key, scope.clone());
+        scope
+    }
+
+    fn query(&self, ask: &Ask<'_>, far: &Far, crossing: &Crossing, rules: &Ruleset, kind: Kind) -> Query {
+        let family = ask.near.family;
+        let near = ask.near.addresses.clone();
+        let there = far.addresses(family).clone();
+        let reply = kind == Kind::Reply;
+        let outward = is_outward(ask, kind);
+        let (src, dst) = if outward { (near.clone(), there) } else { (there, near.clone()) };
+        let mut region = Region::all(family)
+            .with(Dim::Src, src)
+            .with(Dim::Dst, dst)
+            .with(Dim::Proto, Set::one(ask.protocol.into()));
+        let state = match kind {
+            Kind::First => State::New,
+            Kind::Reply => State::Established,
+            Kind::Announced => State::Related,
+        };
+        region.set(Dim::State, Set::one(state as u128));
+        let along = match ask.protocol {
+            proto::ICMP | proto::ICMPV6 => {
+                region.set(Dim::IcmpType, ask.ports.clone());
+                region.set(Dim::IcmpCode, Set::one(0));
+                Dim::IcmpType
+            }
+            _ => {
+                let (theirs, along) = if reply { (Dim::Dport, Dim::Sport) } else { (Dim::Sport, Dim::Dport) };
+                region.set(theirs, Set::range(1024, 65535));
+                region.set(along, ask.ports.clone());
+                // The first answer to a SYN is a SYN with ACK.
+                region.set(Dim::TcpFlags, Set::one(if reply { 0x12 } else { 2 }));
+                along
+            }
+        };
+        for (dim, side) in [(Dim::Iif, &crossing.iif), (Dim::Oif, &crossing.oif)] {
+            if let Some(side) = side {
+                region.set(dim, side.clone());
+            }
+        }
+        let fwd_oif = crossing.oif.as_ref().and_then(Set::first);
+        let mut query = Query { region, way: crossing.way, fwd_oif, target: None, along };
+        if !outward {
+            query.target = Some(near);
+            if !reply {
+                self.translated(ask, far, rules, &mut query);
+            }
+        }
+        query
+    }
+
+    /// Where the firewall translates for the device, others know it by its public addresses.
+    fn translated(&self, ask: &Ask<'_>, far: &Far, rules: &Ruleset, query: &mut Query) {
+        let device = &self.site.devices[ask.device];
+        let family = ask.near.family;
+        let Some(number) = ask.near.addresses.single() else { return };
+        let public = device.public_addresses.iter().map(|a| Family::of(*a)).filter(|(f, _)| *f == family);
+        let public = Set::of(public.map(|(_, number)| (number, number)));
+        let outside = self.site.is_everything_else(far.zone);
+        if public.is_empty() || !outside || query.way != Way::Forward || !translates_to(rules, family, number)
+        {
+            return;
+        }
+        let own = rules.own_set(family);
+        query.way = if public.ranges().iter().all(|(lo, hi)| own.covers(&Set::range(*lo, *hi))) {
+            Way::Input
+        } else {
+            Way::Forward
+        };
+        query.region.set(Dim::Dst, public);
+    }
+
+    /// Whether replies have to be asked about: where the firewall keeps no state by itself.
+    pub fn reply(&self, ask: &Ask<'_>, party: &Party) -> Option<Judgement> {
+        let stateful =
+            |crossing: &Crossing| self.firewall(crossing.firewall).is_none_or(|f| f.rules.stateful);
+        let near = End { zone: ask.near.zone, device: Some(ask.device) };
+        let all_stateful = party.places.iter().all(|far| {
+            let path = self.site.path(End { zone: far.zone, device: far.device }, near);
+            path.is_some_and(|path| path.iter().all(stateful))
+        });
+        if all_stateful { None } else { self.judge(ask, party, Kind::Reply) }
+    }
+
+    /// The ports of media or call control that a helper opens for the calls that it watches.
+    ///
+    /// Gives the ports, and whether every kind of call that gets through has a helper.
+    pub fn helped(&self, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<(Set, bool)> {
+        let signalling: &[(&str, &[&str])] = match flow.requirement.service.as_str() {
+            "h245" => &[("q931", &["q.931", "h323"])],
+            "rtp" | "rtcp" => &[("q931", &["q.931", "h323"]), ("sip", &["sip"])],
+            _ => return None,
+        };
+        let product = self.catalog.product(&self.site.devices[flow.device].product)?;
+        let (mut some, mut every) = (false, true);
+        for (service, names) in signalling {
+            for row in product.requirements.iter().filter(|row| row.service == *service) {
+                let ports = self.site.ports_of(flow.device, product, row);
+                for transport in &row.transports {
+                    let ask = Ask { ports: &ports, protocol: number(*transport), leg: Leg::ToDevice, ..*ask };
+                    let Some(call) = self.judge(&ask, party, Kind::First) else { continue };
+                    if call.open.is_empty() {
+                        continue;
+                    }
+                    let watched = call.helpers.iter().any(|helper| {
+                        let helper = helper.to_ascii_lowercase();
+                        names.iter().any(|name| helper.contains(name))
+                    });
+                    some |= watched;
+                    every &= watched;
+                }
+            }
+        }
+        if !some {
+            return None;
+        }
+        let announced = self.judge(ask, party, Kind::Announced)?;
+        Some((announced.open, every))
+    }
+}
+
+/// Whether the packets go away from the device.
+fn is_outward(ask: &Ask<'_>, kind: Kind) -> bool {
+    (ask.leg == Leg::FromDevice) != (kind == Kind::Reply)
+}
+
+fn sets(reach: Reach) -> Judgement {
+    Judgement { open: reach.open, blocked: reach.blocked, unsure: reach.unsure, ..Judgement::default() }
+}
+
+fn empty_rules() -> &'static Ruleset {
+    static EMPTY: std::sync::OnceLock<Ruleset> = std::sync::OnceLock::new();
+    EMPTY.get_or_init(Ruleset::default)
+}
+
+fn translates_to(rules: &Ruleset, family: Family, address: u128) -> bool {
+    rules.nats.iter().filter(|nat| nat.destination).any(|nat| match nat.addr {
+        NatAddr::Pool(f, lo, hi) => f == family && (lo..=hi).contains(&address),
+        NatAddr::Prefix(f, net, len) => {
+            let (lo, hi) = family.prefix(net, len);
+            f == family && (lo..=hi).contains(&address)
+        }
+        _ => false,
+    })
+}
+
+/// The protocol number of a transport.
+pub fn number(transport: Transport) -> u8 {
+    match transport {
+        Transport::Tcp => proto::TCP,
+        Transport::Udp => proto::UDP,
+    }
+}

@@ -1,0 +1,341 @@
+//! Findings with the lines that they are about, for people at a terminal.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::io::{self, Write};
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+
+use rustc_hash::FxHashMap;
+
+use super::excerpt::{CONTEXT, Excerpt};
+use super::{FileSummary, Names, Report, clean, counted, docs};
+use crate::finding::{Finding, RequirementRef, Severity};
+use crate::source::{SourceFile, SourceMap, Span};
+
+/// Width of the text that is wrapped, in columns.
+const WIDTH: usize = 100;
+/// Other places shown of one finding.
+const MAX_RELATED: usize = 8;
+/// Rows of the catalog shown of one finding.
+const MAX_ROWS: usize = 12;
+
+/// Files named one by one in the summary.
+const MAX_FILES: usize = 4;
+
+/// How the human form looks.
+#[derive(Clone, Copy, Debug)]
+pub struct HumanOptions {
+    /// Whether to use colours.
+    pub color: bool,
+    /// At most this many findings are printed, the most severe ones.
+    pub max_findings: usize,
+}
+
+/// Writes the findings and the summary.
+pub fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
+    let printer = Printer::new(report.sources, report.names, options.color);
+    let shown = most_severe(report, options.max_findings);
+    for finding in &shown {
+        printer.finding(finding, out)?;
+    }
+    if shown.len() < report.findings.len() {
+        let more = counted(report.findings.len() - shown.len(), "more finding");
+        writeln!(out, "and {more}, none more severe; `--format concise` lists all\n")?;
+    }
+    summary(report, &printer.paint, out)
+}
+
+/// Writes findings that kept a run from its work, such as those of a broken site file.
+pub fn fatal(
+    sources: &SourceMap,
+    findings: &[Finding],
+    names: Names,
+    color: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let printer = Printer::new(sources, names, color);
+    findings.iter().try_for_each(|finding| printer.finding(finding, out))
+}
+
+/// The `max` most severe findings, in the order of the report. Among equally severe ones, the first of each
+/// code in each file come before the second ones, so that a fault that a file repeats hides no other.
+fn most_severe<'a>(report: &Report<'a>, max: usize) -> Vec<&'a Finding> {
+    let mut seen: FxHashMap<(Option<u32>, &str), usize> = FxHashMap::default();
+    let mut order: Vec<(Reverse<Severity>, usize, usize)> = Vec::new();
+    for (index, finding) in report.findings.iter().enumerate() {
+        let file = finding.span.and_then(|span| report.sources.file_of(span)).map(|file| file.base);
+        let earlier = seen.entry((file, finding.code)).or_default();
+        order.push((Reverse(finding.severity), *earlier, index));
+        *earlier += 1;
+    }
+    order.sort_unstable();
+    let mut shown: Vec<usize> = order.into_iter().take(max).map(|(_, _, index)| index).collect();
+    shown.sort_unstable();
+    shown.into_iter().map(|index| &report.findings[index]).collect()
+}
+
+/// What one call of miette's handler prints: a line of text, and labels in one file.
+#[derive(Debug)]
+struct Snippet {
+    severity: Severity,
+    message: String,
+    excerpt: Option<Excerpt>,
+    labels: Vec<LabeledSpan>,
+}
+
+impl fmt::Display for Snippet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Snippet {}
+
+impl Diagnostic for Snippet {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Info => miette::Severity::Advice,
+        })
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.excerpt.as_ref().map(|excerpt| excerpt as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+struct Printer<'a> {
+    sources: &'a SourceMap,
+    names: Names<'a>,
+    handler: GraphicalReportHandler,
+    paint: Paint,
+}
+
+impl<'a> Printer<'a> {
+    fn new(sources: &'a SourceMap, names: Names<'a>, color: bool) -> Self {
+        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_links(false)
+            .with_width(WIDTH)
+            .with_context_lines(CONTEXT);
+        Printer { sources, names, handler, paint: Paint { on: color } }
+    }
+
+    fn finding(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+        self.header(finding, out)?;
+        let main = finding.span.and_then(|span| Some((self.sources.file_of(span)?, span)));
+        let related = &finding.related[..finding.related.len().min(MAX_RELATED)];
+        let mut elsewhere: Vec<(&SourceFile, Vec<(Span, &str)>)> = Vec::new();
+        let mut here = Vec::new();
+        for label in related {
+            let Some(file) = self.sources.file_of(label.span) else { continue };
+            if main.is_some_and(|(main, _)| main.base == file.base) {
+                here.push((label.span, label.message.as_str()));
+                continue;
+            }
+            match elsewhere.iter_mut().find(|(other, _)| other.base == file.base) {
+                Some((_, labels)) => labels.push((label.span, &label.message)),
+                None => elsewhere.push((file, vec![(label.span, &label.message)])),
+            }
+        }
+        let file = main.map(|(file, span)| {
+            here.insert(0, (span, finding.label.as_str()));
+            file
+        });
+        self.snippet(finding.severity, clean(&finding.message), file, &here, out)?;
+        for (file, labels) in elsewhere {
+            let message = format!("see also `{}`", clean(&file.path.to_string_lossy()));
+            self.snippet(Severity::Info, message, Some(file), &labels, out)?;
+        }
+        if related.len() < finding.related.len() {
+            writeln!(out, "  and {}", counted(finding.related.len() - related.len(), "more place"))?;
+        }
+        self.footer(finding, out)
+    }
+
+    /// `error[PH101] blocked-mandatory-port: edge.rules:14:1`
+    fn header(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+        let word = format!("{}[{}]", finding.severity.name(), finding.code);
+        write!(out, "{} {}", self.paint.severity(finding.severity, &word), (self.names)(finding.code))?;
+        if let Some(span) = finding.span
+            && let Some(file) = self.sources.file_of(span)
+        {
+            let place = file.place(span.start);
+            write!(out, ": {}:{}:{}", clean(&file.path.to_string_lossy()), place.line, place.column)?;
+        }
+        writeln!(out)
+    }
+
+    fn snippet(
+        &self,
+        severity: Severity,
+        message: String,
+        file: Option<&SourceFile>,
+        labels: &[(Span, &str)],
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let mut snippet = Snippet { severity, message, excerpt: None, labels: Vec::new() };
+        if let Some(file) = file {
+            let spans: Vec<Span> = labels.iter().map(|(span, _)| *span).collect();
+            let (excerpt, spans) = Excerpt::new(file, &spans);
+            let labelled = spans.iter().zip(labels).enumerate().map(|(index, (span, (_, text)))| {
+                let text = Some(clean(text)).filter(|text| !text.is_empty());
+                match index {
+                    0 => LabeledSpan::new_primary_with_span(text, *span),
+                    _ => LabeledSpan::new_with_span(text, *span),
+                }
+            });
+            snippet.labels = labelled.collect();
+            snippet.excerpt = Some(excerpt);
+        }
+        let mut text = String::new();
+        self.handler.render_report(&mut text, &snippet).map_err(io::Error::other)?;
+        out.write_all(text.as_bytes())
+    }
+
+    fn footer(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+        let rows = &finding.requirements[..finding.requirements.len().min(MAX_ROWS)];
+        for row in rows {
+            self.paragraph("row", &describe(row), out)?;
+        }
+        if rows.len() < finding.requirements.len() {
+            let more = counted(finding.requirements.len() - rows.len(), "more row");
+            self.paragraph("row", &format!("and {more}"), out)?;
+        }
+        self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
+        self.paragraph("notice", &finding.notice, out)?;
+        self.paragraph("help", &finding.help, out)?;
+        let lines = &finding.mend[..finding.mend.len().min(MAX_ROWS)];
+        for line in lines {
+            writeln!(out, "          {}", self.paint.strong(&clean(line)))?;
+        }
+        if lines.len() < finding.mend.len() {
+            writeln!(out, "          … and {} more", finding.mend.len() - lines.len())?;
+        }
+        self.paragraph("docs", &docs(finding.code), out)?;
+        writeln!(out)
+    }
+
+    /// Prints `  word: text`, wrapped; nothing where there is no text. Lines that are indented stay as they
+    /// are: they are config text to copy.
+    fn paragraph(&self, word: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let indent = word.len() + 4;
+        write!(out, "  {}", self.paint.strong(&format!("{word}:")))?;
+        let mut column = indent - 1;
+        for line in text.lines() {
+            if line.starts_with(' ') {
+                write!(out, "\n{:indent$}{}", "", clean(line.trim_end()))?;
+                column = WIDTH;
+                continue;
+            }
+            for piece in line.split_whitespace() {
+                let piece = clean(piece);
+                let width = piece.chars().count();
+                if column + 1 + width > WIDTH && column >= indent {
+                    write!(out, "\n{:indent$}{piece}", "")?;
+                    column = indent + width;
+                } else {
+                    write!(out, " {piece}")?;
+                    column += 1 + width;
+                }
+            }
+        }
+        writeln!(out)
+    }
+}
+
+/// A row of the catalog in one line.
+fn describe(row: &RequirementRef) -> String {
+    let name = row.row.as_deref().unwrap_or(&row.service);
+    let mut text = format!("{} needs {name} on {}", row.device, row.transport);
+    if !row.ports.is_empty() {
+        text += &format!(" {}", ranges(&row.ports));
+    }
+    if !row.blocked.is_empty() && row.blocked != row.ports {
+        text += &format!(", blocked: {}", ranges(&row.blocked));
+    }
+    text + &format!(" ({}, table {})", row.product, row.table)
+}
+
+fn ranges(ports: &[[u16; 2]]) -> String {
+    let range = |[low, high]: &[u16; 2]| if low == high { low.to_string() } else { format!("{low}-{high}") };
+    ports.iter().map(range).collect::<Vec<_>>().join(", ")
+}
+
+/// The last lines: which way each file was judged, and the counts.
+fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<()> {
+    let summary = report.summary;
+    ways(&summary.files, out)?;
+    let counts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Info]
+        .into_iter()
+        .map(|severity| (severity, report.count(severity)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(severity, count)| paint.severity(severity, &counted(count, severity.name())))
+        .collect();
+    let found = if counts.is_empty() { "no findings".to_string() } else { counts.join(", ") };
+    let files = counted(summary.files.len(), "file");
+    write!(out, "{found}; {files} with {} read", counted(summary.rules(), "rule"))?;
+    if summary.hidden > 0 {
+        write!(out, "; {} not selected", summary.hidden)?;
+    }
+    if summary.ignored > 0 {
+        write!(out, "; {} ignored by the site file", summary.ignored)?;
+    }
+    writeln!(out)
+}
+
+/// Which way the traffic was judged: of each file, or, where that would be many lines, of all with one answer.
+fn ways(files: &[FileSummary], out: &mut impl Write) -> io::Result<()> {
+    let mut ways: Vec<(&str, Vec<&FileSummary>)> = Vec::new();
+    for file in files {
+        let Some(way) = file.way.as_deref() else { continue };
+        match ways.iter_mut().find(|(known, _)| *known == way) {
+            Some((_, files)) => files.push(file),
+            None => ways.push((way, vec![file])),
+        }
+    }
+    for (way, files) in ways {
+        if files.len() > MAX_FILES {
+            writeln!(out, "{} files: judged {}", files.len(), clean(way))?;
+            continue;
+        }
+        for file in files {
+            let path = clean(&file.path.to_string_lossy());
+            writeln!(out, "{path} ({}): judged {}", file.dialect, clean(way))?;
+        }
+    }
+    Ok(())
+}
+
+/// Colours by ANSI escapes, or none.
+struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    fn severity(&self, severity: Severity, text: &str) -> String {
+        let code = match severity {
+            Severity::Error => "1;31",
+            Severity::Warning => "1;33",
+            Severity::Info => "1;36",
+        };
+        self.with(code, text)
+    }
+
+    fn strong(&self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn with(&self, code: &str, text: &str) -> String {
+        if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+    }
+}

@@ -1,0 +1,133 @@
+//! The machine-readable form. Version 1 is stable: keys are added, never renamed or removed.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Report, docs};
+use crate::finding::{Finding, RequirementRef, Severity};
+use crate::source::{SourceMap, Span};
+
+#[derive(Serialize)]
+struct Output<'a> {
+    version: u32,
+    files: Vec<File<'a>>,
+    findings: Vec<Item<'a>>,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: String,
+    dialect: &'a str,
+    rules: usize,
+    way: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    code: &'a str,
+    name: &'a str,
+    severity: Severity,
+    message: &'a str,
+    #[serde(flatten)]
+    place: Place,
+    devices: &'a [String],
+    requirements: &'a [RequirementRef],
+    depends_on: &'a [String],
+    related: Vec<Related<'a>>,
+    notice: &'a str,
+    help: &'a str,
+    /// Config lines to add.
+    mend: &'a [String],
+    docs: String,
+}
+
+/// All null where there is no text to point at. Columns count characters from 1; the end column is the
+/// one after the last character.
+#[derive(Serialize, Default)]
+struct Place {
+    file: Option<String>,
+    line: Option<u32>,
+    column: Option<u32>,
+    end_line: Option<u32>,
+    end_column: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Related<'a> {
+    file: Option<String>,
+    line: Option<u32>,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    errors: usize,
+    warnings: usize,
+    infos: usize,
+    hidden: usize,
+    ignored: usize,
+    files: usize,
+    rules: usize,
+}
+
+/// Writes the report as one JSON object on one line.
+pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let files = report.summary.files.iter().map(|file| File {
+        path: file.path.to_string_lossy().into_owned(),
+        dialect: file.dialect,
+        rules: file.rules,
+        way: file.way.as_deref(),
+    });
+    let output = Output {
+        version: 1,
+        files: files.collect(),
+        findings: report.findings.iter().map(|finding| item(report, finding)).collect(),
+        summary: Summary {
+            errors: report.count(Severity::Error),
+            warnings: report.count(Severity::Warning),
+            infos: report.count(Severity::Info),
+            hidden: report.summary.hidden,
+            ignored: report.summary.ignored,
+            files: report.summary.files.len(),
+            rules: report.summary.rules(),
+        },
+    };
+    serde_json::to_writer(&mut *out, &output)?;
+    writeln!(out)
+}
+
+fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
+    let related = finding.related.iter().map(|label| {
+        let Place { file, line, .. } = place(report.sources, label.span);
+        Related { file, line, message: &label.message }
+    });
+    Item {
+        code: finding.code,
+        name: (report.names)(finding.code),
+        severity: finding.severity,
+        message: &finding.message,
+        place: finding.span.map(|span| place(report.sources, span)).unwrap_or_default(),
+        devices: &finding.devices,
+        requirements: &finding.requirements,
+        depends_on: &finding.depends_on,
+        related: related.collect(),
+        notice: &finding.notice,
+        help: &finding.help,
+        mend: &finding.mend,
+        docs: docs(finding.code),
+    }
+}
+
+fn place(sources: &SourceMap, span: Span) -> Place {
+    let Some(file) = sources.file_of(span) else { return Place::default() };
+    let (start, end) = (file.place(span.start), file.place(span.end));
+    Place {
+        file: Some(file.path.to_string_lossy().into_owned()),
+        line: Some(start.line),
+        column: Some(start.column),
+        end_line: Some(end.line),
+        end_column: Some(end.column),
+    }
+}

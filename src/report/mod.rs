@@ -1,0 +1,132 @@
+//! Findings for people and for programs.
+//!
+//! A report knows no lint: the name of a code comes from a [`Names`] function that the caller gives.
+
+mod concise;
+mod excerpt;
+mod human;
+mod json;
+
+use std::cmp::Reverse;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use human::{HumanOptions, fatal};
+
+use crate::finding::{Finding, Severity};
+use crate::source::{SourceMap, Span};
+
+/// The name of a code, such as `blocked-mandatory-port` for `PH101`.
+pub type Names<'a> = &'a dyn Fn(&str) -> &'static str;
+
+/// One file that was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileSummary {
+    /// The path as it is shown to the user.
+    pub path: PathBuf,
+    /// The name of its dialect.
+    pub dialect: &'static str,
+    /// Rules as written.
+    pub rules: usize,
+    /// Which way its traffic was judged, such as `forwarded traffic`; `None` where none was.
+    pub way: Option<String>,
+}
+
+/// What a run did, besides its findings.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RunSummary {
+    /// The files that were read, in the order in which they were read.
+    pub files: Vec<FileSummary>,
+    /// Findings left out because `--select`, `--ignore` or the site file's `[check]` say so.
+    pub hidden: usize,
+    /// Findings left out by an entry `[[check.ignore]]` of the site file.
+    pub ignored: usize,
+}
+
+impl RunSummary {
+    /// Rules as written, of all files.
+    pub fn rules(&self) -> usize {
+        self.files.iter().map(|file| file.rules).sum()
+    }
+}
+
+/// All that a report says.
+pub struct Report<'a> {
+    /// Where the spans lead.
+    pub sources: &'a SourceMap,
+    /// The findings, in the order of [`sort`].
+    pub findings: &'a [Finding],
+    /// What the run did.
+    pub summary: &'a RunSummary,
+    /// The names of the codes.
+    pub names: Names<'a>,
+}
+
+/// The forms of a report.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Format {
+    /// Each finding with the lines that it is about
+    #[default]
+    Human,
+    /// One line for each finding
+    Concise,
+    /// One JSON object, version 1
+    Json,
+}
+
+impl Report<'_> {
+    /// Writes the report; `options` matter to the human form alone.
+    pub fn write(&self, format: Format, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
+        match format {
+            Format::Human => human::write(self, options, out),
+            Format::Concise => concise::write(self, out),
+            Format::Json => json::write(self, out),
+        }
+    }
+
+    /// How many findings are of this severity.
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+/// Puts findings in the order of reports: path, place, code; those without a place come last.
+pub fn sort(findings: &mut [Finding], sources: &SourceMap) {
+    let path = |span: Span| sources.file_of(span).map(|file| file.path.as_path());
+    findings.sort_by_cached_key(|finding| {
+        let place: Option<(&Path, Span)> = finding.span.and_then(|span| Some((path(span)?, span)));
+        (place.is_none(), place, finding.code, Reverse(finding.severity), finding.message.clone())
+    });
+}
+
+/// How a user asks for the page of a code.
+fn docs(code: &str) -> String {
+    format!("pinhole rule {code}")
+}
+
+/// Text from a config made fit for a terminal, byte for byte: control characters, which could move the
+/// cursor or colour the rest, become `?`, and those that turn the direction of writing become `�`.
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => out.push(c),
+            '\u{80}'..='\u{9f}' => out.push_str("??"),
+            c if c.is_control() => out.push('?'),
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.push('\u{fffd}')
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// `1 rule`, `2 rules`.
+fn counted(count: usize, one: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{s}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! What is doubtful in a site file that can be read: PH602 and on.
+
+use std::collections::BTreeSet;
+
+use super::{Date, Device, MovedRow, PeerPlace, Site};
+use crate::catalog::{Catalog, Product, Requirement};
+use crate::codes::nearest;
+use crate::finding::{Finding, Severity};
+
+/// Holds a site against the catalog and the calendar.
+pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let products: Vec<Option<&Product>> =
+        site.devices.iter().map(|device| catalog.product(&device.product)).collect();
+    for (device, product) in site.devices.iter().zip(&products) {
+        match product {
+            None => findings.push(unknown_product(device, catalog)),
+            Some(product) => {
+                findings.extend(unknown_mode(device, product));
+                findings.extend(device.moved.iter().filter_map(|moved| moved_row(moved, product)));
+            }
+        }
+    }
+    let known: Vec<&Product> = products.iter().flatten().copied().collect();
+    for peer in &site.peers {
+        if catalog.role(&peer.role).is_none() {
+            let help = match catalog.nearest_role(&peer.role) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => "`pinhole catalog show PRODUCT` prints the role of each row's peer.".to_string(),
+            };
+            let message = format!("no row of the catalog has a peer with the role `{}`", peer.role);
+            findings.push(
+                Finding::new("PH603", Severity::Error, peer.span, message).label("no such role").help(help),
+            );
+        } else if known.len() == products.len() && !needed(&catalog.implied_roles(&peer.role), &known) {
+            let message = format!("no device needs a peer with the role `{}`", peer.role);
+            let help = "Correct the role, add the device that needs it, or remove the peer.";
+            findings.push(
+                Finding::new("PH608", Severity::Warning, peer.span, message)
+                    .label("fills nothing")
+                    .help(help),
+            );
+        }
+    }
+    findings.extend(outside_zones(site));
+    findings.extend(expired(site, today));
+    findings
+}
+
+fn unknown_product(device: &Device, catalog: &Catalog) -> Finding {
+    let message = format!("the catalog has no product `{}`", device.product);
+    let finding = Finding::new("PH602", Severity::Error, device.product_span, message)
+        .label(format!("nothing is checked for {}", device.name));
+    finding.help(match catalog.nearest_product(&device.product) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => "`pinhole catalog list` prints all products.".to_string(),
+    })
+}
+
+fn unknown_mode(device: &Device, product: &Product) -> Option<Finding> {
+    let mode = device.security_mode.as_deref().filter(|mode| product.mode(mode).is_none())?;
+    let modes: BTreeSet<&str> = product.modes.iter().map(|mode| mode.name.as_str()).collect();
+    let help = match (nearest(mode, modes.iter().copied()), modes.is_empty()) {
+        (Some(near), _) => format!("Did you mean `{near}`?"),
+        (None, true) => format!("{} has no security modes: remove the key.", product.title),
+        (None, false) => format!(
+            "{} has these: {}.",
+            product.title,
+            modes.iter().map(|mode| format!("`{mode}`")).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    let message = format!("`{}` has no security mode `{mode}`", product.name);
+    let finding = Finding::new("PH604", Severity::Error, device.mode_span, message);
+    Some(finding.label("all services are taken to be on").help(help))
+}
+
+/// PH605 where the row cannot be told, PH606 where it cannot be moved so.
+fn moved_row(moved: &MovedRow, product: &Product) -> Option<Finding> {
+    let unknown = |message: String, label: &str, help: String| {
+        Some(Finding::new("PH605", Severity::Error, moved.span, message).label(label).help(help))
+    };
+    let fixed = |message: String, label: String| {
+        let help =
+            "See whether the device is really on these ports; if it is, accept this with `[[check.ignore]]`.";
+        Some(Finding::new("PH606", Severity::Warning, moved.span, message).label(label).help(help))
+    };
+    match product.rows_named(&moved.row).as_slice() {
+        [] => {
+            let words =
+                product.requirements.iter().flat_map(|row| [row.row.as_deref(), Some(row.service.as_str())]);
+            let help = match nearest(&moved.row, words.flatten()) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => format!("`pinhole catalog show {}` prints the rows.", product.name),
+            };
+            let message = format!("`{}` has no row or service `{}`", product.name, moved.row);
+            unknown(message, "moves nothing", help)
+        }
+        [row] if !row.configurable => fixed(
+            format!("the port guide does not call `{}` of `{}` configurable", moved.row, product.name),
+            format!("printed as {}", row.ports_text()),
+        ),
+        [row] if !allowed(row, moved) => {
+            let ranges: Vec<String> = row.allowed.iter().map(|(low, high)| format!("{low}-{high}")).collect();
+            fixed(
+                format!("the port guide does not allow `{}` of `{}` on these ports", moved.row, product.name),
+                format!("configurable within {}", ranges.join(", ")),
+            )
+        }
+        [_] => None,
+        several => {
+            let rows: Vec<String> =
+                several.iter().filter_map(|row| row.row.as_ref()).map(|row| format!("`{row}`")).collect();
+            let message = format!("`{}` of `{}` is a service of several rows", moved.row, product.name);
+            unknown(message, "which of them?", format!("Name the row: {}.", rows.join(", ")))
+        }
+    }
+}
+
+fn allowed(row: &Requirement, moved: &MovedRow) -> bool {
+    let within = |[low, high]: &[u16; 2]| row.allowed.iter().any(|range| range.0 <= *low && *high <= range.1);
+    row.allowed.is_empty() || moved.ports.iter().all(within)
+}
+
+/// Whether a row of one of the products asks for one of the roles.
+fn needed(roles: &[&str], products: &[&Product]) -> bool {
+    let mut peers =
+        products.iter().flat_map(|product| &product.requirements).filter_map(|row| row.peer.as_deref());
+    peers.any(|peer| roles.contains(&peer))
+}
+
+fn outside_zones(site: &Site) -> Vec<Finding> {
+    if site.zones.is_empty() {
+        return Vec::new();
+    }
+    let devices = site.devices.iter().map(|device| (&device.addresses, device.name.clone(), device.span));
+    let peers = site.peers.iter().filter_map(|peer| match &peer.place {
+        PeerPlace::Addresses(addresses) => Some((addresses, format!("the {} peer", peer.role), peer.span)),
+        PeerPlace::Zone(_) => None,
+    });
+    let mut findings = Vec::new();
+    for (addresses, name, span) in devices.chain(peers) {
+        for address in addresses.iter().filter(|address| site.zone_of(**address).is_none()) {
+            let message = format!("`{address}` of {name} is in no zone");
+            let help = "Correct the address, add its network to a zone, or add a zone without networks, which is \
+                        everything else.";
+            let finding = Finding::new("PH607", Severity::Warning, span, message);
+            findings.push(finding.label("nothing is judged for this address").help(help));
+        }
+    }
+    findings
+}
+
+fn expired(site: &Site, today: Date) -> Vec<Finding> {
+    let over = site.settings.accepted.iter().filter(|entry| entry.expired(today));
+    let finding = over.filter_map(|entry| {
+        let message = format!("this accepted finding expired after {}", entry.expires?);
+        let help = "Look at what it hid: mend the cause and remove the entry, or give it a new last day.";
+        let finding = Finding::new("PH609", Severity::Warning, Some(entry.span), message);
+        Some(finding.label(format!("accepted because: {}", entry.reason)).help(help))
+    });
+    finding.collect()
+}

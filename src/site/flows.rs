@@ -1,0 +1,285 @@
+//! Who must reach whom, on what: the flows that the catalog asks for at this site.
+
+use std::net::IpAddr;
+
+use super::{Device, PeerPlace, Site, ZoneId, unicast};
+use crate::catalog::{Catalog, Initiator, Listener, Parity, Product, Requirement, Transport, Zone as Side};
+use crate::packet::{Family, Set};
+
+/// Roles that say nothing of how a system is set up.
+const ENDPOINTS: [&str; 4] = ["h323-entity", "sip-entity", "media-entity", "desktop-client"];
+
+/// Which end opens the connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Leg {
+    /// The peer, towards the device.
+    ToDevice,
+    /// The device, towards the peer.
+    FromDevice,
+}
+
+/// One end of a flow that is not the device: a host or everybody in a zone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Far {
+    /// The zone it is in.
+    pub zone: ZoneId,
+    /// The device, where it is one of ours.
+    pub device: Option<usize>,
+    /// Its address, or all of the zone's.
+    pub v4: Set,
+    /// Likewise for IPv6.
+    pub v6: Set,
+}
+
+impl Far {
+    /// Its addresses of a family.
+    pub fn addresses(&self, family: Family) -> &Set {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+}
+
+/// Somebody who has to get through: by one of several places, where it is not said which.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Party {
+    /// For people: `gatekeeper ecs-1`, `h323-entity in zone internet`, `anybody outside zone video`.
+    pub name: String,
+    /// The places; it is enough that one of them gets through.
+    pub places: Vec<Far>,
+}
+
+/// What one leg of a row needs.
+#[derive(Clone, Debug)]
+pub struct Flow<'a> {
+    /// Index into [`Site::devices`].
+    pub device: usize,
+    /// The row.
+    pub requirement: &'a Requirement,
+    /// Who opens the connection.
+    pub leg: Leg,
+    /// The transports; with `either_transport` it is enough that one of them gets through.
+    pub transports: Vec<Transport>,
+    /// The guide does not say which transport it is.
+    pub either_transport: bool,
+    /// The destination ports.
+    pub ports: Set,
+    /// It is enough that one of the ports gets through.
+    pub any_port: bool,
+    /// Everybody who has to get through.
+    pub parties: Vec<Party>,
+    /// The row is needed only on a condition, and the site has nobody who fills its role.
+    pub doubtful: bool,
+}
+
+impl Site {
+    /// The flows of a device, in the order of its rows.
+    pub fn flows<'a>(&self, catalog: &'a Catalog, device: usize) -> Vec<Flow<'a>> {
+        let Some(product) = catalog.product(&self.devices[device].product) else { return Vec::new() };
+        product
+            .requirements
+            .iter()
+            .filter(|row| self.is_judged(device, product, row))
+            .flat_map(|row| self.legs(catalog, device, product, row))
+            .filter(|flow| !flow.parties.is_empty() && !flow.ports.is_empty())
+            .collect()
+    }
+
+    /// Rows that no rule of a firewall can satisfy or break are left out: those within a chassis, those of
+    /// two other machines, multicast, what the device's security mode turns off, and what is not used yet.
+    fn is_judged(&self, device: usize, product: &Product, row: &Requirement) -> bool {
+        let off = row.listener == Listener::Device
+            && self.mode_of(device, product).is_some_and(|mode| mode.is_on(&row.service) == Some(false));
+        !(row.internal_only || row.future_use || row.host.is_some() || row.multicast.is_some() || off)
+    }
+
+    /// The security mode that a device is in, where it is said and known.
+    pub fn mode_of<'a>(
+        &self,
+        device: usize,
+        product: &'a Product,
+    ) -> Option<&'a crate::catalog::SecurityMode> {
+        product.mode(self.devices[device].security_mode.as_deref()?)
+    }
+
+    fn legs<'a>(
+        &self,
+        catalog: &'a Catalog,
+        device: usize,
+        product: &Product,
+        row: &'a Requirement,
+    ) -> Vec<Flow<'a>> {
+        let (parties, known) = self.parties(catalog, device, row);
+        // Whoever fills a component's role is there because the component is used; endpoints are there anyway.
+        let telling = known && !ENDPOINTS.contains(&row.peer.as_deref().unwrap_or(""));
+        let doubtful = row.condition.is_some() && !telling;
+        let ports = self.ports_of(device, product, row);
+        let inbound = Set::of(row.inbound.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
+        let both = [Transport::Tcp, Transport::Udp];
+        let flow = |leg, ports: Set, any_port, parties: Vec<Party>| Flow {
+            device,
+            requirement: row,
+            leg,
+            transports: if row.transports.is_empty() { both.to_vec() } else { row.transports.clone() },
+            either_transport: row.transports.is_empty(),
+            ports,
+            any_port,
+            parties,
+            doubtful,
+        };
+        match (row.initiator, row.listener) {
+            (Initiator::Peer, Listener::Device) => vec![flow(Leg::ToDevice, ports, false, parties)],
+            (Initiator::Device, Listener::Peer) => vec![
+                flow(Leg::FromDevice, ports.minus(&inbound), false, parties.clone()),
+                flow(Leg::ToDevice, inbound, false, parties),
+            ],
+            (Initiator::Either, Listener::Device) => {
+                let mut flows = vec![flow(Leg::ToDevice, ports.clone(), false, parties.clone())];
+                for party in parties {
+                    let (there, any) = self.ports_there(catalog, row, &ports, &party);
+                    flows.push(flow(Leg::FromDevice, there, any, vec![party]));
+                }
+                flows
+            }
+            // The port at the far end is not told: it is enough that one of the usual ones gets through.
+            (Initiator::Device, Listener::Device) => vec![flow(Leg::FromDevice, high_ports(), true, parties)],
+            // Nothing says to which port of whom.
+            (Initiator::Peer | Initiator::Either, Listener::Peer) | (_, Listener::Unknown) => Vec::new(),
+        }
+    }
+
+    /// The ports of a row at this device: the site may have moved them.
+    pub fn ports_of(&self, device: usize, product: &Product, row: &Requirement) -> Set {
+        let moved = self.devices[device].moved.iter().find(|moved| {
+            product.rows_named(&moved.row).iter().any(|named| std::ptr::eq(*named, row) || **named == *row)
+        });
+        let ports = match moved {
+            Some(moved) => Set::of(moved.ports.iter().map(|[lo, hi]| (u128::from(*lo), u128::from(*hi)))),
+            None => Set::of(row.ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi)))),
+        };
+        match row.parity {
+            None => ports,
+            Some(parity) => {
+                let wanted = u32::from(parity == Parity::Odd);
+                ports.and(&Set::where_(0xffff, |port| port % 2 == wanted))
+            }
+        }
+    }
+
+    /// To which ports of a peer the device goes for a service that both ends offer.
+    fn ports_there(&self, catalog: &Catalog, row: &Requirement, here: &Set, party: &Party) -> (Set, bool) {
+        let peer = party.places.iter().find_map(|far| far.device);
+        if let Some(peer) = peer
+            && let Some(product) = catalog.product(&self.devices[peer].product)
+        {
+            let offered = product.requirements.iter().filter(|other| {
+                other.service == row.service && other.listener == Listener::Device && !other.ports.is_empty()
+            });
+            let ports = offered.fold(Set::empty(), |set, other| set.or(&self.ports_of(peer, product, other)));
+            if !ports.is_empty() {
+                return (ports, true);
+            }
+        }
+        match here.single() {
+            Some(port) if port < 1024 || matches!(port, 1719 | 1720 | 5060) => (here.clone(), false),
+            _ => (high_ports(), true),
+        }
+    }
+
+    /// Everybody who fills the role of a row's peer; where nobody does, anybody outside the device's zone.
+    /// Also whether the site knows somebody who fills it.
+    fn parties(&self, catalog: &Catalog, device: usize, row: &Requirement) -> (Vec<Party>, bool) {
+        let mut parties = Vec::new();
+        if let Some(role) = row.peer.as_deref() {
+            for (at, other) in self.devices.iter().enumerate() {
+                let fills = catalog.product(&other.product).is_some_and(|product| product.fills(role));
+                if at != device && fills {
+                    parties.extend(
+                        other
+                            .addresses
+                            .iter()
+                            .filter_map(|address| self.party(other.name.clone(), *address, Some(at))),
+                    );
+                }
+            }
+            for peer in &self.peers {
+                if !catalog.implied_roles(&peer.role).contains(&role) {
+                    continue;
+                }
+                match &peer.place {
+                    PeerPlace::Addresses(addresses) => parties.extend(
+                        addresses.iter().filter_map(|a| self.party(format!("{} {a}", peer.role), *a, None)),
+                    ),
+                    PeerPlace::Zone(zone) => parties.push(Party {
+                        name: format!("{} in zone {}", peer.role, self.zones[*zone].name),
+                        places: vec![self.whole(*zone)],
+                    }),
+                }
+            }
+        }
+        let side = |party: &Party| party.places.iter().all(|far| self.is_on_side(row.zone, far.zone));
+        parties.retain(side);
+        if parties.is_empty() {
+            (self.anybody(device, row.zone).into_iter().collect(), false)
+        } else {
+            (parties, true)
+        }
+    }
+
+    /// Whether a zone is on the side of the network that a row speaks of.
+    fn is_on_side(&self, side: Option<Side>, zone: ZoneId) -> bool {
+        match side {
+            None => true,
+            Some(Side::Internet) => self.is_everything_else(zone),
+            Some(Side::Internal) => self.single.is_some() || !self.is_everything_else(zone),
+        }
+    }
+
+    fn party(&self, name: String, address: IpAddr, device: Option<usize>) -> Option<Party> {
+        let (family, number) = Family::of(address);
+        let (mut v4, mut v6) = (Set::empty(), Set::empty());
+        match family {
+            Family::V4 => v4 = Set::one(number),
+            Family::V6 => v6 = Set::one(number),
+        }
+        Some(Party { name, places: vec![Far { zone: self.zone_of(address)?, device, v4, v6 }] })
+    }
+
+    fn whole(&self, zone: ZoneId) -> Far {
+        let addresses = |family| self.addresses_of(zone, family);
+        Far { zone, device: None, v4: addresses(Family::V4), v6: addresses(Family::V6) }
+    }
+
+    /// Anybody outside the device's own zone.
+    pub fn anybody(&self, device: usize, side: Option<Side>) -> Option<Party> {
+        if self.single.is_some() {
+            // Nobody else has the device's own addresses, and what it sends to itself crosses no firewall.
+            let own = &self.devices[device].addresses;
+            let others = |family: Family| {
+                let own = own.iter().map(|address| Family::of(*address)).filter(|(f, _)| *f == family);
+                unicast(family).minus(&Set::of(own.map(|(_, number)| (number, number))))
+            };
+            let far = Far { zone: 0, device: None, v4: others(Family::V4), v6: others(Family::V6) };
+            return Some(Party { name: "anybody".to_string(), places: vec![far] });
+        }
+        let own = self.zone_of_device(&self.devices[device])?;
+        let others = (0..self.zones.len()).filter(|zone| *zone != own && self.is_on_side(side, *zone));
+        let places: Vec<Far> = others.map(|zone| self.whole(zone)).collect();
+        let name = format!("anybody outside zone {}", self.zones[own].name);
+        (!places.is_empty()).then_some(Party { name, places })
+    }
+
+    /// The zone of a device: that of its first address.
+    pub fn zone_of_device(&self, device: &Device) -> Option<ZoneId> {
+        if self.single.is_some() {
+            return Some(0);
+        }
+        self.zone_of(*device.addresses.first()?)
+    }
+}
+
+/// Ports that a far end may have chosen.
+fn high_ports() -> Set {
+    Set::range(1024, 65535)
+}

@@ -1,0 +1,241 @@
+//! The site: zones, the firewalls between them, and the devices that stand in them.
+//!
+//! It comes from `pinhole.toml` ([`load`]) or, where there is none, from the command line ([`Site::of_products`]).
+
+mod date;
+mod doubts;
+mod flows;
+mod parse;
+mod paths;
+mod reader;
+mod settings;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+pub use date::Date;
+pub use doubts::doubts;
+pub use flows::{Far, Flow, Leg, Party};
+pub use parse::load;
+pub use paths::{Crossing, End, unicast};
+pub use settings::{Ignore, Settings};
+pub use value::parse_prefix;
+
+use crate::model::Way;
+use crate::source::Span;
+
+/// The name of the site file.
+pub const FILE_NAME: &str = "pinhole.toml";
+
+/// A network: an address and the number of its leading bits that count.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Prefix {
+    /// The address; bits after `length` may be set where it is also an interface's own address.
+    pub address: IpAddr,
+    /// 0-32 for IPv4, 0-128 for IPv6.
+    pub length: u8,
+}
+
+impl Prefix {
+    /// Whether an address is in the network.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0);
+                net.to_bits() & mask == ip.to_bits() & mask
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
+                net.to_bits() & mask == ip.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.length)
+    }
+}
+
+/// A part of the network; which one an address is in, the longest prefix decides.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Zone {
+    /// Unique among zones.
+    pub name: String,
+    /// Its networks; a zone without any is everything that is in no other zone.
+    pub networks: Vec<Prefix>,
+    /// The name in the site file.
+    pub span: Option<Span>,
+}
+
+/// Index into [`Site::zones`].
+pub type ZoneId = usize;
+
+/// A firewall.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Firewall {
+    /// Unique among firewalls.
+    pub name: String,
+    /// Its config files, paths as they can be opened.
+    pub configs: Vec<PathBuf>,
+    /// The zone behind each interface.
+    pub interfaces: BTreeMap<String, ZoneId>,
+    /// The firewall's own addresses, by interface.
+    pub addresses: BTreeMap<String, Vec<Prefix>>,
+    /// pf interface groups: the interfaces of each.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Index of the device that the firewall runs on, where it protects that device alone; such a
+    /// firewall has no interfaces into zones.
+    pub host: Option<usize>,
+    /// The name in the site file.
+    pub span: Option<Span>,
+}
+
+/// A product at work.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Device {
+    /// Unique among devices.
+    pub name: String,
+    /// The product's name in the catalog.
+    pub product: String,
+    /// Where the site file names the product.
+    pub product_span: Option<Span>,
+    /// Its addresses; none only where the command line gives a product without address.
+    pub addresses: Vec<IpAddr>,
+    /// How others see it, where a firewall translates.
+    pub public_addresses: Vec<IpAddr>,
+    /// The security mode it runs in, in lower case.
+    pub security_mode: Option<String>,
+    /// Where the site file names the mode.
+    pub mode_span: Option<Span>,
+    /// Rows of its catalog that are on other ports here.
+    pub moved: Vec<MovedRow>,
+    /// Concurrent connections that are licensed.
+    pub connections: Option<u32>,
+    /// The name in the site file.
+    pub span: Option<Span>,
+}
+
+/// A row of the catalog that is on other ports than the catalog says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MovedRow {
+    /// The row's name, or its service where no other row shares that.
+    pub row: String,
+    /// The ports it is on.
+    pub ports: Vec<[u16; 2]>,
+    /// Where the site file says so.
+    pub span: Option<Span>,
+}
+
+/// Who fills a role that no device fills.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// The role's name in the catalog.
+    pub role: String,
+    /// Where it is.
+    pub place: PeerPlace,
+    /// The role in the site file.
+    pub span: Option<Span>,
+}
+
+/// Where a peer is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PeerPlace {
+    /// At each of these addresses.
+    Addresses(Vec<IpAddr>),
+    /// Anywhere in a zone.
+    Zone(ZoneId),
+}
+
+/// Everything about one site.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Site {
+    /// The site file; `None` where the site comes from the command line.
+    pub path: Option<PathBuf>,
+    /// Zones.
+    pub zones: Vec<Zone>,
+    /// Firewalls.
+    pub firewalls: Vec<Firewall>,
+    /// Devices.
+    pub devices: Vec<Device>,
+    /// Peers.
+    pub peers: Vec<Peer>,
+    /// Folders with more products for the catalog.
+    pub catalogs: Vec<PathBuf>,
+    /// How to check.
+    pub settings: Settings,
+    /// Without a site file: the one way that all traffic takes through the one firewall.
+    pub single: Option<Way>,
+}
+
+impl Site {
+    /// The site of the command line: one device for each `NAME[@ADDRESS]`, all in one security mode.
+    pub fn of_products(products: &[(String, Option<IpAddr>)], mode: Option<&str>) -> Site {
+        let devices = products.iter().map(|(product, address)| Device {
+            name: address.map_or(product.clone(), |address| format!("{product}@{address}")),
+            product: product.clone(),
+            product_span: None,
+            addresses: address.iter().copied().collect(),
+            public_addresses: Vec::new(),
+            security_mode: mode.map(str::to_ascii_lowercase),
+            mode_span: None,
+            moved: Vec::new(),
+            connections: None,
+            span: None,
+        });
+        let everywhere = Zone { name: "everywhere".to_string(), networks: Vec::new(), span: None };
+        Site {
+            zones: vec![everywhere],
+            devices: devices.collect(),
+            single: Some(Way::Forward),
+            ..Site::default()
+        }
+    }
+
+    /// The zone that an address is in: the one with the longest prefix that holds it, else the one that is
+    /// everything else; `None` where there is neither.
+    pub fn zone_of(&self, address: IpAddr) -> Option<ZoneId> {
+        let longest = self
+            .zones
+            .iter()
+            .enumerate()
+            .flat_map(|(id, zone)| zone.networks.iter().map(move |network| (id, network)))
+            .filter(|(_, network)| network.contains(address))
+            .max_by_key(|(_, network)| network.length);
+        match longest {
+            Some((id, _)) => Some(id),
+            None => self.zones.iter().position(|zone| zone.networks.is_empty()),
+        }
+    }
+
+    /// The firewall that a config file belongs to.
+    pub fn firewall_of(&self, config: &Path) -> Option<usize> {
+        let config = config.canonicalize().ok()?;
+        let is_it = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path == config);
+        self.firewalls.iter().position(|firewall| firewall.configs.iter().any(is_it))
+    }
+}
+
+/// The site file that applies to a config file or a folder: the nearest one in its folder or above.
+pub fn find(start: &Path) -> Option<PathBuf> {
+    let folder = if start.is_dir() { start } else { start.parent()? };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let plain = folder.join(FILE_NAME);
+    if plain.is_file() {
+        return Some(if folder == Path::new(".") { PathBuf::from(FILE_NAME) } else { plain });
+    }
+    let absolute = folder.canonicalize().ok()?;
+    let found =
+        absolute.ancestors().skip(1).map(|above| above.join(FILE_NAME)).find(|path| path.is_file())?;
+    // Shown as short as a user would write it, where it is below the current folder.
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    let below = here.and_then(|here| found.strip_prefix(here).ok().map(Path::to_path_buf));
+    Some(below.unwrap_or(found))
+}
+
+#[cfg(test)]
+mod tests;

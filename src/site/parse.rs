@@ -1,0 +1,326 @@
+//! From the text of `pinhole.toml` to a [`Site`]. A mistake stops the run, so that nothing is judged by
+//! half a site; all mistakes are told at once.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, Error};
+
+use super::reader::{At, Placed, Problems, Table, list, texts};
+use super::settings;
+use super::value::{address, interface_address, network, ports};
+use super::{Device, Firewall, MovedRow, Peer, PeerPlace, Prefix, Site, Zone, ZoneId};
+use crate::codes::{Codes, nearest};
+use crate::finding::Finding;
+use crate::source::{SourceId, SourceMap};
+
+/// At most this many errors of TOML itself are told: the first ones cause the others.
+const MAX_SYNTAX_ERRORS: usize = 5;
+
+/// Reads a site file that is in the source map already. The error is what is wrong with it (PH601).
+pub fn load(sources: &SourceMap, id: SourceId, codes: &Codes) -> Result<Site, Vec<Finding>> {
+    let file = sources.file(id);
+    let mut problems = Problems::new(file.base);
+    if let Some(damage) = file.damage.first() {
+        let at = (damage.start - file.base) as usize..(damage.end - file.base) as usize;
+        let help = "Save the file as UTF-8 text.";
+        problems.add(&at, "the site file is no UTF-8 text", "bytes that are no text", help);
+        return Err(problems.into_findings());
+    }
+    let (root, errors) = DeTable::parse_recoverable(&file.text);
+    if !errors.is_empty() {
+        errors
+            .iter()
+            .take(MAX_SYNTAX_ERRORS)
+            .for_each(|error| syntax_error(error, file.text.len(), &mut problems));
+        return Err(problems.into_findings());
+    }
+    let site = read(root.get_ref(), &file.path, codes, &mut problems);
+    let findings = problems.into_findings();
+    if findings.is_empty() { Ok(site) } else { Err(findings) }
+}
+
+fn syntax_error(error: &Error, len: usize, problems: &mut Problems) {
+    let at = error.span().unwrap_or(len..len);
+    let message = format!("the site file is no TOML: {}", error.message().replace('\n', ", "));
+    problems.add(&at, message, "here", "The TOML language is described at https://toml.io.");
+}
+
+const TOP: &[&str] = &["catalog", "check", "zone", "firewall", "device", "peer"];
+
+fn read(root: &DeTable, path: &Path, codes: &Codes, problems: &mut Problems) -> Site {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let root = Table::new(root, 0..0, "the site file", TOP, problems);
+    let mut site = Site { path: Some(path.to_path_buf()), ..Site::default() };
+    site.catalogs = root.texts("catalog", problems).into_iter().map(|dir| folder.join(dir.value)).collect();
+    if let Some((table, at)) = root.table("check", problems) {
+        site.settings = settings::read(table, at, folder, codes, problems);
+    }
+    for (table, at) in root.tables("zone", problems) {
+        let zone = zone(table, at, &site.zones, problems);
+        site.zones.extend(zone);
+    }
+    for (table, at) in root.tables("device", problems) {
+        let device = device(table, at, &site.devices, problems);
+        site.devices.extend(device);
+    }
+    for (table, at) in root.tables("firewall", problems) {
+        let firewall = firewall(table, at, &site, folder, problems);
+        site.firewalls.extend(firewall);
+    }
+    for (table, at) in root.tables("peer", problems) {
+        let peer = peer(table, at, &site.zones, problems);
+        site.peers.extend(peer);
+    }
+    site
+}
+
+/// The name of an entry, which no earlier entry may have.
+fn name<'a>(
+    table: &Table,
+    mut earlier: impl Iterator<Item = (&'a str, Option<crate::source::Span>)>,
+    problems: &mut Problems,
+) -> Option<Placed<String>> {
+    let name = table.required("name", problems)?;
+    if let Some((_, span)) = earlier.find(|(other, _)| *other == name.value) {
+        let message = format!("the name `{}` is given twice", name.value);
+        problems.add(
+            &name.at,
+            message,
+            "the second one",
+            format!("Give each {} a name of its own.", table.what),
+        );
+        problems.see_also(span, "the first one");
+    }
+    Some(name)
+}
+
+fn zone(table: &DeTable, at: At, zones: &[Zone], problems: &mut Problems) -> Option<Zone> {
+    let table = Table::new(table, at, "[[zone]]", &["name", "networks"], problems);
+    let name = name(&table, zones.iter().map(|zone| (zone.name.as_str(), zone.span)), problems);
+    let given = table.texts("networks", problems);
+    let mut networks = Vec::new();
+    for text in &given {
+        let Some(network) = network(text, problems) else { continue };
+        if let Some(other) = zones.iter().find(|zone| zone.networks.contains(&network)) {
+            let message = format!("the network `{network}` is in two zones");
+            let help = "Leave it in one of them; a network within a network may be in a zone of its own.";
+            problems.add(&text.at, message, "given again", help);
+            problems.see_also(other.span, "also in this zone");
+        }
+        networks.push(network);
+    }
+    let name = name?;
+    if given.is_empty()
+        && let Some(other) = zones.iter().find(|zone| zone.networks.is_empty())
+    {
+        let message = "two zones have no networks".to_string();
+        let help = "Only one zone can be everything else: give the others `networks`.";
+        problems.add(&name.at, message, "this one has none either", help);
+        problems.see_also(other.span, "a zone without networks is everything else");
+    }
+    Some(Zone { span: Some(problems.span(&name.at)), name: name.value, networks })
+}
+
+/// The index of what a text names.
+fn refer<'a>(
+    word: &Placed<String>,
+    kind: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    problems: &mut Problems,
+) -> Option<usize> {
+    let found = names.clone().position(|name| name == word.value);
+    if found.is_none() {
+        let known: Vec<&str> = names.collect();
+        let help = match (nearest(&word.value, known.iter().copied()), known.is_empty()) {
+            (Some(near), _) => format!("Did you mean `{near}`?"),
+            (None, true) => format!("Add a `[[{kind}]]` of this name."),
+            (None, false) => format!("The site file has these: {}.", list(&known)),
+        };
+        problems.add(
+            &word.at,
+            format!("there is no {kind} `{}`", word.value),
+            format!("no such {kind}"),
+            help,
+        );
+    }
+    found
+}
+
+fn zone_named(word: &Placed<String>, zones: &[Zone], problems: &mut Problems) -> Option<ZoneId> {
+    refer(word, "zone", zones.iter().map(|zone| zone.name.as_str()), problems)
+}
+
+const FIREWALL: &[&str] = &["name", "config", "interfaces", "addresses", "groups", "host"];
+
+fn firewall(
+    table: &DeTable,
+    at: At,
+    site: &Site,
+    folder: &Path,
+    problems: &mut Problems,
+) -> Option<Firewall> {
+    let table = Table::new(table, at, "[[firewall]]", FIREWALL, problems);
+    let earlier = site.firewalls.iter().map(|firewall| (firewall.name.as_str(), firewall.span));
+    let name = name(&table, earlier, problems);
+    let files = table.texts("config", problems);
+    if table.get("config").is_none() {
+        table.missing("config", problems);
+    }
+    let mut configs: Vec<PathBuf> = Vec::new();
+    for file in files {
+        let path = folder.join(&file.value);
+        if let Some(other) = site.firewalls.iter().find(|firewall| firewall.configs.contains(&path)) {
+            let message = format!("`{}` is the config of two firewalls", file.value);
+            problems.add(&file.at, message, "given again", "Give each firewall a config of its own.");
+            problems.see_also(other.span, "also of this firewall");
+        }
+        configs.push(path);
+    }
+    let zones: Vec<(String, ZoneId)> = by_name(&table, "interfaces", problems, |value, key, problems| {
+        zone_named(&super::reader::text(value, key, problems)?, &site.zones, problems)
+    });
+    let host = table.optional("host", problems);
+    let host_id = host.as_ref().and_then(|word| {
+        refer(word, "device", site.devices.iter().map(|device| device.name.as_str()), problems)
+    });
+    match (&host, table.get("interfaces")) {
+        (Some(host), Some(_)) => {
+            let help = "Leave out `host`, or leave out `interfaces`.";
+            problems.add(&host.at, "a firewall has both `host` and `interfaces`", "one too many", help);
+        }
+        (None, None) => {
+            let help = "Say which zone is behind each interface, such as `interfaces = { eth0 = \"internet\" }`, \
+                        or which device the firewall runs on, such as `host = \"mcu-1\"`.";
+            problems.add(
+                &table.at,
+                "[[firewall]] has neither `interfaces` nor `host`",
+                "where does it stand?",
+                help,
+            );
+        }
+        _ => {}
+    }
+    let interfaces: BTreeMap<String, ZoneId> = zones.into_iter().collect();
+    let addresses = by_name(&table, "addresses", problems, |value, key, problems| {
+        let texts = texts(value, key, problems);
+        Some(texts.iter().filter_map(|text| interface_address(text, problems)).collect::<Vec<Prefix>>())
+    });
+    let groups = by_name(&table, "groups", problems, |value, key, problems| {
+        let members = texts(value, key, problems);
+        members.iter().for_each(|member| known_interface(member, &interfaces, host.is_some(), problems));
+        Some(members.into_iter().map(|member| member.value).collect::<Vec<String>>())
+    });
+    if let Some((given, _)) = table.table("addresses", problems) {
+        for key in given.keys() {
+            let word = Placed { value: key.get_ref().to_string(), at: key.span() };
+            known_interface(&word, &interfaces, host.is_some(), problems);
+        }
+    }
+    let name = name?;
+    Some(Firewall {
+        span: Some(problems.span(&name.at)),
+        name: name.value,
+        configs,
+        interfaces,
+        addresses: addresses.into_iter().collect(),
+        groups: groups.into_iter().collect(),
+        host: host_id,
+    })
+}
+
+/// The entries of a table within a table, each read by `read`.
+fn by_name<T>(
+    table: &Table,
+    key: &'static str,
+    problems: &mut Problems,
+    read: impl Fn(&toml::Spanned<toml::de::DeValue>, &str, &mut Problems) -> Option<T>,
+) -> Vec<(String, T)> {
+    let Some((inner, _)) = table.table(key, problems) else { return Vec::new() };
+    let entries = inner.iter().filter_map(|(name, value)| {
+        let value = read(value, name.get_ref(), problems)?;
+        Some((name.get_ref().to_string(), value))
+    });
+    entries.collect()
+}
+
+/// Complains where an interface has no zone; on a host's own firewall none has.
+fn known_interface(
+    word: &Placed<String>,
+    interfaces: &BTreeMap<String, ZoneId>,
+    host: bool,
+    problems: &mut Problems,
+) {
+    if !host && !interfaces.is_empty() {
+        refer(word, "interface", interfaces.keys().map(String::as_str), problems);
+    }
+}
+
+const DEVICE: &[&str] =
+    &["name", "product", "addresses", "public-addresses", "security-mode", "ports", "connections"];
+
+fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) -> Option<Device> {
+    let table = Table::new(table, at, "[[device]]", DEVICE, problems);
+    let name = name(&table, devices.iter().map(|device| (device.name.as_str(), device.span)), problems);
+    let product = table.required("product", problems);
+    let addresses = addresses(&table, "addresses", problems);
+    if table.get("addresses").is_none() {
+        table.missing("addresses", problems);
+    }
+    let public_addresses = self::addresses(&table, "public-addresses", problems);
+    let mode = table.optional("security-mode", problems);
+    let moved = table.table("ports", problems).map_or(Vec::new(), |(moved, _)| {
+        let rows = moved.iter().filter_map(|(row, value)| {
+            let ports = ports(value, row.get_ref(), problems)?;
+            let span = Some(problems.span(&row.span()));
+            Some(MovedRow { row: row.get_ref().to_string(), ports, span })
+        });
+        rows.collect()
+    });
+    let connections = table.number("connections", 1..=1_000_000, problems);
+    let (name, product) = (name?, product?);
+    Some(Device {
+        span: Some(problems.span(&name.at)),
+        name: name.value,
+        product_span: Some(problems.span(&product.at)),
+        product: product.value,
+        addresses,
+        public_addresses,
+        mode_span: mode.as_ref().map(|mode| problems.span(&mode.at)),
+        security_mode: mode.map(|mode| mode.value.to_ascii_lowercase()),
+        moved,
+        connections,
+    })
+}
+
+/// A list of addresses, which may be left out but not be empty.
+fn addresses(table: &Table, key: &'static str, problems: &mut Problems) -> Vec<IpAddr> {
+    let given = table.texts(key, problems);
+    if let Some(value) = table.get(key)
+        && value.get_ref().as_array().is_some_and(|items| items.is_empty())
+    {
+        let help = "Write at least one address, such as `10.1.2.10`.";
+        problems.add(&value.span(), format!("`{key}` is empty"), "nothing in it", help);
+    }
+    given.iter().filter_map(|text| address(text, problems)).collect()
+}
+
+fn peer(table: &DeTable, at: At, zones: &[Zone], problems: &mut Problems) -> Option<Peer> {
+    let table = Table::new(table, at, "[[peer]]", &["role", "addresses", "zone"], problems);
+    let role = table.required("role", problems);
+    let addresses = addresses(&table, "addresses", problems);
+    let zone = table.optional("zone", problems);
+    let place = match (table.get("addresses").is_some(), &zone) {
+        (true, None) => Some(PeerPlace::Addresses(addresses)),
+        (false, Some(zone)) => zone_named(zone, zones, problems).map(PeerPlace::Zone),
+        (both, _) => {
+            let has = if both { "both `addresses` and `zone`" } else { "neither `addresses` nor `zone`" };
+            let help = "Give a peer either its `addresses` or the `zone` that it is somewhere in.";
+            problems.add(&table.at, format!("[[peer]] has {has}"), "where is it?", help);
+            None
+        }
+    };
+    let role = role?;
+    Some(Peer { span: Some(problems.span(&role.at)), role: role.value, place: place? })
+}

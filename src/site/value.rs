@@ -1,0 +1,117 @@
+//! Addresses, networks and ports as the site file writes them.
+
+use std::net::IpAddr;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::Prefix;
+use super::reader::{Placed, Problems, wrong_type};
+
+/// An address of one machine.
+pub fn address(text: &Placed<String>, problems: &mut Problems) -> Option<IpAddr> {
+    let help = match text.value.parse::<IpAddr>() {
+        Ok(address) if address.is_unspecified() || address.is_multicast() => {
+            "Write the address of one machine, such as `10.1.2.10`."
+        }
+        Ok(address) => return Some(address),
+        Err(_) if text.value.contains('/') => "Write one address, without a prefix length.",
+        Err(_) => "Write an address such as `10.1.2.10` or `2001:db8::10`.",
+    };
+    problems.add(&text.at, format!("`{}` is no address of a machine", text.value), "no address", help);
+    None
+}
+
+/// A network such as `10.1.2.0/24`; an address alone is a network of one.
+pub fn network(text: &Placed<String>, problems: &mut Problems) -> Option<Prefix> {
+    let prefix = interface_address(text, problems)?;
+    let base = network_base(prefix);
+    if base != prefix.address {
+        problems.add(
+            &text.at,
+            format!("`{}` is no network: bits after the prefix are set", text.value),
+            format!("the network is `{base}/{}`", prefix.length),
+            format!("Write `{base}/{}`, or `{}` for the one address.", prefix.length, prefix.address),
+        );
+        return None;
+    }
+    Some(prefix)
+}
+
+/// An address of an interface with the length of its network, such as `10.1.2.1/24`.
+pub fn interface_address(text: &Placed<String>, problems: &mut Problems) -> Option<Prefix> {
+    match parse_prefix(&text.value) {
+        Ok(prefix) => Some(prefix),
+        Err(reason) => {
+            let message = format!("`{}` is no address or network", text.value);
+            problems.add(&text.at, message, reason, "Write it such as `10.1.2.0/24` or `2001:db8::/64`.");
+            None
+        }
+    }
+}
+
+/// Reads `ADDRESS` or `ADDRESS/LENGTH`; the error says what is wrong.
+pub fn parse_prefix(text: &str) -> Result<Prefix, &'static str> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| "not an IPv4 or IPv6 address")?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length = match length {
+        None => most,
+        Some(digits) => digits
+            .parse()
+            .ok()
+            .filter(|length| *length <= most && digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .ok_or("the prefix length is 0-32, or 0-128 for IPv6")?,
+    };
+    Ok(Prefix { address, length })
+}
+
+fn network_base(prefix: Prefix) -> IpAddr {
+    let length = u32::from(prefix.length);
+    match prefix.address {
+        IpAddr::V4(ip) => IpAddr::V4((ip.to_bits() & u32::MAX.checked_shl(32 - length).unwrap_or(0)).into()),
+        IpAddr::V6(ip) => {
+            IpAddr::V6((ip.to_bits() & u128::MAX.checked_shl(128 - length).unwrap_or(0)).into())
+        }
+    }
+}
+
+/// Ports: a number, a text such as `"5060"`, `"20000-20600"` or `"80, 8080"`, or a list of such.
+pub fn ports(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Vec<[u16; 2]>> {
+    let parsed = match value.get_ref() {
+        DeValue::Integer(number) => port(&number.to_string()).map(|port| vec![[port, port]]),
+        DeValue::String(text) => text.split(',').map(|part| range(part.trim())).collect(),
+        DeValue::Array(items) if !items.is_empty() => {
+            let lists: Option<Vec<Vec<[u16; 2]>>> =
+                items.iter().map(|item| ports(item, key, problems)).collect();
+            return lists.map(|lists| lists.concat());
+        }
+        other => {
+            wrong_type(&value.span(), key, "ports", other, problems);
+            return None;
+        }
+    };
+    if parsed.is_none() {
+        let help = "Write ports from 1 to 65535, such as `5060`, `\"20000-20600\"` or `\"80, 8080\"`.";
+        problems.add(
+            &value.span(),
+            format!("the ports of `{key}` cannot be read"),
+            "no port or range of ports",
+            help,
+        );
+    }
+    parsed
+}
+
+fn range(text: &str) -> Option<[u16; 2]> {
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    let range = [port(low.trim())?, port(high.trim())?];
+    (range[0] <= range[1]).then_some(range)
+}
+
+fn port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port > 0 && text.bytes().all(|byte| byte.is_ascii_digit()))
+}

@@ -1,0 +1,290 @@
+//! pinhole as a user runs it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A folder for one test, with no site file above it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("pinhole-cli-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> &Folder {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinhole"));
+        command.current_dir(&self.0).args(args);
+        for name in ["NO_COLOR", "FORCE_COLOR", "TERM"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        Ran::of(self.command(args).stdin(Stdio::null()).output().unwrap())
+    }
+
+    fn run_with_stdin(&self, args: &[&str], stdin: &str) -> Ran {
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        Ran::of(child.wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Ran {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Asserts that the work could not be done, and that nothing but the reason was said.
+    fn refused(&self, reason: &str) {
+        assert_eq!((self.code, self.out.as_str()), (2, ""), "{self:#?}");
+        assert!(self.err.contains(reason), "{self:#?}");
+    }
+}
+
+const RULES: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+                     -A FORWARD -p tcp -m tcp --dport 1720 -j ACCEPT\nCOMMIT\n";
+
+#[test]
+fn a_missing_file() {
+    let ran = Folder::new("missing").run(&["check", "nowhere.rules"]);
+    ran.refused("error: cannot read `nowhere.rules`: No such file or directory");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_unreadable_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("unreadable");
+    folder.write("edge.rules", RULES);
+    std::fs::set_permissions(folder.0.join("edge.rules"), std::fs::Permissions::from_mode(0)).unwrap();
+    // For root nothing is forbidden, but a process's memory cannot be read from its start.
+    let root = std::fs::read(folder.0.join("edge.rules")).is_ok();
+    let path = if root { "/proc/self/mem" } else { "edge.rules" };
+    folder.run(&["check", path]).refused(&format!("error: cannot read `{path}`: "));
+}
+
+#[test]
+fn a_folder_without_configs() {
+    let folder = Folder::new("empty");
+    folder.write("README.md", "iptables -A INPUT -j DROP\n").write("src/main.c", "int main;\n");
+    folder.write(".hidden/edge.rules", RULES).write("target/edge.rules", RULES);
+    folder.run(&["check", "."]).refused("error: `.` holds no firewall config that pinhole knows");
+    folder.run(&["check"]).refused("error: `.` holds no firewall config that pinhole knows");
+}
+
+#[test]
+fn a_text_in_no_firewall_language() {
+    let folder = Folder::new("prose");
+    folder.write("letter.txt", "Dear firewall,\nplease let me in.\n").write("none", "");
+    folder
+        .run(&["check", "letter.txt"])
+        .refused("cannot tell which firewall language `letter.txt` is written in");
+    folder.run(&["check", "none"]).refused("name it with `--dialect`");
+}
+
+#[test]
+fn a_broken_site_file() {
+    let folder = Folder::new("broken-site");
+    let site = "[[device]]\nname = \"mcu-1\"\nproduct = \"scopia-elite-5200\"\naddresses = [\"10.1.2.10\"]\n\
+                public-adresses = [\"198.51.100.10\"]\n";
+    folder.write("pinhole.toml", site).write("configs/edge.rules", RULES);
+    let ran = folder.run(&["check", "configs/edge.rules"]);
+    ran.refused("the site file cannot be used, nothing was checked");
+    insta::assert_snapshot!(ran.err);
+    folder.run(&["check"]).refused("unknown key `public-adresses`");
+    folder.run(&["trace", "configs/edge.rules", "--packet", "x=1"]).refused("unknown key `public-adresses`");
+    assert_ne!(folder.run(&["check", "--no-site", "configs/edge.rules"]).code, 2);
+    folder.run(&["check", "--site", "none.toml", "configs"]).refused("cannot read `none.toml`");
+}
+
+#[test]
+fn configs_of_two_sites() {
+    let folder = Folder::new("two-sites");
+    for site in ["a", "b"] {
+        folder.write(&format!("{site}/pinhole.toml"), "").write(&format!("{site}/edge.rules"), RULES);
+    }
+    folder.run(&["check", "a/edge.rules", "b/edge.rules"]).refused("belong to different sites");
+    assert_ne!(folder.run(&["check", "a/edge.rules", "b/edge.rules", "--no-site"]).code, 2);
+}
+
+#[test]
+fn a_firewall_of_two_languages() {
+    let folder = Folder::new("mixed");
+    folder.write("a.rules", RULES).write("b.nft", "table inet f {\n}\n");
+    folder.run(&["trace", "a.rules", "b.nft", "--packet", "src=10.0.0.1"]).refused("all of one language");
+}
+
+#[test]
+fn bad_arguments() {
+    let folder = Folder::new("arguments");
+    folder.write("edge.rules", RULES);
+    let refused =
+        |args: &[&str], reason: &str| folder.run(&[&["check", "edge.rules"], args].concat()).refused(reason);
+    refused(&["--select", "PH2O1"], "error: --select: there is no rule `PH2O1`");
+    refused(&["--ignore", "broken-sitefile"], "did you mean `broken-site-file`?");
+    refused(&["--fail-on", "never"], "[possible values: info, warning, error]");
+    refused(&["--interface", "eth0=10.0.0.1/33"], "the prefix length is 0-32");
+    refused(&["--interface", "10.0.0.1"], "write it as NAME=ADDR/LEN");
+    refused(&["--product", "scopia-mcu@nowhere"], "`nowhere` is no IPv4 or IPv6 address");
+    refused(&["--mode", "high"], "--product");
+    refused(
+        &["--product", "scopia-mcy"],
+        "--product: the catalog has no `scopia-mcy`; did you mean `scopia-mcu`?",
+    );
+    refused(&["--catalog", "nowhere"], "cannot read `nowhere`");
+    refused(&["--site", "a", "--no-site"], "cannot be used with");
+    refused(&["--ipset", "none.ipset"], "cannot read `none.ipset`");
+    folder.run(&["trace", "-", "--packets", "-"]).refused("a config or the packets, not both");
+    folder.run(&["rule", "PH999"]).refused("there is no rule `PH999`");
+    assert_eq!(folder.run(&[]).code, 2);
+}
+
+#[test]
+fn standard_input() {
+    let folder = Folder::new("stdin");
+    let ran =
+        folder.run_with_stdin(&["check", "-", "--stdin-filename", "fw.rules", "--format", "json"], RULES);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["files"][0]["path"], "fw.rules");
+    assert_eq!(report["files"][0]["dialect"], "iptables");
+}
+
+/// The paths that a JSON report names as read.
+fn files(ran: &Ran) -> Vec<String> {
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:#?}"));
+    report["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap().to_string())
+        .collect()
+}
+
+#[test]
+fn folders_are_walked_in_order_and_files_read_once() {
+    let folder = Folder::new("walk");
+    folder.write("b/edge.rules", RULES).write("a/z.rules", RULES).write("a/y.nft", "table ip t {\n}\n");
+    let read = |args: &[&str]| files(&folder.run(&[&["check", "--format", "json"], args].concat()));
+    assert_eq!(read(&[]), ["a/y.nft", "a/z.rules", "b/edge.rules"]);
+    assert_eq!(read(&["b", "a/z.rules", "b/edge.rules"]), ["b/edge.rules", "a/z.rules"]);
+    assert_eq!(read(&["--dialect", "iptables", "a"]), ["a/z.rules"]);
+}
+
+#[test]
+fn a_site_names_its_configs() {
+    let folder = Folder::new("site");
+    let site = "[[zone]]\nname = \"out\"\n[[zone]]\nname = \"in\"\nnetworks = [\"10.0.0.0/8\"]\n[[firewall]]\n\
+                name = \"edge\"\nconfig = [\"edge.rules\", \"edge.rules6\"]\ninterfaces = { eth0 = \"out\", eth1 = \"in\" }\n";
+    folder
+        .write("pinhole.toml", site)
+        .write("edge.rules", RULES)
+        .write("edge.rules6", RULES)
+        .write("x.rules", RULES);
+    let read = |args: &[&str]| files(&folder.run(&[&["check", "--format", "json"], args].concat()));
+    assert_eq!(read(&[]), ["edge.rules", "edge.rules6"]);
+    assert_eq!(read(&["edge.rules6"]), ["edge.rules", "edge.rules6"]);
+    assert_eq!(read(&["x.rules"]), ["x.rules"]);
+}
+
+#[test]
+fn what_is_doubtful_in_the_site_file_is_a_finding() {
+    let folder = Folder::new("doubts");
+    let site = "[[device]]\nname = \"mcu-1\"\nproduct = \"scopia-elite-5300\"\naddresses = [\"10.1.2.10\"]\n";
+    folder.write("pinhole.toml", site).write("edge.rules", RULES);
+    let ran = folder.run(&["check", "--format", "concise", "edge.rules"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.out, "pinhole.toml:3:11: error[PH602] the catalog has no product `scopia-elite-5300`\n");
+    let ran = folder.run(&["check", "--format", "concise", "edge.rules", "--ignore", "unknown-product"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let folder = Folder::new("pipe");
+    let mut child =
+        folder.command(&["rule", "PH6"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(Ran::of(output).code, 0);
+}
+
+#[test]
+fn rules_are_listed_and_explained() {
+    let folder = Folder::new("rule");
+    let list = folder.run(&["rule"]);
+    assert_eq!(list.code, 0);
+    assert!(list.out.contains("PH601  broken-site-file"), "{}", list.out);
+    for word in ["PH601", "ph601", "broken-site-file"] {
+        let page = folder.run(&["rule", word]);
+        assert!(
+            page.out
+                .starts_with("# PH601 broken-site-file\nerror, stable, since 0.1.0; reads the site file\n\n")
+        );
+    }
+    assert!(
+        folder.run(&["--color", "always", "rule", "PH601"]).out.contains("\u{1b}[1;4mWhat is wrong\u{1b}[0m")
+    );
+    let forced = folder.command(&["rule", "PH601"]).env("FORCE_COLOR", "1").output().unwrap();
+    assert!(Ran::of(forced).out.contains('\u{1b}'));
+    let both =
+        folder.command(&["rule", "PH601"]).env("FORCE_COLOR", "1").env("NO_COLOR", "1").output().unwrap();
+    assert!(!Ran::of(both).out.contains('\u{1b}'));
+}
+
+#[test]
+fn help_names_every_argument() {
+    let folder = Folder::new("help");
+    for (name, args) in
+        [("pinhole", &["--help"][..]), ("check", &["check", "--help"]), ("rule", &["rule", "--help"])]
+    {
+        let ran = folder.command(args).env("COLUMNS", "100").output().unwrap();
+        insta::assert_snapshot!(format!("help_{name}"), Ran::of(ran).out);
+    }
+}
+
+#[test]
+fn the_site_file_is_found_above_the_current_folder() {
+    let folder = Folder::new("above");
+    folder.write("pinhole.toml", "nonsense = 1\n").write("deep/er/edge.rules", RULES);
+    let mut command = folder.command(&["check", "edge.rules"]);
+    command.current_dir(folder.0.join("deep/er"));
+    let ran = Ran::of(command.output().unwrap());
+    ran.refused("unknown key `nonsense`");
+    assert!(ran.err.contains(&Path::new("pinhole.toml").display().to_string()));
+}
