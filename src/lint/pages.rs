@@ -96,7 +96,6 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "PH204" "internal-port-exposed"
     "PH205" "management-open-to-any"
     "PH301" "service-forbidden-by-security-mode"
-<<<<<<< HEAD
     "PH420" "negated-list-matches-everything"
     "PH421" "overridden-by-later-rule"
     "PH422" "block-not-quick"
@@ -107,7 +106,6 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "PH427" "skipped-interface"
     "PH520" "filter-names-untranslated-port"
     "PH521" "stateless-without-way-back"
-=======
     "PH430" "unbound-access-list"
     "PH431" "unused-object"
     "PH432" "entries-after-everything"
@@ -124,7 +122,6 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "PH536" "implicit-permit"
     "PH537" "management-outside"
     "PH538" "missing-version"
->>>>>>> asa
     "PH601" "broken-site-file"
     "PH602" "unknown-product"
     "PH603" "unknown-role"

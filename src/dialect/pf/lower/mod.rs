@@ -21,14 +21,7 @@ pub use matching::ports;
 use rustc_hash::FxHashMap;
 
 use crate::dialect::Environment;
-<<<<<<< HEAD
 use crate::model::{Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict};
-=======
-use crate::finding::Finding;
-use crate::model::{
-    Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, TuplesId, Values, Verdict,
-};
->>>>>>> asa
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 
