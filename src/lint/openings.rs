@@ -205,7 +205,7 @@ impl<'a, 'j> Lens<'a, 'j> {
             whom: if outward {
                 "the outside".to_string()
             } else {
-                "addresses that no device has".to_string()
+                "addresses of no device".to_string()
             },
             any_source: sources.count() > unicast(family).count() / 2 && self.from_outside(entries),
             outward,
@@ -244,7 +244,7 @@ impl<'a, 'j> Lens<'a, 'j> {
         if others && opening.ports.count() > opening.excess.count() {
             opening.excess = opening.ports.clone();
             opening.whom =
-                if outward { "the outside".to_string() } else { "addresses that no device has".to_string() };
+                if outward { "the outside".to_string() } else { "addresses of no device".to_string() };
         }
         Some(opening)
     }
@@ -287,55 +287,74 @@ impl<'a, 'j> Lens<'a, 'j> {
         let what = if opening.protocol == proto::TCP { "tcp" } else { "udp" };
         let (ports, count) = (words::ports(&opening.ports), opening.ports.count());
         let to = &opening.whom;
+        let needed = count - opening.excess.count();
+        let used = match needed {
+            0 => "none".to_string(),
+            _ if opening.excess.is_empty() => "all".to_string(),
+            _ => needed.to_string(),
+        };
         if opening.excess.count() < wide {
-            let message = format!("{what} {ports} to {to} is as wide as the port guide asks for");
+            let message = format!("{what} {ports} is open to {to}, as wide as the port guide asks for");
             return Finding::new("PH201", Severity::Info, Some(rule.span), message)
-                .label(format!("{count} ports, all but {} of them needed", opening.excess.count()))
+                .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower(to, opening.protocol));
         }
-        let message = match self.judge.site.devices.iter().any(|device| device.name == *to) {
-            true => format!(
-                "{what} {ports} is open to {to}, which needs all but {} of its {count} ports not at all",
-                count - opening.excess.count()
-            ),
-            false => format!("{what} {ports} is open to {to}: {count} ports"),
+        let message = if self.judge.site.devices.is_empty() {
+            format!("{what} {ports} is open: {count} ports in one rule")
+        } else if self.is_device(to) {
+            format!("{what} {ports} is open to {to}: {count} ports, of which it needs {used}")
+        } else {
+            format!("{what} {ports} is open to {to}: {count} ports")
         };
         let severity = if opening.outward { Severity::Info } else { Severity::Warning };
         Finding::new("PH201", severity, Some(rule.span), message)
             .label(format!("opens {count} ports"))
-            .notice("Calls work. So does every other service on these ports, management among them, that a device behind the rule offers now or later.")
+            .notice(if opening.outward {
+                "Calls work. So does everything else that devices behind the rule send out on these ports."
+            } else {
+                "Calls work. So does every other service on these ports that somebody offers behind the rule, now or later."
+            })
             .help(self.narrower(to, opening.protocol))
+    }
+
+    fn is_device(&self, name: &str) -> bool {
+        self.judge.site.devices.iter().any(|device| device.name == name)
     }
 
     /// What to open instead.
     fn narrower(&self, whom: &str, protocol: u8) -> String {
         let site = self.judge.site;
-        let Some(device) = site.devices.iter().position(|device| device.name == whom) else {
+        let device = site.devices.iter().position(|device| device.name == whom);
+        let product = device.and_then(|at| self.judge.catalog.product(&site.devices[at].product));
+        let (Some(device), Some(product)) = (device, product) else {
             return "Open the ports that are needed, to the addresses that need them.".to_string();
         };
-        let Some(product) = self.judge.catalog.product(&site.devices[device].product) else {
-            return String::new();
-        };
+        let word = if protocol == proto::TCP { "tcp" } else { "udp" };
+        let needed = self.required(device, protocol);
+        if needed.is_empty() {
+            return format!("Take {word} out of the rule, or limit it to the devices that need it: {whom} does not.");
+        }
+        let mut help = format!("{whom} needs {word} {}.", words::ports(&needed));
         let wide = site.settings.wide_range.into();
-        let mut movable = Vec::new();
         for row in &product.requirements {
             let ports = site.ports_of(device, product, row);
-            if ports.count() >= wide
-                && row.configurable
-                && row.transports.iter().any(|t| number(*t) == protocol)
-            {
-                movable.push(format!("{} ({})", row.protocol, words::ports(&ports)));
+            let speaks = row.transports.iter().any(|t| number(*t) == protocol);
+            if ports.count() < wide || !speaks || row.listener != Listener::Device || row.internal_only {
+                continue;
+            }
+            help += &format!(
+                " {} is the range of {} (port guide, table {}).",
+                words::ports(&ports),
+                row.protocol,
+                row.table
+            );
+            if row.configurable {
+                help += " It can be made smaller in the device's own settings; say so in the site file with `ports`.";
+            } else if let Some(condition) = &row.condition {
+                help += &format!(" It is needed only where {condition}.");
             }
         }
-        let needed = words::ports(&self.required(device, protocol));
-        let hint = match movable.as_slice() {
-            [] => String::new(),
-            rows => format!(
-                " The range of {} can be made smaller in the device's own settings; say so in the site file with `ports`.",
-                rows.join(" and ")
-            ),
-        };
-        format!("{whom} needs {} {needed}.{hint}", if protocol == proto::TCP { "tcp" } else { "udp" })
+        help
     }
 }
 

@@ -208,14 +208,14 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
     let firewall = blame.and_then(|blame| judge.firewall(blame.firewall));
     let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.share.by.span(&firewall.rules));
     let listed: Vec<Listed> = list(judge, group);
-    let mut finding = Finding::new(first.code, first.severity, span, message(judge, group, &listed));
+    let mut finding = Finding::new(first.code, first.severity, span, message(group, &listed));
     finding.label = blame
         .zip(firewall)
         .map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.share.by));
     finding.related = related(judge, group, span);
     finding.notice =
         words::sentences(group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref()));
-    finding.notice += &range_notice(first);
+    finding.notice += &media_notice(first);
     finding.help = help(first, group, blame.zip(firewall));
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
@@ -228,52 +228,87 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
 fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
     for trouble in group {
-        let entry = Listed {
+        let transports = if trouble.flow.either_transport {
+            vec!["tcp or udp"]
+        } else {
+            vec![trouble.transport.name()]
+        };
+        let mut entry = Listed {
             device: judge.site.devices[trouble.flow.device].name.clone(),
             protocol: trouble.flow.requirement.protocol.clone(),
-            transport: if trouble.flow.either_transport { "tcp or udp" } else { trouble.transport.name() },
+            transports,
             ports: trouble.bad.clone(),
+            any_port: trouble.flow.any_port,
         };
-        if !listed.contains(&entry) {
-            listed.push(entry);
+        let same = |known: &&mut Listed| {
+            (&known.device, &known.protocol, &known.ports) == (&entry.device, &entry.protocol, &entry.ports)
+        };
+        match listed.iter_mut().find(same) {
+            Some(known) => {
+                entry.transports.retain(|transport| !known.transports.contains(transport));
+                known.transports.append(&mut entry.transports);
+            }
+            None => listed.push(entry),
         }
     }
     listed
 }
 
-fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> String {
+fn message(group: &[Trouble<'_>], listed: &[Listed]) -> String {
     let first = &group[0];
     let what = words::listing(listed);
-    let parties = words::unique(group.iter().map(|trouble| trouble.party.name.clone()));
-    let whom = words::some(&parties, 2, "peers");
-    let verb = if first.certain { "cannot" } else { "may not" };
-    let devices = words::unique(listed.iter().map(|entry| entry.device.clone()));
-    let device = words::some(&devices, 3, "devices");
-    let sentence = match (first.code, first.flow.leg) {
-        (_, _) if first.reply => format!("answers on {what} are {}blocked", may(first.certain)),
-        ("PH106", _) => format!("{device} can be reached by {whom}, but {verb} open {what} towards them"),
-        ("PH102", Leg::ToDevice) => {
-            let share = words::share(&first.bad, &first.asked);
-            format!(
-                "{share} of {what} of {device} {} {}blocked",
-                if listed.len() == 1 { "is" } else { "are" },
-                may(first.certain)
-            )
-        }
-        (_, Leg::ToDevice) => format!("{whom} {verb} reach {device} on {what}"),
-        (_, Leg::FromDevice) => format!("{device} {verb} reach {whom} on {what}"),
-    };
+    let parties = || group.iter().map(|trouble| trouble.party.name.clone());
+    let whom = words::some(&words::unique(parties()), 2, "peer");
+    let whom_too = words::some(&words::unique(parties().map(words::somebody)), 2, "peer");
+    let device = words::some(&words::unique(listed.iter().map(|entry| entry.device.clone())), 3, "device");
     let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
-    let _ = judge;
-    if depends.is_empty() {
-        sentence
-    } else {
-        format!("{sentence}, depending on {}", words::some(&depends, 3, "conditions"))
+    let depends = words::some(&depends, 3, "condition");
+    let sure = first.certain;
+    match (first.code, first.flow.leg) {
+        ("PH102", leg) => {
+            let (uses, whom) = match leg {
+                Leg::ToDevice => ("needs", format!(" for {whom}")),
+                Leg::FromDevice => ("uses", format!(" towards {whom}")),
+            };
+            let fate = if sure { "is blocked".to_string() } else { "may be blocked".to_string() };
+            let on = if sure { String::new() } else { format!(", depending on {depends}") };
+            format!("part of a range that {device} {uses} {fate}{whom}{on}: {}", parts(group, listed))
+        }
+        ("PH105", leg) => {
+            let (passes, whose) = match leg {
+                Leg::ToDevice => (format!("{device} can be reached by {whom_too} on {what}"), "its"),
+                Leg::FromDevice => (format!("{device} can reach {whom_too} on {what}"), "their"),
+            };
+            match sure {
+                true => format!("{passes}, but {whose} answers are blocked"),
+                false => format!("{passes}, but whether {whose} answers get through depends on {depends}"),
+            }
+        }
+        ("PH106", _) => match sure {
+            true => format!("{device} can be reached by {whom_too}, but cannot reach them on {what}"),
+            false => {
+                format!("{device} can be reached by {whom_too}, but whether it reaches them on {what} depends on {depends}")
+            }
+        },
+        (_, Leg::ToDevice) if sure => format!("{device} cannot be reached by {whom} on {what}"),
+        (_, Leg::FromDevice) if sure => format!("{device} cannot reach {whom} on {what}"),
+        (_, Leg::ToDevice) => {
+            format!("whether {device} can be reached by {whom} on {what} depends on {depends}")
+        }
+        (_, Leg::FromDevice) => format!("whether {device} can reach {whom} on {what} depends on {depends}"),
     }
 }
 
-fn may(certain: bool) -> &'static str {
-    if certain { "" } else { "possibly " }
+/// How much of which ranges is in trouble: `301 of 601 ports of RTP/RTCP (udp 16684-16984)`.
+fn parts(group: &[Trouble<'_>], listed: &[Listed]) -> String {
+    let part = |entry: &Listed| {
+        let asked = group
+            .iter()
+            .find(|trouble| trouble.flow.requirement.protocol == entry.protocol && trouble.bad == entry.ports);
+        let all = asked.map_or(0, |trouble| trouble.asked.count());
+        format!("{} of {all} ports of {} ({})", entry.ports.count(), entry.protocol, entry.numbers())
+    };
+    words::some(&words::unique(listed.iter().map(part)), 3, "range")
 }
 
 /// The other rules that block a share.
@@ -294,23 +329,28 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<
     labels
 }
 
-/// What a partly blocked range does to calls.
-fn range_notice(trouble: &Trouble<'_>) -> String {
+/// What blocked media and call control do to calls, beyond what the row itself says.
+fn media_notice(trouble: &Trouble<'_>) -> String {
     let (bad, all) = (trouble.bad.count(), trouble.asked.count());
-    if trouble.code != "PH102" || trouble.flow.requirement.service != "rtp" || all < 2 {
-        return String::new();
+    let row = trouble.flow.requirement;
+    let mut notice = String::new();
+    if trouble.code == "PH102" && matches!(row.service.as_str(), "rtp" | "h245") && all >= 2 {
+        notice += &format!(
+            " A call that is given one of the blocked ports ({bad} of {all}) fails; the next try may work."
+        );
     }
-    format!(
-        " Ports are taken from the range one after the other, so about one stream in {} fails, and a call that fails may \
-         work at the next try.",
-        (all / bad.max(1)).max(1)
-    )
+    if row.service == "rtp" && trouble.flow.leg == Leg::ToDevice && !trouble.reply {
+        notice += " A far end that sends to where it hears from (symmetric RTP) may still be heard, once the device \
+                   has sent first.";
+    }
+    notice
 }
 
 fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Firewall)>) -> String {
     let Some((blame, firewall)) = blame else { return String::new() };
     if first.reply {
-        return "Let packets of established connections pass in both directions, before the rule that blocks them."
+        return "Let packets of established connections pass in both directions, before the rule or policy that blocks \
+                them."
             .to_string();
     }
     let chain = words::chain(firewall, blame.share.by);
@@ -345,6 +385,10 @@ fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Fire
     let certain = match condition {
         Some(condition) => format!("Needed only where {condition}. "),
         None => String::new(),
+    };
+    let certain = match first.flow.any_port {
+        true => format!("{certain}The far end chooses the port, so the rule has to name all that it may choose. "),
+        false => certain,
     };
     format!("{certain}{}\n    {}{more}", words::where_to_put(firewall, blame.share.by), lines.join("\n    "))
 }

@@ -14,9 +14,19 @@ pub struct Listed {
     /// The protocol, such as `Q.931`.
     pub protocol: String,
     /// `tcp`, `udp` or both.
-    pub transport: &'static str,
+    pub transports: Vec<&'static str>,
     /// The ports.
     pub ports: Set,
+    /// One of the ports would do.
+    pub any_port: bool,
+}
+
+impl Listed {
+    /// `tcp 1720`, `tcp and udp 5060`, `any of tcp 1024-65535`.
+    pub fn numbers(&self) -> String {
+        let any = if self.any_port { "any of " } else { "" };
+        format!("{any}{} {}", self.transports.join(" and "), ports(&self.ports))
+    }
 }
 
 /// Ports as people write them: `1720`, `1024-1324`; more than four intervals are cut.
@@ -44,7 +54,7 @@ pub fn listing(rows: &[Listed]) -> String {
     const SHOWN: usize = 4;
     let mut texts: Vec<String> = Vec::new();
     for row in rows {
-        let text = format!("{} ({} {})", row.protocol, row.transport, ports(&row.ports));
+        let text = format!("{} ({})", row.protocol, row.numbers());
         if !texts.contains(&text) {
             texts.push(text);
         }
@@ -63,12 +73,21 @@ fn and(texts: &[String]) -> String {
     }
 }
 
-/// Up to `shown` of several names, then their number.
-pub fn some(names: &[String], shown: usize, things: &str) -> String {
-    if names.len() <= shown {
-        and(names)
-    } else {
-        format!("{} and {} more {things}", names[..shown].join(", "), names.len() - shown)
+/// Up to `shown` of several names, then the number of the others; `thing` is what one of them is.
+pub fn some(names: &[String], shown: usize, thing: &str) -> String {
+    match names.len().checked_sub(shown) {
+        None | Some(0) => and(names),
+        Some(1) => format!("{} and 1 more {thing}", names[..shown].join(", ")),
+        Some(more) => format!("{} and {more} more {thing}s", names[..shown].join(", ")),
+    }
+}
+
+/// The name of a party in a sentence that says yes: `anybody outside zone video` cannot get through, `somebody
+/// outside zone video` can.
+pub fn somebody(name: String) -> String {
+    match name.strip_prefix("anybody") {
+        Some(rest) => format!("somebody{rest}"),
+        None => name,
     }
 }
 
@@ -83,14 +102,13 @@ pub fn unique(items: impl Iterator<Item = String>) -> Vec<String> {
     seen
 }
 
-/// Different sentences, at most three.
+/// The first three different texts; of a sentence that comes more than once, the last is kept.
 pub fn sentences<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    unique(texts.map(str::to_string)).into_iter().take(3).collect::<Vec<_>>().join(" ")
-}
-
-/// How much of a range: `120 of 301 ports`.
-pub fn share(part: &Set, whole: &Set) -> String {
-    format!("{} of {} ports", part.count(), whole.count())
+    let texts = unique(texts.map(str::to_string)).into_iter().take(3).collect::<Vec<_>>().join(" ");
+    let all: Vec<&str> = texts.trim_end_matches('.').split(". ").collect();
+    let last = |(at, sentence): &(usize, &&str)| !all[at + 1..].contains(*sentence);
+    let kept: Vec<&str> = all.iter().enumerate().filter(last).map(|(_, sentence)| *sentence).collect();
+    if texts.is_empty() { texts } else { kept.join(". ") + "." }
 }
 
 /// What is to be seen at a rule or policy that refuses.
@@ -134,7 +152,14 @@ pub fn chain(firewall: &Firewall, by: Decider) -> String {
 /// Where a rule that lets it through has to go.
 pub fn where_to_put(firewall: &Firewall, by: Decider) -> &'static str {
     match (firewall.dialect, by) {
-        (Dialect::Pf, _) => "Let it through with a rule after the one that decides (the last match wins):",
+        (Dialect::Pf, Decider::Rule(_)) => {
+            "Let it through with a rule after this one, or, where this one is `quick`, before it:"
+        }
+        (Dialect::Pf, _) => "Let it through with a rule:",
+        (Dialect::Asa, Decider::Rule(_)) => {
+            "Let it through with an entry before this one (`line` and its number put it there):"
+        }
+        (Dialect::Asa, _) => "Let it through with an entry at the end of the access list:",
         (_, Decider::Rule(_)) => "Let it through with a rule before this one:",
         (_, _) => "Let it through with a rule at the end of the chain:",
     }

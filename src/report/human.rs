@@ -123,6 +123,7 @@ impl<'a> Printer<'a> {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_links(false)
             .with_width(WIDTH)
+            .with_wrap_lines(false)
             .with_context_lines(CONTEXT);
         Printer { sources, names, handler, paint: Paint { on: color } }
     }
@@ -180,6 +181,8 @@ impl<'a> Printer<'a> {
         labels: &[(Span, &str)],
         out: &mut impl Write,
     ) -> io::Result<()> {
+        // Behind the sign of the severity and two blanks on either side.
+        let message = wrap(&message, WIDTH - 4).join("\n");
         let mut snippet = Snippet { severity, message, excerpt: None, labels: Vec::new() };
         if let Some(file) = file {
             let spans: Vec<Span> = labels.iter().map(|(span, _)| *span).collect();
@@ -215,26 +218,42 @@ impl<'a> Printer<'a> {
         writeln!(out)
     }
 
-    /// Prints `  word: text`, wrapped; nothing where there is no text.
+    /// Prints `  word: text`, wrapped; nothing where there is no text. Lines that begin with blanks are config
+    /// text, to be copied: they are printed as they are.
     fn paragraph(&self, word: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
         let indent = word.len() + 4;
-        let mut column = WIDTH;
-        for (index, piece) in text.split_whitespace().enumerate() {
-            let piece = clean(piece);
-            let width = piece.chars().count();
-            if index == 0 {
-                write!(out, "  {} {piece}", self.paint.strong(&format!("{word}:")))?;
-                column = indent + width;
-            } else if column + 1 + width > WIDTH {
-                write!(out, "\n{:indent$}{piece}", "")?;
-                column = indent + width;
+        let mut first = true;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let lines = if line.starts_with(' ') {
+                vec![format!("  {}", clean(line.trim()))]
             } else {
-                write!(out, " {piece}")?;
-                column += 1 + width;
+                wrap(&clean(line), WIDTH - indent)
+            };
+            for line in lines {
+                match first {
+                    true => writeln!(out, "  {} {line}", self.paint.strong(&format!("{word}:")))?,
+                    false => writeln!(out, "{:indent$}{line}", "")?,
+                }
+                first = false;
             }
         }
-        if text.trim().is_empty() { Ok(()) } else { writeln!(out) }
+        Ok(())
     }
+}
+
+/// Text in lines of at most `width` columns, broken at blanks alone: names and addresses stay whole.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
 }
 
 /// A row of the catalog in one line.
