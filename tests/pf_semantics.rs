@@ -122,7 +122,10 @@ fn the_last_match_wins_and_quick_ends() {
     assert_eq!(web.verdict("block all\npass proto tcp to port 80\n"), "pass");
     assert_eq!(web.verdict("pass proto tcp to port 80\nblock all\n"), "drop");
     assert_eq!(web.verdict("pass quick proto tcp to port 80\nblock all\n"), "pass");
-    assert_eq!(web.verdict("block all\npass quick proto tcp to port 81\nblock quick all\npass all\n"), "drop");
+    assert_eq!(
+        web.verdict("block all\npass quick proto tcp to port 81\nblock quick all\npass all\n"),
+        "drop"
+    );
 }
 
 #[test]
@@ -139,7 +142,13 @@ fn forwarded_packets_cross_the_rules_twice() {
     assert_eq!(web.verdict("block all\npass in on em0\npass out on em1\n"), "pass");
     assert_eq!(web.verdict("block all\npass in on em0\npass out on em0\n"), "drop");
     assert_eq!(tcp("192.0.2.7", "198.51.100.1", 22).to_box().verdict("block all\npass in on em0\n"), "pass");
-    assert_eq!(tcp("198.51.100.1", "192.0.2.7", 22).by("em0", "em0").from_box().verdict("block all\npass out on em0\n"), "pass");
+    assert_eq!(
+        tcp("198.51.100.1", "192.0.2.7", 22)
+            .by("em0", "em0")
+            .from_box()
+            .verdict("block all\npass out on em0\n"),
+        "pass"
+    );
 }
 
 #[test]
@@ -149,7 +158,9 @@ fn state_is_kept_where_both_ways_keep_it() {
     assert!(!keeps("pass in no state\npass out\n"));
     assert!(!keeps("pass in\npass out no state\n"));
     assert!(!keeps("pass out\n"));
-    let out = |text: &str| tcp("198.51.100.1", "192.0.2.7", 22).by("em0", "em0").from_box().outcomes(text)[0].keeps_state;
+    let out = |text: &str| {
+        tcp("198.51.100.1", "192.0.2.7", 22).by("em0", "em0").from_box().outcomes(text)[0].keeps_state
+    };
     assert!(out("pass out\n"));
     assert!(!out("pass out no state\n"));
 }
@@ -210,7 +221,8 @@ fn block_answers_as_its_policy_says() {
     assert_eq!(web.verdict("set block-policy return\nblock all\n"), "return");
     assert_eq!(web.verdict("block drop all\nset block-policy return\n"), "drop");
     assert_eq!(web.verdict("block return-rst proto tcp all\n"), "rst");
-    let reply = &tcp("2001:db8::7", "2001:db8:2::1", 80).outcomes("block return-icmp(net-unr, admin-unr)\n")[0];
+    let reply =
+        &tcp("2001:db8::7", "2001:db8:2::1", 80).outcomes("block return-icmp(net-unr, admin-unr)\n")[0];
     assert_eq!(reply.verdict, Verdict::Reject(Reply::Icmp { kind: 1, code: 1 }));
 }
 
@@ -236,8 +248,14 @@ fn antispoof_blocks_a_network_that_comes_from_elsewhere() {
     let spoofed = tcp("10.1.2.77", "10.1.2.10", 80);
     assert_eq!(spoofed.verdict("pass\nantispoof quick for em1\n"), "drop");
     assert_eq!(spoofed.verdict("antispoof for em1\npass\n"), "pass");
-    assert_eq!(tcp("10.1.2.1", "10.1.2.10", 80).by("em1", "em0").verdict("pass\nantispoof for em1\n"), "drop");
-    assert_eq!(tcp("10.1.2.77", "192.0.2.7", 80).by("em1", "em0").verdict("pass\nantispoof for em1\n"), "pass");
+    assert_eq!(
+        tcp("10.1.2.1", "10.1.2.10", 80).by("em1", "em0").verdict("pass\nantispoof for em1\n"),
+        "drop"
+    );
+    assert_eq!(
+        tcp("10.1.2.77", "192.0.2.7", 80).by("em1", "em0").verdict("pass\nantispoof for em1\n"),
+        "pass"
+    );
 }
 
 #[test]
@@ -252,7 +270,10 @@ fn tags_stick_and_are_read_by_later_rules() {
     assert_eq!(out.verdict("pass in tag A\nblock out\npass out ! tagged A\n"), "drop");
     // a quick rule ends before the tag is set
     assert_eq!(out.verdict("pass in quick\npass in tag A\nblock out\npass out tagged A\n"), "drop");
-    assert_eq!(out.verdict("match in tag A\nblock in tagged B\npass in tagged A\nblock out\npass out tagged A\n"), "pass");
+    assert_eq!(
+        out.verdict("match in tag A\nblock in tagged B\npass in tagged A\nblock out\npass out tagged A\n"),
+        "pass"
+    );
 }
 
 #[test]
@@ -284,7 +305,10 @@ fn redirection_on_openbsd() {
 fn redirection_on_freebsd_comes_before_filtering() {
     let call = tcp("192.0.2.7", "198.51.100.1", 1720);
     let rdr = "rdr on em0 proto tcp from any to 198.51.100.1 port 1720 -> 10.1.2.10 port 1721\n";
-    assert_eq!(call.verdict(&format!("{rdr}block all\npass in proto tcp to 198.51.100.1 port 1720\npass out\n")), "drop");
+    assert_eq!(
+        call.verdict(&format!("{rdr}block all\npass in proto tcp to 198.51.100.1 port 1720\npass out\n")),
+        "drop"
+    );
     let text = format!("{rdr}block all\npass in proto tcp to 10.1.2.10 port 1721\npass out\n");
     assert_eq!(call.verdict(&text), "pass");
     assert_eq!(call.leaves(&text).get(Field::Dport).known(), Some(1721));
@@ -298,7 +322,8 @@ fn redirection_on_freebsd_comes_before_filtering() {
 
 #[test]
 fn ranges_of_ports_keep_their_offset() {
-    let text = "rdr pass on em0 proto udp to 198.51.100.1 port 20000:20100 -> 10.1.2.10 port 30000:*\npass out\n";
+    let text =
+        "rdr pass on em0 proto udp to 198.51.100.1 port 20000:20100 -> 10.1.2.10 port 30000:*\npass out\n";
     assert_eq!(udp("192.0.2.7", "198.51.100.1", 20007).leaves(text).get(Field::Dport).known(), Some(30007));
     let wraps = "rdr pass on em0 proto udp to 198.51.100.1 port 20000:20009 -> 10.1.2.10 port 30000:30004\npass out\n";
     assert_eq!(udp("192.0.2.7", "198.51.100.1", 20006).leaves(wraps).get(Field::Dport).known(), Some(30001));
@@ -313,7 +338,8 @@ fn source_translation_on_freebsd() {
     let binat = "binat on em0 from 10.1.2.10 to any -> 198.51.100.10\nblock all\npass in\npass out from 198.51.100.10\n";
     assert_eq!(out.leaves(binat).get(Field::Src4).known(), Some(number("198.51.100.10")));
     let back = tcp("192.0.2.7", "198.51.100.10", 80);
-    let inbound = "binat on em0 from 10.1.2.10 to any -> 198.51.100.10\nblock all\npass in to 10.1.2.10\npass out\n";
+    let inbound =
+        "binat on em0 from 10.1.2.10 to any -> 198.51.100.10\nblock all\npass in to 10.1.2.10\npass out\n";
     assert_eq!(back.leaves(inbound).get(Field::Dst4).known(), Some(number("10.1.2.10")));
 }
 
@@ -348,11 +374,15 @@ fn anchors_are_looked_at_in_place() {
 #[test]
 fn what_the_file_does_not_tell_is_not_guessed() {
     let web = tcp("192.0.2.7", "10.1.2.10", 80);
-    for condition in [
-        "user root", "probability 50%", "once", "os \"Linux\"", "max-pkt-rate 5/1", "rtable 1 user = 0",
-    ] {
+    for condition in
+        ["user root", "probability 50%", "once", "os \"Linux\"", "max-pkt-rate 5/1", "rtable 1 user = 0"]
+    {
         let text = format!("block in\npass in proto tcp from any to any {condition}\n");
-        let text = if condition.starts_with("os") { "block in\npass in proto tcp from any os \"Linux\"\n" } else { &text };
+        let text = if condition.starts_with("os") {
+            "block in\npass in proto tcp from any os \"Linux\"\n"
+        } else {
+            &text
+        };
         assert_eq!(web.verdict(text), "depends", "{condition}");
     }
     assert_eq!(web.verdict("block in\npass in proto tcp keep state (max 5)\n"), "depends");

@@ -70,8 +70,9 @@ impl<'a, 'j> Lens<'a, 'j> {
         let wide = self.judge.site.settings.wide_range.into();
         let any =
             |opening: &&Opening| opening.ports.count() == ALL_PORTS && opening.any_source && !opening.outward;
-        if let Some(opening) = openings.iter().find(any) {
-            return Some(self.any_to_any(rule, opening));
+        let all: Vec<u8> = openings.iter().filter(any).map(|opening| opening.protocol).collect();
+        if !all.is_empty() {
+            return Some(any_to_any(rule, &all));
         }
         if shape.every_protocol {
             return None;
@@ -274,15 +275,6 @@ impl<'a, 'j> Lens<'a, 'j> {
         rows.fold(Set::empty(), |set, row| set.or(&site.ports_of(device, product, row)))
     }
 
-    fn any_to_any(&self, rule: &Rule, opening: &Opening) -> Finding {
-        let what = if opening.protocol == proto::TCP { "tcp" } else { "udp" };
-        let message = format!("all ports of {what} are open from any source to the inside");
-        Finding::new("PH202", Severity::Warning, Some(rule.span), message)
-            .label("lets everything through that no rule before it stops")
-            .notice("Calls work, and so does everything else: every service of every device behind the firewall can be reached.")
-            .help("Replace it by rules that name the devices and the ports that they need; `pinhole catalog show PRODUCT` lists them.")
-    }
-
     fn too_wide(&self, rule: &Rule, opening: &Opening, wide: u128) -> Finding {
         let what = if opening.protocol == proto::TCP { "tcp" } else { "udp" };
         let (ports, count) = (words::ports(&opening.ports), opening.ports.count());
@@ -356,6 +348,25 @@ impl<'a, 'j> Lens<'a, 'j> {
         }
         help
     }
+}
+
+/// PH202 for a rule that opens all ports of these protocols.
+fn any_to_any(rule: &Rule, protocols: &[u8]) -> Finding {
+    let what = match (protocols.contains(&proto::TCP), protocols.contains(&proto::UDP)) {
+        (true, true) => "tcp and udp",
+        (true, false) => "tcp",
+        _ => "udp",
+    };
+    let message = format!("all ports of {what} are open from any source to the inside");
+    Finding::new("PH202", Severity::Warning, Some(rule.span), message)
+        .label("lets everything through that no rule before it stops")
+        .notice(
+            "Calls work, and so does everything else: every service of every device behind the firewall can be reached.",
+        )
+        .help(
+            "Replace it by rules that name the devices and the ports that they need; `pinhole catalog show PRODUCT` \
+             lists them.",
+        )
 }
 
 /// What a rule looks for.

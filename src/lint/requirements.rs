@@ -3,10 +3,10 @@
 use super::judge::{Ask, Blame, Firewall, Judge, Judgement, Kind, Near, number};
 use super::mend::{self, Wanted};
 use super::words::{self, Listed};
-use crate::catalog::{Need, Transport};
+use crate::catalog::{Need, Requirement, Transport};
 use crate::finding::{Finding, RequirementRef, Severity};
-use crate::packet::{Set, proto};
-use crate::site::{Flow, Leg, Party};
+use crate::packet::{Family, Set};
+use crate::site::{Flow, Leg, Party, Prefix};
 use crate::source::Span;
 
 /// One leg of a row that does not get through.
@@ -81,7 +81,7 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
         };
         let (blocked, unsure) = faults(flow, &judgement);
         if !blocked.is_empty() || !unsure.is_empty() {
-            if one_direction(flow) && !called(judge, flow, near, party, transport) {
+            if one_direction(flow) && (flow.doubtful || !called(judge, flow, near, party, transport)) {
                 continue;
             }
             let certain = !blocked.is_empty();
@@ -213,10 +213,14 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
         .zip(firewall)
         .map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.share.by));
     finding.related = related(judge, group, span);
-    finding.notice =
-        words::sentences(group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref()));
-    finding.notice += &media_notice(first);
-    finding.help = help(first, group, blame.zip(firewall));
+    finding.notice = match first.code {
+        "PH106" => words::sentences(group.iter().map(|trouble| outward_notice(trouble.flow.requirement))),
+        _ => {
+            let rows = group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref());
+            words::sentences(rows) + &media_notice(first)
+        }
+    };
+    (finding.help, finding.mend) = help(judge, group, blame.zip(firewall));
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
@@ -329,6 +333,19 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<
     labels
 }
 
+/// What people notice where a row works in one direction alone: towards the device.
+fn outward_notice(row: &Requirement) -> &'static str {
+    match row.service.as_str() {
+        "q931" | "sip" => "The device can be called; calls that it places fail.",
+        "h245" => "Calls in which the device has to open the H.245 connection fail.",
+        "rtp" | "rtcp" => {
+            "The device hears, and may not be heard: its media gets out only where it answers to the ports that it \
+             hears from."
+        }
+        _ => "What the peer starts works; what the device starts does not.",
+    }
+}
+
 /// What blocked media and call control do to calls, beyond what the row itself says.
 fn media_notice(trouble: &Trouble<'_>) -> String {
     let (bad, all) = (trouble.bad.count(), trouble.asked.count());
@@ -336,7 +353,7 @@ fn media_notice(trouble: &Trouble<'_>) -> String {
     let mut notice = String::new();
     if trouble.code == "PH102" && matches!(row.service.as_str(), "rtp" | "h245") && all >= 2 {
         notice += &format!(
-            " A call that is given one of the blocked ports ({bad} of {all}) fails; the next try may work."
+            " Which calls are hit depends on the ports that the device gives them: {bad} of {all} are blocked."
         );
     }
     if row.service == "rtp" && trouble.flow.leg == Leg::ToDevice && !trouble.reply {
@@ -346,51 +363,64 @@ fn media_notice(trouble: &Trouble<'_>) -> String {
     notice
 }
 
-fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Firewall)>) -> String {
-    let Some((blame, firewall)) = blame else { return String::new() };
+/// What to change, and the rules to add.
+fn help(
+    judge: &Judge<'_>,
+    group: &[Trouble<'_>],
+    blame: Option<(&Blame, &Firewall)>,
+) -> (String, Vec<String>) {
+    let first = &group[0];
+    let Some((blame, firewall)) = blame else { return (String::new(), Vec::new()) };
     if first.reply {
-        return "Let packets of established connections pass in both directions, before the rule or policy that blocks \
-                them."
-            .to_string();
+        let help = "Let packets of established connections pass in both directions, before the rule or policy that \
+                    blocks them.";
+        return (help.to_string(), Vec::new());
     }
     let chain = words::chain(firewall, blame.share.by);
     let mut lines: Vec<String> = Vec::new();
     for trouble in group {
-        let far = match trouble.party.places.as_slice() {
-            [one] => one.addresses(trouble.near.family).single(),
-            _ => None,
-        };
-        let near = trouble.near.addresses.single();
-        let (src, dst) = if trouble.flow.leg == Leg::ToDevice { (far, near) } else { (near, far) };
-        let wanted = Wanted {
-            family: trouble.near.family,
-            src,
-            dst,
-            protocol: if trouble.transport == Transport::Tcp { proto::TCP } else { proto::UDP },
-            ports: if trouble.flow.any_port { &trouble.asked } else { &trouble.bad },
-            chain: &chain,
-        };
-        for line in mend::rules(firewall.dialect, &wanted) {
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
+        let near = trouble.near.addresses.single().map(|number| host(trouble.near.family, number));
+        for far in ends(judge, &trouble.party, trouble.near.family) {
+            let (src, dst) = if trouble.flow.leg == Leg::ToDevice { (far, near) } else { (near, far) };
+            let wanted = Wanted {
+                family: trouble.near.family,
+                src,
+                dst,
+                protocol: number(trouble.transport),
+                ports: if trouble.flow.any_port { &trouble.asked } else { &trouble.bad },
+                chain: &chain,
+            };
+            lines.extend(mend::rules(firewall.dialect, &wanted));
         }
     }
-    const SHOWN: usize = 8;
-    let more = lines.len().saturating_sub(SHOWN);
-    lines.truncate(SHOWN);
-    let more =
-        if more == 0 { String::new() } else { format!("\n    … and {more} more for the other rows") };
-    let condition = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful);
-    let certain = match condition {
-        Some(condition) => format!("Needed only where {condition}. "),
-        None => String::new(),
-    };
-    let certain = match first.flow.any_port {
-        true => format!("{certain}The far end chooses the port, so the rule has to name all that it may choose. "),
-        false => certain,
-    };
-    format!("{certain}{}\n    {}{more}", words::where_to_put(firewall, blame.share.by), lines.join("\n    "))
+    let mut notes = String::new();
+    if let Some(condition) = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful) {
+        notes += &format!("Needed only where {condition}. ");
+    }
+    if first.flow.any_port {
+        notes += "The far end chooses the port, so the rule has to name all that it may choose. ";
+    }
+    if group.iter().any(|trouble| trouble.party.anybody && trouble.flow.leg == Leg::ToDevice) {
+        notes += "Limit it to those who need it: the site file names nobody as their `[[peer]]`. ";
+    }
+    let place = words::where_to_put(firewall, blame.share.by);
+    (format!("{notes}{place}"), words::unique(lines.into_iter()))
+}
+
+fn host(family: Family, number: u128) -> Prefix {
+    Prefix { address: family.address(number), length: family.bits() as u8 }
+}
+
+/// Where a party is, for a rule: one host, the networks of a zone, or anywhere.
+fn ends(judge: &Judge<'_>, party: &Party, family: Family) -> Vec<Option<Prefix>> {
+    let [far] = party.places.as_slice() else { return vec![None] };
+    if let Some(number) = far.addresses(family).single() {
+        return vec![Some(host(family, number))];
+    }
+    let networks = judge.site.zones[far.zone].networks.iter();
+    let networks: Vec<_> =
+        networks.filter(|net| Family::of(net.address).0 == family).map(|net| Some(*net)).collect();
+    if networks.is_empty() { vec![None] } else { networks }
 }
 
 fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef> {

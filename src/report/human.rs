@@ -214,30 +214,45 @@ impl<'a> Printer<'a> {
         self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
         self.paragraph("notice", &finding.notice, out)?;
         self.paragraph("help", &finding.help, out)?;
+        let lines = &finding.mend[..finding.mend.len().min(MAX_ROWS)];
+        for line in lines {
+            writeln!(out, "          {}", self.paint.strong(&clean(line)))?;
+        }
+        if lines.len() < finding.mend.len() {
+            writeln!(out, "          … and {} more", finding.mend.len() - lines.len())?;
+        }
         self.paragraph("docs", &docs(finding.code), out)?;
         writeln!(out)
     }
 
-    /// Prints `  word: text`, wrapped; nothing where there is no text. Lines that begin with blanks are config
-    /// text, to be copied: they are printed as they are.
+    /// Prints `  word: text`, wrapped; nothing where there is no text. Lines that are indented stay as they
+    /// are: they are config text to copy.
     fn paragraph(&self, word: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
+        if text.trim().is_empty() {
+            return Ok(());
+        }
         let indent = word.len() + 4;
-        let mut first = true;
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let lines = if line.starts_with(' ') {
-                vec![format!("  {}", clean(line.trim()))]
-            } else {
-                wrap(&clean(line), WIDTH - indent)
-            };
-            for line in lines {
-                match first {
-                    true => writeln!(out, "  {} {line}", self.paint.strong(&format!("{word}:")))?,
-                    false => writeln!(out, "{:indent$}{line}", "")?,
+        write!(out, "  {}", self.paint.strong(&format!("{word}:")))?;
+        let mut column = indent - 1;
+        for line in text.lines() {
+            if line.starts_with(' ') {
+                write!(out, "\n{:indent$}{}", "", clean(line.trim_end()))?;
+                column = WIDTH;
+                continue;
+            }
+            for piece in line.split_whitespace() {
+                let piece = clean(piece);
+                let width = piece.chars().count();
+                if column + 1 + width > WIDTH && column >= indent {
+                    write!(out, "\n{:indent$}{piece}", "")?;
+                    column = indent + width;
+                } else {
+                    write!(out, " {piece}")?;
+                    column += 1 + width;
                 }
-                first = false;
             }
         }
-        Ok(())
+        writeln!(out)
     }
 }
 
@@ -259,7 +274,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 /// A row of the catalog in one line.
 fn describe(row: &RequirementRef) -> String {
     let name = row.row.as_deref().unwrap_or(&row.service);
-    let mut text = format!("{} needs {name} on {}", row.device, row.transport);
+    let mut text = format!("{name} of {}: {}", row.device, row.transport);
     if !row.ports.is_empty() {
         text += &format!(" {}", ranges(&row.ports));
     }

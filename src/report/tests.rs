@@ -60,7 +60,7 @@ fn a_whole_finding() {
         .related(find(&sources, "-A FORWARD -p udp"), "would have allowed it")
         .related(find(&sources, "1720"), "the port")
         .notice("H.323 calls cannot be set up, which people see as a call that rings for ever and then ends with no reason given.")
-        .help("Accept TCP port 1720 to 10.1.2.10.");
+        .help("Put this before the rule that blocks:\n    -A FORWARD -d 10.1.2.10 -p tcp --dport 1720 -j ACCEPT\n    -A FORWARD -x\nThen load it.");
     finding.depends_on = vec!["set `black`".into()];
     finding.requirements.push(RequirementRef {
         device: "mcu-1".into(),

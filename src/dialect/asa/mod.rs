@@ -16,9 +16,9 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
         let base = sources.file(*id).base;
         Span::new(base, base)
     });
-    let (config, mut findings) = parse::parse(files.iter().map(|id| sources.file(*id)));
+    let (config, mut findings, rules) = parse::parse(files.iter().map(|id| sources.file(*id)));
     let mut lowered = lower::lower(&config, &env.own, nowhere);
     findings.append(&mut lowered.findings);
-    let rules = files.iter().map(|id| (*id, 0)).collect();
+    let rules = files.iter().copied().zip(rules).collect();
     Loaded { ruleset: lowered.ruleset, findings, rules }
 }

@@ -213,9 +213,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
         let mut parts = Vec::with_capacity(group.members.len());
         for (span, member) in &group.members {
             match member {
-                Member::Address(address) => parts.push(self.address(*address, true)),
+                Member::Address(address) => parts.push(self.address(*address)),
                 Member::Group(_) if self.cyclic.contains(span) => {}
-                Member::Group(name) => parts.push(self.address(Address::Group(*name), true)),
+                Member::Group(name) => parts.push(self.address(Address::Group(*name))),
                 _ => {}
             }
         }
@@ -302,16 +302,14 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
     }
 
-    /// What an address stands for; `any` holds IPv6 where `any6`.
-    pub(super) fn address(&mut self, address: Address<'a>, any6: bool) -> Addresses {
+    /// What an address stands for; `any` is both families.
+    pub(super) fn address(&mut self, address: Address<'a>) -> Addresses {
         let all4 = Set::range(0, Family::V4.last());
         let mut out = Addresses::default();
         match address {
             Address::Any => {
                 out.v4 = all4;
-                if any6 {
-                    out.v6 = Set::full();
-                }
+                out.v6 = Set::full();
             }
             Address::Any4 => out.v4 = all4,
             Address::Any6 => out.v6 = Set::full(),
@@ -375,7 +373,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                     unknown: Unknown::both(format!("object {}", name.text)),
                     ..Addresses::default()
                 },
-                Some(address) => self.address(address, true),
+                Some(address) => self.address(address),
             };
         }
         if self.groups.contains_key(name.text) {
@@ -560,7 +558,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 }
                 continue;
             }
-            let set = self.address(address, true);
+            let set = self.address(address);
             if set.unknown.is_some() || !set.masked.is_empty() {
                 return None;
             }

@@ -1,6 +1,6 @@
 //! Access-lists as chains.
 
-use super::super::ast::{Ace, Acl, Action, Entry, Named};
+use super::super::ast::{Ace, Acl, AclKind, Action, Address, Entry, Named};
 use super::super::resolve::{Product, Services};
 use super::{Alternative, Lower, Use};
 use crate::model::{ChainId, Effect, Test, Tuples, Verdict};
@@ -40,15 +40,21 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn acl_rules(&mut self, acl: &'c Acl<'a>, usage: Use, chain: ChainId) {
         // `show access-list` prints again what the running-config of the same file has.
         let written = Self::is_written(acl);
+        // Before 9.0 `any` is of the list's own family.
+        let any = match acl.kind {
+            Some(AclKind::V6) => Address::Any6,
+            _ if self.version >= super::BOTH_FAMILIES => Address::Any,
+            _ => Address::Any4,
+        };
         for entry in &acl.entries {
             match entry {
                 Entry::Extended(ace) if written && ace.shown => {}
-                Entry::Extended(ace) if ace.elements.is_empty() => self.ace(ace, ace.span, usage, chain),
+                Entry::Extended(ace) if ace.elements.is_empty() => self.ace(ace, (ace.span, any), usage, chain),
                 Entry::Extended(ace) => {
                     // An inactive entry's elements are marked inactive too, but so are names that were
                     // not resolved at the time.
                     for element in ace.elements.iter().filter(|_| !ace.inactive) {
-                        self.ace(element, ace.span, usage, chain);
+                        self.ace(element, (ace.span, any), usage, chain);
                     }
                 }
                 Entry::Other(span) if acl.damaged => {
@@ -62,13 +68,13 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// The rules of one entry: usually one.
-    fn ace(&mut self, ace: &'c Ace<'a>, span: Span, usage: Use, chain: ChainId) {
+    fn ace(&mut self, ace: &'c Ace<'a>, (span, any): (Span, Address<'a>), usage: Use, chain: ChainId) {
         if ace.inactive {
             return;
         }
-        let both = self.version >= super::BOTH_FAMILIES;
-        let mut source = self.resolver.address(ace.source, both);
-        let mut destination = self.resolver.address(ace.destination, both);
+        let any = |address| if address == Address::Any { any } else { address };
+        let mut source = self.resolver.address(any(ace.source));
+        let mut destination = self.resolver.address(any(ace.destination));
         if usage == Use::Tunnel {
             std::mem::swap(&mut source, &mut destination);
         }

@@ -152,7 +152,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let config = self.config;
         for vpn in &config.vpns {
             let Vpn::Pool { addresses } = vpn else { continue };
-            let set = self.resolver.address(*addresses, true);
+            let set = self.resolver.address(*addresses);
             for (field, set) in [(Field::Src4, set.v4), (Field::Src6, set.v6)] {
                 if set.is_empty() {
                     continue;

@@ -81,7 +81,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     fn side(&mut self, address: Address<'a>) -> Side {
-        Side { set: self.resolver.address(address, true), ranges: self.resolver.ordered(address), interface: false }
+        Side { set: self.resolver.address(address), ranges: self.resolver.ordered(address), interface: false }
     }
 
     /// The mapped side; the address of an interface is known where the interface is.
@@ -385,9 +385,10 @@ impl<'c, 'a> Lower<'c, 'a> {
                             if *marked {
                                 self.b.is(Field::Mark, mark_of(at).into());
                             }
+                            // Passing decides nothing: it leaves the chain for the stage's policy.
                             let pass = *marked || rule.identity;
-                            let verdict = if pass { Verdict::Accept } else { Verdict::Drop };
-                            self.verdict(chain, verdict, rule.span);
+                            self.step(if pass { Effect::Return } else { Effect::Verdict(Verdict::Drop) });
+                            self.b.rule(chain, rule.span, rule.span);
                         }
                     }
                 }
@@ -578,8 +579,12 @@ fn cut(reals: &[Range], maps: &[Range]) -> Option<Vec<(Range, Range, bool)>> {
         let len = (real.2 - real.1).min(mapped.2 - mapped.1);
         let aligned = |at: u128, block: u128| at & block == 0;
         let mut block = 0u128;
-        while block < len && aligned(real.1, block * 2 + 1) && aligned(mapped.1, block * 2 + 1) && block * 2 < len {
-            block = block * 2 + 1;
+        while let Some(double) = block.checked_mul(2).and_then(|twice| twice.checked_add(1))
+            && double <= len
+            && aligned(real.1, double)
+            && aligned(mapped.1, double)
+        {
+            block = double;
         }
         out.push(((real.0, real.1, real.1 + block), (mapped.0, mapped.1, mapped.1 + block), true));
         if out.len() > PIECES {
@@ -632,8 +637,8 @@ fn other_side(side: Option<&Side>, family: Family) -> Vec<Alternative> {
 fn address_map(to: &Range, exact: bool) -> NatAddr {
     let (family, lo, hi) = *to;
     let host = hi - lo;
-    if exact && host > 0 && (host + 1).is_power_of_two() && lo & host == 0 {
-        return NatAddr::Prefix(family, lo, family.bits() - (host + 1).trailing_zeros());
+    if exact && host > 0 && host & host.wrapping_add(1) == 0 && lo & host == 0 {
+        return NatAddr::Prefix(family, lo, family.bits() - host.trailing_ones());
     }
     if lo == 0 && hi == family.last() { NatAddr::Unknown } else { NatAddr::Pool(family, lo, hi) }
 }

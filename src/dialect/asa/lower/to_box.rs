@@ -81,7 +81,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             // Telnet to the interface of the lowest level works through a tunnel only.
             let through_tunnel = access.service == BoxService::Telnet
                 && self.levelled().iter().any(|known| known.name == access.interface.text && Some(known.level) == lowest && known.level == 0);
-            let from = self.resolver.address(access.from, true);
+            let from = self.resolver.address(access.from);
             self.from(chain, &from, access.span, |lower| {
                 lower.on(Field::Iif, access.interface.text);
                 lower.b.is(Field::Proto, protocol.into());
@@ -141,7 +141,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             Address::Any => Address::Any4,
             from => from,
         };
-        let from = self.resolver.address(from, true);
+        let from = self.resolver.address(from);
         let types = services.products.first().and_then(|product| product.icmp_type.clone());
         let codes = services.products.first().and_then(|product| product.icmp_code.clone());
         self.from(chain, &from, rule.span, |lower| {

@@ -20,9 +20,6 @@ use crate::finding::{Finding, Severity};
 use crate::source::{SourceFile, Span};
 
 
-/// How many lines of one command a finding points at.
-const OTHER_LINES: usize = 50;
-
 /// The block that is open; numbers are places in the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Block {
@@ -70,7 +67,11 @@ pub(super) struct Parser<'a> {
 }
 
 /// Reads the files of one firewall, one after the other.
-pub(super) fn parse<'a>(files: impl IntoIterator<Item = &'a SourceFile>) -> (Config<'a>, Vec<Finding>) {
+///
+/// Gives the tree, what there is to say, and for each file how many rules it holds.
+pub(super) fn parse<'a>(
+    files: impl IntoIterator<Item = &'a SourceFile>,
+) -> (Config<'a>, Vec<Finding>, Vec<usize>) {
     let mut parser = Parser {
         config: Config::default(),
         findings: Vec::new(),
@@ -89,11 +90,13 @@ pub(super) fn parse<'a>(files: impl IntoIterator<Item = &'a SourceFile>) -> (Con
         open_class: 0,
         webvpn_port: 443,
     };
+    let mut rules = Vec::new();
     for file in files {
+        let before = parser.config.rules;
         parser.file(file);
+        rules.push(parser.config.rules - before);
     }
-    parser.report_others();
-    (parser.config, parser.findings)
+    (parser.config, parser.findings, rules)
 }
 
 impl<'a> Parser<'a> {
@@ -236,7 +239,7 @@ impl<'a> Parser<'a> {
             );
         }
         if w.peek() == Some("vpn-filter") && w.peek_at(1) != Some("none") {
-            self.config.others.push(Other { span: w.line, command: "vpn-filter", support: Support::NotModelled });
+            self.other(w.line, "vpn-filter", Support::NotModelled);
         }
         self.mention(w);
     }
@@ -267,39 +270,26 @@ impl<'a> Parser<'a> {
             Some(command) => (command.words, command.support),
             None => (first, Support::Unknown),
         };
-        self.config.others.push(Other { span: w.line, command, support });
+        self.other(w.line, command, support);
         self.open(Block::Other);
         self.mention(w);
     }
 
-    /// One finding for each command that is not in the model, however many lines it has.
-    fn report_others(&mut self) {
-        let mut lines: FxHashMap<&str, (Support, Vec<Span>)> = FxHashMap::default();
-        for other in &self.config.others {
-            if matches!(other.support, Support::NotModelled | Support::Unknown) {
-                lines.entry(other.command).or_insert((other.support, Vec::new())).1.push(other.span);
-            }
-        }
-        for (command, (support, spans)) in lines {
-            let what = match support {
-                Support::Unknown => "unknown command",
-                _ => "not in the model:",
-            };
-            let count = if spans.len() == 1 { String::new() } else { format!(" ({} lines)", spans.len()) };
-            let note = commands::note(command);
-            let help = match note {
+    /// A finding for a line that is not in the tree, unless it says nothing about traffic.
+    fn other(&mut self, span: Span, command: &'a str, support: Support) {
+        let what = match support {
+            Support::Unknown => Some("unknown command"),
+            Support::NotModelled => Some("not in the model:"),
+            Support::Modelled | Support::Irrelevant => None,
+        };
+        if let Some(what) = what {
+            let help = match commands::note(command) {
                 "" => "It may decide about traffic. The answers leave it out.".to_string(),
                 note => format!("It may decide about traffic ({note}). The answers leave it out."),
             };
-            let mut finding =
-                Finding::new("PH002", Severity::Info, spans.first().copied(), format!("{what} `{command}`{count}"))
-                    .help(help);
-            for span in spans.iter().skip(1).take(OTHER_LINES) {
-                finding = finding.related(*span, "likewise");
-            }
-            self.findings.push(finding);
+            self.unsupported(span, format!("{what} `{command}`"), &help);
         }
-        self.findings.sort_by_key(|finding| finding.span);
+        self.config.others.push(Other { span, command, support });
     }
 
     fn version(&mut self, w: &mut Words<'_, 'a>) -> Parsed<bool> {

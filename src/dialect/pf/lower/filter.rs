@@ -39,8 +39,8 @@ enum What<'a> {
 enum Ending {
     /// The verdict is final.
     Verdict,
-    /// The filter rules accepted already; what was put off is done now.
-    Settle,
+    /// The filter rules accepted already: what was put off is done now, once.
+    Done,
 }
 
 impl<'a> Lowering<'a> {
@@ -197,7 +197,7 @@ impl<'a> Lowering<'a> {
     ) {
         let done = match ending {
             Ending::Verdict => Effect::Verdict(Verdict::Accept),
-            Ending::Settle => Effect::Settle,
+            Ending::Done => Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }),
         };
         for limit in limits(flat) {
             tests(self, b);
@@ -207,6 +207,7 @@ impl<'a> Lowering<'a> {
         }
         if let Some(what) = beyond_the_model(flat) {
             tests(self, b);
+            self.forget_deferred(b);
             let cond = b.condition(&what);
             b.effect(Effect::Undefined(cond));
             b.rule(chain, flat.rule.span, flat.element);
@@ -228,6 +229,7 @@ impl<'a> Lowering<'a> {
             if ending == Ending::Verdict {
                 self.tag(b, flat);
                 keep_state(b, flat, way);
+                self.forget_deferred(b);
             }
             for choice in &chosen {
                 choice.effect(b);
@@ -243,6 +245,13 @@ impl<'a> Lowering<'a> {
             let cond = b.condition("the interface that a packet is routed to");
             b.effect(Effect::Undefined(cond));
             b.rule(chain, flat.rule.span, flat.element);
+        }
+    }
+
+    /// What an earlier rule put off does not happen: this one decides.
+    fn forget_deferred(&self, b: &mut Builder) {
+        if !self.deferred.is_empty() {
+            b.effect(Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }));
         }
     }
 
@@ -428,10 +437,11 @@ impl<'a> Lowering<'a> {
 
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
     pub(super) fn put_off(&mut self, b: &mut Builder, chain: ChainId, way: Direction, translates: bool, start: Span) {
-        for (at, deferred) in std::mem::take(&mut self.deferred).into_iter().enumerate() {
+        let deferred = std::mem::take(&mut self.deferred);
+        for (at, deferred) in deferred.into_iter().enumerate() {
             let Deferred { flat, scope, family } = deferred;
             let mut tests = |_: &mut Self, b: &mut Builder| marked(b, mark::DEFERRED, at as u32 + 1);
-            self.pass(b, chain, flat, scope, family, way, Ending::Settle, &mut tests);
+            self.pass(b, chain, flat, scope, family, way, Ending::Done, &mut tests);
         }
         if translates {
             marked(b, mark::TRANSLATED, mark::TRANSLATED);

@@ -149,6 +149,7 @@ impl<'a> Lowering<'a> {
                 Direction::Out => (!mark::STATELESS, 0),
             };
             b.effect(Effect::Mark(MarkOp { clear, flip }));
+            b.effect(Effect::KeepState(false));
             b.rule(chain, start, start);
         }
     }
