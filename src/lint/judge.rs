@@ -9,7 +9,7 @@ use crate::analysis::{Query, Reach, Scope, Share};
 use crate::catalog::{Catalog, Transport};
 use crate::dialect::Dialect;
 use crate::model::{NatAddr, Ruleset, Way};
-use crate::packet::{Dim, Family, Region, Set, State, proto};
+use crate::packet::{Dim, Family, Region, Set, State, interface, proto};
 use crate::site::{Crossing, End, Far, Flow, Leg, Party, Site, ZoneId, unicast};
 
 /// A firewall whose files were read.
@@ -290,7 +290,19 @@ impl<'a> Judge<'a> {
                 region.set(dim, side.clone());
             }
         }
-        let fwd_oif = crossing.oif.as_ref().and_then(Set::first);
+        if self.site.single == Some(Way::Forward)
+            && let Some((behind, segment)) = near.single().and_then(|number| connected(rules, family, number))
+        {
+            let (near_side, far_side, far_end) =
+                if outward { (Dim::Iif, Dim::Oif, Dim::Dst) } else { (Dim::Oif, Dim::Iif, Dim::Src) };
+            region.set(near_side, behind.clone());
+            region.set(far_side, behind.or(&Set::one(0)).not());
+            region.set(far_end, region.values(far_end).minus(&segment));
+        }
+        let fwd_oif = match &crossing.oif {
+            Some(side) => side.first(),
+            None => region.side(Dim::Oif).and_then(Set::single),
+        };
         let mut query = Query { region, way: crossing.way, fwd_oif, target: None, along };
         if !outward {
             query.target = Some(near);
@@ -383,6 +395,17 @@ fn sets(reach: Reach) -> Judgement {
 fn empty_rules() -> &'static Ruleset {
     static EMPTY: std::sync::OnceLock<Ruleset> = std::sync::OnceLock::new();
     EMPTY.get_or_init(Ruleset::default)
+}
+
+/// The interface whose network an address is in, and that network, where the firewall's own addresses are
+/// known: packets for the address leave there, and those from its neighbours cross no firewall.
+fn connected(rules: &Ruleset, family: Family, address: u128) -> Option<(Set, Set)> {
+    let networks = rules.own.iter().filter(|own| own.family == family).filter_map(|own| {
+        let (lo, hi) = family.prefix(own.address, own.prefix);
+        (lo <= address && address <= hi && lo < hi).then_some((own, lo, hi))
+    });
+    let (own, lo, hi) = networks.max_by_key(|(own, _, _)| own.prefix)?;
+    Some((Set::one(interface(&own.interface)), Set::range(lo, hi)))
 }
 
 fn translates_to(rules: &Ruleset, family: Family, address: u128) -> bool {
