@@ -45,6 +45,8 @@ pub struct Reach {
     pub doubters: Vec<Share>,
     /// Who lets the open ones through, likewise.
     pub openers: Vec<Share>,
+    /// Who may let the unsure ones through, likewise.
+    pub granters: Vec<Share>,
     /// What the unsure ones depend on.
     pub conds: Vec<Cond>,
     /// The helpers that connections of open ones get for certain, as indices of the ruleset's.
@@ -85,6 +87,7 @@ impl Scope<'_> {
             blockers: shares(refused.iter().map(|e| (e.decider, &e.region)), &blocked, query.along),
             doubters: shares(refused.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
             openers: shares(sure.iter().map(|(e, region)| (e.decider, region)), &open, query.along),
+            granters: shares(accepted.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
             keeps_state: sure.iter().all(|(entry, _)| entry.keeps_state),
             leaves: sure.iter().map(|(entry, _)| entry.leaves.clone()).collect(),
             open,

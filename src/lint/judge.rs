@@ -49,6 +49,8 @@ pub struct Judgement {
     pub doubters: Vec<Blame>,
     /// Who lets through.
     pub openers: Vec<Blame>,
+    /// Who may let through.
+    pub granters: Vec<Blame>,
     /// What it depends on.
     pub depends_on: Vec<String>,
     /// The helpers that the connections get.
@@ -67,6 +69,7 @@ impl Judgement {
         self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
         self.blockers.extend(next.blockers);
         self.doubters.extend(next.doubters);
+        self.granters.extend(next.granters);
         // The last firewall that lets a packet through is the one next to its destination.
         self.openers = next.openers;
         self.depends_on.extend(next.depends_on);
@@ -80,6 +83,7 @@ impl Judgement {
         self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
         self.blockers.extend(other.blockers);
         self.doubters.extend(other.doubters);
+        self.granters.extend(other.granters);
         self.openers.extend(other.openers);
         self.depends_on.extend(other.depends_on);
         self.helpers.extend(other.helpers);
@@ -230,6 +234,7 @@ impl<'a> Judge<'a> {
             blockers: blame(&reach.blockers),
             doubters: blame(&reach.doubters),
             openers: blame(&reach.openers),
+            granters: blame(&reach.granters),
             depends_on: reach.conds.iter().map(|cond| cond.name(&firewall.rules)).collect(),
             helpers: reach.helpers.iter().map(|at| firewall.rules.helpers[*at as usize].clone()).collect(),
             ..sets(reach)

@@ -30,6 +30,32 @@ pub fn rules(dialect: Dialect, wanted: &Wanted<'_>) -> Vec<String> {
     }
 }
 
+/// The rules that would translate the destination to `target`, where the language has a line for it that needs
+/// nothing else: on the ASA it takes an object as well.
+pub fn translations(dialect: Dialect, wanted: &Wanted<'_>, target: std::net::IpAddr) -> Vec<String> {
+    let Some(public) = wanted.dst.map(place) else { return Vec::new() };
+    let (proto, family) = (word(wanted), wanted.family);
+    let each = |sep: &str, line: &dyn Fn(&str) -> String| -> Vec<String> {
+        ports(wanted.ports, sep).iter().map(|port| line(port)).collect()
+    };
+    match dialect {
+        Dialect::Iptables => each(":", &|port| {
+            format!(
+                "-t nat -A PREROUTING -d {public} -p {proto} -m {proto} --dport {port} -j DNAT --to-destination {target}"
+            )
+        }),
+        Dialect::Nftables => {
+            let ip = if family == Family::V4 { "ip" } else { "ip6" };
+            each("-", &|port| format!("{ip} daddr {public} {proto} dport {port} dnat to {target}"))
+        }
+        Dialect::Pf => {
+            let inet = if family == Family::V4 { "inet" } else { "inet6" };
+            each(":", &|port| format!("pass in {inet} proto {proto} to {public} port {port} rdr-to {target}"))
+        }
+        Dialect::Asa => Vec::new(),
+    }
+}
+
 fn word(wanted: &Wanted<'_>) -> &'static str {
     if wanted.protocol == proto::TCP { "tcp" } else { "udp" }
 }
@@ -82,7 +108,12 @@ fn pf(wanted: &Wanted<'_>) -> String {
     let ports = ports(wanted.ports, ":");
     let ports =
         if let [one] = ports.as_slice() { one.clone() } else { format!("{{ {} }}", ports.join(", ")) };
-    format!("pass {family} proto {} from {} to {} port {ports}", word(wanted), end(wanted.src), end(wanted.dst))
+    format!(
+        "pass {family} proto {} from {} to {} port {ports}",
+        word(wanted),
+        end(wanted.src),
+        end(wanted.dst)
+    )
 }
 
 fn asa(wanted: &Wanted<'_>) -> Vec<String> {
@@ -161,7 +192,10 @@ mod tests {
     #[test]
     fn from_anywhere_and_in_ipv6() {
         let rules = |dialect| lines(dialect, None, "2001:db8:2::/64", &[(22, 22)]);
-        assert_eq!(rules(Dialect::Iptables), ["-A video -d 2001:db8:2::/64 -p tcp -m tcp --dport 22 -j ACCEPT"]);
+        assert_eq!(
+            rules(Dialect::Iptables),
+            ["-A video -d 2001:db8:2::/64 -p tcp -m tcp --dport 22 -j ACCEPT"]
+        );
         assert_eq!(rules(Dialect::Nftables), ["ip6 daddr 2001:db8:2::/64 tcp dport 22 accept"]);
         assert_eq!(rules(Dialect::Pf), ["pass inet6 proto tcp from any to 2001:db8:2::/64 port 22"]);
         assert_eq!(rules(Dialect::Asa), ["access-list video extended permit tcp any6 2001:db8:2::/64 eq 22"]);

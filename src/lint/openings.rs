@@ -203,11 +203,7 @@ impl<'a, 'j> Lens<'a, 'j> {
         let mut opening = Opening {
             protocol,
             excess: Set::empty(),
-            whom: if outward {
-                "the outside".to_string()
-            } else {
-                "addresses of no device".to_string()
-            },
+            whom: if outward { "the outside".to_string() } else { "addresses of no device".to_string() },
             any_source: sources.count() > unicast(family).count() / 2 && self.from_outside(entries),
             outward,
             ports,
@@ -324,7 +320,9 @@ impl<'a, 'j> Lens<'a, 'j> {
         let word = if protocol == proto::TCP { "tcp" } else { "udp" };
         let needed = self.required(device, protocol);
         if needed.is_empty() {
-            return format!("Take {word} out of the rule, or limit it to the devices that need it: {whom} does not.");
+            return format!(
+                "Take {word} out of the rule, or limit it to the devices that need it: {whom} does not."
+            );
         }
         let mut help = format!("{whom} needs {word} {}.", words::ports(&needed));
         let wide = site.settings.wide_range.into();

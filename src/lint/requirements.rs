@@ -3,8 +3,9 @@
 use super::judge::{Ask, Blame, Firewall, Judge, Judgement, Kind, Near, number};
 use super::mend::{self, Wanted};
 use super::words::{self, Listed};
-use crate::catalog::{Need, Requirement, Transport};
-use crate::finding::{Finding, RequirementRef, Severity};
+use crate::analysis::Decider;
+use crate::catalog::{Initiator, Need, Requirement, Transport};
+use crate::finding::{Finding, Label, RequirementRef, Severity};
 use crate::packet::{Family, Set};
 use crate::site::{Flow, Leg, Party, Prefix};
 use crate::source::Span;
@@ -23,6 +24,8 @@ struct Trouble<'a> {
     bad: Set,
     /// Who blocks, the largest share first.
     blame: Vec<Blame>,
+    /// Who may let through what may be blocked.
+    granters: Vec<Blame>,
     depends_on: Vec<String>,
     /// It is the answers that are blocked.
     reply: bool,
@@ -76,6 +79,7 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
             asked: flow.ports.clone(),
             bad: bad.clone(),
             blame: blame.to_vec(),
+            granters: if certain { Vec::new() } else { judgement.granters.clone() },
             depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
             reply,
         };
@@ -92,14 +96,19 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
             troubles.push(trouble(code, severity, certain, bad, blame, false));
             continue;
         }
-        if let Some(reply) = judge.reply(&ask(transport), party) {
+        if is_answered(flow.requirement)
+            && let Some(reply) = judge.reply(&ask(transport), party)
+        {
             let (blocked, unsure) = faults(flow, &reply);
             let certain = !blocked.is_empty();
             let (bad, blame) = if certain { (&blocked, &reply.blockers) } else { (&unsure, &reply.doubters) };
             if !bad.is_empty() {
                 let severity = if certain { weight(flow) } else { Severity::Warning };
                 let mut trouble = trouble("PH105", severity, certain, bad, blame, true);
-                trouble.depends_on = if certain { Vec::new() } else { reply.depends_on.clone() };
+                if !certain {
+                    (trouble.depends_on, trouble.granters) =
+                        (reply.depends_on.clone(), reply.granters.clone());
+                }
                 troubles.push(trouble);
             }
         }
@@ -142,9 +151,14 @@ fn faults(flow: &Flow<'_>, judgement: &Judgement) -> (Set, Set) {
     }
 }
 
+/// Traps of SNMP are sent and never answered (RFC 3416, section 4.2.6).
+fn is_answered(row: &Requirement) -> bool {
+    !(row.service == "snmp" && row.initiator == Initiator::Device)
+}
+
 /// Whether the leg is the second one of a row that either end can open.
 fn one_direction(flow: &Flow<'_>) -> bool {
-    flow.leg == Leg::FromDevice && flow.requirement.initiator == crate::catalog::Initiator::Either
+    flow.leg == Leg::FromDevice && flow.requirement.initiator == Initiator::Either
 }
 
 /// Whether the party gets through to the device on the same row: else the other leg has its own finding.
@@ -208,7 +222,7 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
     let firewall = blame.and_then(|blame| judge.firewall(blame.firewall));
     let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.share.by.span(&firewall.rules));
     let listed: Vec<Listed> = list(judge, group);
-    let mut finding = Finding::new(first.code, first.severity, span, message(group, &listed));
+    let mut finding = Finding::new(first.code, first.severity, span, message(judge, group, &listed));
     finding.label = blame
         .zip(firewall)
         .map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.share.by));
@@ -217,7 +231,8 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
         "PH106" => words::sentences(group.iter().map(|trouble| outward_notice(trouble.flow.requirement))),
         _ => {
             let rows = group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref());
-            words::sentences(rows) + &media_notice(first)
+            let media = group.iter().find(|trouble| trouble.flow.requirement.service == "rtp");
+            words::sentences(rows) + &media_notice(media.unwrap_or(first))
         }
     };
     (finding.help, finding.mend) = help(judge, group, blame.zip(firewall));
@@ -232,11 +247,8 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
 fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
     for trouble in group {
-        let transports = if trouble.flow.either_transport {
-            vec!["tcp or udp"]
-        } else {
-            vec![trouble.transport.name()]
-        };
+        let transports =
+            if trouble.flow.either_transport { vec!["tcp or udp"] } else { vec![trouble.transport.name()] };
         let mut entry = Listed {
             device: judge.site.devices[trouble.flow.device].name.clone(),
             protocol: trouble.flow.requirement.protocol.clone(),
@@ -258,13 +270,13 @@ fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     listed
 }
 
-fn message(group: &[Trouble<'_>], listed: &[Listed]) -> String {
+fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> String {
     let first = &group[0];
     let what = words::listing(listed);
     let parties = || group.iter().map(|trouble| trouble.party.name.clone());
     let whom = words::some(&words::unique(parties()), 2, "peer");
     let whom_too = words::some(&words::unique(parties().map(words::somebody)), 2, "peer");
-    let device = words::some(&words::unique(listed.iter().map(|entry| entry.device.clone())), 3, "device");
+    let device = words::some(&words::unique(group.iter().map(|trouble| at(judge, trouble))), 3, "device");
     let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
     let depends = words::some(&depends, 3, "condition");
     let sure = first.certain;
@@ -291,7 +303,9 @@ fn message(group: &[Trouble<'_>], listed: &[Listed]) -> String {
         ("PH106", _) => match sure {
             true => format!("{device} can be reached by {whom_too}, but cannot reach them on {what}"),
             false => {
-                format!("{device} can be reached by {whom_too}, but whether it reaches them on {what} depends on {depends}")
+                format!(
+                    "{device} can be reached by {whom_too}, but whether it reaches them on {what} depends on {depends}"
+                )
             }
         },
         (_, Leg::ToDevice) if sure => format!("{device} cannot be reached by {whom} on {what}"),
@@ -303,22 +317,33 @@ fn message(group: &[Trouble<'_>], listed: &[Listed]) -> String {
     }
 }
 
+/// The device's name, with the address that it is about where the device has several.
+fn at(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
+    let device = &judge.site.devices[trouble.flow.device];
+    match trouble.near.addresses.single() {
+        Some(number) if device.addresses.len() > 1 => {
+            format!("{} at {}", device.name, trouble.near.family.address(number))
+        }
+        _ => device.name.clone(),
+    }
+}
+
 /// How much of which ranges is in trouble: `301 of 601 ports of RTP/RTCP (udp 16684-16984)`.
 fn parts(group: &[Trouble<'_>], listed: &[Listed]) -> String {
     let part = |entry: &Listed| {
-        let asked = group
-            .iter()
-            .find(|trouble| trouble.flow.requirement.protocol == entry.protocol && trouble.bad == entry.ports);
+        let asked = group.iter().find(|trouble| {
+            trouble.flow.requirement.protocol == entry.protocol && trouble.bad == entry.ports
+        });
         let all = asked.map_or(0, |trouble| trouble.asked.count());
         format!("{} of {all} ports of {} ({})", entry.ports.count(), entry.protocol, entry.numbers())
     };
     words::some(&words::unique(listed.iter().map(part)), 3, "range")
 }
 
-/// The other rules that block a share.
-fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<crate::finding::Label> {
+/// The other rules that block a share, and those that may let through what is in doubt.
+fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<Label> {
     const SHOWN: usize = 3;
-    let mut labels: Vec<crate::finding::Label> = Vec::new();
+    let mut labels: Vec<Label> = Vec::new();
     for trouble in group {
         for blame in trouble.blame.iter().skip(1) {
             let Some(firewall) = judge.firewall(blame.firewall) else { continue };
@@ -327,7 +352,14 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<
                 continue;
             }
             let values = words::ports(&blame.share.values);
-            labels.push(crate::finding::Label { span, message: format!("blocks {values} too") });
+            labels.push(Label { span, message: format!("blocks {values} too") });
+        }
+        for blame in trouble.granters.iter() {
+            let Some(firewall) = judge.firewall(blame.firewall) else { continue };
+            let Some(span) = blame.share.by.span(&firewall.rules) else { continue };
+            if labels.len() < SHOWN && Some(span) != main && labels.iter().all(|label| label.span != span) {
+                labels.push(Label { span, message: "this may let it through".to_string() });
+            }
         }
     }
     labels
@@ -376,6 +408,14 @@ fn help(
                     blocks them.";
         return (help.to_string(), Vec::new());
     }
+    if !first.certain {
+        let help = "See whether what it depends on lets the peers through. Where it does, accept the finding with \
+                    `[[check.ignore]]` and say why; where it does not, let them through by a rule without conditions.";
+        return (help.to_string(), Vec::new());
+    }
+    if let Some(untranslated) = untranslated(judge, first, blame.share.by, firewall) {
+        return untranslated;
+    }
     let chain = words::chain(firewall, blame.share.by);
     let mut lines: Vec<String> = Vec::new();
     for trouble in group {
@@ -398,13 +438,44 @@ fn help(
         notes += &format!("Needed only where {condition}. ");
     }
     if first.flow.any_port {
-        notes += "The far end chooses the port, so the rule has to name all that it may choose. ";
+        notes += "The far end chooses the port, so the rule names all that it may choose. ";
     }
     if group.iter().any(|trouble| trouble.party.anybody && trouble.flow.leg == Leg::ToDevice) {
         notes += "Limit it to those who need it: the site file names nobody as their `[[peer]]`. ";
     }
     let place = words::where_to_put(firewall, blame.share.by);
     (format!("{notes}{place}"), words::unique(lines.into_iter()))
+}
+
+/// Packets to the public address of a device that no rule translates end at the firewall itself: it is no use
+/// to let them in there.
+fn untranslated(
+    judge: &Judge<'_>,
+    trouble: &Trouble<'_>,
+    by: Decider,
+    firewall: &Firewall,
+) -> Option<(String, Vec<String>)> {
+    let family = trouble.near.family;
+    let device = &judge.site.devices[trouble.flow.device];
+    let mut public = device.public_addresses.iter().filter(|address| Family::of(**address).0 == family);
+    let (public, near) = (public.next()?, trouble.near.addresses.single()?);
+    if trouble.flow.leg != Leg::ToDevice || !words::is_input(firewall, by) {
+        return None;
+    }
+    let near = family.address(near);
+    let help = format!(
+        "Packets to {public} are not translated on these ports, so that they end at the firewall itself. Translate \
+         them to {near}:"
+    );
+    let wanted = Wanted {
+        family,
+        src: None,
+        dst: Some(Prefix { address: *public, length: family.bits() as u8 }),
+        protocol: number(trouble.transport),
+        ports: &trouble.bad,
+        chain: "",
+    };
+    Some((help, mend::translations(firewall.dialect, &wanted, near)))
 }
 
 fn host(family: Family, number: u128) -> Prefix {

@@ -149,6 +149,15 @@ pub fn chain(firewall: &Firewall, by: Decider) -> String {
     firewall.rules.chain(id).name.clone()
 }
 
+/// Whether it is a rule or policy for packets to the firewall itself.
+pub fn is_input(firewall: &Firewall, by: Decider) -> bool {
+    match by {
+        Decider::Rule(id) => firewall.rules.stages(Hook::Input).iter().any(|stage| stage.chain == id.chain),
+        Decider::Policy(hook, _) => hook == Hook::Input,
+        Decider::End => false,
+    }
+}
+
 /// Where a rule that lets it through has to go.
 pub fn where_to_put(firewall: &Firewall, by: Decider) -> &'static str {
     match (firewall.dialect, by) {
