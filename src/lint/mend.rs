@@ -1,5 +1,6 @@
 //! The rule that would let a flow through, in the language of the firewall.
 
+use super::words;
 use crate::dialect::Dialect;
 use crate::packet::{Family, Set, proto};
 use crate::site::Prefix;
@@ -76,7 +77,7 @@ fn is_host(prefix: Prefix) -> bool {
 }
 
 fn iptables(wanted: &Wanted<'_>) -> Vec<String> {
-    let chain = wanted.chain.rsplit(' ').next().unwrap_or(wanted.chain);
+    let chain = words::last_word(wanted.chain);
     let mut ends = String::new();
     for (flag, address) in [("-s", wanted.src), ("-d", wanted.dst)] {
         if let Some(address) = address.map(place) {
@@ -117,7 +118,9 @@ fn pf(wanted: &Wanted<'_>) -> String {
 }
 
 fn asa(wanted: &Wanted<'_>) -> Vec<String> {
-    let any = if wanted.family == Family::V4 { "any4" } else { "any6" };
+    let list = Some(words::last_word(wanted.chain)).filter(|name| !name.is_empty()).unwrap_or("LIST");
+    // `any4` came with version 9.0, where `any` still does beside IPv4 addresses.
+    let any = if wanted.family == Family::V4 { "any" } else { "any6" };
     let end = |address: Option<Prefix>| match address {
         None => any.to_string(),
         Some(host) if is_host(host) => format!("host {}", host.address),
@@ -127,7 +130,7 @@ fn asa(wanted: &Wanted<'_>) -> Vec<String> {
         |(lo, hi): &(u128, u128)| if lo == hi { format!("eq {lo}") } else { format!("range {lo} {hi}") };
     let rule = |range: &(u128, u128)| {
         let (src, dst) = (end(wanted.src), end(wanted.dst));
-        format!("access-list {} extended permit {} {src} {dst} {}", wanted.chain, word(wanted), port(range))
+        format!("access-list {list} extended permit {} {src} {dst} {}", word(wanted), port(range))
     };
     wanted.ports.ranges().iter().map(rule).collect()
 }
@@ -156,7 +159,7 @@ mod tests {
             dst: Some(dst),
             protocol: proto::TCP,
             ports: &Set::of(ports.iter().copied()),
-            chain: "video",
+            chain: if dialect == Dialect::Asa { "access-list video" } else { "filter video" },
         };
         rules(dialect, &wanted)
     }

@@ -3,7 +3,7 @@
 use super::judge::Firewall;
 use crate::analysis::Decider;
 use crate::dialect::Dialect;
-use crate::model::{Effect, Hook, Step, Verdict};
+use crate::model::{Effect, Hook, RuleId, Step, Verdict};
 use crate::packet::Set;
 
 /// A row in a message.
@@ -119,6 +119,12 @@ pub fn blocks(firewall: &Firewall, by: Decider) -> String {
         Verdict::Accept => "accepts",
     };
     match by {
+        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_entry(firewall, id) => {
+            match access_list(firewall, id) {
+                Some(list) => format!("the implied end of `{}` drops it", last_word(&list)),
+                None => "this keeps it out".to_string(),
+            }
+        }
         Decider::Rule(id) => {
             let steps = firewall.rules.steps_of(firewall.rules.rule(id));
             let verdict = steps.iter().rev().find_map(|step| match step {
@@ -136,9 +142,34 @@ pub fn blocks(firewall: &Firewall, by: Decider) -> String {
     }
 }
 
-/// The name of the chain or list of a rule or policy.
+/// ASA: whether the rule is an entry of an access list, and none that the ASA adds by itself.
+fn is_entry(firewall: &Firewall, id: RuleId) -> bool {
+    firewall.rules.chain(id.chain).name.starts_with("access-list ")
+}
+
+/// ASA: the access list whose implied end a rule is; `None` where it is something else, such as a security level.
+fn access_list(firewall: &Firewall, id: RuleId) -> Option<String> {
+    let rules = &firewall.rules;
+    let chain = rules.chain(id.chain);
+    let bound = chain.rules.iter().filter(|other| other.span == rules.rule(id).span);
+    let lists = bound.flat_map(|other| rules.steps_of(other)).filter_map(|step| match step {
+        Step::Effect(Effect::Jump(list)) => Some(rules.chain(*list).name.clone()),
+        _ => None,
+    });
+    lists.last()
+}
+
+/// The name of a chain without its table.
+pub fn last_word(chain: &str) -> &str {
+    chain.rsplit(' ').next().unwrap_or(chain)
+}
+
+/// The name of the chain or list of a rule or policy; empty where there is none yet.
 pub fn chain(firewall: &Firewall, by: Decider) -> String {
     let id = match by {
+        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_entry(firewall, id) => {
+            return access_list(firewall, id).unwrap_or_default();
+        }
         Decider::Rule(id) => id.chain,
         Decider::Policy(hook, at) => firewall.rules.stages(hook)[at as usize].chain,
         Decider::End => match firewall.rules.stages(Hook::Forward).first() {
@@ -165,10 +196,16 @@ pub fn where_to_put(firewall: &Firewall, by: Decider) -> &'static str {
             "Let it through with a rule after this one, or, where this one is `quick`, before it:"
         }
         (Dialect::Pf, _) => "Let it through with a rule:",
-        (Dialect::Asa, Decider::Rule(_)) => {
+        (Dialect::Asa, Decider::Rule(id)) if is_entry(firewall, id) => {
             "Let it through with an entry before this one (`line` and its number put it there):"
         }
-        (Dialect::Asa, _) => "Let it through with an entry at the end of the access list:",
+        (Dialect::Asa, Decider::Rule(id)) if access_list(firewall, id).is_some() => {
+            "Let it through with an entry at the end of the access list:"
+        }
+        (Dialect::Asa, _) => {
+            "No access list lets it in. Bind one to the interface that it comes in by (`access-group LIST in interface \
+             NAME`), and mind that the list then has to name all that may pass there:"
+        }
         (_, Decider::Rule(_)) => "Let it through with a rule before this one:",
         (_, _) => "Let it through with a rule at the end of the chain:",
     }
