@@ -75,3 +75,12 @@ scenarios! {
     asa_media_cut "asa-media-cut" "concise";
     partners_only "partners-only" "json";
 }
+
+#[test]
+fn the_readme_shows_what_its_command_prints() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.contains("\n$ cargo run -- check fixtures/scenarios/h245-blocked\n"));
+    let printed = check("h245-blocked", "human");
+    let printed = printed.strip_suffix("exit code 1").unwrap();
+    assert!(readme.contains(&format!("```text\n{printed}```\n")), "the README's output is not this:\n{printed}");
+}
