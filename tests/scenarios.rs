@@ -82,5 +82,8 @@ fn the_readme_shows_what_its_command_prints() {
     assert!(readme.contains("\n$ cargo run -- check fixtures/scenarios/h245-blocked\n"));
     let printed = check("h245-blocked", "human");
     let printed = printed.strip_suffix("exit code 1").unwrap();
-    assert!(readme.contains(&format!("```text\n{printed}```\n")), "the README's output is not this:\n{printed}");
+    assert!(
+        readme.contains(&format!("```text\n{printed}```\n")),
+        "the README's output is not this:\n{printed}"
+    );
 }

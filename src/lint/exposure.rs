@@ -164,7 +164,8 @@ fn reached(
             ports: &ports,
             every_opener: true,
         };
-        let what = format!("{} ({} {})", row.protocol, transport.name(), words::ports(&ports));
+        let what =
+            format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(&ports));
         Some((what, judge.judge(&ask, party, Kind::First)?))
     };
     row.transports.iter().filter_map(one).collect()
@@ -243,7 +244,7 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
         _ => (
             format!("{what} of {device} {is} open to any source"),
             Severity::Warning,
-            "Calls do not need it. Anybody can try to log in to the device.",
+            "Calls do not need it. Anybody can try to administer the device.",
             "Limit the rule to the addresses of those who administer the device, or name them in the site file as a \
              `[[peer]]` with their zone if this is meant.",
         ),
@@ -256,7 +257,7 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
     };
     let mut finding = Finding::new(first.code, severity, span, message).notice(notice).help(help);
     finding.label = match first.certain {
-        true => "this lets it through".to_string(),
+        true => words::opens(first.by.share.by).to_string(),
         false => "this may let it through".to_string(),
     };
     finding.devices = devices;

@@ -245,7 +245,7 @@ impl<'a, 'j> Lens<'a, 'j> {
         let whom = match target.device {
             Some(device) => site.devices[device].name.clone(),
             None if target.outward => "the outside".to_string(),
-            None => "addresses of no device".to_string(),
+            None => "addresses without a device".to_string(),
         };
         let any_source = free && !fixed && asked > 0 && asked == passed;
         Some(Opening { protocol, ports, excess, whom, any_source, outward: target.outward })
@@ -323,7 +323,11 @@ impl<'a, 'j> Lens<'a, 'j> {
 
     fn too_wide(&self, rule: &Rule, opening: &Opening, wide: u128) -> Finding {
         let what = if opening.protocol == proto::TCP { "tcp" } else { "udp" };
-        let (ports, count) = (words::ports(&opening.ports), opening.ports.count());
+        let count = opening.ports.count();
+        let range = match count {
+            ALL_PORTS => format!("every {what} port"),
+            _ => format!("{what} {}", words::ports(&opening.ports)),
+        };
         let to = &opening.whom;
         let needed = count - opening.excess.count();
         let used = match needed {
@@ -332,17 +336,17 @@ impl<'a, 'j> Lens<'a, 'j> {
             _ => needed.to_string(),
         };
         if opening.excess.count() < wide {
-            let message = format!("{what} {ports} is open to {to}, as wide as the port guide asks for");
+            let message = format!("{range} is open to {to}, as wide as the port guide asks for");
             return Finding::new("PH201", Severity::Info, Some(rule.span), message)
                 .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower(to, opening.protocol));
         }
         let message = if self.judge.site.devices.is_empty() {
-            format!("{what} {ports} is open: {count} ports in one rule")
+            format!("{range} is open: {count} ports in one rule")
         } else if self.is_device(to) {
-            format!("{what} {ports} is open to {to}: {count} ports, of which it needs {used}")
+            format!("{range} is open to {to}: {count} ports, of which it needs {used}")
         } else {
-            format!("{what} {ports} is open to {to}: {count} ports")
+            format!("{range} is open to {to}: {count} ports")
         };
         let severity = if opening.outward { Severity::Info } else { Severity::Warning };
         Finding::new("PH201", severity, Some(rule.span), message)
@@ -374,7 +378,7 @@ impl<'a, 'j> Lens<'a, 'j> {
                 "Take {word} out of the rule, or limit it to the devices that need it: {whom} does not."
             );
         }
-        let mut help = format!("{whom} needs {word} {}.", words::ports(&needed));
+        let mut help = format!("{whom} needs {word} {}.", words::all_ports(&needed));
         let wide = site.settings.wide_range.into();
         for row in &product.requirements {
             let ports = site.ports_of(device, product, row);

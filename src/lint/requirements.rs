@@ -258,7 +258,7 @@ fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
             if trouble.flow.either_transport { vec!["tcp or udp"] } else { vec![trouble.transport.name()] };
         let mut entry = Listed {
             device: judge.site.devices[trouble.flow.device].name.clone(),
-            protocol: trouble.flow.requirement.protocol.clone(),
+            protocol: words::protocol(&trouble.flow.requirement.protocol),
             transports,
             ports: trouble.bad.clone(),
             any_port: trouble.flow.any_port,

@@ -44,6 +44,12 @@ pub fn ports(set: &Set) -> String {
     }
 }
 
+/// Ports as people write them, all of them.
+pub fn all_ports(set: &Set) -> String {
+    let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
+    set.ranges().iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Port intervals for the JSON form.
 pub fn intervals(set: &Set) -> Vec<[u16; 2]> {
     set.ranges().iter().map(|(lo, hi)| [*lo as u16, (*hi).min(0xffff) as u16]).collect()
@@ -140,6 +146,19 @@ pub fn blocks(firewall: &Firewall, by: Decider) -> String {
         }
         Decider::End => "nothing lets it through".to_string(),
     }
+}
+
+/// What is to be seen at a rule or policy that lets through.
+pub fn opens(by: Decider) -> &'static str {
+    match by {
+        Decider::Policy(..) => "what no rule stops gets through here",
+        Decider::Rule(_) | Decider::End => "this lets it through",
+    }
+}
+
+/// The protocols of a row as one word: rows of several are listed with others.
+pub fn protocol(name: &str) -> String {
+    name.replace(", ", "/")
 }
 
 /// ASA: whether the rule is an entry of an access list, and none that the ASA adds by itself.
