@@ -198,7 +198,8 @@ impl<'a> View<'a> {
 
     fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
         let (path, dialect, rules) = (&self.path, self.dialect, self.rules);
-        writeln!(out, "{path} ({dialect}): {rules} rules as written, {} normalized", self.normalized)?;
+        let plural = if rules == 1 { "" } else { "s" };
+        writeln!(out, "{path} ({dialect}): {rules} rule{plural} as written, {} normalized", self.normalized)?;
         for (kind, notes) in [
             (Severity::Error.name(), &self.syntax_errors),
             (Severity::Error.name(), &self.load_errors),

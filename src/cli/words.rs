@@ -291,7 +291,7 @@ pub fn push_number(out: &mut String, number: u128) {
             break;
         }
     }
-    out.extend(digits[start..].iter().map(|digit| char::from(*digit)));
+    out.push_str(std::str::from_utf8(&digits[start..]).unwrap_or_default());
 }
 
 /// A verdict in words.

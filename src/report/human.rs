@@ -204,12 +204,13 @@ impl<'a> Printer<'a> {
 
     fn footer(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
         let rows = &finding.requirements[..finding.requirements.len().min(MAX_ROWS)];
-        for row in rows {
-            self.paragraph("row", &describe(row), out)?;
+        let several = rows.iter().any(|row| row.device != rows[0].device);
+        for (index, row) in rows.iter().enumerate() {
+            let word = if index == 0 { self.paint.strong("rows:") } else { "     ".to_string() };
+            writeln!(out, "  {word} {}", clean(&describe(row, several)))?;
         }
         if rows.len() < finding.requirements.len() {
-            let more = counted(finding.requirements.len() - rows.len(), "more row");
-            self.paragraph("row", &format!("and {more}"), out)?;
+            writeln!(out, "        and {}", counted(finding.requirements.len() - rows.len(), "more row"))?;
         }
         self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
         self.paragraph("notice", &finding.notice, out)?;
@@ -271,15 +272,19 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A row of the catalog in one line.
-fn describe(row: &RequirementRef) -> String {
+/// A row of the catalog in one line, with the device where the finding is about several.
+fn describe(row: &RequirementRef, several: bool) -> String {
     let name = row.row.as_deref().unwrap_or(&row.service);
-    let mut text = format!("{name} of {}: {}", row.device, row.transport);
+    let mut text = if several {
+        format!("{}: {name}, {}", row.device, row.transport)
+    } else {
+        format!("{name}, {}", row.transport)
+    };
     if !row.ports.is_empty() {
         text += &format!(" {}", ranges(&row.ports));
     }
     if !row.blocked.is_empty() && row.blocked != row.ports {
-        text += &format!(", blocked: {}", ranges(&row.blocked));
+        text += &format!(", affected: {}", ranges(&row.blocked));
     }
     text + &format!(" ({}, table {})", row.product, row.table)
 }
