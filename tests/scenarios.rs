@@ -71,6 +71,7 @@ scenarios! {
     helper_opens_h245 "helper-opens-h245";
     public_address "public-address";
     ipv6_forgotten "ipv6-forgotten";
+    two_firewalls "two-firewalls" "concise";
     pf_last_match "pf-last-match";
     asa_media_cut "asa-media-cut" "concise";
     partners_only "partners-only" "json";
