@@ -245,6 +245,19 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// The packets of a leg as the filters of one firewall see them; `None` where they do not cross it.
+    pub fn packets_at(&self, ask: &Ask<'_>, party: &Party, firewall: usize) -> Option<Region> {
+        let rules = &self.firewall(firewall)?.rules;
+        party.places.iter().filter(|far| !far.addresses(ask.near.family).is_empty()).find_map(|far| {
+            let path = self.path(ask, far, Kind::First)?;
+            let crossing = path.iter().find(|crossing| crossing.firewall == firewall)?;
+            let region = self.query(ask, far, crossing, rules, Kind::First).region;
+            // Behind the translation of destinations.
+            let inward = !is_outward(ask, Kind::First);
+            Some(if inward { region.with(Dim::Dst, ask.near.addresses.clone()) } else { region })
+        })
+    }
+
     /// The rules that concern packets to or from an address of a device.
     fn scope(&self, firewall: usize, near: &Near, outward: bool) -> Rc<Scope<'a>> {
         let key = (firewall, near.family, near.addresses.clone(), outward);

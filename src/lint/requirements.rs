@@ -1,10 +1,12 @@
 //! PH101 to PH106: what the devices need, and a firewall refuses.
 
 use super::judge::{Ask, Blame, Firewall, Judge, Judgement, Kind, Near, number};
+use super::later;
 use super::mend::{self, Wanted};
 use super::words::{self, Listed};
 use crate::analysis::Decider;
 use crate::catalog::{Initiator, Need, Requirement, Transport};
+use crate::dialect::Dialect;
 use crate::finding::{Finding, Label, RequirementRef, Severity};
 use crate::packet::{Family, Set};
 use crate::site::{Flow, Leg, Party, Prefix};
@@ -233,7 +235,8 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
     finding.label = blame
         .zip(firewall)
         .map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.share.by));
-    finding.related = related(judge, group, span);
+    let behind = behind(judge, group);
+    finding.related = related(judge, group, span, &behind);
     finding.notice = match first.code {
         "PH106" => words::sentences(group.iter().map(|trouble| outward_notice(trouble.flow.requirement))),
         _ => {
@@ -242,7 +245,7 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
             words::sentences(rows) + &media_notice(media.unwrap_or(first))
         }
     };
-    (finding.help, finding.mend) = help(judge, group, blame.zip(firewall));
+    (finding.help, finding.mend) = help(judge, group, blame.zip(firewall), !behind.is_empty());
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
@@ -348,9 +351,13 @@ fn parts(group: &[Trouble<'_>], listed: &[Listed]) -> String {
 }
 
 /// The other rules that block a share, and those that may let through what is in doubt.
-fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<Label> {
+fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind: &[Span]) -> Vec<Label> {
     const SHOWN: usize = 3;
-    let mut labels: Vec<Label> = Vec::new();
+    let late = |span| Label {
+        span,
+        message: "this rule would let it through, but the other one decides".to_string(),
+    };
+    let mut labels: Vec<Label> = behind.iter().map(|span| late(*span)).collect();
     for trouble in group {
         for blame in trouble.blame.iter().skip(1) {
             let Some(firewall) = judge.firewall(blame.firewall) else { continue };
@@ -370,6 +377,27 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<
         }
     }
     labels
+}
+
+/// Rules behind the one that decides, which would let the packets of the first troubles through.
+fn behind(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Span> {
+    const LOOKED_AT: usize = 3;
+    let mut spans: Vec<Span> = Vec::new();
+    for trouble in group.iter().take(LOOKED_AT).filter(|trouble| trouble.certain && !trouble.reply) {
+        let ask = Ask {
+            device: trouble.flow.device,
+            near: &trouble.near,
+            leg: trouble.flow.leg,
+            protocol: number(trouble.transport),
+            ports: &trouble.asked,
+            every_opener: false,
+        };
+        let blame = trouble.blame.first();
+        let span =
+            blame.and_then(|blame| later::rule_behind(judge, &ask, &trouble.party, blame, &trouble.bad));
+        spans.extend(span.filter(|span| !spans.contains(span)));
+    }
+    spans
 }
 
 /// What people notice where a row works in one direction alone: towards the device.
@@ -402,11 +430,12 @@ fn media_notice(trouble: &Trouble<'_>) -> String {
     notice
 }
 
-/// What to change, and the rules to add.
+/// What to change, and the rules to add; `late` where a rule behind the one that decides would do.
 fn help(
     judge: &Judge<'_>,
     group: &[Trouble<'_>],
     blame: Option<(&Blame, &Firewall)>,
+    late: bool,
 ) -> (String, Vec<String>) {
     let first = &group[0];
     let Some((blame, firewall)) = blame else { return (String::new(), Vec::new()) };
@@ -450,7 +479,12 @@ fn help(
     if group.iter().any(|trouble| trouble.party.anybody && trouble.flow.leg == Leg::ToDevice) {
         notes += "Limit it to those who need it: the site file names nobody as their `[[peer]]`. ";
     }
-    let place = words::where_to_put(firewall, blame.share.by);
+    let place = match (late, firewall.dialect) {
+        (true, Dialect::Iptables | Dialect::Nftables | Dialect::Asa) => {
+            "Move the rule that would let it through before the one that decides, or put another there:"
+        }
+        _ => words::where_to_put(firewall, blame.share.by),
+    };
     (format!("{notes}{place}"), words::unique(lines.into_iter()))
 }
 
