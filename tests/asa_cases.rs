@@ -2,6 +2,8 @@
 //!
 //! `fixtures/asa/cases/NAME.cfg` is a configuration, `NAME.toml` its cases. Both engines have to agree.
 
+#![expect(clippy::panic, clippy::expect_used, reason = "a test fails by a panic")]
+
 use std::path::Path;
 
 use pinhole::analysis::{Decider, Outcome, Scope, Trip, interpret};
@@ -142,7 +144,7 @@ fn word(verdicts: impl Iterator<Item = Verdict>) -> &'static str {
     }
 }
 
-fn line<'s>(rules: &Ruleset, sources: &'s SourceMap, decider: Decider) -> String {
+fn line(rules: &Ruleset, sources: &SourceMap, decider: Decider) -> String {
     let text = decider.span(rules).map_or("", |span| sources.text(span));
     text.to_string()
 }
@@ -160,9 +162,14 @@ fn translated(end: &Outcome, destination: bool, port: Field, with_port: bool) ->
 
 fn trip(words: &str) -> Trip {
     let get = |key: &str| {
-        words.split_whitespace().find_map(|word| word.split_once('=').filter(|(k, _)| *k == key)).map(|(_, v)| v)
+        words
+            .split_whitespace()
+            .find_map(|word| word.split_once('=').filter(|(k, _)| *k == key))
+            .map(|(_, v)| v)
     };
-    let number = |key: &str| get(key).map(|value| value.parse::<u128>().unwrap_or_else(|_| panic!("{key} in {words}")));
+    let number = |key: &str| {
+        get(key).map(|value| value.parse::<u128>().unwrap_or_else(|_| panic!("{key} in {words}")))
+    };
     let (family, src) = Family::of(get("src").expect("src").parse().expect("src"));
     let (_, dst) = Family::of(get("dst").expect("dst").parse().expect("dst"));
     let protocol = match get("proto").expect("proto") {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use crate::analysis::{Query, Reach, Scope, Share};
+use crate::analysis::{Engine, Query, Reach, Scope, Share};
 use crate::catalog::{Catalog, Transport};
 use crate::dialect::Dialect;
 use crate::model::{NatAddr, Ruleset, Way};
@@ -145,13 +145,17 @@ pub struct Judge<'a> {
     pub catalog: &'a Catalog,
     /// By index of the site's firewalls; `None` for those that are not judged.
     pub firewalls: &'a [Option<Firewall>],
+    engines: Vec<Option<Rc<Engine<'a>>>>,
     scopes: RefCell<FxHashMap<ScopeKey, Rc<Scope<'a>>>>,
 }
 
 impl<'a> Judge<'a> {
     /// A judge over the firewalls of a site.
     pub fn new(site: &'a Site, catalog: &'a Catalog, firewalls: &'a [Option<Firewall>]) -> Self {
-        Judge { site, catalog, firewalls, scopes: RefCell::default() }
+        let engine =
+            |firewall: &'a Option<Firewall>| firewall.as_ref().map(|firewall| Engine::new(&firewall.rules));
+        let engines = firewalls.iter().map(engine).collect();
+        Judge { site, catalog, firewalls, engines, scopes: RefCell::default() }
     }
 
     /// The device's ends: its addresses that are in a zone.
@@ -166,6 +170,11 @@ impl<'a> Judge<'a> {
             Some(Near { family, addresses: Set::one(number), zone: self.site.zone_of(*address)? })
         };
         addresses.iter().filter_map(near).collect()
+    }
+
+    /// The engine over a firewall's rules.
+    pub fn engine(&self, index: usize) -> Option<&Rc<Engine<'a>>> {
+        self.engines.get(index)?.as_ref()
     }
 
     /// The firewall of an index that a judgement names.
@@ -204,7 +213,11 @@ impl<'a> Judge<'a> {
         let family = ask.near.family;
         let mut total: Option<Judgement> = None;
         for crossing in path {
-            let Some(firewall) = self.firewall(crossing.firewall) else { continue };
+            let Some((firewall, engine)) =
+                self.firewall(crossing.firewall).zip(self.engine(crossing.firewall))
+            else {
+                continue;
+            };
             let speaks = match family {
                 Family::V4 => firewall.rules.v4,
                 Family::V6 => firewall.rules.v6,
@@ -212,7 +225,7 @@ impl<'a> Judge<'a> {
             if !speaks {
                 continue;
             }
-            let judgement = self.crossing(ask, far, crossing, firewall, kind);
+            let judgement = self.crossing(ask, far, crossing, (firewall, engine), kind);
             total.get_or_insert_with(|| Judgement::all_open(ask.ports)).then(judgement);
         }
         total
@@ -223,11 +236,11 @@ impl<'a> Judge<'a> {
         ask: &Ask<'_>,
         far: &Far,
         crossing: &Crossing,
-        firewall: &Firewall,
+        (firewall, engine): (&Firewall, &Rc<Engine<'a>>),
         kind: Kind,
     ) -> Judgement {
         let query = self.query(ask, far, crossing, &firewall.rules, kind);
-        let scope = self.scope(crossing.firewall, ask.near, is_outward(ask, kind));
+        let scope = self.scope(crossing.firewall, engine, ask.near, is_outward(ask, kind));
         let far_side = if is_outward(ask, kind) { Dim::Dst } else { Dim::Src };
         let reach = if ask.every_opener { scope.reach(&query) } else { scope.reach_any(&query, far_side) };
         let blame = |shares: &[Share]| {
@@ -259,18 +272,14 @@ impl<'a> Judge<'a> {
     }
 
     /// The rules that concern packets to or from an address of a device.
-    fn scope(&self, firewall: usize, near: &Near, outward: bool) -> Rc<Scope<'a>> {
+    fn scope(&self, firewall: usize, engine: &Rc<Engine<'a>>, near: &Near, outward: bool) -> Rc<Scope<'a>> {
         let key = (firewall, near.family, near.addresses.clone(), outward);
         if let Some(scope) = self.scopes.borrow().get(&key) {
             return scope.clone();
         }
         let dim = if outward { Dim::Src } else { Dim::Dst };
         let region = Region::all(near.family).with(dim, near.addresses.clone());
-        let rules = match &self.firewalls[firewall] {
-            Some(firewall) => &firewall.rules,
-            None => empty_rules(),
-        };
-        let scope = Rc::new(Scope::new(rules, region));
+        let scope = Rc::new(Scope::new(engine, region));
         self.scopes.borrow_mut().insert(key, scope.clone());
         scope
     }
@@ -412,11 +421,6 @@ fn is_outward(ask: &Ask<'_>, kind: Kind) -> bool {
 
 fn sets(reach: Reach) -> Judgement {
     Judgement { open: reach.open, blocked: reach.blocked, unsure: reach.unsure, ..Judgement::default() }
-}
-
-fn empty_rules() -> &'static Ruleset {
-    static EMPTY: std::sync::OnceLock<Ruleset> = std::sync::OnceLock::new();
-    EMPTY.get_or_init(Ruleset::default)
 }
 
 /// The interface whose network an address is in, and that network, where the firewall's own addresses are

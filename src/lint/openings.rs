@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::judge::{Firewall, Judge, number};
 use super::words;
-use crate::analysis::{Decider, Entry, Scope};
+use crate::analysis::{Decider, Engine, Entry, Scope};
 use crate::catalog::{Listener, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
@@ -22,8 +22,8 @@ const ALL_PORTS: u128 = 65536;
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, firewall) in judge.firewalls.iter().enumerate() {
-        let Some(firewall) = firewall else { continue };
-        let lens = Lens::new(judge, at, firewall);
+        let Some((firewall, engine)) = firewall.as_ref().zip(judge.engine(at)) else { continue };
+        let lens = Lens::new(judge, at, firewall, engine);
         for (chain, listed) in firewall.rules.chains.iter().enumerate() {
             for (index, rule) in listed.rules.iter().enumerate() {
                 let id = RuleId { chain: ChainId(chain as u32), index: index as u32 };
@@ -38,10 +38,11 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
 struct Lens<'a, 'j> {
     judge: &'a Judge<'j>,
     firewall: &'a Firewall,
+    engine: Rc<Engine<'j>>,
     at: usize,
     way: Way,
     /// The rules that concern packets to one address.
-    scopes: RefCell<FxHashMap<(Family, u128), Rc<Scope<'a>>>>,
+    scopes: RefCell<FxHashMap<(Family, u128), Rc<Scope<'j>>>>,
 }
 
 /// What a rule lets through to one kind of destination.
@@ -60,10 +61,10 @@ struct Opening {
 }
 
 impl<'a, 'j> Lens<'a, 'j> {
-    fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall) -> Self {
+    fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall, engine: &Rc<Engine<'j>>) -> Self {
         let host = judge.site.firewalls.get(at).is_some_and(|firewall| firewall.host.is_some());
         let way = judge.site.single.unwrap_or(if host { Way::Input } else { Way::Forward });
-        Lens { judge, firewall, at, way, scopes: RefCell::default() }
+        Lens { judge, firewall, engine: engine.clone(), at, way, scopes: RefCell::default() }
     }
 
     fn rule(&self, id: RuleId, rule: &Rule) -> Option<Finding> {
@@ -251,10 +252,10 @@ impl<'a, 'j> Lens<'a, 'j> {
         Some(Opening { protocol, ports, excess, whom, any_source, outward: target.outward })
     }
 
-    fn scope(&self, family: Family, address: u128) -> Rc<Scope<'a>> {
+    fn scope(&self, family: Family, address: u128) -> Rc<Scope<'j>> {
         let mut scopes = self.scopes.borrow_mut();
         let scope = scopes.entry((family, address)).or_insert_with(|| {
-            Rc::new(Scope::new(&self.firewall.rules, Region::all(family).with(Dim::Dst, Set::one(address))))
+            Rc::new(Scope::new(&self.engine, Region::all(family).with(Dim::Dst, Set::one(address))))
         });
         scope.clone()
     }
@@ -450,7 +451,8 @@ pub fn default_accept(judge: &Judge<'_>) -> Vec<Finding> {
         let Some(firewall) = firewall.as_ref().filter(|firewall| firewall.dialect != Dialect::Asa) else {
             continue;
         };
-        let lens = Lens::new(judge, at, firewall);
+        let Some(engine) = judge.engine(at) else { continue };
+        let lens = Lens::new(judge, at, firewall, engine);
         for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
             findings.extend(lens.falls_through(hook, way));
         }
@@ -466,7 +468,7 @@ impl Lens<'_, '_> {
         let family = if rules.v4 { Family::V4 } else { Family::V6 };
         let passes = |protocol: u8| {
             let region = self.stranger(family, protocol);
-            let entries = Scope::new(rules, region.clone()).run(&region, way, None);
+            let entries = Scope::new(&self.engine, region.clone()).run(&region, way, None);
             !entries.is_empty()
                 && entries.iter().all(|e| e.accepted() && !matches!(e.decider, Decider::Rule(_)))
         };
