@@ -49,6 +49,8 @@ pub struct Judgement {
     pub doubters: Vec<Blame>,
     /// Who lets through.
     pub openers: Vec<Blame>,
+    /// Who may let through.
+    pub granters: Vec<Blame>,
     /// What it depends on.
     pub depends_on: Vec<String>,
     /// The helpers that the connections get.
@@ -67,6 +69,7 @@ impl Judgement {
         self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
         self.blockers.extend(next.blockers);
         self.doubters.extend(next.doubters);
+        self.granters.extend(next.granters);
         // The last firewall that lets a packet through is the one next to its destination.
         self.openers = next.openers;
         self.depends_on.extend(next.depends_on);
@@ -80,6 +83,7 @@ impl Judgement {
         self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
         self.blockers.extend(other.blockers);
         self.doubters.extend(other.doubters);
+        self.granters.extend(other.granters);
         self.openers.extend(other.openers);
         self.depends_on.extend(other.depends_on);
         self.helpers.extend(other.helpers);
@@ -247,10 +251,24 @@ impl<'a> Judge<'a> {
             blockers: blame(&reach.blockers),
             doubters: blame(&reach.doubters),
             openers: blame(&reach.openers),
+            granters: blame(&reach.granters),
             depends_on: reach.conds.iter().map(|cond| cond.name(&firewall.rules)).collect(),
             helpers: reach.helpers.iter().map(|at| firewall.rules.helpers[*at as usize].clone()).collect(),
             ..sets(reach)
         }
+    }
+
+    /// The packets of a leg as the filters of one firewall see them; `None` where they do not cross it.
+    pub fn packets_at(&self, ask: &Ask<'_>, party: &Party, firewall: usize) -> Option<Region> {
+        let rules = &self.firewall(firewall)?.rules;
+        party.places.iter().filter(|far| !far.addresses(ask.near.family).is_empty()).find_map(|far| {
+            let path = self.path(ask, far, Kind::First)?;
+            let crossing = path.iter().find(|crossing| crossing.firewall == firewall)?;
+            let region = self.query(ask, far, crossing, rules, Kind::First).region;
+            // Behind the translation of destinations.
+            let inward = !is_outward(ask, Kind::First);
+            Some(if inward { region.with(Dim::Dst, ask.near.addresses.clone()) } else { region })
+        })
     }
 
     /// The rules that concern packets to or from an address of a device.

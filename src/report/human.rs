@@ -123,6 +123,7 @@ impl<'a> Printer<'a> {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_links(false)
             .with_width(WIDTH)
+            .with_wrap_lines(false)
             .with_context_lines(CONTEXT);
         Printer { sources, names, handler, paint: Paint { on: color } }
     }
@@ -180,6 +181,8 @@ impl<'a> Printer<'a> {
         labels: &[(Span, &str)],
         out: &mut impl Write,
     ) -> io::Result<()> {
+        // Behind the sign of the severity and two blanks on either side.
+        let message = wrap(&message, WIDTH - 4).join("\n");
         let mut snippet = Snippet { severity, message, excerpt: None, labels: Vec::new() };
         if let Some(file) = file {
             let spans: Vec<Span> = labels.iter().map(|(span, _)| *span).collect();
@@ -252,6 +255,21 @@ impl<'a> Printer<'a> {
         }
         writeln!(out)
     }
+}
+
+/// Text in lines of at most `width` columns, broken at blanks alone: names and addresses stay whole.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
 }
 
 /// A row of the catalog in one line, with the device where the finding is about several.
