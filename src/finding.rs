@@ -74,6 +74,8 @@ pub struct Finding {
     pub notice: String,
     /// What to change, in whole sentences.
     pub help: String,
+    /// Lines to add to the config, as they would stand there.
+    pub mend: Vec<String>,
     /// Devices concerned, by name.
     pub devices: Vec<String>,
     /// Rows of the catalog concerned.
@@ -99,6 +101,7 @@ impl Finding {
             related: Vec::new(),
             notice: String::new(),
             help: String::new(),
+            mend: Vec::new(),
             devices: Vec::new(),
             requirements: Vec::new(),
             depends_on: Vec::new(),

@@ -7,9 +7,9 @@
 //! pinhole.toml ──site──▶ Zone, Firewall, Device ──site::flows──▶ Flow ──────────────────────────────┘
 //! ```
 //!
-//! Dependencies run one way: `packet`, `source` and `finding` at the bottom, then `model`, `dialect`,
-//! `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each other;
-//! `report` never imports `lint`.
+//! Dependencies run one way: `packet`, `source`, `codes` and `finding` at the bottom, then `model`, `dialect`
+//! and `discover`, `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each
+//! other; `report` never imports `lint`.
 
 pub mod analysis;
 pub mod catalog;

@@ -169,6 +169,7 @@ fn bad_arguments() {
     refused(&["--catalog", "nowhere"], "cannot read `nowhere`");
     refused(&["--site", "a", "--no-site"], "cannot be used with");
     refused(&["--ipset", "none.ipset"], "cannot read `none.ipset`");
+    folder.run(&["trace", "-", "--packets", "-"]).refused("a config or the packets, not both");
     folder.run(&["rule", "PH999"]).refused("there is no rule `PH999`");
     assert_eq!(folder.run(&[]).code, 2);
 }

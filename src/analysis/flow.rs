@@ -432,8 +432,9 @@ impl Run<'_, '_> {
             self.end(piece, verdict);
             return;
         }
-        if walking.view.stage.kind == StageKind::Filter && decider.weight() >= piece.decider.weight() {
-            piece.decider = decider;
+        let weight = decider.weight(walking.view.hook);
+        if walking.view.stage.kind == StageKind::Filter && weight >= piece.weight {
+            (piece.decider, piece.weight) = (decider, weight);
         }
         walking.accepted.push(piece);
     }

@@ -51,11 +51,17 @@ impl Decider {
         }
     }
 
-    /// Which accepting rule or policy names an answer best: a rule before a policy, and the later of two.
-    pub(super) fn weight(self) -> u8 {
+    /// How well it names why a packet was accepted: what the forward, input or output hook says counts most,
+    /// then what was said on the way in; a rule says more than a policy.
+    pub(super) fn weight(self, hook: Hook) -> u8 {
+        let place = match hook {
+            Hook::Forward | Hook::Input | Hook::Output => 3,
+            Hook::Prerouting => 2,
+            Hook::Postrouting => 1,
+        };
         match self {
-            Decider::Rule(_) => 2,
-            Decider::Policy(..) => 1,
+            Decider::Rule(_) => 2 * place + 1,
+            Decider::Policy(..) => 2 * place,
             Decider::End => 0,
         }
     }
@@ -154,6 +160,7 @@ struct Walk {
     conds: Vec<Cond>,
     pending: Option<(Verdict, RuleId)>,
     decider: Decider,
+    weight: u8,
     /// Translation of destination and source: looked for, and done.
     tried: [bool; 2],
     mapped: [bool; 2],
@@ -199,6 +206,7 @@ impl Walk {
             conds: Vec::new(),
             pending: None,
             decider: Decider::End,
+            weight: 0,
             tried: [false; 2],
             mapped: [false; 2],
             own: false,
@@ -299,7 +307,7 @@ impl Engine<'_> {
         }
         let mut plain = walk.clone();
         plain.conds.clear();
-        plain.decider = Decider::End;
+        (plain.decider, plain.weight) = (Decider::End, 0);
         !self.seen.insert(plain)
     }
 
@@ -702,8 +710,9 @@ impl Engine<'_> {
             self.end(walk, verdict);
             return;
         }
-        if filter && decider.weight() >= walk.decider.weight() {
-            walk.decider = decider;
+        let weight = decider.weight(walk.hook());
+        if filter && weight >= walk.weight {
+            (walk.decider, walk.weight) = (decider, weight);
         }
         walk.at.stage += 1;
     }

@@ -55,6 +55,8 @@ pub(super) struct Piece {
     pub ctrl: Ctrl,
     pub conds: Vec<Cond>,
     pub decider: Decider,
+    /// How well it names the answer, [`Decider::weight`].
+    pub weight: u8,
     /// Source, destination, source port, destination port.
     links: [Link; 4],
 }
@@ -117,6 +119,7 @@ impl Piece {
             region,
             conds: Vec::new(),
             decider: Decider::End,
+            weight: 0,
             links: [const { Link::Same }; 4],
             ctrl: Ctrl {
                 way,

@@ -77,7 +77,7 @@ impl Catalog {
 }
 
 /// One catalog file.
-struct Source {
+pub(super) struct Source {
     path: PathBuf,
     text: String,
 }
@@ -104,7 +104,7 @@ struct RolesFile {
     role: Vec<Spanned<Role>>,
 }
 
-fn merge(mut catalog: Catalog, files: &[Source]) -> Result<Catalog, CatalogError> {
+pub(super) fn merge(mut catalog: Catalog, files: &[Source]) -> Result<Catalog, CatalogError> {
     let mut role_places = Vec::new();
     let (roles, products): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_roles());
     for file in roles {
@@ -359,7 +359,7 @@ fn did_you_mean(name: Option<&str>) -> String {
 }
 
 impl Source {
-    fn new(path: PathBuf, text: String) -> Source {
+    pub(super) fn new(path: PathBuf, text: String) -> Source {
         Source { path, text }
     }
 

@@ -14,6 +14,8 @@ pub mod export;
 mod load;
 mod ports;
 mod row;
+#[cfg(test)]
+mod tests;
 
 pub use load::CatalogError;
 pub use row::{Direction, Initiator, Listener, Need, Parity, Requirement, Transport, Zone};

@@ -112,9 +112,15 @@ fn unknown(catalog: &Catalog, name: &str) -> CatalogFailure {
     CatalogFailure::UnknownProduct { name: name.to_string(), hint }
 }
 
-fn json(value: &impl serde::Serialize, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)
+/// Writes an array with one item a line.
+fn json(items: &[impl serde::Serialize], out: &mut impl Write) -> io::Result<()> {
+    let mut before = "[\n";
+    for item in items {
+        write!(out, "{before}")?;
+        serde_json::to_writer(&mut *out, item)?;
+        before = ",\n";
+    }
+    writeln!(out, "{}", if items.is_empty() { "[]" } else { "\n]" })
 }
 
 fn list(catalog: &Catalog, out: &mut impl Write) -> io::Result<()> {
@@ -139,7 +145,8 @@ fn show(product: &Product, notes: bool, out: &mut impl Write) -> io::Result<()> 
         writeln!(out, "also called {}", product.aliases.join(", "))?;
     }
     let guide = product.guide.as_ref().map_or(String::new(), |guide| format!("port guide {guide}, "));
-    writeln!(out, "{guide}tables {}", product.tables().join(", "))?;
+    let tables = product.tables();
+    writeln!(out, "{guide}table{} {}", if tables.len() == 1 { "" } else { "s" }, tables.join(", "))?;
     if let Some(text) = &product.notes {
         writeln!(out, "{text}")?;
     }
@@ -266,4 +273,74 @@ fn legend<'a>(rows: impl Iterator<Item = &'a Requirement>, out: &mut impl Write)
         writeln!(out, "{text}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CatalogArgs,
+    }
+
+    fn output(words: &str) -> Result<String, String> {
+        let line = Line::try_parse_from(std::iter::once("pinhole").chain(words.split(' ')));
+        let line = line.map_err(|error| error.to_string())?;
+        let mut out = Vec::new();
+        run(&line.args, &mut out).map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn search_says_who_uses_a_port_and_what_breaks() {
+        let text = output("search 2946").unwrap();
+        let line = text.lines().find(|line| line.starts_with("scopia-mcu-mvp ")).unwrap();
+        for word in ["2946", "tcp", "device, to mcu", "mandatory", "the processor cannot connect"] {
+            assert!(line.contains(word), "{line}");
+        }
+        assert!(text.ends_with("\nport 2946: 16 rows of 12 products\n"), "{text}");
+        assert_eq!(output("search 1").unwrap(), "no product of the catalog uses port 1\n");
+        assert!(output("search 0").is_err() && output("search 65536").is_err());
+    }
+
+    #[test]
+    fn show_has_every_row_and_explains_its_marks() {
+        let text = output("show scopia-elite-5215 --notes").unwrap();
+        assert!(text.starts_with("SCOPIA Elite 5100 Series MCU (scopia-elite-5100)\n"), "{text}");
+        assert!(text.contains("\n12000-13200, 16384-16984*  udp"), "{text}");
+        assert!(
+            text.contains("\n* configurable\n") && !text.contains("\n? ") && !text.contains("\n! "),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nNotes\n") && text.contains("12000-13200, 16384-16984 rtp (table 1-4): "),
+            "{text}"
+        );
+        let modes = output("show scopia-gateway").unwrap();
+        assert!(modes.contains("\nSecurity modes\n") && modes.contains("7223-7421 odd"), "{modes}");
+        assert_eq!(
+            output("show scopia-elite-5300"),
+            Err("there is no product `scopia-elite-5300`; the nearest is `scopia-elite-5200`".to_string())
+        );
+        assert_eq!(
+            output("show xyzzy"),
+            Err("there is no product `xyzzy`; `pinhole catalog list` shows all".to_string())
+        );
+    }
+
+    #[test]
+    fn list_and_export_hold_everything() {
+        assert!(output("list").unwrap().ends_with("\n22 products, 274 rows\n"));
+        let rows: Vec<serde_json::Value> =
+            serde_json::from_str(&output("export --format json").unwrap()).unwrap();
+        assert_eq!(rows.len(), 274);
+        let modes: Vec<serde_json::Value> =
+            serde_json::from_str(&output("modes --format json").unwrap()).unwrap();
+        assert_eq!(modes.len(), 9);
+        assert_eq!(output("modes").unwrap().lines().count(), 10);
+    }
 }

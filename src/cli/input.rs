@@ -169,6 +169,11 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// Whether a config comes from standard input.
+    pub fn reads_stdin(&self) -> bool {
+        self.configs.iter().any(|path| path.as_os_str() == "-")
+    }
+
     /// Reads the configs as those of one firewall.
     pub fn load(&self, sources: &mut SourceMap) -> Result<Loaded, Failure> {
         let places: Vec<&Path> = self.configs.iter().map(|path| self.input.place(path)).collect();

@@ -13,7 +13,7 @@ use crate::packet::{Family, Field, Packet, State, ext, interface, proto};
 /// One packet of the trace input. Unknown keys are passed over.
 ///
 /// What is not given is that of a plain first packet: TCP flags SYN, ICMP echo request, TTL 64 (255 for
-/// neighbour discovery), DSCP 0, no options, no extension headers, sixteen bytes of payload.
+/// neighbour discovery), DSCP and ECN 0, no options, no extension headers, sixteen bytes of payload.
 #[derive(Debug, Default, Deserialize)]
 pub struct PacketLine {
     /// Copied to the answer.
@@ -148,6 +148,7 @@ impl PacketLine {
         let discovery = protocol == proto::ICMPV6 && matches!(self.icmp_type, Some(133..=137));
         packet.set(Field::Ttl, self.ttl.unwrap_or(if discovery { 255 } else { 64 }).into());
         packet.set(Field::Dscp, self.dscp.unwrap_or(0).into());
+        packet.set(Field::Ecn, 0);
         packet.set(Field::PktType, 0);
         if let Some(mark) = self.mark {
             packet.set(Field::Mark, mark.into());
@@ -178,7 +179,9 @@ impl PacketLine {
             extra += len;
         }
         if family == Family::V6 {
-            packet.set(Field::Ext, bits | ext::PROTO);
+            // The chain of headers ends at ESP: what is in it cannot be seen.
+            let last = if protocol == proto::ESP { ext::ESP } else { ext::PROTO };
+            packet.set(Field::Ext, bits | last);
         }
         let network = if family == Family::V4 { 20 } else { 40 + extra };
         let transport = match protocol {

@@ -1,7 +1,7 @@
 //! `pinhole trace`: one packet's way through the rules.
 
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value as Json, json};
@@ -41,6 +41,9 @@ enum TraceFormat {
 
 /// Runs `pinhole trace`.
 pub fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
+    if args.packets.as_deref() == Some(Path::new("-")) && args.config.reads_stdin() {
+        return Err(Failure::usage("standard input can be a config or the packets, not both"));
+    }
     let mut sources = SourceMap::new();
     let loaded = args.config.load(&mut sources)?;
     if let Some(words) = &args.packet {

@@ -1,7 +1,9 @@
 //! The lints: the facts come from the analysis, the words are here, and each has a page in `rules/lints/`.
 
+mod exposure;
 mod judge;
 mod mend;
+mod openings;
 pub mod pages;
 mod requirements;
 mod words;
@@ -15,7 +17,11 @@ use crate::site::Site;
 
 /// What the lints have to say of a site and its firewalls.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
-    requirements::check(judge)
+    let mut findings = requirements::check(judge);
+    findings.extend(openings::check(judge));
+    findings.extend(openings::default_accept(judge));
+    findings.extend(exposure::check(judge));
+    findings
 }
 
 /// Which way to judge a config by where no site file tells: a device address that is one of the box's own is

@@ -80,6 +80,22 @@ macro_rules! files {
 
 /// Code, name and file of every page, by code.
 const FILES: &[(&str, &str, &str)] = &files! {
+    "PH001" "syntax-error"
+    "PH002" "unsupported-construct"
+    "PH003" "unresolved-reference"
+    "PH004" "load-would-fail"
+    "PH101" "blocked-mandatory-port"
+    "PH102" "partly-blocked-range"
+    "PH103" "blocked-recommended-port"
+    "PH104" "blocked-optional-port"
+    "PH105" "blocked-reply"
+    "PH106" "one-direction-only"
+    "PH201" "overly-broad-port-range"
+    "PH202" "any-to-any"
+    "PH203" "default-accept-policy"
+    "PH204" "internal-port-exposed"
+    "PH205" "management-open-to-any"
+    "PH301" "service-forbidden-by-security-mode"
     "PH601" "broken-site-file"
     "PH602" "unknown-product"
     "PH603" "unknown-role"

@@ -3,7 +3,7 @@
 use super::judge::{Ask, Blame, Firewall, Judge, Judgement, Kind, Near, number};
 use super::mend::{self, Wanted};
 use super::words::{self, Listed};
-use crate::catalog::{Need, Requirement, Transport};
+use crate::catalog::{Need, Transport};
 use crate::finding::{Finding, RequirementRef, Severity};
 use crate::packet::{Set, proto};
 use crate::site::{Flow, Leg, Party};
@@ -81,7 +81,7 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
         };
         let (blocked, unsure) = faults(flow, &judgement);
         if !blocked.is_empty() || !unsure.is_empty() {
-            if one_direction(flow) && !called(judge, flow, near, party, transport) {
+            if one_direction(flow) && (flow.doubtful || !called(judge, flow, near, party, transport)) {
                 continue;
             }
             let certain = !blocked.is_empty();
@@ -97,8 +97,7 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
             let certain = !blocked.is_empty();
             let (bad, blame) = if certain { (&blocked, &reply.blockers) } else { (&unsure, &reply.doubters) };
             if !bad.is_empty() {
-                let severity =
-                    if certain { weight(flow.requirement, Severity::Error) } else { Severity::Warning };
+                let severity = if certain { weight(flow) } else { Severity::Warning };
                 let mut trouble = trouble("PH105", severity, certain, bad, blame, true);
                 trouble.depends_on = if certain { Vec::new() } else { reply.depends_on.clone() };
                 troubles.push(trouble);
@@ -165,17 +164,21 @@ fn code(flow: &Flow<'_>, whole: bool, certain: bool) -> (&'static str, Severity)
     let row = flow.requirement;
     let (code, severity) = match row.severity {
         _ if one_direction(flow) => ("PH106", Severity::Warning),
-        _ if !whole => ("PH102", weight(row, Severity::Error)),
-        Need::Mandatory => ("PH101", weight(row, Severity::Error)),
+        _ if !whole => ("PH102", weight(flow)),
+        Need::Mandatory => ("PH101", weight(flow)),
         Need::Recommended => ("PH103", Severity::Warning),
         Need::Optional | Need::Internal => ("PH104", Severity::Info),
     };
     (code, if certain { severity } else { severity.min(Severity::Warning) })
 }
 
-/// The severity of a fault in a mandatory row; rows that are needed only on a condition do not fail a run.
-fn weight(row: &Requirement, mandatory: Severity) -> Severity {
-    if row.severity == Need::Mandatory && row.condition.is_none() { mandatory } else { Severity::Warning }
+/// The severity of a fault in a mandatory row; one that may not be needed here does not fail a run.
+fn weight(flow: &Flow<'_>) -> Severity {
+    if flow.requirement.severity == Need::Mandatory && !flow.doubtful {
+        Severity::Error
+    } else {
+        Severity::Warning
+    }
 }
 
 /// Troubles of one cause: one code, one rule that decides, one direction.
@@ -213,7 +216,7 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
     finding.notice =
         words::sentences(group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref()));
     finding.notice += &range_notice(first);
-    finding.help = help(first, group, blame.zip(firewall));
+    (finding.help, finding.mend) = help(first, group, blame.zip(firewall));
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
@@ -298,17 +301,21 @@ fn range_notice(trouble: &Trouble<'_>) -> String {
         return String::new();
     }
     format!(
-        " Ports are taken from the range one after the other, so about one stream in {} fails, and a call that fails may \
+        " Ports are taken from the range one after the other, so about {} of 100 streams fail, and a call that fails may \
          work at the next try.",
-        (all / bad.max(1)).max(1)
+        (100 * bad / all).clamp(1, 99)
     )
 }
 
-fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Firewall)>) -> String {
-    let Some((blame, firewall)) = blame else { return String::new() };
+fn help(
+    first: &Trouble<'_>,
+    group: &[Trouble<'_>],
+    blame: Option<(&Blame, &Firewall)>,
+) -> (String, Vec<String>) {
+    let Some((blame, firewall)) = blame else { return (String::new(), Vec::new()) };
     if first.reply {
-        return "Let packets of established connections pass in both directions, before the rule that blocks them."
-            .to_string();
+        let help = "Let packets of established connections pass in both directions, before the rule that blocks them.";
+        return (help.to_string(), Vec::new());
     }
     let chain = words::chain(firewall, blame.share.by);
     let mut lines: Vec<String> = Vec::new();
@@ -333,13 +340,9 @@ fn help(first: &Trouble<'_>, group: &[Trouble<'_>], blame: Option<(&Blame, &Fire
             }
         }
     }
-    const SHOWN: usize = 8;
-    let more = lines.len().saturating_sub(SHOWN);
-    lines.truncate(SHOWN);
-    let more =
-        if more == 0 { String::new() } else { format!("\n    … and {more} more for the other rows") };
-    let certain = if first.certain { "" } else { "If it is needed: " };
-    format!("{certain}{}\n    {}{more}", words::where_to_put(firewall, blame.share.by), lines.join("\n    "))
+    let condition = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful);
+    let condition = condition.map_or(String::new(), |condition| format!("Needed only where {condition}. "));
+    (format!("{condition}{}", words::where_to_put(firewall, blame.share.by)), lines)
 }
 
 fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef> {

@@ -134,10 +134,12 @@ pub enum Field {
     PktType,
     /// SPI of ESP or AH.
     Spi,
+    /// Explicit congestion notification, the two low bits of the traffic class.
+    Ecn,
 }
 
 /// Number of fields.
-pub const FIELDS: usize = Field::Spi as usize + 1;
+pub const FIELDS: usize = Field::Ecn as usize + 1;
 
 /// Bits of [`Field::Ext`].
 pub mod ext {
@@ -281,6 +283,7 @@ impl Field {
             Field::State => State::Untracked as u128,
             Field::Dnat | Field::Snat | Field::Direction => 1,
             Field::PktType => 2,
+            Field::Ecn => 3,
             Field::Version => 6,
             Field::Dscp => 63,
             Field::SrcMac => (1 << 48) - 1,
@@ -321,6 +324,7 @@ impl Field {
             Field::Ext => "extension headers",
             Field::PktType => "packet type",
             Field::Spi => "SPI",
+            Field::Ecn => "ECN",
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Findings with the lines that they are about, for people at a terminal.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::io::{self, Write};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
+use rustc_hash::FxHashMap;
+
 use super::excerpt::{CONTEXT, Excerpt};
-use super::{Names, Report, clean, counted, docs};
+use super::{FileSummary, Names, Report, clean, counted, docs};
 use crate::finding::{Finding, RequirementRef, Severity};
 use crate::source::{SourceFile, SourceMap, Span};
 
@@ -16,6 +19,9 @@ const WIDTH: usize = 100;
 const MAX_RELATED: usize = 8;
 /// Rows of the catalog shown of one finding.
 const MAX_ROWS: usize = 12;
+
+/// Files named one by one in the summary.
+const MAX_FILES: usize = 4;
 
 /// How the human form looks.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +35,7 @@ pub struct HumanOptions {
 /// Writes the findings and the summary.
 pub fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
     let printer = Printer::new(report.sources, report.names, options.color);
-    let shown = most_severe(report.findings, options.max_findings);
+    let shown = most_severe(report, options.max_findings);
     for finding in &shown {
         printer.finding(finding, out)?;
     }
@@ -52,13 +58,21 @@ pub fn fatal(
     findings.iter().try_for_each(|finding| printer.finding(finding, out))
 }
 
-/// The `max` most severe findings, in the order of the report.
-fn most_severe(findings: &[Finding], max: usize) -> Vec<&Finding> {
-    let mut order: Vec<usize> = (0..findings.len()).collect();
-    order.sort_by_key(|index| std::cmp::Reverse(findings[*index].severity));
-    order.truncate(max);
+/// The `max` most severe findings, in the order of the report. Among equally severe ones, the first of each
+/// code in each file come before the second ones, so that a fault that a file repeats hides no other.
+fn most_severe<'a>(report: &Report<'a>, max: usize) -> Vec<&'a Finding> {
+    let mut seen: FxHashMap<(Option<u32>, &str), usize> = FxHashMap::default();
+    let mut order: Vec<(Reverse<Severity>, usize, usize)> = Vec::new();
+    for (index, finding) in report.findings.iter().enumerate() {
+        let file = finding.span.and_then(|span| report.sources.file_of(span)).map(|file| file.base);
+        let earlier = seen.entry((file, finding.code)).or_default();
+        order.push((Reverse(finding.severity), *earlier, index));
+        *earlier += 1;
+    }
     order.sort_unstable();
-    order.into_iter().map(|index| &findings[index]).collect()
+    let mut shown: Vec<usize> = order.into_iter().take(max).map(|(_, _, index)| index).collect();
+    shown.sort_unstable();
+    shown.into_iter().map(|index| &report.findings[index]).collect()
 }
 
 /// What one call of miette's handler prints: a line of text, and labels in one file.
@@ -197,29 +211,45 @@ impl<'a> Printer<'a> {
         self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
         self.paragraph("notice", &finding.notice, out)?;
         self.paragraph("help", &finding.help, out)?;
+        let lines = &finding.mend[..finding.mend.len().min(MAX_ROWS)];
+        for line in lines {
+            writeln!(out, "          {}", self.paint.strong(&clean(line)))?;
+        }
+        if lines.len() < finding.mend.len() {
+            writeln!(out, "          … and {} more", finding.mend.len() - lines.len())?;
+        }
         self.paragraph("docs", &docs(finding.code), out)?;
         writeln!(out)
     }
 
-    /// Prints `  word: text`, wrapped; nothing where there is no text.
+    /// Prints `  word: text`, wrapped; nothing where there is no text. Lines that are indented stay as they
+    /// are: they are config text to copy.
     fn paragraph(&self, word: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
+        if text.trim().is_empty() {
+            return Ok(());
+        }
         let indent = word.len() + 4;
-        let mut column = WIDTH;
-        for (index, piece) in text.split_whitespace().enumerate() {
-            let piece = clean(piece);
-            let width = piece.chars().count();
-            if index == 0 {
-                write!(out, "  {} {piece}", self.paint.strong(&format!("{word}:")))?;
-                column = indent + width;
-            } else if column + 1 + width > WIDTH {
-                write!(out, "\n{:indent$}{piece}", "")?;
-                column = indent + width;
-            } else {
-                write!(out, " {piece}")?;
-                column += 1 + width;
+        write!(out, "  {}", self.paint.strong(&format!("{word}:")))?;
+        let mut column = indent - 1;
+        for line in text.lines() {
+            if line.starts_with(' ') {
+                write!(out, "\n{:indent$}{}", "", clean(line.trim_end()))?;
+                column = WIDTH;
+                continue;
+            }
+            for piece in line.split_whitespace() {
+                let piece = clean(piece);
+                let width = piece.chars().count();
+                if column + 1 + width > WIDTH && column >= indent {
+                    write!(out, "\n{:indent$}{piece}", "")?;
+                    column = indent + width;
+                } else {
+                    write!(out, " {piece}")?;
+                    column += 1 + width;
+                }
             }
         }
-        if text.trim().is_empty() { Ok(()) } else { writeln!(out) }
+        writeln!(out)
     }
 }
 
@@ -244,12 +274,7 @@ fn ranges(ports: &[[u16; 2]]) -> String {
 /// The last lines: which way each file was judged, and the counts.
 fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<()> {
     let summary = report.summary;
-    for file in &summary.files {
-        if let Some(way) = &file.way {
-            let path = clean(&file.path.to_string_lossy());
-            writeln!(out, "{path} ({}): judged {}", file.dialect, clean(way))?;
-        }
-    }
+    ways(&summary.files, out)?;
     let counts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Info]
         .into_iter()
         .map(|severity| (severity, report.count(severity)))
@@ -266,6 +291,29 @@ fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<(
         write!(out, "; {} ignored by the site file", summary.ignored)?;
     }
     writeln!(out)
+}
+
+/// Which way the traffic was judged: of each file, or, where that would be many lines, of all with one answer.
+fn ways(files: &[FileSummary], out: &mut impl Write) -> io::Result<()> {
+    let mut ways: Vec<(&str, Vec<&FileSummary>)> = Vec::new();
+    for file in files {
+        let Some(way) = file.way.as_deref() else { continue };
+        match ways.iter_mut().find(|(known, _)| *known == way) {
+            Some((_, files)) => files.push(file),
+            None => ways.push((way, vec![file])),
+        }
+    }
+    for (way, files) in ways {
+        if files.len() > MAX_FILES {
+            writeln!(out, "{} files: judged {}", files.len(), clean(way))?;
+            continue;
+        }
+        for file in files {
+            let path = clean(&file.path.to_string_lossy());
+            writeln!(out, "{path} ({}): judged {}", file.dialect, clean(way))?;
+        }
+    }
+    Ok(())
 }
 
 /// Colours by ANSI escapes, or none.

@@ -38,6 +38,8 @@ struct Item<'a> {
     related: Vec<Related<'a>>,
     notice: &'a str,
     help: &'a str,
+    /// Config lines to add.
+    mend: &'a [String],
     docs: String,
 }
 
@@ -113,6 +115,7 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         related: related.collect(),
         notice: &finding.notice,
         help: &finding.help,
+        mend: &finding.mend,
         docs: docs(finding.code),
     }
 }

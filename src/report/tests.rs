@@ -60,7 +60,7 @@ fn a_whole_finding() {
         .related(find(&sources, "-A FORWARD -p udp"), "would have allowed it")
         .related(find(&sources, "1720"), "the port")
         .notice("H.323 calls cannot be set up, which people see as a call that rings for ever and then ends with no reason given.")
-        .help("Accept TCP port 1720 to 10.1.2.10.");
+        .help("Put this before the rule that blocks:\n    -A FORWARD -d 10.1.2.10 -p tcp --dport 1720 -j ACCEPT\n    -A FORWARD -x\nThen load it.");
     finding.depends_on = vec!["set `black`".into()];
     finding.requirements.push(RequirementRef {
         device: "mcu-1".into(),
@@ -180,6 +180,36 @@ fn many_findings_are_capped_at_the_most_severe() {
         ),
         "{shown}"
     );
+}
+
+#[test]
+fn a_fault_that_a_file_repeats_hides_no_other() {
+    let mut sources = one(&numbered(9));
+    sources.add("z.rules", b"x".to_vec()).unwrap();
+    let mut findings: Vec<Finding> = (1..=9).map(|n| fault(&sources, &format!("--dport {n} "))).collect();
+    let span = Some(find(&sources, "x"));
+    findings.push(Finding::new("PH102", Severity::Error, Some(find(&sources, "--dport 9 ")), "other code"));
+    findings.push(Finding::new("PH101", Severity::Error, span, "other file"));
+    let shown = print(&sources, &findings, Format::Human, &HumanOptions { color: false, max_findings: 3 });
+    assert!(shown.contains("other code") && shown.contains("other file"), "{shown}");
+}
+
+#[test]
+fn the_ways_of_many_files_are_one_line() {
+    let file = |n: usize, way: &str| FileSummary {
+        path: format!("{n}.rules").into(),
+        dialect: "iptables",
+        rules: 1,
+        way: Some(way.into()),
+    };
+    let files = (0..9).map(|n| file(n, "one way")).chain([file(9, "another way")]).collect();
+    let summary = RunSummary { files, ..RunSummary::default() };
+    let report = Report { sources: &SourceMap::new(), findings: &[], summary: &summary, names: &names };
+    let mut out = Vec::new();
+    report.write(Format::Human, &PLAIN, &mut out).unwrap();
+    let wanted = "9 files: judged one way\n9.rules (iptables): judged another way\n\
+                  no findings; 10 files with 10 rules read\n";
+    assert_eq!(String::from_utf8(out).unwrap(), wanted);
 }
 
 #[test]

@@ -6,6 +6,9 @@ use super::{Device, PeerPlace, Site, ZoneId, unicast};
 use crate::catalog::{Catalog, Initiator, Listener, Parity, Product, Requirement, Transport, Zone as Side};
 use crate::packet::{Family, Set};
 
+/// Roles that say nothing of how a system is set up.
+const ENDPOINTS: [&str; 4] = ["h323-entity", "sip-entity", "media-entity", "desktop-client"];
+
 /// Which end opens the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Leg {
@@ -66,6 +69,8 @@ pub struct Flow<'a> {
     pub any_port: bool,
     /// Everybody who has to get through.
     pub parties: Vec<Party>,
+    /// The row is needed only on a condition, and the site has nobody who fills its role.
+    pub doubtful: bool,
 }
 
 impl Site {
@@ -105,7 +110,10 @@ impl Site {
         product: &Product,
         row: &'a Requirement,
     ) -> Vec<Flow<'a>> {
-        let parties = self.parties(catalog, device, row);
+        let (parties, known) = self.parties(catalog, device, row);
+        // Whoever fills a component's role is there because the component is used; endpoints are there anyway.
+        let telling = known && !ENDPOINTS.contains(&row.peer.as_deref().unwrap_or(""));
+        let doubtful = row.condition.is_some() && !telling;
         let ports = self.ports_of(device, product, row);
         let inbound = Set::of(row.inbound.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
         let both = [Transport::Tcp, Transport::Udp];
@@ -118,6 +126,7 @@ impl Site {
             ports,
             any_port,
             parties,
+            doubtful,
         };
         match (row.initiator, row.listener) {
             (Initiator::Peer, Listener::Device) => vec![flow(Leg::ToDevice, ports, false, parties)],
@@ -173,13 +182,14 @@ impl Site {
             }
         }
         match here.single() {
-            Some(port) if matches!(port, 1719 | 1720 | 5060) => (here.clone(), false),
+            Some(port) if port < 1024 || matches!(port, 1719 | 1720 | 5060) => (here.clone(), false),
             _ => (high_ports(), true),
         }
     }
 
     /// Everybody who fills the role of a row's peer; where nobody does, anybody outside the device's zone.
-    fn parties(&self, catalog: &Catalog, device: usize, row: &Requirement) -> Vec<Party> {
+    /// Also whether the site knows somebody who fills it.
+    fn parties(&self, catalog: &Catalog, device: usize, row: &Requirement) -> (Vec<Party>, bool) {
         let mut parties = Vec::new();
         if let Some(role) = row.peer.as_deref() {
             for (at, other) in self.devices.iter().enumerate() {
@@ -210,7 +220,11 @@ impl Site {
         }
         let side = |party: &Party| party.places.iter().all(|far| self.is_on_side(row.zone, far.zone));
         parties.retain(side);
-        if parties.is_empty() { self.anybody(device, row.zone).into_iter().collect() } else { parties }
+        if parties.is_empty() {
+            (self.anybody(device, row.zone).into_iter().collect(), false)
+        } else {
+            (parties, true)
+        }
     }
 
     /// Whether a zone is on the side of the network that a row speaks of.
@@ -240,7 +254,13 @@ impl Site {
     /// Anybody outside the device's own zone.
     pub fn anybody(&self, device: usize, side: Option<Side>) -> Option<Party> {
         if self.single.is_some() {
-            let far = Far { zone: 0, device: None, v4: unicast(Family::V4), v6: unicast(Family::V6) };
+            // Nobody else has the device's own addresses, and what it sends to itself crosses no firewall.
+            let own = &self.devices[device].addresses;
+            let others = |family: Family| {
+                let own = own.iter().map(|address| Family::of(*address)).filter(|(f, _)| *f == family);
+                unicast(family).minus(&Set::of(own.map(|(_, number)| (number, number))))
+            };
+            let far = Far { zone: 0, device: None, v4: others(Family::V4), v6: others(Family::V6) };
             return Some(Party { name: "anybody".to_string(), places: vec![far] });
         }
         let own = self.zone_of_device(&self.devices[device])?;

@@ -168,7 +168,16 @@ fn firewall(
     if table.get("config").is_none() {
         table.missing("config", problems);
     }
-    let configs: Vec<PathBuf> = files.into_iter().map(|file| folder.join(file.value)).collect();
+    let mut configs: Vec<PathBuf> = Vec::new();
+    for file in files {
+        let path = folder.join(&file.value);
+        if let Some(other) = site.firewalls.iter().find(|firewall| firewall.configs.contains(&path)) {
+            let message = format!("`{}` is the config of two firewalls", file.value);
+            problems.add(&file.at, message, "given again", "Give each firewall a config of its own.");
+            problems.see_also(other.span, "also of this firewall");
+        }
+        configs.push(path);
+    }
     let zones: Vec<(String, ZoneId)> = by_name(&table, "interfaces", problems, |value, key, problems| {
         zone_named(&super::reader::text(value, key, problems)?, &site.zones, problems)
     });

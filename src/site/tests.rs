@@ -184,6 +184,14 @@ fn every_mistake_has_its_place() {
             "'e2'",
         ),
         (firewall, "[[firewall]] has neither `interfaces` nor `host`", "[[firewall]]"),
+        (
+            &format!(
+                "{zones}{firewall}interfaces = {{ e0 = 'in' }}\n[[firewall]]\nname = 'g'\nconfig = ['./b', 'a']\n\
+                 interfaces = {{ e1 = 'in' }}"
+            ),
+            "`a` is the config of two firewalls",
+            "'a'",
+        ),
         (&format!("{device}{firewall}host = 'b'"), "there is no device `b`", "'b'"),
         (
             &format!("{zones}{device}{firewall}host = 'a'\ninterfaces = {{ e0 = 'in' }}"),
@@ -278,4 +286,21 @@ fn moved_rows_are_held_against_the_catalog() {
     let several = |product: &&crate::catalog::Product| product.rows_named("rtp").len() > 1;
     let product = catalog.products().iter().find(several).unwrap();
     assert_eq!(doubts_about(&product.name, "rtp = 7000"), [("PH605", "which of them?".to_string())]);
+}
+
+proptest::proptest! {
+    /// A site file cut, repeated and overwritten anywhere is read, or refused with places inside it.
+    #[test]
+    fn damage_is_no_panic(from in 0..WHOLE.len(), to in 0..WHOLE.len(), with in "[\\[\\]{}\"=.,#0-9a-z\n é\0-]{0,8}") {
+        let cut = |at: usize| &WHOLE[..at];
+        for text in [format!("{}{with}{}", cut(from), &WHOLE[to..]), format!("{}{with}", cut(to))] {
+            let (sources, site) = read(&text);
+            let file = sources.files().last().unwrap().1.span();
+            for finding in site.err().into_iter().flatten() {
+                let span = finding.span.unwrap();
+                proptest::prop_assert!(file.start <= span.start && span.end <= file.end, "{text}\n{finding:?}");
+                proptest::prop_assert!(sources.file_of(span).unwrap().text.is_char_boundary((span.start - file.start) as usize));
+            }
+        }
+    }
 }

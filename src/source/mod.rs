@@ -43,7 +43,12 @@ pub struct SourceFile {
     /// Where the file held NUL bytes or bytes that are not UTF-8: neighbouring ones are one span.
     pub damage: Vec<Span>,
     line_starts: Vec<u32>,
+    /// How many characters start before each block of [`BLOCK`] bytes; empty where all are ASCII.
+    chars_before: Vec<u32>,
 }
+
+/// Bytes between two counts of characters: a place in a line of any length costs no more than a block.
+const BLOCK: usize = 4096;
 
 /// A place for people: line and column count from 1, columns count characters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,8 +73,17 @@ impl SourceFile {
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
-        let column = self.text[self.line_starts[line] as usize..at].chars().count();
-        Place { line: line as u32 + 1, column: column as u32 + 1 }
+        let column = self.chars_until(at) - self.chars_until(self.line_starts[line] as usize);
+        Place { line: line as u32 + 1, column: column + 1 }
+    }
+
+    /// How many characters start before a character boundary.
+    fn chars_until(&self, at: usize) -> u32 {
+        let starts = |bytes: &[u8]| bytes.iter().filter(|byte| is_char_start(**byte)).count() as u32;
+        match self.chars_before.get(at / BLOCK) {
+            None => at as u32,
+            Some(before) => before + starts(&self.text.as_bytes()[at / BLOCK * BLOCK..at]),
+        }
     }
 
     /// The span of line `line` (from 1), without its line end; the last line where there are fewer.
@@ -136,7 +150,8 @@ impl SourceMap {
             .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1))
             .collect();
         let id = SourceId(self.files.len() as u32);
-        self.files.push(SourceFile { path, text, base, damage, line_starts });
+        let chars_before = count_chars(&text);
+        self.files.push(SourceFile { path, text, base, damage, line_starts, chars_before });
         Ok(id)
     }
 
@@ -164,6 +179,26 @@ impl SourceMap {
             })
             .unwrap_or("")
     }
+}
+
+fn is_char_start(byte: u8) -> bool {
+    byte & 0xc0 != 0x80
+}
+
+/// For each block the number of characters that start before it; nothing where all are ASCII.
+fn count_chars(text: &str) -> Vec<u32> {
+    if text.is_ascii() {
+        return Vec::new();
+    }
+    let mut count = 0;
+    let mut before = Vec::with_capacity(text.len() / BLOCK + 1);
+    for block in text.as_bytes().chunks(BLOCK) {
+        before.push(count);
+        count += block.iter().filter(|byte| is_char_start(**byte)).count() as u32;
+    }
+    // A file that ends with a block has its end in the next one.
+    before.push(count);
+    before
 }
 
 /// Replaces what is not UTF-8 byte for byte, and says where; NUL bytes stay but are listed too.
@@ -207,6 +242,19 @@ fn memchr_nul(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_of_long_lines_count_characters() {
+        for c in ["a", "ä", "€"] {
+            let text = format!("x\n{}", c.repeat(3 * BLOCK));
+            let mut map = SourceMap::new();
+            let id = map.add("long", text.into_bytes()).unwrap();
+            for count in [0, 1, 1365, 1366, 2048, 4095, 4096, 4097, 3 * BLOCK] {
+                let place = Place { line: 2, column: count as u32 + 1 };
+                assert_eq!(map.file(id).place((2 + count * c.len()) as u32), place, "{c}");
+            }
+        }
+    }
 
     #[test]
     fn spans_tell_file_line_and_column() {

@@ -1,9 +1,24 @@
 //! Cisco ASA running-configs.
 
+pub mod ast;
+mod literals;
+mod lower;
+mod parse;
+mod resolve;
+mod words;
+
 use super::{Environment, Loaded};
-use crate::source::{SourceId, SourceMap};
+use crate::source::{SourceId, SourceMap, Span};
 
 /// Reads the files of one firewall into one ruleset.
-pub fn load(_sources: &mut SourceMap, _files: &[SourceId], _env: &Environment) -> Loaded {
-    Loaded::default()
+pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
+    let nowhere = files.first().map_or(Span::default(), |id| {
+        let base = sources.file(*id).base;
+        Span::new(base, base)
+    });
+    let (config, mut findings, rules) = parse::parse(files.iter().map(|id| sources.file(*id)));
+    let mut lowered = lower::lower(&config, &env.own, nowhere);
+    findings.append(&mut lowered.findings);
+    let rules = files.iter().copied().zip(rules).collect();
+    Loaded { ruleset: lowered.ruleset, findings, rules }
 }

@@ -1,9 +1,71 @@
-//! Iptables-save and ip6tables-save dumps, and scripts of `iptables` commands.
+//! iptables-save and ip6tables-save dumps, and scripts of `iptables` commands.
+//!
+//! What is modelled and what stays unknown is in this folder's README.
+
+mod apply;
+mod ast;
+mod check;
+mod command;
+mod dump;
+mod equal;
+mod family;
+mod ipset;
+mod lower;
+mod matches;
+mod modules;
+mod shell;
+mod targets;
+mod values;
+mod words;
 
 use super::{Environment, Loaded};
-use crate::source::{SourceId, SourceMap};
+use crate::finding::{Finding, Severity};
+use crate::packet::Family;
+use crate::source::{SourceFile, SourceId, SourceMap};
+
+pub use ast::Config;
+
+/// Reads one file into a tree of its own. `family` overrides what the file tells.
+pub fn parse(file: &SourceFile, family: Option<Family>) -> (Config, Vec<Finding>) {
+    let mut config = Config::default();
+    let (mut findings, _) = parse_into(&mut config, file, family);
+    check::check(&config, &mut findings);
+    (config, findings)
+}
+
+/// Reads a file into a tree in which the files before it are: the findings, and the number of rules as
+/// written.
+fn parse_into(config: &mut Config, file: &SourceFile, forced: Option<Family>) -> (Vec<Finding>, usize) {
+    let mut reader = apply::Reader::new(config);
+    reader.findings.extend(file.damage.iter().map(|span| {
+        Finding::new("PH001", Severity::Error, Some(*span), "bytes that are no text")
+            .help("Save the file as UTF-8 without NUL bytes.")
+    }));
+    if shell::is_script(&file.text) {
+        shell::Shell::new(&mut reader, &file.text, file.base, forced).read();
+    } else {
+        let default = family::of_name(&file.path).unwrap_or(Family::V4);
+        dump::Dump::new(&mut reader, forced, default, &file.text).read(&file.text, file.base);
+    }
+    (reader.findings, reader.written)
+}
 
 /// Reads the files of one firewall into one ruleset.
-pub fn load(_sources: &mut SourceMap, _files: &[SourceId], _env: &Environment) -> Loaded {
-    Loaded::default()
+pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
+    let mut config = Config::default();
+    let mut loaded = Loaded::default();
+    for id in files {
+        let (findings, written) = parse_into(&mut config, sources.file(*id), env.family);
+        loaded.findings.extend(findings);
+        loaded.rules.push((*id, written));
+    }
+    check::check(&config, &mut loaded.findings);
+    let mut sets = ipset::Ipsets::default();
+    for id in &env.ipsets {
+        sets.read(sources.file(*id), &mut loaded.findings);
+    }
+    loaded.ruleset.own = env.own.clone();
+    lower::lower(&config, &sets, &mut loaded.ruleset, &mut loaded.findings);
+    loaded.ruleset.written = loaded.rules.iter().map(|(_, written)| written).sum();
+    loaded
 }

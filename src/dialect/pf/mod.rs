@@ -1,9 +1,32 @@
-//! Pf.conf of OpenBSD, FreeBSD and macOS.
+//! pf.conf: OpenBSD's packet filter and its kin on FreeBSD, macOS, pfSense and OPNsense.
+//!
+//! [`parse`] makes the syntax tree of [`ast`], [`expand`] multiplies lists out into single rules as pfctl
+//! does, [`lower`] makes the normalized model of them.
+
+pub mod address;
+pub mod ast;
+pub mod detect;
+pub mod expand;
+pub mod lexer;
+pub mod lower;
+pub mod names;
+pub mod parse;
+pub mod print;
+pub mod words;
 
 use super::{Environment, Loaded};
-use crate::source::{SourceId, SourceMap};
+use crate::finding::Finding;
+use crate::source::{SourceId, SourceMap, Span};
 
-/// Reads the files of one firewall into one ruleset.
-pub fn load(_sources: &mut SourceMap, _files: &[SourceId], _env: &Environment) -> Loaded {
-    Loaded::default()
+/// Reads the files of one firewall into one ruleset: the rules of the first file, then those of the next.
+pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
+    let mut configs: Vec<parse::Config> = files.iter().map(|id| parse::parse(sources, *id, None)).collect();
+    let mut findings: Vec<Finding> =
+        configs.iter_mut().flat_map(|config| std::mem::take(&mut config.findings)).collect();
+    let sources = &*sources;
+    let line_of = |span: Span| sources.file_of(span).map_or(0, |file| file.place(span.start).line);
+    let lowered = lower::lower(&configs, env, &line_of);
+    findings.extend(lowered.findings);
+    let rules = files.iter().zip(&configs).map(|(id, config)| (*id, config.written())).collect();
+    Loaded { ruleset: lowered.ruleset, findings, rules }
 }

@@ -1,0 +1,346 @@
+//! The tree into the model.
+//!
+//! The way of a packet through the box, as *Cisco ASA Series Firewall CLI Configuration Guide* has it:
+//! destinations are untranslated first; what belongs to a connection passes; a new connection passes the
+//! access-list of the interface it comes in by, the global one, or the implicit rule of the security
+//! levels; then the list of the interface it leaves by; then sources are translated. Traffic to the box
+//! has rules of its own, and traffic from the box none.
+
+mod acl;
+mod implicit;
+mod inspect;
+mod nat;
+mod to_box;
+
+use rustc_hash::FxHashMap;
+
+use super::ast::{Acl, AclKind, Config, Direction, Entry, Named, Version};
+use super::resolve::{Addresses, Resolver};
+use crate::finding::{Finding, Severity};
+use crate::model::{
+    Builder, ChainId, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind, Step, Test, Values, Verdict,
+};
+use crate::packet::{Family, Field, Set, State, interface, proto, states};
+use crate::source::Span;
+
+/// From this version on access-lists hold real addresses and NAT is that of objects.
+pub(super) const REAL_ADDRESSES: Version = Version { major: 8, minor: 3 };
+/// From this version on one access-list holds both families.
+pub(super) const BOTH_FAMILIES: Version = Version { major: 9, minor: 0 };
+
+/// What an access-list is walked for; each gives a chain of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Use {
+    /// To let pass or stop.
+    Filter,
+    /// The same, looking at addresses as they were before translation.
+    FilterOriginal,
+    /// To the box: denies stop, permits go on to the box's own rules.
+    ControlPlane,
+    /// To select for an inspection: the helper's place in the list.
+    Inspect(crate::model::HelperId),
+    /// A crypto map's list, for packets of the other end: may arrive through the tunnel.
+    Tunnel,
+}
+
+pub(super) struct Lower<'c, 'a> {
+    config: &'c Config<'a>,
+    pub resolver: Resolver<'c, 'a>,
+    b: Builder,
+    findings: Vec<Finding>,
+    acls: FxHashMap<&'a str, usize>,
+    chains: FxHashMap<(usize, Use), ChainId>,
+    /// Sets that are large have their place by where they lie, so that they are hashed once.
+    large: FxHashMap<usize, Values>,
+    /// Where rules point that the language implies.
+    nowhere: Span,
+    version: Version,
+    /// Outbound lists that are walked after translation.
+    late_egress: Option<ChainId>,
+    /// Some destinations are translated on the way in.
+    untranslates: bool,
+}
+
+/// What came of lowering.
+pub(super) struct Lowered<'c, 'a> {
+    pub ruleset: Ruleset,
+    pub findings: Vec<Finding>,
+    pub resolver: Resolver<'c, 'a>,
+}
+
+/// Lowers a configuration; `own` are addresses of the box that others tell.
+pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere: Span) -> Lowered<'c, 'a> {
+    let mut lower = Lower {
+        config,
+        resolver: Resolver::new(config),
+        b: Builder::new(),
+        findings: Vec::new(),
+        acls: config.acls.iter().enumerate().map(|(at, acl)| (acl.name.text, at)).collect(),
+        chains: FxHashMap::default(),
+        large: FxHashMap::default(),
+        nowhere,
+        version: effective_version(config),
+        late_egress: None,
+        untranslates: false,
+    };
+    lower.own_addresses(own);
+    lower.check_bindings();
+    let nat = lower.nat_rules();
+    lower.untranslate(&nat);
+    lower.through_the_box(&nat);
+    lower.translate(&nat);
+    if let Some(egress) = lower.late_egress {
+        lower.stage(Hook::Postrouting, egress, StageKind::Filter, Verdict::Accept);
+    }
+    lower.to_the_box();
+    let ruleset = lower.b.ruleset();
+    ruleset.stateful = true;
+    ruleset.v4 = true;
+    ruleset.v6 = true;
+    ruleset.written = config.rules;
+    let mut findings = lower.findings;
+    findings.append(&mut lower.resolver.findings);
+    Lowered { ruleset: lower.b.finish(), findings, resolver: lower.resolver }
+}
+
+/// The version, or what the commands tell of it: translation changed its form with 8.3.
+pub(super) fn effective_version(config: &Config<'_>) -> Version {
+    match config.version {
+        Some((version, _)) => version,
+        None if !config.old_nats.is_empty() || config.nat_control.is_some() => Version { major: 8, minor: 2 },
+        None => Version { major: 9, minor: 0 },
+    }
+}
+
+impl<'c, 'a> Lower<'c, 'a> {
+    /// Access-lists of `access-group` hold the addresses as seen on the interface, not the real ones.
+    fn mapped_addresses(&self) -> bool {
+        self.version < REAL_ADDRESSES
+    }
+
+    fn own_addresses(&mut self, own: &[OwnAddress]) {
+        let mut all = own.to_vec();
+        for interface in &self.config.interfaces {
+            let Some(name) = interface.name else { continue };
+            let mut add = |family, address, prefix| {
+                for name in [name.text, interface.hardware.text] {
+                    all.push(OwnAddress { interface: name.to_string(), family, address, prefix });
+                }
+            };
+            if let Some((host, mask)) = interface.v4
+                && let Some((Family::V4, address)) = self.resolver.host(host)
+            {
+                add(Family::V4, address, mask.leading_ones());
+            }
+            for (address, length) in &interface.v6 {
+                add(Family::V6, *address, (*length).into());
+            }
+        }
+        self.b.ruleset().own = all;
+    }
+
+    /// Access-groups of lists that are not there or cannot be bound.
+    fn check_bindings(&mut self) {
+        for group in &self.config.access_groups {
+            let Some(acl) = self.acls.get(group.acl.text).map(|at| &self.config.acls[*at]) else {
+                self.resolver.missing(group.acl, "access-list");
+                continue;
+            };
+            let why = match acl.kind {
+                Some(AclKind::Standard) => "a standard list selects routes and not traffic",
+                Some(AclKind::WebType) => "a webtype list selects web portals and not traffic",
+                None => "it holds nothing but remarks",
+                _ => continue,
+            };
+            self.findings.push(
+                Finding::new("PH004", Severity::Error, Some(group.span), format!("access-list `{}` cannot be bound: {why}", acl.name.text))
+                    .related(acl.name.span, "the list")
+                    .help("The ASA refuses the line, and the interface is left as without it. Bind an extended access-list."),
+            );
+        }
+        if self.config.interfaces.iter().any(|interface| interface.name.is_some()) {
+            let bound = self.config.access_groups.iter().filter_map(|group| group.interface);
+            let policies = self.config.service_policies.iter().filter_map(|policy| policy.interface);
+            for name in bound.chain(policies).collect::<Vec<_>>() {
+                if !self.resolver.knows_interface(name.text)
+                    && !self.config.interfaces.iter().any(|i| i.hardware.text == name.text)
+                {
+                    self.resolver.missing(name, "interface");
+                }
+            }
+        }
+    }
+
+    /// The names under which packets know an interface: that of `nameif`, and that of the hardware.
+    fn interface_set(&self, name: &str) -> Set {
+        let hardware = self
+            .config
+            .interfaces
+            .iter()
+            .filter(|known| known.name.is_some_and(|known| known.text == name))
+            .map(|known| interface(known.hardware.text));
+        Set::of(hardware.chain([interface(name)]).map(|number| (number, number)))
+    }
+
+    fn interfaces_set<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Set {
+        names.into_iter().fold(Set::empty(), |all, name| all.or(&self.interface_set(name)))
+    }
+
+    /// Tests that a packet comes in by, or leaves by, an interface.
+    fn on(&mut self, field: Field, name: &str) {
+        let set = self.interface_set(name);
+        self.within(field, set);
+    }
+
+    /// Tests that a field is in a set.
+    fn within(&mut self, field: Field, set: Set) {
+        if set.is_empty() {
+            return self.b.test(Test::Never);
+        }
+        let values = self.values(set);
+        self.b.field(field, values, false);
+    }
+
+    fn values(&mut self, set: Set) -> Values {
+        if set.ranges().len() < 8 {
+            return self.b.values(set);
+        }
+        let place = set.ranges().as_ptr() as usize;
+        if let Some(values) = self.large.get(&place) {
+            return *values;
+        }
+        let values = self.b.values(set.clone());
+        // Only a set that the builder keeps stays where it is.
+        if let Values::Set(id) = values
+            && self.b.ruleset().set(id).ranges().as_ptr() as usize == place
+        {
+            self.large.insert(place, values);
+        }
+        values
+    }
+
+    fn verdict(&mut self, chain: ChainId, verdict: Verdict, span: Span) {
+        self.b.effect(Effect::Verdict(verdict));
+        self.b.rule(chain, span, span);
+    }
+
+    fn stage(&mut self, hook: Hook, chain: ChainId, kind: StageKind, policy: Verdict) {
+        let stage = Stage {
+            chain,
+            kind,
+            v4: true,
+            v6: true,
+            policy,
+            policy_span: self.nowhere,
+            policy_written: false,
+            priority: self.b.ruleset().hooks[hook as usize].len() as i32,
+            before_tracking: false,
+        };
+        self.b.stage(hook, stage);
+    }
+
+    /// What belongs to a connection passes: TCP, UDP and SCTP always, ICMP where it is inspected.
+    ///
+    /// *Firewall CLI Configuration Guide*, "Access Rules for Returning Traffic".
+    fn established(&mut self, chain: ChainId) {
+        let live = [State::Established, State::Related];
+        let carried = Set::of([proto::TCP, proto::UDP, proto::SCTP].map(|p| (p.into(), p.into())));
+        self.within(Field::State, states(&live));
+        self.within(Field::Proto, carried);
+        self.verdict(chain, Verdict::Accept, self.nowhere);
+        for (span, interfaces) in self.icmp_inspections() {
+            for field in [Field::Iif, Field::Oif] {
+                self.within(Field::State, states(&live));
+                self.within(Field::Proto, Set::of([(1, 1), (58, 58)]));
+                if let Some(names) = &interfaces {
+                    self.within(field, names.clone());
+                }
+                self.verdict(chain, Verdict::Accept, span);
+                if interfaces.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Filter stages for traffic through the box, in order.
+    fn through_the_box(&mut self, nat: &[nat::Translation]) {
+        let ingress = self.b.chain("ingress", self.nowhere);
+        self.established(ingress);
+        self.first_packets(ingress);
+        self.forbidden_ways(ingress);
+        self.tunnels(ingress);
+        self.ingress_lists(ingress);
+        self.implicit_rules(ingress);
+        self.stage(Hook::Forward, ingress, StageKind::Filter, Verdict::Drop);
+        self.reverse_path(nat);
+        let bound = |group: &super::ast::AccessGroup<'_>| group.direction == Direction::Out;
+        if self.config.access_groups.iter().any(bound) {
+            let egress = self.b.chain("egress", self.nowhere);
+            self.established(egress);
+            self.egress_lists(egress);
+            // Before 8.3 an outbound list sees the packet as it leaves, after translation.
+            if self.mapped_addresses() {
+                self.late_egress = Some(egress);
+            } else {
+                self.stage(Hook::Forward, egress, StageKind::Filter, Verdict::Accept);
+            }
+        }
+        self.inspections();
+    }
+
+    /// The access-groups of one direction, in order, with the interface's name; `None` is everywhere.
+    fn bound(&self, direction: Direction) -> Vec<(&'c super::ast::AccessGroup<'a>, Option<Named<'a>>)> {
+        let groups = self.config.access_groups.iter().filter(|group| group.direction == direction);
+        groups.map(|group| (group, group.interface)).collect()
+    }
+
+    /// Whether a list lets nothing be said: an unread line, or a kind that cannot be bound.
+    fn bindable(acl: &Acl<'_>) -> bool {
+        matches!(acl.kind, Some(AclKind::Extended | AclKind::V6 | AclKind::EtherType))
+    }
+
+    /// Whether an access-list has lines of its own that a running-config would have.
+    fn is_written(acl: &Acl<'_>) -> bool {
+        acl.entries.iter().any(|entry| matches!(entry, Entry::Extended(ace) if !ace.shown))
+    }
+
+    fn step(&mut self, effect: Effect) {
+        self.b.step(Step::Effect(effect));
+    }
+
+    /// Alternatives of an address for one family: sets and masks that are known, then what is not.
+    fn alternatives(addresses: &Addresses, family: Family) -> Vec<Alternative> {
+        let mut out = Vec::new();
+        let (set, bits) = match family {
+            Family::V4 => (&addresses.v4, family.last()),
+            Family::V6 => (&addresses.v6, u128::MAX),
+        };
+        if let [(0, hi)] = set.ranges()
+            && *hi == bits
+        {
+            return vec![Alternative::All];
+        }
+        if !set.is_empty() {
+            out.push(Alternative::In(set.clone()));
+        }
+        if family == Family::V4 {
+            out.extend(addresses.masked.iter().map(|(mask, value)| Alternative::Masked(*mask, *value)));
+        }
+        if let Some(unknown) = &addresses.unknown
+            && (if family == Family::V4 { unknown.v4 } else { unknown.v6 })
+        {
+            out.push(Alternative::Unknown(unknown.name.clone()));
+        }
+        out
+    }
+}
+
+/// One way in which an address can match.
+#[derive(Clone, Debug)]
+enum Alternative {
+    All,
+    In(Set),
+    Masked(u32, u32),
+    Unknown(String),
+}

@@ -1,0 +1,353 @@
+//! Reads running-configs and `show access-list` output into the tree of [`super::ast`].
+//!
+//! The language is one of lines. A line that opens a block (`interface`, `object network`, …) is
+//! followed by lines of the block; running-configs indent them, scripts often do not. As on the box
+//! itself, a line is tried in the open block first and at the top level then.
+
+mod acl;
+mod commands;
+mod interface;
+mod manage;
+mod nat;
+mod object;
+mod policy;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::ast::{Config, GroupKind, Named, Other, Support, Version};
+use super::words::{Expected, Parsed, Words};
+use crate::finding::{Finding, Severity};
+use crate::source::{SourceFile, Span};
+
+
+/// The block that is open; numbers are places in the tree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Block {
+    None,
+    Interface(usize),
+    Network(usize),
+    Service(usize),
+    Group(usize),
+    Class(usize),
+    Policy(usize),
+    TimeRange(usize),
+    Webvpn,
+    Other,
+}
+
+/// Whether a line belongs to the open block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sub {
+    Done,
+    NotMine,
+}
+
+/// The state of reading.
+pub(super) struct Parser<'a> {
+    config: Config<'a>,
+    findings: Vec<Finding>,
+    block: Block,
+    /// The open block has had indented lines.
+    indented: bool,
+    /// The open block ends unless an indented line follows.
+    closing: bool,
+    acls: FxHashMap<&'a str, usize>,
+    /// Access-lists that have had a header of `show access-list`.
+    shown: FxHashSet<usize>,
+    objects: FxHashMap<&'a str, usize>,
+    services: FxHashMap<&'a str, usize>,
+    groups: FxHashMap<&'a str, usize>,
+    group_kinds: FxHashMap<&'a str, GroupKind>,
+    class_maps: FxHashMap<&'a str, usize>,
+    policy_maps: FxHashMap<&'a str, usize>,
+    interfaces: FxHashMap<&'a str, usize>,
+    /// The open class of the open policy-map.
+    open_class: usize,
+    webvpn_port: u16,
+}
+
+/// Reads the files of one firewall, one after the other.
+///
+/// Gives the tree, what there is to say, and for each file how many rules it holds.
+pub(super) fn parse<'a>(
+    files: impl IntoIterator<Item = &'a SourceFile>,
+) -> (Config<'a>, Vec<Finding>, Vec<usize>) {
+    let mut parser = Parser {
+        config: Config::default(),
+        findings: Vec::new(),
+        block: Block::None,
+        indented: false,
+        closing: false,
+        acls: FxHashMap::default(),
+        shown: FxHashSet::default(),
+        objects: FxHashMap::default(),
+        services: FxHashMap::default(),
+        groups: FxHashMap::default(),
+        group_kinds: FxHashMap::default(),
+        class_maps: FxHashMap::default(),
+        policy_maps: FxHashMap::default(),
+        interfaces: FxHashMap::default(),
+        open_class: 0,
+        webvpn_port: 443,
+    };
+    let mut rules = Vec::new();
+    for file in files {
+        let before = parser.config.rules;
+        parser.file(file);
+        rules.push(parser.config.rules - before);
+    }
+    (parser.config, parser.findings, rules)
+}
+
+impl<'a> Parser<'a> {
+    fn file(&mut self, file: &'a SourceFile) {
+        if let Some(span) = file.damage.first() {
+            self.findings.push(
+                Finding::new("PH001", Severity::Error, Some(*span), "bytes that are not text")
+                    .help("The file holds NUL bytes or is not UTF-8. Lines with such bytes were read as far as possible."),
+            );
+        }
+        self.block = Block::None;
+        self.scan_groups(file);
+        let mut words = Vec::new();
+        for (start, line) in lines(file) {
+            split(line, start, &mut words);
+            let Some((first, last)) = words.first().zip(words.last()) else { continue };
+            let span = first.span.to(last.span);
+            let indent = first.span.start > start;
+            self.line(&words, span, indent);
+        }
+    }
+
+    /// The kinds of all groups, before anything else is read: an entry cannot be understood without them.
+    fn scan_groups(&mut self, file: &'a SourceFile) {
+        for (_, line) in lines(file) {
+            let Some(rest) = line.trim_start().strip_prefix("object-group ") else { continue };
+            let mut words = rest.split_ascii_whitespace();
+            let (kind, name, tail) = (words.next(), words.next(), words.next());
+            if let (Some(kind), Some(name)) = (kind, name) {
+                self.group_kinds.insert(name, object::group_kind(kind, tail));
+            }
+        }
+    }
+
+    fn line(&mut self, words: &[Named<'a>], span: Span, indent: bool) {
+        let first = words[0].text;
+        if first.starts_with('!') {
+            // In a running-config a lone mark at the margin ends a block; before another indented line it is a comment.
+            self.closing |= first == "!" && !indent && self.indented;
+            return;
+        }
+        if std::mem::take(&mut self.closing) && !indent {
+            self.close();
+        }
+        if first.starts_with(':') || first == "<---" || first.ends_with('#') {
+            return;
+        }
+        let mut w = Words::new(words, span);
+        if first.eq_ignore_ascii_case("access-list") {
+            if !indent {
+                self.close();
+            }
+            return self.run(&mut w, |p, w| p.access_list(w, indent));
+        }
+        if self.block != Block::None {
+            self.indented |= indent;
+            let mark = w.mark();
+            match self.sub(&mut w) {
+                Ok(Sub::Done) => return,
+                Ok(Sub::NotMine) => w.reset(mark),
+                Err(error) if indent => return self.error(error, span),
+                // A line at the margin that does not fit the block is one of the top level.
+                Err(error) => {
+                    w.reset(mark);
+                    if commands::look_up(&w).is_none() {
+                        return self.error(error, span);
+                    }
+                }
+            }
+            if indent || (self.block == Block::Other && commands::look_up(&w).is_none()) {
+                return self.unknown_in_block(&mut w);
+            }
+            self.close();
+        }
+        self.run(&mut w, Self::top);
+    }
+
+    fn close(&mut self) {
+        self.block = Block::None;
+        self.indented = false;
+    }
+
+    fn open(&mut self, block: Block) {
+        self.block = block;
+        self.indented = false;
+    }
+
+    fn run<'w>(
+        &mut self,
+        w: &mut Words<'w, 'a>,
+        read: impl FnOnce(&mut Self, &mut Words<'w, 'a>) -> Parsed<()>,
+    ) {
+        let span = w.line;
+        if let Err(error) = read(self, w) {
+            self.error(error, span);
+        }
+    }
+
+    fn error(&mut self, error: Expected, line: Span) {
+        let message = if error.span.start >= line.end {
+            format!("the line ends where {} should be", error.what)
+        } else {
+            format!("expected {}", error.what)
+        };
+        self.findings.push(
+            Finding::new("PH001", Severity::Error, Some(line), message)
+                .related(error.span, "here")
+                .help("This line was left out; all others were read."),
+        );
+    }
+
+    fn unsupported(&mut self, span: Span, message: impl Into<String>, help: &str) {
+        self.findings.push(Finding::new("PH002", Severity::Info, Some(span), message).help(help));
+    }
+
+    /// A line of the open block.
+    fn sub(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Sub> {
+        if w.peek().is_some_and(|word| word.starts_with("description")) && self.block != Block::None {
+            return Ok(Sub::Done);
+        }
+        match self.block {
+            Block::None => Ok(Sub::NotMine),
+            Block::Interface(at) => self.interface_line(at, w),
+            Block::Network(at) => self.network_line(at, w),
+            Block::Service(at) => self.service_line(at, w),
+            Block::Group(at) => self.group_line(at, w),
+            Block::Class(at) => self.class_line(at, w),
+            Block::Policy(at) => self.policy_line(at, w),
+            Block::TimeRange(at) => self.time_range_line(at, w),
+            Block::Webvpn => self.webvpn_line(w),
+            Block::Other => Ok(Sub::NotMine),
+        }
+    }
+
+    /// A line of a block that means nothing to the tree.
+    fn unknown_in_block(&mut self, w: &mut Words<'_, 'a>) {
+        let decides = !matches!(self.block, Block::Other | Block::Webvpn | Block::Interface(_));
+        if decides {
+            let word = w.peek().unwrap_or_default();
+            self.unsupported(
+                w.line,
+                format!("`{word}` is not known in this block"),
+                "The line was left out. If it decides about traffic, the answer may be incomplete.",
+            );
+        }
+        if w.peek() == Some("vpn-filter") && w.peek_at(1) != Some("none") {
+            self.other(w.line, "vpn-filter", Support::NotModelled);
+        }
+        self.mention(w);
+    }
+
+    /// Remembers the words of a line that is not in the tree.
+    fn mention(&mut self, w: &mut Words<'_, 'a>) {
+        while let Some(word) = w.take() {
+            self.config.mentions.insert(word.text);
+        }
+    }
+
+    /// A line of the top level.
+    fn top(&mut self, w: &mut Words<'_, 'a>) -> Parsed<()> {
+        let mark = w.mark();
+        let negated = w.eat("no");
+        if self.known(w, negated)? {
+            return Ok(());
+        }
+        w.reset(mark);
+        self.classify(w);
+        Ok(())
+    }
+
+    /// A command that is not in the tree: looks it up in the table, and opens its block.
+    fn classify(&mut self, w: &mut Words<'_, 'a>) {
+        let first = w.peek().unwrap_or_default();
+        let (command, support) = match commands::look_up(w) {
+            Some(command) => (command.words, command.support),
+            None => (first, Support::Unknown),
+        };
+        self.other(w.line, command, support);
+        self.open(Block::Other);
+        self.mention(w);
+    }
+
+    /// A finding for a line that is not in the tree, unless it says nothing about traffic.
+    fn other(&mut self, span: Span, command: &'a str, support: Support) {
+        let what = match support {
+            Support::Unknown => Some("unknown command"),
+            Support::NotModelled => Some("not in the model:"),
+            Support::Modelled | Support::Irrelevant => None,
+        };
+        if let Some(what) = what {
+            let help = match commands::note(command) {
+                "" => "It may decide about traffic. The answers leave it out.".to_string(),
+                note => format!("It may decide about traffic ({note}). The answers leave it out."),
+            };
+            self.unsupported(span, format!("{what} `{command}`"), &help);
+        }
+        self.config.others.push(Other { span, command, support });
+    }
+
+    fn version(&mut self, w: &mut Words<'_, 'a>) -> Parsed<bool> {
+        if !w.eat("Version") {
+            return Ok(false);
+        }
+        let line = w.line;
+        let word = w.name("a version")?;
+        match version(word.text) {
+            Some(version) => self.config.version = Some((version, line)),
+            None => self.unsupported(
+                line,
+                format!("`{}` is no version number", word.text),
+                "The version decides whether access-lists hold real or mapped addresses. Version 9 is assumed.",
+            ),
+        }
+        self.config.system |= w.peek() == Some("<system>");
+        Ok(true)
+    }
+}
+
+/// `9.6(3)8` as major and minor number.
+fn version(word: &str) -> Option<Version> {
+    let (major, rest) = word.split_once('.')?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    Some(Version { major: major.parse().ok()?, minor: rest[..digits].parse().ok()? })
+}
+
+/// The lines of a file with the offset of each.
+fn lines(file: &SourceFile) -> impl Iterator<Item = (u32, &str)> {
+    let mut at = file.base;
+    file.text.split('\n').map(move |line| {
+        let start = at;
+        at += line.len() as u32 + 1;
+        (start, line)
+    })
+}
+
+/// The words of a line; a NUL counts as white space.
+fn split<'a>(line: &'a str, start: u32, words: &mut Vec<Named<'a>>) {
+    words.clear();
+    let bytes = line.as_bytes();
+    let blank = |b: u8| b.is_ascii_whitespace() || b == 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        if blank(bytes[at]) {
+            at += 1;
+            continue;
+        }
+        let end = bytes[at..].iter().position(|b| blank(*b)).map_or(bytes.len(), |len| at + len);
+        words.push(Named { text: &line[at..end], span: Span::new(start + at as u32, start + end as u32) });
+        at = end;
+    }
+}
+
+#[cfg(test)]
+mod tests;

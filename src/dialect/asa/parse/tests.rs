@@ -1,0 +1,7 @@
+use super::*;
+use crate::source::SourceMap;
+
+#[test]
+fn dummy() {
+    let _ = SourceMap::new();
+}

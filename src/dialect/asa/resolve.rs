@@ -1,0 +1,738 @@
+//! Names to what they stand for: addresses, services and ports as sets, each group worked out once.
+//!
+//! A group of a thousand elements is one set, so that an entry over three groups costs the sum of their
+//! sizes and not the product. What cannot be resolved becomes a named unknown.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::ast::{
+    Address, Config, Families, Group, GroupKind, Host, Icmp, Member, Named, Ports, Protocol, Service,
+};
+use crate::finding::{Finding, Severity};
+use crate::packet::{Family, Set, proto};
+use crate::source::Span;
+
+/// Holes in a mask up to which its addresses are written out as intervals.
+const MASK_INTERVALS: u32 = 12;
+
+/// Addresses, as far as they are known.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Addresses {
+    /// IPv4.
+    pub v4: Set,
+    /// IPv6.
+    pub v6: Set,
+    /// IPv4 addresses by mask and masked value, where intervals would be too many.
+    pub masked: Vec<(u32, u32)>,
+    /// What else may belong to it, for IPv4 and IPv6.
+    pub unknown: Option<Unknown>,
+}
+
+/// Something that the files do not tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Unknown {
+    /// What it is, as reports name it.
+    pub name: String,
+    /// Whether it can be IPv4.
+    pub v4: bool,
+    /// Whether it can be IPv6.
+    pub v6: bool,
+}
+
+impl Unknown {
+    fn both(name: String) -> Option<Unknown> {
+        Some(Unknown { name, v4: true, v6: true })
+    }
+
+    fn join(a: Option<Unknown>, b: Option<Unknown>) -> Option<Unknown> {
+        match (a, b) {
+            (Some(a), Some(b)) => {
+                let name = if a.name.contains(&b.name) || a.name.len() > 120 {
+                    a.name
+                } else {
+                    format!("{}, {}", a.name, b.name)
+                };
+                Some(Unknown { name, v4: a.v4 | b.v4, v6: a.v6 | b.v6 })
+            }
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+/// Products of protocol, ports and ICMP type; `None` is open.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
+pub(super) struct Product {
+    /// Protocols.
+    pub protocol: Option<Set>,
+    /// Source ports.
+    pub source: Option<Set>,
+    /// Destination ports.
+    pub destination: Option<Set>,
+    /// ICMP types.
+    pub icmp_type: Option<Set>,
+    /// ICMP codes.
+    pub icmp_code: Option<Set>,
+}
+
+/// What services an entry is about.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Services {
+    /// The union of these.
+    pub products: Vec<Product>,
+    /// What else may belong to it.
+    pub unknown: Option<String>,
+}
+
+/// A set and what else may belong to it.
+#[derive(Clone, Default, Debug)]
+struct Partly {
+    set: Set,
+    unknown: Option<String>,
+}
+
+/// Resolves the names of one configuration.
+pub(super) struct Resolver<'c, 'a> {
+    config: &'c Config<'a>,
+    objects: FxHashMap<&'a str, usize>,
+    services: FxHashMap<&'a str, usize>,
+    groups: FxHashMap<&'a str, usize>,
+    interfaces: FxHashMap<&'a str, usize>,
+    addresses: Vec<Option<Addresses>>,
+    service_groups: Vec<Option<Services>>,
+    port_groups: Vec<Option<Partly>>,
+    icmp_groups: Vec<Option<Partly>>,
+    /// Number of elements of each group with all that it contains, each as often as it occurs.
+    weights: Vec<u64>,
+    /// Groups in an order in which every group comes after those that it contains.
+    order: Vec<usize>,
+    /// Group-object lines that close a cycle.
+    cyclic: FxHashSet<Span>,
+    /// Names that were looked for and are not there.
+    missing: FxHashSet<(&'a str, &'static str)>,
+    /// Objects and groups that were looked at.
+    used: FxHashSet<&'a str>,
+    pub findings: Vec<Finding>,
+}
+
+impl<'c, 'a> Resolver<'c, 'a> {
+    pub(super) fn new(config: &'c Config<'a>) -> Self {
+        let mut resolver = Resolver {
+            config,
+            objects: config.objects.iter().enumerate().map(|(at, object)| (object.name.text, at)).collect(),
+            services: config.services.iter().enumerate().map(|(at, object)| (object.name.text, at)).collect(),
+            groups: config.groups.iter().enumerate().map(|(at, group)| (group.name.text, at)).collect(),
+            interfaces: config
+                .interfaces
+                .iter()
+                .enumerate()
+                .filter_map(|(at, interface)| Some((interface.name?.text, at)))
+                .collect(),
+            addresses: vec![None; config.groups.len()],
+            service_groups: vec![None; config.groups.len()],
+            port_groups: vec![None; config.groups.len()],
+            icmp_groups: vec![None; config.groups.len()],
+            weights: vec![0; config.groups.len()],
+            order: Vec::new(),
+            cyclic: FxHashSet::default(),
+            missing: FxHashSet::default(),
+            used: FxHashSet::default(),
+            findings: Vec::new(),
+        };
+        resolver.sort_groups();
+        for at in resolver.order.clone() {
+            resolver.group(at);
+        }
+        // What groups hold is in use only if the groups are.
+        resolver.used.clear();
+        resolver
+    }
+
+    /// Orders the groups so that contained ones come first, and finds cycles. Walks by its own stack:
+    /// the nesting is as deep as the file likes.
+    fn sort_groups(&mut self) {
+        let config = self.config;
+        let mut state = vec![0u8; config.groups.len()];
+        for start in 0..config.groups.len() {
+            if state[start] != 0 {
+                continue;
+            }
+            state[start] = 1;
+            let mut stack = vec![(start, 0usize)];
+            while let Some((at, next)) = stack.last_mut() {
+                let Some((span, member)) = config.groups[*at].members.get(*next) else {
+                    state[*at] = 2;
+                    self.order.push(*at);
+                    stack.pop();
+                    continue;
+                };
+                *next += 1;
+                let Member::Group(name) = member else { continue };
+                let Some(inner) = self.groups.get(name.text).copied() else { continue };
+                match state[inner] {
+                    0 => {
+                        state[inner] = 1;
+                        stack.push((inner, 0));
+                    }
+                    1 => {
+                        self.cyclic.insert(*span);
+                        let message = format!("`{}` contains itself", name.text);
+                        self.findings.push(
+                            Finding::new("PH004", Severity::Error, Some(*span), message)
+                                .label("this closes the circle")
+                                .help("The ASA refuses the line. Take it out of the group."),
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Works out one group, all groups in it being worked out.
+    fn group(&mut self, at: usize) {
+        let config = self.config;
+        let group = &config.groups[at];
+        let mut weight = 0u64;
+        for (span, member) in &group.members {
+            weight = weight.saturating_add(match member {
+                Member::Group(name) if !self.cyclic.contains(span) => {
+                    self.groups.get(name.text).map_or(1, |inner| self.weights[*inner])
+                }
+                _ => 1,
+            });
+        }
+        self.weights[at] = weight;
+        match group.kind {
+            GroupKind::Network => self.addresses[at] = Some(self.network_group(group)),
+            GroupKind::Service | GroupKind::Protocol => {
+                self.service_groups[at] = Some(self.service_group(group))
+            }
+            GroupKind::Ports => self.port_groups[at] = Some(self.port_group(group)),
+            GroupKind::Icmp => self.icmp_groups[at] = Some(self.icmp_group(group)),
+            GroupKind::User | GroupKind::Security | GroupKind::Other => {}
+        }
+    }
+
+    fn damage(group: &Group<'_>) -> Option<String> {
+        group.damaged.then(|| format!("what could not be read of object-group {}", group.name.text))
+    }
+
+    fn network_group(&mut self, group: &Group<'a>) -> Addresses {
+        let mut parts = Vec::with_capacity(group.members.len());
+        for (span, member) in &group.members {
+            match member {
+                Member::Address(address) => parts.push(self.address(*address)),
+                Member::Group(_) if self.cyclic.contains(span) => {}
+                Member::Group(name) => parts.push(self.address(Address::Group(*name))),
+                _ => {}
+            }
+        }
+        let mut all = union(parts);
+        if let Some(name) = Self::damage(group) {
+            all.unknown = Unknown::join(all.unknown, Unknown::both(name));
+        }
+        all
+    }
+
+    fn service_group(&mut self, group: &Group<'a>) -> Services {
+        let mut all = Services { products: Vec::new(), unknown: Self::damage(group) };
+        for (span, member) in &group.members {
+            let part = match member {
+                Member::Service(service) => self.service(*service),
+                Member::Group(_) if self.cyclic.contains(span) => continue,
+                Member::Group(name) => self.service(Service::of(Protocol::Group(*name))),
+                _ => continue,
+            };
+            all.products.extend(part.products);
+            all.unknown = all.unknown.or(part.unknown);
+        }
+        all.products = merged(all.products);
+        all
+    }
+
+    fn port_group(&mut self, group: &Group<'a>) -> Partly {
+        let mut ranges = Vec::new();
+        let mut unknown = Self::damage(group);
+        for (span, member) in &group.members {
+            let part = match member {
+                Member::Ports(ports) => self.ports(*ports),
+                Member::Group(_) if self.cyclic.contains(span) => continue,
+                Member::Group(name) => self.ports(Ports::Group(*name)),
+                _ => continue,
+            };
+            ranges.extend_from_slice(part.set.ranges());
+            unknown = unknown.or(part.unknown);
+        }
+        Partly { set: Set::of(ranges), unknown }
+    }
+
+    fn icmp_group(&mut self, group: &Group<'a>) -> Partly {
+        let mut ranges = Vec::new();
+        let mut unknown = Self::damage(group);
+        for (span, member) in &group.members {
+            let (part, _) = match member {
+                Member::Service(service) => self.icmp(service.icmp),
+                Member::Group(_) if self.cyclic.contains(span) => continue,
+                Member::Group(name) => self.icmp(Icmp::Group(*name)),
+                _ => continue,
+            };
+            ranges.extend_from_slice(part.set.ranges());
+            unknown = unknown.or(part.unknown);
+        }
+        Partly { set: Set::of(ranges), unknown }
+    }
+
+    /// Says once that a name is not defined.
+    pub(super) fn missing(&mut self, name: Named<'a>, what: &'static str) {
+        if self.missing.insert((name.text, what)) {
+            let message = format!("{what} `{}` is not defined", name.text);
+            self.findings.push(
+                Finding::new("PH003", Severity::Error, Some(name.span), message)
+                    .label("not defined in this configuration")
+                    .help("Define it, or take the line out. What it stands for counts as unknown."),
+            );
+        }
+    }
+
+    /// The address that a host stands for.
+    pub(super) fn host(&mut self, host: Host<'a>) -> Option<(Family, u128)> {
+        match host {
+            Host::V4(address) => Some((Family::V4, address.into())),
+            Host::V6(address) => Some((Family::V6, address)),
+            Host::Name(name) => match self.config.names.get(name.text) {
+                Some((Host::V4(address), _)) => Some((Family::V4, (*address).into())),
+                Some((Host::V6(address), _)) => Some((Family::V6, *address)),
+                _ => {
+                    self.missing(name, "name");
+                    None
+                }
+            },
+        }
+    }
+
+    /// What an address stands for; `any` is both families.
+    pub(super) fn address(&mut self, address: Address<'a>) -> Addresses {
+        let all4 = Set::range(0, Family::V4.last());
+        let mut out = Addresses::default();
+        match address {
+            Address::Any => {
+                out.v4 = all4;
+                out.v6 = Set::full();
+            }
+            Address::Any4 => out.v4 = all4,
+            Address::Any6 => out.v6 = Set::full(),
+            Address::Host(host) => match self.host(host) {
+                Some((Family::V4, address)) => out.v4 = Set::one(address),
+                Some((Family::V6, address)) => out.v6 = Set::one(address),
+                None => out.unknown = unknown_host(host),
+            },
+            Address::Net(host, mask) => match self.host(host) {
+                Some((Family::V4, address)) => net(&mut out, address as u32, mask),
+                Some((Family::V6, _)) | None => out.unknown = unknown_host(host),
+            },
+            Address::Prefix(address, length) => {
+                let (lo, hi) = Family::V6.prefix(address, length.into());
+                out.v6 = Set::range(lo, hi);
+            }
+            Address::Range(from, to) => match (self.host(from), self.host(to)) {
+                (Some((Family::V4, lo)), Some((Family::V4, hi))) => out.v4 = Set::range(lo, hi),
+                (Some((Family::V6, lo)), Some((Family::V6, hi))) => out.v6 = Set::range(lo, hi),
+                (None, _) => out.unknown = unknown_host(from),
+                _ => out.unknown = unknown_host(to),
+            },
+            Address::Interface(name) => return self.interface(name),
+            Address::Object(name) => return self.object(name),
+            Address::Group(name) => return self.network(name),
+            Address::Fqdn(name, families) => {
+                let (v4, v6) = (families != Families::V6, families != Families::V4);
+                out.unknown = Some(Unknown { name: format!("the addresses of {}", name.text), v4, v6 });
+            }
+        }
+        out
+    }
+
+    /// The addresses of one of the box's interfaces.
+    pub(super) fn interface(&mut self, name: Named<'a>) -> Addresses {
+        let mut out = Addresses::default();
+        let Some(at) = self.interfaces.get(name.text).copied() else {
+            self.missing(name, "interface");
+            out.unknown = Unknown::both(format!("the address of interface {}", name.text));
+            return out;
+        };
+        let interface = &self.config.interfaces[at];
+        match interface.v4.and_then(|(host, _)| self.host(host)) {
+            Some((_, address)) => out.v4 = Set::one(address),
+            None if interface.dynamic_address || interface.v4.is_some() => {
+                out.unknown = Unknown::both(format!("the address of interface {}", name.text));
+            }
+            None => {}
+        }
+        out.v6 = Set::of(interface.v6.iter().map(|(address, _)| (*address, *address)));
+        out
+    }
+
+    /// An object, or an object-group where the language does not say which.
+    fn object(&mut self, name: Named<'a>) -> Addresses {
+        self.used.insert(name.text);
+        if let Some(at) = self.objects.get(name.text).copied() {
+            return match self.config.objects[at].address {
+                // An object holds no other object: this goes no deeper.
+                Some(Address::Object(_)) | None => Addresses {
+                    unknown: Unknown::both(format!("object {}", name.text)),
+                    ..Addresses::default()
+                },
+                Some(address) => self.address(address),
+            };
+        }
+        if self.groups.contains_key(name.text) {
+            return self.network(name);
+        }
+        self.missing(name, "object");
+        Addresses { unknown: Unknown::both(format!("object {}", name.text)), ..Addresses::default() }
+    }
+
+    fn network(&mut self, name: Named<'a>) -> Addresses {
+        self.used.insert(name.text);
+        let group = self.groups.get(name.text).copied();
+        if group.is_none() {
+            self.missing(name, "object-group");
+        }
+        match group.and_then(|at| self.addresses[at].clone()) {
+            Some(addresses) => addresses,
+            None => Addresses {
+                unknown: Unknown::both(format!("object-group {}", name.text)),
+                ..Addresses::default()
+            },
+        }
+    }
+
+    /// What a service stands for.
+    pub(super) fn service(&mut self, service: Service<'a>) -> Services {
+        let mut out = match service.protocol {
+            Protocol::Ip => Services { products: vec![Product::default()], unknown: None },
+            Protocol::Number(number) => of_protocols(Set::one(number.into())),
+            Protocol::TcpUdp => of_protocols(tcp_udp()),
+            Protocol::Object(name) => self.service_object(name),
+            Protocol::Group(name) => self.services(name),
+            Protocol::Unknown(name) => {
+                self.missing(name, "protocol");
+                Services { products: Vec::new(), unknown: Some(format!("protocol {}", name.text)) }
+            }
+        };
+        let (source, destination) = (self.ports(service.source), self.ports(service.destination));
+        let (types, codes) = self.icmp(service.icmp);
+        let narrow = |side: &mut Option<Set>, ports: Ports<'_>, set: &Set| {
+            if ports != Ports::Any {
+                *side = Some(side.as_ref().map_or_else(|| set.clone(), |old| old.and(set)));
+            }
+        };
+        for product in &mut out.products {
+            narrow(&mut product.source, service.source, &source.set);
+            narrow(&mut product.destination, service.destination, &destination.set);
+            if service.icmp != Icmp::Any {
+                product.icmp_type = Some(types.set.clone());
+                product.icmp_code = codes.clone();
+            }
+        }
+        let unknown = source.unknown.or(destination.unknown).or(types.unknown);
+        if unknown.is_some() {
+            out.unknown = out.unknown.or(unknown);
+        }
+        out
+    }
+
+    fn service_object(&mut self, name: Named<'a>) -> Services {
+        self.used.insert(name.text);
+        match self.services.get(name.text).copied() {
+            Some(at) => match self.config.services[at].service {
+                Some(Service { protocol: Protocol::Object(_) | Protocol::Group(_), .. }) | None => {
+                    Services { products: Vec::new(), unknown: Some(format!("object {}", name.text)) }
+                }
+                Some(service) => self.service(service),
+            },
+            None => {
+                self.missing(name, "object");
+                Services { products: Vec::new(), unknown: Some(format!("object {}", name.text)) }
+            }
+        }
+    }
+
+    fn services(&mut self, name: Named<'a>) -> Services {
+        self.used.insert(name.text);
+        let group = self.groups.get(name.text).copied();
+        if group.is_none() {
+            self.missing(name, "object-group");
+        }
+        match group.and_then(|at| self.service_groups[at].clone()) {
+            Some(services) => services,
+            None => Services { products: Vec::new(), unknown: Some(format!("object-group {}", name.text)) },
+        }
+    }
+
+    fn ports(&mut self, ports: Ports<'a>) -> Partly {
+        let set = match ports {
+            Ports::Any => Set::range(0, 0xffff),
+            Ports::Eq(port) => Set::one(port.into()),
+            Ports::Neq(port) => Set::range(0, 0xffff).minus(&Set::one(port.into())),
+            Ports::Lt(port) => port.checked_sub(1).map_or_else(Set::empty, |hi| Set::range(0, hi.into())),
+            Ports::Gt(port) => Set::range(u128::from(port) + 1, 0xffff),
+            Ports::Range(lo, hi) => Set::range(lo.min(hi).into(), lo.max(hi).into()),
+            Ports::Group(name) => {
+                self.used.insert(name.text);
+                let group = self.groups.get(name.text).copied();
+                if group.is_none() {
+                    self.missing(name, "object-group");
+                }
+                return match group.and_then(|at| self.port_groups[at].clone()) {
+                    Some(ports) => ports,
+                    None => {
+                        Partly { set: Set::empty(), unknown: Some(format!("object-group {}", name.text)) }
+                    }
+                };
+            }
+            Ports::Unknown(name) => {
+                self.missing(name, "port");
+                return Partly { set: Set::empty(), unknown: Some(format!("port {}", name.text)) };
+            }
+        };
+        Partly { set, unknown: None }
+    }
+
+    /// ICMP types, and codes where they are limited.
+    fn icmp(&mut self, icmp: Icmp<'a>) -> (Partly, Option<Set>) {
+        let known = |set| Partly { set, unknown: None };
+        match icmp {
+            Icmp::Any => (known(Set::range(0, 255)), None),
+            Icmp::Type(kind, code) => (known(Set::one(kind.into())), code.map(|code| Set::one(code.into()))),
+            Icmp::Group(name) => {
+                self.used.insert(name.text);
+                let group = self.groups.get(name.text).copied();
+                if group.is_none() {
+                    self.missing(name, "object-group");
+                }
+                match group.and_then(|at| self.icmp_groups[at].clone()) {
+                    Some(types) => (types, None),
+                    None => {
+                        let unknown = Some(format!("object-group {}", name.text));
+                        (Partly { set: Set::empty(), unknown }, None)
+                    }
+                }
+            }
+            Icmp::Unknown(name) => {
+                self.missing(name, "ICMP type");
+                (Partly { set: Set::empty(), unknown: Some(format!("ICMP type {}", name.text)) }, None)
+            }
+        }
+    }
+
+    /// The service of a service object, for translations.
+    pub(super) fn service_of(&mut self, name: Named<'a>) -> Option<Service<'a>> {
+        self.used.insert(name.text);
+        let at = self.services.get(name.text).copied();
+        if at.is_none() {
+            self.missing(name, "object");
+        }
+        self.config.services[at?].service
+    }
+
+    /// How many elements a group has with all that it contains, each as often as it occurs.
+    pub(super) fn weight(&self, name: &str) -> u64 {
+        self.groups.get(name).map_or(1, |at| self.weights[*at])
+    }
+
+    /// Intervals of addresses in the order of the file, for translations; `None` where some are unknown.
+    pub(super) fn ordered(&mut self, address: Address<'a>) -> Option<Vec<(Family, u128, u128)>> {
+        let mut out = Vec::new();
+        let mut work = vec![address];
+        let mut steps = 0usize;
+        while let Some(address) = work.pop() {
+            steps += 1;
+            if steps > 100_000 {
+                return None;
+            }
+            let group = match address {
+                Address::Group(name) | Address::Object(name) if !self.objects.contains_key(name.text) => {
+                    self.groups.get(name.text).copied()
+                }
+                _ => None,
+            };
+            if let Some(at) = group {
+                self.used.insert(self.config.groups[at].name.text);
+                let members = &self.config.groups[at].members;
+                for (span, member) in members.iter().rev() {
+                    match member {
+                        Member::Address(address) => work.push(*address),
+                        Member::Group(name) if !self.cyclic.contains(span) => {
+                            work.push(Address::Group(*name))
+                        }
+                        _ => {}
+                    }
+                }
+                continue;
+            }
+            let set = self.address(address);
+            if set.unknown.is_some() || !set.masked.is_empty() {
+                return None;
+            }
+            out.extend(set.v4.ranges().iter().map(|(lo, hi)| (Family::V4, *lo, *hi)));
+            out.extend(set.v6.ranges().iter().map(|(lo, hi)| (Family::V6, *lo, *hi)));
+        }
+        Some(out)
+    }
+
+    /// The objects and groups that were looked at, with all that they hold.
+    pub(super) fn used(&self) -> FxHashSet<&'a str> {
+        let mut used = self.used.clone();
+        let mut work: Vec<&str> = used.iter().copied().collect();
+        while let Some(name) = work.pop() {
+            let Some(at) = self.groups.get(name) else { continue };
+            for (_, member) in &self.config.groups[*at].members {
+                let inner = match member {
+                    Member::Group(name) | Member::Address(Address::Object(name)) => name.text,
+                    Member::Service(Service { protocol: Protocol::Object(name), .. }) => name.text,
+                    _ => continue,
+                };
+                if used.insert(inner) {
+                    work.push(inner);
+                }
+            }
+        }
+        used
+    }
+
+    /// Whether a name is that of an interface of the file.
+    pub(super) fn knows_interface(&self, name: &str) -> bool {
+        self.interfaces.contains_key(name)
+    }
+}
+
+fn unknown_host(host: Host<'_>) -> Option<Unknown> {
+    match host {
+        Host::Name(name) => Unknown::both(format!("name {}", name.text)),
+        Host::V4(_) | Host::V6(_) => Unknown::both("an address of mixed families".to_string()),
+    }
+}
+
+fn of_protocols(set: Set) -> Services {
+    Services { products: vec![Product { protocol: Some(set), ..Product::default() }], unknown: None }
+}
+
+pub(super) fn tcp_udp() -> Set {
+    Set::of([(proto::TCP.into(), proto::TCP.into()), (proto::UDP.into(), proto::UDP.into())])
+}
+
+/// The addresses of a network; a mask with holes gives several intervals.
+fn net(out: &mut Addresses, address: u32, mask: u32) {
+    let value = address & mask;
+    // Below the lowest set bit of the mask the addresses are one interval; each hole above doubles them.
+    let low = mask.trailing_zeros();
+    let span = 1u64.checked_shl(low).unwrap_or(1 << 32) - 1;
+    let holes = !mask & !(span as u32);
+    if holes.count_ones() > MASK_INTERVALS {
+        out.masked.push((mask, value));
+        return;
+    }
+    let mut ranges = Vec::new();
+    let mut bits = 0u32;
+    loop {
+        let lo = u128::from(value | bits);
+        ranges.push((lo, lo + u128::from(span)));
+        // The next subset of the holes.
+        bits = bits.wrapping_sub(holes) & holes;
+        if bits == 0 {
+            break;
+        }
+    }
+    out.v4 = Set::of(ranges);
+}
+
+fn union(parts: Vec<Addresses>) -> Addresses {
+    let mut out = Addresses::default();
+    out.v4 = Set::of(parts.iter().flat_map(|part| part.v4.ranges().iter().copied()));
+    out.v6 = Set::of(parts.iter().flat_map(|part| part.v6.ranges().iter().copied()));
+    let mut masked: Vec<_> = parts.iter().flat_map(|part| part.masked.iter().copied()).collect();
+    masked.sort_unstable();
+    masked.dedup();
+    out.masked = masked;
+    for part in parts {
+        out.unknown = Unknown::join(out.unknown, part.unknown);
+    }
+    out
+}
+
+/// Products that differ in one side only become one.
+fn merged(products: Vec<Product>) -> Vec<Product> {
+    let by_destination = fold(
+        products,
+        |product| std::mem::take(&mut product.destination),
+        |product, side| {
+            product.destination = side;
+        },
+    );
+    let by_source = fold(
+        by_destination,
+        |product| std::mem::take(&mut product.source),
+        |product, side| product.source = side,
+    );
+    fold(by_source, |product| std::mem::take(&mut product.protocol), |product, side| product.protocol = side)
+}
+
+fn fold(
+    products: Vec<Product>,
+    take: impl Fn(&mut Product) -> Option<Set>,
+    put: impl Fn(&mut Product, Option<Set>),
+) -> Vec<Product> {
+    let mut places: FxHashMap<Product, usize> = FxHashMap::default();
+    let mut sides: Vec<(Product, Option<Vec<(u128, u128)>>)> = Vec::new();
+    for mut product in products {
+        let side = take(&mut product);
+        let at = *places.entry(product.clone()).or_insert_with(|| {
+            sides.push((product, Some(Vec::new())));
+            sides.len() - 1
+        });
+        match (side, &mut sides[at].1) {
+            (Some(set), Some(ranges)) => ranges.extend_from_slice(set.ranges()),
+            (None, ranges) => *ranges = None,
+            (Some(_), None) => {}
+        }
+    }
+    let mut out = Vec::with_capacity(sides.len());
+    for (mut product, ranges) in sides {
+        put(&mut product, ranges.map(Set::of));
+        out.push(product);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_with_holes_select_by_bits() {
+        let mut out = Addresses::default();
+        net(&mut out, 0x0a00_0500, 0xff00_ff00);
+        assert_eq!(out.v4.ranges().len(), 256);
+        assert!(out.v4.contains(0x0a07_05ff) && !out.v4.contains(0x0a07_06ff));
+        let mut out = Addresses::default();
+        net(&mut out, 0x0a00_0100, 0x0000_00ff);
+        assert!(out.v4.is_empty());
+        assert_eq!(out.masked, vec![(0xff, 0)]);
+        let mut out = Addresses::default();
+        net(&mut out, 0, 0);
+        assert_eq!(out.v4, Set::range(0, Family::V4.last()));
+    }
+
+    #[test]
+    fn products_merge_side_by_side() {
+        let one = |protocol: u128, port: u128| Product {
+            protocol: Some(Set::one(protocol)),
+            destination: Some(Set::one(port)),
+            ..Product::default()
+        };
+        let all = merged(vec![one(6, 80), one(17, 80), one(6, 81), one(17, 81)]);
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].protocol, Some(tcp_udp()));
+        assert_eq!(all[0].destination, Some(Set::range(80, 81)));
+    }
+}

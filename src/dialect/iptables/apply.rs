@@ -1,0 +1,301 @@
+//! Commands in order: what each does to tables, chains and rules.
+
+use super::ast::{Config, Hook, Policy, Rule, TableName};
+use super::command::{Action, Arg, Command, Instance, Output, Parser, load_error, syntax_error};
+use super::words::Word;
+use crate::finding::{Finding, Severity};
+use crate::packet::Family;
+use crate::source::Span;
+
+/// Reads commands into a tree.
+pub struct Reader<'c> {
+    /// The tree.
+    pub config: &'c mut Config,
+    /// What there is to say.
+    pub findings: Vec<Finding>,
+    /// Rules as written.
+    pub written: usize,
+    active: Vec<Instance>,
+}
+
+/// Where a command applies.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The family.
+    pub family: Family,
+    /// Index of the table.
+    pub table: usize,
+    /// The statement.
+    pub span: Span,
+    /// What the shell makes it depend on.
+    pub condition: Option<&'a str>,
+}
+
+impl<'c> Reader<'c> {
+    /// A reader into a tree.
+    pub fn new(config: &'c mut Config) -> Self {
+        Reader { config, findings: Vec::new(), written: 0, active: Vec::new() }
+    }
+
+    /// Reads the words of a command and does it.
+    pub fn command(&mut self, words: &[Word<'_>], place: Place<'_>) {
+        let mut active = std::mem::take(&mut self.active);
+        let out = Output { config: self.config, findings: &mut self.findings };
+        let mut parser = Parser::new(out, words, place.family, place.table, place.span, &mut active);
+        parser.run();
+        let command = std::mem::take(&mut parser.command);
+        match command.action {
+            Some(Action::Append | Action::Insert(_) | Action::Replace(_) | Action::Delete) => {
+                if let Some(condition) = place.condition {
+                    parser.unknown(condition);
+                }
+                let rules = parser.rules();
+                if let Some(hook) = builtin_of(parser.out.config, place.table, &command) {
+                    parser.check_interfaces(hook);
+                }
+                let first = parser.first;
+                self.edit(&command, rules, first, place);
+            }
+            Some(_) => self.operate(&command, place),
+            None if words.is_empty() => {}
+            None => self.findings.push(syntax_error(place.span, "no command such as `-A` in this line")),
+        }
+        self.active = active;
+    }
+
+    /// Puts rules in, or takes one out.
+    fn edit(&mut self, command: &Command<'_>, rules: Vec<Rule>, first: usize, place: Place<'_>) {
+        let Some(chain) = self.chain(command.operands[0], place) else { return };
+        if command.action == Some(Action::Delete) {
+            self.delete(chain, &rules, place);
+            self.config.matches.truncate(first);
+            return;
+        }
+        self.written += 1;
+        let at = self.config.rules.len() as u32;
+        let count = rules.len() as u32;
+        self.config.rules.extend(rules);
+        let list = &mut self.config.tables[place.table].chains[chain].rules;
+        let position = match command.action {
+            Some(Action::Insert(number)) => {
+                let index = number.saturating_sub(1) as usize;
+                if number == 0 || index > list.len() {
+                    let message = format!("there is no place {number} in a chain of {} rules", list.len());
+                    self.findings.push(load_error(place.span, message));
+                }
+                index.min(list.len())
+            }
+            Some(Action::Replace(number)) => {
+                let index = (number as usize).wrapping_sub(1);
+                if index >= list.len() {
+                    self.findings
+                        .push(load_error(place.span, format!("there is no rule {number} to replace")));
+                } else if place.condition.is_none() {
+                    list.remove(index);
+                }
+                index.min(list.len())
+            }
+            _ => list.len(),
+        };
+        if position == list.len() {
+            list.extend(at..at + count);
+        } else {
+            // Several addresses are inserted one after the other at the same place: the last is on top.
+            (at..at + count).for_each(|rule| list.insert(position, rule));
+        }
+    }
+
+    fn delete(&mut self, chain: usize, rules: &[Rule], place: Place<'_>) {
+        for rule in rules {
+            let wanted = (rule.target, self.config.matches_of(rule));
+            let list = &self.config.tables[place.table].chains[chain].rules;
+            let found = list.iter().position(|at| {
+                let other = &self.config.rules[*at as usize];
+                other.count == rule.count && self.same((other.target, self.config.matches_of(other)), wanted)
+            });
+            match found {
+                Some(at) if place.condition.is_none() => {
+                    self.config.tables[place.table].chains[chain].rules.remove(at);
+                }
+                Some(_) => {}
+                None => {
+                    let finding = load_error(place.span, "there is no such rule to delete");
+                    self.findings.push(Finding { severity: Severity::Warning, ..finding });
+                }
+            }
+        }
+    }
+
+    /// Whether two rules say the same; tables of values are compared by what they hold.
+    fn same(
+        &self,
+        a: (super::ast::Target, &[super::ast::Match]),
+        b: (super::ast::Target, &[super::ast::Match]),
+    ) -> bool {
+        super::equal::targets(self.config, a.0, b.0)
+            && a.1.len() == b.1.len()
+            && a.1.iter().all(|m| b.1.iter().any(|n| super::equal::matches(self.config, m, n)))
+    }
+
+    /// Operations on chains.
+    fn operate(&mut self, command: &Command<'_>, place: Place<'_>) {
+        let conditional = place.condition.is_some();
+        match command.action {
+            Some(Action::New) => {
+                if let Some(name) = command.operands[0] {
+                    self.declare(name, place, conditional);
+                }
+            }
+            Some(Action::Policy) => self.set_policy(command, place),
+            Some(Action::Flush) if !conditional => self.each(command, place, |chain| chain.rules.clear()),
+            Some(Action::DeleteChain) if !conditional => self.delete_chains(command, place),
+            Some(Action::DeleteAt(number)) if !conditional => {
+                let Some(chain) = self.chain(command.operands[0], place) else { return };
+                let list = &mut self.config.tables[place.table].chains[chain].rules;
+                if list.remove((number as usize).wrapping_sub(1)).is_none() {
+                    self.findings
+                        .push(load_error(place.span, format!("there is no rule {number} to delete")));
+                }
+            }
+            Some(Action::Rename) if !conditional => {
+                let [Some(_), Some(new)] = command.operands else { return };
+                let Some(chain) = self.chain(command.operands[0], place) else { return };
+                let new = self.config.names.intern(new.text);
+                let table = &mut self.config.tables[place.table];
+                let old = std::mem::replace(&mut table.chains[chain].name, new);
+                table.index.remove(&old);
+                table.index.insert(new, chain as u32);
+            }
+            _ => {}
+        }
+    }
+
+    fn each(&mut self, command: &Command<'_>, place: Place<'_>, change: impl Fn(&mut super::ast::Chain)) {
+        match command.operands[0] {
+            Some(name) => {
+                if let Some(chain) = self.chain(Some(name), place) {
+                    change(&mut self.config.tables[place.table].chains[chain]);
+                }
+            }
+            None => self.config.tables[place.table].chains.iter_mut().for_each(change),
+        }
+    }
+
+    fn delete_chains(&mut self, command: &Command<'_>, place: Place<'_>) {
+        let named = match command.operands[0] {
+            Some(name) => match self.chain(Some(name), place) {
+                Some(chain) => Some(chain),
+                None => return,
+            },
+            None => None,
+        };
+        let table = &mut self.config.tables[place.table];
+        for (at, chain) in table.chains.iter_mut().enumerate() {
+            if chain.hook.is_none() && named.is_none_or(|n| n == at) {
+                chain.deleted = true;
+                chain.rules.clear();
+                table.index.remove(&chain.name);
+            }
+        }
+    }
+
+    fn set_policy(&mut self, command: &Command<'_>, place: Place<'_>) {
+        let [_, Some(policy)] = command.operands else { return };
+        let Some(chain) = self.chain(command.operands[0], place) else { return };
+        self.policy(chain, policy.text, policy.span, place);
+    }
+
+    /// Sets the policy of a chain by name.
+    pub fn policy(&mut self, chain: usize, text: &str, span: Span, place: Place<'_>) {
+        let target = &mut self.config.tables[place.table].chains[chain];
+        let policy = match text {
+            "ACCEPT" => Policy::Accept,
+            "DROP" => Policy::Drop,
+            _ => {
+                self.findings.push(load_error(span, format!("`{text}` is no policy")));
+                Policy::Unknown
+            }
+        };
+        if target.hook.is_none() {
+            return self.findings.push(load_error(span, "only built-in chains have a policy"));
+        }
+        let policy = if place.condition.is_some() { Policy::Unknown } else { policy };
+        (target.policy, target.policy_span) = (policy, Some(span));
+    }
+
+    /// Makes a chain, or empties the one that is there where `again` allows it.
+    pub fn declare(&mut self, name: Arg<'_>, place: Place<'_>, again: bool) -> Option<usize> {
+        if name.unresolved {
+            self.unplaced(name.span);
+            return None;
+        }
+        if name.text.len() > 28 {
+            let message = format!("chain name `{}` has {} bytes, 28 are allowed", name.text, name.text.len());
+            self.findings.push(load_error(name.span, message));
+        }
+        if name.text.starts_with(['-', '!']) {
+            self.findings.push(load_error(name.span, format!("`{}` cannot name a chain", name.text)));
+        }
+        let id = self.config.names.intern(name.text);
+        let table = &mut self.config.tables[place.table];
+        if let Some(chain) = table.index.get(&id).map(|at| *at as usize) {
+            if table.chains[chain].hook.is_none() && !again {
+                let old = table.chains[chain].span;
+                let message = format!("chain `{}` exists already", name.text);
+                self.findings.push(load_error(name.span, message).related(old, "made here"));
+            }
+            return Some(chain);
+        }
+        Some(table.add(id, name.span, None) as usize)
+    }
+
+    /// The chain of a name; one that is not there is a finding, and is made, so that its rules stay.
+    fn chain(&mut self, name: Option<Arg<'_>>, place: Place<'_>) -> Option<usize> {
+        let name = name?;
+        if name.unresolved {
+            self.unplaced(name.span);
+            return None;
+        }
+        let id = self.config.names.intern(name.text);
+        let table = &mut self.config.tables[place.table];
+        if let Some(chain) = table.index.get(&id) {
+            return Some(*chain as usize);
+        }
+        let message = format!("chain `{}` does not exist in table `{}`", name.text, table.name.text());
+        self.findings.push(
+            Finding::new("PH003", Severity::Error, Some(name.span), message).help(
+                "Declare the chain first, or name the table it is in. The file does not load as it is.",
+            ),
+        );
+        Some(table.add(id, name.span, None) as usize)
+    }
+
+    fn unplaced(&mut self, span: Span) {
+        self.findings.push(
+            Finding::new("PH002", Severity::Info, Some(span), "the name of the chain is not known")
+                .label("a shell variable that is not assigned plainly in this file")
+                .help("The rule is left out. Check the rules as loaded, the output of `iptables-save`."),
+        );
+    }
+}
+
+/// The hook of the built-in chain that a command names.
+fn builtin_of(config: &Config, table: usize, command: &Command<'_>) -> Option<Hook> {
+    let table = &config.tables[table];
+    let name = config.names.find(command.operands[0]?.text)?;
+    table.chains[*table.index.get(&name)? as usize].hook
+}
+
+/// The table that `-t` names among the words; `filter` where none does.
+pub fn table_of(words: &[Word<'_>]) -> Result<TableName, Span> {
+    for (at, word) in words.iter().enumerate() {
+        let name = match word.text.as_ref() {
+            "-t" | "--table" => words.get(at + 1).map(|w| (w.text.as_ref(), w.span)),
+            text => text.strip_prefix("--table=").map(|name| (name, word.span)),
+        };
+        if let Some((name, span)) = name {
+            return TableName::of(name).ok_or(span);
+        }
+    }
+    Ok(TableName::Filter)
+}

@@ -1,0 +1,54 @@
+//! Whether two rules say the same, for `-D` by rule.
+
+use super::ast::{Config, Match, MatchKind, Net, Target};
+
+/// Whether two conditions say the same.
+pub fn matches(config: &Config, a: &Match, b: &Match) -> bool {
+    use MatchKind::{CtAddress, Destination, IpRange, Multiport, Set, Source};
+    if a.negated != b.negated {
+        return false;
+    }
+    match (a.kind, b.kind) {
+        (Source(a), Source(b)) | (Destination(a), Destination(b)) => nets(config, a, b),
+        (CtAddress(end_a, a), CtAddress(end_b, b)) => end_a == end_b && nets(config, a, b),
+        (IpRange(side_a, a), IpRange(side_b, b)) => {
+            side_a == side_b && config.ip_ranges[a as usize] == config.ip_ranges[b as usize]
+        }
+        (Set(a), Set(b)) => {
+            let (a, b) = (&config.set_uses[a as usize], &config.set_uses[b as usize]);
+            (a.set, &a.sides, a.return_nomatch) == (b.set, &b.sides, b.return_nomatch)
+        }
+        (
+            Multiport { first: a, count: na, source: sa, destination: da },
+            Multiport { first: b, count: nb, source: sb, destination: db },
+        ) => {
+            let list = |first: u32, count: u8| &config.ports[first as usize..first as usize + count as usize];
+            (sa, da) == (sb, db) && list(a, na) == list(b, nb)
+        }
+        (a, b) => a == b,
+    }
+}
+
+fn nets(config: &Config, a: Net, b: Net) -> bool {
+    match (a, b) {
+        (Net::V6(a), Net::V6(b)) => config.nets6[a as usize] == config.nets6[b as usize],
+        (a, b) => a == b,
+    }
+}
+
+/// Whether two targets do the same.
+pub fn targets(config: &Config, a: Target, b: Target) -> bool {
+    match (a, b) {
+        (Target::Dnat(a), Target::Dnat(b))
+        | (Target::Snat(a), Target::Snat(b))
+        | (Target::Masquerade(a), Target::Masquerade(b))
+        | (Target::Redirect(a), Target::Redirect(b)) => config.nats[a as usize] == config.nats[b as usize],
+        (Target::Netmap(a), Target::Netmap(b)) => config.netmaps[a as usize] == config.netmaps[b as usize],
+        (Target::Mark(a), Target::Mark(b))
+        | (Target::ConnMark(a), Target::ConnMark(b))
+        | (Target::Tproxy(a), Target::Tproxy(b)) => {
+            config.marks.get(a as usize) == config.marks.get(b as usize)
+        }
+        (a, b) => a == b,
+    }
+}

@@ -1,0 +1,146 @@
+//! `-m addrtype`: kinds of addresses, as the routing tables know them.
+//!
+//! Sources: `xt_addrtype.c`, `inet_dev_addr_type` and `fib_add_ifaddr` of Linux 6.x. Which addresses are
+//! the box's own, and so which are local, the files do not tell: it has to be given.
+
+use super::{Lowering, Ways};
+use crate::dialect::iptables::ast::Limit;
+use crate::packet::{Family, Field, Set, interface};
+
+const UNSPEC: u16 = 1;
+const UNICAST: u16 = 2;
+const LOCAL: u16 = 4;
+const BROADCAST: u16 = 8;
+const MULTICAST: u16 = 32;
+
+impl Lowering<'_> {
+    /// Adds a condition on the type of an address.
+    pub(super) fn address_type(&mut self, destination: bool, types: u16, limit: Limit, negate: bool) {
+        let field = if destination { Field::dst(self.family) } else { Field::src(self.family) };
+        let needs_own = match self.family {
+            Family::V4 => types & (UNICAST | LOCAL | BROADCAST) != 0,
+            Family::V6 => types & !(UNSPEC | UNICAST | MULTICAST) != 0,
+        };
+        let sure = types & !(UNSPEC | UNICAST | LOCAL | BROADCAST | MULTICAST) == 0;
+        if !sure {
+            let test = self.unknown("addrtype of a route");
+            return self.tests.push(test);
+        }
+        let known = self.out.ruleset().own.iter().any(|own| own.family == self.family);
+        if needs_own && !known {
+            return self.without_own(field, types, negate);
+        }
+        match limit {
+            Limit::None => {
+                let set = self.addresses_of_type(types, None);
+                let test = self.set_test(field, set, negate);
+                self.tests.push(test);
+            }
+            Limit::In | Limit::Out => self.limited(field, types, limit, negate),
+        }
+    }
+
+    /// The box's addresses are not known: what no box's own can be is certain, the rest depends.
+    fn without_own(&mut self, field: Field, types: u16, negate: bool) {
+        let never_own = self.never_own();
+        // With no addresses of its own, an address of the sure kind has its type all the same.
+        let sure = self.addresses_of_type(types, None);
+        let (yes, no) = (sure.and(&never_own), never_own.minus(&sure));
+        let yes = if negate { no } else { yes };
+        let certain = self.set_test(field, yes, false);
+        let rest = self.set_test(field, never_own, true);
+        let depends = self.unknown("the firewall's own addresses");
+        self.ways.push(vec![vec![certain], vec![rest, depends]]);
+    }
+
+    /// Addresses whose type does not depend on the box: multicast, loopback, the broadcast addresses of
+    /// all networks.
+    fn never_own(&self) -> Set {
+        match self.family {
+            Family::V4 => Set::of([
+                (0, 0x00ff_ffff),
+                (0x7f00_0000, 0x7fff_ffff),
+                (0xe000_0000, 0xefff_ffff),
+                (0xffff_ffff, 0xffff_ffff),
+            ]),
+            Family::V6 => Set::of([(0, 1), (0xff << 120, u128::MAX)]),
+        }
+    }
+
+    /// The same where the type is asked for as seen by the packet's interface: an address of another
+    /// interface is no local one.
+    fn limited(&mut self, field: Field, types: u16, limit: Limit, negate: bool) {
+        let device = if limit == Limit::In { Field::Iif } else { Field::Oif };
+        let mut names: Vec<String> =
+            self.out.ruleset().own.iter().map(|own| own.interface.clone()).chain(["lo".to_string()]).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut ways: Ways = Vec::new();
+        for name in &names {
+            let set = self.addresses_of_type(types, Some(name));
+            let on = self.set_test(device, Set::one(interface(name)), false);
+            ways.push(vec![on, self.set_test(field, set, negate)]);
+        }
+        let all = Set::of(names.iter().map(|name| (interface(name), interface(name))));
+        let elsewhere = self.set_test(device, all, true);
+        let set = self.addresses_of_type(types, Some(""));
+        ways.push(vec![elsewhere, self.set_test(field, set, negate)]);
+        self.ways.push(ways);
+    }
+
+    /// The addresses that have one of the types, by what is known of the box; with a name, as seen by
+    /// that interface.
+    fn addresses_of_type(&mut self, types: u16, device: Option<&str>) -> Set {
+        let family = self.family;
+        let own = &self.out.ruleset().own;
+        let mine: Vec<_> = own
+            .iter()
+            .filter(|own| own.family == family && device.is_none_or(|name| name == own.interface))
+            .collect();
+        let loopback = device.is_none_or(|name| name == "lo");
+        let local = mine.iter().map(|own| (own.address, own.address));
+        match family {
+            Family::V4 => {
+                let broadcast = mine.iter().filter(|own| own.prefix < 31).map(|own| {
+                    let (_, last) = family.prefix(own.address, own.prefix);
+                    (last, last)
+                });
+                let zero = (0, 0x00ff_ffff);
+                let broadcast = Set::of(broadcast.chain([zero, (0xffff_ffff, 0xffff_ffff)]));
+                let multicast = Set::range(0xe000_0000, 0xefff_ffff);
+                let local = Set::of(local.chain(loopback.then_some((0x7f00_0000, 0x7fff_ffff))));
+                let local = local.minus(&multicast);
+                let broadcast = broadcast.minus(&local);
+                let named = multicast.or(&local).or(&broadcast);
+                self.union(
+                    types,
+                    &[
+                        (LOCAL, local),
+                        (BROADCAST, broadcast),
+                        (MULTICAST, multicast),
+                        (UNICAST, Set::range(0, family.last()).minus(&named)),
+                    ],
+                )
+            }
+            Family::V6 => {
+                let multicast = Set::range(0xff << 120, u128::MAX);
+                let local = Set::of(local.chain(loopback.then_some((1, 1))));
+                let unicast = Set::range(1, u128::MAX).minus(&multicast);
+                // Here the types are demanded together: `match_type6` of the kernel.
+                let mut all = Set::full();
+                for (bit, set) in
+                    [(UNSPEC, Set::one(0)), (UNICAST, unicast), (MULTICAST, multicast), (LOCAL, local)]
+                {
+                    if types & bit != 0 {
+                        all = all.and(&set);
+                    }
+                }
+                if types & BROADCAST != 0 { Set::empty() } else { all }
+            }
+        }
+    }
+
+    fn union(&self, types: u16, sets: &[(u16, Set)]) -> Set {
+        sets.iter().filter(|(bit, _)| types & bit != 0).fold(Set::empty(), |all, (_, set)| all.or(set))
+    }
+}

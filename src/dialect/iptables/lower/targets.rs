@@ -1,0 +1,147 @@
+//! Targets as effects of the model.
+
+use super::Lowering;
+use crate::dialect::iptables::ast::{Hook, MarkChange, NatSpec, PortSpan, Rule, Target};
+use crate::model::{Effect, MarkOp, Nat, NatAddr, NatPort, Reply, Test, Values, Verdict};
+use crate::packet::{Family, Field};
+
+impl Lowering<'_> {
+    /// Adds a rule whose target does more than to decide.
+    pub(super) fn special(&mut self, chain: usize, rule: &Rule) {
+        let accept = Effect::Verdict(Verdict::Accept);
+        let config = self.config;
+        match rule.target {
+            Target::Reject(code) => {
+                let kind = if self.family == Family::V4 { 3 } else { 1 };
+                self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::Icmp { kind, code }))]);
+            }
+            Target::RejectReset => self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::TcpReset))]),
+            // Somebody in user space accepts or drops; where nobody listens, it is a drop or an accept.
+            Target::Queue => {
+                let listens = self.unknown("NFQUEUE");
+                self.emit_with(chain, rule, &[listens], &[accept]);
+                self.emit(chain, rule, &[Effect::Verdict(Verdict::Drop)]);
+            }
+            Target::Dnat(index) | Target::Snat(index) => {
+                let spec = &config.nats[index as usize];
+                let nat = self.spec(spec, matches!(rule.target, Target::Dnat(_)));
+                self.translate(chain, rule, &[], nat);
+            }
+            Target::Masquerade(index) => {
+                let nat = Nat { addr: NatAddr::Interface, ..self.spec(&config.nats[index as usize], false) };
+                self.translate(chain, rule, &[], nat);
+            }
+            Target::Redirect(index) => {
+                let spec = self.spec(&config.nats[index as usize], true);
+                // To the address of the interface it came in by; from the box itself, to the loopback address.
+                let reach = self.reach[chain];
+                if reach & bit(Hook::Output) != 0 {
+                    let mine = [self.no_input(false)];
+                    let more = if reach & bit(Hook::Prerouting) != 0 { &mine[..] } else { &[] };
+                    self.translate(chain, rule, more, Nat { addr: NatAddr::Loopback, ..spec.clone() });
+                }
+                if reach & bit(Hook::Output) == 0 || reach & bit(Hook::Prerouting) != 0 {
+                    let mine = [self.no_input(true)];
+                    let more = if reach & bit(Hook::Output) != 0 { &mine[..] } else { &[] };
+                    self.translate(chain, rule, more, Nat { addr: NatAddr::Interface, ..spec });
+                }
+            }
+            Target::Netmap(index) => {
+                let (address, len) = config.netmaps[index as usize];
+                let addr = NatAddr::Prefix(self.family, address, len.into());
+                let first = bit(Hook::Prerouting) | bit(Hook::Output);
+                let both = self.reach[chain] & first != 0 && self.reach[chain] & !first != 0;
+                if both {
+                    let cond = self.out.condition("NETMAP of source or destination");
+                    return self.emit(chain, rule, &[Effect::Undefined(cond)]);
+                }
+                let destination = self.reach[chain] & first != 0;
+                self.translate(chain, rule, &[], Nat { destination, addr, port: NatPort::Keep });
+            }
+            Target::Mark(index) => match config.marks[index as usize] {
+                MarkChange::Set(clear, flip) => self.emit(chain, rule, &[Effect::Mark(MarkOp { clear, flip })]),
+                _ => self.emit(chain, rule, &[]),
+            },
+            Target::ConnMark(index) => self.connection_mark(chain, rule, config.marks[index as usize]),
+            Target::Tproxy(index) => {
+                let listens = self.unknown("TPROXY socket");
+                let mut effects = Vec::new();
+                if let Some(MarkChange::Set(clear, flip)) = config.marks.get(index as usize) {
+                    effects.push(Effect::Mark(MarkOp { clear: *clear, flip: *flip }));
+                }
+                effects.push(accept);
+                self.emit_with(chain, rule, &[listens], &effects);
+                self.emit(chain, rule, &[Effect::Verdict(Verdict::Drop)]);
+            }
+            Target::NoTrack => self.emit(chain, rule, &[Effect::NoTrack]),
+            Target::Helper(name) => {
+                let helper = self.out.helper(config.names.text(name));
+                self.emit(chain, rule, &[Effect::Helper(helper)]);
+            }
+            Target::SetTtl(value) => self.field(chain, rule, Field::Ttl, value),
+            Target::SetDscp(value) => self.field(chain, rule, Field::Dscp, value),
+            Target::ForgetMark => self.emit(chain, rule, &[Effect::Forget(Field::Mark)]),
+            Target::ForgetMss => {
+                // A packet without the option keeps being without.
+                let has = Test::In { field: Field::TcpMss, values: Values::Range(0, 0xffff), negate: false };
+                self.emit_with(chain, rule, &[has], &[Effect::Forget(Field::TcpMss)]);
+            }
+            Target::ForgetAddress(destination) => {
+                let field = if destination { Field::Dst6 } else { Field::Src6 };
+                self.emit(chain, rule, &[Effect::Forget(field)]);
+            }
+            Target::Undefined(name) => {
+                let cond = self.out.condition(&format!("target `{}`", config.names.text(name)));
+                self.emit(chain, rule, &[Effect::Undefined(cond)]);
+            }
+            _ => self.emit(chain, rule, &[]),
+        }
+    }
+
+    fn field(&mut self, chain: usize, rule: &Rule, field: Field, value: Option<u8>) {
+        let effect = match value {
+            Some(value) => Effect::Set(field, value.into()),
+            None => Effect::Forget(field),
+        };
+        self.emit(chain, rule, &[effect]);
+    }
+
+    fn connection_mark(&mut self, chain: usize, rule: &Rule, change: MarkChange) {
+        let effect = match change {
+            MarkChange::Set(clear, flip) => Effect::CtMark(MarkOp { clear, flip }),
+            MarkChange::Save(packet, connection) if packet == connection => Effect::SaveMark(packet),
+            MarkChange::Save(..) => Effect::Forget(Field::CtMark),
+            MarkChange::Restore(packet, connection) if packet == connection => Effect::RestoreMark(packet),
+            MarkChange::Restore(..) => Effect::Forget(Field::Mark),
+        };
+        self.emit(chain, rule, &[effect]);
+    }
+
+    /// A translation ends its stage.
+    fn translate(&mut self, chain: usize, rule: &Rule, more: &[Test], nat: Nat) {
+        let nat = self.out.nat(nat);
+        self.emit_with(chain, rule, more, &[Effect::Nat(nat), Effect::Verdict(Verdict::Accept)]);
+    }
+
+    fn spec(&self, spec: &NatSpec, destination: bool) -> Nat {
+        let addr = match spec.addr {
+            _ if spec.broken => NatAddr::Unknown,
+            Some((lo, hi)) => NatAddr::Pool(self.family, lo, hi),
+            None => NatAddr::Keep,
+        };
+        let port = match spec.ports {
+            _ if spec.broken => NatPort::Unknown,
+            // One port is one port, chosen at random or not.
+            Some(PortSpan { lo, hi, base: None }) if lo == hi || !spec.random => NatPort::Pool(lo, hi),
+            Some(PortSpan { lo, base: Some(base), .. }) => NatPort::Shift(lo.wrapping_sub(base)),
+            Some(_) => NatPort::Unknown,
+            None if spec.random => NatPort::Unknown,
+            None => NatPort::Keep,
+        };
+        Nat { destination, addr, port }
+    }
+}
+
+fn bit(hook: Hook) -> u8 {
+    1 << hook as u8
+}

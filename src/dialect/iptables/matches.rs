@@ -1,0 +1,483 @@
+//! What the options of matches say (iptables-extensions(8), "MATCH EXTENSIONS").
+
+use super::ast::{CtEnd, Limit, MatchKind, Net, Order, SetUse, state};
+use super::command::{Given, Parser};
+use super::modules::{Kind, Module, Val};
+use super::values::{self, RangeError};
+use crate::dialect::names::{self, proto};
+use crate::packet::ext;
+
+/// What the options of one module said that are one condition together.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// Tells one unknown condition of the module from another.
+    label: String,
+    /// Source and destination address types.
+    types: [Option<(u16, bool)>; 2],
+    /// The interface that address types are limited to.
+    limit: Option<Limit>,
+    /// IPv6 headers.
+    headers: Option<(u8, bool)>,
+    /// All headers, or any of them.
+    soft: bool,
+    /// Use of a set.
+    set: Option<(SetUse, bool)>,
+    /// `--set` of `recent`.
+    recent_set: Option<bool>,
+    /// `owner`, negated.
+    owners: Vec<(String, bool)>,
+    /// Something is asked that makes the condition unknown.
+    asks: bool,
+}
+
+impl Parser<'_, '_> {
+    /// Reads an option of a match.
+    pub(super) fn match_option(&mut self, given: &Given<'_>) {
+        let text = given.args[0];
+        match given.val {
+            Val::Skip => {}
+            Val::Sport | Val::Dport => self.ports(given),
+            Val::TcpFlags => match (values::tcp_flags(text), values::tcp_flags(given.args[1])) {
+                (Some(mask), Some(comp)) => self.push(given.negated, MatchKind::TcpFlags(mask, comp)),
+                _ => self.bad(given, "are no TCP flags"),
+            },
+            Val::Syn => self.push(given.negated, MatchKind::TcpFlags(0b1_0111, 0b10)),
+            Val::TcpOption => self.number(given, 255, |n| MatchKind::TcpOption(n as u8)),
+            Val::Mss => self.range(given, 0xffff, |lo, hi| MatchKind::TcpMss(lo as u16, hi as u16)),
+            Val::Icmp => match values::icmp(text, self.family) {
+                Ok((kind, lo, hi)) => self.push(given.negated, MatchKind::Icmp(kind, lo, hi)),
+                Err(message) => self.broken(given, message),
+            },
+            Val::SourcePorts | Val::DestinationPorts | Val::EitherPorts => self.multiport(given),
+            Val::Spi => self.range(given, u32::MAX.into(), |lo, hi| MatchKind::Spi(lo as u32, hi as u32)),
+            Val::SrcRange | Val::DstRange => self.ip_range(given),
+            Val::State | Val::CtState => self.states(given),
+            Val::Mark => self.marked(given, MatchKind::Mark),
+            Val::ConnMark => self.marked(given, MatchKind::ConnMark),
+            Val::Mac => match values::mac(text) {
+                Some(mac) => self.push(given.negated, MatchKind::Mac(mac)),
+                None => self.bad(given, "is no MAC address"),
+            },
+            Val::IsBridged => self.push(given.negated, MatchKind::IsBridged),
+            Val::PktType => self.packet_type(given),
+            Val::Length => self.range(given, 0xffff, |lo, hi| MatchKind::Length(lo as u16, hi as u16)),
+            Val::TtlEq => self.number(given, 255, |n| MatchKind::Ttl(Order::Eq, n as u8)),
+            Val::TtlLt => self.number(given, 255, |n| MatchKind::Ttl(Order::Lt, n as u8)),
+            Val::TtlGt => self.number(given, 255, |n| MatchKind::Ttl(Order::Gt, n as u8)),
+            Val::Dscp => self.number(given, 63, |n| MatchKind::Dscp(n as u8)),
+            Val::DscpClass => match values::dscp_class(text) {
+                Some(class) => self.push(given.negated, MatchKind::Dscp(class)),
+                None => self.bad(given, "is no DSCP class"),
+            },
+            Val::Tos => match tos(text) {
+                Some((value, mask)) => self.push(given.negated, MatchKind::Tos(value, mask)),
+                None => self.bad(given, "is no TOS value"),
+            },
+            Val::EcnIp => self.number(given, 3, |n| MatchKind::EcnIp(n as u8)),
+            Val::EcnCwr => self.push(given.negated, MatchKind::EcnTcp(128)),
+            Val::EcnEce => self.push(given.negated, MatchKind::EcnTcp(64)),
+            Val::Helper => {
+                let name = self.out.config.names.intern(text);
+                self.push(given.negated, MatchKind::Helper(name));
+            }
+            Val::Label => self.label(given),
+            _ => self.connection_option(given),
+        }
+    }
+
+    /// The options of `conntrack`, and those that are one condition with others.
+    fn connection_option(&mut self, given: &Given<'_>) {
+        let text = given.args[0];
+        match given.val {
+            Val::CtProto => {
+                let lower = text.to_ascii_lowercase();
+                match values::number(text, 255).map(|n| n as u8).or_else(|| names::protocol(&lower)) {
+                    Some(number) => self.push(given.negated, MatchKind::CtProto(number)),
+                    None => self.bad(given, "is no protocol"),
+                }
+            }
+            Val::CtOrigSrc => self.ct_address(given, CtEnd::OrigSrc),
+            Val::CtOrigDst => self.ct_address(given, CtEnd::OrigDst),
+            Val::CtReplSrc => self.ct_address(given, CtEnd::ReplSrc),
+            Val::CtReplDst => self.ct_address(given, CtEnd::ReplDst),
+            Val::CtOrigSrcPort => self.ct_port(given, CtEnd::OrigSrc),
+            Val::CtOrigDstPort => self.ct_port(given, CtEnd::OrigDst),
+            Val::CtReplSrcPort => self.ct_port(given, CtEnd::ReplSrc),
+            Val::CtReplDstPort => self.ct_port(given, CtEnd::ReplDst),
+            Val::CtStatus => self.ct_status(given),
+            Val::CtDir if "ORIGINAL".eq_ignore_ascii_case(text) => {
+                self.push(given.negated, MatchKind::CtDirection(false));
+            }
+            Val::CtDir if "REPLY".eq_ignore_ascii_case(text) => {
+                self.push(given.negated, MatchKind::CtDirection(true));
+            }
+            Val::CtDir => self.bad(given, "is no direction"),
+            Val::SrcType | Val::DstType => match address_types(text) {
+                Some(types) => {
+                    let side = usize::from(given.val == Val::DstType);
+                    self.parts(given).types[side] = Some((types, given.negated));
+                }
+                None => self.bad(given, "are no address types"),
+            },
+            Val::LimitIn => self.parts(given).limit = Some(Limit::In),
+            Val::LimitOut => self.parts(given).limit = Some(Limit::Out),
+            Val::Header => match headers(text) {
+                Some(bits) => self.parts(given).headers = Some((bits, given.negated)),
+                None => self.bad(given, "are no IPv6 headers"),
+            },
+            Val::Soft => self.parts(given).soft = true,
+            Val::MatchSet => self.match_set(given),
+            Val::ReturnNomatch => {
+                if let Some((set, _)) = &mut self.parts(given).set {
+                    set.return_nomatch = true;
+                }
+            }
+            Val::SetCounter => {
+                if let Some((set, _)) = &mut self.parts(given).set {
+                    set.counters = true;
+                }
+            }
+            Val::RecentSet => self.parts(given).recent_set = Some(given.negated),
+            Val::Owner => {
+                let name = format!("owner {} {text}", given.name.trim_end_matches("-owner"));
+                let negated = given.negated;
+                self.parts(given).owners.push((name.trim_end().to_string(), negated));
+            }
+            _ => {}
+        }
+    }
+
+    fn parts(&mut self, given: &Given<'_>) -> &mut Parts {
+        self.active[given.instance].parts.get_or_insert_default()
+    }
+
+    /// An option whose value makes the condition unknown.
+    fn label(&mut self, given: &Given<'_>) {
+        let module = &super::modules::ALL[self.active[given.instance].module as usize];
+        match module.kind {
+            Kind::Unknown | Kind::Recent | Kind::Header(_) => {
+                let parts = self.parts(given);
+                parts.asks = true;
+                if !given.args[0].is_empty() {
+                    parts.label = format!("{} {}", parts.label, given.args[0]).trim_start().to_string();
+                }
+            }
+            _ => self.doubt(given.span, given.span),
+        }
+    }
+
+    /// A value that is none: the file does not load, and the condition is unknown.
+    fn bad(&mut self, given: &Given<'_>, what: &str) {
+        let text = if given.args[1].is_empty() { given.args[0].to_string() } else { given.args.join(" ") };
+        self.broken(given, format!("`{text}` {what}"));
+    }
+
+    fn broken(&mut self, given: &Given<'_>, message: String) {
+        self.fails(given.span, message);
+        self.doubt(given.span, given.span);
+    }
+
+    fn number(&mut self, given: &Given<'_>, max: u64, kind: impl Fn(u64) -> MatchKind) {
+        match values::number(given.args[0], max) {
+            Some(number) => self.push(given.negated, kind(number)),
+            None => self.bad(given, &format!("is no number up to {max}")),
+        }
+    }
+
+    fn range(&mut self, given: &Given<'_>, max: u64, kind: impl Fn(u64, u64) -> MatchKind) {
+        match values::range(given.args[0], max) {
+            Ok((lo, hi)) => self.push(given.negated, kind(lo, hi)),
+            Err(RangeError::Reversed) => self.bad(given, "runs from high to low"),
+            Err(RangeError::Value(_)) => self.bad(given, &format!("is no number up to {max}")),
+        }
+    }
+
+    fn marked(&mut self, given: &Given<'_>, kind: impl Fn(u32, u32) -> MatchKind) {
+        match values::marked(given.args[0]) {
+            Some((value, mask)) => self.push(given.negated, kind(value, mask)),
+            None => self.bad(given, "is no mark"),
+        }
+    }
+
+    /// The transport whose service names count.
+    fn transport(&self) -> u8 {
+        self.protocol.map_or(proto::TCP, |(number, _)| number)
+    }
+
+    fn ports(&mut self, given: &Given<'_>) {
+        let text = given.args[0];
+        match values::port_range(text, self.transport()) {
+            Ok((lo, hi)) => {
+                let source = given.val == Val::Sport;
+                let kind =
+                    if source { MatchKind::SourcePort(lo, hi) } else { MatchKind::DestinationPort(lo, hi) };
+                self.push(given.negated, kind);
+            }
+            Err(RangeError::Reversed) => {
+                self.broken(given, format!("port range `{text}` runs from high to low"))
+            }
+            Err(RangeError::Value(part)) => self.no_port(given, part),
+        }
+    }
+
+    fn no_port(&mut self, given: &Given<'_>, text: &str) {
+        let transport = names::protocol_name(self.transport()).unwrap_or("this protocol");
+        self.broken(given, format!("`{text}` is no port or service of {transport}"));
+    }
+
+    fn multiport(&mut self, given: &Given<'_>) {
+        let transport = self.transport();
+        let first = self.out.config.ports.len();
+        let mut slots = 0;
+        for item in given.args[0].split(',') {
+            let (lo, hi) = match item.split_once(':') {
+                Some((lo, hi)) => (lo, Some(hi)),
+                None => (item, None),
+            };
+            let Some(lo) = values::port(lo, transport) else { return self.no_port(given, lo) };
+            let hi = match hi.map(|hi| values::port(hi, transport).ok_or(hi)) {
+                None => lo,
+                Some(Ok(hi)) if hi > lo => hi,
+                Some(Ok(_)) => {
+                    return self.broken(given, format!("port range `{item}` does not run upwards"));
+                }
+                Some(Err(text)) => return self.no_port(given, text),
+            };
+            slots += if lo == hi { 1 } else { 2 };
+            self.out.config.ports.push((lo, hi));
+        }
+        if slots > 15 {
+            self.fails(
+                given.span,
+                format!("{slots} slots, and `multiport` has 15: a port takes one, a range two"),
+            );
+        }
+        let count = self.out.config.ports.len() - first;
+        // More than fit into a count cannot load; the rest is passed over after the finding above.
+        let count = count.min(u8::MAX.into()) as u8;
+        self.push(
+            given.negated,
+            MatchKind::Multiport {
+                first: first as u32,
+                count,
+                source: given.val != Val::DestinationPorts,
+                destination: given.val != Val::SourcePorts,
+            },
+        );
+    }
+
+    fn ip_range(&mut self, given: &Given<'_>) {
+        let text = given.args[0];
+        let (lo, hi) = text.split_once('-').unwrap_or((text, text));
+        match (values::address(lo, self.family), values::address(hi, self.family)) {
+            (Some(lo), Some(hi)) if lo <= hi => {
+                self.out.config.ip_ranges.push((lo, hi));
+                let index = self.out.config.ip_ranges.len() as u32 - 1;
+                self.push(given.negated, MatchKind::IpRange(given.val == Val::SrcRange, index));
+            }
+            // The library warns, the kernel compares: no address is in it.
+            (Some(_), Some(_)) => {
+                self.out.config.ip_ranges.push((1, 0));
+                let index = self.out.config.ip_ranges.len() as u32 - 1;
+                self.push(given.negated, MatchKind::IpRange(given.val == Val::SrcRange, index));
+            }
+            _ => self.bad(given, "is no address range"),
+        }
+    }
+
+    fn states(&mut self, given: &Given<'_>) {
+        const STATES: [(&str, u8); 7] = [
+            ("ESTABLISHED", state::ESTABLISHED),
+            ("NEW", state::NEW),
+            ("RELATED", state::RELATED),
+            ("INVALID", state::INVALID),
+            ("UNTRACKED", state::UNTRACKED),
+            ("SNAT", state::SNAT),
+            ("DNAT", state::DNAT),
+        ];
+        let known = if given.val == Val::State { &STATES[..5] } else { &STATES[..] };
+        let one = |word: &str| {
+            let starts = |name: &str| name.get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word));
+            known.iter().find(|(name, _)| !word.is_empty() && starts(name)).map(|(_, bit)| *bit)
+        };
+        match given.args[0].split(',').try_fold(0, |bits, word| Some(bits | one(word)?)) {
+            Some(bits) => self.push(given.negated, MatchKind::State(bits)),
+            None => self.bad(given, "are no connection states"),
+        }
+    }
+
+    fn ct_address(&mut self, given: &Given<'_>, end: CtEnd) {
+        match values::net(given.args[0], self.family) {
+            Ok((address, mask)) => {
+                let net: Net = self.keep_net(address, mask);
+                self.push(given.negated, MatchKind::CtAddress(end, net));
+            }
+            Err(error) => {
+                self.bad_net(error, given.args[0], given.span);
+                self.doubt(given.span, given.span);
+            }
+        }
+    }
+
+    fn ct_port(&mut self, given: &Given<'_>, end: CtEnd) {
+        match values::port_range(given.args[0], self.transport()) {
+            Ok((lo, hi)) => self.push(given.negated, MatchKind::CtPort(end, lo, hi)),
+            Err(_) => self.bad(given, "is no port range"),
+        }
+    }
+
+    fn ct_status(&mut self, given: &Given<'_>) {
+        let one = |word: &str| {
+            Some(match word.to_ascii_uppercase().as_str() {
+                "NONE" => 0,
+                "EXPECTED" => 1,
+                "SEEN_REPLY" => 2,
+                "ASSURED" => 4,
+                "CONFIRMED" => 8,
+                _ => return None,
+            })
+        };
+        match given.args[0].split(',').try_fold(0, |bits, word| Some(bits | one(word)?)) {
+            Some(bits) => self.push(given.negated, MatchKind::CtStatus(bits)),
+            None => self.bad(given, "are no connection statuses"),
+        }
+    }
+
+    fn packet_type(&mut self, given: &Given<'_>) {
+        let starts = |name: &str| {
+            name.get(..given.args[0].len()).is_some_and(|s| s.eq_ignore_ascii_case(given.args[0]))
+        };
+        let known =
+            [("unicast", 0), ("host", 0), ("broadcast", 1), ("bcast", 1), ("multicast", 2), ("mcast", 2)];
+        match known.iter().find(|(name, _)| starts(name)) {
+            Some((_, kind)) => self.push(given.negated, MatchKind::PktType(*kind)),
+            None => self.bad(given, "is no packet type"),
+        }
+    }
+
+    fn match_set(&mut self, given: &Given<'_>) {
+        let side = |word: &str| match word {
+            "src" => Some(true),
+            "dst" => Some(false),
+            _ => None,
+        };
+        let sides: Option<Vec<bool>> = given.args[1].split(',').map(side).collect();
+        match sides {
+            Some(sides) if sides.len() <= 6 => {
+                let set = self.out.config.names.intern(given.args[0]);
+                let negated = given.negated;
+                let parts = self.parts(given);
+                let (return_nomatch, counters) =
+                    parts.set.as_ref().map_or((false, false), |(set, _)| (set.return_nomatch, set.counters));
+                parts.set =
+                    Some((SetUse { set, sides, return_nomatch, counters, span: given.span }, negated));
+            }
+            _ => self.bad(given, "are no sides of a set"),
+        }
+    }
+
+    /// The condition of a module as a whole.
+    pub(super) fn finish_match(&mut self, at: usize, module: &'static Module) {
+        let parts = match module.kind {
+            Kind::Options | Kind::Nothing | Kind::Physdev => return,
+            _ => self.active[at].parts.take().unwrap_or_default(),
+        };
+        match module.kind {
+            Kind::AddrType => {
+                for (side, types) in parts.types.iter().enumerate() {
+                    if let Some((types, negated)) = types {
+                        let limit = parts.limit.unwrap_or(Limit::None);
+                        self.push(*negated, MatchKind::AddrType(side == 1, *types, limit));
+                    }
+                }
+            }
+            Kind::Ipv6Header => {
+                if let Some((bits, negated)) = parts.headers {
+                    self.push(negated, MatchKind::Ipv6Header(bits, parts.soft));
+                }
+            }
+            Kind::Header(header) => self.push(false, MatchKind::HasHeader(header, parts.asks)),
+            Kind::Owner => {
+                for (name, negated) in &parts.owners {
+                    let name = self.out.config.names.intern(name);
+                    self.push(*negated, MatchKind::Owner(name));
+                }
+            }
+            Kind::Recent => match parts.recent_set {
+                // `--set` notes the address and holds in any case.
+                Some(false) => {}
+                Some(true) => self.push(false, MatchKind::Never),
+                None => self.unknown_module(module, &parts.label),
+            },
+            Kind::Set => {
+                if let Some((set, negated)) = parts.set {
+                    self.out.config.set_uses.push(set);
+                    let index = self.out.config.set_uses.len() as u32 - 1;
+                    self.push(negated, MatchKind::Set(index));
+                }
+            }
+            _ => self.unknown_module(module, &parts.label),
+        }
+    }
+
+    fn unknown_module(&mut self, module: &Module, label: &str) {
+        if label.is_empty() {
+            self.unknown(module.name)
+        } else {
+            self.unknown(&format!("{} {label}", module.name))
+        }
+    }
+}
+
+/// `--tos`: a value, value and mask, or a symbol.
+pub(super) fn tos(text: &str) -> Option<(u8, u8)> {
+    const SYMBOLS: [(&str, u8); 5] = [
+        ("Minimize-Delay", 0x10),
+        ("Maximize-Throughput", 0x08),
+        ("Maximize-Reliability", 0x04),
+        ("Minimize-Cost", 0x02),
+        ("Normal-Service", 0x00),
+    ];
+    if let Some((_, value)) = SYMBOLS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+        return Some((*value, 0x3f));
+    }
+    values::masked(text, 255).map(|(value, mask)| (value as u8, mask as u8))
+}
+
+/// Address types as bits of the kernel's `XT_ADDRTYPE_*`.
+fn address_types(text: &str) -> Option<u16> {
+    const TYPES: [&str; 12] = [
+        "UNSPEC",
+        "UNICAST",
+        "LOCAL",
+        "BROADCAST",
+        "ANYCAST",
+        "MULTICAST",
+        "BLACKHOLE",
+        "UNREACHABLE",
+        "PROHIBIT",
+        "THROW",
+        "NAT",
+        "XRESOLVE",
+    ];
+    let one = |word: &str| TYPES.iter().position(|name| name.eq_ignore_ascii_case(word)).map(|bit| 1 << bit);
+    text.split(',').try_fold(0, |bits, word| Some(bits | one(word)?))
+}
+
+/// IPv6 headers as bits of [`crate::packet::ext`].
+fn headers(text: &str) -> Option<u8> {
+    let one = |word: &str| {
+        Some(match word {
+            "hop" | "hop-by-hop" | "0" => ext::HOP,
+            "dst" | "ipv6-opts" | "60" => ext::DST,
+            "route" | "ipv6-route" | "43" => ext::ROUTE,
+            "frag" | "ipv6-frag" | "44" => ext::FRAG,
+            "auth" | "ah" | "51" => ext::AUTH,
+            "esp" | "50" => ext::ESP,
+            "none" | "ipv6-nonxt" | "59" => ext::NONE,
+            "prot" | "255" => ext::PROTO,
+            _ => return None,
+        } as u8)
+    };
+    text.split(',').try_fold(0, |bits, word| Some(bits | one(word)?))
+}

@@ -1,0 +1,86 @@
+//! `$if`, `$srcaddr` and the rest, in labels and tags (pf.conf(5), `label`).
+
+use super::super::ast::{Af, InterfaceName, Port, PortOp};
+use super::super::names;
+use super::{Flat, Resolved, Where};
+
+/// Fills the macros of a rule's labels and tags in. `number` is the rule's number in its ruleset.
+pub fn fill(flat: &mut Flat, number: usize) {
+    let mut texts: Vec<String> = std::mem::take(&mut flat.labels);
+    for text in &mut texts {
+        filled(text, flat, number);
+    }
+    texts.retain(|text| !text.is_empty());
+    flat.labels = texts;
+    if let Some(mut tag) = flat.tag.take() {
+        filled(&mut tag, flat, number);
+        flat.tag = Some(tag);
+    }
+    if let Some((negated, mut tag)) = flat.tagged.take() {
+        filled(&mut tag, flat, number);
+        flat.tagged = Some((negated, tag));
+    }
+}
+
+fn filled(text: &mut String, flat: &Flat, number: usize) {
+    if !text.contains('$') {
+        return;
+    }
+    let interface = match flat.interface {
+        Some((_, InterfaceName::Named(name))) => name.as_str(),
+        _ => "any",
+    };
+    let protocol = match flat.protocol {
+        None => "ip".to_string(),
+        Some(protocol) => protocol
+            .number
+            .and_then(names::protocol_name)
+            .map_or_else(|| protocol.text.clone(), str::to_string),
+    };
+    for (macro_name, value) in [
+        ("$if", interface.to_string()),
+        ("$srcaddr", address(&flat.src, flat.af)),
+        ("$dstaddr", address(&flat.dst, flat.af)),
+        ("$srcport", port(flat.src_port)),
+        ("$dstport", port(flat.dst_port)),
+        ("$proto", protocol),
+        ("$nr", number.to_string()),
+    ] {
+        if text.contains(macro_name) {
+            *text = text.replace(macro_name, &value);
+        }
+    }
+}
+
+fn address(host: &Resolved, af: Option<Af>) -> String {
+    let text = match &host.place {
+        Where::Any => "any".to_string(),
+        Where::Net(net) if net.is_everything() || af.is_none() => "any".to_string(),
+        Where::Net(net) if net.prefix == net.af().bits() => net.address.to_string(),
+        Where::Net(net) => format!("{}/{}", net.address, net.prefix),
+        Where::Dynamic { name, .. } => format!("({name})"),
+        Where::Table(name) => format!("<{name}>"),
+        Where::NoRoute => "no-route".to_string(),
+        Where::UrpfFailed => "urpf-failed".to_string(),
+        Where::Range(..) | Where::RouteLabel(_) | Where::Unknown { .. } => "?".to_string(),
+    };
+    if host.negated { format!("! {text}") } else { text }
+}
+
+fn port(op: Option<&PortOp>) -> String {
+    let text = |port: &Port| match port {
+        Port::Number(number) => number.to_string(),
+        Port::Unknown(name) => name.clone(),
+    };
+    match op {
+        None | Some(PortOp::Range(..)) => String::new(),
+        Some(PortOp::Eq(a)) => text(a),
+        Some(PortOp::Ne(a)) => format!("!={}", text(a)),
+        Some(PortOp::Lt(a)) => format!("<{}", text(a)),
+        Some(PortOp::Le(a)) => format!("<={}", text(a)),
+        Some(PortOp::Gt(a)) => format!(">{}", text(a)),
+        Some(PortOp::Ge(a)) => format!(">={}", text(a)),
+        Some(PortOp::Inside(a, b)) => format!("{}><{}", text(a), text(b)),
+        Some(PortOp::Outside(a, b)) => format!("{}<>{}", text(a), text(b)),
+    }
+}

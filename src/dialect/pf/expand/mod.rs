@@ -1,0 +1,367 @@
+//! Lists multiplied out into single rules, in pfctl's order (parse.y, `expand_rule`).
+
+mod check;
+mod hosts;
+mod label;
+mod pool;
+
+use crate::dialect::Environment;
+use crate::finding::{Finding, Severity};
+use crate::source::Span;
+
+use super::ast::{
+    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, Peer, PortMatch,
+    PortOp, Protocol, Rule, StateKind,
+};
+
+pub use self::hosts::{Resolved, Where, addresses, own_addresses, own_nets};
+pub use self::pool::{FlatPool, FlatPort};
+
+/// The most rules that one written rule is multiplied out into.
+pub const MOST: usize = 100_000;
+
+/// IP protocol numbers that the grammar treats by name.
+pub mod protocol {
+    /// ICMP.
+    pub const ICMP: u8 = 1;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// ICMPv6.
+    pub const ICMP6: u8 = 58;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
+}
+
+/// `flags S/SA`: of SYN and ACK only SYN is set.
+pub const SYN_OF_SYN_ACK: Flags = Flags { set: 0x02, mask: 0x12 };
+
+/// One rule with no list left in it.
+#[derive(Clone, Debug)]
+pub struct Flat<'a> {
+    /// The rule that it comes from.
+    pub rule: &'a Rule,
+    /// The way; `binat-to` splits a rule without one into two.
+    pub direction: Option<Direction>,
+    /// The interface, and whether negated.
+    pub interface: Option<(bool, &'a InterfaceName)>,
+    /// The address family, where something settles it.
+    pub af: Option<Af>,
+    /// The protocol.
+    pub protocol: Option<&'a Protocol>,
+    /// The ICMP type.
+    pub icmp: Option<IcmpMatch>,
+    /// Source.
+    pub src: Resolved<'a>,
+    /// Source port.
+    pub src_port: Option<&'a PortOp>,
+    /// Destination.
+    pub dst: Resolved<'a>,
+    /// Destination port.
+    pub dst_port: Option<&'a PortOp>,
+    /// Operating system.
+    pub os: Option<&'a str>,
+    /// User.
+    pub user: Option<&'a IdMatch>,
+    /// Group.
+    pub group: Option<&'a IdMatch>,
+    /// TCP flags: only TCP packets are asked for them.
+    pub flags: Option<Flags>,
+    /// Whether it keeps state; only `pass` rules say.
+    pub state: Option<StateKind>,
+    /// `tag …`, its macros filled in.
+    pub tag: Option<String>,
+    /// `tagged …`, likewise, and whether negated.
+    pub tagged: Option<(bool, String)>,
+    /// Labels, likewise.
+    pub labels: Vec<String>,
+    /// Source translation.
+    pub nat: Option<FlatPool<'a>>,
+    /// Destination translation.
+    pub rdr: Option<FlatPool<'a>>,
+    /// The element of a list that it stands for; the rule itself where there is none.
+    pub element: Span,
+}
+
+/// Multiplies rules out.
+pub struct Expander<'a> {
+    env: &'a Environment,
+    family: Family,
+    /// Where there is something to say.
+    pub findings: Vec<Finding>,
+}
+
+/// The lists of one rule, resolved.
+struct Lists<'a> {
+    src: Vec<Resolved<'a>>,
+    dst: Vec<Resolved<'a>>,
+    af: Option<Af>,
+}
+
+impl<'a> Expander<'a> {
+    /// An expander for a file of a family.
+    pub fn new(env: &'a Environment, family: Family) -> Self {
+        Expander { env, family, findings: Vec::new() }
+    }
+
+    /// Goes on with a file of another family.
+    pub fn set_family(&mut self, family: Family) {
+        self.family = family;
+    }
+
+    /// Multiplies a rule out. `number` counts the rules of its ruleset, for `$nr`.
+    pub fn expand(&mut self, rule: &'a Rule, number: &mut usize, out: &mut Vec<Flat<'a>>) {
+        if !self.check_written(rule) {
+            return;
+        }
+        let Some(lists) = self.lists(rule) else { return };
+        if product(rule, &lists) > MOST {
+            self.refuse(rule.span, format!("the rule multiplies out into more than {MOST} rules"));
+            return;
+        }
+        let before = out.len();
+        let mut problem = None;
+        self.each(rule, &lists, number, &mut problem, out);
+        match problem {
+            Some((span, message)) => self.refuse(span, message),
+            None if out.len() == before => {
+                self.refuse(
+                    rule.span,
+                    "the rule expands to no valid combination: the address families differ".into(),
+                );
+            }
+            None => {}
+        }
+    }
+
+    /// Reports what pfctl refuses to load.
+    fn refuse(&mut self, span: Span, message: String) {
+        self.findings
+            .push(Finding::new("PH004", Severity::Error, Some(span), message).label("pfctl refuses this"));
+    }
+
+    /// Resolves the host lists and settles the address family.
+    fn lists(&mut self, rule: &'a Rule) -> Option<Lists<'a>> {
+        let src = self.resolve_peer(&rule.from)?;
+        let dst = self.resolve_peer(&rule.to)?;
+        let mut af = rule.af;
+        if let Action::Translate { .. } = rule.action {
+            af = af.or(src.first().and_then(|host| host.af)).or(dst.first().and_then(|host| host.af));
+        } else {
+            af = af.or_else(|| self.settled(&src)).or_else(|| self.settled(&dst));
+        }
+        Some(Lists { src, dst, af })
+    }
+
+    fn resolve_peer(&mut self, peer: &'a Peer) -> Option<Vec<Resolved<'a>>> {
+        match hosts::resolve_all(&peer.hosts, self.env) {
+            Ok(hosts) => Some(hosts),
+            Err((span, message)) => {
+                self.refuse(span, message);
+                None
+            }
+        }
+    }
+
+    /// The family that a list settles. OpenBSD wants every host to have it, the others overlook hosts
+    /// that have none, such as tables (`decide_address_family`).
+    fn settled(&self, hosts: &[Resolved]) -> Option<Af> {
+        let mut families = hosts.iter().map(|host| host.af);
+        match self.family {
+            Family::OpenBsd => {
+                let first = families.next()??;
+                families.all(|af| af == Some(first)).then_some(first)
+            }
+            Family::FreeBsd => {
+                let mut families = families.flatten();
+                let first = families.next()?;
+                families.all(|af| af == first).then_some(first)
+            }
+        }
+    }
+
+    /// Runs the loops. The order of the inner ones differs between the families.
+    fn each(
+        &self,
+        rule: &'a Rule,
+        lists: &Lists<'a>,
+        number: &mut usize,
+        problem: &mut Option<(Span, String)>,
+        out: &mut Vec<Flat<'a>>,
+    ) {
+        let ports = |peer: &'a Peer| options(&peer.ports);
+        let (src_ports, dst_ports) = (ports(&rule.from), ports(&rule.to));
+        for interface in options(&rule.interfaces) {
+            for protocol in options(&rule.protocols) {
+                for icmp in options(&rule.options.icmp) {
+                    let mut emit = |src: &Resolved<'a>,
+                                    src_port: Option<&'a PortMatch>,
+                                    dst: &Resolved<'a>,
+                                    dst_port: Option<&'a PortMatch>| {
+                        let found =
+                            Found { interface, protocol, icmp: icmp.copied(), src, src_port, dst, dst_port };
+                        self.combine(rule, lists.af, &found, number, problem, out);
+                    };
+                    for src in &lists.src {
+                        match self.family {
+                            Family::OpenBsd => {
+                                for dst in &lists.dst {
+                                    for src_port in &src_ports {
+                                        for dst_port in &dst_ports {
+                                            emit(src, *src_port, dst, *dst_port);
+                                        }
+                                    }
+                                }
+                            }
+                            Family::FreeBsd => {
+                                for src_port in &src_ports {
+                                    for dst in &lists.dst {
+                                        for dst_port in &dst_ports {
+                                            emit(src, *src_port, dst, *dst_port);
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// One combination of the outer lists: a rule for each operating system, user and group, if the families fit.
+    fn combine(
+        &self,
+        rule: &'a Rule,
+        rule_af: Option<Af>,
+        found: &Found<'a, '_>,
+        number: &mut usize,
+        problem: &mut Option<(Span, String)>,
+        out: &mut Vec<Flat<'a>>,
+    ) {
+        let (src, dst) = (found.src, found.dst);
+        if clash(rule_af, src.af) || clash(rule_af, dst.af) || clash(src.af, dst.af) {
+            return;
+        }
+        let mut flat = found.flat(rule);
+        flat.af = rule_af;
+        if let Err(error) = self.pools(&mut flat, found.dst_port) {
+            problem.get_or_insert(error);
+            return;
+        }
+        if clash(flat.af, src.af) || clash(flat.af, dst.af) {
+            return;
+        }
+        flat.af = flat.af.or(src.af).or(dst.af);
+        if let Err(error) = check::consistent(&flat, self.family) {
+            problem.get_or_insert(error);
+            return;
+        }
+        for os in options(&rule.os) {
+            for user in options(&rule.options.users) {
+                for group in options(&rule.options.groups) {
+                    let mut flat = flat.clone();
+                    (flat.os, flat.user, flat.group) = (os.map(String::as_str), user, group);
+                    label::fill(&mut flat, *number);
+                    *number += 1;
+                    if rule.options.binat {
+                        pool::split_binat(flat, out);
+                    } else {
+                        out.push(flat);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The elements of a list, or one nothing where the list is empty.
+fn options<T>(items: &[T]) -> Vec<Option<&T>> {
+    if items.is_empty() { vec![None] } else { items.iter().map(Some).collect() }
+}
+
+fn clash(a: Option<Af>, b: Option<Af>) -> bool {
+    a.is_some() && b.is_some() && a != b
+}
+
+/// How many combinations the lists have.
+fn product(rule: &Rule, lists: &Lists) -> usize {
+    let options = &rule.options;
+    [
+        rule.interfaces.len(),
+        rule.protocols.len(),
+        options.icmp.len(),
+        lists.src.len(),
+        lists.dst.len(),
+        rule.from.ports.len(),
+        rule.to.ports.len(),
+        rule.os.len(),
+        options.users.len(),
+        options.groups.len(),
+    ]
+    .iter()
+    .fold(1usize, |all, len| all.saturating_mul((*len).max(1)))
+}
+
+/// One element of each of the outer lists.
+struct Found<'a, 'l> {
+    interface: Option<&'a Interface>,
+    protocol: Option<&'a Protocol>,
+    icmp: Option<IcmpMatch>,
+    src: &'l Resolved<'a>,
+    src_port: Option<&'a PortMatch>,
+    dst: &'l Resolved<'a>,
+    dst_port: Option<&'a PortMatch>,
+}
+
+impl<'a> Found<'a, '_> {
+    fn flat(&self, rule: &'a Rule) -> Flat<'a> {
+        let number = self.protocol.map(|protocol| protocol.number);
+        let tcp = matches!(number, None | Some(None | Some(protocol::TCP)));
+        let state = rule.options.state.as_ref().map(|state| match state.kind {
+            StateKind::Modulate | StateKind::Synproxy if !tcp => StateKind::Keep,
+            kind => kind,
+        });
+        let implied = rule.action == Action::Pass
+            && !rule.options.fragment
+            && state.is_some_and(|state| state != StateKind::No);
+        let flags = rule.options.flags.or(implied.then_some(SYN_OF_SYN_ACK));
+        Flat {
+            rule,
+            direction: rule.direction,
+            interface: self.interface.map(|interface| (interface.negated, &interface.name)),
+            af: None,
+            protocol: self.protocol,
+            icmp: self.icmp,
+            src: self.src.clone(),
+            src_port: self.src_port.map(|port| &port.op),
+            dst: self.dst.clone(),
+            dst_port: self.dst_port.map(|port| &port.op),
+            os: None,
+            user: None,
+            group: None,
+            flags: flags.filter(|flags| tcp && flags.mask != 0),
+            state,
+            tag: rule.options.tag.clone(),
+            tagged: rule.options.tagged.clone(),
+            labels: rule.options.labels.clone(),
+            nat: None,
+            rdr: None,
+            element: self.element(rule),
+        }
+    }
+
+    /// The element that tells this rule from its siblings: the last list with more than one element.
+    fn element(&self, rule: &Rule) -> Span {
+        let of = |many: bool, span: Option<Span>| if many { span } else { None };
+        of(rule.to.ports.len() > 1, self.dst_port.map(|port| port.span))
+            .or(of(rule.to.hosts.len() > 1, Some(self.dst.span)))
+            .or(of(rule.from.ports.len() > 1, self.src_port.map(|port| port.span)))
+            .or(of(rule.from.hosts.len() > 1, Some(self.src.span)))
+            .or(of(rule.options.icmp.len() > 1, self.icmp.map(|icmp| icmp.span)))
+            .or(of(rule.protocols.len() > 1, self.protocol.map(|protocol| protocol.span)))
+            .or(of(rule.interfaces.len() > 1, self.interface.map(|interface| interface.span)))
+            .unwrap_or(rule.span)
+    }
+}

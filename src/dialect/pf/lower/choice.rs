@@ -1,0 +1,179 @@
+//! What a translation may turn a packet into.
+
+use crate::model::{Builder, Effect, Nat, NatAddr, NatPort, Values};
+use crate::packet::{Family, Field, Set};
+
+use super::super::ast::{Port, PortOp};
+use super::super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
+use super::Lowering;
+use super::nodes::Scope;
+use super::table::interval;
+
+/// The most addresses of a pool that are followed one by one.
+const MOST_ADDRESSES: usize = 16;
+/// The most pieces that a range of ports is cut into, where it is mapped onto a shorter one.
+const MOST_PIECES: u32 = 16;
+
+/// One of the outcomes of a translation.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Only for packets to these ports.
+    pub ports: Option<(u16, u16)>,
+    /// Whether it is the only outcome left when it is come to.
+    pub certain: bool,
+    /// The outcome.
+    pub nat: Nat,
+}
+
+impl Choice {
+    /// Adds its tests.
+    pub fn tests(&self, b: &mut Builder) {
+        if let Some((lo, hi)) = self.ports {
+            b.field(Field::Dport, Values::Range(lo.into(), hi.into()), false);
+        }
+        if !self.certain {
+            b.unknown("which address a pool gives");
+        }
+    }
+
+    /// Adds its effect.
+    pub fn effect(&self, b: &mut Builder) {
+        let nat = b.nat(self.nat.clone());
+        b.effect(Effect::Nat(nat));
+    }
+}
+
+impl<'a> Lowering<'a> {
+    /// All outcomes of a rule's translations, in both directions.
+    pub(super) fn choices(&self, flat: &Flat<'a>, scope: Scope, family: Family) -> Vec<Vec<Choice>> {
+        let mut all: Vec<Vec<Choice>> = vec![Vec::new()];
+        for (pool, destination) in [(&flat.rdr, true), (&flat.nat, false)] {
+            let Some(pool) = pool else { continue };
+            let choices = self.of_pool(pool, flat, destination, scope, family);
+            all = all
+                .iter()
+                .flat_map(|chosen| {
+                    choices.iter().map(|choice| {
+                        let mut chosen = chosen.clone();
+                        chosen.push(choice.clone());
+                        chosen
+                    })
+                })
+                .collect();
+        }
+        all
+    }
+
+    fn of_pool(
+        &self,
+        pool: &FlatPool<'a>,
+        flat: &Flat<'a>,
+        destination: bool,
+        scope: Scope,
+        family: Family,
+    ) -> Vec<Choice> {
+        let addresses = self.addresses(pool, flat, scope, family);
+        let ports =
+            if destination { destination_ports(pool, flat) } else { vec![(None, source_port(&pool.port))] };
+        let mut choices = Vec::new();
+        for (range, port) in &ports {
+            for (at, addr) in addresses.iter().enumerate() {
+                let certain = at + 1 == addresses.len();
+                let nat = Nat { destination, addr: addr.clone(), port: port.clone() };
+                choices.push(Choice { ports: *range, certain, nat });
+            }
+        }
+        choices
+    }
+
+    fn addresses(&self, pool: &FlatPool<'a>, flat: &Flat<'a>, scope: Scope, family: Family) -> Vec<NatAddr> {
+        let keeps_host_part = pool.kind == Some("bitmask") || pool.port == FlatPort::Static;
+        if let [Resolved { place: Where::Net(net), .. }] = pool.hosts.as_slice()
+            && keeps_host_part
+            && let Some((lo, hi)) = interval(*net, family)
+            && lo != hi
+        {
+            return vec![NatAddr::Prefix(family, lo, net.prefix.into())];
+        }
+        let mut intervals = Vec::new();
+        for host in &pool.hosts {
+            match self.place(host, scope, family) {
+                Some(set) => intervals.extend(set.ranges().iter().copied()),
+                None if self.is_own_interface(host, flat) => return vec![NatAddr::Interface],
+                None => return vec![NatAddr::Unknown],
+            }
+        }
+        let set = Set::of(intervals);
+        if set.is_empty() || set.ranges().len() > MOST_ADDRESSES {
+            return vec![NatAddr::Unknown];
+        }
+        set.ranges().iter().map(|(lo, hi)| NatAddr::Pool(family, *lo, *hi)).collect()
+    }
+
+    fn place(&self, host: &Resolved<'a>, scope: Scope, family: Family) -> Option<Set> {
+        match &host.place {
+            Where::Net(net) => Some(Set::of(interval(*net, family))),
+            Where::Range(first, last) => {
+                let ((own, lo), (_, hi)) = (Family::of(*first), Family::of(*last));
+                Some(if own == family { Set::range(lo, hi) } else { Set::empty() })
+            }
+            Where::Dynamic { name, modifiers, prefix } => self.dynamic(name, *modifiers, *prefix, family),
+            Where::Table(name) => self
+                .tree
+                .table(scope, name)
+                .filter(|table| table.complete)
+                .map(|table| table.of(family).clone()),
+            _ => None,
+        }
+    }
+
+    /// `on em0 … -> (em0)`: the address of the interface that the packet goes through.
+    fn is_own_interface(&self, host: &Resolved, flat: &Flat) -> bool {
+        use super::super::ast::InterfaceName;
+        let name = match host.place {
+            Where::Dynamic { name, .. } | Where::Unknown { name, .. } => name,
+            _ => return false,
+        };
+        matches!(flat.interface, Some((false, InterfaceName::Named(on))) if on == name)
+            && name.ends_with(|c: char| c.is_ascii_digit())
+    }
+}
+
+/// A new source port is one of the system's choice, be it already within the range.
+fn source_port(port: &FlatPort) -> NatPort {
+    match port {
+        FlatPort::Static => NatPort::Keep,
+        FlatPort::One(port) => NatPort::Pool(*port, *port),
+        FlatPort::Default | FlatPort::Range(..) | FlatPort::Unknown(_) => NatPort::Unknown,
+    }
+}
+
+/// A range of destination ports keeps its offset into the new range, modulo its length (pf.c, `pf_get_rdr`).
+fn destination_ports(pool: &FlatPool, flat: &Flat) -> Vec<(Option<(u16, u16)>, NatPort)> {
+    let whole = |port| vec![(None, port)];
+    let (lo, hi) = match &pool.port {
+        FlatPort::Default | FlatPort::Static => return whole(NatPort::Keep),
+        FlatPort::One(port) => return whole(NatPort::Pool(*port, *port)),
+        FlatPort::Unknown(_) => return whole(NatPort::Unknown),
+        FlatPort::Range(lo, hi) if lo > hi => return whole(NatPort::Unknown),
+        FlatPort::Range(lo, hi) => (u32::from(*lo), u32::from(*hi)),
+    };
+    let (first, last) = match flat.dst_port {
+        Some(PortOp::Eq(Port::Number(_))) => return whole(NatPort::Pool(lo as u16, lo as u16)),
+        Some(PortOp::Range(Port::Number(first), Port::Number(last))) => (u32::from(*first), u32::from(*last)),
+        None => (0, 0xffff),
+        Some(_) => return whole(NatPort::Unknown),
+    };
+    let width = hi - lo + 1;
+    if first > last || (last - first) / width >= MOST_PIECES {
+        return whole(NatPort::Unknown);
+    }
+    let mut pieces = Vec::new();
+    let mut at = first;
+    while at <= last {
+        let end = (at + width - 1).min(last);
+        pieces.push((Some((at as u16, end as u16)), NatPort::Shift((lo as u16).wrapping_sub(at as u16))));
+        at = end + 1;
+    }
+    pieces
+}

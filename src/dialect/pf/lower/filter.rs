@@ -1,0 +1,566 @@
+//! Filter rules: as a decision list where they allow it, in their order where they do not.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use crate::model::{Builder, ChainId, Effect, MarkOp, Reply as ModelReply, Test, Verdict};
+use crate::packet::{Family, Field};
+use crate::source::Span;
+
+use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, StateKind};
+use super::super::expand::Flat;
+use super::nodes::{AnchorNode, Node, Scope};
+use super::{Lowering, mark, marked};
+
+/// A rule whose effect waits until it is known to be the last that matches.
+pub struct Deferred<'a> {
+    flat: &'a Flat<'a>,
+    scope: Scope,
+    family: Option<Family>,
+}
+
+/// Conditions of a rule, those of the anchors around it first.
+type Rows<'a> = Vec<(&'a Flat<'a>, Scope)>;
+
+/// A line of the decision list.
+struct Entry<'a> {
+    anchors: Rc<Rows<'a>>,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    Rule(&'a Flat<'a>, Scope),
+    Unknown(Span, &'a str),
+}
+
+/// Where a chain goes on after a rule that matched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The verdict is final.
+    Verdict,
+    /// The filter rules accepted already: what was put off is done now, once.
+    Done,
+}
+
+impl<'a> Lowering<'a> {
+    /// The filter rules of one way.
+    pub(super) fn filter(&mut self, b: &mut Builder, chain: ChainId, way: Direction) {
+        let nodes = &self.tree.nodes;
+        if !self.keeps_order(nodes, way) {
+            return self.decision_list(b, chain, way);
+        }
+        if self.matches_first(nodes, way) {
+            for node in nodes {
+                if let Node::Rule(flat, scope) = node
+                    && flat.rule.action == Action::Match
+                    && goes(flat, way)
+                {
+                    self.match_rule(b, chain, flat, *scope, way);
+                }
+            }
+            return self.decision_list(b, chain, way);
+        }
+        let mut bodies = FxHashMap::default();
+        self.in_order(b, chain, nodes, way, 0, &mut bodies);
+    }
+
+    /// Whether the rules cannot be put into a decision list: one that does not end the walk changes what later
+    /// ones see.
+    fn keeps_order(&self, nodes: &[Node], way: Direction) -> bool {
+        nodes.iter().any(|node| match node {
+            Node::Rule(flat, _) if !goes(flat, way) => false,
+            Node::Rule(flat, _) => match flat.rule.action {
+                Action::Match => self.match_matters(flat),
+                Action::Pass | Action::Block(_) => flat.rule.quick.is_none() && self.tag_matters(flat),
+                _ => false,
+            },
+            Node::Anchor(anchor) if anchor.kind.is_some() || !goes(&anchor.flat, way) => false,
+            Node::Anchor(anchor) => {
+                self.tag_matters(&anchor.flat)
+                    || anchor.body.as_ref().is_some_and(|body| self.keeps_order(body, way))
+            }
+            Node::Unknown { .. } => false,
+        })
+    }
+
+    fn tag_matters(&self, flat: &Flat) -> bool {
+        self.reads_tags && flat.tag.is_some()
+    }
+
+    /// Whether a `match` rule does anything that verdicts depend on.
+    fn match_matters(&self, flat: &Flat) -> bool {
+        self.tag_matters(flat) || flat.nat.is_some() || flat.rdr.is_some() || flat.rule.quick.is_some()
+    }
+
+    /// Whether all `match` rules may as well run before all others: no rule before one of them looks at what it
+    /// changes, or lets packets pass without coming to it; and nothing else changes what rules see.
+    fn matches_first(&self, nodes: &[Node], way: Direction) -> bool {
+        let (mut sees_tag, mut sees_src, mut sees_dst, mut leaves) = (false, false, false, false);
+        for node in nodes {
+            let flat = match node {
+                Node::Rule(flat, _) if goes(flat, way) => flat,
+                Node::Rule(..) => continue,
+                Node::Anchor(anchor) if anchor.kind.is_some() || !goes(&anchor.flat, way) => continue,
+                Node::Anchor(_) | Node::Unknown { kind: None, .. } => {
+                    leaves = true;
+                    if self.keeps_order(std::slice::from_ref(node), way) {
+                        return false;
+                    }
+                    continue;
+                }
+                Node::Unknown { .. } => continue,
+            };
+            match flat.rule.action {
+                Action::Match if self.match_matters(flat) => {
+                    let blocked = flat.rule.quick.is_some()
+                        || leaves
+                        || (self.tag_matters(flat) && sees_tag)
+                        || (flat.nat.is_some() && sees_src)
+                        || (flat.rdr.is_some() && sees_dst);
+                    if blocked {
+                        return false;
+                    }
+                }
+                Action::Pass | Action::Block(_) => {
+                    if flat.rule.quick.is_none() && self.tag_matters(flat) {
+                        return false;
+                    }
+                    let anywhere = super::super::expand::Where::Any;
+                    sees_tag |= flat.tagged.is_some();
+                    sees_src |= flat.src.place != anywhere || flat.src_port.is_some();
+                    sees_dst |= flat.dst.place != anywhere || flat.dst_port.is_some();
+                    leaves |= flat.rule.quick.is_some() && flat.rule.action == Action::Pass;
+                }
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// Last match as first match: the quick rules in order, then the others from the last to the first.
+    fn decision_list(&mut self, b: &mut Builder, chain: ChainId, way: Direction) {
+        let (mut quick, mut slow) = (Vec::new(), Vec::new());
+        flatten(&self.tree.nodes, way, &Rc::new(Vec::new()), &mut quick, &mut slow);
+        quick.extend(slow.into_iter().rev());
+        for entry in quick {
+            match entry.what {
+                What::Rule(flat, scope) => {
+                    let mut rows = entry.anchors.as_ref().clone();
+                    rows.push((flat, scope));
+                    self.rule(b, chain, &rows, way);
+                }
+                What::Unknown(span, what) => {
+                    for family in self.families(&entry.anchors) {
+                        for (flat, scope) in entry.anchors.iter() {
+                            self.conditions(b, flat, *scope, family, way);
+                        }
+                        undefined(b, chain, span, what);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A rule whose verdict is final.
+    fn rule(&mut self, b: &mut Builder, chain: ChainId, rows: &Rows<'a>, way: Direction) {
+        let Some((flat, scope)) = rows.last().copied() else { return };
+        for family in self.families(rows) {
+            let mut tests = |this: &mut Self, b: &mut Builder| {
+                for (flat, scope) in rows {
+                    this.conditions(b, flat, *scope, family, way);
+                }
+            };
+            if flat.rule.action == Action::Pass {
+                self.pass(b, chain, flat, scope, family, way, Ending::Verdict, &mut tests);
+            } else {
+                tests(self, b);
+                self.tag(b, flat);
+                b.effect(Effect::Verdict(verdict(flat, family)));
+                b.rule(chain, flat.rule.span, flat.element);
+            }
+        }
+    }
+
+    /// A pass rule that is the one that decides.
+    #[allow(clippy::too_many_arguments)]
+    fn pass(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        scope: Scope,
+        family: Option<Family>,
+        way: Direction,
+        ending: Ending,
+        tests: &mut dyn FnMut(&mut Self, &mut Builder),
+    ) {
+        let done = match ending {
+            Ending::Verdict => Effect::Verdict(Verdict::Accept),
+            Ending::Done => Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }),
+        };
+        for limit in limits(flat) {
+            tests(self, b);
+            b.unknown(&limit);
+            b.effect(Effect::Verdict(Verdict::Drop));
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+        if let Some(what) = beyond_the_model(flat) {
+            tests(self, b);
+            self.forget_deferred(b);
+            let cond = b.condition(&what);
+            b.effect(Effect::Undefined(cond));
+            b.rule(chain, flat.rule.span, flat.element);
+            return;
+        }
+        let choices = match family {
+            Some(family) => self.choices(flat, scope, family),
+            None => vec![Vec::new()],
+        };
+        for chosen in choices {
+            let elsewhere = self.leaves_elsewhere(flat, way);
+            tests(self, b);
+            for choice in &chosen {
+                choice.tests(b);
+            }
+            if let Some(Elsewhere::Out(interfaces)) = &elsewhere {
+                self.through(b, interfaces);
+            }
+            if ending == Ending::Verdict {
+                self.tag(b, flat);
+                keep_state(b, flat, way);
+                self.forget_deferred(b);
+            }
+            for choice in &chosen {
+                choice.effect(b);
+            }
+            if let Some(Elsewhere::In) = elsewhere {
+                b.effect(Effect::Forget(Field::Oif));
+            }
+            b.effect(done);
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+        if let Some(Elsewhere::Out(_)) = self.leaves_elsewhere(flat, way) {
+            tests(self, b);
+            let cond = b.condition("the interface that a packet is routed to");
+            b.effect(Effect::Undefined(cond));
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+    }
+
+    /// What an earlier rule put off does not happen: this one decides.
+    fn forget_deferred(&self, b: &mut Builder) {
+        if !self.deferred.is_empty() {
+            b.effect(Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }));
+        }
+    }
+
+    /// Whether a rule sends the packet another way than routing does.
+    fn leaves_elsewhere(&self, flat: &'a Flat<'a>, way: Direction) -> Option<Elsewhere<'a>> {
+        let options = &flat.rule.options;
+        let routed = options.route.as_ref().filter(|route| route.kind == RouteKind::To);
+        match (way, routed) {
+            (Direction::In, None) => options.rtable.map(|_| Elsewhere::In),
+            (Direction::In, Some(_)) => Some(Elsewhere::In),
+            (Direction::Out, None) => None,
+            (Direction::Out, Some(route)) => Some(Elsewhere::Out(&route.interfaces)),
+        }
+    }
+
+    /// Tests that the packet leaves by one of these interfaces anyway.
+    fn through(&self, b: &mut Builder, interfaces: &[String]) {
+        match interfaces {
+            [] => b.test(Test::Never),
+            [one] => self.interface(b, &InterfaceName::Named(one.clone()), false, Field::Oif),
+            _ => b.unknown("which address a pool gives"),
+        }
+    }
+
+    fn tag(&self, b: &mut Builder, flat: &Flat) {
+        if let (true, Some(tag)) = (self.reads_tags, &flat.tag) {
+            let tag = b.tag(tag);
+            b.effect(Effect::Tag(tag));
+        }
+    }
+
+    /// A `match` rule: its effects happen at once.
+    fn match_rule(&mut self, b: &mut Builder, chain: ChainId, flat: &'a Flat<'a>, scope: Scope, way: Direction) {
+        if !self.match_matters(flat) {
+            return;
+        }
+        let quick = flat.rule.quick.is_some();
+        for family in self.families(&[(flat, scope)]) {
+            let translates = flat.nat.is_some() || flat.rdr.is_some();
+            let inner = translates.then(|| self.match_translation(b, flat, scope, family, quick));
+            self.conditions(b, flat, scope, family, way);
+            self.tag(b, flat);
+            if let Some(inner) = inner {
+                b.effect(Effect::Jump(inner));
+            } else if quick {
+                b.effect(Effect::Settle);
+            }
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+    }
+
+    /// The outcomes of a `match` rule's translation, one of which happens.
+    fn match_translation(
+        &mut self,
+        b: &mut Builder,
+        flat: &'a Flat<'a>,
+        scope: Scope,
+        family: Option<Family>,
+        quick: bool,
+    ) -> ChainId {
+        let inner = b.chain("pf translation of a match rule", flat.rule.span);
+        let choices = family.map_or_else(Vec::new, |family| self.choices(flat, scope, family));
+        for chosen in choices {
+            for choice in &chosen {
+                choice.tests(b);
+            }
+            for choice in &chosen {
+                choice.effect(b);
+            }
+            b.effect(if quick { Effect::Settle } else { Effect::Return });
+            b.rule(inner, flat.rule.span, flat.element);
+        }
+        inner
+    }
+
+    /// The rules in their order: those that are not quick leave a pending verdict. `inside` are the mark bits of
+    /// the quick anchors around.
+    fn in_order(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        nodes: &'a [Node<'a>],
+        way: Direction,
+        inside: u32,
+        bodies: &mut FxHashMap<(usize, u32), ChainId>,
+    ) {
+        for node in nodes {
+            match node {
+                Node::Rule(flat, scope) if goes(flat, way) => match flat.rule.action {
+                    Action::Match => self.match_rule(b, chain, flat, *scope, way),
+                    Action::Pass | Action::Block(_) if flat.rule.quick.is_some() => {
+                        self.rule(b, chain, &vec![(&**flat, *scope)], way);
+                    }
+                    Action::Pass | Action::Block(_) => self.pending(b, chain, flat, *scope, way, inside),
+                    _ => {}
+                },
+                Node::Anchor(anchor) if anchor.kind.is_none() && goes(&anchor.flat, way) => {
+                    self.anchor(b, chain, anchor, way, inside, bodies);
+                }
+                Node::Unknown { span, what, kind: None } => undefined(b, chain, *span, what),
+                _ => {}
+            }
+        }
+    }
+
+    /// A rule that is not quick: its verdict stands unless a later rule matches.
+    fn pending(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        scope: Scope,
+        way: Direction,
+        inside: u32,
+    ) {
+        let puts_off = flat.rule.action == Action::Pass
+            && (flat.nat.is_some()
+                || flat.rdr.is_some()
+                || !limits(flat).is_empty()
+                || beyond_the_model(flat).is_some()
+                || self.leaves_elsewhere(flat, way).is_some());
+        for family in self.families(&[(flat, scope)]) {
+            self.conditions(b, flat, scope, family, way);
+            self.tag(b, flat);
+            let mut number = 0;
+            if puts_off {
+                self.deferred.push(Deferred { flat, scope, family });
+                number = self.deferred.len() as u32 & mark::DEFERRED;
+            }
+            b.effect(Effect::Mark(MarkOp { clear: mark::DEFERRED | inside, flip: number | inside }));
+            if flat.rule.action == Action::Pass {
+                keep_state(b, flat, way);
+                b.effect(Effect::Pend(Verdict::Accept));
+            } else {
+                b.effect(Effect::Pend(verdict(flat, family)));
+            }
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+    }
+
+    fn anchor(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        anchor: &'a AnchorNode<'a>,
+        way: Direction,
+        inside: u32,
+        bodies: &mut FxHashMap<(usize, u32), ChainId>,
+    ) {
+        let flat = &*anchor.flat;
+        let quick = flat.rule.quick.is_some();
+        let bit = if quick { mark::FIRST_QUICK_ANCHOR << inside.count_ones() } else { 0 };
+        let known = anchor.body.as_ref().filter(|_| !quick || bit != 0);
+        let target = known.map(|body| {
+            let inside = inside | bit;
+            let key = (Rc::as_ptr(body) as usize, inside);
+            if let Some(target) = bodies.get(&key) {
+                return *target;
+            }
+            let target = b.chain(anchor.what.clone(), flat.rule.span);
+            bodies.insert(key, target);
+            self.in_order(b, target, body, way, inside, bodies);
+            target
+        });
+        for family in self.families(&[(flat, anchor.scope)]) {
+            self.conditions(b, flat, anchor.scope, family, way);
+            self.tag(b, flat);
+            match target {
+                Some(target) => b.effect(Effect::Jump(target)),
+                None => {
+                    let cond = b.condition(&anchor.what);
+                    b.effect(Effect::Undefined(cond));
+                }
+            }
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+        if quick && target.is_some() {
+            marked(b, bit, bit);
+            b.effect(Effect::Settle);
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+    }
+
+    /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
+    pub(super) fn put_off(&mut self, b: &mut Builder, chain: ChainId, way: Direction, translates: bool, start: Span) {
+        let deferred = std::mem::take(&mut self.deferred);
+        for (at, deferred) in deferred.into_iter().enumerate() {
+            let Deferred { flat, scope, family } = deferred;
+            let mut tests = |_: &mut Self, b: &mut Builder| marked(b, mark::DEFERRED, at as u32 + 1);
+            self.pass(b, chain, flat, scope, family, way, Ending::Done, &mut tests);
+        }
+        if translates {
+            marked(b, mark::TRANSLATED, mark::TRANSLATED);
+            b.effect(Effect::KeepState(true));
+            if way == Direction::In {
+                b.effect(Effect::Mark(MarkOp { clear: mark::STATELESS, flip: 0 }));
+            }
+            b.rule(chain, start, start);
+        }
+        if way == Direction::Out {
+            marked(b, mark::STATELESS, mark::STATELESS);
+            b.effect(Effect::KeepState(false));
+            b.rule(chain, start, start);
+        }
+    }
+}
+
+/// How a rule sends a packet elsewhere.
+enum Elsewhere<'a> {
+    /// Before routing: the output interface is another one.
+    In,
+    /// After routing: by another interface than these, the packet crosses the rules again there.
+    Out(&'a [String]),
+}
+
+/// Whether a rule is for packets of this way.
+pub fn goes(flat: &Flat, way: Direction) -> bool {
+    flat.direction.is_none_or(|direction| direction == way)
+}
+
+/// Sorts rules into those that end the walk and those that do not, conditions of anchors on them.
+fn flatten<'a>(
+    nodes: &'a [Node<'a>],
+    way: Direction,
+    anchors: &Rc<Rows<'a>>,
+    quick: &mut Vec<Entry<'a>>,
+    slow: &mut Vec<Entry<'a>>,
+) {
+    for node in nodes {
+        match node {
+            Node::Rule(flat, scope) => {
+                if !goes(flat, way) || !matches!(flat.rule.action, Action::Pass | Action::Block(_)) {
+                    continue;
+                }
+                let list = if flat.rule.quick.is_some() { &mut *quick } else { &mut *slow };
+                list.push(Entry { anchors: Rc::clone(anchors), what: What::Rule(flat, *scope) });
+            }
+            Node::Unknown { span, what, kind: None } => {
+                quick.push(Entry { anchors: Rc::clone(anchors), what: What::Unknown(*span, what) });
+            }
+            Node::Anchor(anchor) if anchor.kind.is_none() && goes(&anchor.flat, way) => {
+                let mut rows = anchors.as_ref().clone();
+                rows.push((&*anchor.flat, anchor.scope));
+                let rows = Rc::new(rows);
+                match &anchor.body {
+                    None => quick.push(Entry {
+                        anchors: rows,
+                        what: What::Unknown(anchor.flat.rule.span, &anchor.what),
+                    }),
+                    Some(body) if anchor.flat.rule.quick.is_some() => {
+                        let mut inner = Vec::new();
+                        flatten(body, way, &rows, quick, &mut inner);
+                        quick.extend(inner.into_iter().rev());
+                    }
+                    Some(body) => flatten(body, way, &rows, quick, slow),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A rule that may do anything.
+pub fn undefined(b: &mut Builder, chain: ChainId, span: Span, what: &str) {
+    let cond = b.condition(what);
+    b.effect(Effect::Undefined(cond));
+    b.rule(chain, span, span);
+}
+
+/// What a block rule does with a packet.
+fn verdict(flat: &Flat, family: Option<Family>) -> Verdict {
+    match flat.rule.action {
+        Action::Block(Reply::Drop) => Verdict::Drop,
+        Action::Block(Reply::Return) => Verdict::Reject(ModelReply::ResetOrUnreachable),
+        Action::Block(Reply::Reset(_)) => Verdict::Reject(ModelReply::TcpReset),
+        Action::Block(Reply::Icmp { v4, v6 }) => Verdict::Reject(match family {
+            Some(Family::V6) => ModelReply::Icmp { kind: 1, code: v6 },
+            _ => ModelReply::Icmp { kind: 3, code: v4 },
+        }),
+        _ => Verdict::Accept,
+    }
+}
+
+/// Whether replies pass: on the way out, the way in has its say at the end.
+fn keep_state(b: &mut Builder, flat: &Flat, way: Direction) {
+    let keeps = flat.state.is_some_and(|state| state != StateKind::No);
+    b.effect(Effect::KeepState(keeps));
+    if way == Direction::In {
+        let flip = if keeps { 0 } else { mark::STATELESS };
+        b.effect(Effect::Mark(MarkOp { clear: mark::STATELESS, flip }));
+    }
+}
+
+/// Limits of a rule's state: once one is reached, packets that would need new state are dropped.
+fn limits(flat: &Flat) -> Vec<String> {
+    let state = flat.rule.options.state.as_ref().filter(|state| state.kind != StateKind::No);
+    let limits = state.map_or(&[][..], |state| state.options.limits.as_slice());
+    limits.iter().map(|limit| format!("state limit `{limit}`")).collect()
+}
+
+/// What a pass rule does that the model has no words for.
+fn beyond_the_model(flat: &Flat) -> Option<String> {
+    let options = &flat.rule.options;
+    if options.af_to.is_some() {
+        return Some("translation to the other address family (`af-to`)".into());
+    }
+    match &options.divert {
+        Some(Divert::To(..)) => Some("the program that packets are diverted to (`divert-to`)".into()),
+        Some(Divert::Packet(_)) => Some("the program that packets are diverted to (`divert-packet`)".into()),
+        Some(Divert::Reply) | None => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! The tree of rules into the normalized model.
+//!
+//! Every packet crosses the rules once for each interface: in (the model's prerouting), out (postrouting), or
+//! both where it is forwarded. Each time it passes up to three stages: the translation rules of FreeBSD and
+//! macOS, the filter rules, and what a filter rule that was not `quick` puts off until it is known to be the
+//! last one that matches.
+//!
+//! Filter rules are normalized into a decision list, first match: the quick rules in order, then the others
+//! from the last to the first. Where rules change what later rules see (`tag`, `match … nat-to`), the order
+//! stays, and rules that are not quick leave a pending verdict.
+//!
+//! The mark of the model, which pf does not have, carries what has to be remembered from rule to rule.
+
+mod choice;
+mod filter;
+mod matching;
+mod nodes;
+mod table;
+mod translate;
+
+use rustc_hash::FxHashMap;
+
+use crate::dialect::Environment;
+use crate::finding::Finding;
+use crate::model::{
+    Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, TuplesId, Values, Verdict,
+};
+use crate::packet::{Field, State, states};
+use crate::source::Span;
+
+use super::ast::{Direction, TranslateKind};
+use super::parse::Config;
+use nodes::{Node, Tree};
+
+/// Bits of the mark.
+mod mark {
+    /// What a rule puts off, as a number from 1.
+    pub const DEFERRED: u32 = 0x000f_ffff;
+    /// The way in kept no state.
+    pub const STATELESS: u32 = 1 << 20;
+    /// A translation rule said `pass`.
+    pub const PASSED: u32 = 1 << 21;
+    /// A translation rule translated: state is kept in any case.
+    pub const TRANSLATED: u32 = 1 << 22;
+    /// The first of the bits that tell that a rule inside a quick anchor matched.
+    pub const FIRST_QUICK_ANCHOR: u32 = 1 << 24;
+}
+
+/// What the rules come down to.
+pub struct Lowered {
+    /// The normalized rules.
+    pub ruleset: Ruleset,
+    /// What multiplying out had to say.
+    pub findings: Vec<Finding>,
+}
+
+/// Lowers the files of one firewall. `line_of` tells the line of a place, for names of conditions.
+pub fn lower(configs: &[Config], env: &Environment, line_of: &dyn Fn(Span) -> u32) -> Lowered {
+    let (tree, findings) = nodes::grow(configs, env, line_of);
+    let mut b = Builder::new();
+    let mut lowering = Lowering {
+        env,
+        tree: &tree,
+        reads_tags: reads_tags(&tree.nodes),
+        flag_tuples: FxHashMap::default(),
+        deferred: Vec::new(),
+    };
+    let translates = has_translation(&tree.nodes);
+    for way in [Direction::In, Direction::Out] {
+        lowering.way(&mut b, way, translates);
+    }
+    let rules = b.ruleset();
+    rules.stateful = true;
+    rules.v4 = true;
+    rules.v6 = true;
+    rules.own = env.own.clone();
+    rules.written = tree.written;
+    Lowered { ruleset: b.finish(), findings }
+}
+
+/// The state of lowering.
+struct Lowering<'a> {
+    env: &'a Environment,
+    tree: &'a Tree<'a>,
+    /// Whether any rule asks for a tag: if none does, tags are left out.
+    reads_tags: bool,
+    flag_tuples: FxHashMap<(u8, u8), TuplesId>,
+    /// What rules of this way put off; number `n` of the mark is `deferred[n - 1]`.
+    deferred: Vec<filter::Deferred<'a>>,
+}
+
+impl<'a> Lowering<'a> {
+    /// All stages of one way.
+    fn way(&mut self, b: &mut Builder, way: Direction, translates: bool) {
+        let (hook, word) = match way {
+            Direction::In => (Hook::Prerouting, "in"),
+            Direction::Out => (Hook::Postrouting, "out"),
+        };
+        let start = Span::new(self.tree.first.start, self.tree.first.start);
+        self.deferred.clear();
+        if translates {
+            let chain = b.chain(format!("pf translation {word}"), start);
+            self.preamble(b, chain, way, Effect::Settle, true);
+            self.translation(b, chain, way);
+            b.stage(hook, self.stage(chain));
+        }
+        let chain = b.chain(format!("pf filter {word}"), start);
+        self.preamble(b, chain, way, Effect::Verdict(Verdict::Accept), !translates);
+        if translates {
+            self.after_translation(b, chain, start);
+        }
+        self.filter(b, chain, way);
+        b.stage(hook, self.stage(chain));
+        let chain = b.chain(format!("pf state {word}"), start);
+        self.put_off(b, chain, way, translates, start);
+        b.stage(hook, self.stage(chain));
+    }
+
+    fn stage(&self, chain: ChainId) -> Stage {
+        Stage {
+            chain,
+            kind: StageKind::Filter,
+            v4: true,
+            v6: true,
+            policy: Verdict::Accept,
+            policy_span: self.tree.first,
+            policy_written: false,
+            priority: 0,
+            before_tracking: false,
+        }
+    }
+
+    /// What comes before all rules: skipped interfaces and packets of known states end the chain, and the
+    /// first chain of a way cleans the mark.
+    fn preamble(&mut self, b: &mut Builder, chain: ChainId, way: Direction, ends: Effect, first: bool) {
+        let start = Span::new(self.tree.first.start, self.tree.first.start);
+        let field = if way == Direction::In { Field::Iif } else { Field::Oif };
+        let tree = self.tree;
+        for interface in &tree.skipped {
+            self.interface(b, &interface.name, false, field);
+            b.effect(ends);
+            b.rule(chain, interface.span, interface.span);
+        }
+        let known = b.values(states(&[State::Established, State::Related]));
+        b.field(Field::State, known, false);
+        b.effect(ends);
+        b.rule(chain, start, start);
+        if first {
+            let (clear, flip) = match way {
+                Direction::In => (u32::MAX, mark::STATELESS),
+                Direction::Out => (!mark::STATELESS, 0),
+            };
+            b.effect(Effect::Mark(MarkOp { clear, flip }));
+            b.effect(Effect::KeepState(false));
+            b.rule(chain, start, start);
+        }
+    }
+
+    /// `rdr pass` and its kin go past the filter rules.
+    fn after_translation(&mut self, b: &mut Builder, chain: ChainId, start: Span) {
+        marked(b, mark::PASSED, mark::PASSED);
+        b.effect(Effect::Verdict(Verdict::Accept));
+        b.rule(chain, start, start);
+    }
+}
+
+/// Tests bits of the mark.
+fn marked(b: &mut Builder, mask: u32, value: u32) {
+    let mask = b.mask(mask.into());
+    b.test(Test::Masked { field: Field::Mark, mask, values: Values::Range(value, value), negate: false });
+}
+
+/// Whether any rule asks for a tag, or may, because its text is not known.
+fn reads_tags(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| match node {
+        Node::Rule(flat, _) => flat.tagged.is_some(),
+        Node::Anchor(anchor) => {
+            anchor.flat.tagged.is_some() || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
+        }
+        Node::Unknown { .. } => false,
+    })
+}
+
+/// Whether there is any translation rule of FreeBSD and macOS.
+fn has_translation(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| translate_kind(node).is_some())
+}
+
+/// The kind of translation that a node is about.
+fn translate_kind(node: &Node) -> Option<TranslateKind> {
+    match node {
+        Node::Rule(flat, _) => match flat.rule.action {
+            super::ast::Action::Translate { kind, .. } => Some(kind),
+            _ => None,
+        },
+        Node::Anchor(anchor) => anchor.kind,
+        Node::Unknown { kind, .. } => *kind,
+    }
+}

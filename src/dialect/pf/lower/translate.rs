@@ -1,0 +1,149 @@
+//! The translation rules of FreeBSD and macOS: before filtering, first match.
+
+use crate::model::{Builder, ChainId, Effect, MarkOp, Nat, NatAddr, NatPort};
+use crate::source::Span;
+
+use super::super::ast::{Action, Direction, TranslateKind};
+use super::super::expand::{Flat, FlatPool, FlatPort};
+use super::filter::goes;
+use super::nodes::{AnchorNode, Node, Scope};
+use super::{Lowering, mark, matching};
+
+impl<'a> Lowering<'a> {
+    /// The translation rules of one way: in, `rdr` before `binat`; out, `binat` before `nat` (pf.c,
+    /// `pf_get_translation`).
+    pub(super) fn translation(&mut self, b: &mut Builder, chain: ChainId, way: Direction) {
+        let kinds = match way {
+            Direction::In => [TranslateKind::Rdr, TranslateKind::Binat],
+            Direction::Out => [TranslateKind::Binat, TranslateKind::Nat],
+        };
+        for kind in kinds {
+            self.translations(b, chain, &self.tree.nodes, kind, way);
+        }
+    }
+
+    fn translations(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        nodes: &'a [Node<'a>],
+        kind: TranslateKind,
+        way: Direction,
+    ) {
+        for node in nodes {
+            match node {
+                Node::Rule(flat, scope) => match flat.rule.action {
+                    Action::Translate { kind: own, no, pass } if own == kind => {
+                        self.translate(b, chain, flat, *scope, way, no, pass);
+                    }
+                    _ => {}
+                },
+                Node::Anchor(anchor) if anchor.kind == Some(kind) => {
+                    self.translation_anchor(b, chain, anchor, kind, way);
+                }
+                Node::Unknown { span, what, kind: Some(own) } if *own == kind => {
+                    unknown_translation(b, chain, *span, what, way);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn translate(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        scope: Scope,
+        way: Direction,
+        no: bool,
+        pass: bool,
+    ) {
+        let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
+        let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
+        for family in self.families(&[(flat, scope)]) {
+            let family = family.or(turned.af.map(matching::family));
+            let families = family.map_or_else(|| vec![None], |family| vec![Some(family)]);
+            for family in families {
+                let choices = match family {
+                    Some(family) if !no => self.choices(&turned, scope, family),
+                    _ => vec![Vec::new()],
+                };
+                for chosen in choices {
+                    self.conditions(b, &turned, scope, family, way);
+                    for choice in &chosen {
+                        choice.tests(b);
+                    }
+                    for choice in &chosen {
+                        choice.effect(b);
+                    }
+                    if let (true, Some(tag)) = (self.reads_tags, &flat.tag) {
+                        let tag = b.tag(tag);
+                        b.effect(Effect::Tag(tag));
+                    }
+                    if !no {
+                        let bits = mark::TRANSLATED | if pass { mark::PASSED } else { 0 };
+                        b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
+                    }
+                    b.effect(Effect::Settle);
+                    b.rule(chain, flat.rule.span, flat.element);
+                }
+            }
+        }
+    }
+
+    fn translation_anchor(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        anchor: &'a AnchorNode<'a>,
+        kind: TranslateKind,
+        way: Direction,
+    ) {
+        let flat = &*anchor.flat;
+        if !goes(flat, way) {
+            return;
+        }
+        let target = b.chain(anchor.what.clone(), flat.rule.span);
+        match &anchor.body {
+            Some(body) => self.translations(b, target, body, kind, way),
+            None => unknown_translation(b, target, flat.rule.span, &anchor.what, way),
+        }
+        for family in self.families(&[(flat, anchor.scope)]) {
+            self.conditions(b, flat, anchor.scope, family, way);
+            b.effect(Effect::Jump(target));
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+    }
+}
+
+/// A `binat` rule as packets that come in meet it: from the outside to the outer address, which becomes the inner.
+fn turned<'a>(flat: &Flat<'a>) -> Flat<'a> {
+    let mut turned = flat.clone();
+    let Some(pool) = turned.nat.take() else {
+        // `no binat`
+        std::mem::swap(&mut turned.src, &mut turned.dst);
+        return turned;
+    };
+    let inner = std::mem::replace(&mut turned.src, turned.dst.clone());
+    if let Some(outer) = pool.hosts.first() {
+        turned.dst = outer.clone();
+    }
+    turned.rdr = Some(FlatPool { hosts: vec![inner], port: FlatPort::Static, ..pool });
+    turned
+}
+
+/// Translation rules that nobody knows: they may turn the packet into anything, and pass it.
+fn unknown_translation(b: &mut Builder, chain: ChainId, span: Span, what: &str, way: Direction) {
+    for passed in [mark::PASSED, 0] {
+        b.unknown(what);
+        let destination = way == Direction::In;
+        let nat = b.nat(Nat { destination, addr: NatAddr::Unknown, port: NatPort::Unknown });
+        b.effect(Effect::Nat(nat));
+        let bits = mark::TRANSLATED | passed;
+        b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
+        b.effect(Effect::Settle);
+        b.rule(chain, span, span);
+    }
+}

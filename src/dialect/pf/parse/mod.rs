@@ -1,0 +1,692 @@
+//! Text to syntax tree, one statement at a time: an error costs its statement.
+
+mod cursor;
+mod host;
+mod option;
+mod rule;
+mod setting;
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use self::cursor::{Cursor, Error, Refusal, refuse};
+use super::ast::{
+    Action, Anchor, Family, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind,
+    TranslateKind,
+};
+use super::detect::detect;
+use super::lexer::{Kind, LexError, Lexer, Macro, Macros, Token, is_statement_word};
+use crate::finding::{Finding, Severity};
+use crate::source::{SourceId, SourceMap, Span};
+
+/// How deep anchors may stand in each other (pfctl's `PFCTL_ANCHOR_STACK_DEPTH`).
+const DEEPEST_ANCHOR: usize = 64;
+/// How deep files may include each other, and how many may be read in all.
+const DEEPEST_INCLUDE: usize = 16;
+const MOST_INCLUDES: usize = 1000;
+/// The largest file that is read because another one names it, in bytes.
+const LARGEST_INCLUDE: u64 = 64 << 20;
+
+/// A read file.
+#[derive(Debug)]
+pub struct Config {
+    /// Its statements; included files stand in their `include`.
+    pub statements: Vec<Statement>,
+    /// The family that it was read as.
+    pub family: Family,
+    /// Macros that nothing used: name and definition.
+    pub unused_macros: Vec<(String, Span)>,
+    /// What reading had to say.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads a file; `family` overrides what the text tells.
+pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> Config {
+    let detected = detect(&sources.file(id).text);
+    let family = family.unwrap_or(detected.family);
+    let mut session = Session {
+        sources,
+        findings: Vec::new(),
+        macros: Macros::default(),
+        unused_macros: Vec::new(),
+        family,
+        prio_assigns: detected.prio_assigns,
+        block_policy: Reply::Drop,
+        state_defaults: None,
+        require_order: true,
+        stage: Order::Option,
+        open_files: Vec::new(),
+        files_read: 0,
+        anchor_depth: 0,
+        altq: None,
+        tables: FxHashMap::default(),
+    };
+    let statements = session.file(id);
+    let mut unused = std::mem::take(&mut session.unused_macros);
+    unused.extend(unused_of(&session.macros));
+    unused.sort_unstable_by_key(|(_, span)| *span);
+    Config { statements, family, unused_macros: unused, findings: session.findings }
+}
+
+impl Config {
+    /// Number of rules as written, those of included files with them.
+    pub fn written(&self) -> usize {
+        fn count(statements: &[Statement]) -> usize {
+            statements
+                .iter()
+                .map(|statement| match &statement.kind {
+                    StatementKind::Rule(_) | StatementKind::Antispoof(_) => 1,
+                    StatementKind::Anchor(anchor) => 1 + anchor.body.as_deref().map_or(0, count),
+                    StatementKind::Include { body: Some(body), .. } => count(body),
+                    _ => 0,
+                })
+                .sum()
+        }
+        count(&self.statements)
+    }
+}
+
+fn unused_of(macros: &Macros) -> impl Iterator<Item = (String, Span)> {
+    macros.iter().filter(|(_, found)| !found.used.get()).map(|(name, found)| (name.clone(), found.span))
+}
+
+/// The order of statements that FreeBSD and macOS demand.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Order {
+    Option,
+    Scrub,
+    Queue,
+    Translate,
+    Filter,
+}
+
+/// What is carried from statement to statement, over included files too.
+struct Session<'s> {
+    sources: &'s mut SourceMap,
+    findings: Vec<Finding>,
+    macros: Macros,
+    unused_macros: Vec<(String, Span)>,
+    family: Family,
+    prio_assigns: bool,
+    block_policy: Reply,
+    state_defaults: Option<StateOptions>,
+    require_order: bool,
+    stage: Order,
+    open_files: Vec<PathBuf>,
+    files_read: usize,
+    anchor_depth: usize,
+    /// The queues of ALTQ so far, as interface and name; `None` before the first `altq`.
+    altq: Option<Vec<(String, String)>>,
+    tables: FxHashMap<String, Span>,
+}
+
+/// How the tokens of a statement ended.
+enum Ended {
+    /// With the line.
+    Line,
+    /// With a `{` that opens an anchor's rules.
+    Body,
+    /// With the `}` that closes them, where a statement would start.
+    Close,
+    /// With the file.
+    File,
+}
+
+/// Tokens with one taken back.
+struct Reader<'a> {
+    lexer: Lexer<'a>,
+    pending: Option<Token<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self, macros: &Macros) -> std::result::Result<Token<'a>, (LexError, Span)> {
+        match self.pending.take() {
+            Some(token) => Ok(token),
+            None => self.lexer.next(macros),
+        }
+    }
+}
+
+impl Session<'_> {
+    /// All statements of a file.
+    fn file(&mut self, id: SourceId) -> Vec<Statement> {
+        let file = self.sources.file(id);
+        let (text, base, path) = (file.text.clone(), file.base, file.path.clone());
+        let damage = file.damage.clone();
+        self.open_files.push(path.clone());
+        self.files_read += 1;
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut reader = Reader { lexer: Lexer::new(&text, base), pending: None };
+        let mut statements = Vec::new();
+        let mut tokens = Vec::new();
+        let mut scope = Scope { folder: &folder, damage: &damage };
+        loop {
+            match self.statement(&mut reader, &mut tokens, &mut scope, &mut statements) {
+                Ended::File => break,
+                Ended::Close => {
+                    let span = tokens.last().map_or(Span::default(), |token| token.span);
+                    self.report(&Error {
+                        span,
+                        refusal: Refusal::Syntax("expected a statement, found `}`".into()),
+                    });
+                }
+                Ended::Line | Ended::Body => {}
+            }
+        }
+        self.open_files.pop();
+        statements
+    }
+
+    /// Reads one statement and what belongs to it.
+    fn statement<'a>(
+        &mut self,
+        reader: &mut Reader<'a>,
+        tokens: &mut Vec<Token<'a>>,
+        scope: &mut Scope,
+        statements: &mut Vec<Statement>,
+    ) -> Ended {
+        tokens.clear();
+        let (ended, error) = self.collect(reader, tokens, scope);
+        if matches!(ended, Ended::Close) {
+            return ended;
+        }
+        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+            if let Some(error) = error {
+                self.report(&error);
+            }
+            return ended;
+        };
+        let span = first.span.to(last.span);
+        let end = Span::new(span.end, span.end);
+        let kind = match error {
+            Some(error) => Err(error),
+            None => self.dispatch(tokens, end, scope),
+        };
+        let kind = kind.unwrap_or_else(|error| {
+            self.report(&error);
+            StatementKind::Broken(intent(tokens))
+        });
+        let broken = matches!(kind, StatementKind::Broken(_));
+        statements.push(Statement { span, kind });
+        if matches!(ended, Ended::Body) {
+            let body = self.body(reader, scope, span);
+            if let Some(Statement { kind: StatementKind::Anchor(anchor), .. }) = statements.last_mut() {
+                anchor.body = body;
+            } else if !broken {
+                self.report(&Error {
+                    span,
+                    refusal: Refusal::Syntax("expected an anchor before `{`".into()),
+                });
+            }
+            return Ended::Line;
+        }
+        self.check_unnamed(statements.last());
+        ended
+    }
+
+    /// An anchor without a name needs rules in braces.
+    fn check_unnamed(&mut self, statement: Option<&Statement>) {
+        if let Some(Statement { span, kind: StatementKind::Anchor(anchor) }) = statement
+            && anchor.name.is_none()
+        {
+            let message = "an anchor without rules in braces needs a name".to_string();
+            self.report(&Error { span: *span, refusal: Refusal::Load(message) });
+        }
+    }
+
+    /// The statements up to the `}` of an anchor.
+    fn body<'a>(&mut self, reader: &mut Reader<'a>, scope: &mut Scope, head: Span) -> Option<Vec<Statement>> {
+        if self.anchor_depth >= DEEPEST_ANCHOR {
+            let message = format!("anchors stand more than {DEEPEST_ANCHOR} deep in each other");
+            self.report(&Error { span: head, refusal: Refusal::Load(message) });
+            self.skip_body(reader);
+            return None;
+        }
+        self.anchor_depth += 1;
+        let mut statements = Vec::new();
+        let mut tokens = Vec::new();
+        loop {
+            match self.statement(reader, &mut tokens, scope, &mut statements) {
+                Ended::Close => break,
+                Ended::File => {
+                    let message = "the rules of this anchor are not closed by `}`".to_string();
+                    self.report(&Error { span: head, refusal: Refusal::Syntax(message) });
+                    break;
+                }
+                Ended::Line | Ended::Body => {}
+            }
+        }
+        self.anchor_depth -= 1;
+        Some(statements)
+    }
+
+    /// Skips to the `}` that matches a `{` just read.
+    fn skip_body(&mut self, reader: &mut Reader) {
+        let mut depth = 1usize;
+        while depth > 0 {
+            match reader.next(&self.macros).map(|token| token.kind) {
+                Ok(Kind::End) => return,
+                Ok(Kind::Sign('{')) => depth += 1,
+                Ok(Kind::Sign('}')) => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes the tokens of one statement. Line ends in braces belong to it.
+    fn collect<'a>(
+        &mut self,
+        reader: &mut Reader<'a>,
+        tokens: &mut Vec<Token<'a>>,
+        scope: &Scope,
+    ) -> (Ended, Option<Error>) {
+        let mut error = None;
+        let mut open: Vec<Span> = Vec::new();
+        let mut line_start = false;
+        loop {
+            let token = match reader.next(&self.macros) {
+                Ok(token) => token,
+                Err((problem, span)) => {
+                    error = error.or(Some(lex_error(problem, span)));
+                    if let Some(token) = tokens.last().cloned().filter(|token| token.kind != Kind::Newline) {
+                        // keeps the span of the statement up to the place of the error
+                        tokens.push(Token { kind: token.kind, span });
+                    } else {
+                        tokens.push(Token { kind: Kind::Sign('$'), span });
+                    }
+                    continue;
+                }
+            };
+            match &token.kind {
+                Kind::End => {
+                    error = error.or_else(|| open.last().map(|span| unclosed(*span)));
+                    return (Ended::File, error);
+                }
+                Kind::Newline if open.is_empty() => {
+                    if tokens.is_empty() {
+                        continue;
+                    }
+                    return (Ended::Line, error);
+                }
+                Kind::Sign('{') => {
+                    if may_open_body(tokens) {
+                        match reader.next(&self.macros) {
+                            Ok(Token { kind: Kind::Newline, .. }) => return (Ended::Body, error),
+                            Ok(next) => reader.pending = Some(next),
+                            Err((problem, span)) => error = error.or(Some(lex_error(problem, span))),
+                        }
+                    }
+                    open.push(token.span);
+                }
+                Kind::Sign('}') if open.is_empty() && tokens.is_empty() => {
+                    tokens.push(token);
+                    return (Ended::Close, error);
+                }
+                Kind::Sign('}') => {
+                    open.pop();
+                }
+                Kind::Word(word) => {
+                    if line_start && is_statement_word(word) {
+                        let span = open.last().copied().unwrap_or(token.span);
+                        reader.pending = Some(token);
+                        return (Ended::Line, error.or(Some(unclosed(span))));
+                    }
+                    if scope.damaged(token.span) {
+                        let message = "bytes that are not UTF-8".to_string();
+                        error = error.or(Some(Error { span: token.span, refusal: Refusal::Syntax(message) }));
+                    }
+                }
+                _ => {}
+            }
+            line_start = token.kind == Kind::Newline;
+            tokens.push(token);
+        }
+    }
+
+    /// Reads the tokens of one statement.
+    fn dispatch(&mut self, tokens: &[Token], end: Span, scope: &Scope) -> cursor::Result<StatementKind> {
+        let mut cursor = Cursor::new(tokens, end);
+        let cursor = &mut cursor;
+        skip_number_of_output(cursor);
+        let start = cursor.span();
+        if is_output(cursor) {
+            return Ok(StatementKind::Ignored("output of pfctl"));
+        }
+        if *cursor.peek_at(1) == Kind::Sign('=') {
+            return self.define(cursor, start);
+        }
+        let Some(word) = cursor.word() else {
+            return cursor.fail("a statement");
+        };
+        cursor.advance();
+        let kind = match word {
+            "pass" | "block" | "match" => rule::filter(cursor, self, start, word),
+            "nat" => rule::translate(cursor, self, start, TranslateKind::Nat, false),
+            "rdr" => rule::translate(cursor, self, start, TranslateKind::Rdr, false),
+            "binat" => rule::translate(cursor, self, start, TranslateKind::Binat, false),
+            "scrub" => rule::scrub(cursor, self, start, false),
+            "no" => {
+                let (scrub, kind) = match cursor.word() {
+                    Some("scrub") => (true, TranslateKind::Nat),
+                    Some("nat") => (false, TranslateKind::Nat),
+                    Some("rdr") => (false, TranslateKind::Rdr),
+                    Some("binat") => (false, TranslateKind::Binat),
+                    _ => return cursor.fail("`nat`, `rdr`, `binat` or `scrub`"),
+                };
+                cursor.advance();
+                if scrub {
+                    rule::scrub(cursor, self, start, true)
+                } else {
+                    rule::translate(cursor, self, start, kind, true)
+                }
+            }
+            "anchor" => self.anchor(cursor, start, None),
+            "nat-anchor" => self.anchor(cursor, start, Some(TranslateKind::Nat)),
+            "rdr-anchor" => self.anchor(cursor, start, Some(TranslateKind::Rdr)),
+            "binat-anchor" => self.anchor(cursor, start, Some(TranslateKind::Binat)),
+            "antispoof" => rule::antispoof(cursor, self, start),
+            "set" => setting::set(cursor, self, start).map(StatementKind::Option),
+            "table" => setting::table(cursor, self, scope.folder, start),
+            "altq" => setting::altq(cursor, self, start),
+            "queue" => setting::queue(cursor, self, start),
+            "include" => self.include(cursor, scope.folder, start),
+            "load" => self.load_anchor(cursor, scope.folder, start),
+            "ether" => rule::ignore(cursor, "rules for Ethernet frames"),
+            "scrub-anchor" | "dummynet-anchor" | "dummynet" => {
+                rule::ignore(cursor, "anchors of scrub and dummynet")
+            }
+            "state" | "source" if cursor.word() == Some("limiter") => {
+                rule::ignore(cursor, "definitions of limiters")
+            }
+            _ => {
+                let message = format!("expected a statement, found `{word}`");
+                return Err(Error { span: start, refusal: Refusal::Syntax(message) });
+            }
+        }?;
+        if !cursor.done() {
+            return cursor.fail("the end of the statement");
+        }
+        Ok(kind)
+    }
+
+    fn anchor(
+        &mut self,
+        cursor: &mut Cursor,
+        start: Span,
+        kind: Option<TranslateKind>,
+    ) -> cursor::Result<StatementKind> {
+        rule::anchor(cursor, self, start, kind).map(|anchor: Anchor| StatementKind::Anchor(Box::new(anchor)))
+    }
+
+    /// `name = value`
+    fn define(&mut self, cursor: &mut Cursor, start: Span) -> cursor::Result<StatementKind> {
+        let name = cursor.string_or_number("the name of a macro")?;
+        if name.contains(char::is_whitespace) {
+            return refuse(start, "the name of a macro cannot hold blanks");
+        }
+        cursor.expect_sign('=')?;
+        let mut value = cursor.string_or_number("the value of the macro")?;
+        while !cursor.done() {
+            value.push(' ');
+            value.push_str(&cursor.string_or_number("the end of the statement")?);
+        }
+        let span = cursor.since(start);
+        let new = Macro { value: Rc::from(value), span, used: std::cell::Cell::new(false) };
+        if let Some(old) = self.macros.insert(name.clone(), new)
+            && !old.used.get()
+        {
+            self.unused_macros.push((name.clone(), old.span));
+        }
+        Ok(StatementKind::Macro(name))
+    }
+
+    fn include(&mut self, cursor: &mut Cursor, folder: &Path, start: Span) -> cursor::Result<StatementKind> {
+        let path = cursor.string("a file")?;
+        let span = cursor.since(start);
+        let body = self.open(folder, &path, span)?.map(|id| self.file(id));
+        Ok(StatementKind::Include { path, body })
+    }
+
+    /// `load anchor name from file`: the file is read by itself, without the macros of this one.
+    fn load_anchor(
+        &mut self,
+        cursor: &mut Cursor,
+        folder: &Path,
+        start: Span,
+    ) -> cursor::Result<StatementKind> {
+        cursor.expect("anchor")?;
+        let name = cursor.string("the name of an anchor")?;
+        cursor.expect("from")?;
+        let path = cursor.strings("a file")?;
+        let span = cursor.since(start);
+        let body = self.open(folder, &path, span)?.map(|id| {
+            let macros = std::mem::take(&mut self.macros);
+            let kept = (self.block_policy, self.state_defaults.take(), self.stage);
+            (self.block_policy, self.stage) = (Reply::Drop, Order::Option);
+            let statements = self.file(id);
+            let own = std::mem::replace(&mut self.macros, macros);
+            self.unused_macros.extend(unused_of(&own));
+            (self.block_policy, self.state_defaults, self.stage) = kept;
+            statements
+        });
+        Ok(StatementKind::LoadAnchor { name, body })
+    }
+
+    /// Takes in another file. A file beside this one has to be there; of one elsewhere on the system that
+    /// loads the rules, nothing is known.
+    fn open(&mut self, folder: &Path, path: &str, span: Span) -> cursor::Result<Option<SourceId>> {
+        let Some(place) = self.place(folder, path) else {
+            let message = format!("the rules of `{path}` are not known: the file is elsewhere");
+            self.report(&Error { span, refusal: Refusal::Unresolved(message) });
+            return Ok(None);
+        };
+        if self.open_files.contains(&place) {
+            return refuse(span, format!("`{path}` includes itself"));
+        }
+        if self.open_files.len() >= DEEPEST_INCLUDE || self.files_read >= MOST_INCLUDES {
+            return refuse(span, "too many files include each other");
+        }
+        if !readable(&place) {
+            return refuse(span, format!("cannot read `{path}`"));
+        }
+        match self.sources.read(&place, &place) {
+            Ok(id) => Ok(Some(id)),
+            Err(error) => refuse(span, error.to_string()),
+        }
+    }
+
+    /// Where a named file lies: beside this one where its path is relative. An absolute path names a file of
+    /// the system that loads the rules, which is this one only if the config lies in the same directory tree.
+    fn place(&self, folder: &Path, path: &str) -> Option<PathBuf> {
+        let path = Path::new(path);
+        if path.is_relative() {
+            return Some(folder.join(path));
+        }
+        let top = |path: &Path| path.components().nth(1).map(|c| c.as_os_str().to_os_string());
+        (folder.is_absolute() && top(folder) == top(path)).then(|| path.to_path_buf())
+    }
+
+    /// The text of a table's file, where it can be read.
+    fn read_beside(&mut self, folder: &Path, path: &str) -> Option<String> {
+        if path == "/dev/null" {
+            return Some(String::new());
+        }
+        let place = self.place(folder, path)?;
+        if !readable(&place) {
+            return None;
+        }
+        let bytes = std::fs::read(place).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn note_unread_table(&mut self, span: Span, table: &str, path: &str) {
+        self.findings.push(
+            Finding::new(
+                "PH002",
+                Severity::Info,
+                Some(span),
+                format!("the contents of table `{table}` are not known: `{path}` cannot be read here"),
+            )
+            .help(
+                "Put the file beside the configuration, under the path that it is named by, to have it read.",
+            ),
+        );
+    }
+
+    fn table_defined(&mut self, name: &str, span: Span) {
+        self.tables.insert(name.to_string(), span);
+    }
+
+    /// Checks the order that FreeBSD and macOS demand of statements.
+    fn order(&mut self, stage: Order, span: Span) -> cursor::Result<()> {
+        if self.family == Family::FreeBsd && self.require_order && stage < self.stage {
+            return refuse(span, "the order is options, normalization, queueing, translation, filtering");
+        }
+        self.stage = stage;
+        Ok(())
+    }
+
+    /// Notes the queues of `altq on …`.
+    fn altq(&mut self, queue: &Queue) {
+        let known = self.altq.get_or_insert_default();
+        for interface in &queue.interfaces {
+            if let InterfaceName::Named(on) = &interface.name {
+                known.extend(queue.children.iter().map(|child| (on.clone(), child.clone())));
+            }
+        }
+    }
+
+    /// Checks that a queue of ALTQ was announced, and notes its children.
+    fn queue(&mut self, queue: &Queue, span: Span) -> cursor::Result<()> {
+        let (Some(known), Some(name)) = (&mut self.altq, &queue.name) else {
+            return Ok(());
+        };
+        let mut on: Vec<String> =
+            known.iter().filter(|(_, queue)| queue == name).map(|(interface, _)| interface.clone()).collect();
+        on.dedup();
+        if on.is_empty() {
+            return refuse(span, format!("queue `{name}` has no parent"));
+        }
+        for interface in on {
+            for child in &queue.children {
+                let pair = (interface.clone(), child.clone());
+                if known.contains(&pair) {
+                    return refuse(span, format!("queue `{child}` is defined twice on `{interface}`"));
+                }
+                known.push(pair);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a finding of an error.
+    fn report(&mut self, error: &Error) {
+        let (code, message, label) = match &error.refusal {
+            Refusal::Syntax(message) => ("PH001", message, "not pf.conf"),
+            Refusal::Load(message) => ("PH004", message, "pfctl refuses this"),
+            Refusal::Unresolved(message) => ("PH003", message, "not known here"),
+        };
+        self.findings
+            .push(Finding::new(code, Severity::Error, Some(error.span), message.clone()).label(label));
+    }
+}
+
+/// What statements of one file share.
+struct Scope<'f> {
+    folder: &'f Path,
+    damage: &'f [Span],
+}
+
+impl Scope<'_> {
+    fn damaged(&self, span: Span) -> bool {
+        let at = self.damage.partition_point(|damage| damage.end <= span.start);
+        self.damage.get(at).is_some_and(|damage| damage.start < span.end)
+    }
+}
+
+/// Whether a file is a regular one of a bearable size.
+fn readable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST_INCLUDE)
+}
+
+fn lex_error(problem: LexError, span: Span) -> Error {
+    let refusal = match problem {
+        LexError::UndefinedMacro(name) => Refusal::Unresolved(format!("macro `{name}` is not defined")),
+        LexError::TooLong => Refusal::Syntax("a string is too long".into()),
+        LexError::OpenQuote => Refusal::Syntax("the quotes are not closed".into()),
+        LexError::Nul => Refusal::Syntax("a NUL byte".into()),
+    };
+    Error { span, refusal }
+}
+
+fn unclosed(span: Span) -> Error {
+    Error { span, refusal: Refusal::Syntax("the brace is not closed".into()) }
+}
+
+/// Whether a `{` after these tokens may open an anchor's rules, and not a list.
+fn may_open_body(tokens: &[Token]) -> bool {
+    let anchor = match tokens {
+        [Token { kind: Kind::Word(first), .. }, ..] if first == "anchor" => true,
+        [Token { kind: Kind::Word(first), .. }, Token { kind: Kind::Word(second), .. }, ..] => {
+            first == "ether" && second == "anchor"
+        }
+        [Token { kind: Kind::Sign('@'), .. }, ..] => {
+            tokens.iter().any(|token| matches!(&token.kind, Kind::Word(word) if word == "anchor"))
+        }
+        _ => false,
+    };
+    let list = matches!(
+        tokens.last().map(|token| &token.kind),
+        Some(Kind::Word(word)) if matches!(
+            word.as_ref(),
+            "on" | "from" | "to" | "port" | "proto" | "os" | "user" | "group" | "icmp-type" | "icmp6-type"
+        )
+    );
+    anchor && !list
+}
+
+/// `@12` and `@12(1000)` before the rules that `pfctl -vvsr` prints.
+fn skip_number_of_output(cursor: &mut Cursor) {
+    if !cursor.eat_sign('@') {
+        return;
+    }
+    cursor.advance();
+    if cursor.eat_sign('(') {
+        cursor.advance();
+        cursor.eat_sign(')');
+    }
+}
+
+/// Lines that pfctl prints around rules: counters in brackets, headings.
+fn is_output(cursor: &Cursor) -> bool {
+    match (cursor.peek(), cursor.peek_at(1)) {
+        (Kind::Sign('['), _) => true,
+        (Kind::Word(first), Kind::Word(second)) => {
+            second == "RULES:" && matches!(first.as_ref(), "FILTER" | "TRANSLATION" | "ETHER")
+        }
+        _ => false,
+    }
+}
+
+/// What a statement that cannot be read was about to do.
+fn intent(tokens: &[Token]) -> Option<Action> {
+    tokens.iter().find_map(|token| match &token.kind {
+        Kind::Word(word) => match word.as_ref() {
+            "pass" => Some(Action::Pass),
+            "block" | "antispoof" => Some(Action::Block(Reply::Drop)),
+            "match" => Some(Action::Match),
+            "anchor" => Some(Action::Anchor),
+            "nat" | "nat-anchor" => Some(translation(TranslateKind::Nat)),
+            "rdr" | "rdr-anchor" => Some(translation(TranslateKind::Rdr)),
+            "binat" | "binat-anchor" => Some(translation(TranslateKind::Binat)),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+fn translation(kind: TranslateKind) -> Action {
+    Action::Translate { kind, no: false, pass: false }
+}

@@ -1,0 +1,257 @@
+//! PH204, PH205 and PH301: services of devices that can be reached and should not be.
+
+use super::judge::{Ask, Blame, Judge, Judgement, Kind, Near, number};
+use super::words;
+use crate::catalog::{Initiator, Listener, Need, Product, Requirement};
+use crate::finding::{Finding, Severity};
+use crate::packet::{Family, Set, proto};
+use crate::site::{Leg, Party};
+
+/// The roles of people and systems that administer a device.
+const ADMINISTRATORS: [&str; 7] = [
+    "web-client",
+    "ssh-client",
+    "telnet-client",
+    "ftp-client",
+    "snmp-manager",
+    "api-client",
+    "conference-control",
+];
+
+/// A service that can be reached.
+struct Exposure {
+    code: &'static str,
+    certain: bool,
+    device: usize,
+    /// The service for people: `Telnet (tcp 23)`.
+    what: String,
+    /// The security mode that forbids it.
+    mode: Option<String>,
+    by: Blame,
+    depends_on: Vec<String>,
+}
+
+/// Checks all devices of the site.
+pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
+    let mut exposures = Vec::new();
+    for (device, placed) in judge.site.devices.iter().enumerate() {
+        let Some(product) = judge.catalog.product(&placed.product) else { continue };
+        let Some(anybody) = judge.site.anybody(device, None) else { continue };
+        for near in judge.nears(device) {
+            forbidden(judge, product, device, &near, &anybody, &mut exposures);
+            internal(judge, product, device, &near, &anybody, &mut exposures);
+            management(judge, product, device, &near, &mut exposures);
+        }
+    }
+    group(exposures).iter().map(|group| word(judge, group)).collect()
+}
+
+/// PH301: what the security mode turns off and the firewall lets in.
+fn forbidden(
+    judge: &Judge<'_>,
+    product: &Product,
+    device: usize,
+    near: &Near,
+    anybody: &Party,
+    out: &mut Vec<Exposure>,
+) {
+    let Some(mode) = judge.site.mode_of(device, product) else { return };
+    for (service, title, protocol, port) in [
+        ("telnet", "Telnet", proto::TCP, 23),
+        ("ftp", "FTP", proto::TCP, 21),
+        ("snmp", "SNMP", proto::UDP, 161),
+        ("icmp", "ping", proto::ICMP, 8),
+    ] {
+        if mode.is_on(service) != Some(false) {
+            continue;
+        }
+        let row = product
+            .requirements
+            .iter()
+            .find(|row| row.service == service && row.listener == Listener::Device);
+        let ports = row.map_or(Set::one(port), |row| judge.site.ports_of(device, product, row));
+        let (protocol, ports) = match (protocol, near.family) {
+            (proto::ICMP, Family::V6) => (proto::ICMPV6, Set::one(128)),
+            (proto::ICMP, Family::V4) => (proto::ICMP, Set::one(8)),
+            other => (other.0, ports),
+        };
+        let what = match protocol {
+            proto::ICMP | proto::ICMPV6 => format!("{title} (ICMP echo request)"),
+            _ => format!(
+                "{title} ({} {})",
+                if protocol == proto::TCP { "tcp" } else { "udp" },
+                words::ports(&ports)
+            ),
+        };
+        let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports };
+        let Some(judgement) = judge.judge(&ask, anybody, Kind::First) else { continue };
+        out.extend(exposure("PH301", device, what, Some(mode.name.clone()), &judgement, |_| true));
+    }
+}
+
+/// PH204: ports whose traffic never leaves a chassis.
+fn internal(
+    judge: &Judge<'_>,
+    product: &Product,
+    device: usize,
+    near: &Near,
+    anybody: &Party,
+    out: &mut Vec<Exposure>,
+) {
+    let rows = product.requirements.iter().filter(|row| row.internal_only && row.severity == Need::Internal);
+    for row in rows {
+        for (what, judgement) in reached(judge, product, device, near, row, anybody) {
+            if !judgement.open.is_empty() {
+                out.extend(exposure("PH204", device, what, None, &judgement, |_| true));
+            }
+        }
+    }
+}
+
+/// PH205: administration that is open to any source.
+fn management(judge: &Judge<'_>, product: &Product, device: usize, near: &Near, out: &mut Vec<Exposure>) {
+    let site = judge.site;
+    let Some(mut party) = site.anybody(device, None) else { return };
+    party.places.retain(|far| site.single.is_some() || site.is_everything_else(far.zone));
+    let from: u128 =
+        party.places.iter().map(|far| far.addresses(near.family).count()).fold(0, u128::saturating_add);
+    let rows = product.requirements.iter().filter(|row| {
+        let role = row.peer.as_deref().unwrap_or("");
+        let off = site.mode_of(device, product).is_some_and(|mode| mode.is_on(&row.service) == Some(false));
+        let managed = row.severity == Need::Recommended && ADMINISTRATORS.contains(&role);
+        managed
+            && !off
+            && row.initiator == Initiator::Peer
+            && row.listener == Listener::Device
+            && !wanted(judge, role)
+    });
+    for row in rows {
+        for (what, judgement) in reached(judge, product, device, near, row, &party) {
+            // Open to any source: to most of the addresses, whatever was blocked before.
+            let any = |blame: &Blame| blame.share.sources.count() > from / 2;
+            out.extend(exposure("PH205", device, what, None, &judgement, any));
+        }
+    }
+}
+
+/// Whether the site says that the role is out there, so that the opening is meant.
+fn wanted(judge: &Judge<'_>, role: &str) -> bool {
+    judge.site.peers.iter().any(|peer| {
+        let there = match &peer.place {
+            crate::site::PeerPlace::Zone(zone) => judge.site.is_everything_else(*zone),
+            crate::site::PeerPlace::Addresses(_) => false,
+        };
+        there && judge.catalog.implied_roles(&peer.role).contains(&role)
+    })
+}
+
+/// What becomes of a row's ports from a party, for each transport.
+fn reached(
+    judge: &Judge<'_>,
+    product: &Product,
+    device: usize,
+    near: &Near,
+    row: &Requirement,
+    party: &Party,
+) -> Vec<(String, Judgement)> {
+    let ports = judge.site.ports_of(device, product, row);
+    let one = |transport: &crate::catalog::Transport| {
+        let ask = Ask { device, near, leg: Leg::ToDevice, protocol: number(*transport), ports: &ports };
+        let what = format!("{} ({} {})", row.protocol, transport.name(), words::ports(&ports));
+        Some((what, judge.judge(&ask, party, Kind::First)?))
+    };
+    row.transports.iter().filter_map(one).collect()
+}
+
+/// An exposure by each rule that opens; where none does for certain, one that may.
+fn exposure(
+    code: &'static str,
+    device: usize,
+    what: String,
+    mode: Option<String>,
+    judgement: &Judgement,
+    counts: impl Fn(&Blame) -> bool,
+) -> Vec<Exposure> {
+    let make = |by: &Blame, certain: bool| Exposure {
+        code,
+        certain,
+        device,
+        what: what.clone(),
+        mode: mode.clone(),
+        by: by.clone(),
+        depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
+    };
+    let openers: Vec<Exposure> =
+        judgement.openers.iter().filter(|blame| counts(blame)).take(1).map(|by| make(by, true)).collect();
+    if !openers.is_empty() || judgement.unsure.is_empty() || code != "PH301" {
+        return openers;
+    }
+    judgement.doubters.iter().take(1).map(|by| make(by, false)).collect()
+}
+
+fn group(exposures: Vec<Exposure>) -> Vec<Vec<Exposure>> {
+    let mut groups: Vec<Vec<Exposure>> = Vec::new();
+    for exposure in exposures {
+        let same = |group: &Vec<Exposure>| {
+            let first = &group[0];
+            (first.code, first.certain, first.by.firewall, first.by.share.by)
+                == (exposure.code, exposure.certain, exposure.by.firewall, exposure.by.share.by)
+        };
+        match groups.iter_mut().find(|group| same(group)) {
+            Some(group) => group.push(exposure),
+            None => groups.push(vec![exposure]),
+        }
+    }
+    groups
+}
+
+fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
+    let first = &group[0];
+    let whats = words::unique(group.iter().map(|exposure| exposure.what.clone()));
+    let devices =
+        words::unique(group.iter().map(|exposure| judge.site.devices[exposure.device].name.clone()));
+    let (what, device) = (words::some(&whats, 4, "services"), words::some(&devices, 3, "devices"));
+    let is = if whats.len() == 1 { "is" } else { "are" };
+    let depends_on = words::unique(group.iter().flat_map(|exposure| exposure.depends_on.iter().cloned()));
+    let modes = words::unique(group.iter().filter_map(|exposure| exposure.mode.clone()));
+    let (message, severity, notice, help) = match first.code {
+        "PH301" => (
+            format!(
+                "{what} of {device} {} open, which security mode {} forbids",
+                if first.certain { is } else { "may be" },
+                words::some(&modes, 3, "modes")
+            ),
+            if first.certain { Severity::Error } else { Severity::Warning },
+            "Calls go on. The device itself refuses the service in this mode, so that the opening serves nobody but \
+             those who look for a way in, and the day the mode is lowered the service is there for all.",
+            "Take the service out of the rule, or, if it is needed, run the device in a mode that offers it.",
+        ),
+        "PH204" => (
+            format!("{what} of {device} {is} open, though the traffic never leaves the device"),
+            Severity::Warning,
+            "Calls do not need it. Whoever gets through can reach the device's own control links.",
+            "Take the port out of the rule: the port guide says that it can be blocked.",
+        ),
+        _ => (
+            format!("{what} of {device} {is} open to any source"),
+            Severity::Warning,
+            "Calls do not need it. Anybody can try to log in to the device.",
+            "Limit the rule to the addresses of those who administer the device, or name them in the site file as a \
+             `[[peer]]` with their zone if this is meant.",
+        ),
+    };
+    let firewall = judge.firewall(first.by.firewall);
+    let span = firewall.and_then(|firewall| first.by.share.by.span(&firewall.rules));
+    let message = match depends_on.as_slice() {
+        [] => message,
+        conds => format!("{message}, depending on {}", words::some(conds, 3, "conditions")),
+    };
+    let mut finding = Finding::new(first.code, severity, span, message).notice(notice).help(help);
+    finding.label = match first.certain {
+        true => "this lets it through".to_string(),
+        false => "this does not block it for certain".to_string(),
+    };
+    finding.devices = devices;
+    finding.depends_on = depends_on;
+    finding
+}
