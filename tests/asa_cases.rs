@@ -160,9 +160,14 @@ fn translated(end: &Outcome, destination: bool, port: Field, with_port: bool) ->
 
 fn trip(words: &str) -> Trip {
     let get = |key: &str| {
-        words.split_whitespace().find_map(|word| word.split_once('=').filter(|(k, _)| *k == key)).map(|(_, v)| v)
+        words
+            .split_whitespace()
+            .find_map(|word| word.split_once('=').filter(|(k, _)| *k == key))
+            .map(|(_, v)| v)
     };
-    let number = |key: &str| get(key).map(|value| value.parse::<u128>().unwrap_or_else(|_| panic!("{key} in {words}")));
+    let number = |key: &str| {
+        get(key).map(|value| value.parse::<u128>().unwrap_or_else(|_| panic!("{key} in {words}")))
+    };
     let (family, src) = Family::of(get("src").expect("src").parse().expect("src"));
     let (_, dst) = Family::of(get("dst").expect("dst").parse().expect("dst"));
     let protocol = match get("proto").expect("proto") {

@@ -49,7 +49,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         for entry in &acl.entries {
             match entry {
                 Entry::Extended(ace) if written && ace.shown => {}
-                Entry::Extended(ace) if ace.elements.is_empty() => self.ace(ace, (ace.span, any), usage, chain),
+                Entry::Extended(ace) if ace.elements.is_empty() => {
+                    self.ace(ace, (ace.span, any), usage, chain)
+                }
                 Entry::Extended(ace) => {
                     // An inactive entry's elements are marked inactive too, but so are names that were
                     // not resolved at the time.

@@ -83,7 +83,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             };
             // Telnet to the interface of the lowest level works through a tunnel only.
             let through_tunnel = access.service == BoxService::Telnet
-                && self.levelled().iter().any(|known| known.name == access.interface.text && Some(known.level) == lowest && known.level == 0);
+                && self.levelled().iter().any(|known| {
+                    known.name == access.interface.text && Some(known.level) == lowest && known.level == 0
+                });
             let from = self.resolver.address(access.from);
             self.from(chain, &from, access.span, |lower| {
                 lower.on(Field::Iif, access.interface.text);

@@ -19,7 +19,6 @@ use super::words::{Expected, Parsed, Words};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceFile, Span};
 
-
 /// The block that is open; numbers are places in the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Block {

@@ -71,8 +71,14 @@ impl Lowering<'_> {
     /// interface is no local one.
     fn limited(&mut self, field: Field, types: u16, limit: Limit, negate: bool) {
         let device = if limit == Limit::In { Field::Iif } else { Field::Oif };
-        let mut names: Vec<String> =
-            self.out.ruleset().own.iter().map(|own| own.interface.clone()).chain(["lo".to_string()]).collect();
+        let mut names: Vec<String> = self
+            .out
+            .ruleset()
+            .own
+            .iter()
+            .map(|own| own.interface.clone())
+            .chain(["lo".to_string()])
+            .collect();
         names.sort_unstable();
         names.dedup();
         let mut ways: Ways = Vec::new();

@@ -15,7 +15,9 @@ impl Lowering<'_> {
                 let kind = if self.family == Family::V4 { 3 } else { 1 };
                 self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::Icmp { kind, code }))]);
             }
-            Target::RejectReset => self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::TcpReset))]),
+            Target::RejectReset => {
+                self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::TcpReset))])
+            }
             // Somebody in user space accepts or drops; where nobody listens, it is a drop or an accept.
             Target::Queue => {
                 let listens = self.unknown("NFQUEUE");
@@ -59,7 +61,9 @@ impl Lowering<'_> {
                 self.translate(chain, rule, &[], Nat { destination, addr, port: NatPort::Keep });
             }
             Target::Mark(index) => match config.marks[index as usize] {
-                MarkChange::Set(clear, flip) => self.emit(chain, rule, &[Effect::Mark(MarkOp { clear, flip })]),
+                MarkChange::Set(clear, flip) => {
+                    self.emit(chain, rule, &[Effect::Mark(MarkOp { clear, flip })])
+                }
                 _ => self.emit(chain, rule, &[]),
             },
             Target::ConnMark(index) => self.connection_mark(chain, rule, config.marks[index as usize]),

@@ -284,7 +284,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// A `match` rule: its effects happen at once.
-    fn match_rule(&mut self, b: &mut Builder, chain: ChainId, flat: &'a Flat<'a>, scope: Scope, way: Direction) {
+    fn match_rule(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        scope: Scope,
+        way: Direction,
+    ) {
         if !self.match_matters(flat) {
             return;
         }
@@ -436,7 +443,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
-    pub(super) fn put_off(&mut self, b: &mut Builder, chain: ChainId, way: Direction, translates: bool, start: Span) {
+    pub(super) fn put_off(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        way: Direction,
+        translates: bool,
+        start: Span,
+    ) {
         let deferred = std::mem::take(&mut self.deferred);
         for (at, deferred) in deferred.into_iter().enumerate() {
             let Deferred { flat, scope, family } = deferred;
