@@ -96,14 +96,14 @@ impl Lab {
     pub fn probe(&mut self, probe: &Probe) -> Result<Fate, String> {
         for _ in 0..3 {
             self.forget_connections()?;
+            let mut probe = probe.clone();
             if probe.established {
-                let opener = probe.opener();
-                match self.once(&opener)? {
-                    Fate::Accept { .. } => {}
+                match self.once(&probe.opener())? {
+                    Fate::Accept { .. } => probe.header.answers = Some(self.tag),
                     other => return Err(format!("the connection could not be opened: {other:?}")),
                 }
             }
-            let fate = self.once(probe)?;
+            let fate = self.once(&probe)?;
             if fate != Fate::Drop {
                 return Ok(fate);
             }

@@ -38,6 +38,8 @@ pub struct Header {
     /// Bytes of payload after the tag.
     pub extra: u16,
     pub mss: Option<u16>,
+    /// The tag of the packet that it acknowledges.
+    pub answers: Option<u64>,
 }
 
 impl Header {
@@ -115,7 +117,9 @@ impl Header {
             TCP => {
                 let options = self.mss.map_or(0, |_| 1);
                 l4.extend(sequence(tag).to_be_bytes());
-                l4.extend(if self.flags & ACK != 0 { sequence(tag).to_be_bytes() } else { [0; 4] });
+                // connection tracking wants the SYN and the payload acknowledged
+                let next = self.answers.map_or(sequence(tag), |of| sequence(of) + 1 + TAG_LEN as u32);
+                l4.extend(if self.flags & ACK != 0 { next.to_be_bytes() } else { [0; 4] });
                 l4.extend([(5 + options) << 4, self.flags, 0xfa, 0xf0, 0, 0, 0, 0]);
                 if let Some(mss) = self.mss {
                     l4.extend([2, 4]);
