@@ -58,6 +58,7 @@ impl Header {
             dscp: 0,
             extra: 0,
             mss: None,
+            answers: None,
         }
     }
 
