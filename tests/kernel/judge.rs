@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::lab::{End, Fate, Lab};
 use crate::netns::{has, run_with_input};
 use crate::predict::{predict, reading_errors};
+use crate::random;
 use crate::scenario::{self, Case, Expected, Language, Scenario, Tool};
 
 /// What tools say where the kernel, and not the ruleset, is at fault.
@@ -17,6 +18,9 @@ const LACKS: [&str; 5] = [
     "Protocol wrong type",
     "can't initialize",
 ];
+
+/// Failures of one ruleset that are told of.
+const TOLD: usize = 4;
 
 const EMPTY: &str = "*raw\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\nCOMMIT
 *mangle\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\nCOMMIT
@@ -38,7 +42,11 @@ pub fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
     std::fs::create_dir_all(&folder).unwrap();
     let mut court = Court { lab, folder, tally: Tally::default() };
     court.hear_all(filter);
-    let _ = std::fs::remove_dir_all(&court.folder);
+    if court.tally.failures == 0 {
+        let _ = std::fs::remove_dir_all(&court.folder);
+    } else {
+        eprintln!("the random rulesets are in {}", court.folder.display());
+    }
     let Tally { rulesets, packets, failures } = court.tally;
     eprintln!(
         "kernel: {packets} packets through {rulesets} loaded rulesets, {failures} failures, {:.1} s",
@@ -63,6 +71,7 @@ impl Court {
                 Err(error) => self.fail(&error),
             }
         }
+        random::scenarios(&self.folder).iter().filter(|s| wanted(s)).for_each(|s| self.hear(s));
     }
 
     fn fail(&mut self, what: &str) {
@@ -103,17 +112,31 @@ impl Court {
         }
     }
 
+    /// Counts a failure of a packet, and tells of the first few of a ruleset.
+    fn fail_packet(&mut self, told: &mut usize, what: &str) {
+        *told += 1;
+        if *told <= TOLD {
+            self.fail(what);
+        } else {
+            self.tally.failures += 1;
+        }
+    }
+
     fn send_all(&mut self, scenario: &Scenario, tool: Tool) {
         self.tally.rulesets += 1;
         let predictions = match predict(scenario, &self.folder) {
             Ok(predictions) => predictions,
             Err(error) => return self.fail(&format!("{}: {error}", scenario.name)),
         };
+        let mut told = 0;
         for (case, prediction) in scenario.cases.iter().zip(&predictions) {
             let place = format!("{}:{} ({})", scenario.name, case.line, tool.program());
             if case.expected == Some(Expected::Unknown) {
                 if prediction.verdict() != "unknown" {
-                    self.fail(&format!("{place}: pinhole says {prediction:?} of what no ruleset can tell"));
+                    self.fail_packet(
+                        &mut told,
+                        &format!("{place}: pinhole says {prediction:?} of what no ruleset can tell"),
+                    );
                 }
                 continue;
             }
@@ -121,17 +144,23 @@ impl Court {
             let fate = match self.lab.probe(&case.probe) {
                 Ok(fate) => fate,
                 Err(error) => {
-                    self.fail(&format!("{place}: {error}"));
+                    self.fail_packet(&mut told, &format!("{place}: {error}"));
                     continue;
                 }
             };
             if let Some(expected) = &case.expected
                 && !agrees(expected, &fate, case)
             {
-                self.fail(&format!("{place}: {expected:?} is written, the kernel did {fate:?}"));
+                self.fail_packet(
+                    &mut told,
+                    &format!("{place}: {expected:?} is written, the kernel did {fate:?}"),
+                );
             }
             if let Some(said) = prediction.against(&fate, &case.probe) {
-                self.fail(&format!("{place}: {:?}\n  kernel: {fate:?}\n  pinhole: {said}", case.probe));
+                self.fail_packet(
+                    &mut told,
+                    &format!("{place}: {}\n  kernel: {fate:?}\n  pinhole: {said}", case.probe),
+                );
             }
         }
     }

@@ -21,6 +21,8 @@ mod packet;
 #[cfg(target_os = "linux")]
 mod predict;
 #[cfg(target_os = "linux")]
+mod random;
+#[cfg(target_os = "linux")]
 mod scenario;
 #[cfg(target_os = "linux")]
 mod stages;

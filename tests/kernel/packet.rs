@@ -1,6 +1,6 @@
 //! Test packets and their way, as fixtures write them and as `pinhole trace` reads them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value as Json, json};
 
@@ -144,6 +144,51 @@ impl Probe {
             line["state"] = json!("established");
         }
         line
+    }
+}
+
+impl std::fmt::Display for Probe {
+    /// As fixtures write it.
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let header = &self.header;
+        let hook = match self.hook {
+            Hook::Forward => "forward",
+            Hook::Input => "input",
+            Hook::Output => "output",
+        };
+        match PROTOCOLS.iter().find(|(_, number)| *number == header.proto) {
+            Some((name, _)) => write!(f, "{hook} {name}")?,
+            None => write!(f, "{hook} {}", header.proto)?,
+        }
+        if header.has_ports() {
+            let (src, dst) =
+                (SocketAddr::new(header.src, header.sport), SocketAddr::new(header.dst, header.dport));
+            write!(f, " {src} > {dst}")?;
+        } else {
+            write!(f, " {} > {}", header.src, header.dst)?;
+        }
+        if self.iif != "eth0" && self.hook != Hook::Output {
+            write!(f, " in={}", self.iif)?;
+        }
+        if self.established {
+            write!(f, " established")?;
+        }
+        if header.proto == TCP {
+            let names: Vec<&str> =
+                FLAGS.iter().filter(|(_, bit)| header.flags & bit != 0).map(|(n, _)| *n).collect();
+            write!(f, " flags={}", if names.is_empty() { "none".to_string() } else { names.join(",") })?;
+        }
+        if matches!(header.proto, ICMP | ICMPV6) {
+            write!(f, " type={} code={}", header.icmp.0, header.icmp.1)?;
+        }
+        let numbers =
+            [("ttl", header.ttl.into(), 64), ("dscp", header.dscp.into(), 0), ("extra", header.extra, 0)];
+        for (key, value, usual) in numbers {
+            if value != usual {
+                write!(f, " {key}={value}")?;
+            }
+        }
+        header.mss.map_or(Ok(()), |mss| write!(f, " mss={mss}"))
     }
 }
 
