@@ -17,7 +17,9 @@ use crate::model::{
 use crate::packet::{Dim, Field, Region, State, states};
 
 /// Rule visits after which a query is given up.
-const VISIT_LIMIT: usize = 30_000_000;
+const VISIT_LIMIT: usize = 4_000_000;
+/// So many pieces are not worth joining.
+const FEW: usize = 16;
 /// Pieces at one rule after which a query is given up.
 const PIECE_LIMIT: usize = 20_000;
 
@@ -239,6 +241,7 @@ impl Run<'_, '_> {
         let chain = self.scope.rules.chain(id);
         let mut returned = Vec::new();
         let mut from = 0;
+        let mut crowd = FEW;
         while !pieces.is_empty() {
             // The scope's list holds for packets as they came; a translation can bring other rules in.
             let plain = self.inside && pieces.iter().all(Piece::untranslated);
@@ -259,6 +262,10 @@ impl Run<'_, '_> {
                 return Err(TooMuch);
             }
             pieces = next;
+            if pieces.len() > crowd {
+                pieces = Piece::join(pieces);
+                crowd = FEW.max(2 * pieces.len());
+            }
         }
         returned.extend(pieces);
         Ok(compact(returned))
@@ -572,7 +579,10 @@ fn covers_alone(whole: &Piece, parts: &[Piece]) -> bool {
 }
 
 /// Drops pieces that another one in the same state holds: their packets end no other way.
-fn compact(pieces: Vec<Piece>) -> Vec<Piece> {
+fn compact(mut pieces: Vec<Piece>) -> Vec<Piece> {
+    if pieces.len() > FEW {
+        pieces = Piece::join(pieces);
+    }
     if pieces.len() < 2 || pieces.len() > 256 || pieces.iter().all(|p| p.conds.is_empty()) {
         return pieces;
     }

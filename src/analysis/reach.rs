@@ -56,6 +56,43 @@ pub struct Reach {
 }
 
 impl Scope<'_> {
+    /// Answers a query, a few samples of the side `far` first: where they get through, nothing else matters.
+    /// `openers` are those of the samples then.
+    pub fn reach_any(&self, query: &Query, far: Dim) -> Reach {
+        const SAMPLES: usize = 4;
+        let asked = query.region.values(query.along);
+        let side = query.region.values(far);
+        let mut seen: Option<Reach> = None;
+        if side.count() > 1 {
+            for sample in side.samples(SAMPLES) {
+                let region = query.region.clone().with(far, Set::one(sample));
+                let reach = self.reach(&Query { region, ..query.clone() });
+                let all = seen.get_or_insert_with(|| Reach::none(&asked));
+                all.or(reach);
+                if all.open.covers(&asked) {
+                    break;
+                }
+            }
+        }
+        match seen {
+            Some(seen) if seen.open.covers(&asked) => seen,
+            seen => {
+                let mut reach = self.reach(query);
+                // Where the analysis of all gave up, what the samples showed still holds.
+                if let (Some(seen), true) = (seen, reach.conds.contains(&Cond::Limit)) {
+                    reach.or(Reach {
+                        blocked: asked.clone(),
+                        unsure: Set::empty(),
+                        conds: Vec::new(),
+                        ..seen
+                    });
+                    reach.unsure = asked.minus(&reach.open).minus(&reach.blocked);
+                }
+                reach
+            }
+        }
+    }
+
     /// Answers a query.
     pub fn reach(&self, query: &Query) -> Reach {
         let entries = self.run(&query.region, query.way, query.fwd_oif);
@@ -93,6 +130,39 @@ impl Scope<'_> {
             conds,
             helpers,
         }
+    }
+}
+
+impl Reach {
+    /// Nothing gets through.
+    fn none(asked: &Set) -> Reach {
+        Reach {
+            open: Set::empty(),
+            blocked: asked.clone(),
+            unsure: Set::empty(),
+            blockers: Vec::new(),
+            doubters: Vec::new(),
+            openers: Vec::new(),
+            conds: Vec::new(),
+            helpers: Vec::new(),
+            keeps_state: true,
+            leaves: Vec::new(),
+        }
+    }
+
+    /// The answer for the packets of both.
+    fn or(&mut self, other: Reach) {
+        let asked = self.open.or(&self.blocked).or(&self.unsure);
+        self.open = self.open.or(&other.open);
+        self.blocked = self.blocked.and(&other.blocked);
+        self.unsure = asked.minus(&self.open).minus(&self.blocked);
+        self.blockers.extend(other.blockers);
+        self.doubters.extend(other.doubters);
+        self.openers.extend(other.openers);
+        self.conds.extend(other.conds);
+        self.helpers.extend(other.helpers);
+        self.keeps_state &= other.keeps_state;
+        self.leaves.extend(other.leaves);
     }
 }
 

@@ -83,7 +83,7 @@ fn forbidden(
                 words::ports(&ports)
             ),
         };
-        let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports };
+        let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports, every_opener: true };
         let Some(judgement) = judge.judge(&ask, anybody, Kind::First) else { continue };
         out.extend(exposure("PH301", device, what, Some(mode.name.clone()), &judgement, |_| true));
     }
@@ -156,7 +156,14 @@ fn reached(
 ) -> Vec<(String, Judgement)> {
     let ports = judge.site.ports_of(device, product, row);
     let one = |transport: &crate::catalog::Transport| {
-        let ask = Ask { device, near, leg: Leg::ToDevice, protocol: number(*transport), ports: &ports };
+        let ask = Ask {
+            device,
+            near,
+            leg: Leg::ToDevice,
+            protocol: number(*transport),
+            ports: &ports,
+            every_opener: true,
+        };
         let what = format!("{} ({} {})", row.protocol, transport.name(), words::ports(&ports));
         Some((what, judge.judge(&ask, party, Kind::First)?))
     };

@@ -126,6 +126,8 @@ pub struct Ask<'a> {
     pub protocol: u8,
     /// Destination ports of the first packet, or ICMP types.
     pub ports: &'a Set,
+    /// All who open the ports are wanted, and from which addresses; else it is enough to know that one does.
+    pub every_opener: bool,
 }
 
 /// Which part of the rules a scope covers: firewall, device address, direction.
@@ -221,7 +223,9 @@ impl<'a> Judge<'a> {
         kind: Kind,
     ) -> Judgement {
         let query = self.query(ask, far, crossing, &firewall.rules, kind);
-        let reach = self.scope(crossing.firewall, ask.near, is_outward(ask, kind)).reach(&query);
+        let scope = self.scope(crossing.firewall, ask.near, is_outward(ask, kind));
+        let far_side = if is_outward(ask, kind) { Dim::Dst } else { Dim::Src };
+        let reach = if ask.every_opener { scope.reach(&query) } else { scope.reach_any(&query, far_side) };
         let blame = |shares: &[Share]| {
             shares.iter().map(|share| Blame { firewall: crossing.firewall, share: share.clone() }).collect()
         };

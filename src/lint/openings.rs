@@ -1,6 +1,11 @@
 //! PH201, PH202 and PH203: openings that are too wide, judged by what they let through after the rules
 //! before them.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
 use super::judge::{Firewall, Judge, number};
 use super::words;
 use crate::analysis::{Decider, Entry, Scope};
@@ -8,8 +13,8 @@ use crate::catalog::{Listener, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Step, Test, Verdict, Way};
-use crate::packet::{Dim, Family, Field, Region, Set, State, proto};
-use crate::site::unicast;
+use crate::packet::{Dim, Family, Field, Region, Set, State, interface, proto};
+use crate::site::{ZoneId, unicast};
 
 const ALL_PORTS: u128 = 65536;
 
@@ -35,6 +40,8 @@ struct Lens<'a, 'j> {
     firewall: &'a Firewall,
     at: usize,
     way: Way,
+    /// The rules that concern packets to one address.
+    scopes: RefCell<FxHashMap<(Family, u128), Rc<Scope<'a>>>>,
 }
 
 /// What a rule lets through to one kind of destination.
@@ -56,7 +63,7 @@ impl<'a, 'j> Lens<'a, 'j> {
     fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall) -> Self {
         let host = judge.site.firewalls.get(at).is_some_and(|firewall| firewall.host.is_some());
         let way = judge.site.single.unwrap_or(if host { Way::Input } else { Way::Forward });
-        Lens { judge, firewall, at, way }
+        Lens { judge, firewall, at, way, scopes: RefCell::default() }
     }
 
     fn rule(&self, id: RuleId, rule: &Rule) -> Option<Finding> {
@@ -120,144 +127,183 @@ impl<'a, 'j> Lens<'a, 'j> {
         Some(shape)
     }
 
-    /// What the rule lets through of a protocol in a family, after the rules before it.
+    /// What the rule lets through of a protocol in a family, after the rules before it: to each device and to
+    /// one address that no device has, from a few sources. What a sample shows is so; sources and addresses
+    /// that no sample stands for may get more.
     fn opening(&self, id: RuleId, shape: &Shape, family: Family, protocol: u8) -> Option<Opening> {
         let speaks = match family {
             Family::V4 => self.firewall.rules.v4,
             Family::V6 => self.firewall.rules.v6,
         };
-        if !speaks {
+        let alien = |(field, _): &(Field, Set)| field.family().is_some_and(|f| f != family);
+        let other = |(field, set): &(Field, Set)| *field == Field::Proto && !set.contains(protocol.into());
+        if !speaks || shape.sides.iter().any(|side| alien(side) || other(side)) {
             return None;
         }
-        let inward = self.region(shape, family, protocol, false);
-        let entries = inward.map_or(Vec::new(), |region| self.entries(id, region));
-        if !entries.is_empty() {
-            return self.weigh(&entries, family, protocol, false);
+        let mut best: Option<Opening> = None;
+        for target in self.targets(shape, family) {
+            let Some(opening) = self.towards(id, shape, family, protocol, &target) else { continue };
+            let size = |o: &Opening| (!o.outward, o.excess.count(), o.ports.count());
+            let any = |o: &Opening| o.any_source && o.ports.count() == ALL_PORTS;
+            if best.as_ref().is_none_or(|best| (any(&opening), size(&opening)) > (any(best), size(best))) {
+                best = Some(opening);
+            }
         }
-        let outward = self.region(shape, family, protocol, true)?;
-        self.weigh(&self.entries(id, outward), family, protocol, true)
+        best
     }
 
-    /// The packets that start connections, towards the inside or the outside, as far as the rule looks for them.
-    fn region(&self, shape: &Shape, family: Family, protocol: u8, outward: bool) -> Option<Region> {
+    /// Where the rule can lead: the devices, one address inside that no device has, and one outside.
+    fn targets(&self, shape: &Shape, family: Family) -> Vec<Target> {
+        let site = self.judge.site;
+        let wanted = shape.side(Field::dst(family)).unwrap_or_else(|| unicast(family)).and(&unicast(family));
+        let mut targets = Vec::new();
+        let mut taken = Set::empty();
+        for (at, device) in site.devices.iter().enumerate() {
+            for address in &device.addresses {
+                let (f, number) = Family::of(*address);
+                let zone = site.zone_of(*address);
+                if let (true, Some(zone)) = (f == family && wanted.contains(number), zone) {
+                    taken = taken.or(&Set::one(number));
+                    targets.push(Target { address: number, zone, device: Some(at), outward: false });
+                }
+            }
+        }
+        if site.single.is_some() {
+            let free = wanted.minus(&taken);
+            targets.extend(free.samples(1).into_iter().map(|address| Target {
+                address,
+                zone: 0,
+                device: None,
+                outward: false,
+            }));
+            return targets;
+        }
+        for zone in self.zones() {
+            let free = site.addresses_of(zone, family).and(&wanted).minus(&taken);
+            let outward = site.is_everything_else(zone);
+            targets.extend(free.samples(1).into_iter().map(|address| Target {
+                address,
+                zone,
+                device: None,
+                outward,
+            }));
+        }
+        targets
+    }
+
+    /// The zones behind the firewall's interfaces; those that a firewall on a host can hear from.
+    fn zones(&self) -> Vec<ZoneId> {
+        let Some(firewall) = self.judge.site.firewalls.get(self.at) else { return Vec::new() };
+        let mut zones: Vec<ZoneId> = match firewall.host {
+            Some(_) => (0..self.judge.site.zones.len()).collect(),
+            None => firewall.interfaces.values().copied().collect(),
+        };
+        zones.sort_unstable();
+        zones.dedup();
+        zones
+    }
+
+    fn towards(
+        &self,
+        id: RuleId,
+        shape: &Shape,
+        family: Family,
+        protocol: u8,
+        target: &Target,
+    ) -> Option<Opening> {
+        const SOURCES: usize = 3;
+        let site = self.judge.site;
+        let wanted = shape.side(Field::src(family)).unwrap_or_else(|| unicast(family)).and(&unicast(family));
+        let origins: Vec<(Option<ZoneId>, Set)> = if site.single.is_some() {
+            vec![(None, wanted.clone())]
+        } else {
+            let others = self.zones().into_iter().filter(|zone| *zone != target.zone);
+            others.map(|zone| (Some(zone), site.addresses_of(zone, family).and(&wanted))).collect()
+        };
+        let mut ports = Set::empty();
+        let (mut asked, mut passed) = (0, 0);
+        for (zone, sources) in origins {
+            let outside = zone.is_none_or(|zone| site.is_everything_else(zone));
+            for source in sources.samples(SOURCES) {
+                let open = self.open(id, shape, family, protocol, source, zone, target);
+                if outside {
+                    asked += 1;
+                    passed += usize::from(open.count() == ALL_PORTS);
+                }
+                ports = ports.or(&open);
+            }
+        }
+        if ports.is_empty() {
+            return None;
+        }
+        let free = wanted.count() > unicast(family).count() / 2;
+        let fixed =
+            site.single.is_some() && (shape.side(Field::Iif).is_some() || shape.side(Field::Oif).is_some());
+        let excess =
+            target.device.map_or(ports.clone(), |device| ports.minus(&self.required(device, protocol)));
+        let whom = match target.device {
+            Some(device) => site.devices[device].name.clone(),
+            None if target.outward => "the outside".to_string(),
+            None => "addresses that no device has".to_string(),
+        };
+        let any_source = free && !fixed && asked > 0 && asked == passed;
+        Some(Opening { protocol, ports, excess, whom, any_source, outward: target.outward })
+    }
+
+    fn scope(&self, family: Family, address: u128) -> Rc<Scope<'a>> {
+        let mut scopes = self.scopes.borrow_mut();
+        let scope = scopes.entry((family, address)).or_insert_with(|| {
+            Rc::new(Scope::new(&self.firewall.rules, Region::all(family).with(Dim::Dst, Set::one(address))))
+        });
+        scope.clone()
+    }
+
+    /// The ports that one source can reach on the target through the rule.
+    #[allow(clippy::too_many_arguments)]
+    fn open(
+        &self,
+        id: RuleId,
+        shape: &Shape,
+        family: Family,
+        protocol: u8,
+        source: u128,
+        zone: Option<ZoneId>,
+        target: &Target,
+    ) -> Set {
         let mut region = Region::all(family)
+            .with(Dim::Src, Set::one(source))
+            .with(Dim::Dst, Set::one(target.address))
             .with(Dim::Proto, Set::one(protocol.into()))
             .with(Dim::State, Set::one(State::New as u128))
             .with(Dim::TcpFlags, Set::one(2))
-            .with(Dim::Sport, Set::range(1024, 65535))
-            .with(Dim::Src, unicast(family))
-            .with(Dim::Dst, unicast(family));
-        let site = self.judge.site;
-        if site.single.is_some() && outward {
-            return None;
-        }
-        if let Some(firewall) = site.firewalls.get(self.at).filter(|firewall| firewall.host.is_none()) {
-            let zones = |outside: bool| {
-                Set::of(
-                    firewall
-                        .interfaces
-                        .iter()
-                        .filter(|(_, zone)| site.is_everything_else(**zone) == outside)
-                        .map(|(name, _)| (crate::packet::interface(name), crate::packet::interface(name))),
-                )
+            .with(Dim::Sport, Set::one(50_000));
+        region.set(Dim::Dport, shape.side(Field::Dport).unwrap_or_else(|| Set::range(0, 0xffff)));
+        let names = |zone: ZoneId| {
+            let firewall = self.judge.site.firewalls.get(self.at)?;
+            let names = firewall.interfaces.iter().filter(|(_, z)| **z == zone);
+            Some(Set::of(names.map(|(name, _)| (interface(name), interface(name)))))
+                .filter(|set| !set.is_empty())
+        };
+        for (dim, field, zone) in [(Dim::Iif, Field::Iif, zone), (Dim::Oif, Field::Oif, Some(target.zone))] {
+            let known = zone.and_then(names);
+            let side = match (known, shape.side(field)) {
+                (Some(known), Some(side)) => known.and(&side),
+                (Some(known), None) => known,
+                (None, Some(side)) => Set::of(side.samples(1).into_iter().map(|name| (name, name))),
+                (None, None) => continue,
             };
-            region = region.within(Dim::Oif, &zones(outward))?;
-            region = region.within(Dim::Iif, &zones(true).or(&zones(false)))?;
-        }
-        for (field, set) in &shape.sides {
-            if field.family().is_some_and(|f| f != family) {
-                return None;
+            if side.is_empty() {
+                return Set::empty();
             }
-            // Translation and the hook change what these read as.
-            let fixed = matches!(field, Field::Src4 | Field::Src6 | Field::Dport | Field::Proto | Field::Iif);
-            if let (true, Some(dim)) = (fixed, Dim::of(*field)) {
-                region = region.within(dim, set)?;
-            } else if let (Field::Dst4 | Field::Dst6, true) = (field, self.firewall.rules.nats.is_empty()) {
-                region = region.within(Dim::Dst, set)?;
-            }
+            region.set(dim, side);
         }
-        Some(region)
-    }
-
-    fn entries(&self, id: RuleId, region: Region) -> Vec<Entry> {
-        let scope = Scope::new(&self.firewall.rules, region.clone());
-        let mut entries = scope.run(&region, self.way, None);
+        let entries = self.scope(family, target.address).run(&region, self.way, None);
+        let through =
+            |entry: &&Entry| entry.accepted() && entry.conds.is_empty() && entry.decider == Decider::Rule(id);
         entries
-            .retain(|entry| entry.accepted() && entry.conds.is_empty() && entry.decider == Decider::Rule(id));
-        // From a zone to itself nothing crosses the firewall.
-        entries.retain(|entry| match (entry.region.side(Dim::Iif), entry.region.side(Dim::Oif)) {
-            (Some(iif), Some(oif)) => iif != oif || iif.single().is_none(),
-            _ => true,
-        });
-        entries
-    }
-
-    fn weigh(&self, entries: &[Entry], family: Family, protocol: u8, outward: bool) -> Option<Opening> {
-        if entries.is_empty() {
-            return None;
-        }
-        let dport = |entry: &Entry| entry.region.values(Dim::Dport);
-        let ports = entries.iter().fold(Set::empty(), |set, entry| set.or(&dport(entry)));
-        let sources = entries.iter().fold(Set::empty(), |set, entry| set.or(&entry.region.values(Dim::Src)));
-        let mut opening = Opening {
-            protocol,
-            excess: Set::empty(),
-            whom: if outward {
-                "the outside".to_string()
-            } else {
-                "addresses that no device has".to_string()
-            },
-            any_source: sources.count() > unicast(family).count() / 2 && self.from_outside(entries),
-            outward,
-            ports,
-        };
-        let mut others = entries.iter().any(|entry| entry.leaves.values(Dim::Dst).count() > 1);
-        for (at, device) in self.judge.site.devices.iter().enumerate() {
-            for address in &device.addresses {
-                let (f, number) = Family::of(*address);
-                if f != family {
-                    continue;
-                }
-                let here = entries.iter().filter(|entry| entry.leaves.values(Dim::Dst).contains(number));
-                let open = here.fold(Set::empty(), |set, entry| set.or(&dport(entry)));
-                let excess = open.minus(&self.required(at, protocol));
-                if excess.count() > opening.excess.count() || (opening.excess.is_empty() && !open.is_empty())
-                {
-                    opening.excess = excess;
-                    opening.whom = device.name.clone();
-                }
-            }
-        }
-        let known = |entry: &Entry| {
-            let dst = entry.leaves.values(Dim::Dst);
-            dst.single().is_some_and(|dst| {
-                self.judge
-                    .site
-                    .devices
-                    .iter()
-                    .flat_map(|d| &d.addresses)
-                    .any(|a| Family::of(*a) == (family, dst))
-            })
-        };
-        others |= entries.iter().any(|entry| !known(entry));
-        // Addresses that no device has need nothing.
-        if others && opening.ports.count() > opening.excess.count() {
-            opening.excess = opening.ports.clone();
-            opening.whom =
-                if outward { "the outside".to_string() } else { "addresses that no device has".to_string() };
-        }
-        Some(opening)
-    }
-
-    /// Whether packets can come from a zone that is everything else, or from anywhere where no zones are known.
-    fn from_outside(&self, entries: &[Entry]) -> bool {
-        let site = self.judge.site;
-        let Some(firewall) = site.firewalls.get(self.at).filter(|firewall| firewall.host.is_none()) else {
-            return entries.iter().any(|entry| entry.region.side(Dim::Iif).is_none());
-        };
-        let outside = firewall.interfaces.iter().filter(|(_, zone)| site.is_everything_else(**zone));
-        let mut names = outside.map(|(name, _)| crate::packet::interface(name));
-        names.any(|name| entries.iter().any(|entry| entry.region.values(Dim::Iif).contains(name)))
+            .iter()
+            .filter(through)
+            .fold(Set::empty(), |set, entry| set.or(&entry.region.values(Dim::Dport)))
     }
 
     /// The ports that the catalog asks to be open towards a device.
@@ -345,6 +391,22 @@ struct Shape {
     every_protocol: bool,
 }
 
+impl Shape {
+    /// The values of a field that the rule looks for; `None` where it does not look at it.
+    fn side(&self, field: Field) -> Option<Set> {
+        let sides = self.sides.iter().filter(|(f, _)| *f == field);
+        sides.map(|(_, set)| set.clone()).reduce(|a, b| a.and(&b))
+    }
+}
+
+/// Where an opening leads.
+struct Target {
+    address: u128,
+    zone: ZoneId,
+    device: Option<usize>,
+    outward: bool,
+}
+
 /// PH203: what no rule speaks of is let through.
 pub fn default_accept(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -418,8 +480,8 @@ impl Lens<'_, '_> {
             Family::V6 => (0x2001_0db8_ffff_fffe << 64 | 0x53, 0x2001_0db8_ffff_fffd << 64 | 0x4d),
         };
         Region::all(family)
-            .with(Dim::Iif, Set::one(crate::packet::interface("no-such-if0")))
-            .with(Dim::Oif, Set::one(crate::packet::interface("no-such-if1")))
+            .with(Dim::Iif, Set::one(interface("no-such-if0")))
+            .with(Dim::Oif, Set::one(interface("no-such-if1")))
             .with(Dim::Src, Set::one(src))
             .with(Dim::Dst, Set::one(dst))
             .with(Dim::Proto, Set::one(protocol.into()))

@@ -51,6 +51,7 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
         leg: flow.leg,
         protocol: number(transport),
         ports: &flow.ports,
+        every_opener: false,
     };
     let mut judged: Vec<(Transport, Judgement)> = Vec::new();
     for transport in &flow.transports {
@@ -152,8 +153,14 @@ fn called(judge: &Judge<'_>, flow: &Flow<'_>, near: &Near, party: &Party, transp
     let site = judge.site;
     let Some(product) = judge.catalog.product(&site.devices[flow.device].product) else { return false };
     let ports = site.ports_of(flow.device, product, flow.requirement);
-    let ask =
-        Ask { device: flow.device, near, leg: Leg::ToDevice, protocol: number(transport), ports: &ports };
+    let ask = Ask {
+        device: flow.device,
+        near,
+        leg: Leg::ToDevice,
+        protocol: number(transport),
+        ports: &ports,
+        every_opener: false,
+    };
     let flow = Flow { leg: Leg::ToDevice, ports: ports.clone(), any_port: false, ..flow.clone() };
     judge_leg(judge, &flow, &ask, party)
         .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.unsure.is_empty())
