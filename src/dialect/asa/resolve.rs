@@ -5,7 +5,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::ast::{Address, Config, Families, Group, GroupKind, Host, Icmp, Member, Named, Ports, Protocol, Service};
+use super::ast::{
+    Address, Config, Families, Group, GroupKind, Host, Icmp, Member, Named, Ports, Protocol, Service,
+};
 use crate::finding::{Finding, Severity};
 use crate::packet::{Family, Set, proto};
 use crate::source::Span;
@@ -45,7 +47,11 @@ impl Unknown {
     fn join(a: Option<Unknown>, b: Option<Unknown>) -> Option<Unknown> {
         match (a, b) {
             (Some(a), Some(b)) => {
-                let name = if a.name.contains(&b.name) || a.name.len() > 120 { a.name } else { format!("{}, {}", a.name, b.name) };
+                let name = if a.name.contains(&b.name) || a.name.len() > 120 {
+                    a.name
+                } else {
+                    format!("{}, {}", a.name, b.name)
+                };
                 Some(Unknown { name, v4: a.v4 | b.v4, v6: a.v6 | b.v6 })
             }
             (a, b) => a.or(b),
@@ -198,7 +204,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
         self.weights[at] = weight;
         match group.kind {
             GroupKind::Network => self.addresses[at] = Some(self.network_group(group)),
-            GroupKind::Service | GroupKind::Protocol => self.service_groups[at] = Some(self.service_group(group)),
+            GroupKind::Service | GroupKind::Protocol => {
+                self.service_groups[at] = Some(self.service_group(group))
+            }
             GroupKind::Ports => self.port_groups[at] = Some(self.port_group(group)),
             GroupKind::Icmp => self.icmp_groups[at] = Some(self.icmp_group(group)),
             GroupKind::User | GroupKind::Security | GroupKind::Other => {}
@@ -477,7 +485,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 }
                 return match group.and_then(|at| self.port_groups[at].clone()) {
                     Some(ports) => ports,
-                    None => Partly { set: Set::empty(), unknown: Some(format!("object-group {}", name.text)) },
+                    None => {
+                        Partly { set: Set::empty(), unknown: Some(format!("object-group {}", name.text)) }
+                    }
                 };
             }
             Ports::Unknown(name) => {
@@ -552,7 +562,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 for (span, member) in members.iter().rev() {
                     match member {
                         Member::Address(address) => work.push(*address),
-                        Member::Group(name) if !self.cyclic.contains(span) => work.push(Address::Group(*name)),
+                        Member::Group(name) if !self.cyclic.contains(span) => {
+                            work.push(Address::Group(*name))
+                        }
                         _ => {}
                     }
                 }
@@ -650,11 +662,18 @@ fn union(parts: Vec<Addresses>) -> Addresses {
 
 /// Products that differ in one side only become one.
 fn merged(products: Vec<Product>) -> Vec<Product> {
-    let by_destination = fold(products, |product| std::mem::take(&mut product.destination), |product, side| {
-        product.destination = side;
-    });
-    let by_source =
-        fold(by_destination, |product| std::mem::take(&mut product.source), |product, side| product.source = side);
+    let by_destination = fold(
+        products,
+        |product| std::mem::take(&mut product.destination),
+        |product, side| {
+            product.destination = side;
+        },
+    );
+    let by_source = fold(
+        by_destination,
+        |product| std::mem::take(&mut product.source),
+        |product, side| product.source = side,
+    );
     fold(by_source, |product| std::mem::take(&mut product.protocol), |product, side| product.protocol = side)
 }
 

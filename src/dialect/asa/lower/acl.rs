@@ -60,7 +60,10 @@ impl<'c, 'a> Lower<'c, 'a> {
                     }
                 }
                 Entry::Other(span) if acl.damaged => {
-                    let cond = self.b.condition(&format!("a line of access-list {} that could not be read", acl.name.text));
+                    let cond = self.b.condition(&format!(
+                        "a line of access-list {} that could not be read",
+                        acl.name.text
+                    ));
                     self.step(Effect::Undefined(cond));
                     self.b.rule(chain, *span, *span);
                 }
@@ -154,8 +157,13 @@ impl<'c, 'a> Lower<'c, 'a> {
         if usage == Use::Tunnel {
             std::mem::swap(&mut sport, &mut dport);
         }
-        let fields =
-            [(Field::Proto, protocol), (sport, source), (dport, destination), (Field::IcmpType, icmp_type), (Field::IcmpCode, icmp_code)];
+        let fields = [
+            (Field::Proto, protocol),
+            (sport, source),
+            (dport, destination),
+            (Field::IcmpType, icmp_type),
+            (Field::IcmpCode, icmp_code),
+        ];
         for (field, set) in fields {
             if let Some(set) = set {
                 self.within(field, set.clone());
@@ -178,11 +186,13 @@ impl<'c, 'a> Lower<'c, 'a> {
                 _ => product.icmp_code.clone(),
             }
         };
-        let needed: Vec<usize> = (0..all.len()).filter(|at| products.iter().any(|p| side(p, *at).is_some())).collect();
+        let needed: Vec<usize> =
+            (0..all.len()).filter(|at| products.iter().any(|p| side(p, *at).is_some())).collect();
         if needed.is_empty() {
             return;
         }
-        let boxes = products.iter().map(|product| needed.iter().map(|at| side(product, *at)).collect()).collect();
+        let boxes =
+            products.iter().map(|product| needed.iter().map(|at| side(product, *at)).collect()).collect();
         let fields = needed.iter().map(|at| all[*at]).collect();
         let tuples = self.b.tuples(Tuples { fields, boxes });
         self.b.test(Test::Tuple { tuples, negate: false });
@@ -201,7 +211,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
         let effect = match (usage, ace.action) {
             (Use::Filter | Use::FilterOriginal, Action::Permit) => Effect::Verdict(Verdict::Accept),
-            (Use::Filter | Use::FilterOriginal | Use::ControlPlane, Action::Deny) => Effect::Verdict(Verdict::Drop),
+            (Use::Filter | Use::FilterOriginal | Use::ControlPlane, Action::Deny) => {
+                Effect::Verdict(Verdict::Drop)
+            }
             (Use::Tunnel, Action::Permit) => {
                 self.b.unknown("the packet arrives through the VPN tunnel");
                 Effect::Verdict(Verdict::Accept)
@@ -210,7 +222,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.step(Effect::Helper(helper));
                 Effect::Return
             }
-            (Use::ControlPlane, Action::Permit) | (Use::Inspect(_) | Use::Tunnel, Action::Deny) => Effect::Return,
+            (Use::ControlPlane, Action::Permit) | (Use::Inspect(_) | Use::Tunnel, Action::Deny) => {
+                Effect::Return
+            }
         };
         self.step(effect);
         self.b.rule(chain, span, ace.span);

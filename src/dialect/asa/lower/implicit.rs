@@ -39,7 +39,12 @@ impl<'c, 'a> Lower<'c, 'a> {
         let bad = Set::where_(255, |flags| flags & HANDSHAKE != SYN);
         self.b.is(Field::Proto, proto::TCP.into());
         self.within(Field::TcpFlags, bad);
-        let bypass = self.config.policy_maps.iter().flat_map(|map| &map.classes).find_map(|class| class.tcp_state_bypass);
+        let bypass = self
+            .config
+            .policy_maps
+            .iter()
+            .flat_map(|map| &map.classes)
+            .find_map(|class| class.tcp_state_bypass);
         if bypass.is_some() {
             self.b.unknown("the connection does not bypass TCP state checks");
         }
@@ -135,7 +140,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                         self.step(Effect::Jump(list));
                         self.b.rule(chain, acl.span, acl.span);
                     }
-                    Vpn::Dynamic { map: of } if of == map => self.clients(chain, interface.text, interface.span),
+                    Vpn::Dynamic { map: of } if of == map => {
+                        self.clients(chain, interface.text, interface.span)
+                    }
                     _ => {}
                 }
             }
@@ -256,7 +263,12 @@ impl<'c, 'a> Lower<'c, 'a> {
         for from in &interfaces {
             let open = |to: &&Levelled<'_>| {
                 to.level < from.level
-                    || (to.level == from.level && if to.name == from.name { self.config.intra_interface.is_some() } else { self.config.inter_interface.is_some() })
+                    || (to.level == from.level
+                        && if to.name == from.name {
+                            self.config.intra_interface.is_some()
+                        } else {
+                            self.config.inter_interface.is_some()
+                        })
             };
             let open = self.interfaces_set(interfaces.iter().filter(open).map(|to| to.name));
             if !open.is_empty() {

@@ -17,7 +17,9 @@ use rustc_hash::FxHashMap;
 use super::ast::{Acl, AclKind, Config, Direction, Entry, Named, Version};
 use super::resolve::{Addresses, Resolver};
 use crate::finding::{Finding, Severity};
-use crate::model::{Builder, ChainId, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind, Step, Test, Values, Verdict};
+use crate::model::{
+    Builder, ChainId, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind, Step, Test, Values, Verdict,
+};
 use crate::packet::{Family, Field, Set, State, interface, proto, states};
 use crate::source::Span;
 
@@ -160,7 +162,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             let bound = self.config.access_groups.iter().filter_map(|group| group.interface);
             let policies = self.config.service_policies.iter().filter_map(|policy| policy.interface);
             for name in bound.chain(policies).collect::<Vec<_>>() {
-                if !self.resolver.knows_interface(name.text) && !self.config.interfaces.iter().any(|i| i.hardware.text == name.text) {
+                if !self.resolver.knows_interface(name.text)
+                    && !self.config.interfaces.iter().any(|i| i.hardware.text == name.text)
+                {
                     self.resolver.missing(name, "interface");
                 }
             }

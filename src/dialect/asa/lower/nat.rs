@@ -94,7 +94,8 @@ impl<'c, 'a> Lower<'c, 'a> {
                     None => Addresses::default(),
                 };
                 let known = set.unknown.is_none() && !set.v4.is_empty();
-                let ranges = known.then(|| set.v4.ranges().iter().map(|(lo, hi)| (Family::V4, *lo, *hi)).collect());
+                let ranges =
+                    known.then(|| set.v4.ranges().iter().map(|(lo, hi)| (Family::V4, *lo, *hi)).collect());
                 Side { set, ranges, interface: true }
             }
         }
@@ -159,8 +160,12 @@ impl<'c, 'a> Lower<'c, 'a> {
             Mapped::Address(Address::Host(host)) if !nat.dynamic => self.mapped_from(host, &real),
             mapped => self.mapped_side(mapped, mapped_if),
         };
-        let pair = |(_, real, mapped): (u8, u16, u16)| PortPair { real: (real, real), mapped: (mapped, mapped) };
-        let identity = !nat.dynamic && real.ranges.is_some() && real.ranges == mapped.ranges && nat.service.is_none_or(|(_, a, b)| a == b);
+        let pair =
+            |(_, real, mapped): (u8, u16, u16)| PortPair { real: (real, real), mapped: (mapped, mapped) };
+        let identity = !nat.dynamic
+            && real.ranges.is_some()
+            && real.ranges == mapped.ranges
+            && nat.service.is_none_or(|(_, a, b)| a == b);
         Some(Translation {
             span: nat.span,
             real_if: self.interface_of(real_if),
@@ -180,7 +185,9 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// The mapped side that starts at an address and is as large as the real one.
     fn mapped_from(&mut self, host: super::super::ast::Host<'a>, real: &Side) -> Side {
         let side = self.side(Address::Host(host));
-        let (Some(&[(family, start, _)]), Some(&[(real_family, lo, hi)])) = (side.ranges.as_deref(), real.ranges.as_deref()) else {
+        let (Some(&[(family, start, _)]), Some(&[(real_family, lo, hi)])) =
+            (side.ranges.as_deref(), real.ranges.as_deref())
+        else {
             return side;
         };
         let end = start.saturating_add(hi - lo);
@@ -228,8 +235,15 @@ impl<'c, 'a> Lower<'c, 'a> {
             let OldNat::Static { span, interfaces, mapped, real, mask, service } = nat else { continue };
             let Ok(host) = real else {
                 self.findings.push(
-                    crate::finding::Finding::new("PH002", crate::finding::Severity::Info, Some(*span), "`static` with an access-list is not in the model")
-                        .help("The translation is left out: destinations that it translates are taken as they are."),
+                    crate::finding::Finding::new(
+                        "PH002",
+                        crate::finding::Severity::Info,
+                        Some(*span),
+                        "`static` with an access-list is not in the model",
+                    )
+                    .help(
+                        "The translation is left out: destinations that it translates are taken as they are.",
+                    ),
                 );
                 continue;
             };
@@ -239,7 +253,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                 other => self.mapped_side(*other, Some(interfaces.1)),
             };
             let mut rule = blank(*span, real, mapped);
-            rule.identity = rule.real.ranges.is_some() && rule.real.ranges == rule.mapped.ranges && service.is_none_or(|(_, a, b)| a == b);
+            rule.identity = rule.real.ranges.is_some()
+                && rule.real.ranges == rule.mapped.ranges
+                && service.is_none_or(|(_, a, b)| a == b);
             rule.real_if = self.interface_of(Some(interfaces.0));
             rule.mapped_if = self.interface_of(Some(interfaces.1));
             rule.protocol = service.map(|(protocol, ..)| protocol);
@@ -271,7 +287,10 @@ impl<'c, 'a> Lower<'c, 'a> {
                     if let OldNat::Global { interface, id: of, pool, .. } = global
                         && of == id
                     {
-                        pools.push((self.mapped_side(*pool, Some(*interface)), self.interface_of(Some(*interface))));
+                        pools.push((
+                            self.mapped_side(*pool, Some(*interface)),
+                            self.interface_of(Some(*interface)),
+                        ));
                     }
                 }
                 for (mapped, mapped_if) in pools {
@@ -331,7 +350,8 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.port_tests(rule.protocol, rule.source_ports.map(|pair| pair.mapped), Field::Dport);
                 self.step(Effect::Mark(MarkOp { clear: u32::MAX, flip: mark }));
                 if !rule.identity {
-                    let port = rule.source_ports.map_or(NatPort::Keep, |pair| port_map(pair.mapped, pair.real));
+                    let port =
+                        rule.source_ports.map_or(NatPort::Keep, |pair| port_map(pair.mapped, pair.real));
                     self.nat(true, address_map(&real, exact), port);
                 }
                 self.verdict(chain, Verdict::Accept, rule.span);
@@ -348,7 +368,8 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.other(source, Field::src(family_of(&mapped_range)));
                 self.target(&mapped_range, mapped, Field::dst(family_of(&mapped_range)));
                 self.port_tests(rule.protocol, rule.destination_ports.map(|pair| pair.mapped), Field::Dport);
-                let port = rule.destination_ports.map_or(NatPort::Keep, |pair| port_map(pair.mapped, pair.real));
+                let port =
+                    rule.destination_ports.map_or(NatPort::Keep, |pair| port_map(pair.mapped, pair.real));
                 if !identity || port != NatPort::Keep {
                     self.nat(true, if *identity { NatAddr::Keep } else { address_map(&real, exact) }, port);
                 }
@@ -381,7 +402,11 @@ impl<'c, 'a> Lower<'c, 'a> {
                             if matches!((&source, &to), (Alternative::All, Alternative::All)) {
                                 self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
                             }
-                            self.port_tests(rule.protocol, rule.source_ports.map(|pair| pair.real), Field::Dport);
+                            self.port_tests(
+                                rule.protocol,
+                                rule.source_ports.map(|pair| pair.real),
+                                Field::Dport,
+                            );
                             if *marked {
                                 self.b.is(Field::Mark, mark_of(at).into());
                             }
@@ -424,19 +449,26 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.target(&real, &rule.real, Field::src(family));
                 self.other(to, Field::dst(family));
                 if let Some((mapped, _, false)) = &rule.destination {
-                    let set = if family == Family::V4 { mapped.set.v4.clone() } else { mapped.set.v6.clone() };
+                    let set =
+                        if family == Family::V4 { mapped.set.v4.clone() } else { mapped.set.v6.clone() };
                     if !set.is_empty() {
-                        self.within(if family == Family::V4 { Field::OrigDst4 } else { Field::OrigDst6 }, set);
+                        self.within(
+                            if family == Family::V4 { Field::OrigDst4 } else { Field::OrigDst6 },
+                            set,
+                        );
                     }
                 }
                 self.port_tests(rule.protocol, rule.source_ports.map(|pair| pair.real), Field::Sport);
                 if !rule.identity {
                     let port = match rule.source_ports {
                         Some(pair) => port_map(pair.real, pair.mapped),
-                        None if rule.dynamic && (rule.mapped.interface || is_single(&mapped)) => NatPort::Unknown,
+                        None if rule.dynamic && (rule.mapped.interface || is_single(&mapped)) => {
+                            NatPort::Unknown
+                        }
                         None => NatPort::Keep,
                     };
-                    let address = if rule.mapped.interface { NatAddr::Interface } else { address_map(&mapped, exact) };
+                    let address =
+                        if rule.mapped.interface { NatAddr::Interface } else { address_map(&mapped, exact) };
                     self.nat(false, address, port);
                 }
                 self.verdict(chain, Verdict::Accept, rule.span);
@@ -542,7 +574,10 @@ fn interval(ports: Ports<'_>) -> Option<(u16, u16)> {
 fn pairs(real: &Side, mapped: &Side, identity: bool) -> Vec<(Range, Range, bool)> {
     let unknown = (Family::V4, 0, 0);
     let (Some(reals), Some(maps)) = (&real.ranges, &mapped.ranges) else {
-        if mapped.interface && mapped.ranges.is_none() && let Some(reals) = &real.ranges {
+        if mapped.interface
+            && mapped.ranges.is_none()
+            && let Some(reals) = &real.ranges
+        {
             // The interface's address is not in the file.
             return reals.iter().map(|range| (*range, unknown, true)).collect();
         }
@@ -551,10 +586,14 @@ fn pairs(real: &Side, mapped: &Side, identity: bool) -> Vec<(Range, Range, bool)
     if identity {
         return reals.iter().map(|range| (*range, *range, true)).collect();
     }
-    let size = |ranges: &[Range]| ranges.iter().fold(0u128, |sum, (_, lo, hi)| sum.saturating_add((hi - lo).saturating_add(1)));
+    let size = |ranges: &[Range]| {
+        ranges.iter().fold(0u128, |sum, (_, lo, hi)| sum.saturating_add((hi - lo).saturating_add(1)))
+    };
     let families = |ranges: &[Range]| ranges.iter().all(|(family, ..)| *family == ranges[0].0);
-    let plain = !reals.is_empty() && !maps.is_empty() && families(reals) && families(maps) && reals[0].0 == maps[0].0;
-    if plain && size(reals) == size(maps)
+    let plain =
+        !reals.is_empty() && !maps.is_empty() && families(reals) && families(maps) && reals[0].0 == maps[0].0;
+    if plain
+        && size(reals) == size(maps)
         && let Some(cut) = cut(reals, maps)
     {
         return cut;
@@ -591,7 +630,11 @@ fn cut(reals: &[Range], maps: &[Range]) -> Option<Vec<(Range, Range, bool)>> {
             return None;
         }
         let next = |range: Range, more: &mut dyn Iterator<Item = Range>| {
-            if range.1 + block == range.2 { more.next() } else { Some((range.0, range.1 + block + 1, range.2)) }
+            if range.1 + block == range.2 {
+                more.next()
+            } else {
+                Some((range.0, range.1 + block + 1, range.2))
+            }
         };
         match (next(real, &mut reals), next(mapped, &mut maps)) {
             (Some(r), Some(m)) => (real, mapped) = (r, m),

@@ -4,7 +4,7 @@
 //! list; what that list does not match goes on to the box's own rules. `icmp`: without a rule for an
 //! interface all ICMP to it is answered, with one the rest is not.
 
-use super::super::ast::{Address, BoxService, Direction, IcmpRule, Action, Protocol, Service};
+use super::super::ast::{Action, Address, BoxService, Direction, IcmpRule, Protocol, Service};
 use super::super::resolve::Addresses;
 use super::{Alternative, Lower, Use};
 use crate::model::{ChainId, Effect, Hook, StageKind, Test, Verdict};
@@ -14,7 +14,10 @@ impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn to_the_box(&mut self) {
         let chain = self.b.chain("to the box", self.nowhere);
         self.within(Field::State, states(&[State::Established, State::Related]));
-        self.within(Field::Proto, Set::of([proto::TCP, proto::UDP, proto::SCTP].map(|p| (p.into(), p.into()))));
+        self.within(
+            Field::Proto,
+            Set::of([proto::TCP, proto::UDP, proto::SCTP].map(|p| (p.into(), p.into()))),
+        );
         self.verdict(chain, Verdict::Accept, self.nowhere);
         self.far_interfaces(chain);
         self.services_of_the_box(chain);

@@ -29,14 +29,26 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("Manual NAT Policies", NotModelled, "`show nat` output"),
     row("PIX Version", Modelled, "as `ASA Version`"),
     row("aaa accounting", Irrelevant, ""),
-    row("aaa authentication", NotModelled, "`match`, `include` and `listener` make users log in first; `console` forms are irrelevant"),
+    row(
+        "aaa authentication",
+        NotModelled,
+        "`match`, `include` and `listener` make users log in first; `console` forms are irrelevant",
+    ),
     row("aaa authorization", Irrelevant, ""),
     row("aaa local", Irrelevant, ""),
     row("aaa mac-exempt", Irrelevant, ""),
     row("aaa proxy-limit", Irrelevant, ""),
     row("aaa-server", Irrelevant, ""),
-    row("access-group", Modelled, "in, out, global, control-plane; per-user-override is an unknown condition"),
-    row("access-list", Modelled, "extended; standard lists select addresses; EtherType and webtype lists are read, not lowered"),
+    row(
+        "access-group",
+        Modelled,
+        "in, out, global, control-plane; per-user-override is an unknown condition",
+    ),
+    row(
+        "access-list",
+        Modelled,
+        "extended; standard lists select addresses; EtherType and webtype lists are read, not lowered",
+    ),
     row("allocate-interface", Irrelevant, ""),
     row("anyconnect-custom-attr", Irrelevant, ""),
     row("anyconnect-custom-data", Irrelevant, ""),
@@ -184,7 +196,11 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("nve", Irrelevant, ""),
     row("object", Modelled, "network and service"),
     row("object network-service", NotModelled, "entries that name it are unknown"),
-    row("object-group", Modelled, "network, service, protocol, icmp-type; user and security are unknown conditions"),
+    row(
+        "object-group",
+        Modelled,
+        "network, service, protocol, icmp-type; user and security are unknown conditions",
+    ),
     row("object-group-search", Irrelevant, "memory against speed: the meaning stays"),
     row("packet-tracer", Irrelevant, ""),
     row("pager", Irrelevant, ""),
@@ -285,7 +301,9 @@ pub(super) fn look_up(w: &Words<'_, '_>) -> Option<&'static Command> {
     let skip = usize::from(w.peek() == Some("no"));
     let first = w.peek_at(skip)?;
     let first = first.split_once(':').map_or(first, |(first, _)| first);
-    if first.bytes().all(|b| b.is_ascii_digit()) && w.peek_at(skip + 1).is_some_and(|word| word.starts_with('(')) {
+    if first.bytes().all(|b| b.is_ascii_digit())
+        && w.peek_at(skip + 1).is_some_and(|word| word.starts_with('('))
+    {
         return find("show nat");
     }
     let mut words = first.to_string();

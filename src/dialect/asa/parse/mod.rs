@@ -183,7 +183,11 @@ impl<'a> Parser<'a> {
         self.indented = false;
     }
 
-    fn run<'w>(&mut self, w: &mut Words<'w, 'a>, read: impl FnOnce(&mut Self, &mut Words<'w, 'a>) -> Parsed<()>) {
+    fn run<'w>(
+        &mut self,
+        w: &mut Words<'w, 'a>,
+        read: impl FnOnce(&mut Self, &mut Words<'w, 'a>) -> Parsed<()>,
+    ) {
         let span = w.line;
         if let Err(error) = read(self, w) {
             self.error(error, span);
@@ -339,10 +343,7 @@ fn split<'a>(line: &'a str, start: u32, words: &mut Vec<Named<'a>>) {
             continue;
         }
         let end = bytes[at..].iter().position(|b| blank(*b)).map_or(bytes.len(), |len| at + len);
-        words.push(Named {
-            text: &line[at..end],
-            span: Span::new(start + at as u32, start + end as u32),
-        });
+        words.push(Named { text: &line[at..end], span: Span::new(start + at as u32, start + end as u32) });
         at = end;
     }
 }

@@ -73,7 +73,8 @@ impl<'a> Lowering<'a> {
         family: Family,
     ) -> Vec<Choice> {
         let addresses = self.addresses(pool, flat, scope, family);
-        let ports = if destination { destination_ports(pool, flat) } else { vec![(None, source_port(&pool.port))] };
+        let ports =
+            if destination { destination_ports(pool, flat) } else { vec![(None, source_port(&pool.port))] };
         let mut choices = Vec::new();
         for (range, port) in &ports {
             for (at, addr) in addresses.iter().enumerate() {
@@ -117,9 +118,11 @@ impl<'a> Lowering<'a> {
                 Some(if own == family { Set::range(lo, hi) } else { Set::empty() })
             }
             Where::Dynamic { name, modifiers, prefix } => self.dynamic(name, *modifiers, *prefix, family),
-            Where::Table(name) => {
-                self.tree.table(scope, name).filter(|table| table.complete).map(|table| table.of(family).clone())
-            }
+            Where::Table(name) => self
+                .tree
+                .table(scope, name)
+                .filter(|table| table.complete)
+                .map(|table| table.of(family).clone()),
             _ => None,
         }
     }

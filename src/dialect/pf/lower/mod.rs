@@ -22,7 +22,9 @@ use rustc_hash::FxHashMap;
 
 use crate::dialect::Environment;
 use crate::finding::Finding;
-use crate::model::{Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, TuplesId, Values, Verdict};
+use crate::model::{
+    Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, TuplesId, Values, Verdict,
+};
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 

@@ -166,8 +166,12 @@ fn log(cursor: &mut Cursor) -> Result<Option<String>> {
             Ok(())
         })?;
     }
-    let mut parts: Vec<String> =
-        ["all", "matches", "user"].iter().zip(flags).filter(|(_, on)| *on).map(|(w, _)| w.to_string()).collect();
+    let mut parts: Vec<String> = ["all", "matches", "user"]
+        .iter()
+        .zip(flags)
+        .filter(|(_, on)| *on)
+        .map(|(w, _)| w.to_string())
+        .collect();
     parts.extend(interface.map(|name| format!("to {name}")));
     Ok(Some(parts.join(", ")))
 }
