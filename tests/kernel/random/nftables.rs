@@ -10,7 +10,7 @@ pub fn ruleset(rng: &mut Rng) -> String {
     let mut text = String::new();
     let families = rng.pick(&[["inet", "inet"], ["inet", "ip"], ["ip", "ip6"], ["inet", "ip6"]]);
     for (n, family) in families.into_iter().enumerate() {
-        let mut writer = Writer { rng, family, text: String::new() };
+        let mut writer = Writer { rng, family, text: String::new(), for_tcp: false };
         writer.sets();
         for at in 0..CHAINS.len() {
             writer.regular(at);
@@ -28,6 +28,8 @@ struct Writer<'a> {
     rng: &'a mut Rng,
     family: &'static str,
     text: String,
+    /// The rule speaks of TCP, so that its conditions may read TCP's ports.
+    for_tcp: bool,
 }
 
 impl Writer<'_> {
@@ -124,6 +126,7 @@ impl Writer<'_> {
         let pool = self.pool();
         let ip = if pool.v6 { "ip6" } else { "ip" };
         let proto = self.rng.pick(&["tcp", "udp"]);
+        self.for_tcp = proto == "tcp";
         let matches = format!("{} {}", self.address(pool), self.port_match(proto));
         let (to, port) = (self.rng.pick(pool.targets), self.rng.pick(&PORTS));
         let with_port = if pool.v6 { format!("[{to}]:{port}") } else { format!("{to}:{port}") };
@@ -144,7 +147,11 @@ impl Writer<'_> {
         // a rule speaks of one transport protocol, or of none
         let icmp = if pool.v6 { "icmpv6" } else { "icmp" };
         let proto = self.rng.pick(&["tcp", "tcp", "tcp", "udp", "udp", "sctp", icmp, "", "", ""]);
+        self.for_tcp = proto == "tcp";
         let mut matches = String::new();
+        if proto.is_empty() && self.rng.one_in(4) {
+            matches += "meta l4proto { tcp, udp, sctp } th dport 53-5060 ";
+        }
         for _ in 0..1 + self.rng.below(3) {
             let protocol = !proto.is_empty() && self.rng.one_in(2);
             matches += &if protocol { self.transport(proto) } else { self.condition(hook, pool) };
@@ -221,7 +228,7 @@ impl Writer<'_> {
             2 => format!("{ip} {side} {not}{{ {}, {} }}", pool.hosts[0], pool.networks[4]),
             3 if pool.v6 => format!("{ip} {side} & ::f {} ::7", self.rng.pick(&["==", "!="])),
             3 => format!("{ip} {side} & 255.0.0.3 {} 192.0.0.3", self.rng.pick(&["==", "!="])),
-            4 => format!("{ip} {side} . th dport {not}@pairs{name}"),
+            4 if self.for_tcp => format!("{ip} {side} . tcp dport {not}@pairs{name}"),
             _ => format!("{ip} {side} {not}{}", self.rng.pick(pool.networks)),
         }
     }
