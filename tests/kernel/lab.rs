@@ -15,6 +15,7 @@ use crate::wire::{ACK, Header, ICMP, ICMPV6, SCTP, SYN, Seen, TCP, UDP, UDPLITE}
 const ETH_P_ALL: i32 = 3;
 /// A type for local experiments (IEEE 802): the frames that tell that a queue is empty.
 const ETH_MARKER: [u8; 2] = [0x88, 0xb5];
+const ENOBUFS: i32 = 105;
 const NETLINK: i32 = 16;
 const NETLINK_NETFILTER: i32 = 12;
 const LOCAL_PROTOCOLS: [u8; 5] = [TCP, UDP, SCTP, UDPLITE, 47];
@@ -149,10 +150,15 @@ impl Lab {
         frame.extend(kind);
         frame.extend(body);
         let socket = if n == 0 { &self.client } else { &self.server };
-        socket
-            .send_to(&frame, &self.links[n])
-            .map(drop)
-            .map_err(|error| format!("a frame could not be sent: {error}"))
+        // a busy machine's queues may be full for a while
+        for _ in 0..200 {
+            match socket.send_to(&frame, &self.links[n]) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(ENOBUFS) => sleep(Duration::from_millis(1)),
+                Err(error) => return Err(format!("a frame could not be sent: {error}")),
+            }
+        }
+        Err("a frame could not be sent: the queues stay full".to_string())
     }
 
     /// Waits until all that was sent has been handled.

@@ -300,10 +300,7 @@ impl Writer<'_> {
             7 if self.family == "inet" => {
                 format!("meta nfproto {not}{}", if pool.v6 { "ipv6" } else { "ipv4" })
             }
-            _ => self
-                .rng
-                .pick(&["counter", "meta length > 200", "ct status dnat", "ct mark 0", "th dport 53-5060"])
-                .to_string(),
+            _ => self.rng.pick(&["counter", "ct status dnat", "ct mark 0"]).to_string(),
         }
     }
 
