@@ -205,12 +205,16 @@ impl Writer<'_> {
         if self.rng.one_in(5) {
             text += &self.interface(chain);
         }
-        for n in 0..self.rng.below(most + 1) {
-            text += &match self.rng.below(10) {
-                0..=5 if n == 0 => self.protocol(),
-                _ if n == 0 || self.rng.one_in(2) => self.extension(chain),
-                _ => String::new(),
-            };
+        if self.rng.below(10) < 6 {
+            text += &self.protocol();
+        }
+        for _ in 0..self.rng.below(most) {
+            let more = self.extension(chain);
+            // a module's options may be given only once
+            let module = more.split_whitespace().nth(1).unwrap_or_default();
+            if !text.contains(&format!(" -m {module} ")) {
+                text += &more;
+            }
         }
         text
     }

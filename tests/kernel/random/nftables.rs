@@ -157,7 +157,13 @@ impl Writer<'_> {
             matches += &if protocol { self.transport(proto) } else { self.condition(hook, pool) };
             matches.push(' ');
         }
-        let transport = if matches.contains(&format!("{proto} ")) { proto } else { "" };
+        let transport = if matches.contains("th dport") {
+            "several"
+        } else if matches.contains(&format!("{proto} ")) {
+            proto
+        } else {
+            ""
+        };
         if self.rng.one_in(6) {
             let map = self.vmap(later, pool, transport);
             self.line(&format!("{matches}{map}"));
