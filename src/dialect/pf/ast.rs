@@ -377,6 +377,20 @@ pub enum PortOp {
     Outside(Port, Port),
 }
 
+impl PortOp {
+    /// The name of a service in it that is not known here.
+    pub fn unknown(&self) -> Option<&str> {
+        let (a, b) = match self {
+            PortOp::Eq(a) | PortOp::Ne(a) | PortOp::Lt(a) | PortOp::Le(a) | PortOp::Gt(a) | PortOp::Ge(a) => (a, a),
+            PortOp::Range(a, b) | PortOp::Inside(a, b) | PortOp::Outside(a, b) => (a, b),
+        };
+        [a, b].into_iter().find_map(|port| match port {
+            Port::Number(_) => None,
+            Port::Unknown(name) => Some(name.as_str()),
+        })
+    }
+}
+
 /// A port, or the name of a service that is not known here.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Port {

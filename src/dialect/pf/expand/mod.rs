@@ -115,6 +115,7 @@ impl<'a> Expander<'a> {
         if !self.check_written(rule) {
             return;
         }
+        self.check_names(rule);
         let Some(lists) = self.lists(rule) else { return };
         if product(rule, &lists) > MOST {
             self.refuse(rule.span, format!("the rule multiplies out into more than {MOST} rules"));
@@ -136,6 +137,26 @@ impl<'a> Expander<'a> {
     fn refuse(&mut self, span: Span, message: String) {
         self.findings
             .push(Finding::new("PH004", Severity::Error, Some(span), message).label("pfctl refuses this"));
+    }
+
+    /// Reports names that only the system that loads the rules can resolve, if it can.
+    fn check_names(&mut self, rule: &Rule) {
+        for protocol in rule.protocols.iter().filter(|protocol| protocol.number.is_none()) {
+            self.unresolved(protocol.span, format!("protocol `{}` is not known", protocol.text));
+        }
+        for port in rule.from.ports.iter().chain(&rule.to.ports) {
+            if let Some(name) = port.op.unknown() {
+                self.unresolved(port.span, format!("service `{name}` is not known"));
+            }
+        }
+    }
+
+    fn unresolved(&mut self, span: Span, message: String) {
+        self.findings.push(
+            Finding::new("PH003", Severity::Error, Some(span), message)
+                .label("pfctl refuses this unless the system that loads it knows the name")
+                .help("Write the number."),
+        );
     }
 
     /// Resolves the host lists and settles the address family.

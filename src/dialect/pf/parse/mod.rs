@@ -25,6 +25,8 @@ const DEEPEST_ANCHOR: usize = 64;
 /// How deep files may include each other, and how many may be read in all.
 const DEEPEST_INCLUDE: usize = 16;
 const MOST_INCLUDES: usize = 1000;
+/// The longest text of a macro, in bytes: macros of macros could grow without end.
+const LONGEST_MACRO: usize = 1 << 20;
 /// The largest file that is read because another one names it, in bytes.
 const LARGEST_INCLUDE: u64 = 64 << 20;
 
@@ -426,6 +428,9 @@ impl Session<'_> {
             value.push_str(&cursor.string_or_number("the end of the statement")?);
         }
         let span = cursor.since(start);
+        if value.len() > LONGEST_MACRO {
+            return refuse(span, format!("the macro is longer than {LONGEST_MACRO} bytes"));
+        }
         let new = Macro { value: Rc::from(value), span, used: std::cell::Cell::new(false) };
         if let Some(old) = self.macros.insert(name.clone(), new)
             && !old.used.get()
