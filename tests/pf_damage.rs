@@ -22,7 +22,6 @@ fn codes(text: &str) -> Vec<(&'static str, u32)> {
 
 fn quickly(what: &str, bytes: Vec<u8>) -> Loaded {
     let start = Instant::now();
-    eprintln!("{what}");
     let (loaded, _) = read(bytes);
     assert!(start.elapsed() < Duration::from_secs(30), "{what} took {:?}", start.elapsed());
     loaded
@@ -72,6 +71,10 @@ fn hostile_sizes_end() {
     quickly("a word", "a".repeat(10_000_000).into_bytes());
     quickly("backslashes", "\\".repeat(5_000_000).into_bytes());
     quickly("anchors", format!("{}{}", "anchor {\n".repeat(100_000), "}\n".repeat(100_000)).into_bytes());
+    let deep = format!("{}pass\n{}", "anchor on { em0 em1 } {\n".repeat(60), "}\n".repeat(60));
+    quickly("anchors that double", deep.into_bytes());
+    let tagged = format!("{}pass tag A\npass tagged A\n{}", "anchor on { em0 em1 } {\n".repeat(60), "}\n".repeat(60));
+    quickly("anchors that double, in order", tagged.into_bytes());
     let mut macros = String::from("a = \"x x x x x x x x\"\n");
     for _ in 0..40 {
         macros.push_str("a = $a $a\n");

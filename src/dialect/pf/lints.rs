@@ -162,10 +162,12 @@ fn lint_nodes<'a>(nodes: &'a [Node<'a>], tree: &Tree, tables: &mut FxHashSet<&'a
         match node {
             Node::Rule(flat, scope) => undefined_tables(flat, |name| tree.table(*scope, name).is_some(), tables, findings),
             Node::Anchor(anchor) => {
-                undefined_tables(&anchor.flat, |name| tree.table(anchor.scope, name).is_some(), tables, findings);
+                for flat in &anchor.flats {
+                    undefined_tables(flat, |name| tree.table(anchor.scope, name).is_some(), tables, findings);
+                }
                 match &anchor.body {
                     Some(body) => lint_nodes(body, tree, tables, findings),
-                    None => findings.push(unknown_anchor(anchor.flat.rule.span, &anchor.what)),
+                    None => findings.push(unknown_anchor(anchor.rule.span, &anchor.what)),
                 }
             }
             Node::Unknown { .. } => {}

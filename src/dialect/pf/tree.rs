@@ -34,14 +34,16 @@ pub enum Node<'a> {
 /// An anchor's conditions and rules.
 #[derive(Debug)]
 pub struct AnchorNode<'a> {
-    /// Its conditions, without lists.
-    pub flat: Box<Flat<'a>>,
+    /// The anchor as written.
+    pub rule: &'a Rule,
+    /// Its conditions, without lists: the rules are looked at once for each that holds.
+    pub flats: Vec<Flat<'a>>,
     /// The tables that the conditions see.
     pub scope: Scope,
     /// For which kind of translation; `None` for filtering.
     pub kind: Option<TranslateKind>,
-    /// Its rules; shared where the conditions were multiplied out. `None` where they are not known.
-    pub body: Option<Rc<Vec<Node<'a>>>>,
+    /// Its rules; `None` where they are not known.
+    pub body: Option<Vec<Node<'a>>>,
     /// The name of the condition that its rules are not known.
     pub what: String,
 }
@@ -243,17 +245,9 @@ impl<'a> Grower<'a> {
             self.broken(anchor.rule.span, Some(intent), nodes);
             return;
         }
-        let body = self.body(anchor, scope).map(Rc::new);
+        let body = self.body(anchor, scope);
         let what = format!("the rules of anchor `{}`", anchor.name.as_deref().unwrap_or("without a name"));
-        for flat in flats {
-            nodes.push(Node::Anchor(AnchorNode {
-                flat: Box::new(flat),
-                scope,
-                kind: anchor.kind,
-                body: body.clone(),
-                what: what.clone(),
-            }));
-        }
+        nodes.push(Node::Anchor(AnchorNode { rule: &anchor.rule, flats, scope, kind: anchor.kind, body, what }));
     }
 
     /// The rules of an anchor: in braces, or from the file that `load anchor` names.

@@ -20,6 +20,9 @@ pub use self::pool::{FlatPool, FlatPort};
 /// The most rules that one written rule is multiplied out into.
 pub const MOST: usize = 100_000;
 
+/// The most rules that all the rules of a firewall are multiplied out into.
+pub const MOST_IN_ALL: usize = 2_000_000;
+
 /// IP protocol numbers that the grammar treats by name.
 pub mod protocol {
     /// ICMP.
@@ -88,6 +91,7 @@ pub struct Flat<'a> {
 pub struct Expander<'a> {
     env: &'a Environment,
     family: Family,
+    made: usize,
     /// Where there is something to say.
     pub findings: Vec<Finding>,
 }
@@ -102,7 +106,7 @@ struct Lists<'a> {
 impl<'a> Expander<'a> {
     /// An expander for a file of a family.
     pub fn new(env: &'a Environment, family: Family) -> Self {
-        Expander { env, family, findings: Vec::new() }
+        Expander { env, family, made: 0, findings: Vec::new() }
     }
 
     /// Goes on with a file of another family.
@@ -117,8 +121,11 @@ impl<'a> Expander<'a> {
         }
         self.check_names(rule);
         let Some(lists) = self.lists(rule) else { return };
-        if product(rule, &lists) > MOST {
-            self.refuse(rule.span, format!("the rule multiplies out into more than {MOST} rules"));
+        let product = product(rule, &lists);
+        self.made = self.made.saturating_add(product);
+        if product > MOST || self.made > MOST_IN_ALL {
+            let most = if product > MOST { MOST } else { MOST_IN_ALL };
+            self.refuse(rule.span, format!("the lists multiply out into more than {most} rules"));
             return;
         }
         let before = out.len();

@@ -166,7 +166,7 @@ fn reads_tags(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| match node {
         Node::Rule(flat, _) => flat.tagged.is_some(),
         Node::Anchor(anchor) => {
-            anchor.flat.tagged.is_some() || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
+            anchor.rule.options.tagged.is_some() || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
         }
         Node::Unknown { .. } => false,
     })
