@@ -2,9 +2,11 @@
 //!
 //! `fixtures/asa/cases/NAME.cfg` is a configuration, `NAME.toml` its cases. Both engines have to agree.
 
+#![expect(clippy::panic, clippy::expect_used, reason = "a test fails by a panic")]
+
 use std::path::Path;
 
-use pinhole::analysis::{Decider, Outcome, Scope, Trip, interpret};
+use pinhole::analysis::{Decider, Outcome, Engine, Scope, Trip, interpret};
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::model::{Ruleset, Verdict, Way};
 use pinhole::packet::{Dim, Family, Field, Packet, Region, Set, interface};
@@ -121,7 +123,7 @@ fn both_engines(rules: &Ruleset, trip: &Trip, ends: &[Outcome]) -> Result<(), St
     {
         region.set(Dim::State, Set::one(state as u128));
     }
-    let entries = Scope::new(rules, region.clone()).run(&region, trip.way, trip.fwd_oif);
+    let entries = Scope::new(&Engine::new(rules), region.clone()).run(&region, trip.way, trip.fwd_oif);
     let flow = word(entries.iter().map(|entry| entry.verdict));
     let one = word(ends.iter().map(|end| end.verdict));
     if flow == one { Ok(()) } else { Err(format!("the flow engine says {flow}")) }
@@ -142,7 +144,7 @@ fn word(verdicts: impl Iterator<Item = Verdict>) -> &'static str {
     }
 }
 
-fn line<'s>(rules: &Ruleset, sources: &'s SourceMap, decider: Decider) -> String {
+fn line(rules: &Ruleset, sources: &SourceMap, decider: Decider) -> String {
     let text = decider.span(rules).map_or("", |span| sources.text(span));
     text.to_string()
 }
@@ -160,9 +162,14 @@ fn translated(end: &Outcome, destination: bool, port: Field, with_port: bool) ->
 
 fn trip(words: &str) -> Trip {
     let get = |key: &str| {
-        words.split_whitespace().find_map(|word| word.split_once('=').filter(|(k, _)| *k == key)).map(|(_, v)| v)
+        words
+            .split_whitespace()
+            .find_map(|word| word.split_once('=').filter(|(k, _)| *k == key))
+            .map(|(_, v)| v)
     };
-    let number = |key: &str| get(key).map(|value| value.parse::<u128>().unwrap_or_else(|_| panic!("{key} in {words}")));
+    let number = |key: &str| {
+        get(key).map(|value| value.parse::<u128>().unwrap_or_else(|_| panic!("{key} in {words}")))
+    };
     let (family, src) = Family::of(get("src").expect("src").parse().expect("src"));
     let (_, dst) = Family::of(get("dst").expect("dst").parse().expect("dst"));
     let protocol = match get("proto").expect("proto") {

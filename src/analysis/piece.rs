@@ -1,5 +1,9 @@
 //! A piece of a set of packets on its way: where it stands, and how tests cut it.
 
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
+
 use super::{Cond, Decider};
 use crate::model::{Effect, Hook, MarkOp, Nat, NatAddr, NatPort, RuleId, Ruleset, Stage, Test, Verdict, Way};
 use crate::packet::{Dim, Family, Field, Region, Set, State, interface, states};
@@ -15,7 +19,7 @@ pub(super) struct View<'a> {
 }
 
 /// How a side of the region relates to that of the packets as they came.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Link {
     /// It is the same.
     Same,
@@ -26,7 +30,7 @@ enum Link {
 }
 
 /// Everything about a piece that is one value for all its packets.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Ctrl {
     pub way: Way,
     pub fwd_oif: Option<u128>,
@@ -154,6 +158,44 @@ impl Piece {
         self.ctrl == other.ctrl && self.links == other.links && self.region.covers(&other.region)
     }
 
+    /// Joins pieces in the same state that differ in one side alone.
+    pub fn join(mut pieces: Vec<Piece>) -> Vec<Piece> {
+        for dim in [Dim::Src, Dim::Dst, Dim::Dport, Dim::Sport] {
+            let mut places: FxHashMap<(Region, Ctrl, [Link; 4], Decider, bool), usize> = FxHashMap::default();
+            let mut joined: Vec<(Piece, Vec<(u128, u128)>)> = Vec::with_capacity(pieces.len());
+            for piece in pieces {
+                let loose = link_of(dim).is_some_and(|at| matches!(piece.links[at], Link::Loose(_)));
+                let Some(side) = piece.region.side(dim).filter(|_| !loose).cloned() else {
+                    joined.push((piece, Vec::new()));
+                    continue;
+                };
+                let mut rest = piece.region.clone();
+                rest.open(dim);
+                let certain = piece.conds.is_empty();
+                let key = (rest, piece.ctrl.clone(), piece.links.clone(), piece.decider, certain);
+                match places.entry(key) {
+                    Entry::Occupied(place) => {
+                        let (first, ranges) = &mut joined[*place.get()];
+                        ranges.extend_from_slice(side.ranges());
+                        piece.conds.iter().for_each(|cond| first.assume(*cond));
+                    }
+                    Entry::Vacant(place) => {
+                        place.insert(joined.len());
+                        joined.push((piece, side.ranges().to_vec()));
+                    }
+                }
+            }
+            let widened = joined.into_iter().map(|(mut piece, ranges)| {
+                if !ranges.is_empty() {
+                    piece.region.set(dim, Set::of(ranges));
+                }
+                piece
+            });
+            pieces = widened.collect();
+        }
+        pieces
+    }
+
     pub fn assume(&mut self, cond: Cond) {
         if let Err(at) = self.conds.binary_search(&cond) {
             self.conds.insert(at, cond);
@@ -262,6 +304,7 @@ impl Piece {
                 Some(oif) => value(oif),
                 None => Reading::Side(Dim::Oif),
             },
+            Field::SrcMac if self.ctrl.way == Way::Output => Reading::Absent,
             Field::Mark => value(self.ctrl.mark.map(u128::from)),
             Field::Tag => value(self.ctrl.tag.map(u128::from)),
             Field::CtMark if lost => Reading::Absent,

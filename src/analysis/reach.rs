@@ -45,6 +45,8 @@ pub struct Reach {
     pub doubters: Vec<Share>,
     /// Who lets the open ones through, likewise.
     pub openers: Vec<Share>,
+    /// Who may let the unsure ones through, likewise.
+    pub granters: Vec<Share>,
     /// What the unsure ones depend on.
     pub conds: Vec<Cond>,
     /// The helpers that connections of open ones get for certain, as indices of the ruleset's.
@@ -56,6 +58,43 @@ pub struct Reach {
 }
 
 impl Scope<'_> {
+    /// Answers a query, a few samples of the side `far` first: where they get through, nothing else matters.
+    /// `openers` are those of the samples then.
+    pub fn reach_any(&self, query: &Query, far: Dim) -> Reach {
+        const SAMPLES: usize = 4;
+        let asked = query.region.values(query.along);
+        let side = query.region.values(far);
+        let mut seen: Option<Reach> = None;
+        if side.count() > 1 {
+            for sample in side.samples(SAMPLES) {
+                let region = query.region.clone().with(far, Set::one(sample));
+                let reach = self.reach(&Query { region, ..query.clone() });
+                let all = seen.get_or_insert_with(|| Reach::none(&asked));
+                all.or(reach);
+                if all.open.covers(&asked) {
+                    break;
+                }
+            }
+        }
+        match seen {
+            Some(seen) if seen.open.covers(&asked) => seen,
+            seen => {
+                let mut reach = self.reach(query);
+                // Where the analysis of all gave up, what the samples showed still holds.
+                if let (Some(seen), true) = (seen, reach.conds.contains(&Cond::Limit)) {
+                    reach.or(Reach {
+                        blocked: asked.clone(),
+                        unsure: Set::empty(),
+                        conds: Vec::new(),
+                        ..seen
+                    });
+                    reach.unsure = asked.minus(&reach.open).minus(&reach.blocked);
+                }
+                reach
+            }
+        }
+    }
+
     /// Answers a query.
     pub fn reach(&self, query: &Query) -> Reach {
         let entries = self.run(&query.region, query.way, query.fwd_oif);
@@ -85,6 +124,7 @@ impl Scope<'_> {
             blockers: shares(refused.iter().map(|e| (e.decider, &e.region)), &blocked, query.along),
             doubters: shares(refused.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
             openers: shares(sure.iter().map(|(e, region)| (e.decider, region)), &open, query.along),
+            granters: shares(accepted.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
             keeps_state: sure.iter().all(|(entry, _)| entry.keeps_state),
             leaves: sure.iter().map(|(entry, _)| entry.leaves.clone()).collect(),
             open,
@@ -93,6 +133,41 @@ impl Scope<'_> {
             conds,
             helpers,
         }
+    }
+}
+
+impl Reach {
+    /// Nothing gets through.
+    fn none(asked: &Set) -> Reach {
+        Reach {
+            open: Set::empty(),
+            blocked: asked.clone(),
+            unsure: Set::empty(),
+            blockers: Vec::new(),
+            doubters: Vec::new(),
+            openers: Vec::new(),
+            granters: Vec::new(),
+            conds: Vec::new(),
+            helpers: Vec::new(),
+            keeps_state: true,
+            leaves: Vec::new(),
+        }
+    }
+
+    /// The answer for the packets of both.
+    fn or(&mut self, other: Reach) {
+        let asked = self.open.or(&self.blocked).or(&self.unsure);
+        self.open = self.open.or(&other.open);
+        self.blocked = self.blocked.and(&other.blocked);
+        self.unsure = asked.minus(&self.open).minus(&self.blocked);
+        self.blockers.extend(other.blockers);
+        self.doubters.extend(other.doubters);
+        self.openers.extend(other.openers);
+        self.granters.extend(other.granters);
+        self.conds.extend(other.conds);
+        self.helpers.extend(other.helpers);
+        self.keeps_state &= other.keeps_state;
+        self.leaves.extend(other.leaves);
     }
 }
 

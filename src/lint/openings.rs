@@ -1,15 +1,20 @@
 //! PH201, PH202 and PH203: openings that are too wide, judged by what they let through after the rules
 //! before them.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
 use super::judge::{Firewall, Judge, number};
 use super::words;
-use crate::analysis::{Decider, Entry, Scope};
+use crate::analysis::{Decider, Engine, Entry, Scope};
 use crate::catalog::{Listener, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Step, Test, Verdict, Way};
-use crate::packet::{Dim, Family, Field, Region, Set, State, proto};
-use crate::site::unicast;
+use crate::packet::{Dim, Family, Field, Region, Set, State, interface, proto};
+use crate::site::{ZoneId, unicast};
 
 const ALL_PORTS: u128 = 65536;
 
@@ -17,8 +22,8 @@ const ALL_PORTS: u128 = 65536;
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, firewall) in judge.firewalls.iter().enumerate() {
-        let Some(firewall) = firewall else { continue };
-        let lens = Lens::new(judge, at, firewall);
+        let Some((firewall, engine)) = firewall.as_ref().zip(judge.engine(at)) else { continue };
+        let lens = Lens::new(judge, at, firewall, engine);
         for (chain, listed) in firewall.rules.chains.iter().enumerate() {
             for (index, rule) in listed.rules.iter().enumerate() {
                 let id = RuleId { chain: ChainId(chain as u32), index: index as u32 };
@@ -33,8 +38,11 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
 struct Lens<'a, 'j> {
     judge: &'a Judge<'j>,
     firewall: &'a Firewall,
+    engine: Rc<Engine<'j>>,
     at: usize,
     way: Way,
+    /// The rules that concern packets to one address.
+    scopes: RefCell<FxHashMap<(Family, u128), Rc<Scope<'j>>>>,
 }
 
 /// What a rule lets through to one kind of destination.
@@ -53,10 +61,10 @@ struct Opening {
 }
 
 impl<'a, 'j> Lens<'a, 'j> {
-    fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall) -> Self {
+    fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall, engine: &Rc<Engine<'j>>) -> Self {
         let host = judge.site.firewalls.get(at).is_some_and(|firewall| firewall.host.is_some());
         let way = judge.site.single.unwrap_or(if host { Way::Input } else { Way::Forward });
-        Lens { judge, firewall, at, way }
+        Lens { judge, firewall, engine: engine.clone(), at, way, scopes: RefCell::default() }
     }
 
     fn rule(&self, id: RuleId, rule: &Rule) -> Option<Finding> {
@@ -70,8 +78,9 @@ impl<'a, 'j> Lens<'a, 'j> {
         let wide = self.judge.site.settings.wide_range.into();
         let any =
             |opening: &&Opening| opening.ports.count() == ALL_PORTS && opening.any_source && !opening.outward;
-        if let Some(opening) = openings.iter().find(any) {
-            return Some(self.any_to_any(rule, opening));
+        let all: Vec<u8> = openings.iter().filter(any).map(|opening| opening.protocol).collect();
+        if !all.is_empty() {
+            return Some(any_to_any(rule, &all));
         }
         if shape.every_protocol {
             return None;
@@ -120,144 +129,183 @@ impl<'a, 'j> Lens<'a, 'j> {
         Some(shape)
     }
 
-    /// What the rule lets through of a protocol in a family, after the rules before it.
+    /// What the rule lets through of a protocol in a family, after the rules before it: to each device and to
+    /// one address that no device has, from a few sources. What a sample shows is so; sources and addresses
+    /// that no sample stands for may get more.
     fn opening(&self, id: RuleId, shape: &Shape, family: Family, protocol: u8) -> Option<Opening> {
         let speaks = match family {
             Family::V4 => self.firewall.rules.v4,
             Family::V6 => self.firewall.rules.v6,
         };
-        if !speaks {
+        let alien = |(field, _): &(Field, Set)| field.family().is_some_and(|f| f != family);
+        let other = |(field, set): &(Field, Set)| *field == Field::Proto && !set.contains(protocol.into());
+        if !speaks || shape.sides.iter().any(|side| alien(side) || other(side)) {
             return None;
         }
-        let inward = self.region(shape, family, protocol, false);
-        let entries = inward.map_or(Vec::new(), |region| self.entries(id, region));
-        if !entries.is_empty() {
-            return self.weigh(&entries, family, protocol, false);
+        let mut best: Option<Opening> = None;
+        for target in self.targets(shape, family) {
+            let Some(opening) = self.towards(id, shape, family, protocol, &target) else { continue };
+            let size = |o: &Opening| (!o.outward, o.excess.count(), o.ports.count());
+            let any = |o: &Opening| o.any_source && o.ports.count() == ALL_PORTS;
+            if best.as_ref().is_none_or(|best| (any(&opening), size(&opening)) > (any(best), size(best))) {
+                best = Some(opening);
+            }
         }
-        let outward = self.region(shape, family, protocol, true)?;
-        self.weigh(&self.entries(id, outward), family, protocol, true)
+        best
     }
 
-    /// The packets that start connections, towards the inside or the outside, as far as the rule looks for them.
-    fn region(&self, shape: &Shape, family: Family, protocol: u8, outward: bool) -> Option<Region> {
+    /// Where the rule can lead: the devices, one address inside that no device has, and one outside.
+    fn targets(&self, shape: &Shape, family: Family) -> Vec<Target> {
+        let site = self.judge.site;
+        let wanted = shape.side(Field::dst(family)).unwrap_or_else(|| unicast(family)).and(&unicast(family));
+        let mut targets = Vec::new();
+        let mut taken = Set::empty();
+        for (at, device) in site.devices.iter().enumerate() {
+            for address in &device.addresses {
+                let (f, number) = Family::of(*address);
+                let zone = site.zone_of(*address);
+                if let (true, Some(zone)) = (f == family && wanted.contains(number), zone) {
+                    taken = taken.or(&Set::one(number));
+                    targets.push(Target { address: number, zone, device: Some(at), outward: false });
+                }
+            }
+        }
+        if site.single.is_some() {
+            let free = wanted.minus(&taken);
+            targets.extend(free.samples(1).into_iter().map(|address| Target {
+                address,
+                zone: 0,
+                device: None,
+                outward: false,
+            }));
+            return targets;
+        }
+        for zone in self.zones() {
+            let free = site.addresses_of(zone, family).and(&wanted).minus(&taken);
+            let outward = site.is_everything_else(zone);
+            targets.extend(free.samples(1).into_iter().map(|address| Target {
+                address,
+                zone,
+                device: None,
+                outward,
+            }));
+        }
+        targets
+    }
+
+    /// The zones behind the firewall's interfaces; those that a firewall on a host can hear from.
+    fn zones(&self) -> Vec<ZoneId> {
+        let Some(firewall) = self.judge.site.firewalls.get(self.at) else { return Vec::new() };
+        let mut zones: Vec<ZoneId> = match firewall.host {
+            Some(_) => (0..self.judge.site.zones.len()).collect(),
+            None => firewall.interfaces.values().copied().collect(),
+        };
+        zones.sort_unstable();
+        zones.dedup();
+        zones
+    }
+
+    fn towards(
+        &self,
+        id: RuleId,
+        shape: &Shape,
+        family: Family,
+        protocol: u8,
+        target: &Target,
+    ) -> Option<Opening> {
+        const SOURCES: usize = 3;
+        let site = self.judge.site;
+        let wanted = shape.side(Field::src(family)).unwrap_or_else(|| unicast(family)).and(&unicast(family));
+        let origins: Vec<(Option<ZoneId>, Set)> = if site.single.is_some() {
+            vec![(None, wanted.clone())]
+        } else {
+            let others = self.zones().into_iter().filter(|zone| *zone != target.zone);
+            others.map(|zone| (Some(zone), site.addresses_of(zone, family).and(&wanted))).collect()
+        };
+        let mut ports = Set::empty();
+        let (mut asked, mut passed) = (0, 0);
+        for (zone, sources) in origins {
+            let outside = zone.is_none_or(|zone| site.is_everything_else(zone));
+            for source in sources.samples(SOURCES) {
+                let open = self.open(id, shape, family, protocol, source, zone, target);
+                if outside {
+                    asked += 1;
+                    passed += usize::from(open.count() == ALL_PORTS);
+                }
+                ports = ports.or(&open);
+            }
+        }
+        if ports.is_empty() {
+            return None;
+        }
+        let free = wanted.count() > unicast(family).count() / 2;
+        let fixed =
+            site.single.is_some() && (shape.side(Field::Iif).is_some() || shape.side(Field::Oif).is_some());
+        let excess =
+            target.device.map_or(ports.clone(), |device| ports.minus(&self.required(device, protocol)));
+        let whom = match target.device {
+            Some(device) => site.devices[device].name.clone(),
+            None if target.outward => "the outside".to_string(),
+            None => "addresses without a device".to_string(),
+        };
+        let any_source = free && !fixed && asked > 0 && asked == passed;
+        Some(Opening { protocol, ports, excess, whom, any_source, outward: target.outward })
+    }
+
+    fn scope(&self, family: Family, address: u128) -> Rc<Scope<'j>> {
+        let mut scopes = self.scopes.borrow_mut();
+        let scope = scopes.entry((family, address)).or_insert_with(|| {
+            Rc::new(Scope::new(&self.engine, Region::all(family).with(Dim::Dst, Set::one(address))))
+        });
+        scope.clone()
+    }
+
+    /// The ports that one source can reach on the target through the rule.
+    #[allow(clippy::too_many_arguments)]
+    fn open(
+        &self,
+        id: RuleId,
+        shape: &Shape,
+        family: Family,
+        protocol: u8,
+        source: u128,
+        zone: Option<ZoneId>,
+        target: &Target,
+    ) -> Set {
         let mut region = Region::all(family)
+            .with(Dim::Src, Set::one(source))
+            .with(Dim::Dst, Set::one(target.address))
             .with(Dim::Proto, Set::one(protocol.into()))
             .with(Dim::State, Set::one(State::New as u128))
             .with(Dim::TcpFlags, Set::one(2))
-            .with(Dim::Sport, Set::range(1024, 65535))
-            .with(Dim::Src, unicast(family))
-            .with(Dim::Dst, unicast(family));
-        let site = self.judge.site;
-        if site.single.is_some() && outward {
-            return None;
-        }
-        if let Some(firewall) = site.firewalls.get(self.at).filter(|firewall| firewall.host.is_none()) {
-            let zones = |outside: bool| {
-                Set::of(
-                    firewall
-                        .interfaces
-                        .iter()
-                        .filter(|(_, zone)| site.is_everything_else(**zone) == outside)
-                        .map(|(name, _)| (crate::packet::interface(name), crate::packet::interface(name))),
-                )
+            .with(Dim::Sport, Set::one(50_000));
+        region.set(Dim::Dport, shape.side(Field::Dport).unwrap_or_else(|| Set::range(0, 0xffff)));
+        let names = |zone: ZoneId| {
+            let firewall = self.judge.site.firewalls.get(self.at)?;
+            let names = firewall.interfaces.iter().filter(|(_, z)| **z == zone);
+            Some(Set::of(names.map(|(name, _)| (interface(name), interface(name)))))
+                .filter(|set| !set.is_empty())
+        };
+        for (dim, field, zone) in [(Dim::Iif, Field::Iif, zone), (Dim::Oif, Field::Oif, Some(target.zone))] {
+            let known = zone.and_then(names);
+            let side = match (known, shape.side(field)) {
+                (Some(known), Some(side)) => known.and(&side),
+                (Some(known), None) => known,
+                (None, Some(side)) => Set::of(side.samples(1).into_iter().map(|name| (name, name))),
+                (None, None) => continue,
             };
-            region = region.within(Dim::Oif, &zones(outward))?;
-            region = region.within(Dim::Iif, &zones(true).or(&zones(false)))?;
-        }
-        for (field, set) in &shape.sides {
-            if field.family().is_some_and(|f| f != family) {
-                return None;
+            if side.is_empty() {
+                return Set::empty();
             }
-            // Translation and the hook change what these read as.
-            let fixed = matches!(field, Field::Src4 | Field::Src6 | Field::Dport | Field::Proto | Field::Iif);
-            if let (true, Some(dim)) = (fixed, Dim::of(*field)) {
-                region = region.within(dim, set)?;
-            } else if let (Field::Dst4 | Field::Dst6, true) = (field, self.firewall.rules.nats.is_empty()) {
-                region = region.within(Dim::Dst, set)?;
-            }
+            region.set(dim, side);
         }
-        Some(region)
-    }
-
-    fn entries(&self, id: RuleId, region: Region) -> Vec<Entry> {
-        let scope = Scope::new(&self.firewall.rules, region.clone());
-        let mut entries = scope.run(&region, self.way, None);
+        let entries = self.scope(family, target.address).run(&region, self.way, None);
+        let through =
+            |entry: &&Entry| entry.accepted() && entry.conds.is_empty() && entry.decider == Decider::Rule(id);
         entries
-            .retain(|entry| entry.accepted() && entry.conds.is_empty() && entry.decider == Decider::Rule(id));
-        // From a zone to itself nothing crosses the firewall.
-        entries.retain(|entry| match (entry.region.side(Dim::Iif), entry.region.side(Dim::Oif)) {
-            (Some(iif), Some(oif)) => iif != oif || iif.single().is_none(),
-            _ => true,
-        });
-        entries
-    }
-
-    fn weigh(&self, entries: &[Entry], family: Family, protocol: u8, outward: bool) -> Option<Opening> {
-        if entries.is_empty() {
-            return None;
-        }
-        let dport = |entry: &Entry| entry.region.values(Dim::Dport);
-        let ports = entries.iter().fold(Set::empty(), |set, entry| set.or(&dport(entry)));
-        let sources = entries.iter().fold(Set::empty(), |set, entry| set.or(&entry.region.values(Dim::Src)));
-        let mut opening = Opening {
-            protocol,
-            excess: Set::empty(),
-            whom: if outward {
-                "the outside".to_string()
-            } else {
-                "addresses that no device has".to_string()
-            },
-            any_source: sources.count() > unicast(family).count() / 2 && self.from_outside(entries),
-            outward,
-            ports,
-        };
-        let mut others = entries.iter().any(|entry| entry.leaves.values(Dim::Dst).count() > 1);
-        for (at, device) in self.judge.site.devices.iter().enumerate() {
-            for address in &device.addresses {
-                let (f, number) = Family::of(*address);
-                if f != family {
-                    continue;
-                }
-                let here = entries.iter().filter(|entry| entry.leaves.values(Dim::Dst).contains(number));
-                let open = here.fold(Set::empty(), |set, entry| set.or(&dport(entry)));
-                let excess = open.minus(&self.required(at, protocol));
-                if excess.count() > opening.excess.count() || (opening.excess.is_empty() && !open.is_empty())
-                {
-                    opening.excess = excess;
-                    opening.whom = device.name.clone();
-                }
-            }
-        }
-        let known = |entry: &Entry| {
-            let dst = entry.leaves.values(Dim::Dst);
-            dst.single().is_some_and(|dst| {
-                self.judge
-                    .site
-                    .devices
-                    .iter()
-                    .flat_map(|d| &d.addresses)
-                    .any(|a| Family::of(*a) == (family, dst))
-            })
-        };
-        others |= entries.iter().any(|entry| !known(entry));
-        // Addresses that no device has need nothing.
-        if others && opening.ports.count() > opening.excess.count() {
-            opening.excess = opening.ports.clone();
-            opening.whom =
-                if outward { "the outside".to_string() } else { "addresses that no device has".to_string() };
-        }
-        Some(opening)
-    }
-
-    /// Whether packets can come from a zone that is everything else, or from anywhere where no zones are known.
-    fn from_outside(&self, entries: &[Entry]) -> bool {
-        let site = self.judge.site;
-        let Some(firewall) = site.firewalls.get(self.at).filter(|firewall| firewall.host.is_none()) else {
-            return entries.iter().any(|entry| entry.region.side(Dim::Iif).is_none());
-        };
-        let outside = firewall.interfaces.iter().filter(|(_, zone)| site.is_everything_else(**zone));
-        let mut names = outside.map(|(name, _)| crate::packet::interface(name));
-        names.any(|name| entries.iter().any(|entry| entry.region.values(Dim::Iif).contains(name)))
+            .iter()
+            .filter(through)
+            .fold(Set::empty(), |set, entry| set.or(&entry.region.values(Dim::Dport)))
     }
 
     /// The ports that the catalog asks to be open towards a device.
@@ -274,75 +322,126 @@ impl<'a, 'j> Lens<'a, 'j> {
         rows.fold(Set::empty(), |set, row| set.or(&site.ports_of(device, product, row)))
     }
 
-    fn any_to_any(&self, rule: &Rule, opening: &Opening) -> Finding {
-        let what = if opening.protocol == proto::TCP { "tcp" } else { "udp" };
-        let message = format!("all ports of {what} are open from any source to the inside");
-        Finding::new("PH202", Severity::Warning, Some(rule.span), message)
-            .label("lets everything through that no rule before it stops")
-            .notice("Calls work, and so does everything else: every service of every device behind the firewall can be reached.")
-            .help("Replace it by rules that name the devices and the ports that they need; `pinhole catalog show PRODUCT` lists them.")
-    }
-
     fn too_wide(&self, rule: &Rule, opening: &Opening, wide: u128) -> Finding {
         let what = if opening.protocol == proto::TCP { "tcp" } else { "udp" };
-        let (ports, count) = (words::ports(&opening.ports), opening.ports.count());
+        let count = opening.ports.count();
+        let range = match count {
+            ALL_PORTS => format!("every {what} port"),
+            _ => format!("{what} {}", words::ports(&opening.ports)),
+        };
         let to = &opening.whom;
+        let needed = count - opening.excess.count();
+        let used = match needed {
+            0 => "none".to_string(),
+            _ if opening.excess.is_empty() => "all".to_string(),
+            _ => needed.to_string(),
+        };
         if opening.excess.count() < wide {
-            let message = format!("{what} {ports} to {to} is as wide as the port guide asks for");
+            let message = format!("{range} is open to {to}, as wide as the port guide asks for");
             return Finding::new("PH201", Severity::Info, Some(rule.span), message)
-                .label(format!("{count} ports, all but {} of them needed", opening.excess.count()))
+                .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower(to, opening.protocol));
         }
-        let message = match self.judge.site.devices.iter().any(|device| device.name == *to) {
-            true => format!(
-                "{what} {ports} is open to {to}, which needs all but {} of its {count} ports not at all",
-                count - opening.excess.count()
-            ),
-            false => format!("{what} {ports} is open to {to}: {count} ports"),
+        let message = if self.judge.site.devices.is_empty() {
+            format!("{range} is open: {count} ports in one rule")
+        } else if self.is_device(to) {
+            format!("{range} is open to {to}: {count} ports, of which it needs {used}")
+        } else {
+            format!("{range} is open to {to}: {count} ports")
         };
         let severity = if opening.outward { Severity::Info } else { Severity::Warning };
         Finding::new("PH201", severity, Some(rule.span), message)
             .label(format!("opens {count} ports"))
-            .notice("Calls work. So does every other service on these ports, management among them, that a device behind the rule offers now or later.")
+            .notice(if opening.outward {
+                "Calls work. So does everything else that devices behind the rule send out on these ports."
+            } else {
+                "Calls work. So does every other service on these ports that somebody offers behind the rule, now or later."
+            })
             .help(self.narrower(to, opening.protocol))
+    }
+
+    fn is_device(&self, name: &str) -> bool {
+        self.judge.site.devices.iter().any(|device| device.name == name)
     }
 
     /// What to open instead.
     fn narrower(&self, whom: &str, protocol: u8) -> String {
         let site = self.judge.site;
-        let Some(device) = site.devices.iter().position(|device| device.name == whom) else {
+        let device = site.devices.iter().position(|device| device.name == whom);
+        let product = device.and_then(|at| self.judge.catalog.product(&site.devices[at].product));
+        let (Some(device), Some(product)) = (device, product) else {
             return "Open the ports that are needed, to the addresses that need them.".to_string();
         };
-        let Some(product) = self.judge.catalog.product(&site.devices[device].product) else {
-            return String::new();
-        };
+        let word = if protocol == proto::TCP { "tcp" } else { "udp" };
+        let needed = self.required(device, protocol);
+        if needed.is_empty() {
+            return format!(
+                "Take {word} out of the rule, or limit it to the devices that need it: {whom} does not."
+            );
+        }
+        let mut help = format!("{whom} needs {word} {}.", words::all_ports(&needed));
         let wide = site.settings.wide_range.into();
-        let mut movable = Vec::new();
         for row in &product.requirements {
             let ports = site.ports_of(device, product, row);
-            if ports.count() >= wide
-                && row.configurable
-                && row.transports.iter().any(|t| number(*t) == protocol)
-            {
-                movable.push(format!("{} ({})", row.protocol, words::ports(&ports)));
+            let speaks = row.transports.iter().any(|t| number(*t) == protocol);
+            if ports.count() < wide || !speaks || row.listener != Listener::Device || row.internal_only {
+                continue;
+            }
+            help += &format!(
+                " {} is the range of {} (port guide, table {}).",
+                words::ports(&ports),
+                row.protocol,
+                row.table
+            );
+            if row.configurable {
+                help += " It can be made smaller in the device's own settings; say so in the site file with `ports`.";
+            } else if let Some(condition) = &row.condition {
+                help += &format!(" It is needed only where {condition}.");
             }
         }
-        let needed = words::ports(&self.required(device, protocol));
-        let hint = match movable.as_slice() {
-            [] => String::new(),
-            rows => format!(
-                " The range of {} can be made smaller in the device's own settings; say so in the site file with `ports`.",
-                rows.join(" and ")
-            ),
-        };
-        format!("{whom} needs {} {needed}.{hint}", if protocol == proto::TCP { "tcp" } else { "udp" })
+        help
     }
+}
+
+/// PH202 for a rule that opens all ports of these protocols.
+fn any_to_any(rule: &Rule, protocols: &[u8]) -> Finding {
+    let what = match (protocols.contains(&proto::TCP), protocols.contains(&proto::UDP)) {
+        (true, true) => "tcp and udp",
+        (true, false) => "tcp",
+        _ => "udp",
+    };
+    let message = format!("all ports of {what} are open from any source to the inside");
+    Finding::new("PH202", Severity::Warning, Some(rule.span), message)
+        .label("lets everything through that no rule before it stops")
+        .notice(
+            "Calls work, and so does everything else: every service of every device behind the firewall can be reached.",
+        )
+        .help(
+            "Replace it by rules that name the devices and the ports that they need; `pinhole catalog show PRODUCT` \
+             lists them.",
+        )
 }
 
 /// What a rule looks for.
 struct Shape {
     sides: Vec<(Field, Set)>,
     every_protocol: bool,
+}
+
+impl Shape {
+    /// The values of a field that the rule looks for; `None` where it does not look at it.
+    fn side(&self, field: Field) -> Option<Set> {
+        let sides = self.sides.iter().filter(|(f, _)| *f == field);
+        sides.map(|(_, set)| set.clone()).reduce(|a, b| a.and(&b))
+    }
+}
+
+/// Where an opening leads.
+struct Target {
+    address: u128,
+    zone: ZoneId,
+    device: Option<usize>,
+    outward: bool,
 }
 
 /// PH203: what no rule speaks of is let through.
@@ -352,7 +451,8 @@ pub fn default_accept(judge: &Judge<'_>) -> Vec<Finding> {
         let Some(firewall) = firewall.as_ref().filter(|firewall| firewall.dialect != Dialect::Asa) else {
             continue;
         };
-        let lens = Lens::new(judge, at, firewall);
+        let Some(engine) = judge.engine(at) else { continue };
+        let lens = Lens::new(judge, at, firewall, engine);
         for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
             findings.extend(lens.falls_through(hook, way));
         }
@@ -368,7 +468,7 @@ impl Lens<'_, '_> {
         let family = if rules.v4 { Family::V4 } else { Family::V6 };
         let passes = |protocol: u8| {
             let region = self.stranger(family, protocol);
-            let entries = Scope::new(rules, region.clone()).run(&region, way, None);
+            let entries = Scope::new(&self.engine, region.clone()).run(&region, way, None);
             !entries.is_empty()
                 && entries.iter().all(|e| e.accepted() && !matches!(e.decider, Decider::Rule(_)))
         };
@@ -418,8 +518,8 @@ impl Lens<'_, '_> {
             Family::V6 => (0x2001_0db8_ffff_fffe << 64 | 0x53, 0x2001_0db8_ffff_fffd << 64 | 0x4d),
         };
         Region::all(family)
-            .with(Dim::Iif, Set::one(crate::packet::interface("no-such-if0")))
-            .with(Dim::Oif, Set::one(crate::packet::interface("no-such-if1")))
+            .with(Dim::Iif, Set::one(interface("no-such-if0")))
+            .with(Dim::Oif, Set::one(interface("no-such-if1")))
             .with(Dim::Src, Set::one(src))
             .with(Dim::Dst, Set::one(dst))
             .with(Dim::Proto, Set::one(protocol.into()))

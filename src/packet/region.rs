@@ -88,7 +88,7 @@ impl Dim {
 /// A set of packets: the product of one [`Set`] for each dimension; an open side holds every value.
 ///
 /// Sides of fields that a packet does not have (a port of ICMP) say nothing about it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Region {
     family: Family,
     sides: [Option<Set>; DIMS],

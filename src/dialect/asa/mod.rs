@@ -1,6 +1,7 @@
 //! Cisco ASA running-configs.
 
 pub mod ast;
+mod lints;
 mod literals;
 mod lower;
 mod parse;
@@ -19,6 +20,7 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
     let (config, mut findings, rules) = parse::parse(files.iter().map(|id| sources.file(*id)));
     let mut lowered = lower::lower(&config, &env.own, nowhere);
     findings.append(&mut lowered.findings);
+    findings.append(&mut lints::check(&config, &mut lowered, nowhere));
     let rules = files.iter().copied().zip(rules).collect();
     Loaded { ruleset: lowered.ruleset, findings, rules }
 }

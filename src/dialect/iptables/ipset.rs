@@ -101,8 +101,13 @@ impl Ipsets {
         }
         for set in self.sets.values().filter(|set| set.unknown) {
             findings.push(
-                Finding::new("PH002", Severity::Info, Some(set.span), "the contents of this set are not understood")
-                    .label("rules that use it depend on it"),
+                Finding::new(
+                    "PH002",
+                    Severity::Info,
+                    Some(set.span),
+                    "the contents of this set are not understood",
+                )
+                .label("rules that use it depend on it"),
             );
         }
     }
@@ -186,9 +191,9 @@ impl Ipset {
         if texts.next().is_some() {
             return Err(wrong());
         }
-        let timeout = options
-            .windows(2)
-            .any(|pair| pair[0].text == "timeout" && values::number(&pair[1].text, u64::MAX).is_none_or(|n| n > 0));
+        let timeout = options.windows(2).any(|pair| {
+            pair[0].text == "timeout" && values::number(&pair[1].text, u64::MAX).is_none_or(|n| n > 0)
+        });
         let nomatch = options.iter().any(|word| word.text == "nomatch");
         self.entries.push(Entry { parts, nomatch, timeout, prefix });
         Ok(())
@@ -207,7 +212,9 @@ impl Ipset {
                     }
                 };
                 match self.netmask {
-                    Some(len) => Value::Values(Set::range(family.prefix(lo, len).0, family.prefix(hi, len).1)),
+                    Some(len) => {
+                        Value::Values(Set::range(family.prefix(lo, len).0, family.prefix(hi, len).1))
+                    }
                     None => Value::Values(Set::range(lo, hi)),
                 }
             }
@@ -296,7 +303,8 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_makes_the_set_unknown() {
-        let (sets, findings) = read("create s hash:ip\nadd s 10.0.0.1,80\nadd nosuch 1.2.3.4\ncreate x tree:foo\n");
+        let (sets, findings) =
+            read("create s hash:ip\nadd s 10.0.0.1,80\nadd nosuch 1.2.3.4\ncreate x tree:foo\n");
         assert!(sets.sets["s"].unknown && sets.sets["x"].unknown);
         assert_eq!(findings.iter().filter(|f| f.code == "PH001").count(), 2);
     }

@@ -1,9 +1,11 @@
 //! Access-lists as chains.
 
-use super::super::ast::{Ace, Acl, AclKind, Action, Address, Entry, Named};
+use super::super::ast::{
+    Ace, Acl, AclKind, Action, Address, Entry, Host, Icmp, Named, Ports, Protocol, Service,
+};
 use super::super::resolve::{Product, Services};
 use super::{Alternative, Lower, Use};
-use crate::model::{ChainId, Effect, Test, Tuples, Verdict};
+use crate::model::{ChainId, Effect, Test, Tuples, Values, Verdict};
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
@@ -49,7 +51,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         for entry in &acl.entries {
             match entry {
                 Entry::Extended(ace) if written && ace.shown => {}
-                Entry::Extended(ace) if ace.elements.is_empty() => self.ace(ace, (ace.span, any), usage, chain),
+                Entry::Extended(ace) if ace.elements.is_empty() => {
+                    self.ace(ace, (ace.span, any), usage, chain)
+                }
                 Entry::Extended(ace) => {
                     // An inactive entry's elements are marked inactive too, but so are names that were
                     // not resolved at the time.
@@ -58,7 +62,10 @@ impl<'c, 'a> Lower<'c, 'a> {
                     }
                 }
                 Entry::Other(span) if acl.damaged => {
-                    let cond = self.b.condition(&format!("a line of access-list {} that could not be read", acl.name.text));
+                    let cond = self.b.condition(&format!(
+                        "a line of access-list {} that could not be read",
+                        acl.name.text
+                    ));
                     self.step(Effect::Undefined(cond));
                     self.b.rule(chain, *span, *span);
                 }
@@ -70,6 +77,9 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// The rules of one entry: usually one.
     fn ace(&mut self, ace: &'c Ace<'a>, (span, any): (Span, Address<'a>), usage: Use, chain: ChainId) {
         if ace.inactive {
+            return;
+        }
+        if self.plain_ace(ace, span, usage, chain) {
             return;
         }
         let any = |address| if address == Address::Any { any } else { address };
@@ -105,6 +115,37 @@ impl<'c, 'a> Lower<'c, 'a> {
                 }
             }
         }
+    }
+
+    /// An entry of single intervals only, which is what most are: the same tests without sets.
+    /// False where it is not one.
+    fn plain_ace(&mut self, ace: &'c Ace<'a>, span: Span, usage: Use, chain: ChainId) -> bool {
+        let (Some(source), Some(destination), Some(service)) =
+            (plain_address(ace.source), plain_address(ace.destination), plain_service(&ace.service))
+        else {
+            return false;
+        };
+        // One address at least has to be of IPv4: it keeps the other family out.
+        if (source.is_none() && destination.is_none()) || usage == Use::Tunnel {
+            return false;
+        }
+        let (src, dst) = address_fields(Family::V4, usage);
+        let (sport, dport) = port_fields(usage);
+        let (protocol, source_ports, destination_ports) = service;
+        let tests = [
+            (src, source),
+            (dst, destination),
+            (Field::Proto, protocol),
+            (sport, source_ports),
+            (dport, destination_ports),
+        ];
+        for (field, range) in tests {
+            if let Some((lo, hi)) = range {
+                self.b.field(field, Values::Range(lo, hi), false);
+            }
+        }
+        self.finish_ace(ace, span, usage, chain);
+        true
     }
 
     fn alternative(&mut self, field: Field, alternative: &Alternative, (family, side): (Family, &str)) {
@@ -152,8 +193,13 @@ impl<'c, 'a> Lower<'c, 'a> {
         if usage == Use::Tunnel {
             std::mem::swap(&mut sport, &mut dport);
         }
-        let fields =
-            [(Field::Proto, protocol), (sport, source), (dport, destination), (Field::IcmpType, icmp_type), (Field::IcmpCode, icmp_code)];
+        let fields = [
+            (Field::Proto, protocol),
+            (sport, source),
+            (dport, destination),
+            (Field::IcmpType, icmp_type),
+            (Field::IcmpCode, icmp_code),
+        ];
         for (field, set) in fields {
             if let Some(set) = set {
                 self.within(field, set.clone());
@@ -176,11 +222,13 @@ impl<'c, 'a> Lower<'c, 'a> {
                 _ => product.icmp_code.clone(),
             }
         };
-        let needed: Vec<usize> = (0..all.len()).filter(|at| products.iter().any(|p| side(p, *at).is_some())).collect();
+        let needed: Vec<usize> =
+            (0..all.len()).filter(|at| products.iter().any(|p| side(p, *at).is_some())).collect();
         if needed.is_empty() {
             return;
         }
-        let boxes = products.iter().map(|product| needed.iter().map(|at| side(product, *at)).collect()).collect();
+        let boxes =
+            products.iter().map(|product| needed.iter().map(|at| side(product, *at)).collect()).collect();
         let fields = needed.iter().map(|at| all[*at]).collect();
         let tuples = self.b.tuples(Tuples { fields, boxes });
         self.b.test(Test::Tuple { tuples, negate: false });
@@ -199,7 +247,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
         let effect = match (usage, ace.action) {
             (Use::Filter | Use::FilterOriginal, Action::Permit) => Effect::Verdict(Verdict::Accept),
-            (Use::Filter | Use::FilterOriginal | Use::ControlPlane, Action::Deny) => Effect::Verdict(Verdict::Drop),
+            (Use::Filter | Use::FilterOriginal | Use::ControlPlane, Action::Deny) => {
+                Effect::Verdict(Verdict::Drop)
+            }
             (Use::Tunnel, Action::Permit) => {
                 self.b.unknown("the packet arrives through the VPN tunnel");
                 Effect::Verdict(Verdict::Accept)
@@ -208,11 +258,48 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.step(Effect::Helper(helper));
                 Effect::Return
             }
-            (Use::ControlPlane, Action::Permit) | (Use::Inspect(_) | Use::Tunnel, Action::Deny) => Effect::Return,
+            (Use::ControlPlane, Action::Permit) | (Use::Inspect(_) | Use::Tunnel, Action::Deny) => {
+                Effect::Return
+            }
         };
         self.step(effect);
         self.b.rule(chain, span, ace.span);
     }
+}
+
+type Interval = Option<(u32, u32)>;
+
+/// An address as one interval of IPv4, `None` inside for any; `None` where it is more.
+fn plain_address(address: Address<'_>) -> Option<Interval> {
+    match address {
+        Address::Any | Address::Any4 => Some(None),
+        Address::Host(Host::V4(address)) => Some(Some((address, address))),
+        Address::Net(Host::V4(address), mask)
+            if mask != 0 && mask.leading_ones() + mask.trailing_zeros() == 32 =>
+        {
+            Some(Some((address & mask, address | !mask)))
+        }
+        _ => None,
+    }
+}
+
+/// A service as intervals of protocol, source and destination ports; `None` where it is more.
+fn plain_service(service: &Service<'_>) -> Option<(Interval, Interval, Interval)> {
+    let ports = |ports| match ports {
+        Ports::Any => Some(None),
+        Ports::Eq(port) => Some(Some((port.into(), port.into()))),
+        Ports::Range(lo, hi) if lo <= hi => Some(Some((lo.into(), hi.into()))),
+        Ports::Gt(port) if port < u16::MAX => Some(Some((u32::from(port) + 1, u16::MAX.into()))),
+        Ports::Lt(port) if port > 0 => Some(Some((0, u32::from(port) - 1))),
+        _ => None,
+    };
+    let protocol = match service.protocol {
+        Protocol::Ip => None,
+        Protocol::Number(number) => Some((number.into(), number.into())),
+        _ => return None,
+    };
+    (service.icmp == Icmp::Any).then_some(())?;
+    Some((protocol, ports(service.source)?, ports(service.destination)?))
 }
 
 /// The address fields that a list looks at.

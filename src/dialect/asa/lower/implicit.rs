@@ -1,6 +1,6 @@
 //! What decides around the access-lists: first packets, ways that are closed, tunnels, security levels.
 
-use super::super::ast::{Direction, Interface, Vpn};
+use super::super::ast::{Config, Direction, Interface, Vpn};
 use super::{Lower, Use};
 use crate::model::{ChainId, Effect, Verdict};
 use crate::packet::{Field, Set, State, proto, states};
@@ -11,25 +11,28 @@ const SYN: u32 = 2;
 const HANDSHAKE: u32 = 1 | SYN | 4 | 16;
 
 /// An interface as far as security levels go.
-pub(super) struct Levelled<'a> {
+pub(in super::super) struct Levelled<'a> {
     pub name: &'a str,
     pub level: u8,
     pub span: Span,
-    pub group: Option<u16>,
+}
+
+/// Interfaces with a name, and their levels: 100 for `inside`, 0 for others, unless written.
+///
+/// *Command Reference*, `nameif`, `security-level`.
+pub(in super::super) fn levelled<'a>(config: &Config<'a>) -> Vec<Levelled<'a>> {
+    let level = |interface: &Interface<'a>| {
+        let name = interface.name?;
+        let implied = (if name.text.eq_ignore_ascii_case("inside") { 100 } else { 0 }, name.span);
+        let (level, span) = interface.level.unwrap_or(implied);
+        Some(Levelled { name: name.text, level, span })
+    };
+    config.interfaces.iter().filter_map(level).collect()
 }
 
 impl<'c, 'a> Lower<'c, 'a> {
-    /// Interfaces with a name, and their levels: 100 for `inside`, 0 for others, unless written.
-    ///
-    /// *Command Reference*, `nameif`, `security-level`.
     pub(super) fn levelled(&self) -> Vec<Levelled<'a>> {
-        let level = |interface: &Interface<'a>| {
-            let name = interface.name?;
-            let implied = (if name.text.eq_ignore_ascii_case("inside") { 100 } else { 0 }, name.span);
-            let (level, span) = interface.level.unwrap_or(implied);
-            Some(Levelled { name: name.text, level, span, group: interface.bridge_group })
-        };
-        self.config.interfaces.iter().filter_map(level).collect()
+        levelled(self.config)
     }
 
     /// A TCP connection starts with SYN alone; where ICMP is inspected, a reply needs its request.
@@ -39,7 +42,12 @@ impl<'c, 'a> Lower<'c, 'a> {
         let bad = Set::where_(255, |flags| flags & HANDSHAKE != SYN);
         self.b.is(Field::Proto, proto::TCP.into());
         self.within(Field::TcpFlags, bad);
-        let bypass = self.config.policy_maps.iter().flat_map(|map| &map.classes).find_map(|class| class.tcp_state_bypass);
+        let bypass = self
+            .config
+            .policy_maps
+            .iter()
+            .flat_map(|map| &map.classes)
+            .find_map(|class| class.tcp_state_bypass);
         if bypass.is_some() {
             self.b.unknown("the connection does not bypass TCP state checks");
         }
@@ -135,7 +143,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                         self.step(Effect::Jump(list));
                         self.b.rule(chain, acl.span, acl.span);
                     }
-                    Vpn::Dynamic { map: of } if of == map => self.clients(chain, interface.text, interface.span),
+                    Vpn::Dynamic { map: of } if of == map => {
+                        self.clients(chain, interface.text, interface.span)
+                    }
                     _ => {}
                 }
             }
@@ -256,7 +266,12 @@ impl<'c, 'a> Lower<'c, 'a> {
         for from in &interfaces {
             let open = |to: &&Levelled<'_>| {
                 to.level < from.level
-                    || (to.level == from.level && if to.name == from.name { self.config.intra_interface.is_some() } else { self.config.inter_interface.is_some() })
+                    || (to.level == from.level
+                        && if to.name == from.name {
+                            self.config.intra_interface.is_some()
+                        } else {
+                            self.config.inter_interface.is_some()
+                        })
             };
             let open = self.interfaces_set(interfaces.iter().filter(open).map(|to| to.name));
             if !open.is_empty() {

@@ -84,33 +84,45 @@ fn policies<'c, 'a>(config: &'c super::Config<'a>) -> Vec<(&'c PolicyMap<'a>, Op
 
 /// Whether a policy-map is the default one with changes: only then are there lines that take back.
 fn edits_default(map: &PolicyMap<'_>) -> bool {
-    map.name.text == "global_policy" && map.classes.iter().any(|class| class.inspects.iter().any(|i| i.negated))
+    map.name.text == "global_policy"
+        && map.classes.iter().any(|class| class.inspects.iter().any(|i| i.negated))
 }
 
 /// All inspections that are applied, those of interfaces after global ones, and within a policy the
 /// first class last: what comes later takes precedence.
-pub(in super::super) fn applied<'c, 'a>(config: &'c super::Config<'a>, nowhere: Span) -> Vec<Applied<'c, 'a>> {
+pub(in super::super) fn applied<'c, 'a>(
+    config: &'c super::Config<'a>,
+    nowhere: Span,
+) -> Vec<Applied<'c, 'a>> {
     let mut out: Vec<Applied<'c, 'a>> = Vec::new();
     let policies = policies(config);
     // A running-config shows the default policy; a part of one, or a script, does not.
-    if policies.is_empty() && config.version.is_none() && config.service_policies.is_empty() && config.policy_maps.is_empty() {
+    if policies.is_empty()
+        && config.version.is_none()
+        && config.service_policies.is_empty()
+        && config.policy_maps.is_empty()
+    {
         let defaults = ENGINES.iter().filter(|engine| engine.default);
-        return defaults.map(|engine| Applied { engine, interface: None, class: None, span: nowhere, unsure: true }).collect();
+        return defaults
+            .map(|engine| Applied { engine, interface: None, class: None, span: nowhere, unsure: true })
+            .collect();
     }
-    let (global, local): (Vec<_>, Vec<_>) = policies.into_iter().partition(|(_, interface, _)| interface.is_none());
+    let (global, local): (Vec<_>, Vec<_>) =
+        policies.into_iter().partition(|(_, interface, _)| interface.is_none());
     for (map, interface, span) in global.into_iter().chain(local) {
         let mut classes = Vec::new();
         for class in &map.classes {
             let definition = config.class_maps.iter().find(|known| known.name.text == class.name.text);
             // The class-maps of the default policy are there without being written.
-            let default = matches!(class.name.text, "inspection_default" | "class-default") && definition.is_none();
+            let default =
+                matches!(class.name.text, "inspection_default" | "class-default") && definition.is_none();
             let implied = default && class.name.text == "inspection_default";
             if definition.is_none() && !default {
                 continue;
             }
             for engine in ENGINES {
-                let lines = class.inspects.iter().filter(|inspect| inspect.engine == engine.name);
-                let last = lines.last();
+                let mut lines = class.inspects.iter().filter(|inspect| inspect.engine == engine.name);
+                let last = lines.next_back();
                 let on = match last {
                     Some(inspect) => !inspect.negated,
                     None => implied && engine.default && edits_default(map),
@@ -137,7 +149,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         let chain = self.b.chain("inspection", self.nowhere);
         for inspection in &applied {
             let helper = self.b.helper(inspection.engine.helper);
-            let fields: &[Field] = if inspection.interface.is_some() { &[Field::Iif, Field::Oif] } else { &[Field::Iif] };
+            let fields: &[Field] =
+                if inspection.interface.is_some() { &[Field::Iif, Field::Oif] } else { &[Field::Iif] };
             for field in fields {
                 self.inspection(chain, inspection, helper, *field);
             }
@@ -156,7 +169,8 @@ impl<'c, 'a> Lower<'c, 'a> {
             inspection.engine.traffic.to_vec()
         } else {
             // Without default ports all ports of the engine's protocols are inspected.
-            let mut protocols: Vec<u8> = inspection.engine.traffic.iter().map(|(protocol, ..)| *protocol).collect();
+            let mut protocols: Vec<u8> =
+                inspection.engine.traffic.iter().map(|(protocol, ..)| *protocol).collect();
             protocols.dedup();
             protocols.into_iter().map(|protocol| (protocol, 0, u16::MAX)).collect()
         };
@@ -175,7 +189,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                 match *what {
                     Match::Any | Match::Default | Match::Acl(_) => {}
                     Match::Port(of, ports) => self.class_ports(of, ports),
-                    Match::Other(_) => self.b.unknown("a class-map that selects by more than addresses and ports"),
+                    Match::Other(_) => {
+                        self.b.unknown("a class-map that selects by more than addresses and ports")
+                    }
                 }
             }
             if inspection.unsure {

@@ -12,12 +12,17 @@ mod inspect;
 mod nat;
 mod to_box;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+pub(super) use implicit::levelled;
+pub(super) use inspect::{Applied, applied};
 
 use super::ast::{Acl, AclKind, Config, Direction, Entry, Named, Version};
 use super::resolve::{Addresses, Resolver};
 use crate::finding::{Finding, Severity};
-use crate::model::{Builder, ChainId, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind, Step, Test, Values, Verdict};
+use crate::model::{
+    Builder, ChainId, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind, Step, Test, Values, Verdict,
+};
 use crate::packet::{Family, Field, Set, State, interface, proto, states};
 use crate::source::Span;
 
@@ -48,6 +53,8 @@ pub(super) struct Lower<'c, 'a> {
     findings: Vec<Finding>,
     acls: FxHashMap<&'a str, usize>,
     chains: FxHashMap<(usize, Use), ChainId>,
+    /// The names of interfaces by that of `nameif`.
+    interfaces: FxHashMap<&'a str, Set>,
     /// Sets that are large have their place by where they lie, so that they are hashed once.
     large: FxHashMap<usize, Values>,
     /// Where rules point that the language implies.
@@ -64,6 +71,18 @@ pub(super) struct Lowered<'c, 'a> {
     pub ruleset: Ruleset,
     pub findings: Vec<Finding>,
     pub resolver: Resolver<'c, 'a>,
+    /// Static translations that change addresses.
+    pub statics: Vec<Static>,
+}
+
+/// A static translation, as far as the lints look at it.
+pub(super) struct Static {
+    /// Where it is written.
+    pub span: Span,
+    /// Real IPv4 addresses.
+    pub real: Set,
+    /// Mapped IPv4 addresses.
+    pub mapped: Set,
 }
 
 /// Lowers a configuration; `own` are addresses of the box that others tell.
@@ -75,6 +94,7 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
         findings: Vec::new(),
         acls: config.acls.iter().enumerate().map(|(at, acl)| (acl.name.text, at)).collect(),
         chains: FxHashMap::default(),
+        interfaces: interface_names(config),
         large: FxHashMap::default(),
         nowhere,
         version: effective_version(config),
@@ -90,7 +110,8 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     if let Some(egress) = lower.late_egress {
         lower.stage(Hook::Postrouting, egress, StageKind::Filter, Verdict::Accept);
     }
-    lower.to_the_box();
+    lower.box_rules();
+    lower.unbound_lists();
     let ruleset = lower.b.ruleset();
     ruleset.stateful = true;
     ruleset.v4 = true;
@@ -98,7 +119,20 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     ruleset.written = config.rules;
     let mut findings = lower.findings;
     findings.append(&mut lower.resolver.findings);
-    Lowered { ruleset: lower.b.finish(), findings, resolver: lower.resolver }
+    let statics = nat.iter().filter_map(nat::Translation::as_static).collect();
+    Lowered { ruleset: lower.b.finish(), findings, resolver: lower.resolver, statics }
+}
+
+/// For each interface its names: that of `nameif` and that of the hardware.
+fn interface_names<'a>(config: &Config<'a>) -> FxHashMap<&'a str, Set> {
+    let mut names: FxHashMap<&str, Set> = FxHashMap::default();
+    for known in &config.interfaces {
+        let Some(name) = known.name else { continue };
+        let both = [name.text, known.hardware.text].map(|name| (interface(name), interface(name)));
+        let set = names.entry(name.text).or_insert_with(Set::empty);
+        *set = set.or(&Set::of(both));
+    }
+    names
 }
 
 /// The version, or what the commands tell of it: translation changed its form with 8.3.
@@ -156,30 +190,27 @@ impl<'c, 'a> Lower<'c, 'a> {
                     .help("The ASA refuses the line, and the interface is left as without it. Bind an extended access-list."),
             );
         }
-        if self.config.interfaces.iter().any(|interface| interface.name.is_some()) {
-            let bound = self.config.access_groups.iter().filter_map(|group| group.interface);
-            let policies = self.config.service_policies.iter().filter_map(|policy| policy.interface);
-            for name in bound.chain(policies).collect::<Vec<_>>() {
-                if !self.resolver.knows_interface(name.text) && !self.config.interfaces.iter().any(|i| i.hardware.text == name.text) {
-                    self.resolver.missing(name, "interface");
-                }
-            }
+        let config = self.config;
+        let bound = config.access_groups.iter().filter_map(|group| group.interface);
+        let policies = config.service_policies.iter().filter_map(|policy| policy.interface);
+        let accesses = config.accesses.iter().map(|access| access.interface);
+        let objects =
+            config.objects.iter().filter_map(|object| object.nat.as_ref()).map(|nat| nat.interfaces);
+        let nats =
+            config.nats.iter().map(|nat| nat.interfaces).chain(objects).flat_map(|(a, b)| [a, b]).flatten();
+        for name in bound.chain(policies).chain(accesses).chain(nats) {
+            self.resolver.check_interface(name);
         }
     }
 
     /// The names under which packets know an interface: that of `nameif`, and that of the hardware.
     fn interface_set(&self, name: &str) -> Set {
-        let hardware = self
-            .config
-            .interfaces
-            .iter()
-            .filter(|known| known.name.is_some_and(|known| known.text == name))
-            .map(|known| interface(known.hardware.text));
-        Set::of(hardware.chain([interface(name)]).map(|number| (number, number)))
+        self.interfaces.get(name).cloned().unwrap_or_else(|| Set::one(interface(name)))
     }
 
     fn interfaces_set<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Set {
-        names.into_iter().fold(Set::empty(), |all, name| all.or(&self.interface_set(name)))
+        let sets: Vec<Set> = names.into_iter().map(|name| self.interface_set(name)).collect();
+        Set::of(sets.iter().flat_map(|set| set.ranges().iter().copied()))
     }
 
     /// Tests that a packet comes in by, or leaves by, an interface.
@@ -289,6 +320,50 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn bound(&self, direction: Direction) -> Vec<(&'c super::ast::AccessGroup<'a>, Option<Named<'a>>)> {
         let groups = self.config.access_groups.iter().filter(|group| group.direction == direction);
         groups.map(|group| (group, group.interface)).collect()
+    }
+
+    /// Lists that nothing walks are chains too, so that what they say can be seen, and what they name is checked.
+    fn unbound_lists(&mut self) {
+        let walked: FxHashSet<usize> = self.chains.keys().map(|(at, _)| *at).collect();
+        for (at, acl) in self.config.acls.iter().enumerate() {
+            match acl.kind {
+                Some(AclKind::Extended | AclKind::V6) if !walked.contains(&at) => {
+                    self.acl_chain(acl.name, Use::Filter);
+                }
+                Some(AclKind::Standard) => self.standard_list(acl),
+                Some(kind @ (AclKind::EtherType | AclKind::WebType)) => {
+                    let what = if kind == AclKind::EtherType { "EtherType" } else { "webtype" };
+                    let message = format!("{what} access-list `{}` is not in the model", acl.name.text);
+                    self.findings.push(
+                        Finding::new("PH002", Severity::Info, acl.entries.first().map(Entry::span), message)
+                            .help("It says nothing of routed IP packets through the box. The answers leave it out."),
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A standard list selects destinations, for routes and split tunnels.
+    fn standard_list(&mut self, acl: &'c Acl<'a>) {
+        let chain = self.b.chain(format!("access-list {}", acl.name.text), acl.name.span);
+        for entry in &acl.entries {
+            let Entry::Standard(span, action, address) = entry else { continue };
+            let set = self.resolver.address(*address);
+            for family in [Family::V4, Family::V6] {
+                for alternative in Self::alternatives(&set, family) {
+                    self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
+                    if let Alternative::In(set) = alternative {
+                        self.within(Field::dst(family), set);
+                    }
+                    let verdict = match action {
+                        super::ast::Action::Permit => Verdict::Accept,
+                        super::ast::Action::Deny => Verdict::Drop,
+                    };
+                    self.verdict(chain, verdict, *span);
+                }
+            }
+        }
     }
 
     /// Whether a list lets nothing be said: an unread line, or a kind that cannot be bound.

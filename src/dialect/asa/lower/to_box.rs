@@ -4,17 +4,20 @@
 //! list; what that list does not match goes on to the box's own rules. `icmp`: without a rule for an
 //! interface all ICMP to it is answered, with one the rest is not.
 
-use super::super::ast::{Address, BoxService, Direction, IcmpRule, Action, Protocol, Service};
+use super::super::ast::{Action, Address, BoxService, Direction, IcmpRule, Protocol, Service};
 use super::super::resolve::Addresses;
 use super::{Alternative, Lower, Use};
 use crate::model::{ChainId, Effect, Hook, StageKind, Test, Verdict};
 use crate::packet::{Family, Field, Set, State, proto, states};
 
 impl<'c, 'a> Lower<'c, 'a> {
-    pub(super) fn to_the_box(&mut self) {
+    pub(super) fn box_rules(&mut self) {
         let chain = self.b.chain("to the box", self.nowhere);
         self.within(Field::State, states(&[State::Established, State::Related]));
-        self.within(Field::Proto, Set::of([proto::TCP, proto::UDP, proto::SCTP].map(|p| (p.into(), p.into()))));
+        self.within(
+            Field::Proto,
+            Set::of([proto::TCP, proto::UDP, proto::SCTP].map(|p| (p.into(), p.into()))),
+        );
         self.verdict(chain, Verdict::Accept, self.nowhere);
         self.far_interfaces(chain);
         self.services_of_the_box(chain);
@@ -80,7 +83,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             };
             // Telnet to the interface of the lowest level works through a tunnel only.
             let through_tunnel = access.service == BoxService::Telnet
-                && self.levelled().iter().any(|known| known.name == access.interface.text && Some(known.level) == lowest && known.level == 0);
+                && self.levelled().iter().any(|known| {
+                    known.name == access.interface.text && Some(known.level) == lowest && known.level == 0
+                });
             let from = self.resolver.address(access.from);
             self.from(chain, &from, access.span, |lower| {
                 lower.on(Field::Iif, access.interface.text);

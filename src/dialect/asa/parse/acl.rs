@@ -12,8 +12,16 @@ use super::super::words::{Expected, Parsed, Words, prefix6, v4};
 use super::Parser;
 use crate::source::Span;
 
-const LEVELS: [&str; 8] =
-    ["emergencies", "alerts", "critical", "errors", "warnings", "notifications", "informational", "debugging"];
+const LEVELS: [&str; 8] = [
+    "emergencies",
+    "alerts",
+    "critical",
+    "errors",
+    "warnings",
+    "notifications",
+    "informational",
+    "debugging",
+];
 
 /// What comes after the addresses of an entry.
 #[derive(Default)]
@@ -201,7 +209,8 @@ impl<'a> Parser<'a> {
         identity(w, &mut identities)?;
         let destination = self.address(w)?;
         resolved(w, &mut identities);
-        let mut service = Service { protocol, source: source_ports, destination: Ports::Any, icmp: Icmp::Any };
+        let mut service =
+            Service { protocol, source: source_ports, destination: Ports::Any, icmp: Icmp::Any };
         self.after_destination(w, &mut service)?;
         let tail = self.tail(w)?;
         Ok(Ace {
@@ -239,7 +248,9 @@ impl<'a> Parser<'a> {
     fn ports_follow(&self, w: &mut Words<'_, 'a>) -> bool {
         match w.peek() {
             Some("eq" | "neq" | "lt" | "gt") => true,
-            Some("range") => w.peek_at(1).is_some_and(|word| v4(word).is_none() && !word.contains([':', '.'])),
+            Some("range") => {
+                w.peek_at(1).is_some_and(|word| v4(word).is_none() && !word.contains([':', '.']))
+            }
             Some("object-group") => match w.peek_at(1).map(|name| self.group_kinds.get(name)) {
                 Some(Some(kind)) => matches!(kind, GroupKind::Ports | GroupKind::Service),
                 // Not defined here: an address must follow the ports, and none follows the destination.
@@ -340,7 +351,12 @@ impl<'a> Parser<'a> {
                 "(inactive)" => tail.shown = true,
                 "(unresolved)" => {}
                 text if text.starts_with("(hitcnt=") || text.starts_with("0x") => tail.shown = true,
-                _ => return Err(Expected { what: "`log`, `time-range`, `inactive` or the end of the line", span: word.span }),
+                _ => {
+                    return Err(Expected {
+                        what: "`log`, `time-range`, `inactive` or the end of the line",
+                        span: word.span,
+                    });
+                }
             }
         }
         Ok(tail)
@@ -403,7 +419,9 @@ pub(super) fn icmp_type<'a>(w: &mut Words<'_, 'a>, v6: bool) -> Parsed<Icmp<'a>>
 fn log(w: &mut Words<'_, '_>) -> Parsed<bool> {
     let off = w.eat("disable");
     if !off && let Some(word) = w.peek() {
-        let level = word == "default" || LEVELS.contains(&word) || (word.len() == 1 && word.as_bytes()[0].is_ascii_digit());
+        let level = word == "default"
+            || LEVELS.contains(&word)
+            || (word.len() == 1 && word.as_bytes()[0].is_ascii_digit());
         if level {
             w.take();
         }
@@ -432,8 +450,9 @@ fn identity<'a>(w: &mut Words<'_, 'a>, identities: &mut Vec<Identity<'a>>) -> Pa
 
 /// The name that an address was resolved from, printed in brackets by `show access-list`.
 fn resolved<'a>(w: &mut Words<'_, 'a>, identities: &mut Vec<Identity<'a>>) {
-    if w.peek().is_some_and(|word| word.starts_with('(') && word.ends_with(')') && !word.starts_with("(hitcnt") && word != "(inactive)")
-        && let Some(name) = w.take()
+    if w.peek().is_some_and(|word| {
+        word.starts_with('(') && word.ends_with(')') && !word.starts_with("(hitcnt") && word != "(inactive)"
+    }) && let Some(name) = w.take()
         && name.text != "(unresolved)"
     {
         identities.push(Identity { kind: "address of", name });
@@ -448,5 +467,7 @@ fn address_may_start(word: Option<&str>) -> bool {
 }
 
 fn is_tail(word: &str) -> bool {
-    matches!(word, "log" | "interval" | "time-range" | "inactive") || word.starts_with('(') || word.starts_with("0x")
+    matches!(word, "log" | "interval" | "time-range" | "inactive")
+        || word.starts_with('(')
+        || word.starts_with("0x")
 }

@@ -29,14 +29,27 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("Manual NAT Policies", NotModelled, "`show nat` output"),
     row("PIX Version", Modelled, "as `ASA Version`"),
     row("aaa accounting", Irrelevant, ""),
-    row("aaa authentication", NotModelled, "`match`, `include` and `listener` make users log in first; `console` forms are irrelevant"),
+    row("aaa authentication", Irrelevant, "`console` forms"),
+    row("aaa authentication exclude", NotModelled, "users need not log in first"),
+    row("aaa authentication include", NotModelled, "users log in first"),
+    row("aaa authentication listener", NotModelled, "users log in first"),
+    row("aaa authentication match", NotModelled, "users log in first"),
     row("aaa authorization", Irrelevant, ""),
     row("aaa local", Irrelevant, ""),
     row("aaa mac-exempt", Irrelevant, ""),
     row("aaa proxy-limit", Irrelevant, ""),
     row("aaa-server", Irrelevant, ""),
-    row("access-group", Modelled, "in, out, global, control-plane; per-user-override is an unknown condition"),
-    row("access-list", Modelled, "extended; standard lists select addresses; EtherType and webtype lists are read, not lowered"),
+    row(
+        "access-group",
+        Modelled,
+        "in, out, global, control-plane; per-user-override is an unknown condition",
+    ),
+    row(
+        "access-list",
+        Modelled,
+        "extended; standard lists select addresses; EtherType and webtype lists are read, not lowered",
+    ),
+    row("alert-interval", Irrelevant, "`show access-list` output"),
     row("allocate-interface", Irrelevant, ""),
     row("anyconnect-custom-attr", Irrelevant, ""),
     row("anyconnect-custom-data", Irrelevant, ""),
@@ -75,9 +88,9 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("crashinfo", Irrelevant, ""),
     row("crypto", Irrelevant, "keys, proposals, certificates; `enable` lines open the box for IKE"),
     row("crypto map", Modelled, "traffic that may come through the tunnel is an unknown condition"),
-    row("cts", Irrelevant, ""),
     row("ctl-file", Irrelevant, ""),
     row("ctl-provider", Irrelevant, ""),
+    row("cts", Irrelevant, ""),
     row("cxsc", Irrelevant, ""),
     row("database", Irrelevant, ""),
     row("ddns", Irrelevant, ""),
@@ -184,7 +197,11 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("nve", Irrelevant, ""),
     row("object", Modelled, "network and service"),
     row("object network-service", NotModelled, "entries that name it are unknown"),
-    row("object-group", Modelled, "network, service, protocol, icmp-type; user and security are unknown conditions"),
+    row(
+        "object-group",
+        Modelled,
+        "network, service, protocol, icmp-type; user and security are unknown conditions",
+    ),
     row("object-group-search", Irrelevant, "memory against speed: the meaning stays"),
     row("packet-tracer", Irrelevant, ""),
     row("pager", Irrelevant, ""),
@@ -280,12 +297,42 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("zonelabs-integrity", Irrelevant, ""),
 ];
 
+/// Commands whose block scripts write without indentation.
+const BLOCKS: &[&str] = &[
+    "aaa-server",
+    "call-home",
+    "class-map type",
+    "context",
+    "crypto",
+    "dns",
+    "dynamic-access-policy-record",
+    "group-policy",
+    "ldap",
+    "license",
+    "nve",
+    "policy-map type",
+    "route-map",
+    "router",
+    "sla",
+    "tcp-map",
+    "tls-proxy",
+    "tunnel-group",
+    "username",
+];
+
+/// Whether lines at the margin can belong to a command's block.
+pub(super) fn opens_block(command: &str) -> bool {
+    BLOCKS.contains(&command)
+}
+
 /// The row of a line's command: the longest one that fits.
 pub(super) fn look_up(w: &Words<'_, '_>) -> Option<&'static Command> {
     let skip = usize::from(w.peek() == Some("no"));
     let first = w.peek_at(skip)?;
     let first = first.split_once(':').map_or(first, |(first, _)| first);
-    if first.bytes().all(|b| b.is_ascii_digit()) && w.peek_at(skip + 1).is_some_and(|word| word.starts_with('(')) {
+    if first.bytes().all(|b| b.is_ascii_digit())
+        && w.peek_at(skip + 1).is_some_and(|word| word.starts_with('('))
+    {
         return find("show nat");
     }
     let mut words = first.to_string();

@@ -9,14 +9,75 @@ use super::{Block, Parser, Sub};
 
 /// Commands of an interface that say nothing about which traffic passes.
 const IRRELEVANT: &[&str] = &[
-    "allocate-interface", "authentication", "channel-group", "cluster", "cts", "ddns", "delay", "dhcp", "dhcprelay",
-    "duplex", "encapsulation", "external-port", "external-segment-id", "fec", "flowcontrol", "forward", "hello-interval",
-    "hold-time", "igmp", "internal-port", "internal-segment-id", "ipv6", "ip", "isis", "jumbo-frame", "lacp", "mac-address",
-    "max-bundle", "media-type", "member-interface", "mfib", "min-bundle", "mroute", "mtu", "multicast", "negotiation",
-    "nve-only", "ospf", "pim", "policy-route", "poll-interval", "port-channel", "power", "pppoe", "preempt", "priority",
-    "proxy", "redundant", "rip", "segment-id", "speed", "split-horizon", "standby", "summary-address", "switchport", "tunnel", "vlan",
-    "vni", "vtep-nve", "zone-member", "mcast-group", "lldp", "nameif", "security-level", "management-only", "shutdown", "shut",
-    "bridge-group", "no",
+    "allocate-interface",
+    "authentication",
+    "channel-group",
+    "cluster",
+    "cts",
+    "ddns",
+    "delay",
+    "dhcp",
+    "dhcprelay",
+    "duplex",
+    "encapsulation",
+    "external-port",
+    "external-segment-id",
+    "fec",
+    "flowcontrol",
+    "forward",
+    "hello-interval",
+    "hold-time",
+    "igmp",
+    "internal-port",
+    "internal-segment-id",
+    "ipv6",
+    "ip",
+    "isis",
+    "jumbo-frame",
+    "lacp",
+    "mac-address",
+    "max-bundle",
+    "media-type",
+    "member-interface",
+    "mfib",
+    "min-bundle",
+    "mroute",
+    "mtu",
+    "multicast",
+    "negotiation",
+    "nve-only",
+    "ospf",
+    "pim",
+    "policy-route",
+    "poll-interval",
+    "port-channel",
+    "power",
+    "pppoe",
+    "preempt",
+    "priority",
+    "proxy",
+    "redundant",
+    "rip",
+    "segment-id",
+    "speed",
+    "split-horizon",
+    "standby",
+    "summary-address",
+    "switchport",
+    "tunnel",
+    "vlan",
+    "vni",
+    "vtep-nve",
+    "zone-member",
+    "mcast-group",
+    "lldp",
+    "nameif",
+    "security-level",
+    "management-only",
+    "shutdown",
+    "shut",
+    "bridge-group",
+    "no",
 ];
 
 impl<'a> Parser<'a> {
@@ -64,7 +125,8 @@ impl<'a> Parser<'a> {
                 interface.bridge_group = if negated { None } else { Some(w.number("a number")?) };
             }
             "ip" if w.peek_at(1) == Some("address") => {
-                (w.take(), w.take());
+                w.take();
+                w.take();
                 if negated {
                     interface.v4 = None;
                     return Ok(Sub::Done);
@@ -78,7 +140,8 @@ impl<'a> Parser<'a> {
                 interface.v4 = Some((address, mask));
             }
             "ipv6" if w.peek_at(1) == Some("address") => {
-                (w.take(), w.take());
+                w.take();
+                w.take();
                 match w.peek().and_then(prefix6) {
                     // With `eui-64` the host part comes from the hardware.
                     Some(_) if w.peek_at(1) == Some("eui-64") => interface.dynamic_address = true,
@@ -87,7 +150,9 @@ impl<'a> Parser<'a> {
                     _ => {}
                 }
             }
-            "ipv6" if matches!(w.peek_at(1), Some("route" | "access-list" | "icmp" | "local")) => return Ok(Sub::NotMine),
+            "ipv6" if matches!(w.peek_at(1), Some("route" | "access-list" | "icmp" | "local")) => {
+                return Ok(Sub::NotMine);
+            }
             "ip" if w.peek_at(1) == Some("local") => return Ok(Sub::NotMine),
             _ if IRRELEVANT.contains(&word) => {}
             _ => return Ok(Sub::NotMine),
@@ -137,7 +202,8 @@ impl<'a> Parser<'a> {
         let addresses = match (prefix6(word.text), word.text.split_once('-')) {
             (Some((address, length)), _) => Address::Prefix(address, length),
             (None, Some((lo, hi))) => {
-                let part = |text| super::super::words::host(super::super::ast::Named { text, span: word.span });
+                let part =
+                    |text| super::super::words::host(super::super::ast::Named { text, span: word.span });
                 Address::Range(part(lo), part(hi))
             }
             _ => Address::Host(super::super::words::host(word)),
@@ -149,7 +215,8 @@ impl<'a> Parser<'a> {
 
 /// `HH:MM DAY MONTH YEAR` in minutes since 1970, local time taken for UTC.
 fn date(w: &mut Words<'_, '_>) -> Parsed<i64> {
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let clock = w.peek().and_then(|word| word.split_once(':'));
     let clock = clock.and_then(|(h, m)| Some((h.parse::<i64>().ok()?, m.parse::<i64>().ok()?)));
     let Some((hours, minutes)) = clock else { return w.expected("a time of day") };
@@ -169,7 +236,11 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     // Counted from March, so that the leap day is a year's last.
     let shifted = (month + 9) % 12;
     let year = year - i64::from(month <= 2);
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * shifted + 2) / 5 + day - 1
+    365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * shifted + 2) / 5
+        + day
+        - 1
         - 719_468
 }
 

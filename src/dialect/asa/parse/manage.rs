@@ -4,7 +4,7 @@
 //! `snmp-server host`, `icmp`, `ipv6 icmp`, `management-access`, `sysopt connection permit-vpn`,
 //! `same-security-traffic`, `crypto map`, `webvpn`.
 
-use super::super::ast::{Access, Action, Address, BoxService, IcmpRule, Icmp, Listener, Vpn};
+use super::super::ast::{Access, Action, Address, BoxService, Icmp, IcmpRule, Listener, Vpn};
 use super::super::literals;
 use super::super::words::{Parsed, Words, prefix6, v4};
 use super::acl::icmp_type;
@@ -63,7 +63,13 @@ impl<'a> Parser<'a> {
             }
             "clear" if w.eat("configure") && w.eat("access-list") => match w.take() {
                 Some(name) => self.forget_acl(name.text),
-                None => self.acls.keys().copied().collect::<Vec<_>>().into_iter().for_each(|name| self.forget_acl(name)),
+                None => self
+                    .acls
+                    .keys()
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .for_each(|name| self.forget_acl(name)),
             },
             _ => return Ok(false),
         }
@@ -75,7 +81,7 @@ impl<'a> Parser<'a> {
 
     /// Commands of one line leave no block open.
     fn close_unless_opened(&mut self) {
-        if self.block == Block::Other {
+        if matches!(self.block, Block::Other(_)) {
             self.close();
         }
     }
@@ -84,7 +90,9 @@ impl<'a> Parser<'a> {
     fn negated(&mut self, word: &str, w: &mut Words<'_, 'a>) -> Parsed<bool> {
         match word {
             "access-list" => self.remove_entry(w)?,
-            "sysopt" if w.eat("connection") && w.eat("permit-vpn") => self.config.no_permit_vpn = Some(w.line),
+            "sysopt" if w.eat("connection") && w.eat("permit-vpn") => {
+                self.config.no_permit_vpn = Some(w.line)
+            }
             "same-security-traffic" => {
                 w.keyword("permit")?;
                 if w.eat("inter-interface") {
@@ -93,12 +101,17 @@ impl<'a> Parser<'a> {
                     self.config.intra_interface = None;
                 }
             }
-            "snmp-server" if w.peek() == Some("enable") && w.peek_at(1).is_none() => self.config.no_snmp = true,
+            "snmp-server" if w.peek() == Some("enable") && w.peek_at(1).is_none() => {
+                self.config.no_snmp = true
+            }
             "http" if w.eat("server") => self.config.http_server = None,
             "nat-control" => self.config.nat_control = None,
-            "access-group" | "nat" | "static" | "global" | "object" | "object-group" | "interface" | "service-policy"
-            | "class-map" | "policy-map" | "time-range" | "ssh" | "telnet" | "icmp" | "route" => {
-                let toggle = word == "ssh" && w.peek().and_then(v4).is_none() && !w.peek().is_some_and(|w| w.contains(':'));
+            "access-group" | "nat" | "static" | "global" | "object" | "object-group" | "interface"
+            | "service-policy" | "class-map" | "policy-map" | "time-range" | "ssh" | "telnet" | "icmp"
+            | "route" => {
+                let toggle = word == "ssh"
+                    && w.peek().and_then(v4).is_none()
+                    && !w.peek().is_some_and(|w| w.contains(':'));
                 if !toggle {
                     self.unsupported(
                         w.line,
@@ -234,7 +247,9 @@ impl<'a> Parser<'a> {
         if (w.eat("isakmp") || w.eat("ikev1") || w.eat("ikev2")) && w.eat("enable") {
             let span = w.line;
             let interface = w.take();
-            for (what, traffic) in [("IKE", (17, 500, 500)), ("IPsec over UDP", (17, 4500, 4500)), ("IPsec", (50, ALL.0, ALL.1))] {
+            for (what, traffic) in
+                [("IKE", (17, 500, 500)), ("IPsec over UDP", (17, 4500, 4500)), ("IPsec", (50, ALL.0, ALL.1))]
+            {
                 self.config.listeners.push(Listener { span, what, interface, traffic });
             }
             return Ok(true);

@@ -19,7 +19,6 @@ use super::words::{Expected, Parsed, Words};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceFile, Span};
 
-
 /// The block that is open; numbers are places in the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Block {
@@ -32,7 +31,8 @@ enum Block {
     Policy(usize),
     TimeRange(usize),
     Webvpn,
-    Other,
+    /// Of a command that is not in the tree; whether lines at the margin can belong to it.
+    Other(bool),
 }
 
 /// Whether a line belongs to the open block.
@@ -166,7 +166,8 @@ impl<'a> Parser<'a> {
                     }
                 }
             }
-            if indent || (self.block == Block::Other && commands::look_up(&w).is_none()) {
+            let loose = self.block == Block::Other(true) && !self.indented && commands::look_up(&w).is_none();
+            if indent || loose {
                 return self.unknown_in_block(&mut w);
             }
             self.close();
@@ -184,7 +185,11 @@ impl<'a> Parser<'a> {
         self.indented = false;
     }
 
-    fn run<'w>(&mut self, w: &mut Words<'w, 'a>, read: impl FnOnce(&mut Self, &mut Words<'w, 'a>) -> Parsed<()>) {
+    fn run<'w>(
+        &mut self,
+        w: &mut Words<'w, 'a>,
+        read: impl FnOnce(&mut Self, &mut Words<'w, 'a>) -> Parsed<()>,
+    ) {
         let span = w.line;
         if let Err(error) = read(self, w) {
             self.error(error, span);
@@ -223,13 +228,13 @@ impl<'a> Parser<'a> {
             Block::Policy(at) => self.policy_line(at, w),
             Block::TimeRange(at) => self.time_range_line(at, w),
             Block::Webvpn => self.webvpn_line(w),
-            Block::Other => Ok(Sub::NotMine),
+            Block::Other(_) => Ok(Sub::NotMine),
         }
     }
 
     /// A line of a block that means nothing to the tree.
     fn unknown_in_block(&mut self, w: &mut Words<'_, 'a>) {
-        let decides = !matches!(self.block, Block::Other | Block::Webvpn | Block::Interface(_));
+        let decides = !matches!(self.block, Block::Other(_) | Block::Webvpn | Block::Interface(_));
         if decides {
             let word = w.peek().unwrap_or_default();
             self.unsupported(
@@ -271,7 +276,7 @@ impl<'a> Parser<'a> {
             None => (first, Support::Unknown),
         };
         self.other(w.line, command, support);
-        self.open(Block::Other);
+        self.open(Block::Other(commands::opens_block(command)));
         self.mention(w);
     }
 
@@ -340,10 +345,7 @@ fn split<'a>(line: &'a str, start: u32, words: &mut Vec<Named<'a>>) {
             continue;
         }
         let end = bytes[at..].iter().position(|b| blank(*b)).map_or(bytes.len(), |len| at + len);
-        words.push(Named {
-            text: &line[at..end],
-            span: Span::new(start + at as u32, start + end as u32),
-        });
+        words.push(Named { text: &line[at..end], span: Span::new(start + at as u32, start + end as u32) });
         at = end;
     }
 }

@@ -135,7 +135,9 @@ impl<'a> Parser<'a> {
     pub(super) fn global(&mut self, w: &mut Words<'_, 'a>) -> Parsed<()> {
         self.config.rules += 1;
         let span = w.line;
-        let Interfaced::One(interface) = interfaces(w)? else { return w.expected("an interface in brackets") };
+        let Interfaced::One(interface) = interfaces(w)? else {
+            return w.expected("an interface in brackets");
+        };
         let id = w.number("the number of a pool")?;
         let word = w.name("a pool")?;
         let pool = match (word.text, word.text.split_once('-')) {
@@ -260,7 +262,15 @@ fn options(w: &mut Words<'_, '_>, dynamic: bool) {
         && let Some(word) = w.peek()
         && matches!(
             word,
-            "interface" | "ipv6" | "pat-pool" | "round-robin" | "extended" | "flat" | "include-reserve" | "block-allocation" | "fallthrough"
+            "interface"
+                | "ipv6"
+                | "pat-pool"
+                | "round-robin"
+                | "extended"
+                | "flat"
+                | "include-reserve"
+                | "block-allocation"
+                | "fallthrough"
         )
     {
         w.take();

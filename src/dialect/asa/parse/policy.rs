@@ -9,8 +9,20 @@ use super::{Block, Parser, Sub};
 
 /// Actions of a class that change no verdict.
 const ACTIONS: &[&str] = &[
-    "csc", "cxsc", "flow-export", "ips", "police", "priority", "set", "sfr", "shape", "user-statistics", "no", "parameters",
-    "service-policy", "quota",
+    "csc",
+    "cxsc",
+    "flow-export",
+    "ips",
+    "police",
+    "priority",
+    "set",
+    "sfr",
+    "shape",
+    "user-statistics",
+    "no",
+    "parameters",
+    "service-policy",
+    "quota",
 ];
 
 impl<'a> Parser<'a> {
@@ -86,13 +98,16 @@ impl<'a> Parser<'a> {
         if w.eat("class") {
             let name = w.name("the name of a class-map")?;
             let classes = &mut self.config.policy_maps[at].classes;
-            self.open_class = classes.iter().position(|class| class.name.text == name.text).unwrap_or(classes.len());
+            self.open_class =
+                classes.iter().position(|class| class.name.text == name.text).unwrap_or(classes.len());
             if self.open_class == classes.len() {
                 classes.push(PolicyClass { name, inspects: Vec::new(), tcp_state_bypass: None });
             }
             return Ok(Sub::Done);
         }
-        let Some(class) = self.config.policy_maps[at].classes.get_mut(self.open_class) else { return Ok(Sub::NotMine) };
+        let Some(class) = self.config.policy_maps[at].classes.get_mut(self.open_class) else {
+            return Ok(Sub::NotMine);
+        };
         let negated = w.eat("no");
         if w.eat("inspect") {
             let engine = w.name("an inspection engine")?;

@@ -30,7 +30,9 @@ impl Lowering<'_> {
                 let ports = Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
                 self.multiport(ports, source, destination, negated);
             }
-            MatchKind::TcpFlags(mask, comp) => self.masked(Field::TcpFlags, mask.into(), comp.into(), negated),
+            MatchKind::TcpFlags(mask, comp) => {
+                self.masked(Field::TcpFlags, mask.into(), comp.into(), negated)
+            }
             MatchKind::Icmp(kind, lo, hi) => self.icmp(kind, lo, hi, negated),
             MatchKind::Spi(lo, hi) => self.range(Field::Spi, lo, hi, negated),
             MatchKind::IpRange(source, index) => {
@@ -40,7 +42,9 @@ impl Lowering<'_> {
             }
             MatchKind::State(bits) => self.states(bits, negated),
             MatchKind::Mark(value, mask) => self.masked(Field::Mark, mask.into(), value.into(), negated),
-            MatchKind::ConnMark(value, mask) => self.masked(Field::CtMark, mask.into(), value.into(), negated),
+            MatchKind::ConnMark(value, mask) => {
+                self.masked(Field::CtMark, mask.into(), value.into(), negated)
+            }
             MatchKind::Mac(mac) => {
                 let mac = mac.iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
                 self.set(Field::SrcMac, Set::one(mac), negated);
@@ -53,7 +57,11 @@ impl Lowering<'_> {
                 match order {
                     Order::Eq => self.range(Field::Ttl, value, value, negated),
                     Order::Gt => self.set(Field::Ttl, Set::range(u128::from(value) + 1, 255), negated),
-                    Order::Lt => self.set(Field::Ttl, Set::of((value > 0).then(|| (0, u128::from(value) - 1))), negated),
+                    Order::Lt => self.set(
+                        Field::Ttl,
+                        Set::of((value > 0).then(|| (0, u128::from(value) - 1))),
+                        negated,
+                    ),
                 }
             }
             MatchKind::Set(index) => self.ipset(index, negated),
@@ -197,7 +205,13 @@ impl Lowering<'_> {
         })
     }
 
-    fn interface(&mut self, field: Field, name: crate::dialect::iptables::ast::Name, wild: bool, negate: bool) {
+    fn interface(
+        &mut self,
+        field: Field,
+        name: crate::dialect::iptables::ast::Name,
+        wild: bool,
+        negate: bool,
+    ) {
         let text = self.config.names.text(name);
         let out = &mut self.out;
         let values = *self.interfaces.entry((name, wild)).or_insert_with(|| {
@@ -259,7 +273,11 @@ impl Lowering<'_> {
         if negated {
             // In none of the states, and not translated; without a connection, only the state counts.
             let mut with = vec![self.state_test(tracked & !plain)];
-            with.extend(fields.iter().map(|f| Test::In { field: *f, values: Values::Range(0, 0), negate: false }));
+            with.extend(fields.iter().map(|f| Test::In {
+                field: *f,
+                values: Values::Range(0, 0),
+                negate: false,
+            }));
             let without = self.state_test(!tracked & !plain & 0b1_1111);
             return self.ways.push(vec![with, vec![without]]);
         }
@@ -390,7 +408,8 @@ impl Lowering<'_> {
             .then(|| self.masked_test(Field::Ecn, u128::from(mask & 3), u128::from(value & 3), negated));
         match (code_point, ecn, negated) {
             (Some(code_point), Some(ecn), true) => {
-                let same = self.masked_test(Field::Dscp, u128::from(mask >> 2), u128::from(value >> 2), false);
+                let same =
+                    self.masked_test(Field::Dscp, u128::from(mask >> 2), u128::from(value >> 2), false);
                 self.ways.push(vec![vec![code_point], vec![same, ecn]]);
             }
             (None, None, true) => self.tests.push(Test::Never),

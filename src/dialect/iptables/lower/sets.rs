@@ -100,8 +100,13 @@ impl Lowering<'_> {
             return;
         }
         let finding = if self.sets.given {
-            Finding::new("PH003", Severity::Error, Some(set_use.span), format!("ipset `{name}` does not exist"))
-                .help("Create the set before the rules are loaded, or correct the name.")
+            Finding::new(
+                "PH003",
+                Severity::Error,
+                Some(set_use.span),
+                format!("ipset `{name}` does not exist"),
+            )
+            .help("Create the set before the rules are loaded, or correct the name.")
         } else {
             let message = format!("the contents of ipset `{name}` are not in the file");
             Finding::new("PH002", Severity::Info, Some(set_use.span), message)
@@ -253,7 +258,8 @@ impl Lowering<'_> {
             .iter()
             .filter(|row| keep(row))
             .map(|row| {
-                let side = |field: &Field| row.iter().find(|(f, _)| f == field).map(|(_, values)| values.clone());
+                let side =
+                    |field: &Field| row.iter().find(|(f, _)| f == field).map(|(_, values)| values.clone());
                 fields.iter().map(side).collect()
             })
             .collect();

@@ -3,79 +3,20 @@
 //! A group of a thousand elements is one set, so that an entry over three groups costs the sum of their
 //! sizes and not the product. What cannot be resolved becomes a named unknown.
 
+mod sets;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::ast::{Address, Config, Families, Group, GroupKind, Host, Icmp, Member, Named, Ports, Protocol, Service};
+use sets::Unknown;
+pub(super) use sets::{Addresses, Product, Services, tcp_udp};
+use sets::{merged, net, union};
+
+use super::ast::{
+    Address, Config, Families, Group, GroupKind, Host, Icmp, Member, Named, Ports, Protocol, Service,
+};
 use crate::finding::{Finding, Severity};
-use crate::packet::{Family, Set, proto};
+use crate::packet::{Family, Set};
 use crate::source::Span;
-
-/// Holes in a mask up to which its addresses are written out as intervals.
-const MASK_INTERVALS: u32 = 12;
-
-/// Addresses, as far as they are known.
-#[derive(Clone, Default, Debug)]
-pub(super) struct Addresses {
-    /// IPv4.
-    pub v4: Set,
-    /// IPv6.
-    pub v6: Set,
-    /// IPv4 addresses by mask and masked value, where intervals would be too many.
-    pub masked: Vec<(u32, u32)>,
-    /// What else may belong to it, for IPv4 and IPv6.
-    pub unknown: Option<Unknown>,
-}
-
-/// Something that the files do not tell.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Unknown {
-    /// What it is, as reports name it.
-    pub name: String,
-    /// Whether it can be IPv4.
-    pub v4: bool,
-    /// Whether it can be IPv6.
-    pub v6: bool,
-}
-
-impl Unknown {
-    fn both(name: String) -> Option<Unknown> {
-        Some(Unknown { name, v4: true, v6: true })
-    }
-
-    fn join(a: Option<Unknown>, b: Option<Unknown>) -> Option<Unknown> {
-        match (a, b) {
-            (Some(a), Some(b)) => {
-                let name = if a.name.contains(&b.name) || a.name.len() > 120 { a.name } else { format!("{}, {}", a.name, b.name) };
-                Some(Unknown { name, v4: a.v4 | b.v4, v6: a.v6 | b.v6 })
-            }
-            (a, b) => a.or(b),
-        }
-    }
-}
-
-/// Products of protocol, ports and ICMP type; `None` is open.
-#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
-pub(super) struct Product {
-    /// Protocols.
-    pub protocol: Option<Set>,
-    /// Source ports.
-    pub source: Option<Set>,
-    /// Destination ports.
-    pub destination: Option<Set>,
-    /// ICMP types.
-    pub icmp_type: Option<Set>,
-    /// ICMP codes.
-    pub icmp_code: Option<Set>,
-}
-
-/// What services an entry is about.
-#[derive(Clone, Default, Debug)]
-pub(super) struct Services {
-    /// The union of these.
-    pub products: Vec<Product>,
-    /// What else may belong to it.
-    pub unknown: Option<String>,
-}
 
 /// A set and what else may belong to it.
 #[derive(Clone, Default, Debug)]
@@ -198,7 +139,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
         self.weights[at] = weight;
         match group.kind {
             GroupKind::Network => self.addresses[at] = Some(self.network_group(group)),
-            GroupKind::Service | GroupKind::Protocol => self.service_groups[at] = Some(self.service_group(group)),
+            GroupKind::Service | GroupKind::Protocol => {
+                self.service_groups[at] = Some(self.service_group(group))
+            }
             GroupKind::Ports => self.port_groups[at] = Some(self.port_group(group)),
             GroupKind::Icmp => self.icmp_groups[at] = Some(self.icmp_group(group)),
             GroupKind::User | GroupKind::Security | GroupKind::Other => {}
@@ -347,7 +290,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
     pub(super) fn interface(&mut self, name: Named<'a>) -> Addresses {
         let mut out = Addresses::default();
         let Some(at) = self.interfaces.get(name.text).copied() else {
-            self.missing(name, "interface");
+            self.check_interface(name);
             out.unknown = Unknown::both(format!("the address of interface {}", name.text));
             return out;
         };
@@ -477,7 +420,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 }
                 return match group.and_then(|at| self.port_groups[at].clone()) {
                     Some(ports) => ports,
-                    None => Partly { set: Set::empty(), unknown: Some(format!("object-group {}", name.text)) },
+                    None => {
+                        Partly { set: Set::empty(), unknown: Some(format!("object-group {}", name.text)) }
+                    }
                 };
             }
             Ports::Unknown(name) => {
@@ -552,7 +497,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 for (span, member) in members.iter().rev() {
                     match member {
                         Member::Address(address) => work.push(*address),
-                        Member::Group(name) if !self.cyclic.contains(span) => work.push(Address::Group(*name)),
+                        Member::Group(name) if !self.cyclic.contains(span) => {
+                            work.push(Address::Group(*name))
+                        }
                         _ => {}
                     }
                 }
@@ -588,9 +535,12 @@ impl<'c, 'a> Resolver<'c, 'a> {
         used
     }
 
-    /// Whether a name is that of an interface of the file.
-    pub(super) fn knows_interface(&self, name: &str) -> bool {
-        self.interfaces.contains_key(name)
+    /// Says so where an interface is not there, unless the file has none at all: then it is a part of one.
+    pub(super) fn check_interface(&mut self, name: Named<'a>) {
+        let hardware = || self.config.interfaces.iter().any(|known| known.hardware.text == name.text);
+        if !self.interfaces.is_empty() && !self.interfaces.contains_key(name.text) && !hardware() {
+            self.missing(name, "interface");
+        }
     }
 }
 
@@ -603,117 +553,4 @@ fn unknown_host(host: Host<'_>) -> Option<Unknown> {
 
 fn of_protocols(set: Set) -> Services {
     Services { products: vec![Product { protocol: Some(set), ..Product::default() }], unknown: None }
-}
-
-pub(super) fn tcp_udp() -> Set {
-    Set::of([(proto::TCP.into(), proto::TCP.into()), (proto::UDP.into(), proto::UDP.into())])
-}
-
-/// The addresses of a network; a mask with holes gives several intervals.
-fn net(out: &mut Addresses, address: u32, mask: u32) {
-    let value = address & mask;
-    // Below the lowest set bit of the mask the addresses are one interval; each hole above doubles them.
-    let low = mask.trailing_zeros();
-    let span = 1u64.checked_shl(low).unwrap_or(1 << 32) - 1;
-    let holes = !mask & !(span as u32);
-    if holes.count_ones() > MASK_INTERVALS {
-        out.masked.push((mask, value));
-        return;
-    }
-    let mut ranges = Vec::new();
-    let mut bits = 0u32;
-    loop {
-        let lo = u128::from(value | bits);
-        ranges.push((lo, lo + u128::from(span)));
-        // The next subset of the holes.
-        bits = bits.wrapping_sub(holes) & holes;
-        if bits == 0 {
-            break;
-        }
-    }
-    out.v4 = Set::of(ranges);
-}
-
-fn union(parts: Vec<Addresses>) -> Addresses {
-    let mut out = Addresses::default();
-    out.v4 = Set::of(parts.iter().flat_map(|part| part.v4.ranges().iter().copied()));
-    out.v6 = Set::of(parts.iter().flat_map(|part| part.v6.ranges().iter().copied()));
-    let mut masked: Vec<_> = parts.iter().flat_map(|part| part.masked.iter().copied()).collect();
-    masked.sort_unstable();
-    masked.dedup();
-    out.masked = masked;
-    for part in parts {
-        out.unknown = Unknown::join(out.unknown, part.unknown);
-    }
-    out
-}
-
-/// Products that differ in one side only become one.
-fn merged(products: Vec<Product>) -> Vec<Product> {
-    let by_destination = fold(products, |product| std::mem::take(&mut product.destination), |product, side| {
-        product.destination = side;
-    });
-    let by_source =
-        fold(by_destination, |product| std::mem::take(&mut product.source), |product, side| product.source = side);
-    fold(by_source, |product| std::mem::take(&mut product.protocol), |product, side| product.protocol = side)
-}
-
-fn fold(
-    products: Vec<Product>,
-    take: impl Fn(&mut Product) -> Option<Set>,
-    put: impl Fn(&mut Product, Option<Set>),
-) -> Vec<Product> {
-    let mut places: FxHashMap<Product, usize> = FxHashMap::default();
-    let mut sides: Vec<(Product, Option<Vec<(u128, u128)>>)> = Vec::new();
-    for mut product in products {
-        let side = take(&mut product);
-        let at = *places.entry(product.clone()).or_insert_with(|| {
-            sides.push((product, Some(Vec::new())));
-            sides.len() - 1
-        });
-        match (side, &mut sides[at].1) {
-            (Some(set), Some(ranges)) => ranges.extend_from_slice(set.ranges()),
-            (None, ranges) => *ranges = None,
-            (Some(_), None) => {}
-        }
-    }
-    let mut out = Vec::with_capacity(sides.len());
-    for (mut product, ranges) in sides {
-        put(&mut product, ranges.map(Set::of));
-        out.push(product);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn masks_with_holes_select_by_bits() {
-        let mut out = Addresses::default();
-        net(&mut out, 0x0a00_0500, 0xff00_ff00);
-        assert_eq!(out.v4.ranges().len(), 256);
-        assert!(out.v4.contains(0x0a07_05ff) && !out.v4.contains(0x0a07_06ff));
-        let mut out = Addresses::default();
-        net(&mut out, 0x0a00_0100, 0x0000_00ff);
-        assert!(out.v4.is_empty());
-        assert_eq!(out.masked, vec![(0xff, 0)]);
-        let mut out = Addresses::default();
-        net(&mut out, 0, 0);
-        assert_eq!(out.v4, Set::range(0, Family::V4.last()));
-    }
-
-    #[test]
-    fn products_merge_side_by_side() {
-        let one = |protocol: u128, port: u128| Product {
-            protocol: Some(Set::one(protocol)),
-            destination: Some(Set::one(port)),
-            ..Product::default()
-        };
-        let all = merged(vec![one(6, 80), one(17, 80), one(6, 81), one(17, 81)]);
-        assert_eq!(all.len(), 1);
-        assert_eq!(all[0].protocol, Some(tcp_udp()));
-        assert_eq!(all[0].destination, Some(Set::range(80, 81)));
-    }
 }

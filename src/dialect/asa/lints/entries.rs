@@ -1,0 +1,274 @@
+//! Single entries that do nothing, or not what they seem to do.
+
+use super::super::ast::{
+    Ace, Acl, AclKind, Action, Address, Direction, Entry, Host, Member, Named, Ports, Protocol,
+};
+use super::super::lower::{REAL_ADDRESSES, effective_version};
+use super::{Facts, active, is_ip, permits};
+use crate::finding::{Finding, Severity};
+use crate::packet::Set;
+use crate::source::Span;
+
+/// Elements of one entry beyond which it is worth a word.
+const ELEMENTS: u64 = 1_000_000;
+/// Places that a finding names beside the first.
+const RELATED: usize = 10;
+
+impl<'c, 'a> Facts<'_, 'c, 'a> {
+    pub(super) fn entries(&mut self) {
+        for acl in &self.config.acls {
+            if matches!(acl.kind, Some(AclKind::Extended | AclKind::V6)) {
+                self.after_all(acl);
+                self.inactive(acl);
+                self.elements(acl);
+            }
+        }
+        self.masks();
+        self.over();
+        for (_, acl) in self.bound(Direction::In) {
+            self.returns(acl);
+        }
+        self.wrong_side();
+    }
+
+    /// An entry for everything, with others after it.
+    fn after_all(&mut self, acl: &'c Acl<'a>) {
+        let mut entries = active(acl);
+        let all = |ace: &&Ace<'_>| {
+            is_ip(ace)
+                && ace.time_range.is_none()
+                && ace.identities.is_empty()
+                && ace.source == Address::Any
+                && ace.destination == Address::Any
+        };
+        let Some(last) = entries.by_ref().find(all) else { return };
+        let dead: Vec<Span> = entries.map(|ace| ace.span).collect();
+        let Some(first) = dead.first() else { return };
+        let what = if last.action == Action::Permit { "permits" } else { "denies" };
+        self.findings.push(
+            Finding::new(
+                "PH432",
+                Severity::Warning,
+                Some(last.span),
+                format!(
+                    "the entry {what} everything, and the {} after it in `{}` do nothing",
+                    count(dead.len()),
+                    acl.name.text
+                ),
+            )
+            .related(*first, "the first that is never reached")
+            .help("Move the entry to the end of the list, or take out what follows."),
+        );
+    }
+
+    fn inactive(&mut self, acl: &'c Acl<'a>) {
+        for entry in &acl.entries {
+            if let Entry::Extended(ace) = entry
+                && ace.inactive
+            {
+                self.findings.push(
+                    Finding::new(
+                        "PH434",
+                        Severity::Info,
+                        Some(ace.span),
+                        format!("the entry of `{}` is inactive", acl.name.text),
+                    )
+                    .label("as if it were not there")
+                    .help("Take `inactive` away to put the entry to work, or take the entry out."),
+                );
+            }
+        }
+    }
+
+    /// Groups within groups within an entry, multiplied.
+    fn elements(&mut self, acl: &'c Acl<'a>) {
+        let searched = self.config.others.iter().any(|other| other.command == "object-group-search");
+        if searched {
+            return;
+        }
+        for ace in active(acl) {
+            let side = |address: Address<'a>| match address {
+                Address::Group(name) => self.resolver.weight(name.text),
+                _ => 1,
+            };
+            let ports = |ports: Ports<'a>| match ports {
+                Ports::Group(name) => self.resolver.weight(name.text),
+                _ => 1,
+            };
+            let protocol = match ace.service.protocol {
+                Protocol::Group(name) => self.resolver.weight(name.text),
+                _ => 1,
+            };
+            let factors = [
+                side(ace.source),
+                side(ace.destination),
+                ports(ace.service.source),
+                ports(ace.service.destination),
+                protocol,
+            ];
+            let elements =
+                factors.iter().fold(1u64, |product, factor| product.saturating_mul((*factor).max(1)));
+            if elements > ELEMENTS {
+                let number =
+                    if elements == u64::MAX { "more than 10^19".to_string() } else { elements.to_string() };
+                self.findings.push(
+                    Finding::new(
+                        "PH436",
+                        Severity::Warning,
+                        Some(ace.span),
+                        format!("the entry expands to {number} elements"),
+                    )
+                    .label(factors.map(|factor| factor.to_string()).join(" × "))
+                    .notice("The box may run out of memory when it loads the list.")
+                    .help("Turn on `object-group-search access-control`, or make the groups smaller."),
+                );
+            }
+        }
+    }
+
+    /// Masks of IOS access-lists.
+    fn masks(&mut self) {
+        let mut found: Vec<(Span, Host<'a>, u32)> = Vec::new();
+        let mut look = |span: Span, address: Address<'a>| {
+            if let Address::Net(host, mask) = address {
+                found.push((span, host, mask));
+            }
+        };
+        for acl in &self.config.acls {
+            for ace in active(acl) {
+                look(ace.span, ace.source);
+                look(ace.span, ace.destination);
+            }
+        }
+        for group in &self.config.groups {
+            for (span, member) in &group.members {
+                if let Member::Address(address) = member {
+                    look(*span, *address);
+                }
+            }
+        }
+        for object in &self.config.objects {
+            if let Some(address) = object.address {
+                look(object.name.span, address);
+            }
+        }
+        for (span, host, mask) in found {
+            let low_ones = mask != 0 && mask != u32::MAX && mask & mask.wrapping_add(1) == 0;
+            let all_of_one = mask == 0 && !matches!(host, Host::V4(0));
+            if !low_ones && !all_of_one {
+                continue;
+            }
+            let dotted = std::net::Ipv4Addr::from(mask);
+            let turned = std::net::Ipv4Addr::from(!mask);
+            let message = if all_of_one {
+                "the mask `0.0.0.0` after an address stands for every address".to_string()
+            } else {
+                format!("`{dotted}` is a wildcard mask of IOS")
+            };
+            let help = if all_of_one {
+                "An ASA takes network masks. For one address write `host` and the address.".to_string()
+            } else {
+                format!(
+                    "An ASA takes network masks, and here looks at the low bits of the address only. Write `{turned}`."
+                )
+            };
+            self.findings.push(
+                Finding::new("PH433", Severity::Warning, Some(span), message)
+                    .label("matches other addresses than meant")
+                    .help(help),
+            );
+        }
+    }
+
+    /// Time ranges that have ended.
+    fn over(&mut self) {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs() as i64 / 60);
+        for range in &self.config.time_ranges {
+            let Some((end, span)) = range.end.filter(|(end, _)| *end < now) else { continue };
+            let days = (now - end) / 1440;
+            let mut finding = Finding::new(
+                "PH435",
+                Severity::Warning,
+                Some(span),
+                format!("time-range `{}` is over since {}", range.name.text, if days == 1 { "a day".to_string() } else { format!("{days} days") }),
+            )
+            .help("The entries with this time-range do nothing any more. Take them out, or give the range another end.");
+            let entries = self.config.acls.iter().flat_map(active);
+            let within =
+                |ace: &&Ace<'_>| ace.time_range.is_some_and(|name: Named<'_>| name.text == range.name.text);
+            for ace in entries.filter(within).take(RELATED) {
+                finding = finding.related(ace.span, "is off for good");
+            }
+            self.findings.push(finding);
+        }
+    }
+
+    /// Entries for replies, which pass by their connection.
+    fn returns(&mut self, acl: &'c Acl<'a>) {
+        for ace in permits(acl) {
+            let service_port = |port: u16| port < 1024 || matches!(port, 1720 | 5060 | 5061);
+            let Ports::Eq(port) = ace.service.source else { continue };
+            let open = match ace.service.destination {
+                Ports::Any => true,
+                Ports::Gt(from) => from >= 1023,
+                Ports::Range(from, to) => from >= 1024 && to == u16::MAX,
+                _ => false,
+            };
+            if open && service_port(port) {
+                self.findings.push(
+                    Finding::new(
+                        "PH530",
+                        Severity::Warning,
+                        Some(ace.span),
+                        format!("the entry lets in replies from port {port}, which pass without it"),
+                    )
+                    .label("opens the ports to everybody who sends from that port")
+                    .help("An ASA keeps connections: replies need no entry. Take it out."),
+                );
+            }
+        }
+    }
+
+    /// Entries with the address of the wrong side of a translation.
+    fn wrong_side(&mut self) {
+        let real = effective_version(self.config) >= REAL_ADDRESSES;
+        let side = |pick: fn(&super::super::lower::Static) -> &Set| {
+            Set::of(self.statics.iter().flat_map(|nat| pick(nat).ranges().iter().copied()))
+        };
+        let (reals, maps) = (side(|nat| &nat.real), side(|nat| &nat.mapped));
+        let (wrong, right) = if real { (maps, reals) } else { (reals, maps) };
+        if wrong.is_empty() {
+            return;
+        }
+        for (_, acl) in self.bound(Direction::In) {
+            for ace in permits(acl) {
+                let to = self.resolver.address(ace.destination).v4;
+                if to.is_empty() || !wrong.covers(&to) || right.meets(&to) {
+                    continue;
+                }
+                let meant = |nat: &&super::super::lower::Static| {
+                    (if real { &nat.mapped } else { &nat.real }).meets(&to)
+                };
+                let Some(nat) = self.statics.iter().find(meant) else { continue };
+                let (named, wanted) = if real { ("mapped", "real") } else { ("real", "mapped") };
+                self.findings.push(
+                    Finding::new(
+                        "PH531",
+                        Severity::Warning,
+                        Some(ace.span),
+                        format!("the entry names the {named} address, and this version looks at the {wanted} one"),
+                    )
+                    .related(nat.span, "translates it")
+                    .notice("Connections from outside to the translated host are blocked.")
+                    .help(format!("Write the {wanted} address. From 8.3 on access-lists hold real addresses, before that mapped ones.")),
+                );
+            }
+        }
+    }
+}
+
+fn count(number: usize) -> String {
+    if number == 1 { "entry".to_string() } else { format!("{number} entries") }
+}

@@ -1,0 +1,111 @@
+//! Lists, objects and groups that nothing uses.
+
+use rustc_hash::FxHashSet;
+
+use super::super::ast::{AclKind, Entry, Match, OldNat, Vpn};
+use super::Facts;
+use crate::finding::{Finding, Severity};
+use crate::source::Span;
+
+impl<'c, 'a> Facts<'_, 'c, 'a> {
+    pub(super) fn lists(&mut self) {
+        if self.is_whole() {
+            self.unbound();
+            self.unused();
+        }
+        self.without_version();
+    }
+
+    /// Whether the file is more than lists or objects on their own: only then is something missing.
+    fn is_whole(&self) -> bool {
+        !self.config.access_groups.is_empty()
+            || self.config.interfaces.iter().any(|known| known.name.is_some())
+    }
+
+    /// Lists that something in the tree names.
+    fn named_lists(&self) -> FxHashSet<&'a str> {
+        let config = self.config;
+        let mut named: FxHashSet<&str> = config.access_groups.iter().map(|group| group.acl.text).collect();
+        named.extend(config.class_maps.iter().flat_map(|map| &map.matches).filter_map(|what| match what {
+            Match::Acl(name) => Some(name.text),
+            _ => None,
+        }));
+        named.extend(config.vpns.iter().filter_map(|vpn| match vpn {
+            Vpn::Match { acl, .. } => Some(acl.text),
+            _ => None,
+        }));
+        named.extend(config.old_nats.iter().filter_map(|nat| match nat {
+            OldNat::Nat { what: Err(acl), .. } => Some(acl.text),
+            OldNat::Static { real: Err(acl), .. } => Some(acl.text),
+            _ => None,
+        }));
+        named
+    }
+
+    fn unbound(&mut self) {
+        let named = self.named_lists();
+        for acl in &self.config.acls {
+            let shown = acl.entries.iter().all(|entry| matches!(entry, Entry::Extended(ace) if ace.shown));
+            if named.contains(acl.name.text) || self.config.mentions.contains(acl.name.text) || shown {
+                continue;
+            }
+            let kind = match acl.kind {
+                Some(AclKind::EtherType | AclKind::WebType) => continue,
+                Some(AclKind::Standard) => "standard access-list",
+                _ => "access-list",
+            };
+            let count = acl.entries.len();
+            let span = acl.entries.first().map_or(acl.name.span, Entry::span);
+            self.findings.push(
+                Finding::new("PH430", Severity::Warning, Some(span), format!("{kind} `{}` is bound to nothing", acl.name.text))
+                    .label(format!("{count} lines that nothing reads"))
+                    .help(format!(
+                        "Bind it with `access-group {} in interface …`, or take it out. As it is, it neither permits nor denies anything.",
+                        acl.name.text
+                    )),
+            );
+        }
+    }
+
+    fn unused(&mut self) {
+        let used = self.resolver.used();
+        let config = self.config;
+        let mut found: Vec<(Span, &str, &str)> = Vec::new();
+        for object in config.objects.iter().filter(|object| object.nat.is_none()) {
+            found.push((object.name.span, "object", object.name.text));
+        }
+        found.extend(config.services.iter().map(|object| (object.name.span, "object", object.name.text)));
+        found.extend(config.groups.iter().map(|group| (group.name.span, "object-group", group.name.text)));
+        for (span, what, name) in found {
+            if !used.contains(name) && !config.mentions.contains(name) {
+                self.findings.push(
+                    Finding::new("PH431", Severity::Info, Some(span), format!("{what} `{name}` is not used"))
+                        .label("nothing names it")
+                        .help("Take it out, or name it where it was meant to be."),
+                );
+            }
+        }
+    }
+
+    fn without_version(&mut self) {
+        let config = self.config;
+        let bound = config.access_groups.first();
+        if let (None, Some(group), false) = (config.version, bound, self.statics.is_empty()) {
+            let version = super::super::lower::effective_version(config);
+            self.findings.push(
+                Finding::new(
+                    "PH538",
+                    Severity::Warning,
+                    Some(group.span),
+                    "what the access-lists mean depends on the version, and the version line is missing",
+                )
+                .label(format!("read as for {}.{}", version.major, version.minor))
+                .related(self.statics[0].span, "this translation makes the difference")
+                .help(
+                    "Before 8.3 access-lists hold mapped addresses, from 8.3 on real ones. Keep the line `ASA Version …` \
+                     at the top of the file.",
+                ),
+            );
+        }
+    }
+}
