@@ -1,5 +1,7 @@
 //! Damaged and hostile pf.conf: nothing panics, nothing hangs, nothing is passed over in silence.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::time::{Duration, Instant};
 
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
@@ -11,7 +13,7 @@ fn read(bytes: Vec<u8>) -> (Loaded, Vec<u32>) {
     let id = sources.add("pf.conf", bytes).unwrap();
     let loaded = load(Dialect::Pf, &mut sources, &[id], &Environment::default());
     let line = |span| sources.file_of(span).map_or(0, |file| file.place(span.start).line);
-    let lines = loaded.findings.iter().filter_map(|f| f.span.map(|span| line(span))).collect();
+    let lines = loaded.findings.iter().filter_map(|f| f.span.map(&line)).collect();
     (loaded, lines)
 }
 
@@ -51,7 +53,11 @@ fn damaged_bytes_are_told() {
 #[test]
 fn rules_that_cannot_be_read_stay_as_unknown() {
     let (loaded, _) = read(b"block all\npass bananas\n".to_vec());
-    assert!(loaded.ruleset.conditions.iter().any(|name| name.contains("line 2")), "{:?}", loaded.ruleset.conditions);
+    assert!(
+        loaded.ruleset.conditions.iter().any(|name| name.contains("line 2")),
+        "{:?}",
+        loaded.ruleset.conditions
+    );
 }
 
 #[test]
@@ -66,25 +72,32 @@ fn hostile_sizes_end() {
 
     quickly("braces", "{".repeat(2_000_000).into_bytes());
     quickly("closing braces", "}\n".repeat(300_000).into_bytes());
-    quickly("lists in lists", format!("pass from {}10.0.0.1{}\n", "{ ".repeat(300_000), " }".repeat(300_000)).into_bytes());
+    quickly(
+        "lists in lists",
+        format!("pass from {}10.0.0.1{}\n", "{ ".repeat(300_000), " }".repeat(300_000)).into_bytes(),
+    );
     quickly("quotes", "\"\n'".repeat(300_000).into_bytes());
     quickly("a word", "a".repeat(10_000_000).into_bytes());
     quickly("backslashes", "\\".repeat(5_000_000).into_bytes());
     quickly("anchors", format!("{}{}", "anchor {\n".repeat(100_000), "}\n".repeat(100_000)).into_bytes());
     let deep = format!("{}pass\n{}", "anchor on { em0 em1 } {\n".repeat(60), "}\n".repeat(60));
     quickly("anchors that double", deep.into_bytes());
-    let tagged = format!("{}pass tag A\npass tagged A\n{}", "anchor on { em0 em1 } {\n".repeat(60), "}\n".repeat(60));
+    let tagged =
+        format!("{}pass tag A\npass tagged A\n{}", "anchor on { em0 em1 } {\n".repeat(60), "}\n".repeat(60));
     quickly("anchors that double, in order", tagged.into_bytes());
     let mut macros = String::from("a = \"x x x x x x x x\"\n");
     for _ in 0..40 {
         macros.push_str("a = $a $a\n");
     }
     quickly("macros that double", macros.into_bytes());
-    let lists = "{ ".to_string() + &(1..2000).map(|n| format!("10.0.{}.{} ", n / 256, n % 256)).collect::<String>() + "}";
+    let lists = "{ ".to_string()
+        + &(1..2000).map(|n| format!("10.0.{}.{} ", n / 256, n % 256)).collect::<String>()
+        + "}";
     quickly("a product", format!("pass proto tcp from {lists} to {lists} port {{ 1 2 3 }}\n").into_bytes());
     let mut product = String::from("pass in proto tcp\n");
     for _ in 0..200 {
-        product.push_str(&format!("pass proto tcp from {lists} to {{ 10.1.0.1 10.1.0.2 10.1.0.3 10.1.0.4 }}\n"));
+        product
+            .push_str(&format!("pass proto tcp from {lists} to {{ 10.1.0.1 10.1.0.2 10.1.0.3 10.1.0.4 }}\n"));
     }
     quickly("many products", product.into_bytes());
 }
@@ -119,11 +132,77 @@ fn includes_are_bounded() {
 /// Texts that look like pf.conf, broken at random.
 fn texts() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "pass", "block", "match", "in", "out", "quick", "log", "on", "em0", "proto", "tcp", "udp", "{", "}", "(", ")",
-        "from", "to", "any", "port", "80", "1:2", "><", "<>", "!", "<t>", "10.0.0.0/8", "::1", "keep", "state", "no",
-        "nat-to", "rdr-to", "->", "nat", "rdr", "binat", "anchor", "set", "skip", "table", "antispoof", "for", ",",
-        "=", "\"x\"", "$x", "x", "\\", "\n", "\n", "\n", "#", "flags", "S/SA", "tag", "tagged", "a", "inet", "inet6",
-        "include", "load", "queue", "altq", "scrub", "-", "0x", "\"", "'", "\0", "é",
+        "pass",
+        "block",
+        "match",
+        "in",
+        "out",
+        "quick",
+        "log",
+        "on",
+        "em0",
+        "proto",
+        "tcp",
+        "udp",
+        "{",
+        "}",
+        "(",
+        ")",
+        "from",
+        "to",
+        "any",
+        "port",
+        "80",
+        "1:2",
+        "><",
+        "<>",
+        "!",
+        "<t>",
+        "10.0.0.0/8",
+        "::1",
+        "keep",
+        "state",
+        "no",
+        "nat-to",
+        "rdr-to",
+        "->",
+        "nat",
+        "rdr",
+        "binat",
+        "anchor",
+        "set",
+        "skip",
+        "table",
+        "antispoof",
+        "for",
+        ",",
+        "=",
+        "\"x\"",
+        "$x",
+        "x",
+        "\\",
+        "\n",
+        "\n",
+        "\n",
+        "#",
+        "flags",
+        "S/SA",
+        "tag",
+        "tagged",
+        "a",
+        "inet",
+        "inet6",
+        "include",
+        "load",
+        "queue",
+        "altq",
+        "scrub",
+        "-",
+        "0x",
+        "\"",
+        "'",
+        "\0",
+        "é",
     ]);
     prop::collection::vec(words, 0..60).prop_map(|words| words.join(" "))
 }

@@ -8,8 +8,8 @@ use crate::source::Span;
 
 use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, Rule, StateKind};
 use super::super::expand::{Flat, Where};
-use super::matching::families;
 use super::super::tree::{AnchorNode, Node, Scope};
+use super::matching::families;
 use super::{Lowering, mark, marked};
 
 /// The longest decision list; beyond it, anchors are walked in their place.
@@ -128,7 +128,7 @@ impl<'a> Lowering<'a> {
                     if flat.rule.quick.is_none() && self.tag_matters(flat) {
                         return false;
                     }
-                                        sees_tag |= flat.tagged.is_some();
+                    sees_tag |= flat.tagged.is_some();
                     sees_src |= flat.src.place != Where::Any || flat.src_port.is_some();
                     sees_dst |= flat.dst.place != Where::Any || flat.dst_port.is_some();
                     leaves |= flat.rule.quick.is_some() && flat.rule.action == Action::Pass;
@@ -284,7 +284,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// A `match` rule: its effects happen at once.
-    fn match_rule(&mut self, b: &mut Builder, chain: ChainId, flat: &'a Flat<'a>, scope: Scope, way: Direction) {
+    fn match_rule(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        scope: Scope,
+        way: Direction,
+    ) {
         if !self.match_matters(flat) {
             return;
         }
@@ -429,7 +436,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
-    pub(super) fn put_off(&mut self, b: &mut Builder, chain: ChainId, way: Direction, translates: bool, start: Span) {
+    pub(super) fn put_off(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        way: Direction,
+        translates: bool,
+        start: Span,
+    ) {
         let deferred = std::mem::take(&mut self.deferred);
         for (at, deferred) in deferred.into_iter().enumerate() {
             let Deferred { flat, scope, family } = deferred;

@@ -63,7 +63,8 @@ impl<'a> Lowering<'a> {
         let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
         let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
         for &family in families(&[(&turned, scope)]) {
-            let choices = if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
+            let choices =
+                if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
             for chosen in choices.iter() {
                 self.conditions(b, &turned, scope, family, way);
                 for choice in chosen {
