@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use pinhole::analysis::{Decider, Outcome, Scope, Trip, interpret};
+use pinhole::analysis::{Decider, Outcome, Engine, Scope, Trip, interpret};
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::model::{Ruleset, Verdict, Way};
 use pinhole::packet::{Dim, Family, Field, Packet, Region, Set, interface};
@@ -123,7 +123,7 @@ fn both_engines(rules: &Ruleset, trip: &Trip, ends: &[Outcome]) -> Result<(), St
     {
         region.set(Dim::State, Set::one(state as u128));
     }
-    let entries = Scope::new(rules, region.clone()).run(&region, trip.way, trip.fwd_oif);
+    let entries = Scope::new(&Engine::new(rules), region.clone()).run(&region, trip.way, trip.fwd_oif);
     let flow = word(entries.iter().map(|entry| entry.verdict));
     let one = word(ends.iter().map(|end| end.verdict));
     if flow == one { Ok(()) } else { Err(format!("the flow engine says {flow}")) }

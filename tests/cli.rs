@@ -235,6 +235,58 @@ fn what_is_doubtful_in_the_site_file_is_a_finding() {
 }
 
 #[test]
+fn damaged_configs_are_findings_and_short_ones() {
+    let folder = Folder::new("damaged");
+    let long = format!(
+        "*filter\n-A INPUT -m comment --comment {} --dport 99999 -j ACCEPT\nCOMMIT\n",
+        "x".repeat(10_000_000)
+    );
+    let cases: [(&str, Vec<u8>); 4] = [
+        ("long.rules", long.into_bytes()),
+        ("cut.rules", RULES.as_bytes()[..RULES.len() - 5].to_vec()),
+        ("nul.rules", RULES.replace("1720", "17\020").into_bytes()),
+        ("latin.rules", [b"*filter\n-A INPUT -j ".as_slice(), b"\xe9\xff\nCOMMIT\n"].concat()),
+    ];
+    for (name, bytes) in cases {
+        folder.write(name, bytes);
+        for format in ["human", "concise", "json"] {
+            let ran = folder.run(&["check", "--no-site", "--format", format, name]);
+            assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{name}");
+            assert!(ran.out.contains("PH00") && ran.out.len() < 10_000, "{name}: {} bytes", ran.out.len());
+        }
+        let ran = folder.run(&["model", name]);
+        assert!(
+            ran.code == 0 && ran.out.contains("error: ") && ran.out.len() < 10_000,
+            "{name}: {}",
+            ran.out.len()
+        );
+    }
+}
+
+#[test]
+fn the_model_counts_the_rules() {
+    let folder = Folder::new("model");
+    folder.write("edge.rules", RULES);
+    let human = folder.run(&["model", "edge.rules"]);
+    assert!(
+        human.out.starts_with("edge.rules (iptables): 1 rule as written, 1 normalized\n"),
+        "{}",
+        human.out
+    );
+    let wanted = "      5  protocol tcp; destination port 1720 → accept\n";
+    assert!(human.out.contains(wanted), "{}", human.out);
+    let json = folder.run(&["model", "edge.rules", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let file = &json["files"][0];
+    assert_eq!((&file["rules"], &file["normalized"]), (&1.into(), &1.into()));
+    let chains = file["chains"].as_array().unwrap();
+    let forward = chains.iter().find(|chain| chain["name"] == "filter FORWARD").unwrap();
+    assert_eq!(forward["rules"][0]["line"], 5);
+    assert_eq!(forward["rules"][0]["steps"][1]["match"]["values"], serde_json::json!(["1720"]));
+    assert_eq!(forward["rules"][0]["steps"][2]["effect"], "accept");
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_error() {
     let folder = Folder::new("pipe");
     let mut child =

@@ -1,6 +1,6 @@
 //! The interpreter and the flow engine give the same answers.
 
-use pinhole::analysis::{Cond, Scope, Trip, interpret};
+use pinhole::analysis::{Cond, Engine, Scope, Trip, interpret};
 use pinhole::model::{
     Builder, ChainId, Effect, Hook, MapEntry, MarkOp, Nat, NatAddr, NatPort, OwnAddress, Reply, Ruleset,
     Stage, StageKind, Step, Test, Tuples, Values, Verdict, Way,
@@ -305,7 +305,7 @@ proptest! {
         let rules = ruleset(&mut d);
         let trip = Trip { packet: packet.clone(), way, fwd_oif, loopback: false };
         let one = interpret(&rules, &trip, &mut ());
-        let all = Scope::new(&rules, region.clone()).run(&region, way, fwd_oif);
+        let all = Scope::new(&Engine::new(&rules), region.clone()).run(&region, way, fwd_oif);
         prop_assume!(!one.iter().any(|o| o.conds.contains(&Cond::Limit)));
         prop_assume!(!all.iter().any(|e| e.conds.contains(&Cond::Limit)));
         let by_interpreter = one.iter().fold(0, |bits, o| bits | word(o.verdict));

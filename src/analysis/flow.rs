@@ -10,7 +10,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::piece::{Piece, View};
-use super::{Cond, Decider};
+use super::{Cond, Decider, Engine};
 use crate::model::{
     ChainId, Effect, Hook, MapId, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Values, Verdict, Way,
 };
@@ -18,6 +18,8 @@ use crate::packet::{Dim, Field, Region, State, states};
 
 /// Rule visits after which a query is given up.
 const VISIT_LIMIT: usize = 4_000_000;
+/// Chains that are open at once, after which a query is given up; nftables itself allows sixteen.
+const DEPTH_LIMIT: usize = 200;
 /// So many pieces are not worth joining.
 const FEW: usize = 16;
 /// Pieces at one rule after which a query is given up.
@@ -55,6 +57,7 @@ impl Entry {
 ///
 /// Queries inside the region look only at rules that can match in it.
 pub struct Scope<'a> {
+    engine: Rc<Engine<'a>>,
     rules: &'a Ruleset,
     region: Region,
     lists: RefCell<FxHashMap<ChainId, Rc<[u32]>>>,
@@ -62,8 +65,8 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// The engine for queries inside `region`.
-    pub fn new(rules: &'a Ruleset, region: Region) -> Self {
-        Scope { rules, region, lists: RefCell::default() }
+    pub fn new(engine: &Rc<Engine<'a>>, region: Region) -> Self {
+        Scope { engine: engine.clone(), rules: engine.rules(), region, lists: RefCell::default() }
     }
 
     /// The rules that it looks at.
@@ -73,7 +76,7 @@ impl<'a> Scope<'a> {
 
     /// What becomes of all packets of `region`; `fwd_oif` as in [`super::Trip`].
     pub fn run(&self, region: &Region, way: Way, fwd_oif: Option<u128>) -> Vec<Entry> {
-        let mut run = Run { scope: self, entries: Vec::new(), visits: 0, inside: self.region.covers(region) };
+        let mut run = Run { scope: self, entries: Vec::new(), visits: 0, depth: 0, inside: self.region.covers(region) };
         let start = Piece::start(region.clone(), way, fwd_oif);
         if run.follow(vec![start.clone()]).is_err() {
             run.give_up(start);
@@ -93,8 +96,11 @@ impl<'a> Scope<'a> {
             return list.clone();
         }
         let rules = &self.rules.chain(chain).rules;
-        let list: Rc<[u32]> =
-            (0..rules.len() as u32).filter(|i| self.concerns(&rules[*i as usize])).collect();
+        let concerns = |index: &u32| self.concerns(&rules[*index as usize]);
+        let list: Rc<[u32]> = match self.engine.candidates(chain, &self.region) {
+            Some(candidates) => candidates.into_iter().filter(concerns).collect(),
+            None => (0..rules.len() as u32).filter(concerns).collect(),
+        };
         self.lists.borrow_mut().insert(chain, list.clone());
         list
     }
@@ -149,6 +155,7 @@ struct Run<'a, 'b> {
     scope: &'b Scope<'a>,
     entries: Vec<Entry>,
     visits: usize,
+    depth: usize,
     inside: bool,
 }
 
@@ -239,6 +246,10 @@ impl Run<'_, '_> {
         mut pieces: Vec<Piece>,
     ) -> Result<Vec<Piece>, TooMuch> {
         let chain = self.scope.rules.chain(id);
+        self.depth += 1;
+        if self.depth > DEPTH_LIMIT {
+            return Err(TooMuch);
+        }
         let mut returned = Vec::new();
         let mut from = 0;
         let mut crowd = FEW;
@@ -267,6 +278,7 @@ impl Run<'_, '_> {
                 crowd = FEW.max(2 * pieces.len());
             }
         }
+        self.depth -= 1;
         returned.extend(pieces);
         Ok(compact(returned))
     }

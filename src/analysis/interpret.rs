@@ -254,6 +254,13 @@ impl Walk {
             Field::Dnat | Field::Snat | Field::Direction | Field::CtMark if tracked == Some(false) => {
                 Value::Absent
             }
+            // Forwarding takes one off before the forward hook (Linux `ip_forward`, `ip6_forward`).
+            Field::Ttl if self.way == Way::Forward && self.hook() != Hook::Prerouting => {
+                match self.packet.get(Field::Ttl) {
+                    Value::Known(ttl) => Value::Known(ttl.saturating_sub(1)),
+                    _ => Value::Among(0, 254),
+                }
+            }
             Field::OrigSrc4 => self.origin(field, Field::Src4, state),
             Field::OrigDst4 => self.origin(field, Field::Dst4, state),
             Field::OrigSrc6 => self.origin(field, Field::Src6, state),

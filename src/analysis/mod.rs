@@ -5,11 +5,13 @@
 //! tests hold them together.
 
 mod flow;
+mod index;
 mod interpret;
 mod piece;
 mod reach;
 
 pub use flow::{Entry, Scope};
+pub use index::Engine;
 pub use interpret::{Decider, Outcome, Passed, Trace, Trip, interpret};
 pub use reach::{Query, Reach, Share};
 

@@ -45,6 +45,8 @@ pub struct Reach {
     pub doubters: Vec<Share>,
     /// Who lets the open ones through, likewise.
     pub openers: Vec<Share>,
+    /// Who may let the unsure ones through, likewise.
+    pub granters: Vec<Share>,
     /// What the unsure ones depend on.
     pub conds: Vec<Cond>,
     /// The helpers that connections of open ones get for certain, as indices of the ruleset's.
@@ -122,6 +124,7 @@ impl Scope<'_> {
             blockers: shares(refused.iter().map(|e| (e.decider, &e.region)), &blocked, query.along),
             doubters: shares(refused.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
             openers: shares(sure.iter().map(|(e, region)| (e.decider, region)), &open, query.along),
+            granters: shares(accepted.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
             keeps_state: sure.iter().all(|(entry, _)| entry.keeps_state),
             leaves: sure.iter().map(|(entry, _)| entry.leaves.clone()).collect(),
             open,
@@ -143,6 +146,7 @@ impl Reach {
             blockers: Vec::new(),
             doubters: Vec::new(),
             openers: Vec::new(),
+            granters: Vec::new(),
             conds: Vec::new(),
             helpers: Vec::new(),
             keeps_state: true,
@@ -159,6 +163,7 @@ impl Reach {
         self.blockers.extend(other.blockers);
         self.doubters.extend(other.doubters);
         self.openers.extend(other.openers);
+        self.granters.extend(other.granters);
         self.conds.extend(other.conds);
         self.helpers.extend(other.helpers);
         self.keeps_state &= other.keeps_state;

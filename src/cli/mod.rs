@@ -28,6 +28,9 @@ use color::ColorChoice;
 use failure::Failure;
 use input::ConfigArgs;
 
+/// Bytes that are written at a time.
+const OUTPUT_BUFFER: usize = 256 * 1024;
+
 /// Findings that the human form prints; the others are counted.
 const MAX_FINDINGS: usize = 100;
 
@@ -66,7 +69,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, std::io::stdout().lock());
     let done = run(&cli, &mut out).and_then(|code| {
         out.flush()?;
         Ok(code)

@@ -166,7 +166,7 @@ impl<'a> Rules<'a> {
 
     fn steps(&self, rule: &Rule) -> impl Iterator<Item = StepWords<'a>> + use<'a> {
         let rules = self.rules;
-        rules.steps_of(rule).iter().map(move |step| words::step(rules, *step))
+        rules.steps_of(rule).iter().map(move |step| StepWords { rules, step: *step })
     }
 }
 
@@ -198,7 +198,8 @@ impl<'a> View<'a> {
 
     fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
         let (path, dialect, rules) = (&self.path, self.dialect, self.rules);
-        writeln!(out, "{path} ({dialect}): {rules} rules as written, {} normalized", self.normalized)?;
+        let plural = if rules == 1 { "" } else { "s" };
+        writeln!(out, "{path} ({dialect}): {rules} rule{plural} as written, {} normalized", self.normalized)?;
         for (kind, notes) in [
             (Severity::Error.name(), &self.syntax_errors),
             (Severity::Error.name(), &self.load_errors),
@@ -221,21 +222,49 @@ impl<'a> View<'a> {
                 )?;
             }
         }
+        let mut text = String::new();
         for chain in &self.chains.rules.chains {
             writeln!(out, "\nchain {}", chain.name)?;
             for rule in &chain.rules {
-                let line = self.chains.line(rule.span).map_or(String::new(), |line| line.to_string());
-                let file =
-                    self.chains.other_file(rule.span).map_or(String::new(), |file| format!(" ({file})"));
-                let steps: Vec<String> = self.chains.steps(rule).map(|step| step.text()).collect();
-                writeln!(out, "{line:>7}{file}  {}", steps.join("; ").replace("; →", " →"))?;
+                text.clear();
+                self.push_rule(rule, &mut text);
+                out.write_all(text.as_bytes())?;
             }
         }
         Ok(writeln!(out)?)
     }
 }
 
+/// Columns of line numbers.
+const LINE_WIDTH: usize = 7;
+
+impl View<'_> {
+    /// One line for a rule.
+    fn push_rule(&self, rule: &Rule, text: &mut String) {
+        if let Some(line) = self.chains.line(rule.span) {
+            words::push_number(text, line.into());
+        }
+        let pad = LINE_WIDTH.saturating_sub(text.len());
+        text.insert_str(0, &"       "[..pad]);
+        if let Some(file) = self.chains.other_file(rule.span) {
+            text.push_str(&format!(" ({file})"));
+        }
+        let start = text.len();
+        for step in self.chains.steps(rule) {
+            text.push_str(match (text.len() == start, step.is_effect()) {
+                (true, _) => "  ",
+                (false, true) => " ",
+                (false, false) => "; ",
+            });
+            step.push(text);
+        }
+        text.push('\n');
+    }
+}
+
 fn stage_view<'a>(rules: &'a Ruleset, stage: &Stage) -> StageView<'a> {
+    let mut policy = String::new();
+    words::push_verdict(&mut policy, stage.policy);
     StageView {
         chain: &rules.chain(stage.chain).name,
         kind: match stage.kind {
@@ -249,7 +278,7 @@ fn stage_view<'a>(rules: &'a Ruleset, stage: &Stage) -> StageView<'a> {
             .map(|f| f.0)
             .collect(),
         priority: stage.priority,
-        policy: words::verdict(stage.policy),
+        policy,
         before_tracking: stage.before_tracking,
     }
 }

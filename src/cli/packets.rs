@@ -94,6 +94,9 @@ impl PacketLine {
                 packet.set(field, interface(name));
             }
         }
+        if self.loopback && self.oif.is_none() {
+            packet.set(Field::Oif, interface("lo"));
+        }
         self.set_header(&mut packet, protocol)?;
         self.set_rest(&mut packet, family, protocol)?;
         Ok(Trip { packet, way, fwd_oif: self.fwd_oif.as_deref().map(interface), loopback: self.loopback })

@@ -1,281 +1,468 @@
 //! The normalized rules in words.
+//!
+//! Everything is pushed onto one text: a file may have a million rules.
 
-use serde::Serialize;
+use std::net::IpAddr;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::dialect::names;
 use crate::model::{
-    Effect, MapId, MarkOp, Nat, NatAddr, NatPort, Reply, Ruleset, Step, Test, TuplesId, Verdict,
+    Effect, MapEntry, MarkOp, Nat, NatAddr, NatPort, Reply, Ruleset, Step, Test, Tuples, Values, Verdict,
 };
 use crate::packet::{Family, Field, Set, State, interface_name, interface_prefix};
 
 /// Values that a line of text shows of one set; JSON has them all.
 const SHOWN: usize = 8;
 
-/// One step of a rule.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StepWords<'a> {
-    /// A field has one of some values.
-    Match(Clause),
-    /// All clauses of one of some products hold; `not`: of none.
-    Any {
-        /// Turns the answer round.
-        not: bool,
-        /// The products.
-        products: Vec<Vec<Clause>>,
-    },
-    /// Something that the file does not tell.
-    Unknown(&'a str),
-    /// Never holds.
-    Never,
-    /// Something happens.
-    Effect(String),
-    /// The first entry that holds says what happens.
-    Lookup(Vec<EntryWords>),
+/// One step of a rule, to be said in words or written as JSON.
+#[derive(Clone, Copy)]
+pub struct StepWords<'a> {
+    /// The rules that the step is of.
+    pub rules: &'a Ruleset,
+    /// The step.
+    pub step: Step,
 }
 
 /// A field and its values.
-#[derive(Serialize)]
-pub struct Clause {
-    field: &'static str,
+struct Clause<'a> {
+    rules: &'a Ruleset,
+    field: Field,
     not: bool,
     /// The field is masked with this before it is compared.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mask: Option<String>,
-    values: Vec<String>,
+    mask: Option<u128>,
+    values: Ranges<'a>,
 }
 
-/// One entry of a lookup table.
-#[derive(Serialize)]
-pub struct EntryWords {
-    key: Vec<Clause>,
-    effect: String,
+#[derive(Clone, Copy)]
+enum Ranges<'a> {
+    One(u128, u128),
+    Many(&'a Set),
 }
 
-/// A step in words.
-pub fn step(rules: &Ruleset, step: Step) -> StepWords<'_> {
-    match step {
-        Step::Test(Test::In { field, values, negate }) => {
-            StepWords::Match(clause(rules, field, &rules.values(values), negate))
+impl StepWords<'_> {
+    /// Whether the step does something, and asks nothing.
+    pub fn is_effect(self) -> bool {
+        matches!(self.step, Step::Effect(_))
+    }
+
+    /// Says the step on one line.
+    pub fn push(self, out: &mut String) {
+        let rules = self.rules;
+        match self.step {
+            Step::Test(Test::In { .. } | Test::Masked { .. }) => {
+                if let Some(clause) = self.clause() {
+                    clause.push(out);
+                }
+            }
+            Step::Test(Test::Tuple { tuples, negate }) => {
+                let tuples = rules.tuple(tuples);
+                out.push_str(if negate { "not (" } else { "(" });
+                some(out, tuples.boxes.iter(), tuples.boxes.len(), " | ", |out, sides| {
+                    all_of(out, rules, &tuples.fields, sides);
+                });
+                out.push(')');
+            }
+            Step::Test(Test::Unknown(id)) => {
+                out.push_str("if ");
+                out.push_str(rules.condition(id));
+                out.push_str(" (unknown)");
+            }
+            Step::Test(Test::Never) => out.push_str("never"),
+            Step::Effect(effect) => {
+                out.push_str("→ ");
+                push_effect(out, rules, effect);
+            }
+            Step::Lookup(id) => {
+                let map = rules.map(id);
+                out.push('(');
+                some(out, map.entries.iter(), map.entries.len(), " | ", |out, entry| {
+                    all_of(out, rules, &map.fields, &entry.key);
+                    out.push_str(" → ");
+                    push_effect(out, rules, entry.effect);
+                });
+                out.push(')');
+            }
         }
-        Step::Test(Test::Masked { field, mask, values, negate }) => {
-            let mask = value(rules, field, rules.masks[mask as usize], rules.masks[mask as usize]);
-            let clause = clause(rules, field, &rules.values(values), negate);
-            StepWords::Match(Clause { mask: Some(mask), ..clause })
+    }
+
+    fn clause(&self) -> Option<Clause<'_>> {
+        let rules = self.rules;
+        let ranges = |values| match values {
+            Values::Range(low, high) => Ranges::One(low.into(), high.into()),
+            Values::Set(id) => Ranges::Many(rules.set(id)),
+        };
+        match self.step {
+            Step::Test(Test::In { field, values, negate }) => {
+                Some(Clause { rules, field, not: negate, mask: None, values: ranges(values) })
+            }
+            Step::Test(Test::Masked { field, mask, values, negate }) => {
+                let mask = Some(rules.masks[mask as usize]);
+                Some(Clause { rules, field, not: negate, mask, values: ranges(values) })
+            }
+            _ => None,
         }
-        Step::Test(Test::Tuple { tuples, negate }) => {
-            StepWords::Any { not: negate, products: products(rules, tuples) }
-        }
-        Step::Test(Test::Unknown(id)) => StepWords::Unknown(rules.condition(id)),
-        Step::Test(Test::Never) => StepWords::Never,
-        Step::Effect(done) => StepWords::Effect(effect(rules, done)),
-        Step::Lookup(id) => StepWords::Lookup(entries(rules, id)),
     }
 }
 
-fn products(rules: &Ruleset, id: TuplesId) -> Vec<Vec<Clause>> {
-    let tuples = rules.tuple(id);
-    tuples.boxes.iter().map(|sides| clauses(rules, &tuples.fields, sides)).collect()
-}
-
-fn entries(rules: &Ruleset, id: MapId) -> Vec<EntryWords> {
-    let map = rules.map(id);
-    let words = map.entries.iter().map(|entry| EntryWords {
-        key: clauses(rules, &map.fields, &entry.key),
-        effect: effect(rules, entry.effect),
-    });
-    words.collect()
-}
-
-fn clauses(rules: &Ruleset, fields: &[Field], sides: &[Option<Set>]) -> Vec<Clause> {
-    let given = fields.iter().zip(sides).filter_map(|(field, set)| Some((*field, set.as_ref()?)));
-    given.map(|(field, set)| clause(rules, field, set, false)).collect()
-}
-
-fn clause(rules: &Ruleset, field: Field, set: &Set, not: bool) -> Clause {
-    // States are names without an order, so that their intervals mean nothing to people.
-    let ranges: Vec<(u128, u128)> = match field {
-        Field::State => {
-            set.ranges().iter().flat_map(|(low, high)| *low..=*high).map(|one| (one, one)).collect()
+/// The first few of many, with a word about the others.
+fn some<T>(
+    out: &mut String,
+    items: impl Iterator<Item = T>,
+    count: usize,
+    separator: &str,
+    push: impl Fn(&mut String, T),
+) {
+    for (index, item) in items.take(SHOWN).enumerate() {
+        if index > 0 {
+            out.push_str(separator);
         }
-        _ => set.ranges().to_vec(),
-    };
-    let values = ranges.into_iter().map(|(low, high)| value(rules, field, low, high)).collect();
-    Clause { field: field.name(), not, mask: None, values }
+        push(out, item);
+    }
+    if count > SHOWN {
+        out.push_str(" and ");
+        push_number(out, (count - SHOWN) as u128);
+        out.push_str(" more");
+    }
+}
+
+/// The clauses of a product.
+fn clauses<'a>(
+    rules: &'a Ruleset,
+    fields: &'a [Field],
+    sides: &'a [Option<Set>],
+) -> impl Iterator<Item = Clause<'a>> {
+    let given = fields.iter().zip(sides).filter_map(|(field, set)| Some((*field, set.as_ref()?)));
+    given.map(|(field, set)| Clause { rules, field, not: false, mask: None, values: Ranges::Many(set) })
+}
+
+fn all_of(out: &mut String, rules: &Ruleset, fields: &[Field], sides: &[Option<Set>]) {
+    let start = out.len();
+    for clause in clauses(rules, fields, sides) {
+        if out.len() > start {
+            out.push_str(" and ");
+        }
+        clause.push(out);
+    }
+    if out.len() == start {
+        out.push_str("anything");
+    }
+}
+
+impl Clause<'_> {
+    fn push(&self, out: &mut String) {
+        out.push_str(self.field.name());
+        if let Some(mask) = self.mask {
+            out.push_str(" & ");
+            push_value(out, self.rules, self.field, mask, mask);
+        }
+        out.push_str(if self.not { " not " } else { " " });
+        let push = |out: &mut String, (low, high)| push_value(out, self.rules, self.field, low, high);
+        match self.values {
+            Ranges::One(low, high) if low == high || self.field != Field::State => push(out, (low, high)),
+            _ => {
+                let ranges = self.ranges();
+                some(out, ranges.iter().copied(), ranges.len(), ", ", push);
+                if ranges.is_empty() {
+                    out.push_str("nothing");
+                }
+            }
+        }
+    }
+
+    /// The intervals. States are names without an order, so that their intervals mean nothing to people.
+    fn ranges(&self) -> Vec<(u128, u128)> {
+        let ranges = match self.values {
+            Ranges::One(low, high) => vec![(low, high)],
+            Ranges::Many(set) => set.ranges().to_vec(),
+        };
+        match self.field {
+            Field::State => {
+                ranges.iter().flat_map(|(low, high)| *low..=*high).map(|one| (one, one)).collect()
+            }
+            _ => ranges,
+        }
+    }
 }
 
 /// An interval of values as its field writes them.
-fn value(rules: &Ruleset, field: Field, low: u128, high: u128) -> String {
-    let one = |number: u128| match field {
+fn push_value(out: &mut String, rules: &Ruleset, field: Field, low: u128, high: u128) {
+    if low == high {
+        push_one(out, rules, field, low);
+    } else if (low, high) == (0, field.last()) {
+        out.push_str("any");
+    } else if matches!(field, Field::Iif | Field::Oif) {
+        let prefix = interface_name(low);
+        out.push_str(&prefix);
+        if interface_prefix(&prefix) == (low, high) {
+            out.push('+');
+        } else {
+            out.push_str(" to ");
+            out.push_str(&interface_name(high));
+        }
+    } else if let Some(family) = field.family().filter(|_| field != Field::Ext) {
+        push_network(out, family, low, high);
+    } else if field == Field::Proto {
+        push_number(out, low);
+        out.push('-');
+        push_number(out, high);
+    } else {
+        push_one(out, rules, field, low);
+        out.push('-');
+        push_one(out, rules, field, high);
+    }
+}
+
+fn push_one(out: &mut String, rules: &Ruleset, field: Field, number: u128) {
+    match field {
         Field::Src4 | Field::Dst4 | Field::OrigSrc4 | Field::OrigDst4 => {
-            Family::V4.address(number).to_string()
+            push_address(out, Family::V4, number)
         }
         Field::Src6 | Field::Dst6 | Field::OrigSrc6 | Field::OrigDst6 => {
-            Family::V6.address(number).to_string()
+            push_address(out, Family::V6, number)
         }
-        Field::Iif | Field::Oif if number == 0 => "none".to_string(),
-        Field::Iif | Field::Oif => interface_name(number),
+        Field::Iif | Field::Oif if number == 0 => out.push_str("none"),
+        Field::Iif | Field::Oif => out.push_str(&interface_name(number)),
         Field::Proto => match names::protocol_name(number as u8) {
-            Some(name) => name.to_string(),
-            None => number.to_string(),
+            Some(name) => out.push_str(name),
+            None => push_number(out, number),
         },
-        Field::State => State::of(number).map_or(number.to_string(), |state| state.name().to_string()),
+        Field::State => match State::of(number) {
+            Some(state) => out.push_str(state.name()),
+            None => push_number(out, number),
+        },
         Field::Tag => match (number as usize).checked_sub(1).and_then(|index| rules.tags.get(index)) {
-            Some(name) => name.clone(),
-            None => "none".to_string(),
+            Some(name) => out.push_str(name),
+            None => out.push_str("none"),
         },
-        Field::Mark | Field::CtMark | Field::TcpFlags | Field::Ext | Field::Spi => format!("{number:#x}"),
+        Field::Mark | Field::CtMark | Field::TcpFlags | Field::Ext | Field::Spi => push_hex(out, number),
         Field::SrcMac => {
             let bytes = &number.to_be_bytes()[10..];
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+            out.push_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"));
         }
-        _ => number.to_string(),
-    };
-    if low == high {
-        return one(low);
-    }
-    if (low, high) == (0, field.last()) {
-        return "any".to_string();
-    }
-    match field {
-        Field::Iif | Field::Oif => {
-            let prefix = interface_name(low);
-            if interface_prefix(&prefix) == (low, high) {
-                format!("{prefix}+")
-            } else {
-                format!("{prefix} to {}", interface_name(high))
-            }
-        }
-        Field::Proto => format!("{low}-{high}"),
-        _ => match field.family().filter(|_| field != Field::Ext) {
-            Some(family) => network(family, low, high),
-            None => format!("{}-{}", one(low), one(high)),
-        },
+        _ => push_number(out, number),
     }
 }
 
 /// `10.0.0.0/8`, or `10.0.0.1-10.0.0.9` where it is no network.
-fn network(family: Family, low: u128, high: u128) -> String {
-    let host = (low ^ high).count_ones();
-    let length = family.bits() - host;
+fn push_network(out: &mut String, family: Family, low: u128, high: u128) {
+    let length = family.bits() - (low ^ high).count_ones();
+    push_address(out, family, low);
     if family.prefix(low, length) == (low, high) {
-        format!("{}/{length}", family.address(low))
+        out.push('/');
+        push_number(out, length.into());
     } else {
-        format!("{}-{}", family.address(low), family.address(high))
+        out.push('-');
+        push_address(out, family, high);
     }
+}
+
+fn push_address(out: &mut String, family: Family, number: u128) {
+    match family.address(number) {
+        IpAddr::V4(ip) => {
+            for (index, byte) in ip.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push('.');
+                }
+                push_number(out, byte.into());
+            }
+        }
+        IpAddr::V6(ip) => out.push_str(&ip.to_string()),
+    }
+}
+
+fn push_hex(out: &mut String, number: u128) {
+    out.push_str(&format!("{number:#x}"));
+}
+
+/// A number in decimal digits.
+pub fn push_number(out: &mut String, number: u128) {
+    let Ok(mut rest) = u64::try_from(number) else {
+        out.push_str(&number.to_string());
+        return;
+    };
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(&digits[start..]).unwrap_or_default());
 }
 
 /// A verdict in words.
-pub fn verdict(verdict: Verdict) -> String {
+pub fn push_verdict(out: &mut String, verdict: Verdict) {
     match verdict {
-        Verdict::Accept => "accept".to_string(),
-        Verdict::Drop => "drop".to_string(),
-        Verdict::Reject(Reply::TcpReset) => "reject with a TCP reset".to_string(),
+        Verdict::Accept => out.push_str("accept"),
+        Verdict::Drop => out.push_str("drop"),
+        Verdict::Reject(Reply::TcpReset) => out.push_str("reject with a TCP reset"),
         Verdict::Reject(Reply::ResetOrUnreachable) => {
-            "reject with a TCP reset or port unreachable".to_string()
+            out.push_str("reject with a TCP reset or port unreachable")
         }
-        Verdict::Reject(Reply::Icmp { kind, code }) => format!("reject with ICMP type {kind} code {code}"),
+        Verdict::Reject(Reply::Icmp { kind, code }) => {
+            out.push_str(&format!("reject with ICMP type {kind} code {code}"));
+        }
     }
 }
 
-fn effect(rules: &Ruleset, effect: Effect) -> String {
-    let chain = |id| rules.chain(id).name.as_str();
+fn push_effect(out: &mut String, rules: &Ruleset, effect: Effect) {
+    let two = |out: &mut String, word: &str, name: &str| {
+        out.push_str(word);
+        out.push_str(name);
+    };
     match effect {
-        Effect::Verdict(end) => verdict(end),
-        Effect::Jump(id) => format!("jump to {}", chain(id)),
-        Effect::Goto(id) => format!("go to {}", chain(id)),
-        Effect::Return => "return".to_string(),
-        Effect::NextRule => "next rule".to_string(),
-        Effect::Pend(end) => format!("{} unless a later rule decides", verdict(end)),
-        Effect::Settle => "decide as pending".to_string(),
-        Effect::Mark(op) => format!("packet mark {}", mark(op)),
-        Effect::CtMark(op) => format!("connection mark {}", mark(op)),
-        Effect::SaveMark(mask) => format!("save mark, mask {mask:#x}"),
-        Effect::RestoreMark(mask) => format!("restore mark, mask {mask:#x}"),
-        Effect::Forget(field) => format!("{} becomes unknown", field.name()),
-        Effect::Tag(tag) => format!("tag {}", value(rules, Field::Tag, tag.into(), tag.into())),
+        Effect::Verdict(end) => push_verdict(out, end),
+        Effect::Jump(id) => two(out, "jump to ", &rules.chain(id).name),
+        Effect::Goto(id) => two(out, "go to ", &rules.chain(id).name),
+        Effect::Return => out.push_str("return"),
+        Effect::NextRule => out.push_str("next rule"),
+        Effect::Pend(end) => {
+            push_verdict(out, end);
+            out.push_str(" unless a later rule decides");
+        }
+        Effect::Settle => out.push_str("decide as pending"),
+        Effect::Mark(op) => push_mark(out, "packet mark", op),
+        Effect::CtMark(op) => push_mark(out, "connection mark", op),
+        Effect::SaveMark(mask) => out.push_str(&format!("save mark, mask {mask:#x}")),
+        Effect::RestoreMark(mask) => out.push_str(&format!("restore mark, mask {mask:#x}")),
+        Effect::Forget(field) => two(out, field.name(), " becomes unknown"),
+        Effect::Tag(tag) => {
+            out.push_str("tag ");
+            push_one(out, rules, Field::Tag, tag.into());
+        }
         Effect::Set(field, number) => {
-            format!("{} becomes {}", field.name(), value(rules, field, number.into(), number.into()))
+            two(out, field.name(), " becomes ");
+            push_one(out, rules, field, number.into());
         }
-        Effect::NoTrack => "no tracking".to_string(),
-        Effect::Helper(id) => format!("helper {}", rules.helpers[id.0 as usize]),
-        Effect::Nat(id) => nat(rules.nat(id)),
-        Effect::KeepState(true) => "replies pass".to_string(),
-        Effect::KeepState(false) => "replies need rules".to_string(),
-        Effect::Undefined(id) => format!("unknown: {}", rules.condition(id)),
+        Effect::NoTrack => out.push_str("no tracking"),
+        Effect::Helper(id) => two(out, "helper ", &rules.helpers[id.0 as usize]),
+        Effect::Nat(id) => push_nat(out, rules.nat(id)),
+        Effect::KeepState(true) => out.push_str("replies pass"),
+        Effect::KeepState(false) => out.push_str("replies need rules"),
+        Effect::Undefined(id) => two(out, "unknown: ", rules.condition(id)),
     }
 }
 
-fn mark(op: MarkOp) -> String {
+fn push_mark(out: &mut String, which: &str, op: MarkOp) {
+    out.push_str(which);
     match op.clear {
-        u32::MAX => format!("becomes {:#x}", op.flip),
-        clear => format!("loses bits {clear:#x}, turns over bits {:#x}", op.flip),
+        u32::MAX => out.push_str(&format!(" becomes {:#x}", op.flip)),
+        clear => out.push_str(&format!(" loses bits {clear:#x}, turns over bits {:#x}", op.flip)),
     }
 }
 
-fn nat(nat: &Nat) -> String {
-    let end = if nat.destination { "destination" } else { "source" };
-    let address = match &nat.addr {
-        NatAddr::Keep => String::new(),
-        NatAddr::Pool(family, low, high) if low == high => format!(" to {}", family.address(*low)),
-        NatAddr::Pool(family, low, high) => format!(" to one of {}", network(*family, *low, *high)),
-        NatAddr::Prefix(family, base, length) => format!(" into {}/{length}", family.address(*base)),
-        NatAddr::Interface => " to the interface's address".to_string(),
-        NatAddr::Loopback => " to the loopback address".to_string(),
-        NatAddr::Unknown => " to an address that the file does not tell".to_string(),
-    };
-    let port = match nat.port {
-        NatPort::Keep => String::new(),
-        NatPort::Pool(low, high) if low == high => format!(", port {low}"),
-        NatPort::Pool(low, high) => format!(", port {low}-{high}"),
-        NatPort::Shift(by) => format!(", port moved by {}", by as i16),
-        NatPort::Unknown => ", port that the file does not tell".to_string(),
-    };
-    format!("translate the {end}{address}{port}")
-}
-
-impl Clause {
-    fn text(&self) -> String {
-        let mut values = self.values[..self.values.len().min(SHOWN)].join(", ");
-        if self.values.len() > SHOWN {
-            values += &format!(" and {} more", self.values.len() - SHOWN);
-        }
-        let mask = self.mask.as_ref().map_or(String::new(), |mask| format!(" & {mask}"));
-        let values = if values.is_empty() { "nothing" } else { values.as_str() };
-        format!("{}{mask} {}{values}", self.field, if self.not { "not " } else { "" })
-    }
-}
-
-fn all_of(clauses: &[Clause]) -> String {
-    if clauses.is_empty() {
-        return "anything".to_string();
-    }
-    clauses.iter().map(Clause::text).collect::<Vec<_>>().join(" and ")
-}
-
-impl StepWords<'_> {
-    /// The step on one line.
-    pub fn text(&self) -> String {
-        let shown = |mut texts: Vec<String>, count: usize| {
-            if count > SHOWN {
-                texts.push(format!("{} more", count - SHOWN));
+fn push_nat(out: &mut String, nat: &Nat) {
+    out.push_str(if nat.destination { "translate the destination" } else { "translate the source" });
+    match &nat.addr {
+        NatAddr::Keep => {}
+        NatAddr::Pool(family, low, high) => {
+            out.push_str(if low == high { " to " } else { " to one of " });
+            match low == high {
+                true => push_address(out, *family, *low),
+                false => push_network(out, *family, *low, *high),
             }
-            texts.join(" | ")
+        }
+        NatAddr::Prefix(family, base, length) => {
+            out.push_str(&format!(" into {}/{length}", family.address(*base)));
+        }
+        NatAddr::Interface => out.push_str(" to the interface's address"),
+        NatAddr::Loopback => out.push_str(" to the loopback address"),
+        NatAddr::Unknown => out.push_str(" to an address that the file does not tell"),
+    }
+    match nat.port {
+        NatPort::Keep => {}
+        NatPort::Pool(low, high) if low == high => out.push_str(&format!(", port {low}")),
+        NatPort::Pool(low, high) => out.push_str(&format!(", port {low}-{high}")),
+        NatPort::Shift(by) => out.push_str(&format!(", port moved by {}", by as i16)),
+        NatPort::Unknown => out.push_str(", port that the file does not tell"),
+    }
+}
+
+/// `{"match": {…}}`, `{"any": {"not", "products"}}`, `{"unknown": name}`, `{"never": true}`,
+/// `{"effect": words}` or `{"lookup": [{"key", "effect"}]}`.
+impl Serialize for StepWords<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rules = self.rules;
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self.step {
+            Step::Test(Test::In { .. } | Test::Masked { .. }) => {
+                map.serialize_entry("match", &self.clause())?
+            }
+            Step::Test(Test::Tuple { tuples, negate }) => {
+                map.serialize_entry("any", &AnyWords { rules, tuples: rules.tuple(tuples), not: negate })?;
+            }
+            Step::Test(Test::Unknown(id)) => map.serialize_entry("unknown", rules.condition(id))?,
+            Step::Test(Test::Never) => map.serialize_entry("never", &true)?,
+            Step::Effect(effect) => map.serialize_entry("effect", &effect_words(rules, effect))?,
+            Step::Lookup(id) => {
+                let table = rules.map(id);
+                let entry = |entry| EntryWords { rules, fields: &table.fields, entry };
+                map.serialize_entry("lookup", &table.entries.iter().map(entry).collect::<Vec<_>>())?;
+            }
+        }
+        map.end()
+    }
+}
+
+fn effect_words(rules: &Ruleset, effect: Effect) -> String {
+    let mut words = String::new();
+    push_effect(&mut words, rules, effect);
+    words
+}
+
+impl Serialize for Clause<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let words = |low, high| {
+            let mut words = String::new();
+            push_value(&mut words, self.rules, self.field, low, high);
+            words
         };
-        match self {
-            StepWords::Match(clause) => clause.text(),
-            StepWords::Any { not, products } => {
-                let texts = products.iter().take(SHOWN).map(|product| all_of(product)).collect();
-                format!("{}({})", if *not { "not " } else { "" }, shown(texts, products.len()))
-            }
-            StepWords::Unknown(name) => format!("if {name} (unknown)"),
-            StepWords::Never => "never".to_string(),
-            StepWords::Effect(effect) => format!("→ {effect}"),
-            StepWords::Lookup(entries) => {
-                let text = |entry: &EntryWords| format!("{} → {}", all_of(&entry.key), entry.effect);
-                format!("({})", shown(entries.iter().take(SHOWN).map(text).collect(), entries.len()))
-            }
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("field", self.field.name())?;
+        map.serialize_entry("not", &self.not)?;
+        if let Some(mask) = self.mask {
+            map.serialize_entry("mask", &words(mask, mask))?;
         }
+        let values: Vec<String> = self.ranges().into_iter().map(|(low, high)| words(low, high)).collect();
+        map.serialize_entry("values", &values)?;
+        map.end()
+    }
+}
+
+struct AnyWords<'a> {
+    rules: &'a Ruleset,
+    tuples: &'a Tuples,
+    not: bool,
+}
+
+impl Serialize for AnyWords<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let product = |sides| clauses(self.rules, &self.tuples.fields, sides).collect::<Vec<_>>();
+        let products: Vec<Vec<Clause>> = self.tuples.boxes.iter().map(|sides| product(sides)).collect();
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("not", &self.not)?;
+        map.serialize_entry("products", &products)?;
+        map.end()
+    }
+}
+
+struct EntryWords<'a> {
+    rules: &'a Ruleset,
+    fields: &'a [Field],
+    entry: &'a MapEntry,
+}
+
+impl Serialize for EntryWords<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        let key: Vec<Clause> = clauses(self.rules, self.fields, &self.entry.key).collect();
+        map.serialize_entry("key", &key)?;
+        map.serialize_entry("effect", &effect_words(self.rules, self.entry.effect))?;
+        map.end()
     }
 }
 
@@ -324,7 +511,14 @@ mod tests {
         build.rule(chain, Span::default(), Span::default());
         let rules = build.finish();
         let steps = rules.steps_of(&rules.chains[0].rules[0]);
-        let text: Vec<String> = steps.iter().map(|each| step(&rules, *each).text()).collect();
+        let words: Vec<StepWords> =
+            steps.iter().map(|step| StepWords { rules: &rules, step: *step }).collect();
+        let say = |words: &StepWords| {
+            let mut out = String::new();
+            words.push(&mut out);
+            out
+        };
+        let text: Vec<String> = words.iter().map(say).collect();
         insta::assert_snapshot!(text.join("\n"), @r"
         source address 10.0.0.0/8, 11.0.0.1-11.0.0.9
         destination address any
@@ -340,7 +534,6 @@ mod tests {
         → packet mark becomes 0x10
         → reject with ICMP type 3 code 3
         ");
-        let words: Vec<StepWords> = steps.iter().map(|each| step(&rules, *each)).collect();
         let json = serde_json::to_value(&words).unwrap();
         assert_eq!(json[0]["match"]["values"], serde_json::json!(["10.0.0.0/8", "11.0.0.1-11.0.0.9"]));
         assert_eq!(json[4]["match"]["values"].as_array().unwrap().len(), 20);

@@ -164,7 +164,8 @@ fn reached(
             ports: &ports,
             every_opener: true,
         };
-        let what = format!("{} ({} {})", row.protocol, transport.name(), words::ports(&ports));
+        let what =
+            format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(&ports));
         Some((what, judge.judge(&ask, party, Kind::First)?))
     };
     row.transports.iter().filter_map(one).collect()
@@ -217,7 +218,7 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
     let whats = words::unique(group.iter().map(|exposure| exposure.what.clone()));
     let devices =
         words::unique(group.iter().map(|exposure| judge.site.devices[exposure.device].name.clone()));
-    let (what, device) = (words::some(&whats, 4, "services"), words::some(&devices, 3, "devices"));
+    let (what, device) = (words::some(&whats, 4, "service"), words::some(&devices, 3, "device"));
     let is = if whats.len() == 1 { "is" } else { "are" };
     let depends_on = words::unique(group.iter().flat_map(|exposure| exposure.depends_on.iter().cloned()));
     let modes = words::unique(group.iter().filter_map(|exposure| exposure.mode.clone()));
@@ -226,23 +227,24 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
             format!(
                 "{what} of {device} {} open, which security mode {} forbids",
                 if first.certain { is } else { "may be" },
-                words::some(&modes, 3, "modes")
+                words::some(&modes, 3, "mode")
             ),
             if first.certain { Severity::Error } else { Severity::Warning },
-            "Calls go on. The device itself refuses the service in this mode, so that the opening serves nobody but \
-             those who look for a way in, and the day the mode is lowered the service is there for all.",
-            "Take the service out of the rule, or, if it is needed, run the device in a mode that offers it.",
+            "Calls do not need it. The device turns the service off in this mode, so that nobody is served by the \
+             opening; if the mode is ever lowered, the service can be reached from that minute on.",
+            "Take the service out of the rule. If it is needed, run the device in a mode that offers it, and say so in \
+             the site file.",
         ),
         "PH204" => (
             format!("{what} of {device} {is} open, though the traffic never leaves the device"),
             Severity::Warning,
-            "Calls do not need it. Whoever gets through can reach the device's own control links.",
+            "Calls do not need it. Whoever gets through can reach a control link between parts of the device.",
             "Take the port out of the rule: the port guide says that it can be blocked.",
         ),
         _ => (
             format!("{what} of {device} {is} open to any source"),
             Severity::Warning,
-            "Calls do not need it. Anybody can try to log in to the device.",
+            "Calls do not need it. Anybody can try to administer the device.",
             "Limit the rule to the addresses of those who administer the device, or name them in the site file as a \
              `[[peer]]` with their zone if this is meant.",
         ),
@@ -251,12 +253,12 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
     let span = firewall.and_then(|firewall| first.by.share.by.span(&firewall.rules));
     let message = match depends_on.as_slice() {
         [] => message,
-        conds => format!("{message}, depending on {}", words::some(conds, 3, "conditions")),
+        conds => format!("{message}, depending on {}", words::some(conds, 3, "condition")),
     };
     let mut finding = Finding::new(first.code, severity, span, message).notice(notice).help(help);
     finding.label = match first.certain {
-        true => "this lets it through".to_string(),
-        false => "this does not block it for certain".to_string(),
+        true => words::opens(first.by.share.by).to_string(),
+        false => "this may let it through".to_string(),
     };
     finding.devices = devices;
     finding.depends_on = depends_on;

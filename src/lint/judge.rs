@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use crate::analysis::{Query, Reach, Scope, Share};
+use crate::analysis::{Engine, Query, Reach, Scope, Share};
 use crate::catalog::{Catalog, Transport};
 use crate::dialect::Dialect;
 use crate::model::{NatAddr, Ruleset, Way};
-use crate::packet::{Dim, Family, Region, Set, State, proto};
+use crate::packet::{Dim, Family, Region, Set, State, interface, proto};
 use crate::site::{Crossing, End, Far, Flow, Leg, Party, Site, ZoneId, unicast};
 
 /// A firewall whose files were read.
@@ -49,6 +49,8 @@ pub struct Judgement {
     pub doubters: Vec<Blame>,
     /// Who lets through.
     pub openers: Vec<Blame>,
+    /// Who may let through.
+    pub granters: Vec<Blame>,
     /// What it depends on.
     pub depends_on: Vec<String>,
     /// The helpers that the connections get.
@@ -67,6 +69,7 @@ impl Judgement {
         self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
         self.blockers.extend(next.blockers);
         self.doubters.extend(next.doubters);
+        self.granters.extend(next.granters);
         // The last firewall that lets a packet through is the one next to its destination.
         self.openers = next.openers;
         self.depends_on.extend(next.depends_on);
@@ -80,6 +83,7 @@ impl Judgement {
         self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
         self.blockers.extend(other.blockers);
         self.doubters.extend(other.doubters);
+        self.granters.extend(other.granters);
         self.openers.extend(other.openers);
         self.depends_on.extend(other.depends_on);
         self.helpers.extend(other.helpers);
@@ -141,13 +145,17 @@ pub struct Judge<'a> {
     pub catalog: &'a Catalog,
     /// By index of the site's firewalls; `None` for those that are not judged.
     pub firewalls: &'a [Option<Firewall>],
+    engines: Vec<Option<Rc<Engine<'a>>>>,
     scopes: RefCell<FxHashMap<ScopeKey, Rc<Scope<'a>>>>,
 }
 
 impl<'a> Judge<'a> {
     /// A judge over the firewalls of a site.
     pub fn new(site: &'a Site, catalog: &'a Catalog, firewalls: &'a [Option<Firewall>]) -> Self {
-        Judge { site, catalog, firewalls, scopes: RefCell::default() }
+        let engine =
+            |firewall: &'a Option<Firewall>| firewall.as_ref().map(|firewall| Engine::new(&firewall.rules));
+        let engines = firewalls.iter().map(engine).collect();
+        Judge { site, catalog, firewalls, engines, scopes: RefCell::default() }
     }
 
     /// The device's ends: its addresses that are in a zone.
@@ -162,6 +170,11 @@ impl<'a> Judge<'a> {
             Some(Near { family, addresses: Set::one(number), zone: self.site.zone_of(*address)? })
         };
         addresses.iter().filter_map(near).collect()
+    }
+
+    /// The engine over a firewall's rules.
+    pub fn engine(&self, index: usize) -> Option<&Rc<Engine<'a>>> {
+        self.engines.get(index)?.as_ref()
     }
 
     /// The firewall of an index that a judgement names.
@@ -200,7 +213,11 @@ impl<'a> Judge<'a> {
         let family = ask.near.family;
         let mut total: Option<Judgement> = None;
         for crossing in path {
-            let Some(firewall) = self.firewall(crossing.firewall) else { continue };
+            let Some((firewall, engine)) =
+                self.firewall(crossing.firewall).zip(self.engine(crossing.firewall))
+            else {
+                continue;
+            };
             let speaks = match family {
                 Family::V4 => firewall.rules.v4,
                 Family::V6 => firewall.rules.v6,
@@ -208,7 +225,7 @@ impl<'a> Judge<'a> {
             if !speaks {
                 continue;
             }
-            let judgement = self.crossing(ask, far, crossing, firewall, kind);
+            let judgement = self.crossing(ask, far, crossing, (firewall, engine), kind);
             total.get_or_insert_with(|| Judgement::all_open(ask.ports)).then(judgement);
         }
         total
@@ -219,11 +236,11 @@ impl<'a> Judge<'a> {
         ask: &Ask<'_>,
         far: &Far,
         crossing: &Crossing,
-        firewall: &Firewall,
+        (firewall, engine): (&Firewall, &Rc<Engine<'a>>),
         kind: Kind,
     ) -> Judgement {
         let query = self.query(ask, far, crossing, &firewall.rules, kind);
-        let scope = self.scope(crossing.firewall, ask.near, is_outward(ask, kind));
+        let scope = self.scope(crossing.firewall, engine, ask.near, is_outward(ask, kind));
         let far_side = if is_outward(ask, kind) { Dim::Dst } else { Dim::Src };
         let reach = if ask.every_opener { scope.reach(&query) } else { scope.reach_any(&query, far_side) };
         let blame = |shares: &[Share]| {
@@ -234,25 +251,35 @@ impl<'a> Judge<'a> {
             blockers: blame(&reach.blockers),
             doubters: blame(&reach.doubters),
             openers: blame(&reach.openers),
+            granters: blame(&reach.granters),
             depends_on: reach.conds.iter().map(|cond| cond.name(&firewall.rules)).collect(),
             helpers: reach.helpers.iter().map(|at| firewall.rules.helpers[*at as usize].clone()).collect(),
             ..sets(reach)
         }
     }
 
+    /// The packets of a leg as the filters of one firewall see them; `None` where they do not cross it.
+    pub fn packets_at(&self, ask: &Ask<'_>, party: &Party, firewall: usize) -> Option<Region> {
+        let rules = &self.firewall(firewall)?.rules;
+        party.places.iter().filter(|far| !far.addresses(ask.near.family).is_empty()).find_map(|far| {
+            let path = self.path(ask, far, Kind::First)?;
+            let crossing = path.iter().find(|crossing| crossing.firewall == firewall)?;
+            let region = self.query(ask, far, crossing, rules, Kind::First).region;
+            // Behind the translation of destinations.
+            let inward = !is_outward(ask, Kind::First);
+            Some(if inward { region.with(Dim::Dst, ask.near.addresses.clone()) } else { region })
+        })
+    }
+
     /// The rules that concern packets to or from an address of a device.
-    fn scope(&self, firewall: usize, near: &Near, outward: bool) -> Rc<Scope<'a>> {
+    fn scope(&self, firewall: usize, engine: &Rc<Engine<'a>>, near: &Near, outward: bool) -> Rc<Scope<'a>> {
         let key = (firewall, near.family, near.addresses.clone(), outward);
         if let Some(scope) = self.scopes.borrow().get(&key) {
             return scope.clone();
         }
         let dim = if outward { Dim::Src } else { Dim::Dst };
         let region = Region::all(near.family).with(dim, near.addresses.clone());
-        let rules = match &self.firewalls[firewall] {
-            Some(firewall) => &firewall.rules,
-            None => empty_rules(),
-        };
-        let scope = Rc::new(Scope::new(rules, region));
+        let scope = Rc::new(Scope::new(engine, region));
         self.scopes.borrow_mut().insert(key, scope.clone());
         scope
     }
@@ -299,7 +326,19 @@ impl<'a> Judge<'a> {
                 region.set(dim, side);
             }
         }
-        let fwd_oif = crossing.oif.as_ref().and_then(Set::first);
+        if self.site.single == Some(Way::Forward)
+            && let Some((behind, segment)) = near.single().and_then(|number| connected(rules, family, number))
+        {
+            let (near_side, far_side, far_end) =
+                if outward { (Dim::Iif, Dim::Oif, Dim::Dst) } else { (Dim::Oif, Dim::Iif, Dim::Src) };
+            region.set(near_side, behind.clone());
+            region.set(far_side, behind.or(&Set::one(0)).not());
+            region.set(far_end, region.values(far_end).minus(&segment));
+        }
+        let fwd_oif = match &crossing.oif {
+            Some(side) => side.first(),
+            None => region.side(Dim::Oif).and_then(Set::single),
+        };
         let mut query = Query { region, way: crossing.way, fwd_oif, target: None, along };
         if !outward {
             query.target = Some(near);
@@ -413,9 +452,15 @@ fn sets(reach: Reach) -> Judgement {
     Judgement { open: reach.open, blocked: reach.blocked, unsure: reach.unsure, ..Judgement::default() }
 }
 
-fn empty_rules() -> &'static Ruleset {
-    static EMPTY: std::sync::OnceLock<Ruleset> = std::sync::OnceLock::new();
-    EMPTY.get_or_init(Ruleset::default)
+/// The interface whose network an address is in, and that network, where the firewall's own addresses are
+/// known: packets for the address leave there, and those from its neighbours cross no firewall.
+fn connected(rules: &Ruleset, family: Family, address: u128) -> Option<(Set, Set)> {
+    let networks = rules.own.iter().filter(|own| own.family == family).filter_map(|own| {
+        let (lo, hi) = family.prefix(own.address, own.prefix);
+        (lo <= address && address <= hi && lo < hi).then_some((own, lo, hi))
+    });
+    let (own, lo, hi) = networks.max_by_key(|(own, _, _)| own.prefix)?;
+    Some((Set::one(interface(&own.interface)), Set::range(lo, hi)))
 }
 
 fn translates_to(rules: &Ruleset, family: Family, address: u128) -> bool {

@@ -2,6 +2,7 @@
 
 mod exposure;
 mod judge;
+mod later;
 mod mend;
 mod openings;
 pub mod pages;

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::judge::{Firewall, Judge, number};
 use super::words;
-use crate::analysis::{Decider, Entry, Scope};
+use crate::analysis::{Decider, Engine, Entry, Scope};
 use crate::catalog::{Listener, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
@@ -22,8 +22,8 @@ const ALL_PORTS: u128 = 65536;
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, firewall) in judge.firewalls.iter().enumerate() {
-        let Some(firewall) = firewall else { continue };
-        let lens = Lens::new(judge, at, firewall);
+        let Some((firewall, engine)) = firewall.as_ref().zip(judge.engine(at)) else { continue };
+        let lens = Lens::new(judge, at, firewall, engine);
         for (chain, listed) in firewall.rules.chains.iter().enumerate() {
             for (index, rule) in listed.rules.iter().enumerate() {
                 let id = RuleId { chain: ChainId(chain as u32), index: index as u32 };
@@ -38,10 +38,11 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
 struct Lens<'a, 'j> {
     judge: &'a Judge<'j>,
     firewall: &'a Firewall,
+    engine: Rc<Engine<'j>>,
     at: usize,
     way: Way,
     /// The rules that concern packets to one address.
-    scopes: RefCell<FxHashMap<(Family, u128), Rc<Scope<'a>>>>,
+    scopes: RefCell<FxHashMap<(Family, u128), Rc<Scope<'j>>>>,
 }
 
 /// What a rule lets through to one kind of destination.
@@ -60,10 +61,10 @@ struct Opening {
 }
 
 impl<'a, 'j> Lens<'a, 'j> {
-    fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall) -> Self {
+    fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall, engine: &Rc<Engine<'j>>) -> Self {
         let host = judge.site.firewalls.get(at).is_some_and(|firewall| firewall.host.is_some());
         let way = judge.site.single.unwrap_or(if host { Way::Input } else { Way::Forward });
-        Lens { judge, firewall, at, way, scopes: RefCell::default() }
+        Lens { judge, firewall, engine: engine.clone(), at, way, scopes: RefCell::default() }
     }
 
     fn rule(&self, id: RuleId, rule: &Rule) -> Option<Finding> {
@@ -77,8 +78,9 @@ impl<'a, 'j> Lens<'a, 'j> {
         let wide = self.judge.site.settings.wide_range.into();
         let any =
             |opening: &&Opening| opening.ports.count() == ALL_PORTS && opening.any_source && !opening.outward;
-        if let Some(opening) = openings.iter().find(any) {
-            return Some(self.any_to_any(rule, opening));
+        let all: Vec<u8> = openings.iter().filter(any).map(|opening| opening.protocol).collect();
+        if !all.is_empty() {
+            return Some(any_to_any(rule, &all));
         }
         if shape.every_protocol {
             return None;
@@ -244,16 +246,16 @@ impl<'a, 'j> Lens<'a, 'j> {
         let whom = match target.device {
             Some(device) => site.devices[device].name.clone(),
             None if target.outward => "the outside".to_string(),
-            None => "addresses that no device has".to_string(),
+            None => "addresses without a device".to_string(),
         };
         let any_source = free && !fixed && asked > 0 && asked == passed;
         Some(Opening { protocol, ports, excess, whom, any_source, outward: target.outward })
     }
 
-    fn scope(&self, family: Family, address: u128) -> Rc<Scope<'a>> {
+    fn scope(&self, family: Family, address: u128) -> Rc<Scope<'j>> {
         let mut scopes = self.scopes.borrow_mut();
         let scope = scopes.entry((family, address)).or_insert_with(|| {
-            Rc::new(Scope::new(&self.firewall.rules, Region::all(family).with(Dim::Dst, Set::one(address))))
+            Rc::new(Scope::new(&self.engine, Region::all(family).with(Dim::Dst, Set::one(address))))
         });
         scope.clone()
     }
@@ -320,69 +322,104 @@ impl<'a, 'j> Lens<'a, 'j> {
         rows.fold(Set::empty(), |set, row| set.or(&site.ports_of(device, product, row)))
     }
 
-    fn any_to_any(&self, rule: &Rule, opening: &Opening) -> Finding {
-        let what = if opening.protocol == proto::TCP { "tcp" } else { "udp" };
-        let message = format!("all ports of {what} are open from any source to the inside");
-        Finding::new("PH202", Severity::Warning, Some(rule.span), message)
-            .label("lets everything through that no rule before it stops")
-            .notice("Calls work, and so does everything else: every service of every device behind the firewall can be reached.")
-            .help("Replace it by rules that name the devices and the ports that they need; `pinhole catalog show PRODUCT` lists them.")
-    }
-
     fn too_wide(&self, rule: &Rule, opening: &Opening, wide: u128) -> Finding {
         let what = if opening.protocol == proto::TCP { "tcp" } else { "udp" };
-        let (ports, count) = (words::ports(&opening.ports), opening.ports.count());
+        let count = opening.ports.count();
+        let range = match count {
+            ALL_PORTS => format!("every {what} port"),
+            _ => format!("{what} {}", words::ports(&opening.ports)),
+        };
         let to = &opening.whom;
+        let needed = count - opening.excess.count();
+        let used = match needed {
+            0 => "none".to_string(),
+            _ if opening.excess.is_empty() => "all".to_string(),
+            _ => needed.to_string(),
+        };
         if opening.excess.count() < wide {
-            let message = format!("{what} {ports} to {to} is as wide as the port guide asks for");
+            let message = format!("{range} is open to {to}, as wide as the port guide asks for");
             return Finding::new("PH201", Severity::Info, Some(rule.span), message)
-                .label(format!("{count} ports, all but {} of them needed", opening.excess.count()))
+                .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower(to, opening.protocol));
         }
-        let message = match self.judge.site.devices.iter().any(|device| device.name == *to) {
-            true => format!(
-                "{what} {ports} is open to {to}, which needs all but {} of its {count} ports not at all",
-                count - opening.excess.count()
-            ),
-            false => format!("{what} {ports} is open to {to}: {count} ports"),
+        let message = if self.judge.site.devices.is_empty() {
+            format!("{range} is open: {count} ports in one rule")
+        } else if self.is_device(to) {
+            format!("{range} is open to {to}: {count} ports, of which it needs {used}")
+        } else {
+            format!("{range} is open to {to}: {count} ports")
         };
         let severity = if opening.outward { Severity::Info } else { Severity::Warning };
         Finding::new("PH201", severity, Some(rule.span), message)
             .label(format!("opens {count} ports"))
-            .notice("Calls work. So does every other service on these ports, management among them, that a device behind the rule offers now or later.")
+            .notice(if opening.outward {
+                "Calls work. So does everything else that devices behind the rule send out on these ports."
+            } else {
+                "Calls work. So does every other service on these ports that somebody offers behind the rule, now or later."
+            })
             .help(self.narrower(to, opening.protocol))
+    }
+
+    fn is_device(&self, name: &str) -> bool {
+        self.judge.site.devices.iter().any(|device| device.name == name)
     }
 
     /// What to open instead.
     fn narrower(&self, whom: &str, protocol: u8) -> String {
         let site = self.judge.site;
-        let Some(device) = site.devices.iter().position(|device| device.name == whom) else {
+        let device = site.devices.iter().position(|device| device.name == whom);
+        let product = device.and_then(|at| self.judge.catalog.product(&site.devices[at].product));
+        let (Some(device), Some(product)) = (device, product) else {
             return "Open the ports that are needed, to the addresses that need them.".to_string();
         };
-        let Some(product) = self.judge.catalog.product(&site.devices[device].product) else {
-            return String::new();
-        };
+        let word = if protocol == proto::TCP { "tcp" } else { "udp" };
+        let needed = self.required(device, protocol);
+        if needed.is_empty() {
+            return format!(
+                "Take {word} out of the rule, or limit it to the devices that need it: {whom} does not."
+            );
+        }
+        let mut help = format!("{whom} needs {word} {}.", words::all_ports(&needed));
         let wide = site.settings.wide_range.into();
-        let mut movable = Vec::new();
         for row in &product.requirements {
             let ports = site.ports_of(device, product, row);
-            if ports.count() >= wide
-                && row.configurable
-                && row.transports.iter().any(|t| number(*t) == protocol)
-            {
-                movable.push(format!("{} ({})", row.protocol, words::ports(&ports)));
+            let speaks = row.transports.iter().any(|t| number(*t) == protocol);
+            if ports.count() < wide || !speaks || row.listener != Listener::Device || row.internal_only {
+                continue;
+            }
+            help += &format!(
+                " {} is the range of {} (port guide, table {}).",
+                words::ports(&ports),
+                row.protocol,
+                row.table
+            );
+            if row.configurable {
+                help += " It can be made smaller in the device's own settings; say so in the site file with `ports`.";
+            } else if let Some(condition) = &row.condition {
+                help += &format!(" It is needed only where {condition}.");
             }
         }
-        let needed = words::ports(&self.required(device, protocol));
-        let hint = match movable.as_slice() {
-            [] => String::new(),
-            rows => format!(
-                " The range of {} can be made smaller in the device's own settings; say so in the site file with `ports`.",
-                rows.join(" and ")
-            ),
-        };
-        format!("{whom} needs {} {needed}.{hint}", if protocol == proto::TCP { "tcp" } else { "udp" })
+        help
     }
+}
+
+/// PH202 for a rule that opens all ports of these protocols.
+fn any_to_any(rule: &Rule, protocols: &[u8]) -> Finding {
+    let what = match (protocols.contains(&proto::TCP), protocols.contains(&proto::UDP)) {
+        (true, true) => "tcp and udp",
+        (true, false) => "tcp",
+        _ => "udp",
+    };
+    let message = format!("all ports of {what} are open from any source to the inside");
+    Finding::new("PH202", Severity::Warning, Some(rule.span), message)
+        .label("lets everything through that no rule before it stops")
+        .notice(
+            "Calls work, and so does everything else: every service of every device behind the firewall can be reached.",
+        )
+        .help(
+            "Replace it by rules that name the devices and the ports that they need; `pinhole catalog show PRODUCT` \
+             lists them.",
+        )
 }
 
 /// What a rule looks for.
@@ -414,7 +451,8 @@ pub fn default_accept(judge: &Judge<'_>) -> Vec<Finding> {
         let Some(firewall) = firewall.as_ref().filter(|firewall| firewall.dialect != Dialect::Asa) else {
             continue;
         };
-        let lens = Lens::new(judge, at, firewall);
+        let Some(engine) = judge.engine(at) else { continue };
+        let lens = Lens::new(judge, at, firewall, engine);
         for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
             findings.extend(lens.falls_through(hook, way));
         }
@@ -430,7 +468,7 @@ impl Lens<'_, '_> {
         let family = if rules.v4 { Family::V4 } else { Family::V6 };
         let passes = |protocol: u8| {
             let region = self.stranger(family, protocol);
-            let entries = Scope::new(rules, region.clone()).run(&region, way, None);
+            let entries = Scope::new(&self.engine, region.clone()).run(&region, way, None);
             !entries.is_empty()
                 && entries.iter().all(|e| e.accepted() && !matches!(e.decider, Decider::Rule(_)))
         };

@@ -1,12 +1,15 @@
 //! PH101 to PH106: what the devices need, and a firewall refuses.
 
 use super::judge::{Ask, Blame, Firewall, Judge, Judgement, Kind, Near, number};
+use super::later;
 use super::mend::{self, Wanted};
 use super::words::{self, Listed};
-use crate::catalog::{Need, Transport};
-use crate::finding::{Finding, RequirementRef, Severity};
-use crate::packet::{Set, proto};
-use crate::site::{Flow, Leg, Party};
+use crate::analysis::Decider;
+use crate::catalog::{Initiator, Need, Requirement, Transport};
+use crate::dialect::Dialect;
+use crate::finding::{Finding, Label, RequirementRef, Severity};
+use crate::packet::{Family, Set};
+use crate::site::{Flow, Leg, Party, Prefix};
 use crate::source::Span;
 
 /// One leg of a row that does not get through.
@@ -23,6 +26,8 @@ struct Trouble<'a> {
     bad: Set,
     /// Who blocks, the largest share first.
     blame: Vec<Blame>,
+    /// Who may let through what may be blocked.
+    granters: Vec<Blame>,
     depends_on: Vec<String>,
     /// It is the answers that are blocked.
     reply: bool,
@@ -77,6 +82,7 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
             asked: flow.ports.clone(),
             bad: bad.clone(),
             blame: blame.to_vec(),
+            granters: if certain { Vec::new() } else { judgement.granters.clone() },
             depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
             reply,
         };
@@ -93,14 +99,19 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
             troubles.push(trouble(code, severity, certain, bad, blame, false));
             continue;
         }
-        if let Some(reply) = judge.reply(&ask(transport), party) {
+        if is_answered(flow.requirement)
+            && let Some(reply) = judge.reply(&ask(transport), party)
+        {
             let (blocked, unsure) = faults(flow, &reply);
             let certain = !blocked.is_empty();
             let (bad, blame) = if certain { (&blocked, &reply.blockers) } else { (&unsure, &reply.doubters) };
             if !bad.is_empty() {
                 let severity = if certain { weight(flow) } else { Severity::Warning };
                 let mut trouble = trouble("PH105", severity, certain, bad, blame, true);
-                trouble.depends_on = if certain { Vec::new() } else { reply.depends_on.clone() };
+                if !certain {
+                    (trouble.depends_on, trouble.granters) =
+                        (reply.depends_on.clone(), reply.granters.clone());
+                }
                 troubles.push(trouble);
             }
         }
@@ -143,9 +154,14 @@ fn faults(flow: &Flow<'_>, judgement: &Judgement) -> (Set, Set) {
     }
 }
 
+/// Traps of SNMP are sent and never answered (RFC 3416, section 4.2.6).
+fn is_answered(row: &Requirement) -> bool {
+    !(row.service == "snmp" && row.initiator == Initiator::Device)
+}
+
 /// Whether the leg is the second one of a row that either end can open.
 fn one_direction(flow: &Flow<'_>) -> bool {
-    flow.leg == Leg::FromDevice && flow.requirement.initiator == crate::catalog::Initiator::Either
+    flow.leg == Leg::FromDevice && flow.requirement.initiator == Initiator::Either
 }
 
 /// Whether the party gets through to the device on the same row: else the other leg has its own finding.
@@ -219,11 +235,17 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
     finding.label = blame
         .zip(firewall)
         .map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.share.by));
-    finding.related = related(judge, group, span);
-    finding.notice =
-        words::sentences(group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref()));
-    finding.notice += &range_notice(first);
-    (finding.help, finding.mend) = help(first, group, blame.zip(firewall));
+    let behind = behind(judge, group);
+    finding.related = related(judge, group, span, &behind);
+    finding.notice = match first.code {
+        "PH106" => words::sentences(group.iter().map(|trouble| outward_notice(trouble.flow.requirement))),
+        _ => {
+            let rows = group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref());
+            let media = group.iter().find(|trouble| trouble.flow.requirement.service == "rtp");
+            words::sentences(rows) + &media_notice(media.unwrap_or(first))
+        }
+    };
+    (finding.help, finding.mend) = help(judge, group, blame.zip(firewall), !behind.is_empty());
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
@@ -235,14 +257,24 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
 fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
     for trouble in group {
-        let entry = Listed {
+        let transports =
+            if trouble.flow.either_transport { vec!["tcp or udp"] } else { vec![trouble.transport.name()] };
+        let mut entry = Listed {
             device: judge.site.devices[trouble.flow.device].name.clone(),
-            protocol: trouble.flow.requirement.protocol.clone(),
-            transport: if trouble.flow.either_transport { "tcp or udp" } else { trouble.transport.name() },
+            protocol: words::protocol(&trouble.flow.requirement.protocol),
+            transports,
             ports: trouble.bad.clone(),
+            any_port: trouble.flow.any_port,
         };
-        if !listed.contains(&entry) {
-            listed.push(entry);
+        let same = |known: &&mut Listed| {
+            (&known.device, &known.protocol, &known.ports) == (&entry.device, &entry.protocol, &entry.ports)
+        };
+        match listed.iter_mut().find(same) {
+            Some(known) => {
+                entry.transports.retain(|transport| !known.transports.contains(transport));
+                known.transports.append(&mut entry.transports);
+            }
+            None => listed.push(entry),
         }
     }
     listed
@@ -251,42 +283,81 @@ fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
 fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> String {
     let first = &group[0];
     let what = words::listing(listed);
-    let parties = words::unique(group.iter().map(|trouble| trouble.party.name.clone()));
-    let whom = words::some(&parties, 2, "peers");
-    let verb = if first.certain { "cannot" } else { "may not" };
-    let devices = words::unique(listed.iter().map(|entry| entry.device.clone()));
-    let device = words::some(&devices, 3, "devices");
-    let sentence = match (first.code, first.flow.leg) {
-        (_, _) if first.reply => format!("answers on {what} are {}blocked", may(first.certain)),
-        ("PH106", _) => format!("{device} can be reached by {whom}, but {verb} open {what} towards them"),
-        ("PH102", Leg::ToDevice) => {
-            let share = words::share(&first.bad, &first.asked);
-            format!(
-                "{share} of {what} of {device} {} {}blocked",
-                if listed.len() == 1 { "is" } else { "are" },
-                may(first.certain)
-            )
-        }
-        (_, Leg::ToDevice) => format!("{whom} {verb} reach {device} on {what}"),
-        (_, Leg::FromDevice) => format!("{device} {verb} reach {whom} on {what}"),
-    };
+    let parties = || group.iter().map(|trouble| trouble.party.name.clone());
+    let whom = words::some(&words::unique(parties()), 2, "peer");
+    let whom_too = words::some(&words::unique(parties().map(words::somebody)), 2, "peer");
+    let device = words::some(&words::unique(group.iter().map(|trouble| at(judge, trouble))), 3, "device");
     let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
-    let _ = judge;
-    if depends.is_empty() {
-        sentence
-    } else {
-        format!("{sentence}, depending on {}", words::some(&depends, 3, "conditions"))
+    let depends = words::some(&depends, 3, "condition");
+    let sure = first.certain;
+    match (first.code, first.flow.leg) {
+        ("PH102", leg) => {
+            let (uses, whom) = match leg {
+                Leg::ToDevice => ("needs", format!(" for {whom}")),
+                Leg::FromDevice => ("uses", format!(" towards {whom}")),
+            };
+            let fate = if sure { "is blocked".to_string() } else { "may be blocked".to_string() };
+            let on = if sure { String::new() } else { format!(", depending on {depends}") };
+            format!("part of a range that {device} {uses} {fate}{whom}{on}: {}", parts(group, listed))
+        }
+        ("PH105", leg) => {
+            let (passes, whose) = match leg {
+                Leg::ToDevice => (format!("{device} can be reached by {whom_too} on {what}"), "its"),
+                Leg::FromDevice => (format!("{device} can reach {whom_too} on {what}"), "their"),
+            };
+            match sure {
+                true => format!("{passes}, but {whose} answers are blocked"),
+                false => format!("{passes}, but whether {whose} answers get through depends on {depends}"),
+            }
+        }
+        ("PH106", _) => match sure {
+            true => format!("{device} can be reached by {whom_too}, but cannot reach them on {what}"),
+            false => {
+                format!(
+                    "{device} can be reached by {whom_too}, but whether it reaches them on {what} depends on {depends}"
+                )
+            }
+        },
+        (_, Leg::ToDevice) if sure => format!("{device} cannot be reached by {whom} on {what}"),
+        (_, Leg::FromDevice) if sure => format!("{device} cannot reach {whom} on {what}"),
+        (_, Leg::ToDevice) => {
+            format!("whether {device} can be reached by {whom} on {what} depends on {depends}")
+        }
+        (_, Leg::FromDevice) => format!("whether {device} can reach {whom} on {what} depends on {depends}"),
     }
 }
 
-fn may(certain: bool) -> &'static str {
-    if certain { "" } else { "possibly " }
+/// The device's name, with the address that it is about where the device has several.
+fn at(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
+    let device = &judge.site.devices[trouble.flow.device];
+    match trouble.near.addresses.single() {
+        Some(number) if device.addresses.len() > 1 => {
+            format!("{} at {}", device.name, trouble.near.family.address(number))
+        }
+        _ => device.name.clone(),
+    }
 }
 
-/// The other rules that block a share.
-fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<crate::finding::Label> {
+/// How much of which ranges is in trouble: `301 of 601 ports of RTP/RTCP (udp 16684-16984)`.
+fn parts(group: &[Trouble<'_>], listed: &[Listed]) -> String {
+    let part = |entry: &Listed| {
+        let asked = group.iter().find(|trouble| {
+            trouble.flow.requirement.protocol == entry.protocol && trouble.bad == entry.ports
+        });
+        let all = asked.map_or(0, |trouble| trouble.asked.count());
+        format!("{} of {all} ports of {} ({})", entry.ports.count(), entry.protocol, entry.numbers())
+    };
+    words::some(&words::unique(listed.iter().map(part)), 3, "range")
+}
+
+/// The other rules that block a share, and those that may let through what is in doubt.
+fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind: &[Span]) -> Vec<Label> {
     const SHOWN: usize = 3;
-    let mut labels: Vec<crate::finding::Label> = Vec::new();
+    let late = |span| Label {
+        span,
+        message: "this rule would let it through, but the other one decides".to_string(),
+    };
+    let mut labels: Vec<Label> = behind.iter().map(|span| late(*span)).collect();
     for trouble in group {
         for blame in trouble.blame.iter().skip(1) {
             let Some(firewall) = judge.firewall(blame.firewall) else { continue };
@@ -295,61 +366,173 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>) -> Vec<
                 continue;
             }
             let values = words::ports(&blame.share.values);
-            labels.push(crate::finding::Label { span, message: format!("blocks {values} too") });
+            labels.push(Label { span, message: format!("blocks {values} too") });
+        }
+        for blame in trouble.granters.iter() {
+            let Some(firewall) = judge.firewall(blame.firewall) else { continue };
+            let Some(span) = blame.share.by.span(&firewall.rules) else { continue };
+            if labels.len() < SHOWN && Some(span) != main && labels.iter().all(|label| label.span != span) {
+                labels.push(Label { span, message: "this may let it through".to_string() });
+            }
         }
     }
     labels
 }
 
-/// What a partly blocked range does to calls.
-fn range_notice(trouble: &Trouble<'_>) -> String {
-    let (bad, all) = (trouble.bad.count(), trouble.asked.count());
-    if trouble.code != "PH102" || trouble.flow.requirement.service != "rtp" || all < 2 {
-        return String::new();
+/// Rules behind the one that decides, which would let the packets of the first troubles through.
+fn behind(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Span> {
+    const LOOKED_AT: usize = 3;
+    let mut spans: Vec<Span> = Vec::new();
+    for trouble in group.iter().take(LOOKED_AT).filter(|trouble| trouble.certain && !trouble.reply) {
+        let ask = Ask {
+            device: trouble.flow.device,
+            near: &trouble.near,
+            leg: trouble.flow.leg,
+            protocol: number(trouble.transport),
+            ports: &trouble.asked,
+            every_opener: false,
+        };
+        let blame = trouble.blame.first();
+        let span =
+            blame.and_then(|blame| later::rule_behind(judge, &ask, &trouble.party, blame, &trouble.bad));
+        spans.extend(span.filter(|span| !spans.contains(span)));
     }
-    format!(
-        " Ports are taken from the range one after the other, so about {} of 100 streams fail, and a call that fails may \
-         work at the next try.",
-        (100 * bad / all).clamp(1, 99)
-    )
+    spans
 }
 
+/// What people notice where a row works in one direction alone: towards the device.
+fn outward_notice(row: &Requirement) -> &'static str {
+    match row.service.as_str() {
+        "q931" | "sip" => "The device can be called; calls that it places fail.",
+        "h245" => "Calls in which the device has to open the H.245 connection fail.",
+        "rtp" | "rtcp" => {
+            "The device hears, and may not be heard: its media gets out only where it answers to the ports that it \
+             hears from."
+        }
+        _ => "What the peer starts works; what the device starts does not.",
+    }
+}
+
+/// What blocked media and call control do to calls, beyond what the row itself says.
+fn media_notice(trouble: &Trouble<'_>) -> String {
+    let (bad, all) = (trouble.bad.count(), trouble.asked.count());
+    let row = trouble.flow.requirement;
+    let mut notice = String::new();
+    if trouble.code == "PH102" && matches!(row.service.as_str(), "rtp" | "h245") && all >= 2 {
+        notice += &format!(
+            " Which calls are hit depends on the ports that the device gives them: {bad} of {all} are blocked."
+        );
+    }
+    if row.service == "rtp" && trouble.flow.leg == Leg::ToDevice && !trouble.reply {
+        notice += " A far end that sends to where it hears from (symmetric RTP) may still be heard, once the device \
+                   has sent first.";
+    }
+    notice
+}
+
+/// What to change, and the rules to add; `late` where a rule behind the one that decides would do.
 fn help(
-    first: &Trouble<'_>,
+    judge: &Judge<'_>,
     group: &[Trouble<'_>],
     blame: Option<(&Blame, &Firewall)>,
+    late: bool,
 ) -> (String, Vec<String>) {
+    let first = &group[0];
     let Some((blame, firewall)) = blame else { return (String::new(), Vec::new()) };
     if first.reply {
-        let help = "Let packets of established connections pass in both directions, before the rule that blocks them.";
+        let help = "Let packets of established connections pass in both directions, before the rule or policy that \
+                    blocks them.";
         return (help.to_string(), Vec::new());
+    }
+    if !first.certain {
+        let help = "See whether what it depends on lets the peers through. Where it does, accept the finding with \
+                    `[[check.ignore]]` and say why; where it does not, let them through by a rule without conditions.";
+        return (help.to_string(), Vec::new());
+    }
+    if let Some(untranslated) = untranslated(judge, first, blame.share.by, firewall) {
+        return untranslated;
     }
     let chain = words::chain(firewall, blame.share.by);
     let mut lines: Vec<String> = Vec::new();
     for trouble in group {
-        let far = match trouble.party.places.as_slice() {
-            [one] => one.addresses(trouble.near.family).single(),
-            _ => None,
-        };
-        let near = trouble.near.addresses.single();
-        let (src, dst) = if trouble.flow.leg == Leg::ToDevice { (far, near) } else { (near, far) };
-        let wanted = Wanted {
-            family: trouble.near.family,
-            src,
-            dst,
-            protocol: if trouble.transport == Transport::Tcp { proto::TCP } else { proto::UDP },
-            ports: if trouble.flow.any_port { &trouble.asked } else { &trouble.bad },
-            chain: &chain,
-        };
-        for line in mend::rules(firewall.dialect, &wanted) {
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
+        let near = trouble.near.addresses.single().map(|number| host(trouble.near.family, number));
+        for far in ends(judge, &trouble.party, trouble.near.family) {
+            let (src, dst) = if trouble.flow.leg == Leg::ToDevice { (far, near) } else { (near, far) };
+            let wanted = Wanted {
+                family: trouble.near.family,
+                src,
+                dst,
+                protocol: number(trouble.transport),
+                ports: if trouble.flow.any_port { &trouble.asked } else { &trouble.bad },
+                chain: &chain,
+            };
+            lines.extend(mend::rules(firewall.dialect, &wanted));
         }
     }
-    let condition = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful);
-    let condition = condition.map_or(String::new(), |condition| format!("Needed only where {condition}. "));
-    (format!("{condition}{}", words::where_to_put(firewall, blame.share.by)), lines)
+    let mut notes = String::new();
+    if let Some(condition) = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful) {
+        notes += &format!("Needed only where {condition}. ");
+    }
+    if first.flow.any_port {
+        notes += "The far end chooses the port, so the rule names all that it may choose. ";
+    }
+    if group.iter().any(|trouble| trouble.party.anybody && trouble.flow.leg == Leg::ToDevice) {
+        notes += "Limit it to those who need it: the site file names nobody as their `[[peer]]`. ";
+    }
+    let place = match (late, firewall.dialect) {
+        (true, Dialect::Iptables | Dialect::Nftables | Dialect::Asa) => {
+            "Move the rule that would let it through before the one that decides, or put another there:"
+        }
+        _ => words::where_to_put(firewall, blame.share.by),
+    };
+    (format!("{notes}{place}"), words::unique(lines.into_iter()))
+}
+
+/// Packets to the public address of a device that no rule translates end at the firewall itself: it is no use
+/// to let them in there.
+fn untranslated(
+    judge: &Judge<'_>,
+    trouble: &Trouble<'_>,
+    by: Decider,
+    firewall: &Firewall,
+) -> Option<(String, Vec<String>)> {
+    let family = trouble.near.family;
+    let device = &judge.site.devices[trouble.flow.device];
+    let mut public = device.public_addresses.iter().filter(|address| Family::of(**address).0 == family);
+    let (public, near) = (public.next()?, trouble.near.addresses.single()?);
+    if trouble.flow.leg != Leg::ToDevice || !words::is_input(firewall, by) {
+        return None;
+    }
+    let near = family.address(near);
+    let help = format!(
+        "Packets to {public} are not translated on these ports, so that they end at the firewall itself. Translate \
+         them to {near}:"
+    );
+    let wanted = Wanted {
+        family,
+        src: None,
+        dst: Some(Prefix { address: *public, length: family.bits() as u8 }),
+        protocol: number(trouble.transport),
+        ports: &trouble.bad,
+        chain: "",
+    };
+    Some((help, mend::translations(firewall.dialect, &wanted, near)))
+}
+
+fn host(family: Family, number: u128) -> Prefix {
+    Prefix { address: family.address(number), length: family.bits() as u8 }
+}
+
+/// Where a party is, for a rule: one host, the networks of a zone, or anywhere.
+fn ends(judge: &Judge<'_>, party: &Party, family: Family) -> Vec<Option<Prefix>> {
+    let [far] = party.places.as_slice() else { return vec![None] };
+    if let Some(number) = far.addresses(family).single() {
+        return vec![Some(host(family, number))];
+    }
+    let networks = judge.site.zones[far.zone].networks.iter();
+    let networks: Vec<_> =
+        networks.filter(|net| Family::of(net.address).0 == family).map(|net| Some(*net)).collect();
+    if networks.is_empty() { vec![None] } else { networks }
 }
 
 fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef> {

@@ -3,7 +3,7 @@
 use super::judge::Firewall;
 use crate::analysis::Decider;
 use crate::dialect::Dialect;
-use crate::model::{Effect, Hook, Step, Verdict};
+use crate::model::{Effect, Hook, RuleId, Step, Verdict};
 use crate::packet::Set;
 
 /// A row in a message.
@@ -14,9 +14,19 @@ pub struct Listed {
     /// The protocol, such as `Q.931`.
     pub protocol: String,
     /// `tcp`, `udp` or both.
-    pub transport: &'static str,
+    pub transports: Vec<&'static str>,
     /// The ports.
     pub ports: Set,
+    /// One of the ports would do.
+    pub any_port: bool,
+}
+
+impl Listed {
+    /// `tcp 1720`, `tcp and udp 5060`, `any of tcp 1024-65535`.
+    pub fn numbers(&self) -> String {
+        let any = if self.any_port { "any of " } else { "" };
+        format!("{any}{} {}", self.transports.join(" and "), ports(&self.ports))
+    }
 }
 
 /// Ports as people write them: `1720`, `1024-1324`; more than four intervals are cut.
@@ -34,6 +44,12 @@ pub fn ports(set: &Set) -> String {
     }
 }
 
+/// Ports as people write them, all of them.
+pub fn all_ports(set: &Set) -> String {
+    let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
+    set.ranges().iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Port intervals for the JSON form.
 pub fn intervals(set: &Set) -> Vec<[u16; 2]> {
     set.ranges().iter().map(|(lo, hi)| [*lo as u16, (*hi).min(0xffff) as u16]).collect()
@@ -44,7 +60,7 @@ pub fn listing(rows: &[Listed]) -> String {
     const SHOWN: usize = 4;
     let mut texts: Vec<String> = Vec::new();
     for row in rows {
-        let text = format!("{} ({} {})", row.protocol, row.transport, ports(&row.ports));
+        let text = format!("{} ({})", row.protocol, row.numbers());
         if !texts.contains(&text) {
             texts.push(text);
         }
@@ -63,12 +79,21 @@ fn and(texts: &[String]) -> String {
     }
 }
 
-/// Up to `shown` of several names, then their number.
-pub fn some(names: &[String], shown: usize, things: &str) -> String {
-    if names.len() <= shown {
-        and(names)
-    } else {
-        format!("{} and {} more {things}", names[..shown].join(", "), names.len() - shown)
+/// Up to `shown` of several names, then the number of the others; `thing` is what one of them is.
+pub fn some(names: &[String], shown: usize, thing: &str) -> String {
+    match names.len().checked_sub(shown) {
+        None | Some(0) => and(names),
+        Some(1) => format!("{} and 1 more {thing}", names[..shown].join(", ")),
+        Some(more) => format!("{} and {more} more {thing}s", names[..shown].join(", ")),
+    }
+}
+
+/// The name of a party in a sentence that says yes: `anybody outside zone video` cannot get through, `somebody
+/// outside zone video` can.
+pub fn somebody(name: String) -> String {
+    match name.strip_prefix("anybody") {
+        Some(rest) => format!("somebody{rest}"),
+        None => name,
     }
 }
 
@@ -83,14 +108,13 @@ pub fn unique(items: impl Iterator<Item = String>) -> Vec<String> {
     seen
 }
 
-/// Different sentences, at most three.
+/// The first three different texts; of a sentence that comes more than once, the last is kept.
 pub fn sentences<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    unique(texts.map(str::to_string)).into_iter().take(3).collect::<Vec<_>>().join(" ")
-}
-
-/// How much of a range: `120 of 301 ports`.
-pub fn share(part: &Set, whole: &Set) -> String {
-    format!("{} of {} ports", part.count(), whole.count())
+    let texts = unique(texts.map(str::to_string)).into_iter().take(3).collect::<Vec<_>>().join(" ");
+    let all: Vec<&str> = texts.trim_end_matches('.').split(". ").collect();
+    let last = |(at, sentence): &(usize, &&str)| !all[at + 1..].contains(*sentence);
+    let kept: Vec<&str> = all.iter().enumerate().filter(last).map(|(_, sentence)| *sentence).collect();
+    if texts.is_empty() { texts } else { kept.join(". ") + "." }
 }
 
 /// What is to be seen at a rule or policy that refuses.
@@ -101,6 +125,12 @@ pub fn blocks(firewall: &Firewall, by: Decider) -> String {
         Verdict::Accept => "accepts",
     };
     match by {
+        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_entry(firewall, id) => {
+            match access_list(firewall, id) {
+                Some(list) => format!("the implied end of `{}` drops it", last_word(&list)),
+                None => "this keeps it out".to_string(),
+            }
+        }
         Decider::Rule(id) => {
             let steps = firewall.rules.steps_of(firewall.rules.rule(id));
             let verdict = steps.iter().rev().find_map(|step| match step {
@@ -118,9 +148,47 @@ pub fn blocks(firewall: &Firewall, by: Decider) -> String {
     }
 }
 
-/// The name of the chain or list of a rule or policy.
+/// What is to be seen at a rule or policy that lets through.
+pub fn opens(by: Decider) -> &'static str {
+    match by {
+        Decider::Policy(..) => "what no rule stops gets through here",
+        Decider::Rule(_) | Decider::End => "this lets it through",
+    }
+}
+
+/// The protocols of a row as one word: rows of several are listed with others.
+pub fn protocol(name: &str) -> String {
+    name.replace(", ", "/")
+}
+
+/// ASA: whether the rule is an entry of an access list, and none that the ASA adds by itself.
+fn is_entry(firewall: &Firewall, id: RuleId) -> bool {
+    firewall.rules.chain(id.chain).name.starts_with("access-list ")
+}
+
+/// ASA: the access list whose implied end a rule is; `None` where it is something else, such as a security level.
+fn access_list(firewall: &Firewall, id: RuleId) -> Option<String> {
+    let rules = &firewall.rules;
+    let chain = rules.chain(id.chain);
+    let bound = chain.rules.iter().filter(|other| other.span == rules.rule(id).span);
+    let lists = bound.flat_map(|other| rules.steps_of(other)).filter_map(|step| match step {
+        Step::Effect(Effect::Jump(list)) => Some(rules.chain(*list).name.clone()),
+        _ => None,
+    });
+    lists.last()
+}
+
+/// The name of a chain without its table.
+pub fn last_word(chain: &str) -> &str {
+    chain.rsplit(' ').next().unwrap_or(chain)
+}
+
+/// The name of the chain or list of a rule or policy; empty where there is none yet.
 pub fn chain(firewall: &Firewall, by: Decider) -> String {
     let id = match by {
+        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_entry(firewall, id) => {
+            return access_list(firewall, id).unwrap_or_default();
+        }
         Decider::Rule(id) => id.chain,
         Decider::Policy(hook, at) => firewall.rules.stages(hook)[at as usize].chain,
         Decider::End => match firewall.rules.stages(Hook::Forward).first() {
@@ -131,10 +199,32 @@ pub fn chain(firewall: &Firewall, by: Decider) -> String {
     firewall.rules.chain(id).name.clone()
 }
 
+/// Whether it is a rule or policy for packets to the firewall itself.
+pub fn is_input(firewall: &Firewall, by: Decider) -> bool {
+    match by {
+        Decider::Rule(id) => firewall.rules.stages(Hook::Input).iter().any(|stage| stage.chain == id.chain),
+        Decider::Policy(hook, _) => hook == Hook::Input,
+        Decider::End => false,
+    }
+}
+
 /// Where a rule that lets it through has to go.
 pub fn where_to_put(firewall: &Firewall, by: Decider) -> &'static str {
     match (firewall.dialect, by) {
-        (Dialect::Pf, _) => "Let it through with a rule after the one that decides (the last match wins):",
+        (Dialect::Pf, Decider::Rule(_)) => {
+            "Let it through with a rule after this one, or, where this one is `quick`, before it:"
+        }
+        (Dialect::Pf, _) => "Let it through with a rule:",
+        (Dialect::Asa, Decider::Rule(id)) if is_entry(firewall, id) => {
+            "Let it through with an entry before this one (`line` and its number put it there):"
+        }
+        (Dialect::Asa, Decider::Rule(id)) if access_list(firewall, id).is_some() => {
+            "Let it through with an entry at the end of the access list:"
+        }
+        (Dialect::Asa, _) => {
+            "No access list lets it in. Bind one to the interface that it comes in by (`access-group LIST in interface \
+             NAME`), and mind that the list then has to name all that may pass there:"
+        }
         (_, Decider::Rule(_)) => "Let it through with a rule before this one:",
         (_, _) => "Let it through with a rule at the end of the chain:",
     }

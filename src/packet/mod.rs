@@ -356,10 +356,16 @@ pub fn interface_prefix(prefix: &str) -> (u128, u128) {
     (u128::from_be_bytes(low), u128::from_be_bytes(bytes))
 }
 
-/// The name that [`interface`] made a number of; names over sixteen bytes come back cut.
+/// The name that [`interface`] made a number of; names over sixteen bytes come back cut: `GigabitE…`.
 pub fn interface_name(number: u128) -> String {
     let bytes = number.to_be_bytes();
-    String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_string()
+    let text = String::from_utf8_lossy(&bytes);
+    let name = text.trim_end_matches('\0');
+    // The hash that stands for the rest is hardly ever text.
+    if name.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+        return format!("{}…", String::from_utf8_lossy(&bytes[..8]));
+    }
+    name.to_string()
 }
 
 /// The value of a field in a packet.

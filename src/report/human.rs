@@ -123,6 +123,7 @@ impl<'a> Printer<'a> {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_links(false)
             .with_width(WIDTH)
+            .with_wrap_lines(false)
             .with_context_lines(CONTEXT);
         Printer { sources, names, handler, paint: Paint { on: color } }
     }
@@ -180,6 +181,8 @@ impl<'a> Printer<'a> {
         labels: &[(Span, &str)],
         out: &mut impl Write,
     ) -> io::Result<()> {
+        // Behind the sign of the severity and two blanks on either side.
+        let message = wrap(&message, WIDTH - 4).join("\n");
         let mut snippet = Snippet { severity, message, excerpt: None, labels: Vec::new() };
         if let Some(file) = file {
             let spans: Vec<Span> = labels.iter().map(|(span, _)| *span).collect();
@@ -201,12 +204,13 @@ impl<'a> Printer<'a> {
 
     fn footer(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
         let rows = &finding.requirements[..finding.requirements.len().min(MAX_ROWS)];
-        for row in rows {
-            self.paragraph("row", &describe(row), out)?;
+        let several = rows.iter().any(|row| row.device != rows[0].device);
+        for (index, row) in rows.iter().enumerate() {
+            let word = if index == 0 { self.paint.strong("rows:") } else { "     ".to_string() };
+            writeln!(out, "  {word} {}", clean(&describe(row, several)))?;
         }
         if rows.len() < finding.requirements.len() {
-            let more = counted(finding.requirements.len() - rows.len(), "more row");
-            self.paragraph("row", &format!("and {more}"), out)?;
+            writeln!(out, "        and {}", counted(finding.requirements.len() - rows.len(), "more row"))?;
         }
         self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
         self.paragraph("notice", &finding.notice, out)?;
@@ -253,15 +257,34 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// A row of the catalog in one line.
-fn describe(row: &RequirementRef) -> String {
+/// Text in lines of at most `width` columns, broken at blanks alone: names and addresses stay whole.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
+}
+
+/// A row of the catalog in one line, with the device where the finding is about several.
+fn describe(row: &RequirementRef, several: bool) -> String {
     let name = row.row.as_deref().unwrap_or(&row.service);
-    let mut text = format!("{} needs {name} on {}", row.device, row.transport);
+    let mut text = if several {
+        format!("{}: {name}, {}", row.device, row.transport)
+    } else {
+        format!("{name}, {}", row.transport)
+    };
     if !row.ports.is_empty() {
         text += &format!(" {}", ranges(&row.ports));
     }
     if !row.blocked.is_empty() && row.blocked != row.ports {
-        text += &format!(", blocked: {}", ranges(&row.blocked));
+        text += &format!(", affected: {}", ranges(&row.blocked));
     }
     text + &format!(" ({}, table {})", row.product, row.table)
 }

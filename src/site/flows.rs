@@ -48,6 +48,8 @@ pub struct Party {
     pub name: String,
     /// The places; it is enough that one of them gets through.
     pub places: Vec<Far>,
+    /// The site names nobody: it is anybody.
+    pub anybody: bool,
 }
 
 /// What one leg of a row needs.
@@ -214,6 +216,7 @@ impl Site {
                     PeerPlace::Zone(zone) => parties.push(Party {
                         name: format!("{} in zone {}", peer.role, self.zones[*zone].name),
                         places: vec![self.whole(*zone)],
+                        anybody: false,
                     }),
                 }
             }
@@ -243,7 +246,8 @@ impl Site {
             Family::V4 => v4 = Set::one(number),
             Family::V6 => v6 = Set::one(number),
         }
-        Some(Party { name, places: vec![Far { zone: self.zone_of(address)?, device, v4, v6 }] })
+        let places = vec![Far { zone: self.zone_of(address)?, device, v4, v6 }];
+        Some(Party { name, places, anybody: false })
     }
 
     fn whole(&self, zone: ZoneId) -> Far {
@@ -261,13 +265,13 @@ impl Site {
                 unicast(family).minus(&Set::of(own.map(|(_, number)| (number, number))))
             };
             let far = Far { zone: 0, device: None, v4: others(Family::V4), v6: others(Family::V6) };
-            return Some(Party { name: "anybody".to_string(), places: vec![far] });
+            return Some(Party { name: "anybody".to_string(), places: vec![far], anybody: true });
         }
         let own = self.zone_of_device(&self.devices[device])?;
         let others = (0..self.zones.len()).filter(|zone| *zone != own && self.is_on_side(side, *zone));
         let places: Vec<Far> = others.map(|zone| self.whole(zone)).collect();
         let name = format!("anybody outside zone {}", self.zones[own].name);
-        (!places.is_empty()).then_some(Party { name, places })
+        (!places.is_empty()).then_some(Party { name, places, anybody: true })
     }
 
     /// The zone of a device: that of its first address.

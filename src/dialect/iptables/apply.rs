@@ -201,6 +201,9 @@ impl<'c> Reader<'c> {
 
     fn set_policy(&mut self, command: &Command<'_>, place: Place<'_>) {
         let [_, Some(policy)] = command.operands else { return };
+        if self.config.tables[place.table].name == TableName::Nat && policy.text == "DROP" {
+            self.findings.push(load_error(policy.span, "table `nat` takes no policy `DROP`"));
+        }
         let Some(chain) = self.chain(command.operands[0], place) else { return };
         self.policy(chain, policy.text, policy.span, place);
     }
@@ -217,7 +220,9 @@ impl<'c> Reader<'c> {
             }
         };
         if target.hook.is_none() {
-            return self.findings.push(load_error(span, "only built-in chains have a policy"));
+            let finding = load_error(span, "only built-in chains have a policy")
+                .label("the legacy back end refuses it, the nftables one passes over it");
+            return self.findings.push(Finding { severity: Severity::Warning, ..finding });
         }
         let policy = if place.condition.is_some() { Policy::Unknown } else { policy };
         (target.policy, target.policy_span) = (policy, Some(span));
@@ -232,6 +237,10 @@ impl<'c> Reader<'c> {
         if name.text.len() > 28 {
             let message = format!("chain name `{}` has {} bytes, 28 are allowed", name.text, name.text.len());
             self.findings.push(load_error(name.span, message));
+        }
+        let standard = matches!(name.text, "ACCEPT" | "DROP" | "QUEUE" | "RETURN");
+        if standard || (!again && super::modules::find(name.text, true, place.family).is_some()) {
+            self.findings.push(load_error(name.span, format!("`{}` is the name of a target", name.text)));
         }
         if name.text.starts_with(['-', '!']) {
             self.findings.push(load_error(name.span, format!("`{}` cannot name a chain", name.text)));

@@ -470,7 +470,7 @@ pub enum Target {
     Undefined(Name),
 }
 
-/// The network of a `NETMAP`: address, and prefix length.
+/// The network of a `NETMAP`: address, and prefix length; 255 where the mask is no prefix.
 pub type Netmap = (u128, u8);
 
 /// What the files of one firewall say, all commands done.

@@ -202,10 +202,13 @@ impl<'r, 'c> Dump<'r, 'c> {
         if !closed {
             self.reader.findings.push(syntax_error(span, "a quote is not closed"));
         }
-        if let Some(word) = words.iter().find(|w| !w.quoted && matches!(w.text.as_ref(), "-t" | "--table"))
+        const NOT_HERE: [&str; 6] = ["-t", "--table", "-w", "--wait", "-W", "--wait-interval"];
+        if let Some(word) = words.iter().find(|w| !w.quoted && NOT_HERE.contains(&w.text.as_ref()))
             && !self.listing
         {
-            self.reader.findings.push(load_error(word.span, "`-t` is not allowed in a dump"));
+            self.reader
+                .findings
+                .push(load_error(word.span, format!("`{}` is not allowed in a dump", word.text)));
         }
         let first = words.first().map_or(span, |word| word.span);
         self.reader.command(words, Place { span: first.to(span), ..place });

@@ -20,13 +20,18 @@ pub fn of_header(line: &str) -> Option<Family> {
 pub fn of_name(path: &Path) -> Option<Family> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
     let stem = name.split('.').next().unwrap_or(&name);
-    let six = name.contains("ip6") || name.contains("v6") || stem.ends_with('6') || name.ends_with('6');
+    let six = name.contains("ip6") || name.contains("v6") || ends_with_six(stem) || ends_with_six(&name);
     let four = name.contains("ipv4") || name.contains(".v4");
     match (four, six) {
         (true, false) => Some(Family::V4),
         (false, true) => Some(Family::V6),
         _ => None,
     }
+}
+
+/// Whether a name is a word with a 6 behind it: `user6`, and not `site-16`.
+fn ends_with_six(name: &str) -> bool {
+    name.strip_suffix('6').is_some_and(|word| word.ends_with(|c: char| c.is_ascii_alphabetic()))
 }
 
 /// The family that the lines of a table tell, up to its `COMMIT`: the first word that only one has.

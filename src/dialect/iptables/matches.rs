@@ -1,8 +1,8 @@
 //! What the options of matches say (iptables-extensions(8), "MATCH EXTENSIONS").
 
-use super::ast::{CtEnd, Limit, MatchKind, Net, Order, SetUse, state};
+use super::ast::{ANY_HOOK, CtEnd, Limit, MatchKind, Net, Order, SetUse, state};
 use super::command::{Given, Parser};
-use super::modules::{Kind, Module, Val};
+use super::modules::{self, Kind, Module, Val};
 use super::values::{self, RangeError};
 use crate::dialect::names::{self, proto};
 use crate::packet::ext;
@@ -42,7 +42,11 @@ impl Parser<'_, '_> {
                 _ => self.bad(given, "are no TCP flags"),
             },
             Val::Syn => self.push(given.negated, MatchKind::TcpFlags(0b1_0111, 0b10)),
+            Val::TcpOption if values::number(text, 255) == Some(0) => self.bad(given, "is no TCP option"),
             Val::TcpOption => self.number(given, 255, |n| MatchKind::TcpOption(n as u8)),
+            Val::Mss if matches!(values::range(text, 0xffff), Err(RangeError::Reversed)) => {
+                self.bad(given, "runs from high to low");
+            }
             Val::Mss => self.range(given, 0xffff, |lo, hi| MatchKind::TcpMss(lo as u16, hi as u16)),
             Val::Icmp => match values::icmp(text, self.family) {
                 Ok((kind, lo, hi)) => self.push(given.negated, MatchKind::Icmp(kind, lo, hi)),
@@ -74,8 +78,13 @@ impl Parser<'_, '_> {
                 None => self.bad(given, "is no TOS value"),
             },
             Val::EcnIp => self.number(given, 3, |n| MatchKind::EcnIp(n as u8)),
-            Val::EcnCwr => self.push(given.negated, MatchKind::EcnTcp(128)),
-            Val::EcnEce => self.push(given.negated, MatchKind::EcnTcp(64)),
+            Val::EcnCwr | Val::EcnEce => {
+                if !matches!(self.protocol, Some((proto::TCP, false))) {
+                    self.fails(given.span, format!("`--{}` needs `-p tcp`", given.name));
+                }
+                let bit = if given.val == Val::EcnCwr { 128 } else { 64 };
+                self.push(given.negated, MatchKind::EcnTcp(bit));
+            }
             Val::Helper => {
                 let name = self.out.config.names.intern(text);
                 self.push(given.negated, MatchKind::Helper(name));
@@ -119,8 +128,19 @@ impl Parser<'_, '_> {
                 }
                 None => self.bad(given, "are no address types"),
             },
-            Val::LimitIn => self.parts(given).limit = Some(Limit::In),
-            Val::LimitOut => self.parts(given).limit = Some(Limit::Out),
+            Val::LimitIn => {
+                self.only_at(given, modules::PRE | modules::IN | modules::FWD);
+                self.parts(given).limit = Some(Limit::In);
+            }
+            Val::LimitOut => {
+                self.only_at(given, modules::OUT | modules::FWD | modules::POST);
+                self.parts(given).limit = Some(Limit::Out);
+            }
+            Val::PolicyDir => match text {
+                "in" => self.only_at(given, modules::PRE | modules::IN | modules::FWD),
+                "out" => self.only_at(given, modules::OUT | modules::FWD | modules::POST),
+                _ => self.bad(given, "is no direction"),
+            },
             Val::Header => match headers(text) {
                 Some(bits) => self.parts(given).headers = Some((bits, given.negated)),
                 None => self.bad(given, "are no IPv6 headers"),
@@ -147,6 +167,11 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// The option works at some hooks alone.
+    pub(super) fn only_at(&mut self, given: &Given<'_>, hooks: u8) {
+        self.hooks = (self.hooks.0 & hooks, self.active[given.instance].module);
+    }
+
     fn parts(&mut self, given: &Given<'_>) -> &mut Parts {
         self.active[given.instance].parts.get_or_insert_default()
     }
@@ -162,7 +187,12 @@ impl Parser<'_, '_> {
                     parts.label = format!("{} {}", parts.label, given.args[0]).trim_start().to_string();
                 }
             }
-            _ => self.doubt(given.span, given.span),
+            kind => {
+                if kind == Kind::Physdev && given.name.ends_with("out") {
+                    self.only_at(given, ANY_HOOK & !modules::OUT);
+                }
+                self.doubt(given.span, given.span);
+            }
         }
     }
 
@@ -187,7 +217,9 @@ impl Parser<'_, '_> {
     fn range(&mut self, given: &Given<'_>, max: u64, kind: impl Fn(u64, u64) -> MatchKind) {
         match values::range(given.args[0], max) {
             Ok((lo, hi)) => self.push(given.negated, kind(lo, hi)),
-            Err(RangeError::Reversed) => self.bad(given, "runs from high to low"),
+            // The library takes it, and nothing is in it.
+            Err(RangeError::Reversed) if given.negated => {}
+            Err(RangeError::Reversed) => self.push(false, MatchKind::Never),
             Err(RangeError::Value(_)) => self.bad(given, &format!("is no number up to {max}")),
         }
     }
@@ -212,6 +244,12 @@ impl Parser<'_, '_> {
                 let kind =
                     if source { MatchKind::SourcePort(lo, hi) } else { MatchKind::DestinationPort(lo, hi) };
                 self.push(given.negated, kind);
+            }
+            // The libraries of UDP and DCCP take it, and nothing is in it.
+            Err(RangeError::Reversed) if matches!(self.transport(), proto::UDP | proto::DCCP) => {
+                if !given.negated {
+                    self.push(false, MatchKind::Never);
+                }
             }
             Err(RangeError::Reversed) => {
                 self.broken(given, format!("port range `{text}` runs from high to low"))
@@ -322,6 +360,8 @@ impl Parser<'_, '_> {
     fn ct_port(&mut self, given: &Given<'_>, end: CtEnd) {
         match values::port_range(given.args[0], self.transport()) {
             Ok((lo, hi)) => self.push(given.negated, MatchKind::CtPort(end, lo, hi)),
+            Err(RangeError::Reversed) if given.negated => {}
+            Err(RangeError::Reversed) => self.push(false, MatchKind::Never),
             Err(_) => self.bad(given, "is no port range"),
         }
     }
@@ -349,7 +389,11 @@ impl Parser<'_, '_> {
         };
         let known =
             [("unicast", 0), ("host", 0), ("broadcast", 1), ("bcast", 1), ("multicast", 2), ("mcast", 2)];
+        // Packets of these kinds are of other hosts, or are given one of the kinds above.
+        let never = ["otherhost", "outgoing", "loopback", "fastroute"];
         match known.iter().find(|(name, _)| starts(name)) {
+            None if never.iter().any(|name| starts(name)) && given.negated => {}
+            None if never.iter().any(|name| starts(name)) => self.push(false, MatchKind::Never),
             Some((_, kind)) => self.push(given.negated, MatchKind::PktType(*kind)),
             None => self.bad(given, "is no packet type"),
         }

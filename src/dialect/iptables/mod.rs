@@ -9,6 +9,8 @@ mod command;
 mod dump;
 mod equal;
 mod family;
+mod finish;
+mod globals;
 mod ipset;
 mod lower;
 mod matches;
@@ -64,8 +66,7 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
     for id in &env.ipsets {
         sets.read(sources.file(*id), &mut loaded.findings);
     }
-    loaded.ruleset.own = env.own.clone();
-    lower::lower(&config, &sets, &mut loaded.ruleset, &mut loaded.findings);
+    loaded.ruleset = lower::lower(&config, &sets, &env.own, &mut loaded.findings);
     loaded.ruleset.written = loaded.rules.iter().map(|(_, written)| written).sum();
     loaded
 }

@@ -68,6 +68,10 @@ pub enum Val {
     Helper,
     Owner,
     RecentSet,
+    PolicyDir,
+    LogLevel,
+    ClampMss,
+    EcnRemove,
     RejectWith,
     ToDestination,
     ToSource,
@@ -131,6 +135,12 @@ pub struct Module {
     pub options: &'static [Opt],
     /// At least one option has to be given.
     pub needs_option: bool,
+    /// The option that has to be given; empty where none has.
+    pub must: &'static str,
+    /// Options of which one has to be given.
+    pub one_of: &'static [&'static str],
+    /// And of which no two may be.
+    pub exclusive: bool,
     /// What it does besides its options.
     pub kind: Kind,
 }
@@ -203,11 +213,11 @@ const NAT: u8 = 1 << TableName::Nat as u8;
 const FILTER: u8 = 1 << TableName::Filter as u8;
 const SECURITY: u8 = 1 << TableName::Security as u8;
 
-const PRE: u8 = 1 << Hook::Prerouting as u8;
-const IN: u8 = 1 << Hook::Input as u8;
-const FWD: u8 = 1 << Hook::Forward as u8;
-const OUT: u8 = 1 << Hook::Output as u8;
-const POST: u8 = 1 << Hook::Postrouting as u8;
+pub const PRE: u8 = 1 << Hook::Prerouting as u8;
+pub const IN: u8 = 1 << Hook::Input as u8;
+pub const FWD: u8 = 1 << Hook::Forward as u8;
+pub const OUT: u8 = 1 << Hook::Output as u8;
+pub const POST: u8 = 1 << Hook::Postrouting as u8;
 
 const PORTS: &[u8] = &[proto::TCP, proto::UDP, proto::UDPLITE, proto::SCTP, proto::DCCP];
 
@@ -236,6 +246,9 @@ const fn module(name: &'static str, target: bool, options: &'static [Opt], kind:
         hooks: ANY_HOOK,
         options,
         needs_option: false,
+        must: "",
+        one_of: &[],
+        exclusive: false,
         kind,
     }
 }
@@ -269,6 +282,19 @@ impl Module {
         self.hooks = hooks;
         self
     }
+    const fn any_of(mut self, options: &'static [&'static str]) -> Self {
+        self.one_of = options;
+        self
+    }
+    const fn one_of(mut self, options: &'static [&'static str]) -> Self {
+        self.one_of = options;
+        self.exclusive = true;
+        self
+    }
+    const fn must(mut self, option: &'static str) -> Self {
+        self.must = option;
+        self
+    }
     const fn needs(mut self) -> Self {
         self.needs_option = true;
         self
@@ -293,7 +319,6 @@ pub fn of_protocol(protocol: u8, family: Family) -> Option<u8> {
     let name = match protocol {
         proto::TCP => "tcp",
         proto::UDP => "udp",
-        proto::UDPLITE => "udplite",
         proto::ICMP => "icmp",
         proto::ICMPV6 => "icmp6",
         proto::SCTP => "sctp",
@@ -322,7 +347,6 @@ pub static ALL: &[Module] = &[
         n("tcp-option", 1, Val::TcpOption),
     ], Kind::Options).proto(&[proto::TCP]),
     m("udp", UDP_OPTIONS, Kind::Options).proto(&[proto::UDP]),
-    m("udplite", UDP_OPTIONS, Kind::Options).proto(&[proto::UDPLITE]),
     m("conntrack", &[
         n("ctstate", 1, Val::CtState), n("ctproto", 1, Val::CtProto),
         n("ctorigsrc", 1, Val::CtOrigSrc), n("ctorigdst", 1, Val::CtOrigDst),
@@ -336,9 +360,9 @@ pub static ALL: &[Module] = &[
     m("multiport", &[
         n("dports", 1, Val::DestinationPorts), n("sports", 1, Val::SourcePorts), n("ports", 1, Val::EitherPorts),
         n("destination-ports", 1, Val::DestinationPorts), n("source-ports", 1, Val::SourcePorts),
-    ], Kind::Options).proto(PORTS).needs(),
+    ], Kind::Options).proto(PORTS).one_of(&["dports", "sports", "ports", "destination-ports", "source-ports"]),
     m("mac", &[n("mac-source", 1, Val::Mac)], Kind::Options).hooks(PRE | IN | FWD).needs(),
-    m("icmp", &[n("icmp-type", 1, Val::Icmp)], Kind::Options).v4().proto(&[proto::ICMP]),
+    m("icmp", &[n("icmp-type", 1, Val::Icmp)], Kind::Options).v4().proto(&[proto::ICMP]).must("icmp-type"),
     m("icmp6", &[n("icmpv6-type", 1, Val::Icmp)], Kind::Options).v6().proto(&[proto::ICMPV6]).needs(),
     m("limit", &[o("limit", 1, Val::Skip), o("limit-burst", 1, Val::Skip)], Kind::Unknown),
     m("set", &[
@@ -350,7 +374,7 @@ pub static ALL: &[Module] = &[
     m("addrtype", &[
         n("src-type", 1, Val::SrcType), n("dst-type", 1, Val::DstType),
         o("limit-iface-in", 0, Val::LimitIn), o("limit-iface-out", 0, Val::LimitOut),
-    ], Kind::AddrType).needs(),
+    ], Kind::AddrType).any_of(&["src-type", "dst-type"]),
     m("mark", &[n("mark", 1, Val::Mark)], Kind::Options).needs(),
     m("connmark", &[n("mark", 1, Val::ConnMark)], Kind::Options).needs(),
     m("iprange", &[n("src-range", 1, Val::SrcRange), n("dst-range", 1, Val::DstRange)], Kind::Options).needs(),
@@ -377,7 +401,7 @@ pub static ALL: &[Module] = &[
         n("destination-port", 1, Val::Dport), n("dccp-types", 1, Val::Label), n("dccp-option", 1, Val::Label),
     ], Kind::Options).proto(&[proto::DCCP]),
     m("devgroup", &[n("src-group", 1, Val::Label), n("dst-group", 1, Val::Label)], Kind::Options).needs(),
-    m("dscp", &[n("dscp", 1, Val::Dscp), n("dscp-class", 1, Val::DscpClass)], Kind::Options).needs(),
+    m("dscp", &[n("dscp", 1, Val::Dscp), n("dscp-class", 1, Val::DscpClass)], Kind::Options).one_of(&["dscp", "dscp-class"]),
     m("dst", &[n("dst-len", 1, Val::Label), o("dst-opts", 1, Val::Label), o("dst-not-strict", 0, Val::Skip)],
         Kind::Header(super::ast::Header::Destination)).v6(),
     m("ecn", &[
@@ -396,12 +420,12 @@ pub static ALL: &[Module] = &[
         o("hashlimit-htable-size", 1, Val::Skip), o("hashlimit-htable-max", 1, Val::Skip),
         o("hashlimit-htable-expire", 1, Val::Skip), o("hashlimit-htable-gcinterval", 1, Val::Skip),
         o("hashlimit-rate-match", 0, Val::Skip), o("hashlimit-rate-interval", 1, Val::Skip),
-    ], Kind::Unknown),
+    ], Kind::Unknown).must("hashlimit-name"),
     m("hbh", &[n("hbh-len", 1, Val::Label), o("hbh-opts", 1, Val::Label), o("hbh-not-strict", 0, Val::Skip)],
         Kind::Header(super::ast::Header::HopByHop)).v6(),
     m("helper", &[n("helper", 1, Val::Helper)], Kind::Options).needs(),
     m("hl", &[n("hl-eq", 1, Val::TtlEq), o("hl-lt", 1, Val::TtlLt), o("hl-gt", 1, Val::TtlGt)], Kind::Options)
-        .v6().needs(),
+        .v6().one_of(&["hl-eq", "hl-lt", "hl-gt"]),
     m("ipcomp", &[n("ipcompspi", 1, Val::Label), o("compres", 0, Val::Skip)], Kind::Unknown).proto(&[108]),
     m("ipv6header", &[n("header", 1, Val::Header), o("soft", 0, Val::Soft)], Kind::Ipv6Header).v6().needs(),
     m("ipvs", &[
@@ -423,10 +447,10 @@ pub static ALL: &[Module] = &[
     ], Kind::Physdev).needs(),
     m("pkttype", &[n("pkt-type", 1, Val::PktType)], Kind::Options).needs(),
     m("policy", &[
-        o("dir", 1, Val::Label), o("pol", 1, Val::Label), o("strict", 0, Val::Skip), r("reqid", 1, Val::Skip),
+        o("dir", 1, Val::PolicyDir), o("pol", 1, Val::Label), o("strict", 0, Val::Skip), r("reqid", 1, Val::Skip),
         r("spi", 1, Val::Skip), r("proto", 1, Val::Skip), r("mode", 1, Val::Skip), r("tunnel-src", 1, Val::Skip),
         r("tunnel-dst", 1, Val::Skip), r("next", 0, Val::Skip),
-    ], Kind::Unknown),
+    ], Kind::Unknown).must("dir"),
     m("quota", &[n("quota", 1, Val::Skip)], Kind::Unknown),
     m("rateest", &[
         o("rateest-delta", 0, Val::Skip), n("rateest-lt", 0, Val::Skip), n("rateest-gt", 0, Val::Skip),
@@ -440,7 +464,7 @@ pub static ALL: &[Module] = &[
         n("set", 0, Val::RecentSet), n("rcheck", 0, Val::Skip), n("update", 0, Val::Skip), n("remove", 0, Val::Skip),
         o("seconds", 1, Val::Skip), o("reap", 0, Val::Skip), o("hitcount", 1, Val::Skip), o("rttl", 0, Val::Skip),
         o("name", 1, Val::Label), o("rsource", 0, Val::Skip), o("rdest", 0, Val::Skip), o("mask", 1, Val::Skip),
-    ], Kind::Recent).needs(),
+    ], Kind::Recent).one_of(&["set", "rcheck", "update", "remove"]),
     m("rpfilter", &[
         o("loose", 0, Val::Skip), o("validmark", 0, Val::Skip), o("accept-local", 0, Val::Skip),
         o("invert", 0, Val::Skip),
@@ -469,7 +493,7 @@ pub static ALL: &[Module] = &[
     m("string", &[
         o("algo", 1, Val::Skip), o("from", 1, Val::Skip), o("to", 1, Val::Skip), n("string", 1, Val::Skip),
         n("hex-string", 1, Val::Skip), o("icase", 0, Val::Skip),
-    ], Kind::Unknown),
+    ], Kind::Unknown).must("algo"),
     m("tcpmss", &[n("mss", 1, Val::Mss)], Kind::Options).proto(&[proto::TCP]).needs(),
     m("time", &[
         o("datestart", 1, Val::Skip), o("datestop", 1, Val::Skip), o("timestart", 1, Val::Skip),
@@ -479,11 +503,11 @@ pub static ALL: &[Module] = &[
     m("tos", &[n("tos", 1, Val::Tos)], Kind::Options).needs(),
     m("ttl", &[
         n("ttl-eq", 1, Val::TtlEq), o("ttl-lt", 1, Val::TtlLt), o("ttl-gt", 1, Val::TtlGt), n("ttl", 1, Val::TtlEq),
-    ], Kind::Options).v4().needs(),
+    ], Kind::Options).v4().one_of(&["ttl-eq", "ttl-lt", "ttl-gt", "ttl"]),
     m("u32", &[n("u32", 1, Val::Skip)], Kind::Unknown),
 
     t("LOG", &[
-        o("log-level", 1, Val::Skip), o("log-prefix", 1, Val::Skip), o("log-tcp-sequence", 0, Val::Skip),
+        o("log-level", 1, Val::LogLevel), o("log-prefix", 1, Val::Skip), o("log-tcp-sequence", 0, Val::Skip),
         o("log-tcp-options", 0, Val::Skip), o("log-ip-options", 0, Val::Skip), o("log-uid", 0, Val::Skip),
         o("log-macdecode", 0, Val::Skip),
     ], Kind::Nothing),
@@ -505,13 +529,13 @@ pub static ALL: &[Module] = &[
     t("MARK", &[
         o("set-xmark", 1, Val::SetXmark), o("set-mark", 1, Val::SetMark), o("and-mark", 1, Val::AndMark),
         o("or-mark", 1, Val::OrMark), o("xor-mark", 1, Val::XorMark),
-    ], Kind::Mark).needs(),
+    ], Kind::Mark).one_of(&["set-xmark", "set-mark", "and-mark", "or-mark", "xor-mark"]),
     t("CONNMARK", &[
         o("set-xmark", 1, Val::SetXmark), o("set-mark", 1, Val::SetMark), o("and-mark", 1, Val::AndMark),
         o("or-mark", 1, Val::OrMark), o("xor-mark", 1, Val::XorMark), o("save-mark", 0, Val::SaveMark),
         o("restore-mark", 0, Val::RestoreMark), o("mask", 1, Val::MarkMask), o("nfmask", 1, Val::NfMask),
         o("ctmask", 1, Val::CtMask), o("left-shift-mark", 1, Val::Skip), o("right-shift-mark", 1, Val::Skip),
-    ], Kind::ConnMark).needs(),
+    ], Kind::ConnMark).one_of(&["set-xmark", "set-mark", "and-mark", "or-mark", "xor-mark", "save-mark", "restore-mark"]),
     t("CT", &[
         o("notrack", 0, Val::NoTrack), o("helper", 1, Val::CtHelper), o("timeout", 1, Val::Skip),
         o("ctevents", 1, Val::Skip), o("expevents", 1, Val::Skip), o("zone", 1, Val::Skip),
@@ -524,7 +548,7 @@ pub static ALL: &[Module] = &[
     ], Kind::Queue),
     t("TPROXY", &[
         o("on-port", 1, Val::TproxyPort), o("on-ip", 1, Val::TproxyIp), o("tproxy-mark", 1, Val::TproxyMark),
-    ], Kind::Tproxy).proto(&[proto::TCP, proto::UDP]).tables(MANGLE).hooks(PRE).needs(),
+    ], Kind::Tproxy).proto(&[proto::TCP, proto::UDP]).tables(MANGLE).hooks(PRE).must("on-port"),
     t("NFLOG", &[
         o("nflog-group", 1, Val::Skip), o("nflog-prefix", 1, Val::Skip), o("nflog-range", 1, Val::Skip),
         o("nflog-size", 1, Val::Skip), o("nflog-threshold", 1, Val::Skip),
@@ -533,7 +557,7 @@ pub static ALL: &[Module] = &[
         o("ulog-nlgroup", 1, Val::Skip), o("ulog-prefix", 1, Val::Skip), o("ulog-cprange", 1, Val::Skip),
         o("ulog-qthreshold", 1, Val::Skip),
     ], Kind::Nothing).v4(),
-    t("TCPMSS", &[o("set-mss", 1, Val::Skip), o("clamp-mss-to-pmtu", 0, Val::Skip)], Kind::TcpMss)
+    t("TCPMSS", &[o("set-mss", 1, Val::Skip), o("clamp-mss-to-pmtu", 0, Val::ClampMss)], Kind::TcpMss)
         .proto(&[proto::TCP]).needs(),
     t("AUDIT", &[o("type", 1, Val::Skip)], Kind::Nothing).needs(),
     t("CHECKSUM", &[o("checksum-fill", 0, Val::Skip)], Kind::Nothing).tables(MANGLE).needs(),
@@ -550,12 +574,12 @@ pub static ALL: &[Module] = &[
     t("SNPT", &[o("src-pfx", 1, Val::Skip), o("dst-pfx", 1, Val::Skip)], Kind::Npt(false))
         .v6().tables(MANGLE).needs(),
     t("DSCP", &[o("set-dscp", 1, Val::SetDscp), o("set-dscp-class", 1, Val::SetDscpClass)], Kind::Dscp)
-        .tables(MANGLE).needs(),
+        .tables(MANGLE).one_of(&["set-dscp", "set-dscp-class"]),
     t("TOS", &[
         o("set-tos", 1, Val::Skip), o("and-tos", 1, Val::Skip), o("or-tos", 1, Val::Skip), o("xor-tos", 1, Val::Skip),
     ], Kind::Dscp).tables(MANGLE).needs(),
     t("ECN", &[
-        o("ecn-tcp-remove", 0, Val::Skip), o("ecn-tcp-cwr", 1, Val::Skip), o("ecn-tcp-ece", 1, Val::Skip),
+        o("ecn-tcp-remove", 0, Val::EcnRemove), o("ecn-tcp-cwr", 1, Val::Skip), o("ecn-tcp-ece", 1, Val::Skip),
         o("ecn-ip-ect", 1, Val::Skip),
     ], Kind::Nothing).v4().tables(MANGLE),
     t("TTL", &[o("ttl-set", 1, Val::SetTtl), o("ttl-dec", 1, Val::Skip), o("ttl-inc", 1, Val::Skip)], Kind::Ttl)
@@ -589,5 +613,5 @@ pub static ALL: &[Module] = &[
     ], Kind::Unknown).proto(&[proto::TCP]).hooks(IN | FWD),
     t("TCPOPTSTRIP", &[o("strip-options", 1, Val::Skip)], Kind::Nothing).proto(&[proto::TCP]).tables(MANGLE),
     t("TEE", &[o("gateway", 1, Val::Skip), o("oif", 1, Val::Skip)], Kind::Nothing).needs(),
-    t("TRACE", &[], Kind::Nothing).tables(RAW),
+    t("TRACE", &[], Kind::Nothing),
 ];

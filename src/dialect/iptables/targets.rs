@@ -2,7 +2,7 @@
 
 use super::ast::{MarkChange, NatSpec, PortSpan, Target};
 use super::command::{Given, Parser};
-use super::modules::{Kind, Module, Val};
+use super::modules::{self, Kind, Module, Val};
 use super::values;
 use crate::dialect::names::proto;
 use crate::packet::Family;
@@ -13,7 +13,7 @@ use crate::source::Span;
 const HELPERS: [(&str, &[u8]); 12] = [
     ("Q.931", &[proto::TCP]),
     ("RAS", &[proto::UDP]),
-    ("H.245", &[proto::TCP]),
+    ("H.245", &[proto::UDP]),
     ("sip", &[proto::TCP, proto::UDP]),
     ("ftp", &[proto::TCP]),
     ("irc", &[proto::TCP]),
@@ -26,7 +26,7 @@ const HELPERS: [(&str, &[u8]); 12] = [
 ];
 
 /// Helpers that run in user space, registered with `nfct helper add` (conntrackd).
-const USERSPACE_HELPERS: [&str; 9] = ["dhcpv6", "mdns", "rpc", "slp", "ssdp", "tns", "ftp", "amanda", "tftp"];
+const USERSPACE_HELPERS: [&str; 6] = ["dhcpv6", "mdns", "rpc", "slp", "ssdp", "tns"];
 
 impl Parser<'_, '_> {
     /// Reads an option of the target.
@@ -43,7 +43,11 @@ impl Parser<'_, '_> {
                         self.out.config.netmaps.push((address, len as u8));
                         self.target = Target::Netmap(self.out.config.netmaps.len() as u32 - 1);
                     }
-                    None => self.refuse(given, "has a mask that is no prefix"),
+                    // It loads; where the kernel's arithmetic leads with such a mask is not followed.
+                    None => {
+                        self.out.config.netmaps.push((0, u8::MAX));
+                        self.target = Target::Netmap(self.out.config.netmaps.len() as u32 - 1);
+                    }
                 },
                 Err(_) => self.refuse(given, "is no network"),
             },
@@ -96,7 +100,19 @@ impl Parser<'_, '_> {
                 let set = self.out.config.names.intern(text);
                 self.out.config.changed_sets.push(set);
             }
+            Val::EcnRemove if !matches!(self.protocol, Some((proto::TCP, false))) => {
+                self.fails(given.span, "`--ecn-tcp-remove` needs `-p tcp`");
+            }
             Val::MapMark => self.target = Target::ForgetMark,
+            Val::ClampMss => self.only_at(given, modules::FWD | modules::OUT | modules::POST),
+            Val::LogLevel => {
+                const LEVELS: [&str; 9] =
+                    ["alert", "crit", "debug", "emerg", "error", "info", "notice", "panic", "warning"];
+                let known = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text));
+                if !known && values::number(text, 7).is_none() {
+                    self.refuse(given, "is no log level");
+                }
+            }
             _ => {}
         }
     }
@@ -199,6 +215,9 @@ impl Parser<'_, '_> {
             Some((range, base)) => (range, Some(base)),
             None => (text, None),
         };
+        if base.is_some() && given.val != Val::ToDestination {
+            self.fails(given.span, "only `DNAT --to-destination` takes a base port");
+        }
         let (lo, hi) = range.split_once('-').unwrap_or((range, range));
         let base = base.map(|base| values::port(base, transport));
         match (values::port(lo, transport), values::port(hi, transport), base) {

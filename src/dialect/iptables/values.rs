@@ -46,6 +46,15 @@ pub fn port(text: &str, transport: u8) -> Option<u16> {
     }
 }
 
+/// The same for an option of the transport's own match: those of UDP and DCCP take the name of a service
+/// of any transport.
+fn own_port(text: &str, transport: u8) -> Option<u16> {
+    port(text, transport).or_else(|| match transport {
+        names::proto::UDP | names::proto::DCCP => names::any_service(text),
+        _ => None,
+    })
+}
+
 /// Why a range is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RangeError<'a> {
@@ -57,7 +66,7 @@ pub enum RangeError<'a> {
 
 /// `a`, `a:b`, `a:` or `:b` as a port range.
 pub fn port_range(text: &str, transport: u8) -> Result<(u16, u16), RangeError<'_>> {
-    let one = |text| port(text, transport).ok_or(RangeError::Value(text));
+    let one = |text| own_port(text, transport).ok_or(RangeError::Value(text));
     let Some((lo, hi)) = text.split_once(':') else {
         return one(text).map(|port| (port, port));
     };
@@ -277,7 +286,8 @@ mod tests {
         assert_eq!(port_range("0x50:https", TCP), Ok((80, 443)));
         assert_eq!(port_range("65535:1024", TCP), Err(RangeError::Reversed));
         assert_eq!(port_range("h323hostcall", TCP), Err(RangeError::Value("h323hostcall")));
-        assert_eq!(port_range("http", UDP), Err(RangeError::Value("http")));
+        assert_eq!(port_range("http", UDP), Ok((80, 80)), "as the library of UDP takes it");
+        assert_eq!(port("http", UDP), None, "and that of multiport does not");
     }
 
     #[test]

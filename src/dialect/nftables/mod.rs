@@ -1,9 +1,55 @@
 //! Nftables rulesets, as text and as JSON.
 
+mod config;
+mod eval;
+mod headers;
+mod json;
+mod lexer;
+mod lower;
+mod parser;
+mod syntax;
+mod types;
+
 use super::{Environment, Loaded};
-use crate::source::{SourceId, SourceMap};
+use crate::finding::{Finding, Severity};
+use crate::source::{SourceId, SourceMap, Span};
 
 /// Reads the files of one firewall into one ruleset.
-pub fn load(_sources: &mut SourceMap, _files: &[SourceId], _env: &Environment) -> Loaded {
-    Loaded::default()
+pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
+    let mut reader = parser::Reader::new(sources);
+    let mut rules = Vec::new();
+    for id in files {
+        let before = reader.commands.len();
+        if json::is_json(&reader.sources.file(*id).text) {
+            json::file(&mut reader, *id);
+        } else {
+            reader.file(*id);
+        }
+        rules.push((*id, reader.commands[before..].iter().map(syntax::Command::rules).sum()));
+    }
+    let (commands, mut findings) = (reader.commands, reader.findings);
+    let mut config = config::apply(commands);
+    findings.append(&mut config.findings);
+    let (ruleset, mut lowered) = lower::lower(sources, &config, env);
+    findings.append(&mut lowered);
+    Loaded { ruleset, findings, rules }
+}
+
+/// A finding for something that nft refuses.
+fn refusal(span: Span, message: impl Into<String>) -> Finding {
+    Finding::new("PH004", Severity::Error, Some(span), message)
+        .label("nft refuses this")
+        .help("Mend it: nft loads either the whole file or nothing, so that none of its rules would be in force.")
+}
+
+/// A finding for a name that leads nowhere.
+fn unresolved(span: Span, message: impl Into<String>) -> Finding {
+    Finding::new("PH003", Severity::Error, Some(span), message)
+        .label("not defined in the files given")
+        .help("Define it before this place, or give the file that defines it as well.")
+}
+
+/// A name where none is written.
+fn unnamed(span: Span) -> syntax::Name {
+    syntax::Name { text: "".into(), span }
 }

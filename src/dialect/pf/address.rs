@@ -66,22 +66,26 @@ pub enum Parsed {
 /// Reads `address` and an optional prefix length. Trailing octets of an IPv4 network may be left out where a
 /// prefix is given: `10/8` (inet_net_pton(3)).
 pub fn parse(word: &str, prefix: Option<i64>) -> Parsed {
-    let (bare, _scope) = word.split_once('%').unwrap_or((word, ""));
-    if let Ok(v6) = bare.parse::<Ipv6Addr>() {
-        return finish(IpAddr::V6(v6), prefix);
-    }
     if !word.bytes().all(|b| b.is_ascii_digit() || b == b'.') || word.is_empty() {
-        return Parsed::Other;
+        let bare = word.split_once('%').map_or(word, |(bare, _scope)| bare);
+        return match bare.parse::<Ipv6Addr>() {
+            Ok(v6) => finish(IpAddr::V6(v6), prefix),
+            Err(_) => Parsed::Other,
+        };
     }
-    let octets: Option<Vec<u8>> = word.split('.').map(|octet| octet.parse().ok()).collect();
-    match octets {
-        Some(octets) if octets.len() == 4 || (octets.len() < 4 && prefix.is_some()) => {
-            let mut full = [0u8; 4];
-            full[..octets.len()].copy_from_slice(&octets);
-            finish(IpAddr::V4(Ipv4Addr::from(full)), prefix)
+    let mut octets = [0u8; 4];
+    let mut count = 0;
+    for octet in word.split('.') {
+        match (octets.get_mut(count), octet.parse()) {
+            (Some(place), Ok(octet)) => *place = octet,
+            _ => return Parsed::Malformed,
         }
-        _ => Parsed::Malformed,
+        count += 1;
     }
+    if count < 4 && prefix.is_none() {
+        return Parsed::Malformed;
+    }
+    finish(IpAddr::V4(Ipv4Addr::from(octets)), prefix)
 }
 
 fn finish(address: IpAddr, prefix: Option<i64>) -> Parsed {
@@ -118,14 +122,8 @@ mod tests {
 
     #[test]
     fn last_address_of_a_network() {
-        assert_eq!(
-            Net::new("10.0.0.0".parse().unwrap(), 8).last(),
-            "10.255.255.255".parse::<IpAddr>().unwrap()
-        );
-        assert_eq!(
-            Net::new("0.0.0.0".parse().unwrap(), 0).last(),
-            "255.255.255.255".parse::<IpAddr>().unwrap()
-        );
+        assert_eq!(Net::new("10.0.0.0".parse().unwrap(), 8).last(), "10.255.255.255".parse::<IpAddr>().unwrap());
+        assert_eq!(Net::new("0.0.0.0".parse().unwrap(), 0).last(), "255.255.255.255".parse::<IpAddr>().unwrap());
         assert_eq!(Net::host("::1".parse().unwrap()).last(), "::1".parse::<IpAddr>().unwrap());
     }
 }

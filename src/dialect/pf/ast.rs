@@ -282,6 +282,8 @@ pub struct Host {
     pub negated: bool,
     /// What it is.
     pub address: Address,
+    /// `fe80::1%em0`: the interface of a link-local address.
+    pub scope: Option<InterfaceName>,
 }
 
 /// What may stand for a host.
@@ -387,16 +389,10 @@ pub enum Port {
 /// Everything of a rule after the addresses.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// `user …`, in pfctl's order: the last one written comes first.
-    pub users: Vec<IdMatch>,
-    /// `group …`, likewise.
-    pub groups: Vec<IdMatch>,
     /// `flags …`
     pub flags: Option<Flags>,
     /// `icmp-type …`, `icmp6-type …`
     pub icmp: Vec<IcmpMatch>,
-    /// `tos …`
-    pub tos: Option<u8>,
     /// `keep state`, `no state`, …
     pub state: Option<State>,
     /// `fragment`
@@ -411,6 +407,19 @@ pub struct Options {
     pub tag: Option<String>,
     /// `tagged …`, and whether negated.
     pub tagged: Option<(bool, String)>,
+    /// What few rules have.
+    rare: Option<Box<Rare>>,
+}
+
+/// The options of a rule that few rules have.
+#[derive(Clone, Debug, Default)]
+pub struct Rare {
+    /// `user …`, in pfctl's order: the last one written comes first.
+    pub users: Vec<IdMatch>,
+    /// `group …`, likewise.
+    pub groups: Vec<IdMatch>,
+    /// `tos …`
+    pub tos: Option<u8>,
     /// `probability …`, as written.
     pub probability: Option<String>,
     /// `rtable n`
@@ -443,6 +452,40 @@ pub struct Options {
     pub limiter: Option<String>,
 }
 
+/// The rare options of a rule that has none.
+static NO_RARE: Rare = Rare {
+    users: Vec::new(),
+    groups: Vec::new(),
+    tos: None,
+    probability: None,
+    rtable: None,
+    divert: None,
+    packet: Vec::new(),
+    nat: None,
+    rdr: None,
+    binat: false,
+    af_to: None,
+    route: None,
+    received_on: None,
+    once: false,
+    max_packet_rate: None,
+    max_packet_size: None,
+    prio: None,
+    limiter: None,
+};
+
+impl Options {
+    /// The options that few rules have.
+    pub fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NO_RARE)
+    }
+
+    /// The same, to be set.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+}
+
 /// One user or group condition, as normalized text: `= 0`, `!= root`, `1000 >< 2000`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IdMatch {
@@ -455,7 +498,7 @@ pub struct IdMatch {
 }
 
 /// `flags a/b`: of the flags in `mask` exactly those in `set` are set. Bits are those of the TCP header.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Flags {
     /// `a`
     pub set: u8,
@@ -483,8 +526,25 @@ pub struct State {
     pub span: Span,
     /// `no`, `keep`, `modulate` or `synproxy`
     pub kind: StateKind,
-    /// In parentheses.
-    pub options: StateOptions,
+    /// In parentheses; `None` where there is nothing.
+    pub options: Option<Box<StateOptions>>,
+}
+
+impl State {
+    /// The limits that, once reached, let no new state in.
+    pub fn limits(&self) -> &[String] {
+        self.options.as_ref().map_or(&[], |options| &options.limits)
+    }
+
+    /// Whether `sloppy` is given.
+    pub fn is_sloppy(&self) -> bool {
+        self.options.as_ref().is_some_and(|options| options.sloppy)
+    }
+
+    /// The table that `overload` fills.
+    pub fn overload(&self) -> Option<&str> {
+        self.options.as_ref().and_then(|options| options.overload.as_deref())
+    }
 }
 
 /// The word before `state`.

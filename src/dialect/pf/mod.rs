@@ -1,17 +1,21 @@
 //! pf.conf: OpenBSD's packet filter and its kin on FreeBSD, macOS, pfSense and OPNsense.
 //!
-//! [`parse`] makes the syntax tree of [`ast`], [`expand`] multiplies lists out into single rules as pfctl
-//! does, [`lower`] makes the normalized model of them.
+//! [`parse`] makes the syntax tree of [`ast`], [`expand`] multiplies lists out into single rules as pfctl does,
+//! [`tree`] puts them into their places, [`lower`] makes the normalized model of them, and [`lints`] says what is
+//! wrong with them.
 
 pub mod address;
 pub mod ast;
 pub mod detect;
 pub mod expand;
 pub mod lexer;
+pub mod lints;
 pub mod lower;
 pub mod names;
 pub mod parse;
 pub mod print;
+pub mod table;
+pub mod tree;
 pub mod words;
 
 use super::{Environment, Loaded};
@@ -21,12 +25,13 @@ use crate::source::{SourceId, SourceMap, Span};
 /// Reads the files of one firewall into one ruleset: the rules of the first file, then those of the next.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
     let mut configs: Vec<parse::Config> = files.iter().map(|id| parse::parse(sources, *id, None)).collect();
-    let mut findings: Vec<Finding> =
-        configs.iter_mut().flat_map(|config| std::mem::take(&mut config.findings)).collect();
+    let mut findings: Vec<Finding> = configs.iter_mut().flat_map(|config| std::mem::take(&mut config.findings)).collect();
     let sources = &*sources;
     let line_of = |span: Span| sources.file_of(span).map_or(0, |file| file.place(span.start).line);
-    let lowered = lower::lower(&configs, env, &line_of);
-    findings.extend(lowered.findings);
+    let (tree, problems) = tree::grow(&configs, env, &line_of);
+    findings.extend(problems);
+    findings.extend(lints::lint(&configs, &tree, env));
+    let ruleset = lower::lower(&tree, env);
     let rules = files.iter().zip(&configs).map(|(id, config)| (*id, config.written())).collect();
-    Loaded { ruleset: lowered.ruleset, findings, rules }
+    Loaded { ruleset, findings, rules }
 }

@@ -104,25 +104,19 @@ impl Flat<'_> {
 
     fn options(&self, f: &mut Formatter) -> fmt::Result {
         let options = &self.rule.options;
-        if let Some(interface) = &options.received_on {
+        if let Some(interface) = &options.rare().received_on {
             let not = if interface.negated { " !" } else { "" };
             write!(f, "{not} received-on {}", InterfaceText(&interface.name))?;
         }
         id(f, "user", self.user)?;
         id(f, "group", self.group)?;
         if let Some(flags) = self.flags {
-            write!(
-                f,
-                " flags {}/{}",
-                words::tcp_flag_letters(flags.set),
-                words::tcp_flag_letters(flags.mask)
-            )?;
+            write!(f, " flags {}/{}", words::tcp_flag_letters(flags.set), words::tcp_flag_letters(flags.mask))?;
         } else if options.flags.is_some_and(|flags| flags.mask == 0) && self.state != Some(StateKind::No) {
             f.write_str(" flags any")?;
         }
         if let Some(icmp) = self.icmp {
-            let name = words::icmp_type_name(icmp.kind, icmp.v6)
-                .map_or_else(|| icmp.kind.to_string(), str::to_string);
+            let name = words::icmp_type_name(icmp.kind, icmp.v6).map_or_else(|| icmp.kind.to_string(), str::to_string);
             write!(f, " {} {name}", if icmp.v6 { "icmp6-type" } else { "icmp-type" })?;
             if let Some(code) = icmp.code {
                 match words::icmp_code_name(icmp.kind, code, icmp.v6) {
@@ -131,7 +125,7 @@ impl Flat<'_> {
                 }
             }
         }
-        if let Some(tos) = options.tos {
+        if let Some(tos) = options.rare().tos {
             write!(f, " tos {tos:#04x}")?;
         }
         self.state_text(f)?;
@@ -147,35 +141,33 @@ impl Flat<'_> {
             StateKind::Modulate => " modulate state",
             StateKind::Synproxy => " synproxy state",
         })?;
-        match &self.rule.options.state {
-            Some(written) if state != StateKind::No => state_options(f, &written.options),
-            _ => Ok(()),
-        }
+        let written = self.rule.options.state.as_ref().and_then(|state| state.options.as_deref());
+        written.map_or(Ok(()), |options| state_options(f, options))
     }
 
     /// What depends on more than the packet, and marks.
     fn flow_text(&self, f: &mut Formatter) -> fmt::Result {
         let options = &self.rule.options;
         for (on, word) in
-            [(options.fragment, "fragment"), (options.allow_opts, "allow-opts"), (options.once, "once")]
+            [(options.fragment, "fragment"), (options.allow_opts, "allow-opts"), (options.rare().once, "once")]
         {
             if on {
                 write!(f, " {word}")?;
             }
         }
         let texts = [
-            ("probability", options.probability.clone()),
-            ("max-pkt-rate", options.max_packet_rate.clone()),
-            ("max-pkt-size", options.max_packet_size.map(|size| size.to_string())),
-            ("prio", options.prio.map(|prio| prio.to_string())),
-            ("limiter", options.limiter.clone()),
+            ("probability", options.rare().probability.as_deref().map(percent)),
+            ("max-pkt-rate", options.rare().max_packet_rate.clone()),
+            ("max-pkt-size", options.rare().max_packet_size.map(|size| size.to_string())),
+            ("prio", options.rare().prio.map(|prio| prio.to_string())),
+            ("limiter", options.rare().limiter.clone()),
         ];
         for (word, text) in texts {
             if let Some(text) = text {
                 write!(f, " {word} {text}")?;
             }
         }
-        for text in &options.packet {
+        for text in &options.rare().packet {
             write!(f, " {text}")?;
         }
         for label in &self.labels {
@@ -192,7 +184,7 @@ impl Flat<'_> {
         if let Some((negated, tag)) = &self.tagged {
             write!(f, "{} tagged {tag}", if *negated { " !" } else { "" })?;
         }
-        if let Some(rtable) = options.rtable {
+        if let Some(rtable) = options.rare().rtable {
             write!(f, " rtable {rtable}")?;
         }
         Ok(())
@@ -200,10 +192,8 @@ impl Flat<'_> {
 
     fn translation_text(&self, f: &mut Formatter) -> fmt::Result {
         let options = &self.rule.options;
-        match &options.divert {
-            Some(Divert::To(Some(address), port)) => {
-                write!(f, " divert-to {address} port {}", PortText(port))?
-            }
+        match &options.rare().divert {
+            Some(Divert::To(Some(address), port)) => write!(f, " divert-to {address} port {}", PortText(port))?,
             Some(Divert::To(None, port) | Divert::Packet(port)) => {
                 write!(f, " divert-packet port {}", PortText(port))?;
             }
@@ -211,26 +201,29 @@ impl Flat<'_> {
             None => {}
         }
         let arrow = matches!(self.rule.action, Action::Translate { .. });
-        if let Some(af) = options.af_to {
+        if let Some(af) = options.rare().af_to {
             f.write_str(if af == Af::V4 { " af-to inet" } else { " af-to inet6" })?;
         }
         if let Some(pool) = &self.nat {
-            f.write_str(match (arrow, options.af_to.is_some()) {
+            f.write_str(match (arrow, options.rare().af_to.is_some()) {
                 (true, _) => " -> ",
                 (false, true) => " from ",
                 (false, false) => " nat-to ",
             })?;
             pool.fmt(f)?;
+            if options.rare().binat {
+                f.write_str(" static-port")?;
+            }
         }
         if let Some(pool) = &self.rdr {
-            f.write_str(match (arrow, options.af_to.is_some()) {
+            f.write_str(match (arrow, options.rare().af_to.is_some()) {
                 (true, _) => " -> ",
                 (false, true) => " to ",
                 (false, false) => " rdr-to ",
             })?;
             pool.fmt(f)?;
         }
-        if let Some(route) = &options.route {
+        if let Some(route) = &options.rare().route {
             let word = match route.kind {
                 RouteKind::To => "route-to",
                 RouteKind::Reply => "reply-to",
@@ -338,6 +331,10 @@ fn state_options(f: &mut Formatter, options: &StateOptions) -> fmt::Result {
         texts.push(format!("adaptive.start {}", most / 10 * 6));
         texts.push(format!("adaptive.end {}", most / 10 * 12));
     }
+    let rate = options.limits.iter().find_map(|limit| limit.strip_prefix("max-src-conn-rate ")?.split_once('/'));
+    if let Some((_, seconds)) = rate.filter(|_| !options.other.iter().any(|text| text.starts_with("src.track"))) {
+        texts.push(format!("src.track {seconds}"));
+    }
     texts.extend(source_track(options));
     texts.extend(options.overload.iter().map(|table| format!("overload <{table}>")));
     texts.extend(options.if_bound.map(|bound| if bound { "if-bound" } else { "floating" }.to_string()));
@@ -349,11 +346,16 @@ fn state_options(f: &mut Formatter, options: &StateOptions) -> fmt::Result {
     write!(f, " ({})", texts.join(", "))
 }
 
+/// A probability as a percentage.
+fn percent(written: &str) -> String {
+    let (digits, scale) = written.strip_suffix('%').map_or((written, 100.0), |digits| (digits, 1.0));
+    digits.parse::<f64>().map_or_else(|_| written.to_string(), |value| format!("{}%", value * scale))
+}
+
 /// How sources are tracked: `rule` where a limit asks for it.
 fn source_track(options: &StateOptions) -> Option<String> {
     let by_rule = options.limits.iter().any(|limit| {
-        ["max-src-nodes", "max-src-conn", "max-src-conn-rate"]
-            .contains(&limit.split(' ').next().unwrap_or(""))
+        ["max-src-nodes", "max-src-conn", "max-src-conn-rate"].contains(&limit.split(' ').next().unwrap_or(""))
     });
     let written = options.other.iter().find(|text| text.starts_with("source-track"));
     let tracked = written.is_some() || options.limits.iter().any(|limit| limit.starts_with("max-src"));

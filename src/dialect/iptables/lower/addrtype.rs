@@ -11,6 +11,7 @@ const UNSPEC: u16 = 1;
 const UNICAST: u16 = 2;
 const LOCAL: u16 = 4;
 const BROADCAST: u16 = 8;
+const ANYCAST: u16 = 16;
 const MULTICAST: u16 = 32;
 
 impl Lowering<'_> {
@@ -21,12 +22,15 @@ impl Lowering<'_> {
             Family::V4 => types & (UNICAST | LOCAL | BROADCAST) != 0,
             Family::V6 => types & !(UNSPEC | UNICAST | MULTICAST) != 0,
         };
-        let sure = types & !(UNSPEC | UNICAST | LOCAL | BROADCAST | MULTICAST) == 0;
+        // IPv4 has anycast routes only where somebody made them by hand, which nobody does; of other routes,
+        // and of the anycast addresses that IPv6 makes of its own, nothing is known.
+        let anycast = if self.family == Family::V4 { ANYCAST } else { 0 };
+        let sure = types & !(UNSPEC | UNICAST | LOCAL | BROADCAST | MULTICAST | anycast) == 0;
         if !sure {
             let test = self.unknown("addrtype of a route");
             return self.tests.push(test);
         }
-        let known = self.out.ruleset().own.iter().any(|own| own.family == self.family);
+        let known = self.own.iter().any(|own| own.family == self.family);
         if needs_own && !known {
             return self.without_own(field, types, negate);
         }
@@ -98,7 +102,7 @@ impl Lowering<'_> {
     /// that interface.
     fn addresses_of_type(&mut self, types: u16, device: Option<&str>) -> Set {
         let family = self.family;
-        let own = &self.out.ruleset().own;
+        let own = &self.own;
         let mine: Vec<_> = own
             .iter()
             .filter(|own| own.family == family && device.is_none_or(|name| name == own.interface))

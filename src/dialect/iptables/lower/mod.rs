@@ -5,6 +5,7 @@
 
 mod addrtype;
 mod conditions;
+mod interface;
 mod sets;
 mod targets;
 
@@ -13,7 +14,7 @@ use rustc_hash::FxHashMap;
 use super::ast::{Config, Hook, MatchKind, Policy, Rule, TableName, Target, builtin};
 use super::ipset::Ipsets;
 use crate::finding::Finding;
-use crate::model::{Builder, ChainId, Effect, Ruleset, Stage, StageKind, Test, Values, Verdict};
+use crate::model::{Builder, ChainId, Effect, OwnAddress, Ruleset, Stage, StageKind, Test, Values, Verdict};
 use crate::packet::{Family, Field, State};
 
 /// Ways in which one condition can hold: rows of tests, disjoint.
@@ -40,11 +41,12 @@ const STAGES: [(Hook, TableName, i32, StageKind); 17] = [
     (Hook::Postrouting, TableName::Nat, 100, StageKind::SrcNat),
 ];
 
-/// Lowers a tree.
-pub fn lower(config: &Config, sets: &Ipsets, ruleset: &mut Ruleset, findings: &mut Vec<Finding>) {
+/// Lowers a tree; `own` are the box's own addresses.
+pub fn lower(config: &Config, sets: &Ipsets, own: &[OwnAddress], findings: &mut Vec<Finding>) -> Ruleset {
     let mut lowering = Lowering {
         config,
         sets,
+        own,
         out: Builder::new(),
         findings,
         family: Family::V4,
@@ -58,21 +60,22 @@ pub fn lower(config: &Config, sets: &Ipsets, ruleset: &mut Ruleset, findings: &m
         set_tests: FxHashMap::default(),
         noted: FxHashMap::default(),
     };
-    let own = std::mem::take(&mut ruleset.own);
-    lowering.out.ruleset().own = own;
+    lowering.out.ruleset().own = own.to_vec();
     let tables: Vec<Vec<ChainId>> = (0..config.tables.len()).map(|table| lowering.table(table)).collect();
     for family in [Family::V4, Family::V6] {
         for (hook, name, priority, kind) in STAGES {
             lowering.stage(&tables, family, hook, name, priority, kind);
         }
     }
-    *ruleset = lowering.out.finish();
+    lowering.out.finish()
 }
 
 /// The work of [`lower`].
 struct Lowering<'a> {
     config: &'a Config,
     sets: &'a Ipsets,
+    /// The box's own addresses.
+    own: &'a [OwnAddress],
     out: Builder,
     findings: &'a mut Vec<Finding>,
     family: Family,

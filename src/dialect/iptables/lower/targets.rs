@@ -30,27 +30,35 @@ impl Lowering<'_> {
                 self.translate(chain, rule, &[], nat);
             }
             Target::Masquerade(index) => {
-                let nat = Nat { addr: NatAddr::Interface, ..self.spec(&config.nats[index as usize], false) };
-                self.translate(chain, rule, &[], nat);
+                let spec = self.spec(&config.nats[index as usize], false);
+                for (tests, addr) in self.masquerade_choices() {
+                    self.choose(chain, rule, &tests, addr, &spec);
+                }
             }
             Target::Redirect(index) => {
                 let spec = self.spec(&config.nats[index as usize], true);
-                // To the address of the interface it came in by; from the box itself, to the loopback address.
+                // From the box itself it goes to the loopback address; else to the interface it came in by.
                 let reach = self.reach[chain];
-                if reach & bit(Hook::Output) != 0 {
+                let (output, before) = (reach & bit(Hook::Output) != 0, reach & bit(Hook::Prerouting) != 0);
+                if output {
                     let mine = [self.no_input(false)];
-                    let more = if reach & bit(Hook::Prerouting) != 0 { &mine[..] } else { &[] };
-                    self.translate(chain, rule, more, Nat { addr: NatAddr::Loopback, ..spec.clone() });
+                    let more = if before { &mine[..] } else { &[] };
+                    self.choose(chain, rule, more, Some(NatAddr::Loopback), &spec);
                 }
-                if reach & bit(Hook::Output) == 0 || reach & bit(Hook::Prerouting) != 0 {
-                    let mine = [self.no_input(true)];
-                    let more = if reach & bit(Hook::Output) != 0 { &mine[..] } else { &[] };
-                    self.translate(chain, rule, more, Nat { addr: NatAddr::Interface, ..spec });
+                if before || !output {
+                    let mine = output.then(|| self.no_input(true));
+                    for (mut tests, addr) in self.redirect_choices() {
+                        tests.extend(mine);
+                        self.choose(chain, rule, &tests, addr, &spec);
+                    }
                 }
             }
             Target::Netmap(index) => {
                 let (address, len) = config.netmaps[index as usize];
-                let addr = NatAddr::Prefix(self.family, address, len.into());
+                let addr = match len {
+                    u8::MAX => NatAddr::Unknown,
+                    len => NatAddr::Prefix(self.family, address, len.into()),
+                };
                 let first = bit(Hook::Prerouting) | bit(Hook::Output);
                 let both = self.reach[chain] & first != 0 && self.reach[chain] & !first != 0;
                 if both {
@@ -125,6 +133,14 @@ impl Lowering<'_> {
     fn translate(&mut self, chain: usize, rule: &Rule, more: &[Test], nat: Nat) {
         let nat = self.out.nat(nat);
         self.emit_with(chain, rule, more, &[Effect::Nat(nat), Effect::Verdict(Verdict::Accept)]);
+    }
+
+    /// A translation to one of several addresses.
+    fn choose(&mut self, chain: usize, rule: &Rule, more: &[Test], addr: Option<NatAddr>, spec: &Nat) {
+        match addr {
+            Some(addr) => self.translate(chain, rule, more, Nat { addr, ..spec.clone() }),
+            None => self.emit_with(chain, rule, more, &[Effect::Verdict(Verdict::Drop)]),
+        }
     }
 
     fn spec(&self, spec: &NatSpec, destination: bool) -> Nat {

@@ -40,7 +40,7 @@ fn written(rule: &Rule) -> Result<(), Problem> {
     {
         return Err((state.span, "only `pass` rules keep state".into()));
     }
-    if options.once && !matches!(rule.action, Action::Pass | Action::Block(_)) {
+    if options.rare().once && !matches!(rule.action, Action::Pass | Action::Block(_)) {
         return fail("`once` applies to `pass` and `block` only");
     }
     if options.allow_opts && !matches!(rule.action, Action::Pass | Action::Anchor) {
@@ -56,19 +56,19 @@ fn translation_written(rule: &Rule) -> Result<(), Problem> {
     if let Action::Translate { kind, .. } = rule.action {
         return pool_written(rule, kind);
     }
-    if options.af_to.is_some() && rule.direction != Some(Direction::In) {
+    if options.rare().af_to.is_some() && rule.direction != Some(Direction::In) {
         return fail("`af-to` needs the direction `in`");
     }
-    if options.af_to.is_some() && rule.action == Action::Match {
+    if options.rare().af_to.is_some() && rule.action == Action::Match {
         return fail("`af-to` does not go with `match`");
     }
-    if options.af_to.is_some() && options.route.is_some() {
+    if options.rare().af_to.is_some() && options.rare().route.is_some() {
         return fail("`af-to` does not go with routing options");
     }
-    if options.binat && rule.direction.is_some() {
+    if options.rare().binat && rule.direction.is_some() {
         return fail("`binat-to` takes no direction");
     }
-    let translates = (options.nat.is_some() || options.rdr.is_some()) && !options.binat;
+    let translates = (options.rare().nat.is_some() || options.rare().rdr.is_some()) && !options.rare().binat;
     if translates && rule.direction.is_none() {
         return fail("`nat-to` and `rdr-to` need a direction");
     }
@@ -76,12 +76,12 @@ fn translation_written(rule: &Rule) -> Result<(), Problem> {
     if translates && stateless && rule.action != Action::Match {
         return fail("`nat-to` and `rdr-to` need state");
     }
-    if let Some(rdr) = &options.rdr
+    if let Some(rdr) = &options.rare().rdr
         && rdr.options.static_port
     {
         return Err((rdr.span, "`static-port` applies to source translation only".into()));
     }
-    match &options.nat {
+    match &options.rare().nat {
         Some(nat) if nat.options.static_port && nat.port.is_some() => {
             Err((nat.span, "`static-port` does not go with a port".into()))
         }
@@ -91,7 +91,7 @@ fn translation_written(rule: &Rule) -> Result<(), Problem> {
 
 /// The pool of a `nat`, `rdr` or `binat` rule.
 fn pool_written(rule: &Rule, kind: TranslateKind) -> Result<(), Problem> {
-    let Some(pool) = rule.options.nat.as_ref().or(rule.options.rdr.as_ref()) else {
+    let Some(pool) = rule.options.rare().nat.as_ref().or(rule.options.rare().rdr.as_ref()) else {
         return Ok(());
     };
     let fail = |message: &str| Err((pool.span, message.to_string()));
@@ -123,17 +123,15 @@ fn pool_written(rule: &Rule, kind: TranslateKind) -> Result<(), Problem> {
 fn routing_written(rule: &Rule) -> Result<(), Problem> {
     let fail = |message: &str| Err((rule.span, message.to_string()));
     let options = &rule.options;
-    if let Some(divert) = &options.divert {
+    if let Some(divert) = &options.rare().divert {
         match (divert, rule.direction) {
-            _ if rule.action == Action::Match => {
-                return fail("`divert-to` and its kin do not go with `match`");
-            }
+            _ if rule.action == Action::Match => return fail("`divert-to` and its kin do not go with `match`"),
             (Divert::To(..), Some(Direction::Out)) => return fail("`divert-to` does not go with `out`"),
             (Divert::Reply, Some(Direction::In)) => return fail("`divert-reply` does not go with `in`"),
             _ => {}
         }
     }
-    if let Some(route) = &options.route {
+    if let Some(route) = &options.rare().route {
         if rule.action == Action::Match {
             return fail("routing options do not go with `match`");
         }
@@ -185,7 +183,7 @@ pub fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
         (Some(protocol::ICMP6), Some(Af::V4)) => return fail("protocol `icmp6` does not go with `inet`"),
         _ => {}
     }
-    if let Some(af) = rule.options.af_to
+    if let Some(af) = rule.options.rare().af_to
         && flat.af == Some(af)
     {
         return fail("`af-to` needs another family than the rule's");
@@ -195,15 +193,14 @@ pub fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
 
 fn fragment_and_reply_consistent(flat: &Flat, number: Option<u8>) -> Result<(), Problem> {
     let fail = |message: &str| Err((flat.element, message.to_string()));
-    let transport =
-        flat.src_port.is_some() || flat.dst_port.is_some() || flat.flags.is_some() || flat.icmp.is_some();
+    let transport = flat.src_port.is_some() || flat.dst_port.is_some() || flat.flags.is_some() || flat.icmp.is_some();
     if flat.rule.options.fragment && transport {
         return fail("fragments can be filtered by their IP header only");
     }
     if matches!(flat.rule.action, Action::Block(Reply::Reset(_))) && number != Some(protocol::TCP) {
         return fail("`return-rst` applies to TCP only");
     }
-    let sloppy = flat.rule.options.state.as_ref().is_some_and(|state| state.options.sloppy);
+    let sloppy = flat.rule.options.state.as_ref().is_some_and(|state| state.is_sloppy());
     if sloppy && matches!(flat.state, Some(StateKind::Modulate | StateKind::Synproxy)) {
         return fail("`sloppy` does not go with `modulate` and `synproxy`");
     }
@@ -217,7 +214,7 @@ fn ports_are_checked(rule: &Rule) -> bool {
 
 fn redirect_consistent(flat: &Flat, has_ports: bool) -> Result<(), Problem> {
     let fail = |message: &str| Err((flat.element, message.to_string()));
-    let pool = flat.rule.options.rdr.as_ref();
+    let pool = flat.rule.options.rare().rdr.as_ref();
     if !has_ports && pool.is_some_and(|pool| pool.port.is_some()) {
         return fail("a port to redirect to needs the protocol TCP or UDP");
     }

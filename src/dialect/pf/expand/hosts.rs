@@ -6,7 +6,7 @@ use crate::dialect::Environment;
 use crate::model::OwnAddress;
 use crate::source::Span;
 
-use super::super::ast::{Address, Af, Host, Modifiers, Net};
+use super::super::ast::{Address, Af, Host, InterfaceName, Modifiers, Net};
 
 /// A host of a rule without lists.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +17,8 @@ pub struct Resolved<'a> {
     pub af: Option<Af>,
     /// The place.
     pub place: Where<'a>,
+    /// The interface of a link-local address.
+    pub scope: Option<&'a InterfaceName>,
     /// Where the host is written.
     pub span: Span,
 }
@@ -24,7 +26,7 @@ pub struct Resolved<'a> {
 impl Resolved<'_> {
     /// Any host.
     pub fn any() -> Self {
-        Resolved { negated: false, af: None, place: Where::Any, span: Span::default() }
+        Resolved { negated: false, af: None, place: Where::Any, scope: None, span: Span::default() }
     }
 }
 
@@ -83,7 +85,7 @@ pub fn resolve_all<'a>(hosts: &'a [Host], env: &Environment) -> Result<Vec<Resol
 /// Resolves one host, to several where it names an interface with several addresses.
 pub fn resolve<'a>(host: &'a Host, env: &Environment, out: &mut Vec<Resolved<'a>>) -> Result<(), Problem> {
     let push = |out: &mut Vec<Resolved<'a>>, af, place| {
-        out.push(Resolved { negated: host.negated, af, place, span: host.span });
+        out.push(Resolved { negated: host.negated, af, place, scope: host.scope.as_ref(), span: host.span });
     };
     match &host.address {
         Address::Any => push(out, None, Where::Any),
@@ -112,12 +114,7 @@ pub fn resolve<'a>(host: &'a Host, env: &Environment, out: &mut Vec<Resolved<'a>
 }
 
 /// The addresses that a name stands for when rules are loaded; `None` where nobody tells.
-pub fn addresses(
-    name: &str,
-    modifiers: Modifiers,
-    prefix: Option<u8>,
-    env: &Environment,
-) -> Option<Vec<Net>> {
+pub fn addresses(name: &str, modifiers: Modifiers, prefix: Option<u8>, env: &Environment) -> Option<Vec<Net>> {
     let own = own_addresses(name, env);
     if own.is_empty() {
         if name != "localhost" {
@@ -154,8 +151,9 @@ pub fn own_nets(own: &[&OwnAddress], modifiers: Modifiers, prefix: Option<u8>) -
             seen.push((&own.interface, af));
         }
         let net = Net::new(address, u8::try_from(own.prefix).unwrap_or(af.bits()));
+        let link_local = af == Af::V6 && own.address >> 118 == 0x3fa;
         let found = if modifiers.network {
-            Some(net)
+            Some(net).filter(|_| !link_local)
         } else if modifiers.broadcast {
             (af == Af::V4).then(|| Net::host(net.last()))
         } else if modifiers.peer {

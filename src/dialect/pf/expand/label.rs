@@ -6,6 +6,11 @@ use super::{Flat, Resolved, Where};
 
 /// Fills the macros of a rule's labels and tags in. `number` is the rule's number in its ruleset.
 pub fn fill(flat: &mut Flat, number: usize) {
+    let marked = |text: &String| text.is_empty() || text.contains('$');
+    let tagged = flat.tagged.as_ref().map(|(_, tag)| tag);
+    if !flat.labels.iter().chain(&flat.tag).chain(tagged).any(marked) {
+        return;
+    }
     let mut texts: Vec<String> = std::mem::take(&mut flat.labels);
     for text in &mut texts {
         filled(text, flat, number);

@@ -10,8 +10,8 @@ use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
 use super::ast::{
-    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, Peer, PortMatch,
-    PortOp, Protocol, Rule, StateKind,
+    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, Peer, PortMatch, PortOp,
+    Protocol, Rule, StateKind,
 };
 
 pub use self::hosts::{Resolved, Where, addresses, own_addresses, own_nets};
@@ -77,9 +77,9 @@ pub struct Flat<'a> {
     /// Labels, likewise.
     pub labels: Vec<String>,
     /// Source translation.
-    pub nat: Option<FlatPool<'a>>,
+    pub nat: Option<Box<FlatPool<'a>>>,
     /// Destination translation.
-    pub rdr: Option<FlatPool<'a>>,
+    pub rdr: Option<Box<FlatPool<'a>>>,
     /// The element of a list that it stands for; the rule itself where there is none.
     pub element: Span,
 }
@@ -126,10 +126,7 @@ impl<'a> Expander<'a> {
         match problem {
             Some((span, message)) => self.refuse(span, message),
             None if out.len() == before => {
-                self.refuse(
-                    rule.span,
-                    "the rule expands to no valid combination: the address families differ".into(),
-                );
+                self.refuse(rule.span, "the rule expands to no valid combination: the address families differ".into());
             }
             None => {}
         }
@@ -190,8 +187,7 @@ impl<'a> Expander<'a> {
         problem: &mut Option<(Span, String)>,
         out: &mut Vec<Flat<'a>>,
     ) {
-        let ports = |peer: &'a Peer| options(&peer.ports);
-        let (src_ports, dst_ports) = (ports(&rule.from), ports(&rule.to));
+        let (src_ports, dst_ports) = (options(&rule.from.ports), options(&rule.to.ports));
         for interface in options(&rule.interfaces) {
             for protocol in options(&rule.protocols) {
                 for icmp in options(&rule.options.icmp) {
@@ -199,26 +195,25 @@ impl<'a> Expander<'a> {
                                     src_port: Option<&'a PortMatch>,
                                     dst: &Resolved<'a>,
                                     dst_port: Option<&'a PortMatch>| {
-                        let found =
-                            Found { interface, protocol, icmp: icmp.copied(), src, src_port, dst, dst_port };
+                        let found = Found { interface, protocol, icmp: icmp.copied(), src, src_port, dst, dst_port };
                         self.combine(rule, lists.af, &found, number, problem, out);
                     };
                     for src in &lists.src {
                         match self.family {
                             Family::OpenBsd => {
                                 for dst in &lists.dst {
-                                    for src_port in &src_ports {
-                                        for dst_port in &dst_ports {
-                                            emit(src, *src_port, dst, *dst_port);
+                                    for src_port in src_ports.clone() {
+                                        for dst_port in dst_ports.clone() {
+                                            emit(src, src_port, dst, dst_port);
                                         }
                                     }
                                 }
                             }
                             Family::FreeBsd => {
-                                for src_port in &src_ports {
+                                for src_port in src_ports.clone() {
                                     for dst in &lists.dst {
-                                        for dst_port in &dst_ports {
-                                            emit(src, *src_port, dst, *dst_port);
+                                        for dst_port in dst_ports.clone() {
+                                            emit(src, src_port, dst, dst_port);
                                         }
                                     }
                                 }
@@ -244,7 +239,13 @@ impl<'a> Expander<'a> {
         if clash(rule_af, src.af) || clash(rule_af, dst.af) || clash(src.af, dst.af) {
             return;
         }
+        let scope = src.scope.or(dst.scope);
+        let elsewhere = |named: &InterfaceName| scope.is_some_and(|scope| scope != named);
+        if dst.scope.is_some_and(elsewhere) || found.interface.is_some_and(|on| elsewhere(&on.name)) {
+            return;
+        }
         let mut flat = found.flat(rule);
+        flat.interface = flat.interface.or(scope.map(|scope| (false, scope)));
         flat.af = rule_af;
         if let Err(error) = self.pools(&mut flat, found.dst_port) {
             problem.get_or_insert(error);
@@ -258,27 +259,37 @@ impl<'a> Expander<'a> {
             problem.get_or_insert(error);
             return;
         }
+        let rare = rule.options.rare();
+        if rule.os.is_empty() && rare.users.is_empty() && rare.groups.is_empty() {
+            return finish(flat, number, out);
+        }
         for os in options(&rule.os) {
-            for user in options(&rule.options.users) {
-                for group in options(&rule.options.groups) {
+            for user in options(&rare.users) {
+                for group in options(&rare.groups) {
                     let mut flat = flat.clone();
                     (flat.os, flat.user, flat.group) = (os.map(String::as_str), user, group);
-                    label::fill(&mut flat, *number);
-                    *number += 1;
-                    if rule.options.binat {
-                        pool::split_binat(flat, out);
-                    } else {
-                        out.push(flat);
-                    }
+                    finish(flat, number, out);
                 }
             }
         }
     }
 }
 
+/// Numbers a rule and puts it out.
+fn finish<'a>(mut flat: Flat<'a>, number: &mut usize, out: &mut Vec<Flat<'a>>) {
+    label::fill(&mut flat, *number);
+    *number += 1;
+    if flat.rule.options.rare().binat {
+        pool::split_binat(flat, out);
+    } else {
+        out.push(flat);
+    }
+}
+
 /// The elements of a list, or one nothing where the list is empty.
-fn options<T>(items: &[T]) -> Vec<Option<&T>> {
-    if items.is_empty() { vec![None] } else { items.iter().map(Some).collect() }
+fn options<T>(items: &[T]) -> impl Iterator<Item = Option<&T>> + Clone {
+    let none = items.is_empty().then_some(None);
+    none.into_iter().chain(items.iter().map(Some))
 }
 
 fn clash(a: Option<Af>, b: Option<Af>) -> bool {
@@ -297,8 +308,8 @@ fn product(rule: &Rule, lists: &Lists) -> usize {
         rule.from.ports.len(),
         rule.to.ports.len(),
         rule.os.len(),
-        options.users.len(),
-        options.groups.len(),
+        options.rare().users.len(),
+        options.rare().groups.len(),
     ]
     .iter()
     .fold(1usize, |all, len| all.saturating_mul((*len).max(1)))

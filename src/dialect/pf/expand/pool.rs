@@ -43,15 +43,15 @@ impl<'a> Expander<'a> {
     /// Resolves the pools of a rule and lets them settle its family, as pfctl does.
     pub(super) fn pools(&self, flat: &mut Flat<'a>, dst_port: Option<&'a PortMatch>) -> Result<(), Problem> {
         let options = &flat.rule.options;
-        let af_to = options.af_to;
-        if let Some(pool) = &options.rdr {
+        let af_to = options.rare().af_to;
+        if let Some(pool) = &options.rare().rdr {
             let port = port_of(pool, true, dst_port);
             let found = self.pool(pool, af_to.or(flat.af), port)?;
             flat.af = flat.af.or_else(|| family_of(&found.hosts, af_to));
-            flat.rdr = Some(found);
+            flat.rdr = Some(Box::new(found));
         }
-        if let Some(pool) = &options.nat {
-            let binat = options.binat
+        if let Some(pool) = &options.rare().nat {
+            let binat = options.rare().binat
                 || matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
             let port = if binat { FlatPort::Static } else { port_of(pool, false, None) };
             let found = self.pool(pool, af_to.or(flat.af), port)?;
@@ -59,17 +59,20 @@ impl<'a> Expander<'a> {
             if binat {
                 one_to_one(flat, &found)?;
             }
-            flat.nat = Some(found);
+            flat.nat = Some(Box::new(found));
         }
         self.route(flat)
     }
 
     /// The routing addresses settle the family too.
     fn route(&self, flat: &mut Flat<'a>) -> Result<(), Problem> {
-        let Some(route) = &flat.rule.options.route else { return Ok(()) };
+        let Some(route) = &flat.rule.options.rare().route else { return Ok(()) };
         let mut hops = Vec::new();
         for host in &route.hosts {
             hosts::resolve(host, self.env, &mut hops)?;
+        }
+        if route.options.other.iter().any(|option| option == "prefer-ipv6-nexthop") {
+            return Ok(());
         }
         if !hops.is_empty() && hops.iter().all(|hop| clash(flat.af, hop.af)) {
             let message = "no routing address is of the rule's address family".to_string();
@@ -98,11 +101,9 @@ impl<'a> Expander<'a> {
         let several = hosts.len() > 1 || hosts.iter().any(|host| changes(&host.place));
         let kind = pool.options.kind.or(several.then_some("round-robin"));
         let dynamic_kind = matches!(kind, Some("round-robin"))
-            || (self.family == Family::OpenBsd
-                && matches!(kind, Some("least-states" | "random" | "source-hash")));
+            || (self.family == Family::OpenBsd && matches!(kind, Some("least-states" | "random" | "source-hash")));
         if several && !dynamic_kind {
-            let message =
-                format!("`{}` does not go with several addresses to translate to", kind.unwrap_or_default());
+            let message = format!("`{}` does not go with several addresses to translate to", kind.unwrap_or_default());
             return Err((pool.span, message));
         }
         Ok(FlatPool { hosts, port, kind, options: &pool.options, span: pool.span })
@@ -180,7 +181,7 @@ pub fn split_binat<'a>(flat: Flat<'a>, out: &mut Vec<Flat<'a>>) {
         incoming.dst = outside.clone();
     }
     std::mem::swap(&mut incoming.src_port, &mut incoming.dst_port);
-    incoming.rdr = Some(FlatPool { hosts: vec![inside], ..pool });
+    incoming.rdr = Some(Box::new(FlatPool { hosts: vec![inside], ..*pool }));
     out.push(outgoing);
     out.push(incoming);
 }

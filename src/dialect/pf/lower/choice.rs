@@ -1,18 +1,23 @@
 //! What a translation may turn a packet into.
 
+use std::borrow::Cow;
+
 use crate::model::{Builder, Effect, Nat, NatAddr, NatPort, Values};
 use crate::packet::{Family, Field, Set};
 
 use super::super::ast::{Port, PortOp};
 use super::super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
 use super::Lowering;
-use super::nodes::Scope;
-use super::table::interval;
+use super::super::tree::Scope;
+use super::super::table::interval;
 
 /// The most addresses of a pool that are followed one by one.
 const MOST_ADDRESSES: usize = 16;
 /// The most pieces that a range of ports is cut into, where it is mapped onto a shorter one.
 const MOST_PIECES: u32 = 16;
+
+/// The one outcome of a rule that translates nothing.
+const PLAIN: &[Vec<Choice>] = &[Vec::new()];
 
 /// One of the outcomes of a translation.
 #[derive(Clone, Debug)]
@@ -44,8 +49,11 @@ impl Choice {
 }
 
 impl<'a> Lowering<'a> {
-    /// All outcomes of a rule's translations, in both directions.
-    pub(super) fn choices(&self, flat: &Flat<'a>, scope: Scope, family: Family) -> Vec<Vec<Choice>> {
+    /// All outcomes of a rule's translations, in both directions; a single empty one where there is none.
+    pub(super) fn choices(&self, flat: &Flat<'a>, scope: Scope, family: Option<Family>) -> Cow<'static, [Vec<Choice>]> {
+        let Some(family) = family.filter(|_| flat.rdr.is_some() || flat.nat.is_some()) else {
+            return Cow::Borrowed(PLAIN);
+        };
         let mut all: Vec<Vec<Choice>> = vec![Vec::new()];
         for (pool, destination) in [(&flat.rdr, true), (&flat.nat, false)] {
             let Some(pool) = pool else { continue };
@@ -61,7 +69,7 @@ impl<'a> Lowering<'a> {
                 })
                 .collect();
         }
-        all
+        Cow::Owned(all)
     }
 
     fn of_pool(
@@ -73,8 +81,7 @@ impl<'a> Lowering<'a> {
         family: Family,
     ) -> Vec<Choice> {
         let addresses = self.addresses(pool, flat, scope, family);
-        let ports =
-            if destination { destination_ports(pool, flat) } else { vec![(None, source_port(&pool.port))] };
+        let ports = if destination { destination_ports(pool, flat) } else { vec![(None, source_port(&pool.port))] };
         let mut choices = Vec::new();
         for (range, port) in &ports {
             for (at, addr) in addresses.iter().enumerate() {
@@ -118,11 +125,9 @@ impl<'a> Lowering<'a> {
                 Some(if own == family { Set::range(lo, hi) } else { Set::empty() })
             }
             Where::Dynamic { name, modifiers, prefix } => self.dynamic(name, *modifiers, *prefix, family),
-            Where::Table(name) => self
-                .tree
-                .table(scope, name)
-                .filter(|table| table.complete)
-                .map(|table| table.of(family).clone()),
+            Where::Table(name) => {
+                self.tree.table(scope, name).filter(|table| table.complete).map(|table| table.of(family).clone())
+            }
             _ => None,
         }
     }

@@ -9,8 +9,9 @@ use crate::packet::{Family, Field};
 use crate::source::Span;
 
 use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, StateKind};
-use super::super::expand::Flat;
-use super::nodes::{AnchorNode, Node, Scope};
+use super::super::expand::{Flat, Where};
+use super::matching::families;
+use super::super::tree::{AnchorNode, Node, Scope};
 use super::{Lowering, mark, marked};
 
 /// A rule whose effect waits until it is known to be the last that matches.
@@ -126,10 +127,9 @@ impl<'a> Lowering<'a> {
                     if flat.rule.quick.is_none() && self.tag_matters(flat) {
                         return false;
                     }
-                    let anywhere = super::super::expand::Where::Any;
-                    sees_tag |= flat.tagged.is_some();
-                    sees_src |= flat.src.place != anywhere || flat.src_port.is_some();
-                    sees_dst |= flat.dst.place != anywhere || flat.dst_port.is_some();
+                                        sees_tag |= flat.tagged.is_some();
+                    sees_src |= flat.src.place != Where::Any || flat.src_port.is_some();
+                    sees_dst |= flat.dst.place != Where::Any || flat.dst_port.is_some();
                     leaves |= flat.rule.quick.is_some() && flat.rule.action == Action::Pass;
                 }
                 _ => {}
@@ -145,13 +145,16 @@ impl<'a> Lowering<'a> {
         quick.extend(slow.into_iter().rev());
         for entry in quick {
             match entry.what {
+                What::Rule(flat, scope) if entry.anchors.is_empty() => {
+                    self.rule(b, chain, &[(flat, scope)], way);
+                }
                 What::Rule(flat, scope) => {
                     let mut rows = entry.anchors.as_ref().clone();
                     rows.push((flat, scope));
                     self.rule(b, chain, &rows, way);
                 }
                 What::Unknown(span, what) => {
-                    for family in self.families(&entry.anchors) {
+                    for &family in families(&entry.anchors) {
                         for (flat, scope) in entry.anchors.iter() {
                             self.conditions(b, flat, *scope, family, way);
                         }
@@ -163,9 +166,9 @@ impl<'a> Lowering<'a> {
     }
 
     /// A rule whose verdict is final.
-    fn rule(&mut self, b: &mut Builder, chain: ChainId, rows: &Rows<'a>, way: Direction) {
+    fn rule(&mut self, b: &mut Builder, chain: ChainId, rows: &[(&'a Flat<'a>, Scope)], way: Direction) {
         let Some((flat, scope)) = rows.last().copied() else { return };
-        for family in self.families(rows) {
+        for &family in families(rows) {
             let mut tests = |this: &mut Self, b: &mut Builder| {
                 for (flat, scope) in rows {
                     this.conditions(b, flat, *scope, family, way);
@@ -213,14 +216,10 @@ impl<'a> Lowering<'a> {
             b.rule(chain, flat.rule.span, flat.element);
             return;
         }
-        let choices = match family {
-            Some(family) => self.choices(flat, scope, family),
-            None => vec![Vec::new()],
-        };
-        for chosen in choices {
+        for chosen in self.choices(flat, scope, family).iter() {
             let elsewhere = self.leaves_elsewhere(flat, way);
             tests(self, b);
-            for choice in &chosen {
+            for choice in chosen {
                 choice.tests(b);
             }
             if let Some(Elsewhere::Out(interfaces)) = &elsewhere {
@@ -231,7 +230,7 @@ impl<'a> Lowering<'a> {
                 keep_state(b, flat, way);
                 self.forget_deferred(b);
             }
-            for choice in &chosen {
+            for choice in chosen {
                 choice.effect(b);
             }
             if let Some(Elsewhere::In) = elsewhere {
@@ -258,9 +257,9 @@ impl<'a> Lowering<'a> {
     /// Whether a rule sends the packet another way than routing does.
     fn leaves_elsewhere(&self, flat: &'a Flat<'a>, way: Direction) -> Option<Elsewhere<'a>> {
         let options = &flat.rule.options;
-        let routed = options.route.as_ref().filter(|route| route.kind == RouteKind::To);
+        let routed = options.rare().route.as_ref().filter(|route| route.kind == RouteKind::To);
         match (way, routed) {
-            (Direction::In, None) => options.rtable.map(|_| Elsewhere::In),
+            (Direction::In, None) => options.rare().rtable.map(|_| Elsewhere::In),
             (Direction::In, Some(_)) => Some(Elsewhere::In),
             (Direction::Out, None) => None,
             (Direction::Out, Some(route)) => Some(Elsewhere::Out(&route.interfaces)),
@@ -268,7 +267,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Tests that the packet leaves by one of these interfaces anyway.
-    fn through(&self, b: &mut Builder, interfaces: &[String]) {
+    fn through(&mut self, b: &mut Builder, interfaces: &[String]) {
         match interfaces {
             [] => b.test(Test::Never),
             [one] => self.interface(b, &InterfaceName::Named(one.clone()), false, Field::Oif),
@@ -284,19 +283,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// A `match` rule: its effects happen at once.
-    fn match_rule(
-        &mut self,
-        b: &mut Builder,
-        chain: ChainId,
-        flat: &'a Flat<'a>,
-        scope: Scope,
-        way: Direction,
-    ) {
+    fn match_rule(&mut self, b: &mut Builder, chain: ChainId, flat: &'a Flat<'a>, scope: Scope, way: Direction) {
         if !self.match_matters(flat) {
             return;
         }
         let quick = flat.rule.quick.is_some();
-        for family in self.families(&[(flat, scope)]) {
+        for &family in families(&[(flat, scope)]) {
             let translates = flat.nat.is_some() || flat.rdr.is_some();
             let inner = translates.then(|| self.match_translation(b, flat, scope, family, quick));
             self.conditions(b, flat, scope, family, way);
@@ -320,12 +312,11 @@ impl<'a> Lowering<'a> {
         quick: bool,
     ) -> ChainId {
         let inner = b.chain("pf translation of a match rule", flat.rule.span);
-        let choices = family.map_or_else(Vec::new, |family| self.choices(flat, scope, family));
-        for chosen in choices {
-            for choice in &chosen {
+        for chosen in self.choices(flat, scope, family).iter() {
+            for choice in chosen {
                 choice.tests(b);
             }
-            for choice in &chosen {
+            for choice in chosen {
                 choice.effect(b);
             }
             b.effect(if quick { Effect::Settle } else { Effect::Return });
@@ -350,7 +341,7 @@ impl<'a> Lowering<'a> {
                 Node::Rule(flat, scope) if goes(flat, way) => match flat.rule.action {
                     Action::Match => self.match_rule(b, chain, flat, *scope, way),
                     Action::Pass | Action::Block(_) if flat.rule.quick.is_some() => {
-                        self.rule(b, chain, &vec![(&**flat, *scope)], way);
+                        self.rule(b, chain, &[(&**flat, *scope)], way);
                     }
                     Action::Pass | Action::Block(_) => self.pending(b, chain, flat, *scope, way, inside),
                     _ => {}
@@ -380,7 +371,7 @@ impl<'a> Lowering<'a> {
                 || !limits(flat).is_empty()
                 || beyond_the_model(flat).is_some()
                 || self.leaves_elsewhere(flat, way).is_some());
-        for family in self.families(&[(flat, scope)]) {
+        for &family in families(&[(flat, scope)]) {
             self.conditions(b, flat, scope, family, way);
             self.tag(b, flat);
             let mut number = 0;
@@ -423,7 +414,7 @@ impl<'a> Lowering<'a> {
             self.in_order(b, target, body, way, inside, bodies);
             target
         });
-        for family in self.families(&[(flat, anchor.scope)]) {
+        for &family in families(&[(flat, anchor.scope)]) {
             self.conditions(b, flat, anchor.scope, family, way);
             self.tag(b, flat);
             match target {
@@ -443,14 +434,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
-    pub(super) fn put_off(
-        &mut self,
-        b: &mut Builder,
-        chain: ChainId,
-        way: Direction,
-        translates: bool,
-        start: Span,
-    ) {
+    pub(super) fn put_off(&mut self, b: &mut Builder, chain: ChainId, way: Direction, translates: bool, start: Span) {
         let deferred = std::mem::take(&mut self.deferred);
         for (at, deferred) in deferred.into_iter().enumerate() {
             let Deferred { flat, scope, family } = deferred;
@@ -561,18 +545,17 @@ fn keep_state(b: &mut Builder, flat: &Flat, way: Direction) {
 
 /// Limits of a rule's state: once one is reached, packets that would need new state are dropped.
 fn limits(flat: &Flat) -> Vec<String> {
-    let state = flat.rule.options.state.as_ref().filter(|state| state.kind != StateKind::No);
-    let limits = state.map_or(&[][..], |state| state.options.limits.as_slice());
+    let limits = flat.rule.options.state.as_ref().map_or(&[][..], |state| state.limits());
     limits.iter().map(|limit| format!("state limit `{limit}`")).collect()
 }
 
 /// What a pass rule does that the model has no words for.
 fn beyond_the_model(flat: &Flat) -> Option<String> {
     let options = &flat.rule.options;
-    if options.af_to.is_some() {
+    if options.rare().af_to.is_some() {
         return Some("translation to the other address family (`af-to`)".into());
     }
-    match &options.divert {
+    match &options.rare().divert {
         Some(Divert::To(..)) => Some("the program that packets are diverted to (`divert-to`)".into()),
         Some(Divert::Packet(_)) => Some("the program that packets are diverted to (`divert-packet`)".into()),
         Some(Divert::Reply) | None => None,

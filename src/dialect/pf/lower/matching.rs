@@ -3,50 +3,42 @@
 use crate::model::{Builder, Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, interface, interface_prefix, proto};
 
-use super::super::ast::{
-    Action, Af, Direction, Flags, IdMatch, InterfaceName, Modifiers, Port, PortOp, Reply,
-};
+use super::super::ast::{Action, Af, Direction, Flags, IdMatch, InterfaceName, Modifiers, Port, PortOp, Reply};
 use super::super::expand::{Flat, Resolved, Where, own_addresses, own_nets};
 use super::Lowering;
-use super::nodes::Scope;
-use super::table::interval;
+use super::super::tree::Scope;
+use super::super::table::interval;
 
-/// The family of the model.
-pub fn family(af: Af) -> Family {
-    match af {
-        Af::V4 => Family::V4,
-        Af::V6 => Family::V6,
+/// The families for which a rule has to be written out, `None` for both at once: where its addresses or its
+/// reply differ between them.
+pub fn families(rows: &[(&Flat, Scope)]) -> &'static [Option<Family>] {
+    const V4: &[Option<Family>] = &[Some(Family::V4)];
+    const V6: &[Option<Family>] = &[Some(Family::V6)];
+    const EACH: &[Option<Family>] = &[Some(Family::V4), Some(Family::V6)];
+    if let Some(af) = rows.iter().find_map(|(flat, _)| flat.af) {
+        let clash = rows.iter().any(|(flat, _)| flat.af.is_some_and(|other| other != af));
+        return match af {
+            _ if clash => &[],
+            Af::V4 => V4,
+            Af::V6 => V6,
+        };
     }
+    let splits = |flat: &Flat| {
+        let reply = matches!(flat.rule.action, Action::Block(Reply::Icmp { .. }));
+        let table = |host: &Resolved| matches!(host.place, Where::Table(_) | Where::Dynamic { .. });
+        reply || table(&flat.src) || table(&flat.dst) || flat.nat.is_some() || flat.rdr.is_some()
+    };
+    if rows.iter().any(|(flat, _)| splits(flat)) { EACH } else { &[None] }
 }
 
 /// Interfaces that come in numbered units belong to a group of their driver's name (ifconfig(8), `group`).
 const DRIVER_GROUPS: &[&str] = &[
-    "lo", "tun", "tap", "vlan", "svlan", "bridge", "carp", "enc", "gif", "gre", "egre", "nvgre", "pair",
-    "pflog", "pfsync", "pppoe", "ppp", "trunk", "lagg", "aggr", "tpmr", "veb", "vether", "vport", "vxlan",
-    "wg", "etherip", "mpe", "mpw", "switch", "stf", "ipsec", "utun", "epair", "ovpns", "ovpnc",
+    "lo", "tun", "tap", "vlan", "svlan", "bridge", "carp", "enc", "gif", "gre", "egre", "nvgre", "pair", "pflog",
+    "pfsync", "pppoe", "ppp", "trunk", "lagg", "aggr", "tpmr", "veb", "vether", "vport", "vxlan", "wg", "etherip",
+    "mpe", "mpw", "switch", "stf", "ipsec", "utun", "epair", "ovpns", "ovpnc",
 ];
 
 impl<'a> Lowering<'a> {
-    /// The families for which a rule has to be written out, `None` for both at once: where its addresses or its
-    /// reply differ between them.
-    pub(super) fn families(&self, rows: &[(&Flat<'a>, Scope)]) -> Vec<Option<Family>> {
-        let settled = rows.iter().find_map(|(flat, _)| flat.af);
-        if let Some(af) = settled {
-            let clash = rows.iter().any(|(flat, _)| flat.af.is_some_and(|other| other != af));
-            return if clash { Vec::new() } else { vec![Some(family(af))] };
-        }
-        let splits = |flat: &Flat| {
-            let reply = matches!(flat.rule.action, Action::Block(Reply::Icmp { .. }));
-            let table = |host: &Resolved| matches!(host.place, Where::Table(_) | Where::Dynamic { .. });
-            reply || table(&flat.src) || table(&flat.dst) || flat.nat.is_some() || flat.rdr.is_some()
-        };
-        if rows.iter().any(|(flat, _)| splits(flat)) {
-            vec![Some(Family::V4), Some(Family::V6)]
-        } else {
-            vec![None]
-        }
-    }
-
     /// Adds the tests of a rule's conditions to the rule that is being made.
     pub(super) fn conditions(
         &mut self,
@@ -63,7 +55,7 @@ impl<'a> Lowering<'a> {
         if let Some((negated, name)) = flat.interface {
             self.interface(b, name, negated, if way == Direction::In { Field::Iif } else { Field::Oif });
         }
-        if let Some(received) = &flat.rule.options.received_on {
+        if let Some(received) = &flat.rule.options.rare().received_on {
             self.interface(b, &received.name, received.negated, Field::Iif);
         }
         if let Some(family) = family
@@ -99,7 +91,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Tests an interface by name, group or kind.
-    pub(super) fn interface(&self, b: &mut Builder, name: &InterfaceName, negated: bool, field: Field) {
+    pub(super) fn interface(&mut self, b: &mut Builder, name: &InterfaceName, negated: bool, field: Field) {
         let name = match name {
             InterfaceName::Named(name) => name,
             InterfaceName::Any => {
@@ -108,11 +100,16 @@ impl<'a> Lowering<'a> {
             }
             InterfaceName::Rdomain(number) => return b.unknown(&format!("rdomain {number}")),
         };
-        match self.members(name) {
-            Some(set) => {
-                let values = b.values(set);
-                b.field(field, values, negated);
+        let values = match self.interfaces.get(name) {
+            Some(values) => *values,
+            None => {
+                let values = self.members(name).map(|set| b.values(set));
+                self.interfaces.insert(name.clone(), values);
+                values
             }
+        };
+        match values {
+            Some(values) => b.field(field, values, negated),
             None => b.unknown(&format!("interface group `{name}`")),
         }
     }
@@ -132,21 +129,12 @@ impl<'a> Lowering<'a> {
         DRIVER_GROUPS.contains(&name).then(|| units(name))
     }
 
-    fn host(
-        &mut self,
-        b: &mut Builder,
-        host: &Resolved<'a>,
-        scope: Scope,
-        family: Option<Family>,
-        source: bool,
-    ) {
+    fn host(&mut self, b: &mut Builder, host: &Resolved<'a>, scope: Scope, family: Option<Family>, source: bool) {
         let set = match &host.place {
             Where::Any if !host.negated => return,
             Where::Any => return b.test(Test::Never),
             Where::Net(net) if net.is_everything() && !host.negated => return,
-            Where::Net(net) => {
-                family.and_then(|family| interval(*net, family)).map(|(lo, hi)| Set::range(lo, hi))
-            }
+            Where::Net(net) => family.and_then(|family| interval(*net, family)).map(|(lo, hi)| Set::range(lo, hi)),
             Where::Range(first, last) => {
                 let ((own, lo), (_, hi)) = (Family::of(*first), Family::of(*last));
                 (Some(own) == family).then(|| Set::range(lo, hi))
@@ -173,11 +161,7 @@ impl<'a> Lowering<'a> {
     fn address(&self, b: &mut Builder, set: Set, family: Family, source: bool, negated: bool) {
         let field = if source { Field::src(family) } else { Field::dst(family) };
         if set.is_empty() {
-            return if negated {
-                b.is(Field::Version, if family == Family::V4 { 4 } else { 6 })
-            } else {
-                b.test(Test::Never)
-            };
+            return if negated { b.is(Field::Version, if family == Family::V4 { 4 } else { 6 }) } else { b.test(Test::Never) };
         }
         let values = b.values(set);
         b.field(field, values, negated);
@@ -202,13 +186,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The addresses of an interface at the time of the packet, where the environment tells them.
-    pub(super) fn dynamic(
-        &self,
-        name: &str,
-        modifiers: Modifiers,
-        prefix: Option<u8>,
-        family: Family,
-    ) -> Option<Set> {
+    pub(super) fn dynamic(&self, name: &str, modifiers: Modifiers, prefix: Option<u8>, family: Family) -> Option<Set> {
         let own = own_addresses(name, self.env);
         if own.is_empty() || modifiers.peer {
             return None;
@@ -223,23 +201,21 @@ impl<'a> Lowering<'a> {
 
     /// TCP flags: packets of other protocols are not asked for them.
     fn flags(&mut self, b: &mut Builder, flags: Flags, tcp: bool) {
-        let set = Set::of(
-            (0..=255u128)
-                .filter(|bits| bits & u128::from(flags.mask) == u128::from(flags.set))
-                .map(|bits| (bits, bits)),
-        );
-        if tcp {
-            let values = b.values(set);
-            return b.field(Field::TcpFlags, values, false);
-        }
-        let tuples = *self.flag_tuples.entry((flags.set, flags.mask)).or_insert_with(|| {
-            let others = Set::of([(0, u128::from(proto::TCP) - 1), (u128::from(proto::TCP) + 1, 255)]);
-            b.tuples(Tuples {
+        let test = *self.flag_tests.entry((flags, tcp)).or_insert_with(|| {
+            let hits = |bits: &u128| bits & u128::from(flags.mask) == u128::from(flags.set);
+            let set = Set::of((0..=255u128).filter(hits).map(|bits| (bits, bits)));
+            if tcp {
+                return Test::In { field: Field::TcpFlags, values: b.values(set), negate: false };
+            }
+            let tcp = u128::from(proto::TCP);
+            let others = Set::of([(0, tcp - 1), (tcp + 1, 255)]);
+            let tuples = b.tuples(Tuples {
                 fields: vec![Field::Proto, Field::TcpFlags],
-                boxes: vec![vec![Some(others), None], vec![Some(Set::one(proto::TCP.into())), Some(set)]],
-            })
+                boxes: vec![vec![Some(others), None], vec![Some(Set::one(tcp)), Some(set)]],
+            });
+            Test::Tuple { tuples, negate: false }
         });
-        b.test(Test::Tuple { tuples, negate: false });
+        b.test(test);
     }
 }
 
@@ -293,9 +269,7 @@ pub fn ports(op: &PortOp) -> Result<Set, &str> {
         }
     };
     let (a, b) = match op {
-        PortOp::Eq(a) | PortOp::Ne(a) | PortOp::Lt(a) | PortOp::Le(a) | PortOp::Gt(a) | PortOp::Ge(a) => {
-            (a, a)
-        }
+        PortOp::Eq(a) | PortOp::Ne(a) | PortOp::Lt(a) | PortOp::Le(a) | PortOp::Gt(a) | PortOp::Ge(a) => (a, a),
         PortOp::Range(a, b) | PortOp::Inside(a, b) | PortOp::Outside(a, b) => (a, b),
     };
     let (Some(lo), Some(hi)) = (number(a), number(b)) else {
@@ -333,7 +307,7 @@ fn uncertain(b: &mut Builder, flat: &Flat) {
     if let Some(group) = flat.group {
         b.unknown(&id("group", group));
     }
-    if let Some(tos) = options.tos.filter(|tos| *tos != 0) {
+    if let Some(tos) = options.rare().tos.filter(|tos| *tos != 0) {
         // The lower two bits are no part of the code point.
         if tos & 3 == 0 {
             b.is(Field::Dscp, u128::from(tos >> 2));
@@ -341,22 +315,22 @@ fn uncertain(b: &mut Builder, flat: &Flat) {
             b.unknown(&format!("TOS {tos:#04x}"));
         }
     }
-    if let Some(prio) = options.prio {
+    if let Some(prio) = options.rare().prio {
         b.unknown(&format!("VLAN priority {prio}"));
     }
-    if let Some(probability) = &options.probability {
+    if let Some(probability) = &options.rare().probability {
         b.unknown(&format!("probability {probability}"));
     }
-    if let Some(rate) = &options.max_packet_rate {
+    if let Some(rate) = &options.rare().max_packet_rate {
         b.unknown(&format!("packet rate {rate}"));
     }
-    if let Some(size) = options.max_packet_size {
+    if let Some(size) = options.rare().max_packet_size {
         b.unknown(&format!("packet size {size}"));
     }
-    if let Some(limiter) = &options.limiter {
+    if let Some(limiter) = &options.rare().limiter {
         b.unknown(&format!("limiter `{limiter}`"));
     }
-    if options.once {
+    if options.rare().once {
         b.unknown("whether a rule that matches once has matched");
     }
 }

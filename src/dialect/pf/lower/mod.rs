@@ -14,23 +14,19 @@
 mod choice;
 mod filter;
 mod matching;
-mod nodes;
-mod table;
 mod translate;
+
+pub use matching::ports;
 
 use rustc_hash::FxHashMap;
 
 use crate::dialect::Environment;
-use crate::finding::Finding;
-use crate::model::{
-    Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, TuplesId, Values, Verdict,
-};
+use crate::model::{Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict};
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 
-use super::ast::{Direction, TranslateKind};
-use super::parse::Config;
-use nodes::{Node, Tree};
+use super::ast::{Direction, Flags, TranslateKind};
+use super::tree::{Node, Tree};
 
 /// Bits of the mark.
 mod mark {
@@ -46,23 +42,15 @@ mod mark {
     pub const FIRST_QUICK_ANCHOR: u32 = 1 << 24;
 }
 
-/// What the rules come down to.
-pub struct Lowered {
-    /// The normalized rules.
-    pub ruleset: Ruleset,
-    /// What multiplying out had to say.
-    pub findings: Vec<Finding>,
-}
-
-/// Lowers the files of one firewall. `line_of` tells the line of a place, for names of conditions.
-pub fn lower(configs: &[Config], env: &Environment, line_of: &dyn Fn(Span) -> u32) -> Lowered {
-    let (tree, findings) = nodes::grow(configs, env, line_of);
+/// Lowers the rules of one firewall.
+pub fn lower(tree: &Tree, env: &Environment) -> Ruleset {
     let mut b = Builder::new();
     let mut lowering = Lowering {
         env,
-        tree: &tree,
+        tree,
         reads_tags: reads_tags(&tree.nodes),
-        flag_tuples: FxHashMap::default(),
+        flag_tests: FxHashMap::default(),
+        interfaces: FxHashMap::default(),
         deferred: Vec::new(),
     };
     let translates = has_translation(&tree.nodes);
@@ -75,7 +63,7 @@ pub fn lower(configs: &[Config], env: &Environment, line_of: &dyn Fn(Span) -> u3
     rules.v6 = true;
     rules.own = env.own.clone();
     rules.written = tree.written;
-    Lowered { ruleset: b.finish(), findings }
+    b.finish()
 }
 
 /// The state of lowering.
@@ -84,7 +72,10 @@ struct Lowering<'a> {
     tree: &'a Tree<'a>,
     /// Whether any rule asks for a tag: if none does, tags are left out.
     reads_tags: bool,
-    flag_tuples: FxHashMap<(u8, u8), TuplesId>,
+    /// The tests of TCP flags made so far, for rules about TCP only and for others.
+    flag_tests: FxHashMap<(Flags, bool), Test>,
+    /// The interfaces that names stand for; `None` for groups whose members nobody tells.
+    interfaces: FxHashMap<String, Option<Values>>,
     /// What rules of this way put off; number `n` of the mark is `deferred[n - 1]`.
     deferred: Vec<filter::Deferred<'a>>,
 }

@@ -6,8 +6,9 @@ use crate::source::Span;
 use super::super::ast::{Action, Direction, TranslateKind};
 use super::super::expand::{Flat, FlatPool, FlatPort};
 use super::filter::goes;
-use super::nodes::{AnchorNode, Node, Scope};
-use super::{Lowering, mark, matching};
+use super::super::tree::{AnchorNode, Node, Scope};
+use super::matching::families;
+use super::{Lowering, mark};
 
 impl<'a> Lowering<'a> {
     /// The translation rules of one way: in, `rdr` before `binat`; out, `binat` before `nat` (pf.c,
@@ -62,33 +63,26 @@ impl<'a> Lowering<'a> {
     ) {
         let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
         let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
-        for family in self.families(&[(flat, scope)]) {
-            let family = family.or(turned.af.map(matching::family));
-            let families = family.map_or_else(|| vec![None], |family| vec![Some(family)]);
-            for family in families {
-                let choices = match family {
-                    Some(family) if !no => self.choices(&turned, scope, family),
-                    _ => vec![Vec::new()],
-                };
-                for chosen in choices {
-                    self.conditions(b, &turned, scope, family, way);
-                    for choice in &chosen {
-                        choice.tests(b);
-                    }
-                    for choice in &chosen {
-                        choice.effect(b);
-                    }
-                    if let (true, Some(tag)) = (self.reads_tags, &flat.tag) {
-                        let tag = b.tag(tag);
-                        b.effect(Effect::Tag(tag));
-                    }
-                    if !no {
-                        let bits = mark::TRANSLATED | if pass { mark::PASSED } else { 0 };
-                        b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
-                    }
-                    b.effect(Effect::Settle);
-                    b.rule(chain, flat.rule.span, flat.element);
+        for &family in families(&[(&turned, scope)]) {
+            let choices = if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
+            for chosen in choices.iter() {
+                self.conditions(b, &turned, scope, family, way);
+                for choice in chosen {
+                    choice.tests(b);
                 }
+                for choice in chosen {
+                    choice.effect(b);
+                }
+                if let (true, Some(tag)) = (self.reads_tags, &flat.tag) {
+                    let tag = b.tag(tag);
+                    b.effect(Effect::Tag(tag));
+                }
+                if !no {
+                    let bits = mark::TRANSLATED | if pass { mark::PASSED } else { 0 };
+                    b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
+                }
+                b.effect(Effect::Settle);
+                b.rule(chain, flat.rule.span, flat.element);
             }
         }
     }
@@ -110,7 +104,7 @@ impl<'a> Lowering<'a> {
             Some(body) => self.translations(b, target, body, kind, way),
             None => unknown_translation(b, target, flat.rule.span, &anchor.what, way),
         }
-        for family in self.families(&[(flat, anchor.scope)]) {
+        for &family in families(&[(flat, anchor.scope)]) {
             self.conditions(b, flat, anchor.scope, family, way);
             b.effect(Effect::Jump(target));
             b.rule(chain, flat.rule.span, flat.element);
@@ -130,7 +124,7 @@ fn turned<'a>(flat: &Flat<'a>) -> Flat<'a> {
     if let Some(outer) = pool.hosts.first() {
         turned.dst = outer.clone();
     }
-    turned.rdr = Some(FlatPool { hosts: vec![inner], port: FlatPort::Static, ..pool });
+    turned.rdr = Some(Box::new(FlatPool { hosts: vec![inner], port: FlatPort::Static, ..*pool }));
     turned
 }
 

@@ -149,11 +149,16 @@ pub fn hosts(cursor: &mut Cursor) -> Result<Vec<Host>> {
 pub fn host(cursor: &mut Cursor, items: &mut Vec<Host>) -> Result<()> {
     let start = cursor.span();
     let negated = cursor.eat_sign('!');
+    let scope = match cursor.peek() {
+        Kind::Word(word) => word.split_once('%').map(|(_, scope)| InterfaceName::Named(scope.to_string())),
+        _ => None,
+    };
     let address = if !negated && cursor.eat("any") { Address::Any } else { address(cursor)? };
+    let scope = scope.filter(|_| matches!(address, Address::Net(_)));
     if cursor.eat("weight") {
         cursor.number_in("a weight", 1..=65535)?;
     }
-    items.push(Host { span: cursor.since(start), negated, address });
+    items.push(Host { span: cursor.since(start), negated, address, scope });
     Ok(())
 }
 
@@ -213,10 +218,7 @@ fn literal(word: &str, prefix: Option<i64>, span: Span) -> Result<Address> {
     match address::parse(word, prefix) {
         Parsed::Net(net) => return Ok(Address::Net(net)),
         Parsed::BadPrefix => {
-            return refuse(
-                span,
-                format!("prefix length `/{}` is too long for `{word}`", prefix.unwrap_or(0)),
-            );
+            return refuse(span, format!("prefix length `/{}` is too long for `{word}`", prefix.unwrap_or(0)));
         }
         Parsed::Malformed => return refuse(span, format!("`{word}` is not an address")),
         Parsed::Other => {}
@@ -286,9 +288,7 @@ fn range(cursor: &mut Cursor, first: &str, start: Span) -> Result<Address> {
         _ => None,
     };
     match (single(first), single(&last)) {
-        (Some(first), Some(last)) if same_family(first, last) && first <= last => {
-            Ok(Address::Range(first, last))
-        }
+        (Some(first), Some(last)) if same_family(first, last) && first <= last => Ok(Address::Range(first, last)),
         _ => refuse(span, format!("`{first} - {last}` is not a range of addresses")),
     }
 }
@@ -348,8 +348,7 @@ fn port_match(cursor: &mut Cursor, family: Family) -> Result<PortMatch> {
 /// OpenBSD refuses ranges that hold nothing or everything; the others take them as they are.
 fn checked_range(found: PortMatch, family: Family) -> Result<PortMatch> {
     let empty = match &found.op {
-        PortOp::Range(Port::Number(a), Port::Number(b))
-        | PortOp::Outside(Port::Number(a), Port::Number(b)) => a > b,
+        PortOp::Range(Port::Number(a), Port::Number(b)) | PortOp::Outside(Port::Number(a), Port::Number(b)) => a > b,
         PortOp::Inside(Port::Number(a), Port::Number(b)) => a >= b,
         _ => false,
     };

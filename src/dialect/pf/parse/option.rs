@@ -36,11 +36,11 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
     match word {
         "user" => {
             let more = ids(cursor, "a user")?;
-            options.users.splice(0..0, more);
+            options.rare_mut().users.splice(0..0, more);
         }
         "group" => {
             let more = ids(cursor, "a group")?;
-            options.groups.splice(0..0, more);
+            options.rare_mut().groups.splice(0..0, more);
         }
         "flags" => once(&mut options.flags, flags(cursor)?, start, "flags")?,
         "icmp-type" | "icmp6-type" => {
@@ -49,7 +49,7 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
             }
             options.icmp = icmp(cursor, word == "icmp6-type")?;
         }
-        "tos" => once(&mut options.tos, tos(cursor)?, start, "tos")?,
+        "tos" => once(&mut options.rare_mut().tos, tos(cursor)?, start, "tos")?,
         "prio" => prio(cursor, session, options, start)?,
         "no" | "keep" | "modulate" | "synproxy" => {
             let state = state(cursor, word, start)?;
@@ -61,19 +61,19 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
         "queue" => once(&mut options.queue, queue(cursor)?, start, "queue")?,
         "tag" => options.tag = Some(tag(cursor)?),
         "tagged" => options.tagged = Some((false, tag(cursor)?)),
-        "probability" => options.probability = Some(probability(cursor)?),
-        "rtable" => options.rtable = Some(cursor.number_in("the routing table", 0..=65535)?),
+        "probability" => options.rare_mut().probability = Some(probability(cursor)?),
+        "rtable" => options.rare_mut().rtable = Some(cursor.number_in("the routing table", 0..=65535)?),
         "divert-to" | "divert-reply" | "divert-packet" => {
             let divert = divert(cursor, word)?;
-            once(&mut options.divert, divert, start, "divert")?;
+            once(&mut options.rare_mut().divert, divert, start, "divert")?;
         }
         "scrub" => scrub_in_parentheses(cursor, options)?,
         "set" => set(cursor, options)?,
-        "nat-to" => once(&mut options.nat, host::pool(cursor)?, start, "nat-to")?,
-        "rdr-to" => once(&mut options.rdr, host::pool(cursor)?, start, "rdr-to")?,
+        "nat-to" => once(&mut options.rare_mut().nat, host::pool(cursor)?, start, "nat-to")?,
+        "rdr-to" => once(&mut options.rare_mut().rdr, host::pool(cursor)?, start, "rdr-to")?,
         "binat-to" => {
-            options.binat = true;
-            once(&mut options.nat, host::pool(cursor)?, start, "binat-to")?;
+            options.rare_mut().binat = true;
+            once(&mut options.rare_mut().nat, host::pool(cursor)?, start, "binat-to")?;
         }
         "af-to" => af_to(cursor, options, start)?,
         "route-to" | "reply-to" | "dup-to" => {
@@ -82,16 +82,16 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
                 "reply-to" => RouteKind::Reply,
                 _ => RouteKind::Dup,
             };
-            once(&mut options.route, host::route(cursor, kind)?, start, word)?;
+            once(&mut options.rare_mut().route, host::route(cursor, kind)?, start, word)?;
         }
         "fastroute" => {}
-        "received-on" => once(&mut options.received_on, host::interface(cursor)?, start, word)?,
-        "once" => options.once = true,
+        "received-on" => once(&mut options.rare_mut().received_on, host::interface(cursor)?, start, word)?,
+        "once" => options.rare_mut().once = true,
         "max-pkt-rate" => {
             let rate = rate(cursor)?;
-            once(&mut options.max_packet_rate, rate, start, word)?;
+            once(&mut options.rare_mut().max_packet_rate, rate, start, word)?;
         }
-        "max-pkt-size" => options.max_packet_size = Some(cursor.number_in("the size", 1..=65535)?),
+        "max-pkt-size" => options.rare_mut().max_packet_size = Some(cursor.number_in("the size", 1..=65535)?),
         "dnpipe" | "dnqueue" => dummynet(cursor, options, word)?,
         // pfSense writes its rule numbers and schedules into the rules
         "ridentifier" | "tracker" => {
@@ -130,7 +130,7 @@ fn negated_option(cursor: &mut Cursor, options: &mut Options, start: Span) -> Re
         let mut interface = host::interface(cursor)?;
         interface.negated = true;
         interface.span = cursor.since(start);
-        return once(&mut options.received_on, interface, start, "received-on");
+        return once(&mut options.rare_mut().received_on, interface, start, "received-on");
     }
     cursor.fail("`tagged` or `received-on`")
 }
@@ -226,11 +226,11 @@ fn tos(cursor: &mut Cursor) -> Result<u8> {
 fn prio(cursor: &mut Cursor, session: &Session, options: &mut Options, start: Span) -> Result<()> {
     if cursor.is_sign('(') || session.prio_assigns {
         let text = prio_value(cursor)?;
-        options.packet.push(text);
+        options.rare_mut().packet.push(text);
         return Ok(());
     }
     let prio = cursor.number_in("the priority", 0..=7)?;
-    once(&mut options.prio, prio, start, "prio")
+    once(&mut options.rare_mut().prio, prio, start, "prio")
 }
 
 /// `prio 3` or `prio(3, 5)` as an assignment, the word taken.
@@ -290,7 +290,7 @@ pub fn tags(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
             cursor.advance();
             options.tagged = Some((true, tag(cursor)?));
         } else if cursor.eat("rtable") {
-            options.rtable = Some(cursor.number_in("the routing table", 0..=65535)?);
+            options.rare_mut().rtable = Some(cursor.number_in("the routing table", 0..=65535)?);
         } else {
             return Ok(());
         }
@@ -344,11 +344,11 @@ fn af_to(cursor: &mut Cursor, options: &mut Options, start: Span) -> Result<()> 
     let Some(af) = host::af(cursor) else {
         return cursor.fail("`inet` or `inet6`");
     };
-    options.af_to = Some(af);
+    options.rare_mut().af_to = Some(af);
     cursor.expect("from")?;
-    once(&mut options.nat, host::pool(cursor)?, start, "af-to")?;
+    once(&mut options.rare_mut().nat, host::pool(cursor)?, start, "af-to")?;
     if cursor.eat("to") {
-        options.rdr = Some(host::pool(cursor)?);
+        options.rare_mut().rdr = Some(host::pool(cursor)?);
     }
     Ok(())
 }
@@ -367,18 +367,22 @@ fn dummynet(cursor: &mut Cursor, options: &mut Options, word: &str) -> Result<()
     } else {
         format!("{word} {}", cursor.number("a pipe")?)
     };
-    options.packet.push(text);
+    options.rare_mut().packet.push(text);
     Ok(())
 }
 
 /// `state limiter "name" (no-match)` and `source limiter …`, the first word taken.
 fn limiter(cursor: &mut Cursor, options: &mut Options, start: Span) -> Result<()> {
     cursor.expect("limiter")?;
-    let name = cursor.string_or_number("a limiter")?;
+    let name = if cursor.eat("id") {
+        format!("id {}", cursor.number("the id of a limiter")?)
+    } else {
+        cursor.string_or_number("a limiter")?
+    };
     if cursor.is_sign('(') {
         cursor.in_parentheses(|cursor| cursor.string("an option of the limiter").map(|_| ()))?;
     }
-    once(&mut options.limiter, name, start, "limiter")
+    once(&mut options.rare_mut().limiter, name, start, "limiter")
 }
 
 /// `keep state (…)` and its kin, the first word taken.
@@ -390,11 +394,13 @@ fn state(cursor: &mut Cursor, word: &str, start: Span) -> Result<State> {
         "modulate" => StateKind::Modulate,
         _ => StateKind::Synproxy,
     };
-    let mut options = StateOptions::default();
+    let mut options = None;
     if kind != StateKind::No && cursor.is_sign('(') {
         let open = cursor.span();
-        cursor.in_parentheses(|cursor| state_option(cursor, &mut options))?;
-        check_state_options(&options, cursor.since(open))?;
+        let mut found = StateOptions::default();
+        cursor.in_parentheses(|cursor| state_option(cursor, &mut found))?;
+        check_state_options(&found, cursor.since(open))?;
+        options = Some(Box::new(found));
     }
     Ok(State { span: cursor.since(start), kind, options })
 }
@@ -486,8 +492,7 @@ pub fn scrub_options(cursor: &mut Cursor, options: &mut Options, rule: bool) -> 
     let mut slots: [Option<String>; 7] = Default::default();
     loop {
         let span = cursor.span();
-        let negated =
-            cursor.is_sign('!') && matches!(cursor.peek_at(1), Kind::Word(word) if word == "tagged");
+        let negated = cursor.is_sign('!') && matches!(cursor.peek_at(1), Kind::Word(word) if word == "tagged");
         if rule && (negated || matches!(cursor.word(), Some("tagged" | "rtable"))) {
             tags(cursor, options)?;
             continue;
@@ -530,7 +535,7 @@ pub fn scrub_options(cursor: &mut Cursor, options: &mut Options, rule: bool) -> 
         }
         cursor.comma();
     }
-    options.packet.extend(slots.into_iter().flatten());
+    options.rare_mut().packet.extend(slots.into_iter().flatten());
     Ok(())
 }
 
@@ -568,7 +573,7 @@ fn set_item(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
     } else {
         return cursor.fail("`prio`, `tos`, `queue` or `delay`");
     };
-    options.packet.push(text);
+    options.rare_mut().packet.push(text);
     Ok(())
 }
 
@@ -579,7 +584,7 @@ pub fn antispoof_options(cursor: &mut Cursor, options: &mut Options) -> Result<(
         if cursor.eat("label") {
             label(cursor, options, span)?;
         } else if cursor.eat("rtable") {
-            options.rtable = Some(cursor.number_in("the routing table", 0..=65535)?);
+            options.rare_mut().rtable = Some(cursor.number_in("the routing table", 0..=65535)?);
         } else if cursor.eat("ridentifier") || cursor.eat("tracker") {
             cursor.number("a number")?;
         } else {
@@ -591,7 +596,7 @@ pub fn antispoof_options(cursor: &mut Cursor, options: &mut Options) -> Result<(
 /// `pass` keeps state without being told (pf.conf(5), STATEFUL FILTERING; OpenBSD since 4.1, FreeBSD since 7.0).
 pub fn defaults(session: &Session, rule: &mut Rule) {
     if rule.action == Action::Pass && rule.options.state.is_none() {
-        let options = session.state_defaults.clone().unwrap_or_default();
+        let options = session.state_defaults.clone().map(Box::new);
         rule.options.state = Some(State { span: rule.span, kind: StateKind::Keep, options });
     }
 }

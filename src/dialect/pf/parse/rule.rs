@@ -166,12 +166,8 @@ fn log(cursor: &mut Cursor) -> Result<Option<String>> {
             Ok(())
         })?;
     }
-    let mut parts: Vec<String> = ["all", "matches", "user"]
-        .iter()
-        .zip(flags)
-        .filter(|(_, on)| *on)
-        .map(|(w, _)| w.to_string())
-        .collect();
+    let mut parts: Vec<String> =
+        ["all", "matches", "user"].iter().zip(flags).filter(|(_, on)| *on).map(|(w, _)| w.to_string()).collect();
     parts.extend(interface.map(|name| format!("to {name}")));
     Ok(Some(parts.join(", ")))
 }
@@ -189,7 +185,7 @@ fn old_route(cursor: &mut Cursor, rule: &mut Rule) -> Result<()> {
         _ => return Ok(()),
     };
     cursor.advance();
-    rule.options.route = Some(host::route(cursor, kind)?);
+    rule.options.rare_mut().route = Some(host::route(cursor, kind)?);
     Ok(())
 }
 
@@ -205,8 +201,8 @@ pub fn scrub(cursor: &mut Cursor, session: &mut Session, start: Span, no: bool) 
     rule.interfaces = host::interfaces(cursor)?;
     conditions(cursor, session, &mut rule)?;
     option::scrub_options(cursor, &mut rule.options, true)?;
-    if !no && !rule.options.packet.iter().any(|text| text.starts_with("fragment")) {
-        rule.options.packet.push("fragment reassemble".into());
+    if !no && !rule.options.rare_mut().packet.iter().any(|text| text.starts_with("fragment")) {
+        rule.options.rare_mut().packet.push("fragment reassemble".into());
     }
     rule.span = cursor.since(start);
     Ok(StatementKind::Rule(Box::new(rule)))
@@ -239,8 +235,8 @@ pub fn translate(
             return refuse(cursor.since(arrow), "a translation rule with `no` has no `->`");
         }
         match kind {
-            TranslateKind::Rdr => rule.options.rdr = Some(pool),
-            _ => rule.options.nat = Some(pool),
+            TranslateKind::Rdr => rule.options.rare_mut().rdr = Some(pool),
+            _ => rule.options.rare_mut().nat = Some(pool),
         }
     } else if !no && cursor.done() {
         return refuse(cursor.since(start), "the translation rule has no `->` and no address");
@@ -281,7 +277,7 @@ pub fn anchor(
         if let Some(state) = &rule.options.state {
             return refuse(state.span, "anchors have no state options");
         }
-        if rule.options.route.is_some() {
+        if rule.options.rare_mut().route.is_some() {
             return refuse(cursor.since(start), "anchors have no routing options");
         }
     } else {
@@ -382,7 +378,7 @@ fn source(interface: &Interface, name: &str, modifiers: Modifiers, dynamic: bool
     } else {
         Address::Name { name, modifiers, prefix: None }
     };
-    Peer { hosts: vec![Host { span: interface.span, negated: false, address }], ports: Vec::new() }
+    Peer { hosts: vec![Host { span: interface.span, negated: false, address, scope: None }], ports: Vec::new() }
 }
 
 /// Loopback interfaces are called `lo` and a number.

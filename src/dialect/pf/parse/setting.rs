@@ -5,9 +5,7 @@ use std::path::Path;
 use crate::source::Span;
 
 use super::super::address::{self, Parsed};
-use super::super::ast::{
-    Address, Host, Modifiers, Queue, Reply, SetOption, StateOptions, StatementKind, Table,
-};
+use super::super::ast::{Address, Host, Modifiers, Queue, Reply, SetOption, StatementKind, StateOptions, Table};
 use super::super::lexer::Kind;
 use super::super::words;
 use super::cursor::{Cursor, Result, refuse};
@@ -21,8 +19,7 @@ pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<Se
     };
     let span = cursor.span();
     cursor.advance();
-    if !matches!(word, "require-order" | "skip" | "state-policy" | "state-defaults" | "ruleset-optimization")
-    {
+    if !matches!(word, "require-order" | "skip" | "state-policy" | "state-defaults" | "ruleset-optimization") {
         session.order(Order::Option, start)?;
     }
     let name = |cursor: &mut Cursor, known: &[&str], name: &'static str| {
@@ -76,8 +73,8 @@ pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<Se
         "debug" => name(
             cursor,
             &[
-                "none", "urgent", "misc", "loud", "noisy", "emerg", "alert", "crit", "err", "warning",
-                "notice", "info", "debug",
+                "none", "urgent", "misc", "loud", "noisy", "emerg", "alert", "crit", "err", "warning", "notice",
+                "info", "debug",
             ],
             "debug",
         ),
@@ -173,12 +170,7 @@ fn syncookies(cursor: &mut Cursor) -> Result<SetOption> {
 }
 
 /// `table <name> …`, the word taken.
-pub fn table(
-    cursor: &mut Cursor,
-    session: &mut Session,
-    folder: &Path,
-    start: Span,
-) -> Result<StatementKind> {
+pub fn table(cursor: &mut Cursor, session: &mut Session, folder: &Path, start: Span) -> Result<StatementKind> {
     let name = host::table_name(cursor)?;
     let mut table = Table {
         name,
@@ -270,7 +262,7 @@ fn file_contents(text: &str, span: Span, path: &str, table: &mut Table) -> Resul
             let Some(address) = address else {
                 return refuse(span, format!("`{path}` holds `{bare}`, which is not an address"));
             };
-            table.entries.push(Host { span, negated, address });
+            table.entries.push(Host { span, negated, address, scope: None });
             negated = false;
         }
     }
@@ -295,8 +287,7 @@ fn file_address(word: &str) -> Option<Address> {
 /// `altq on …`, the word taken.
 pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
-    let mut queue =
-        Queue { name: None, interfaces: host::interfaces(cursor)?, children: Vec::new(), parent: None };
+    let mut queue = Queue { name: None, interfaces: host::interfaces(cursor)?, children: Vec::new(), parent: None };
     let mut scheduler = None;
     queue_options(cursor, &mut queue, &mut scheduler)?;
     cursor.expect("queue")?;
@@ -315,11 +306,19 @@ pub fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<
     let interfaces = host::interfaces(cursor)?;
     let mut queue = Queue { name: Some(name), interfaces, children: Vec::new(), parent: None };
     let mut scheduler = None;
-    queue_options(cursor, &mut queue, &mut scheduler)?;
+    let priority = queue_options(cursor, &mut queue, &mut scheduler)?;
     if !cursor.done() {
         queue.children = children(cursor)?;
     }
     let span = cursor.since(start);
+    let most = match scheduler.as_deref() {
+        Some("cbq") => 7,
+        Some("priq") => 15,
+        _ => 255,
+    };
+    if priority > most {
+        return refuse(span, format!("the priority of this queue is at most {most}"));
+    }
     session.queue(&queue, span)?;
     Ok(StatementKind::Queue(queue))
 }
@@ -331,8 +330,10 @@ fn children(cursor: &mut Cursor) -> Result<Vec<String>> {
     })
 }
 
-fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<String>) -> Result<()> {
+/// The options of a queue; gives its priority.
+fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<String>) -> Result<i64> {
     let mut seen: Vec<&str> = Vec::new();
+    let mut priority = 0;
     while let Some(word) = cursor.word() {
         let span = cursor.span();
         match word {
@@ -352,7 +353,7 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
             }
             "priority" => {
                 cursor.advance();
-                cursor.number_in("the priority", 0..=255)?;
+                priority = cursor.number_in("the priority", 0..=255)?;
             }
             "qlimit" | "tbrsize" | "flows" | "quantum" | "hogs" | "buckets" | "target" | "interval" => {
                 cursor.advance();
@@ -370,14 +371,14 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
                     scheduler_options(cursor)?;
                 }
             }
-            _ => return Ok(()),
+            _ => return Ok(priority),
         }
         if seen.contains(&word) {
             return refuse(span, format!("`{word}` is given twice"));
         }
         seen.push(word);
     }
-    Ok(())
+    Ok(priority)
 }
 
 /// `10M burst 20M for 10ms`
@@ -398,23 +399,7 @@ fn bandwidth(cursor: &mut Cursor) -> Result<()> {
     let unit = &word[digits.len()..];
     let known = matches!(
         unit,
-        "" | "b"
-            | "Kb"
-            | "Mb"
-            | "Gb"
-            | "%"
-            | "K"
-            | "M"
-            | "G"
-            | "KB"
-            | "MB"
-            | "GB"
-            | "Kbit"
-            | "Mbit"
-            | "Gbit"
-            | "KBit"
-            | "MBit"
-            | "GBit"
+        "" | "b" | "Kb" | "Mb" | "Gb" | "%" | "K" | "M" | "G" | "KB" | "MB" | "GB" | "Kbit" | "Mbit" | "Gbit" | "KBit" | "MBit" | "GBit"
     );
     if !known || digits.parse::<f64>().is_err() {
         return refuse(span, format!("`{word}` is not a bandwidth"));
@@ -447,8 +432,7 @@ fn scheduler_options(cursor: &mut Cursor) -> Result<()> {
                 bandwidth(cursor)?;
                 cursor.expect_sign(')')
             }
-            "default" | "borrow" | "red" | "ecn" | "rio" | "codel" | "root" | "wrr" | "flowvalve"
-            | "cleardscp" => Ok(()),
+            "default" | "borrow" | "red" | "ecn" | "rio" | "codel" | "root" | "wrr" | "flowvalve" | "cleardscp" => Ok(()),
             "hogs" | "buckets" | "qlimit" | "target" | "interval" => {
                 cursor.string_or_number("a value").map(|_| ())
             }
@@ -473,9 +457,11 @@ mod tests {
             initialized: true,
         };
         file_contents("# x\n10.0.0.0/8 ! 10.1.0.0/16\n!::1 ; y\n", Span::default(), "f", &mut table).unwrap();
-        let read: Vec<(bool, Address)> =
-            table.entries.into_iter().map(|host| (host.negated, host.address)).collect();
+        let read: Vec<(bool, Address)> = table.entries.into_iter().map(|host| (host.negated, host.address)).collect();
         let net = |word: &str| file_address(word).unwrap();
-        assert_eq!(read, vec![(false, net("10.0.0.0/8")), (true, net("10.1.0.0/16")), (true, net("::1"))]);
+        assert_eq!(
+            read,
+            vec![(false, net("10.0.0.0/8")), (true, net("10.1.0.0/16")), (true, net("::1"))]
+        );
     }
 }

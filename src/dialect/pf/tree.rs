@@ -8,11 +8,9 @@ use crate::dialect::Environment;
 use crate::finding::Finding;
 use crate::source::Span;
 
-use super::super::ast::{
-    Action, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table, TranslateKind,
-};
-use super::super::expand::{Expander, Flat};
-use super::super::parse::Config;
+use super::ast::{Action, Address, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table, TranslateKind};
+use super::expand::{Expander, Flat, addresses};
+use super::parse::Config;
 use super::table::{TableSet, contents};
 
 /// A rule, or an anchor with its rules, at its place.
@@ -108,13 +106,9 @@ pub fn grow<'a>(
     env: &'a Environment,
     line_of: &'a dyn Fn(Span) -> u32,
 ) -> (Tree<'a>, Vec<Finding>) {
-    let first =
-        configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
+    let first = configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
     let mut grower = Grower {
-        expander: Expander::new(
-            env,
-            configs.first().map_or(super::super::ast::Family::OpenBsd, |c| c.family),
-        ),
+        expander: Expander::new(env, configs.first().map_or(super::ast::Family::OpenBsd, |c| c.family)),
         env,
         overloaded: FxHashSet::default(),
         loaded: FxHashMap::default(),
@@ -153,7 +147,7 @@ impl<'a> Grower<'a> {
             match &statement.kind {
                 StatementKind::Rule(rule) => {
                     let state = rule.options.state.as_ref();
-                    let table = state.and_then(|state| state.options.overload.as_deref());
+                    let table = state.and_then(|state| state.overload());
                     self.overloaded.extend(table);
                 }
                 StatementKind::Anchor(anchor) => {
@@ -200,7 +194,7 @@ impl<'a> Grower<'a> {
                 }
                 StatementKind::Antispoof(rules) => {
                     self.tree.written += 1;
-                    for rule in rules {
+                    for rule in rules.iter().filter(|rule| has_addresses(rule, self.env)) {
                         self.rule(rule, scope, number, nodes);
                     }
                 }
@@ -208,9 +202,7 @@ impl<'a> Grower<'a> {
                     self.tree.written += 1;
                     self.anchor(anchor, scope, number, nodes);
                 }
-                StatementKind::Include { body: Some(body), .. } => {
-                    self.statements(body, scope, number, nodes)
-                }
+                StatementKind::Include { body: Some(body), .. } => self.statements(body, scope, number, nodes),
                 StatementKind::Include { path, body: None } => {
                     everything_unknown(statement.span, format!("the rules of `{path}`"), nodes);
                 }
@@ -245,10 +237,8 @@ impl<'a> Grower<'a> {
         let mut flats = Vec::new();
         self.expander.expand(&anchor.rule, number, &mut flats);
         if flats.is_empty() {
-            let intent = anchor.kind.map_or(Action::Block(Reply::Drop), |kind| Action::Translate {
-                kind,
-                no: false,
-                pass: false,
+            let intent = anchor.kind.map_or(Action::Block(Reply::Drop), |kind| {
+                Action::Translate { kind, no: false, pass: false }
             });
             self.broken(anchor.rule.span, Some(intent), nodes);
             return;
@@ -291,6 +281,16 @@ impl<'a> Grower<'a> {
         self.statements(statements, scope, &mut number, &mut nodes);
         nodes
     }
+}
+
+/// Whether the source of a rule of `antispoof` has an address: pfctl writes no rule for an interface that has none.
+fn has_addresses(rule: &Rule, env: &Environment) -> bool {
+    rule.from.hosts.iter().all(|host| match &host.address {
+        Address::Name { name, modifiers, prefix } => {
+            addresses(name, *modifiers, *prefix, env).is_none_or(|nets| !nets.is_empty())
+        }
+        _ => true,
+    })
 }
 
 /// Rules of every kind that nobody knows.

@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 use crate::dialect::Environment;
 use crate::packet::{Family, Set};
 
-use super::super::ast::{Address, Host, Net, Table};
-use super::super::expand::addresses;
+use super::ast::{Address, Host, Net, Table};
+use super::expand::addresses;
 
 /// What is known of a table.
 #[derive(Clone, Default, Debug)]

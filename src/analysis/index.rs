@@ -1,0 +1,112 @@
+//! Finds the rules of a chain that can concern an address without looking at all of them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use crate::model::{ChainId, Ruleset, Step, Test};
+use crate::packet::{Dim, Family, Field, Region, Set};
+
+/// Chains of fewer rules are looked through.
+const SMALL: usize = 64;
+/// Regions of more addresses are looked up rule by rule.
+const FEW_ADDRESSES: u128 = 16;
+
+/// A ruleset with what was found out about it: shared by its [`super::Scope`]s.
+pub struct Engine<'a> {
+    rules: &'a Ruleset,
+    /// By chain and by source or destination.
+    buckets: RefCell<FxHashMap<(ChainId, Dim), Rc<Buckets>>>,
+}
+
+/// The rules of a chain by the block of addresses that they look for.
+struct Buckets {
+    /// Rules whose addresses lie in one block.
+    blocks: FxHashMap<(Family, u128), Vec<u32>>,
+    /// All others.
+    wide: Vec<u32>,
+}
+
+impl<'a> Engine<'a> {
+    /// An engine over a ruleset.
+    pub fn new(rules: &'a Ruleset) -> Rc<Self> {
+        Rc::new(Engine { rules, buckets: RefCell::default() })
+    }
+
+    /// The ruleset.
+    pub fn rules(&self) -> &'a Ruleset {
+        self.rules
+    }
+
+    /// Rules of a chain among which all are that can match an untranslated packet of the region, in order;
+    /// `None` where all rules have to be looked at.
+    pub(super) fn candidates(&self, chain: ChainId, region: &Region) -> Option<Vec<u32>> {
+        if self.rules.chain(chain).rules.len() < SMALL {
+            return None;
+        }
+        let few = |dim: Dim| region.side(dim).filter(|side| side.count() <= FEW_ADDRESSES);
+        let (dim, side) = [Dim::Dst, Dim::Src].into_iter().find_map(|dim| Some((dim, few(dim)?)))?;
+        let buckets = self.buckets(chain, dim);
+        let mut found = buckets.wide.clone();
+        let mut blocks: Vec<u128> = side
+            .ranges()
+            .iter()
+            .flat_map(|(lo, hi)| *lo..=*hi)
+            .map(|address| block(region.family(), address))
+            .collect();
+        blocks.dedup();
+        for block in blocks {
+            found.extend(buckets.blocks.get(&(region.family(), block)).into_iter().flatten());
+        }
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
+    }
+
+    fn buckets(&self, chain: ChainId, dim: Dim) -> Rc<Buckets> {
+        let mut all = self.buckets.borrow_mut();
+        all.entry((chain, dim)).or_insert_with(|| Rc::new(self.sort_rules(chain, dim))).clone()
+    }
+
+    fn sort_rules(&self, chain: ChainId, dim: Dim) -> Buckets {
+        let mut buckets = Buckets { blocks: FxHashMap::default(), wide: Vec::new() };
+        for (index, rule) in self.rules.chain(chain).rules.iter().enumerate() {
+            let index = index as u32;
+            match self.block_of(self.rules.steps_of(rule), dim) {
+                Some(key) => buckets.blocks.entry(key).or_default().push(index),
+                None => buckets.wide.push(index),
+            }
+        }
+        buckets
+    }
+
+    /// The block in which all addresses lie that a rule's first tests look for.
+    fn block_of(&self, steps: &[Step], dim: Dim) -> Option<(Family, u128)> {
+        let tests = steps.iter().map_while(|step| match step {
+            Step::Test(test) => Some(test),
+            _ => None,
+        });
+        for test in tests {
+            let Test::In { field, values, negate: false } = *test else { continue };
+            let address = matches!(field, Field::Src4 | Field::Dst4 | Field::Src6 | Field::Dst6);
+            if !address || Dim::of(field) != Some(dim) {
+                continue;
+            }
+            let family = field.family()?;
+            let set: Set = self.rules.values(values);
+            let (first, last) = (set.ranges().first()?.0, set.ranges().last()?.1);
+            let (first, last) = (block(family, first), block(family, last));
+            return (first == last).then_some((family, first));
+        }
+        None
+    }
+}
+
+/// Networks of 16 (IPv4) or 48 bits (IPv6).
+fn block(family: Family, address: u128) -> u128 {
+    match family {
+        Family::V4 => address >> 16,
+        Family::V6 => address >> 80,
+    }
+}

@@ -1,0 +1,390 @@
+//! Commands applied in order: what the kernel would hold in the end.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::syntax::{
+    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object, Position, Rule,
+    SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
+};
+use super::{refusal, unresolved};
+use crate::finding::Finding;
+use crate::source::Span;
+
+/// A chain as it stands in the end.
+#[derive(Debug)]
+pub struct Chain {
+    /// Its name, and where it is declared.
+    pub name: Name,
+    /// The hook of a base chain.
+    pub hook: Option<HookSpec>,
+    /// The policy, where written: true is accept.
+    pub policy: Option<(bool, Span)>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// When it was made: the kernel orders chains of one priority by it, the latest first.
+    pub made: u32,
+}
+
+/// A set or map as it stands in the end.
+#[derive(Debug)]
+pub struct NamedSet {
+    /// Its name, and where it is declared.
+    pub name: Name,
+    /// What was said of it.
+    pub body: SetBody,
+    /// Whether a rule adds or removes elements.
+    pub updated: bool,
+}
+
+/// A table.
+#[derive(Debug)]
+pub struct Table {
+    /// The family.
+    pub family: TableFamily,
+    /// Its name, and where it is first named.
+    pub name: Name,
+    /// Whether it sleeps: none of its base chains is registered.
+    pub dormant: bool,
+    /// The chains, in the order in which they were made.
+    pub chains: Vec<Chain>,
+    /// The sets and maps.
+    pub sets: Vec<NamedSet>,
+    /// The objects and flowtables.
+    pub objects: Vec<Object>,
+    chain_index: FxHashMap<Box<str>, usize>,
+    set_index: FxHashMap<Box<str>, usize>,
+}
+
+impl Table {
+    /// A chain by name.
+    pub fn chain(&self, name: &str) -> Option<usize> {
+        self.chain_index.get(name).copied()
+    }
+
+    /// A set or map by name.
+    pub fn set(&self, name: &str) -> Option<usize> {
+        self.set_index.get(name).copied()
+    }
+
+    fn forget_chain(&mut self, at: usize) {
+        self.chains.remove(at);
+        self.chain_index = self.chains.iter().enumerate().map(|(i, c)| (c.name.text.clone(), i)).collect();
+    }
+
+    fn forget_set(&mut self, at: usize) {
+        self.sets.remove(at);
+        self.set_index = self.sets.iter().enumerate().map(|(i, s)| (s.name.text.clone(), i)).collect();
+    }
+}
+
+/// All tables.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The tables, in the order in which they were made.
+    pub tables: Vec<Table>,
+    /// Rules as written, those that were removed again not counted.
+    pub findings: Vec<Finding>,
+    /// Where the ruleset, or a table of these rules, is emptied before it is filled.
+    pub flushes: bool,
+    made: u32,
+}
+
+/// Applies commands.
+pub fn apply(commands: Vec<Command>) -> Config {
+    let mut config = Config::default();
+    for command in commands {
+        config.command(command);
+    }
+    config.mark_updated();
+    config
+}
+
+impl Config {
+    fn command(&mut self, command: Command) {
+        let Command { verb, object, span } = command;
+        match object {
+            CommandObject::Read | CommandObject::ByHandle => {}
+            CommandObject::Ruleset(family) => {
+                self.flushes = true;
+                self.tables.retain(|table| family.is_some_and(|family| table.family != family));
+            }
+            CommandObject::Table { table, dormant, items } => self.table_command(verb, &table, dormant, items),
+            CommandObject::Item(table, item) => self.item_command(verb, &table, item),
+            CommandObject::Rename(table, chain, name) => self.rename(&table, &chain, name),
+            CommandObject::Rule { table, chain, position, rule } => {
+                self.rule_command(verb, &table, &chain, position, rule, span);
+            }
+            CommandObject::Elements { table, set, elements } => self.elements(verb, &table, &set, elements),
+        }
+    }
+
+    /// A table by family and name.
+    pub fn find(&self, table: &TableRef) -> Option<usize> {
+        self.tables.iter().position(|t| t.family == table.family && t.name.text == table.name.text)
+    }
+
+    fn make(&mut self, table: &TableRef) -> usize {
+        if let Some(at) = self.find(table) {
+            return at;
+        }
+        self.tables.push(Table {
+            family: table.family,
+            name: table.name.clone(),
+            dormant: false,
+            chains: Vec::new(),
+            sets: Vec::new(),
+            objects: Vec::new(),
+            chain_index: FxHashMap::default(),
+            set_index: FxHashMap::default(),
+        });
+        self.tables.len() - 1
+    }
+
+    /// The table that a command names; where it was not made, that is said once.
+    fn need(&mut self, table: &TableRef) -> usize {
+        if self.find(table).is_none() {
+            let message = format!("the table `{} {}` does not exist here", table.family.name(), table.name.text);
+            self.findings.push(unresolved(table.name.span, message));
+        }
+        self.make(table)
+    }
+
+    fn table_command(&mut self, verb: Verb, table: &TableRef, dormant: bool, items: Vec<Item>) {
+        match verb {
+            Verb::Delete | Verb::Destroy => {
+                if let Some(at) = self.find(table) {
+                    self.tables.remove(at);
+                }
+                self.flushes = true;
+            }
+            Verb::Flush => {
+                if let Some(at) = self.find(table) {
+                    self.tables[at].chains.iter_mut().for_each(|chain| chain.rules.clear());
+                }
+                self.flushes = true;
+            }
+            _ => {
+                if verb == Verb::Create && self.find(table).is_some() {
+                    let message = format!("the table `{}` exists already", table.name.text);
+                    self.findings.push(refusal(table.name.span, message));
+                }
+                let at = self.make(table);
+                self.tables[at].dormant |= dormant;
+                // Sets first, then chains: nft makes what rules refer to before the rules.
+                for item in items {
+                    self.add(at, item, Verb::Add);
+                }
+            }
+        }
+    }
+
+    fn item_command(&mut self, verb: Verb, table: &TableRef, item: Item) {
+        if matches!(verb, Verb::Add | Verb::Create | Verb::Insert | Verb::Replace) {
+            let at = self.need(table);
+            self.add(at, item, verb);
+            return;
+        }
+        let Some(at) = self.find(table) else { return };
+        let table = &mut self.tables[at];
+        match item {
+            Item::Chain(name, _) => {
+                let Some(chain) = table.chain(&name.text) else { return };
+                match verb {
+                    Verb::Flush => table.chains[chain].rules.clear(),
+                    _ => table.forget_chain(chain),
+                }
+            }
+            Item::Set(name, _) => {
+                let Some(set) = table.set(&name.text) else { return };
+                match verb {
+                    Verb::Flush => table.sets[set].body.elements.clear(),
+                    _ => table.forget_set(set),
+                }
+            }
+            Item::Object(object) => table.objects.retain(|o| o.kind != object.kind || o.name.text != object.name.text),
+        }
+    }
+
+    fn add(&mut self, at: usize, item: Item, verb: Verb) {
+        match item {
+            Item::Chain(name, body) => self.add_chain(at, name, *body, verb),
+            Item::Set(name, body) => self.add_set(at, name, *body, verb),
+            Item::Object(object) => {
+                let objects = &mut self.tables[at].objects;
+                let same = |o: &&mut Object| o.kind == object.kind && o.name.text == object.name.text;
+                match objects.iter_mut().find(same) {
+                    Some(old) => *old = object,
+                    None => objects.push(object),
+                }
+            }
+        }
+    }
+
+    fn add_chain(&mut self, at: usize, name: Name, body: ChainBody, verb: Verb) {
+        let table = &mut self.tables[at];
+        let Some(old) = table.chain(&name.text) else {
+            self.made += 1;
+            table.chain_index.insert(name.text.clone(), table.chains.len());
+            let ChainBody { hook, policy, rules } = body;
+            table.chains.push(Chain { name, hook, policy, rules, made: self.made });
+            return;
+        };
+        if verb == Verb::Create {
+            let message = format!("the chain `{}` exists already", name.text);
+            self.findings.push(refusal(name.span, message));
+        }
+        let chain = &mut table.chains[old];
+        if body.hook.is_some() {
+            chain.hook = body.hook;
+        }
+        if body.policy.is_some() {
+            chain.policy = body.policy;
+        }
+        chain.rules.extend(body.rules);
+    }
+
+    fn add_set(&mut self, at: usize, name: Name, body: SetBody, verb: Verb) {
+        if body.key.is_none() {
+            self.findings.push(refusal(name.span, format!("`{}` has no type for its keys", name.text)));
+        }
+        let table = &mut self.tables[at];
+        let Some(old) = table.set(&name.text) else {
+            table.set_index.insert(name.text.clone(), table.sets.len());
+            table.sets.push(NamedSet { name, body, updated: false });
+            return;
+        };
+        if verb == Verb::Create {
+            let message = format!("the set `{}` exists already", name.text);
+            self.findings.push(refusal(name.span, message));
+        }
+        let set = &mut table.sets[old];
+        set.body.elements.extend(body.elements);
+        set.body.key = set.body.key.take().or(body.key);
+        set.body.data = set.body.data.take().or(body.data);
+        set.body.interval |= body.interval;
+        set.body.auto_merge |= body.auto_merge;
+        set.body.dynamic |= body.dynamic;
+        set.body.timeout |= body.timeout;
+    }
+
+    fn rename(&mut self, table: &TableRef, chain: &Name, name: Name) {
+        let at = self.need(table);
+        let table = &mut self.tables[at];
+        let Some(index) = table.chain_index.remove(&chain.text) else {
+            let message = format!("the chain `{}` does not exist here", chain.text);
+            self.findings.push(unresolved(chain.span, message));
+            return;
+        };
+        table.chain_index.insert(name.text.clone(), index);
+        table.chains[index].name = name;
+    }
+
+    fn rule_command(
+        &mut self,
+        verb: Verb,
+        table: &TableRef,
+        name: &Name,
+        position: Position,
+        rule: Option<Rule>,
+        span: Span,
+    ) {
+        let at = self.need(table);
+        let table = &mut self.tables[at];
+        let Some(chain) = table.chain(&name.text) else {
+            let message = format!("the chain `{}` does not exist here", name.text);
+            self.findings.push(unresolved(name.span, message));
+            let body = ChainBody { rules: rule.into_iter().collect(), ..ChainBody::default() };
+            self.add_chain(at, name.clone(), body, Verb::Add);
+            return;
+        };
+        let rules = &mut table.chains[chain].rules;
+        let found = match position {
+            Position::None => None,
+            Position::Index(index) => Some(index as usize).filter(|index| *index < rules.len()),
+            Position::Handle(handle) => rules.iter().position(|rule| rule.handle == Some(handle)),
+        };
+        if found.is_none() && matches!(position, Position::Index(_)) {
+            self.findings.push(refusal(span, format!("the chain `{}` has no rule at that place", name.text)));
+        }
+        let Some(rule) = rule else {
+            if let Some(at) = found {
+                rules.remove(at);
+            }
+            return;
+        };
+        match (verb, found) {
+            (Verb::Replace, Some(at)) => rules[at] = rule,
+            (Verb::Insert, Some(at)) => rules.insert(at, rule),
+            (Verb::Insert, None) => rules.insert(0, rule),
+            (_, Some(at)) => rules.insert(at + 1, rule),
+            (_, None) => rules.push(rule),
+        }
+    }
+
+    fn elements(&mut self, verb: Verb, table: &TableRef, name: &Name, elements: Rc<Vec<Elem>>) {
+        let at = self.need(table);
+        let table = &mut self.tables[at];
+        let Some(set) = table.set(&name.text) else {
+            let message = format!("the set `{}` does not exist here", name.text);
+            self.findings.push(unresolved(name.span, message));
+            return;
+        };
+        let body = &mut table.sets[set].body;
+        match verb {
+            Verb::Delete | Verb::Destroy => {
+                // Which elements are the same is known when types are: the set is left open instead.
+                table.sets[set].updated = true;
+            }
+            _ => body.elements.push(elements),
+        }
+    }
+
+    /// Notes which sets rules change.
+    fn mark_updated(&mut self) {
+        for table in &mut self.tables {
+            let mut names: Vec<Name> = Vec::new();
+            for chain in &table.chains {
+                each_stmt(&chain.rules, &mut |kind| {
+                    if let StmtKind::Update(update) = kind {
+                        names.push(update.set.clone());
+                    }
+                });
+            }
+            for name in names {
+                if let Some(at) = table.set(&name.text) {
+                    table.sets[at].updated = true;
+                }
+            }
+        }
+    }
+}
+
+/// Every statement of rules, with those of blocks that are written in place.
+pub fn each_stmt(rules: &[Rule], visit: &mut impl FnMut(&StmtKind)) {
+    for rule in rules {
+        for stmt in &rule.stmts {
+            visit(&stmt.kind);
+            if let StmtKind::Verdict(Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _))) =
+                &stmt.kind
+            {
+                each_stmt(rules, visit);
+            }
+        }
+    }
+}
+
+/// What an expression is, with variables looked through.
+pub fn plain(expr: &Expr) -> &Expr {
+    let mut expr = expr;
+    while let ExprKind::Ref(value) = &expr.kind {
+        expr = value;
+    }
+    expr
+}
+
+/// Whether a map is declared to give verdicts.
+pub fn gives_verdicts(body: &SetBody) -> bool {
+    matches!(body.data, Some(MapData::Verdict))
+}

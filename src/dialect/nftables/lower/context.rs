@@ -1,0 +1,153 @@
+//! What is known while a rule is lowered.
+
+use crate::dialect::nftables::syntax::TableFamily;
+use crate::model::{Builder, Effect, Step, Test, Values};
+use crate::packet::{Family, Field, Set, proto};
+use crate::source::Span;
+
+/// How a rule treats protocols without ports, where it looks at ports of any protocol (`th`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ports {
+    /// It does not.
+    Whole,
+    /// It does: the rule has to be lowered once for each side.
+    Wanted,
+    /// The side of the protocols with ports.
+    With,
+    /// The other side.
+    Without,
+}
+
+/// A rule that is being lowered: its steps so far, and what they say of the packet.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The table, by its place.
+    pub table: usize,
+    /// Its family.
+    pub family: TableFamily,
+    /// The chain, by its place.
+    pub chain: usize,
+    /// The steps so far.
+    pub steps: Vec<Step>,
+    /// Where the rule is written.
+    pub span: Span,
+    /// Other ways to go on: the same rule so far, under another condition.
+    pub forks: Vec<Context>,
+    version: Option<Family>,
+    protocols: Option<Set>,
+    ports: Ports,
+}
+
+impl Context {
+    /// The start of a rule.
+    pub fn new(table: usize, family: TableFamily, chain: usize, span: Span) -> Context {
+        let version = match family {
+            TableFamily::Ip => Some(Family::V4),
+            TableFamily::Ip6 => Some(Family::V6),
+            _ => None,
+        };
+        Context { table, family, chain, steps: Vec::new(), span, forks: Vec::new(), version, protocols: None, ports: Ports::Whole }
+    }
+
+    /// The same rule for protocols with ports, or for all others.
+    pub fn side(&self, with: bool, builder: &mut Builder) -> Context {
+        let mut cx = Context::new(self.table, self.family, self.chain, self.span);
+        cx.ports = if with { Ports::With } else { Ports::Without };
+        let set = with_ports();
+        let values = builder.values(set.clone());
+        cx.test(Test::In { field: Field::Proto, values, negate: !with });
+        cx.protocols = Some(if with { set } else { Set::range(0, 255).minus(&set) });
+        cx
+    }
+
+    /// Whether the rule has to be lowered once for each side.
+    pub fn wants_sides(&self) -> bool {
+        self.ports == Ports::Wanted
+    }
+
+    /// Adds a test.
+    pub fn test(&mut self, test: Test) {
+        self.steps.push(Step::Test(test));
+    }
+
+    /// Adds an effect.
+    pub fn effect(&mut self, effect: Effect) {
+        self.steps.push(Step::Effect(effect));
+    }
+
+    /// Whether the rule says which protocol, or looks at ports of any.
+    pub fn knows_protocol(&self) -> bool {
+        self.protocols.is_some() || self.ports != Ports::Whole
+    }
+
+    /// The family that the packet is known to have.
+    pub fn version(&self) -> Option<Family> {
+        self.version
+    }
+
+    /// Notes that the packet is of a family: false where it cannot be.
+    pub fn pin_version(&mut self, version: Family) {
+        self.version = Some(version);
+    }
+
+    /// Tests the family, where it is not known; false where it is known to be the other.
+    pub fn require_version(&mut self, version: Family) -> bool {
+        match self.version {
+            Some(known) => known == version,
+            None => {
+                let number = if version == Family::V4 { 4 } else { 6 };
+                self.test(Test::In { field: Field::Version, values: Values::Range(number, number), negate: false });
+                self.version = Some(version);
+                true
+            }
+        }
+    }
+
+    /// Tests the protocol, where it is not known; false where it is known to be another.
+    pub fn require_protocol(&mut self, protocol: u8) -> bool {
+        let number = u32::from(protocol);
+        if self.is_protocol(protocol) {
+            return true;
+        }
+        let possible = self.protocols.as_ref().is_none_or(|set| set.contains(number.into()));
+        // What a side has ruled out is no mistake of the rule: it does not match there.
+        if !possible && !matches!(self.ports, Ports::With | Ports::Without) {
+            return false;
+        }
+        self.test(Test::In { field: Field::Proto, values: Values::Range(number, number), negate: false });
+        self.protocols = Some(Set::one(number.into()));
+        true
+    }
+
+    /// Notes which protocols passed a test.
+    pub fn keep_protocols(&mut self, set: &Set) {
+        let known = self.protocols.take();
+        self.protocols = Some(known.map_or_else(|| set.clone(), |known| known.and(set)));
+    }
+
+    /// Whether the protocol is known to be this one.
+    pub fn is_protocol(&self, protocol: u8) -> bool {
+        self.protocols.as_ref().and_then(Set::single) == Some(protocol.into())
+    }
+
+    /// Whether only protocols with ports are left.
+    pub fn has_ports(&self) -> bool {
+        self.protocols.as_ref().is_some_and(|set| with_ports().covers(set))
+    }
+
+    /// Whether this is the side of the protocols without ports.
+    pub fn without_ports(&self) -> bool {
+        self.ports == Ports::Without
+    }
+
+    /// Asks for the rule to be lowered once for each side.
+    pub fn split_ports(&mut self) {
+        if self.ports == Ports::Whole {
+            self.ports = Ports::Wanted;
+        }
+    }
+}
+
+fn with_ports() -> Set {
+    Set::of(proto::WITH_PORTS.iter().map(|p| (u128::from(*p), u128::from(*p))))
+}

@@ -1,0 +1,221 @@
+//! Which chain leads where: cycles, depth, and the hooks from which a chain is reached.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::dialect::nftables::config::{Config, plain};
+use crate::dialect::nftables::syntax::{
+    Data, Elem, Expr, ExprKind, Rule, StmtKind, Target, Verdict,
+};
+use crate::model::{Hook, StageKind};
+use crate::source::Span;
+
+/// Jumps may nest this deep (nf_tables.h, `NFT_JUMP_STACK_SIZE`).
+const MAX_DEPTH: u32 = 16;
+
+/// From where a chain is reached.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The hooks.
+    pub hooks: Vec<Hook>,
+    /// The kinds of the base chains.
+    pub kinds: Vec<StageKind>,
+}
+
+/// The jumps of a ruleset.
+#[derive(Debug, Default)]
+pub struct Graph {
+    /// For each chain (table, place): the chains it leads to, and where that is written.
+    edges: FxHashMap<(usize, usize), Vec<(usize, Span)>>,
+    places: FxHashMap<(usize, usize), Place>,
+    /// Jumps that close a cycle: table, from, to, and where that is written.
+    pub cycles: Vec<(usize, usize, usize, Span)>,
+    closing: FxHashSet<(usize, usize, usize)>,
+    /// Base chains below which jumps nest too deep.
+    pub too_deep: Vec<(usize, usize)>,
+}
+
+impl Graph {
+    /// The graph of a configuration; `bases` says of base chains where they hang.
+    pub fn new(config: &Config, bases: &FxHashMap<(usize, usize), (Hook, StageKind)>) -> Graph {
+        let mut graph = Graph::default();
+        for (t, table) in config.tables.iter().enumerate() {
+            for (c, chain) in table.chains.iter().enumerate() {
+                let mut names = Vec::new();
+                targets(&chain.rules, &mut names);
+                let mut edges: Vec<(usize, Span)> = Vec::new();
+                for (name, span) in names {
+                    match name {
+                        Leads::Chain(name) => edges.extend(table.chain(&name).map(|to| (to, span))),
+                        Leads::Map(name) => {
+                            let Some(set) = table.set(&name) else { continue };
+                            for elements in &table.sets[set].body.elements {
+                                let mut inner = Vec::new();
+                                element_targets(elements, &mut inner);
+                                for (name, span) in inner {
+                                    if let Leads::Chain(name) = name {
+                                        edges.extend(table.chain(&name).map(|to| (to, span)));
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                graph.edges.insert((t, c), edges);
+            }
+        }
+        for (t, table) in config.tables.iter().enumerate() {
+            graph.find_cycles(t, table.chains.len());
+            graph.find_depth(t, table.chains.len(), bases);
+        }
+        for ((t, c), (hook, kind)) in bases {
+            graph.reach(*t, *c, *hook, *kind);
+        }
+        graph
+    }
+
+    /// From where a chain is reached; `None` where it is not.
+    pub fn of(&self, table: usize, chain: usize) -> Option<&Place> {
+        self.places.get(&(table, chain))
+    }
+
+    /// Whether a jump closes a cycle.
+    pub fn closes_cycle(&self, table: usize, from: usize, to: usize) -> bool {
+        self.closing.contains(&(table, from, to))
+    }
+
+    fn next(&self, table: usize, chain: usize, at: usize) -> Option<(usize, Span)> {
+        self.edges.get(&(table, chain))?.get(at).copied()
+    }
+
+    /// Depth-first, without recursion: an edge to a chain that is still open closes a cycle.
+    fn find_cycles(&mut self, table: usize, chains: usize) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            Open,
+            Done,
+        }
+        let mut marks = vec![Mark::New; chains];
+        for start in 0..chains {
+            let mut stack = vec![(start, 0)];
+            while let Some((chain, at)) = stack.pop() {
+                if at == 0 {
+                    if marks[chain] != Mark::New {
+                        continue;
+                    }
+                    marks[chain] = Mark::Open;
+                }
+                match self.next(table, chain, at) {
+                    None => marks[chain] = Mark::Done,
+                    Some((to, span)) => {
+                        stack.push((chain, at + 1));
+                        match marks[to] {
+                            Mark::New => stack.push((to, 0)),
+                            Mark::Open => {
+                                if self.closing.insert((table, chain, to)) {
+                                    self.cycles.push((table, chain, to, span));
+                                }
+                            }
+                            Mark::Done => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// How deep jumps nest below each base chain, cycles left out.
+    fn find_depth(&mut self, table: usize, chains: usize, bases: &FxHashMap<(usize, usize), (Hook, StageKind)>) {
+        let mut depth: Vec<Option<u32>> = vec![None; chains];
+        for start in 0..chains {
+            let mut stack = vec![(start, 0)];
+            while let Some((chain, at)) = stack.pop() {
+                if at == 0 && depth[chain].is_some() {
+                    continue;
+                }
+                match self.next(table, chain, at) {
+                    Some((to, _)) => {
+                        stack.push((chain, at + 1));
+                        if depth[to].is_none() && !self.closes_cycle(table, chain, to) {
+                            stack.push((to, 0));
+                        }
+                    }
+                    None => {
+                        let below = self.edges.get(&(table, chain)).into_iter().flatten();
+                        let deepest = below.filter_map(|(to, _)| depth[*to]).max();
+                        depth[chain] = Some(deepest.map_or(0, |d| d.saturating_add(1)));
+                    }
+                }
+            }
+        }
+        for (chain, depth) in depth.iter().enumerate() {
+            if bases.contains_key(&(table, chain)) && depth.is_some_and(|d| d >= MAX_DEPTH) {
+                self.too_deep.push((table, chain));
+            }
+        }
+    }
+
+    fn reach(&mut self, table: usize, start: usize, hook: Hook, kind: StageKind) {
+        let mut work = vec![start];
+        let mut seen = FxHashSet::default();
+        while let Some(chain) = work.pop() {
+            if !seen.insert(chain) {
+                continue;
+            }
+            let place = self.places.entry((table, chain)).or_default();
+            if !place.hooks.contains(&hook) {
+                place.hooks.push(hook);
+            }
+            if !place.kinds.contains(&kind) {
+                place.kinds.push(kind);
+            }
+            work.extend(self.edges.get(&(table, chain)).into_iter().flatten().map(|(to, _)| *to));
+        }
+    }
+}
+
+/// What a statement leads to.
+enum Leads {
+    /// A chain by name.
+    Chain(Box<str>),
+    /// The chains of a map by name.
+    Map(Box<str>),
+}
+
+fn targets(rules: &[Rule], out: &mut Vec<(Leads, Span)>) {
+    for rule in rules {
+        for stmt in &rule.stmts {
+            match &stmt.kind {
+                StmtKind::Verdict(verdict) => verdict_target(verdict, out),
+                StmtKind::Vmap(parts) => map_targets(&parts.1, out),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn verdict_target(verdict: &Verdict, out: &mut Vec<(Leads, Span)>) {
+    match verdict {
+        Verdict::Jump(Target::Chain(name)) | Verdict::Goto(Target::Chain(name)) => {
+            out.push((Leads::Chain(name.text.clone()), name.span));
+        }
+        Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _)) => targets(rules, out),
+        _ => {}
+    }
+}
+
+fn map_targets(map: &Expr, out: &mut Vec<(Leads, Span)>) {
+    match &plain(map).kind {
+        ExprKind::Set(elements) => element_targets(elements, out),
+        ExprKind::SetRef(name) => out.push((Leads::Map(name.clone()), map.span)),
+        _ => {}
+    }
+}
+
+fn element_targets(elements: &[Elem], out: &mut Vec<(Leads, Span)>) {
+    for elem in elements {
+        if let Some(Data::Verdict(verdict)) = elem.data.as_deref() {
+            verdict_target(verdict, out);
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Comparisons as tests of the model.
+
+use super::Lower;
+use super::context::Context;
+use super::lens::{Lens, View};
+use super::sets::Keys;
+use crate::dialect::nftables::config::plain;
+use crate::dialect::nftables::eval::{Eval, Fault};
+use crate::dialect::nftables::syntax::{Expr, ExprKind, RelOp};
+use crate::model::{Step, Test, Tuples};
+use crate::packet::{Family, Field, Set, ext};
+
+/// Extension headers: the bit and the number, in the order of RFC 8200 section 4.1.
+const EXTENSIONS: [(u128, u128); 5] =
+    [(ext::HOP, 0), (ext::DST, 60), (ext::ROUTE, 43), (ext::FRAG, 44), (ext::AUTH, 51)];
+
+impl Lower<'_> {
+    /// `left op right`
+    pub(super) fn compare(&mut self, cx: &mut Context, left: &Expr, op: RelOp, right: &Expr) -> Eval<()> {
+        let (left, right) = (plain(left), plain(right));
+        let lenses = self.key_lenses(cx, left)?;
+        // A key is at most sixteen registers of 32 bits (NFT_REG32_COUNT).
+        let bits: u32 = lenses.iter().map(|lens| lens.spec.bits.next_multiple_of(32)).sum();
+        if lenses.len() > 1 && bits > 512 {
+            return Err(Fault::Refused(left.span, format!("a key of {bits} bits, more than the 512 that there may be")));
+        }
+        let negate = op == RelOp::Ne;
+        let member = matches!(op, RelOp::Implicit | RelOp::Eq | RelOp::Ne);
+        match &right.kind {
+            ExprKind::Set(_) | ExprKind::SetRef(_) if !member => {
+                Err(Fault::Refused(right.span, "a set is only for `==` and `!=`".to_string()))
+            }
+            ExprKind::Set(elements) => {
+                if elements.is_empty() {
+                    return Err(Fault::Refused(right.span, "the set is empty".to_string()));
+                }
+                let specs: Vec<_> = lenses.iter().map(|lens| lens.spec).collect();
+                let keys = self.keys(elements, &specs)?;
+                self.look_up(cx, &lenses, &keys, negate)
+            }
+            ExprKind::SetRef(name) => {
+                let keys = self.named_keys(cx, name, right.span, &lenses)?;
+                self.look_up(cx, &lenses, &keys, negate)
+            }
+            _ => match &lenses[..] {
+                [lens] => self.compare_one(cx, lens.clone(), op, right),
+                _ => Err(Fault::Refused(
+                    right.span,
+                    "a concatenation is compared with a set, not with one value".to_string(),
+                )),
+            },
+        }
+    }
+
+    fn compare_one(&mut self, cx: &mut Context, mut lens: Lens, op: RelOp, right: &Expr) -> Eval<()> {
+        let interval = matches!(right.kind, ExprKind::Range(_) | ExprKind::Prefix(_));
+        if lens.spec.kind.is_flags() && !interval && matches!(op, RelOp::Implicit | RelOp::Neg) {
+            let bits = self.values.exact(right, lens.spec)?;
+            lens.mask &= bits;
+            lens.flip &= bits;
+            return self.test_values(cx, &lens, &Set::one(0), op == RelOp::Implicit);
+        }
+        if op == RelOp::Neg {
+            return Err(Fault::Refused(right.span, "`!` is for single flags only, `!=` compares".to_string()));
+        }
+        let existence = matches!(right.kind, ExprKind::Bool(_)) && matches!(lens.view, View::Unknown(..));
+        let (lo, hi) = match existence {
+            true => (0, 0),
+            false => self.values.interval(right, lens.spec)?,
+        };
+        let ordered = matches!(op, RelOp::Lt | RelOp::Gt | RelOp::Le | RelOp::Ge);
+        if ordered && interval {
+            return Err(Fault::Refused(right.span, "`<` and `>` compare with one value, not with a range".to_string()));
+        }
+        let set = match op {
+            RelOp::Lt => lo.checked_sub(1).map_or_else(Set::empty, |last| Set::range(0, last)),
+            RelOp::Le => Set::range(0, lo),
+            RelOp::Gt => lo.checked_add(1).map_or_else(Set::empty, |first| Set::range(first, lens.spec.last())),
+            RelOp::Ge => Set::range(lo, lens.spec.last()),
+            _ if lo > hi => Set::range(0, hi).or(&Set::range(lo, lens.spec.last())),
+            _ => Set::range(lo, hi),
+        };
+        self.test_values(cx, &lens, &set, op == RelOp::Ne)
+    }
+
+    /// Tests that what the lens shows is, or with `negate` is not, among values of nft.
+    pub(super) fn test_values(&mut self, cx: &mut Context, lens: &Lens, set: &Set, negate: bool) -> Eval<()> {
+        self.presence(cx, lens);
+        if let Some((field, values)) = preimage(lens, set) {
+            if values.is_empty() && !negate {
+                cx.test(Test::Never);
+                return Ok(());
+            }
+            self.learn(cx, field, &values, negate);
+            let values = self.builder.values(values);
+            cx.test(Test::In { field, values, negate });
+            return Ok(());
+        }
+        let shown = |value: u128| set.contains(shift(value ^ lens.flip, lens.shift)) != negate;
+        match &lens.view {
+            View::Whole(open) if lens.mask & open == 0 => {
+                if !shown(0) {
+                    cx.test(Test::Never);
+                }
+            }
+            View::Field(field) if lens.flip == 0 && lens.shift == 0 => {
+                let mask = self.builder.mask(lens.mask);
+                let values = self.builder.values(set.clone());
+                cx.test(Test::Masked { field: *field, mask, values, negate });
+            }
+            View::Extension(bits) => match (shown(0), shown(1)) {
+                (true, true) => {}
+                (false, false) => cx.test(Test::Never),
+                (absent, _) => {
+                    let test = self.extension(*bits, absent);
+                    cx.test(test);
+                }
+            },
+            View::FirstNextHeader => {
+                let boxes = first_next_header(|number| shown(number & lens.mask));
+                let extended = EXTENSIONS.iter().any(|(_, number)| shown(*number & lens.mask));
+                if !extended {
+                    cx.keep_protocols(&Set::where_(255, |number| shown(u128::from(number) & lens.mask)));
+                }
+                self.tuple(cx, vec![Field::Ext, Field::Proto], boxes);
+            }
+            View::Status if lens.mask & !0x30 == 0 => {
+                let mut boxes = Vec::new();
+                for (snat, dnat) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+                    if shown((snat << 4 | dnat << 5) & lens.mask) {
+                        boxes.push(vec![Some(Set::one(snat)), Some(Set::one(dnat))]);
+                    }
+                }
+                self.tuple(cx, vec![Field::Snat, Field::Dnat], boxes);
+            }
+            View::AddressType(source) if lens.is_plain() => self.address_type(cx, *source, set, negate),
+            view => {
+                let name = name_of(view);
+                self.unknown(cx, &name, is_modelled(view));
+            }
+        }
+        Ok(())
+    }
+
+    fn tuple(&mut self, cx: &mut Context, fields: Vec<Field>, boxes: Vec<Vec<Option<Set>>>) {
+        let tuples = self.builder.tuples(Tuples { fields, boxes });
+        cx.test(Test::Tuple { tuples, negate: false });
+    }
+
+    /// Tests that the packet has what the lens shows.
+    pub(super) fn presence(&mut self, cx: &mut Context, lens: &Lens) {
+        for test in &lens.presence {
+            if !cx.steps.contains(&Step::Test(*test)) {
+                cx.test(*test);
+            }
+        }
+    }
+
+    /// Keeps in mind what a test says of family and protocol.
+    fn learn(&mut self, cx: &mut Context, field: Field, values: &Set, negate: bool) {
+        match field {
+            Field::Proto if negate => cx.keep_protocols(&Set::range(0, 255).minus(values)),
+            Field::Proto => cx.keep_protocols(values),
+            Field::Version if !negate => match values.single() {
+                Some(4) => cx.pin_version(Family::V4),
+                Some(6) => cx.pin_version(Family::V6),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// Adds an unknown condition; `modelled` is false where the model falls short of the language.
+    pub(super) fn unknown(&mut self, cx: &mut Context, name: &str, modelled: bool) {
+        if !modelled {
+            self.unsupported(cx.span, name);
+        }
+        let cond = self.builder.condition(name);
+        cx.test(Test::Unknown(cond));
+    }
+
+    /// Tests that a key is, or is not, among keys.
+    pub(super) fn look_up(&mut self, cx: &mut Context, lenses: &[Lens], keys: &Keys, negate: bool) -> Eval<()> {
+        if let Some(name) = &keys.open {
+            lenses.iter().for_each(|lens| self.presence(cx, lens));
+            self.unknown(cx, name, true);
+            return Ok(());
+        }
+        if let ([lens], Some(set)) = (lenses, &keys.single) {
+            return self.test_values(cx, lens, set, negate);
+        }
+        lenses.iter().for_each(|lens| self.presence(cx, lens));
+        let shown: Vec<usize> = (0..lenses.len()).filter(|at| preimage(&lenses[*at], &Set::empty()).is_some()).collect();
+        let hidden = (0..lenses.len()).find(|at| !shown.contains(at));
+        if let Some(at) = hidden {
+            let name = name_of(&lenses[at].view);
+            self.unknown(cx, &name, is_modelled(&lenses[at].view));
+            if negate {
+                return Ok(());
+            }
+        }
+        if shown.is_empty() {
+            return Ok(());
+        }
+        let mut fields = Vec::new();
+        let mut boxes = Vec::with_capacity(keys.boxes.len());
+        for sides in &keys.boxes {
+            let sides: Vec<_> = shown
+                .iter()
+                .filter_map(|at| preimage(&lenses[*at], &Set::range(sides[*at].0, sides[*at].1)))
+                .collect();
+            fields = sides.iter().map(|(field, _)| *field).collect();
+            if sides.iter().all(|(_, set)| !set.is_empty()) {
+                boxes.push(sides.into_iter().map(|(_, set)| Some(set)).collect::<Vec<_>>());
+            }
+        }
+        if boxes.is_empty() {
+            if !negate {
+                cx.test(Test::Never);
+            }
+            return Ok(());
+        }
+        for (at, field) in fields.iter().enumerate() {
+            if *field == Field::Proto && !negate {
+                let all = boxes.iter().filter_map(|sides| sides[at].clone()).fold(Set::empty(), |all, s| all.or(&s));
+                cx.keep_protocols(&all);
+            }
+        }
+        let tuples = self.builder.tuples(Tuples { fields, boxes });
+        cx.test(Test::Tuple { tuples, negate });
+        Ok(())
+    }
+
+    /// `fib saddr type` and `fib daddr type`.
+    fn address_type(&mut self, cx: &mut Context, source: bool, types: &Set, negate: bool) {
+        let fields = if source { [Field::Src4, Field::Src6] } else { [Field::Dst4, Field::Dst6] };
+        let wanted = |kind: u128| types.contains(kind) != negate;
+        let known = self.addresses.of_kinds(wanted);
+        let open = self.addresses.open(wanted);
+        let mut open_cx = cx.clone();
+        let pair = |set4: &Set, set6: &Set| {
+            let mut boxes = Vec::new();
+            if !set4.is_empty() {
+                boxes.push(vec![Some(set4.clone()), None]);
+            }
+            if !set6.is_empty() {
+                boxes.push(vec![None, Some(set6.clone())]);
+            }
+            boxes
+        };
+        self.tuple(cx, fields.to_vec(), pair(&known.0, &known.1));
+        let boxes = pair(&open.0, &open.1);
+        if !boxes.is_empty() {
+            self.tuple(&mut open_cx, fields.to_vec(), boxes);
+            let cond = self.builder.condition("the kind of an address");
+            open_cx.test(Test::Unknown(cond));
+            cx.forks.push(open_cx);
+        }
+    }
+}
+
+/// The name of the condition for a view that cannot be tested.
+fn name_of(view: &View) -> String {
+    match view {
+        View::Unknown(name, _) => name.clone(),
+        View::Status => "ct status".to_string(),
+        View::Whole(_) => "bits of the fragment offset".to_string(),
+        View::AddressType(_) => "the kind of an address".to_string(),
+        _ => "a computed value".to_string(),
+    }
+}
+
+fn is_modelled(view: &View) -> bool {
+    matches!(view, View::Unknown(_, true))
+}
+
+fn shift(value: u128, places: i32) -> u128 {
+    match places {
+        n if n >= 0 => value.checked_shr(n as u32).unwrap_or(0),
+        n => value.checked_shl(n.unsigned_abs()).unwrap_or(0),
+    }
+}
+
+/// The field and the values of it that a lens shows as values of a set; `None` where that is no set
+/// of intervals of one field.
+pub(super) fn preimage(lens: &Lens, set: &Set) -> Option<(Field, Set)> {
+    match &lens.view {
+        View::Field(field) => field_preimage(lens, *field, set).map(|set| (*field, set)),
+        View::Coded(field, codes) => {
+            let shown = |code: u128| set.contains(shift((code & lens.mask) ^ lens.flip, lens.shift));
+            let values = codes.iter().filter(|(code, _)| shown(*code)).map(|(_, value)| (*value, *value));
+            Some((*field, Set::of(values)))
+        }
+        View::Plus(field, more) if lens.is_plain() => {
+            let values = set.ranges().iter().map(|(lo, hi)| (lo.saturating_add(*more), hi.saturating_add(*more)));
+            Some((*field, Set::of(values)))
+        }
+        _ => None,
+    }
+}
+
+fn field_preimage(lens: &Lens, field: Field, set: &Set) -> Option<Set> {
+    if lens.is_plain() {
+        return Some(set.clone());
+    }
+    if field.last() <= 0xffff {
+        let shown = |value: u32| set.contains(shift((u128::from(value) & lens.mask) ^ lens.flip, lens.shift));
+        return Some(Set::where_(field.last() as u32, shown));
+    }
+    // A mask of leading bits keeps intervals intervals.
+    let dropped = lens.spec.last() & !lens.mask;
+    if lens.flip != 0 || lens.shift != 0 || dropped & dropped.wrapping_add(1) != 0 {
+        return None;
+    }
+    let values = set.ranges().iter().filter_map(|(lo, hi)| {
+        let first = lo.checked_add(dropped)? & !dropped;
+        (first <= *hi).then_some((first, (*hi & !dropped) | dropped))
+    });
+    Some(Set::of(values))
+}
+
+/// The products of extension headers and protocols in which the first next-header number is shown.
+fn first_next_header(shown: impl Fn(u128) -> bool) -> Vec<Vec<Option<Set>>> {
+    let headers = EXTENSIONS.iter().fold(0, |bits, (bit, _)| bits | bit);
+    let first = |present: u128| EXTENSIONS.iter().find(|(bit, _)| present & bit != 0).map(|(_, number)| *number);
+    let extended = Set::where_(255, |present| first(u128::from(present)).is_some_and(&shown));
+    let none = Set::where_(255, |present| u128::from(present) & headers == 0);
+    let protocols = Set::where_(255, |number| shown(u128::from(number)));
+    let mut boxes = Vec::new();
+    if !extended.is_empty() {
+        boxes.push(vec![Some(extended), None]);
+    }
+    if !protocols.is_empty() {
+        boxes.push(vec![Some(none), Some(protocols)]);
+    }
+    boxes
+}
+

@@ -1,0 +1,269 @@
+//! The configuration as rules of the model.
+
+mod addresses;
+mod context;
+mod graph;
+mod lens;
+mod matching;
+mod nat;
+mod sets;
+mod stages;
+mod stmt;
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use self::addresses::Addresses;
+use self::context::Context;
+use self::graph::Graph;
+use self::sets::Keys;
+use super::config::Config;
+use super::eval::{Fault, Spec, Values};
+use super::syntax::{Rule, StmtKind, TableFamily, Verdict};
+use super::{refusal, unresolved};
+use crate::dialect::Environment;
+use crate::finding::{Finding, Severity};
+use crate::model::{Builder, ChainId, Ruleset, Step};
+use crate::source::{SourceMap, Span};
+
+/// How many ways one rule may be split into.
+const MAX_FORKS: usize = 4_096;
+
+/// Lowers a configuration: the rules, and what was found wrong on the way.
+pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Ruleset, Vec<Finding>) {
+    let (bases, findings) = stages::bases(config);
+    let places = Graph::new(config, &stages::hooks_of(&bases));
+    let mut lower = Lower {
+        sources,
+        values: Values { sources },
+        config,
+        builder: Builder::new(),
+        findings,
+        addresses: Addresses::new(&env.own),
+        places,
+        chain_ids: FxHashMap::default(),
+        set_specs: FxHashMap::default(),
+        set_cache: FxHashMap::default(),
+        named: FxHashSet::default(),
+        blocks: Vec::new(),
+    };
+    lower.report_graph();
+    lower.declare_chains();
+    lower.find_set_specs();
+    lower.check_sets();
+    lower.add_rules();
+    lower.add_stages(&bases);
+    let written = config.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum();
+    let rules = lower.builder.ruleset();
+    rules.v4 = true;
+    rules.v6 = true;
+    rules.own = env.own.clone();
+    rules.written = written;
+    (lower.builder.finish(), lower.findings)
+}
+
+/// The state of the lowering.
+struct Lower<'a> {
+    sources: &'a SourceMap,
+    values: Values<'a>,
+    config: &'a Config,
+    builder: Builder,
+    findings: Vec<Finding>,
+    addresses: Addresses,
+    places: Graph,
+    chain_ids: FxHashMap<(usize, usize), ChainId>,
+    set_specs: FxHashMap<(usize, usize), Vec<Spec>>,
+    set_cache: FxHashMap<(usize, usize), Rc<Keys>>,
+    /// Constructs that were called unsupported.
+    named: FxHashSet<String>,
+    /// Chains written in place, by where they are written.
+    blocks: Vec<(Span, ChainId)>,
+}
+
+/// Whether tables of a family see routed IP packets.
+fn sees_ip(family: TableFamily) -> bool {
+    !matches!(family, TableFamily::Arp | TableFamily::Bridge)
+}
+
+impl Lower<'_> {
+    fn refuse(&mut self, span: Span, message: impl Into<String>) {
+        self.findings.push(refusal(span, message));
+    }
+
+    fn unresolved(&mut self, span: Span, message: impl Into<String>) {
+        self.findings.push(unresolved(span, message));
+    }
+
+    /// Says of a construct, once, that the model has nothing for it.
+    fn unsupported(&mut self, span: Span, name: &str) {
+        if self.named.insert(name.to_string()) {
+            let message = format!("`{name}` is read but not followed: rules with it may match or not");
+            self.findings.push(
+                Finding::new("PH002", Severity::Info, Some(span), message)
+                    .label("the first of them")
+                    .help("Answers that rest on such a rule are given as depending on it."),
+            );
+        }
+    }
+
+    /// Notes a fault, and gives the name of the condition that stands in its place.
+    fn fault(&mut self, fault: Fault) -> String {
+        match fault {
+            Fault::Refused(span, message) => {
+                self.refuse(span, message);
+                "a statement that nft refuses".to_string()
+            }
+            Fault::Unknown(name, _) => name,
+        }
+    }
+
+    fn chain_name(&self, (t, c): (usize, usize)) -> String {
+        let table = &self.config.tables[t];
+        format!("{} {} {}", table.family.name(), table.name.text, table.chains[c].name.text)
+    }
+
+    fn report_graph(&mut self) {
+        let config = self.config;
+        for (t, from, to, span) in self.places.cycles.clone() {
+            // The kernel looks for loops from base chains only.
+            if self.places.of(t, from).is_none() {
+                continue;
+            }
+            let chains = &config.tables[t].chains;
+            let message = format!("the jump from `{}` to `{}` closes a loop", chains[from].name.text, chains[to].name.text);
+            self.findings.push(
+                refusal(span, message).related(chains[to].name.span, "the loop runs through this chain"),
+            );
+        }
+        for (t, c) in self.places.too_deep.clone() {
+            let name = &config.tables[t].chains[c].name;
+            self.refuse(name.span, format!("jumps from `{}` nest deeper than 16 chains", name.text));
+        }
+        for table in &config.tables {
+            let hangs = table.chains.iter().any(|chain| chain.hook.is_some());
+            if !sees_ip(table.family) && hangs {
+                let message = format!("the table `{} {}` is left out: it filters no routed IP packet", table.family.name(), table.name.text);
+                self.findings.push(
+                    Finding::new("PH002", Severity::Info, Some(table.name.span), message).help(
+                        "Frames that a bridge forwards and ARP are no part of the answers. \
+                         Packets that the box routes pass without these chains.",
+                    ),
+                );
+            }
+        }
+    }
+
+    fn declare_chains(&mut self) {
+        let config = self.config;
+        for (t, table) in config.tables.iter().enumerate().filter(|(_, table)| sees_ip(table.family)) {
+            for (c, chain) in table.chains.iter().enumerate() {
+                let id = self.builder.chain(self.chain_name((t, c)), chain.name.span);
+                self.chain_ids.insert((t, c), id);
+            }
+        }
+    }
+
+    /// Reads the elements of all named sets once, so that what is wrong with them is said.
+    fn check_sets(&mut self) {
+        let config = self.config;
+        for (t, table) in config.tables.iter().enumerate() {
+            for (s, set) in table.sets.iter().enumerate() {
+                if !set.body.map {
+                    self.set_keys(t, s);
+                }
+            }
+        }
+    }
+
+    fn add_rules(&mut self) {
+        let config = self.config;
+        for (t, table) in config.tables.iter().enumerate().filter(|(_, table)| sees_ip(table.family)) {
+            for (c, chain) in table.chains.iter().enumerate() {
+                let Some(id) = self.chain_ids.get(&(t, c)).copied() else { continue };
+                for rule in &chain.rules {
+                    self.rule(id, Context::new(t, table.family, c, rule.span), rule);
+                }
+            }
+        }
+    }
+
+    /// The chain of a block that is written in place.
+    fn block_chain(&mut self, cx: &Context, rules: &[Rule], span: Span) -> ChainId {
+        if let Some((_, id)) = self.blocks.iter().find(|(at, _)| *at == span) {
+            return *id;
+        }
+        let id = self.builder.chain(format!("{} (block)", self.chain_name((cx.table, cx.chain))), span);
+        self.blocks.push((span, id));
+        for rule in rules {
+            self.rule(id, Context::new(cx.table, cx.family, cx.chain, rule.span), rule);
+        }
+        id
+    }
+
+    /// Adds a rule; where it looks at ports of any protocol, once for each side.
+    fn rule(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
+        let start = cx.clone();
+        let findings = self.findings.len();
+        let made = self.ways(cx, rule);
+        if !made.iter().any(Context::wants_sides) {
+            made.iter().for_each(|cx| self.emit(chain, cx));
+            return;
+        }
+        self.findings.truncate(findings);
+        let sides = [start.side(true, &mut self.builder), start.side(false, &mut self.builder)];
+        let [with, without] = sides;
+        let with = self.ways(with, rule);
+        let findings = self.findings.len();
+        let without = self.ways(without, rule);
+        // What is wrong with a rule is said once.
+        self.findings.truncate(findings);
+        with.iter().chain(&without).for_each(|cx| self.emit(chain, cx));
+    }
+
+    /// The ways through the statements of a rule: one, or more where a statement splits it.
+    fn ways(&mut self, cx: Context, rule: &Rule) -> Vec<Context> {
+        self.check_order(rule);
+        let mut live = vec![cx];
+        for (at, stmt) in rule.stmts.iter().enumerate() {
+            let last = at + 1 == rule.stmts.len();
+            let mut next = Vec::with_capacity(live.len());
+            for mut cx in live {
+                if let Err(fault) = self.stmt(&mut cx, stmt, last) {
+                    let modelled = matches!(fault, Fault::Refused(..) | Fault::Unknown(_, false));
+                    let name = self.fault(fault);
+                    self.unknown(&mut cx, &name, modelled);
+                }
+                let forks = std::mem::take(&mut cx.forks);
+                next.push(cx);
+                next.extend(forks);
+            }
+            if next.len() > MAX_FORKS {
+                next.truncate(1);
+                let cond = self.builder.condition("a rule with too many cases");
+                next[0].steps.insert(0, Step::Effect(crate::model::Effect::Undefined(cond)));
+            }
+            live = next;
+        }
+        live
+    }
+
+    /// nft refuses what stands behind a verdict.
+    fn check_order(&mut self, rule: &Rule) {
+        let ends = |kind: &StmtKind| match kind {
+            StmtKind::Verdict(verdict) => !matches!(verdict, Verdict::Continue),
+            StmtKind::Reject(_) | StmtKind::Nat(_) | StmtKind::Queue | StmtKind::Fwd => true,
+            _ => false,
+        };
+        if let Some(at) = rule.stmts.iter().position(|stmt| ends(&stmt.kind))
+            && let Some(next) = rule.stmts.get(at + 1)
+        {
+            self.refuse(next.span, "a statement behind one that ends the rule");
+        }
+    }
+
+    fn emit(&mut self, chain: ChainId, cx: &Context) {
+        cx.steps.iter().for_each(|step| self.builder.step(*step));
+        self.builder.rule(chain, cx.span, cx.span);
+    }
+}

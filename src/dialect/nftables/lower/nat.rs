@@ -1,0 +1,252 @@
+//! Translations.
+
+use super::Lower;
+use super::context::Context;
+use super::lens::is_selector;
+use super::sets::Looked;
+use crate::dialect::nftables::config::plain;
+use crate::dialect::nftables::eval::{Eval, Fault, Spec};
+use crate::dialect::nftables::syntax::{
+    Data, Expr, ExprKind, MapData, NatKind, NatStmt, Selector, TableFamily,
+};
+use crate::dialect::nftables::types::Type;
+use crate::model::{Effect, Hook, Nat, NatAddr, NatPort, StageKind, Test, Verdict};
+use crate::packet::Family;
+use crate::source::Span;
+
+/// The numbers that a counter or hash can be.
+pub fn range_of(expr: &Expr) -> Option<(u128, u128)> {
+    match &plain(expr).kind {
+        ExprKind::Other(selector) => match **selector {
+            Selector::Numgen { modulus, offset } | Selector::Hash { modulus, offset } if modulus > 0 => {
+                Some((offset.into(), u128::from(offset) + u128::from(modulus) - 1))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl Lower<'_> {
+    /// `snat`, `dnat`, `masquerade`, `redirect`: the translation, and the accept that comes with it.
+    pub(super) fn translation(&mut self, cx: &mut Context, nat: &NatStmt, span: Span) -> Eval<()> {
+        self.check_nat_place(cx, nat.kind, span);
+        let family = self.nat_family(cx, nat, span)?;
+        if let Some(family) = family {
+            // A translation of another family does nothing, and the next rule is next.
+            let number = if family == Family::V4 { 4 } else { 6 };
+            if cx.version().is_none() {
+                cx.test(Test::In { field: crate::packet::Field::Version, values: crate::model::Values::Range(number, number), negate: false });
+                cx.pin_version(family);
+            }
+        }
+        let mapped = nat.addr.as_ref().is_some_and(|addr| matches!(plain(addr).kind, ExprKind::Map(_)));
+        let has_port = nat.port.is_some() && !mapped;
+        if has_port && !cx.knows_protocol() {
+            return Err(Fault::Refused(span, "a port is translated without a match on a protocol that has ports".to_string()));
+        }
+        let family = family.or(cx.version());
+        match &nat.addr {
+            Some(addr) if matches!(plain(addr).kind, ExprKind::Map(_)) => self.mapped(cx, nat, addr, family, span)?,
+            _ => match nat.port.as_ref().filter(|port| matches!(plain(port).kind, ExprKind::Map(_))) {
+                Some(port) => self.mapped_port(cx, nat, port, family, span)?,
+                None => {
+                    let made = self.nat_of(cx, nat, nat.addr.as_ref(), nat.port.as_ref(), family)?;
+                    let id = self.builder.nat(made);
+                    cx.effect(Effect::Nat(id));
+                }
+            },
+        }
+        cx.effect(Effect::Verdict(Verdict::Accept));
+        Ok(())
+    }
+
+    fn check_nat_place(&mut self, cx: &Context, kind: NatKind, span: Span) {
+        let source = matches!(kind, NatKind::Snat | NatKind::Masquerade);
+        let Some(place) = self.places.of(cx.table, cx.chain) else { return };
+        let wrong_hook = place.hooks.iter().any(|hook| match hook {
+            Hook::Prerouting | Hook::Output => source,
+            Hook::Postrouting => !source,
+            Hook::Input => !source || kind == NatKind::Masquerade,
+            Hook::Forward => true,
+        });
+        if place.kinds.iter().any(|kind| *kind == StageKind::Filter) {
+            self.refuse(span, format!("`{}` in a chain that is not of type `nat`", kind.name()));
+        } else if wrong_hook {
+            self.refuse(span, format!("`{}` at a hook that does not have it", kind.name()));
+        }
+    }
+
+    /// The family whose packets are translated; `None` where both are.
+    fn nat_family(&mut self, cx: &Context, nat: &NatStmt, span: Span) -> Eval<Option<Family>> {
+        let written = nat.family.map(|family| if family == TableFamily::Ip6 { Family::V6 } else { Family::V4 });
+        let table = match cx.family {
+            TableFamily::Ip => Some(Family::V4),
+            TableFamily::Ip6 => Some(Family::V6),
+            _ => None,
+        };
+        if let (Some(written), Some(table)) = (written, table)
+            && written != table
+        {
+            return Err(Fault::Refused(span, "a translation of the other family than the table's".to_string()));
+        }
+        if let Some(family) = written.or(table).or(cx.version()) {
+            return Ok(Some(family));
+        }
+        let Some(addr) = &nat.addr else { return Ok(None) };
+        // An address says by itself which family it is of.
+        match self.values.interval(addr, Spec::of(Type::Ipv4Addr)) {
+            Ok(_) => Ok(Some(Family::V4)),
+            Err(_) if self.values.interval(addr, Spec::of(Type::Ipv6Addr)).is_ok() => Ok(Some(Family::V6)),
+            Err(_) => match self.map_data_kind(cx, addr) {
+                Some(Type::Ipv6Addr) => Ok(Some(Family::V6)),
+                _ => Ok(Some(Family::V4)),
+            },
+        }
+    }
+
+    /// The type of the first part of what a named map gives.
+    fn map_data_kind(&mut self, cx: &Context, addr: &Expr) -> Option<Type> {
+        self.map_data_specs(cx, addr)?.first().map(|spec| spec.kind)
+    }
+
+    fn map_data_specs(&mut self, cx: &Context, addr: &Expr) -> Option<Vec<Spec>> {
+        let ExprKind::Map(parts) = &plain(addr).kind else { return None };
+        match &plain(&parts.1).kind {
+            ExprKind::SetRef(name) => {
+                let config = self.config;
+                let table = &config.tables[cx.table];
+                let set = &table.sets[table.set(name)?];
+                match &set.body.data {
+                    Some(MapData::Value(key)) => self.specs(cx.table, key),
+                    _ => None,
+                }
+            }
+            ExprKind::Set(elements) => {
+                let data = elements.first()?.data.as_deref()?;
+                let Data::Value(value) = data else { return None };
+                let value = plain(value);
+                let (first, pair) = match &value.kind {
+                    ExprKind::Concat(parts) => (parts.first()?, true),
+                    _ => (value, false),
+                };
+                let is6 = self.values.interval(first, Spec::of(Type::Ipv4Addr)).is_err()
+                    && self.values.interval(first, Spec::of(Type::Ipv6Addr)).is_ok();
+                let address = Spec::of(if is6 { Type::Ipv6Addr } else { Type::Ipv4Addr });
+                Some(if pair { vec![address, Spec::of(Type::Service)] } else { vec![address] })
+            }
+            _ => None,
+        }
+    }
+
+    fn mapped(
+        &mut self,
+        cx: &mut Context,
+        nat: &NatStmt,
+        addr: &Expr,
+        family: Option<Family>,
+        _span: Span,
+    ) -> Eval<()> {
+        let ExprKind::Map(parts) = &plain(addr).kind else { return Ok(()) };
+        let looked = self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, cx, data, at| {
+            let Data::Value(value) = data else {
+                return Err(Fault::Refused(at, "a verdict, expected an address".to_string()));
+            };
+            let made = match &plain(value).kind {
+                ExprKind::Concat(parts) if parts.len() == 2 => {
+                    lower.nat_of(cx, nat, Some(&parts[0]), Some(&parts[1]), family)?
+                }
+                _ => lower.nat_of(cx, nat, Some(value), nat.port.as_ref(), family)?,
+            };
+            Ok(Effect::Nat(lower.builder.nat(made)))
+        })?;
+        self.open_nat(cx, nat, looked);
+        Ok(())
+    }
+
+    fn mapped_port(
+        &mut self,
+        cx: &mut Context,
+        nat: &NatStmt,
+        port: &Expr,
+        family: Option<Family>,
+        _span: Span,
+    ) -> Eval<()> {
+        let ExprKind::Map(parts) = &plain(port).kind else { return Ok(()) };
+        let looked = self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, cx, data, at| {
+            let Data::Value(value) = data else {
+                return Err(Fault::Refused(at, "a verdict, expected a port".to_string()));
+            };
+            let made = lower.nat_of(cx, nat, nat.addr.as_ref(), Some(value), family)?;
+            Ok(Effect::Nat(lower.builder.nat(made)))
+        })?;
+        self.open_nat(cx, nat, looked);
+        Ok(())
+    }
+
+    /// A translation by a map that cannot be read: it may be hit, and gives what nobody knows.
+    fn open_nat(&mut self, cx: &mut Context, nat: &NatStmt, looked: Looked) {
+        let Looked::Open(name) = looked else { return };
+        self.unknown(cx, &name, true);
+        let destination = matches!(nat.kind, NatKind::Dnat | NatKind::Redirect);
+        let id = self.builder.nat(Nat { destination, addr: NatAddr::Unknown, port: NatPort::Unknown });
+        cx.effect(Effect::Nat(id));
+    }
+
+    fn nat_of(
+        &mut self,
+        cx: &Context,
+        nat: &NatStmt,
+        addr: Option<&Expr>,
+        port: Option<&Expr>,
+        family: Option<Family>,
+    ) -> Eval<Nat> {
+        let destination = matches!(nat.kind, NatKind::Dnat | NatKind::Redirect);
+        let mut address = match (nat.kind, addr) {
+            (NatKind::Masquerade, _) => NatAddr::Interface,
+            (NatKind::Redirect, _) => match self.places.of(cx.table, cx.chain).map(|place| &place.hooks[..]) {
+                Some([Hook::Output]) => NatAddr::Loopback,
+                Some([Hook::Prerouting]) => NatAddr::Interface,
+                _ => NatAddr::Unknown,
+            },
+            (_, None) => NatAddr::Keep,
+            (_, Some(addr)) => self.nat_address(nat, addr, family.unwrap_or(Family::V4))?,
+        };
+        let mut new_port = match port {
+            None => NatPort::Keep,
+            Some(port) if is_selector(port) => NatPort::Unknown,
+            Some(port) => match self.values.interval(port, Spec::of(Type::Service)) {
+                Ok((lo, hi)) => NatPort::Pool(lo as u16, hi as u16),
+                Err(Fault::Unknown(..)) => NatPort::Unknown,
+                Err(fault) => return Err(fault),
+            },
+        };
+        if let (Some(addr), true) = (addr, nat.pair)
+            && let ExprKind::Concat(parts) = &plain(addr).kind
+            && let [first, second] = &parts[..]
+        {
+            let both = self.nat_of(cx, &NatStmt { pair: false, ..nat.clone() }, Some(first), Some(second), family)?;
+            (address, new_port) = (both.addr, both.port);
+        }
+        if nat.random && !matches!(new_port, NatPort::Pool(lo, hi) if lo == hi) {
+            new_port = NatPort::Unknown;
+        }
+        Ok(Nat { destination, addr: address, port: new_port })
+    }
+
+    fn nat_address(&mut self, nat: &NatStmt, addr: &Expr, family: Family) -> Eval<NatAddr> {
+        if is_selector(addr) || matches!(plain(addr).kind, ExprKind::Concat(_)) {
+            return Ok(NatAddr::Unknown);
+        }
+        let spec = Spec::of(if family == Family::V4 { Type::Ipv4Addr } else { Type::Ipv6Addr });
+        match self.values.interval(addr, spec) {
+            Ok((lo, hi)) if nat.prefix => {
+                let len = family.bits() - (lo ^ hi).count_ones();
+                Ok(NatAddr::Prefix(family, lo, len))
+            }
+            Ok((lo, hi)) => Ok(NatAddr::Pool(family, lo, hi)),
+            Err(Fault::Unknown(..)) => Ok(NatAddr::Unknown),
+            Err(fault) => Err(fault),
+        }
+    }
+}

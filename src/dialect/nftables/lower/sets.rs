@@ -1,0 +1,440 @@
+//! Sets and maps: their elements as values, and lookups in them.
+
+use std::rc::Rc;
+
+use super::Lower;
+use super::context::Context;
+use super::lens::{Lens, View};
+use super::matching::preimage;
+use crate::dialect::nftables::config::{gives_verdicts, plain};
+use crate::dialect::nftables::eval::{Eval, Fault, Spec};
+use crate::dialect::nftables::syntax::{Data, Elem, Expr, ExprKind, KeyType, MapData, SetBody};
+use crate::dialect::nftables::types::Type;
+use crate::model::{Effect, MapEntry, Step, Test};
+use crate::packet::{Field, Set};
+use crate::source::Span;
+
+/// The keys of a set as values of nft.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// The values, where a key has one part.
+    pub single: Option<Set>,
+    /// The intervals of each part, where it has more.
+    pub boxes: Vec<Box<[(u128, u128)]>>,
+    /// Whether there is something about it that the files do not tell: the name of the condition.
+    pub open: Option<String>,
+}
+
+/// One key of a map and what it maps to.
+struct Entry<'e> {
+    key: Vec<(u128, u128)>,
+    data: &'e Data,
+    span: Span,
+}
+
+/// What came of a lookup in a map.
+pub enum Looked {
+    /// The steps are there.
+    Done,
+    /// It cannot be said which entry is hit: the name of the condition.
+    Open(String),
+}
+
+impl Lower<'_> {
+    /// The keys of elements.
+    pub(super) fn keys(&mut self, elements: &[Elem], specs: &[Spec]) -> Eval<Keys> {
+        let values = self.values;
+        let mut keys = Keys::default();
+        let mut single = Vec::with_capacity(if specs.len() == 1 { elements.len() } else { 0 });
+        let mut faults = Vec::new();
+        let visited = values.elements(elements, &mut |key, elem| {
+            if elem.open {
+                keys.open = Some("an element with a time limit".to_string());
+            }
+            if let [spec] = specs {
+                match values.interval(key, *spec) {
+                    Ok(range) => single.push(range),
+                    Err(fault) => faults.push(fault),
+                }
+                return Ok(());
+            }
+            match values.key(key, specs) {
+                Ok(key) => keys.boxes.push(key.into()),
+                Err(fault) => faults.push(fault),
+            }
+            Ok(())
+        });
+        faults.extend(visited.err());
+        for fault in faults {
+            keys.open = Some(self.fault(fault));
+        }
+        if specs.len() == 1 {
+            keys.single = Some(Set::of(single));
+        }
+        Ok(keys)
+    }
+
+    /// The keys of a named set, as a rule looks them up.
+    pub(super) fn named_keys(&mut self, cx: &Context, name: &str, span: Span, lenses: &[Lens]) -> Eval<Rc<Keys>> {
+        let config = self.config;
+        let Some(at) = config.tables[cx.table].set(name) else {
+            let message = format!("the set `{name}` does not exist in this table");
+            self.unresolved(span, message);
+            return Ok(Rc::new(Keys { open: Some(format!("set `{name}`")), ..Keys::default() }));
+        };
+        if let Some(types) = self.set_specs.get(&(cx.table, at)) {
+            check_key(types, lenses, span)?;
+        }
+        Ok(self.set_keys(cx.table, at))
+    }
+
+    /// The keys of a named set.
+    pub(super) fn set_keys(&mut self, table: usize, at: usize) -> Rc<Keys> {
+        if let Some(keys) = self.set_cache.get(&(table, at)) {
+            return keys.clone();
+        }
+        let set = &self.config.tables[table].sets[at];
+        let open = format!("set `{}`", set.name.text);
+        let keys = match self.set_specs.get(&(table, at)).cloned() {
+            Some(specs) => {
+                let mut all = Keys::default();
+                for elements in &set.body.elements {
+                    let keys = self.keys(elements, &specs).unwrap_or_default();
+                    self.check_overlaps(&set.body, &keys, set.name.span);
+                    all.open = all.open.or(keys.open);
+                    all.boxes.extend(keys.boxes);
+                    all.single = match (all.single, keys.single) {
+                        (Some(a), Some(b)) => Some(a.or(&b)),
+                        (a, b) => a.or(b),
+                    };
+                }
+                if specs.len() == 1 && all.single.is_none() {
+                    all.single = Some(Set::empty());
+                }
+                all
+            }
+            None => Keys { open: Some(open.clone()), ..Keys::default() },
+        };
+        let changes = set.updated || set.body.dynamic || set.body.timeout || keys.open.is_some();
+        let keys = Rc::new(if changes { Keys { open: Some(open), ..keys } } else { keys });
+        self.set_cache.insert((table, at), keys.clone());
+        keys
+    }
+
+    /// The types of the keys of all named sets and maps.
+    pub(super) fn find_set_specs(&mut self) {
+        let config = self.config;
+        for (t, table) in config.tables.iter().enumerate() {
+            for (s, set) in table.sets.iter().enumerate() {
+                let specs = set.body.key.as_ref().and_then(|key| self.specs(t, key));
+                if let Some(specs) = specs {
+                    self.set_specs.insert((t, s), specs);
+                }
+                if set.body.map && set.body.data.is_none() && set.body.key.is_some() {
+                    self.refuse(set.name.span, format!("the map `{}` has no type for its data", set.name.text));
+                }
+            }
+        }
+    }
+
+    /// The types that a key has.
+    pub(super) fn specs(&mut self, table: usize, key: &KeyType) -> Option<Vec<Spec>> {
+        match key {
+            KeyType::Named(names) => {
+                let mut specs = Vec::new();
+                for name in names {
+                    match Type::of(&name.text) {
+                        Some(Type::IfIndex) => specs.push(Spec { kind: Type::IfIndex, bits: 128 }),
+                        Some(kind) => specs.push(Spec::of(kind)),
+                        None => {
+                            self.refuse(name.span, format!("`{}` is no type", name.text));
+                            return None;
+                        }
+                    }
+                }
+                Some(specs)
+            }
+            KeyType::Of(expr) => {
+                let family = self.config.tables[table].family;
+                let parts = match &plain(expr).kind {
+                    ExprKind::Concat(parts) => &parts[..],
+                    _ => std::slice::from_ref(&**expr),
+                };
+                let mut specs = Vec::new();
+                for part in parts {
+                    // Each part on its own: together they need not make sense of one packet.
+                    let mut cx = Context::new(table, family, 0, part.span);
+                    match self.lens(&mut cx, part) {
+                        Ok(lens) => specs.push(lens.spec),
+                        Err(fault) => {
+                            self.fault(fault);
+                            return None;
+                        }
+                    }
+                }
+                Some(specs)
+            }
+        }
+    }
+
+    /// Elements of an interval set may touch but not overlap, unless they are to be merged.
+    fn check_overlaps(&mut self, body: &SetBody, keys: &Keys, span: Span) {
+        let Some(set) = &keys.single else { return };
+        if !body.interval || body.auto_merge {
+            return;
+        }
+        let Some(specs) = self.spec_of_body(body) else { return };
+        let mut ranges = Vec::new();
+        for elements in &body.elements {
+            let values = self.values;
+            let _ = values.elements(elements, &mut |key, _| {
+                if plain(key).kind != ExprKind::Star {
+                    ranges.extend(values.interval(key, specs).ok().map(|range| (range, key.span)));
+                }
+                Ok(())
+            });
+        }
+        if ranges.len() <= set.ranges().len() {
+            return;
+        }
+        ranges.sort_by_key(|(range, _)| *range);
+        let clash = ranges.windows(2).find(|pair| pair[1].0.0 <= pair[0].0.1 && pair[0].0 != pair[1].0);
+        if let Some([_, (_, at)]) = clash {
+            let at = if self.sources.file_of(*at).is_some() { *at } else { span };
+            self.refuse(at, "this element overlaps another one of the set, which has no `auto-merge`");
+        }
+    }
+
+    fn spec_of_body(&mut self, body: &SetBody) -> Option<Spec> {
+        match &body.key {
+            Some(KeyType::Named(names)) => match &names[..] {
+                [name] => Type::of(&name.text).map(Spec::of),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Looks a key up in a map; `effect` makes the effect of an entry from its data.
+    pub(super) fn map_lookup(
+        &mut self,
+        cx: &mut Context,
+        key: &Expr,
+        map: &Expr,
+        verdicts: bool,
+        effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
+    ) -> Eval<Looked> {
+        let (key, map) = (plain(key), plain(map));
+        let lenses = self.key_lenses(cx, key)?;
+        lenses.iter().for_each(|lens| self.presence(cx, lens));
+        let (lists, specs) = match &map.kind {
+            ExprKind::Set(elements) => {
+                if elements.is_empty() {
+                    return Err(Fault::Refused(map.span, "the map is empty".to_string()));
+                }
+                (vec![elements.clone()], lenses.iter().map(|lens| lens.spec).collect())
+            }
+            ExprKind::SetRef(name) => match self.named_map(cx, name, map.span, &lenses, verdicts)? {
+                Ok(found) => found,
+                Err(name) => return Ok(Looked::Open(name)),
+            },
+            _ => return Err(Fault::Refused(map.span, "expected a map".to_string())),
+        };
+        let mut entries = Vec::new();
+        let mut open = None;
+        for elements in &lists {
+            self.entries(elements, &specs, &mut entries, &mut open)?;
+        }
+        if let Some(name) = open {
+            return Ok(Looked::Open(name));
+        }
+        if let [Lens { view: View::Unknown(name, _), .. }] = &lenses[..] {
+            let name = name.clone();
+            return self.drawn(cx, key, &name, &entries, effect);
+        }
+        self.build_map(cx, &lenses, &entries, effect)
+    }
+
+    /// The elements and key types of a named map, or the condition where they are open.
+    #[allow(clippy::type_complexity)]
+    fn named_map(
+        &mut self,
+        cx: &Context,
+        name: &str,
+        span: Span,
+        lenses: &[Lens],
+        verdicts: bool,
+    ) -> Eval<Result<(Vec<Rc<Vec<Elem>>>, Vec<Spec>), String>> {
+        let config = self.config;
+        let Some(at) = config.tables[cx.table].set(name) else {
+            self.unresolved(span, format!("the map `{name}` does not exist in this table"));
+            return Ok(Err(format!("map `{name}`")));
+        };
+        let set = &config.tables[cx.table].sets[at];
+        if !set.body.map {
+            return Err(Fault::Refused(span, format!("`{name}` is a set, expected a map")));
+        }
+        if gives_verdicts(&set.body) != verdicts {
+            let what = if verdicts { "does not give verdicts" } else { "gives verdicts, not values" };
+            return Err(Fault::Refused(span, format!("the map `{name}` {what}")));
+        }
+        let Some(specs) = self.set_specs.get(&(cx.table, at)).cloned() else {
+            return Ok(Err(format!("map `{name}`")));
+        };
+        check_key(&specs, lenses, span)?;
+        if set.updated || set.body.dynamic || set.body.timeout || matches!(set.body.data, Some(MapData::Object(_))) {
+            return Ok(Err(format!("map `{name}`")));
+        }
+        Ok(Ok((set.body.elements.clone(), specs)))
+    }
+
+    fn entries<'e>(
+        &mut self,
+        elements: &'e [Elem],
+        specs: &[Spec],
+        entries: &mut Vec<Entry<'e>>,
+        open: &mut Option<String>,
+    ) -> Eval<()> {
+        let values = self.values;
+        let mut faults = Vec::new();
+        values.elements(elements, &mut |key, elem| {
+            if elem.open {
+                *open = Some("an element with a time limit".to_string());
+            }
+            let Some(data) = &elem.data else {
+                return Err(Fault::Refused(key.span, "an element of a map without a value".to_string()));
+            };
+            match values.key(key, specs) {
+                Ok(sides) => entries.push(Entry { key: sides, data, span: key.span }),
+                Err(fault) => faults.push(fault),
+            }
+            Ok(())
+        })?;
+        for fault in faults {
+            *open = Some(self.fault(fault));
+        }
+        // The element that catches all the rest comes last.
+        entries.sort_by_key(|entry| is_all(&entry.key, specs));
+        Ok(())
+    }
+
+    fn build_map(
+        &mut self,
+        cx: &mut Context,
+        lenses: &[Lens],
+        entries: &[Entry<'_>],
+        effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
+    ) -> Eval<Looked> {
+        let mut made = Vec::with_capacity(entries.len());
+        let mut fields: Vec<Field> = Vec::new();
+        for entry in entries {
+            let mut sides = Vec::with_capacity(lenses.len());
+            fields.clear();
+            for (lens, (lo, hi)) in lenses.iter().zip(&entry.key) {
+                let Some((field, set)) = preimage(lens, &Set::range(*lo, *hi)) else {
+                    return Ok(Looked::Open("a value from a map".to_string()));
+                };
+                fields.push(field);
+                sides.push(set);
+            }
+            let effect = effect(self, cx, entry.data, entry.span)?;
+            if sides.iter().all(|set| !set.is_empty()) {
+                made.push(MapEntry { key: sides.into_iter().map(Some).collect(), effect, span: entry.span });
+            }
+        }
+        if fields.len() == 1 && !make_disjoint(&mut made) {
+            return Ok(Looked::Open("a map whose keys overlap".to_string()));
+        }
+        if made.is_empty() {
+            cx.test(Test::Never);
+            return Ok(Looked::Done);
+        }
+        for (at, field) in fields.iter().enumerate() {
+            if *field == Field::Proto {
+                let all = made.iter().filter_map(|e| e.key[at].clone()).fold(Set::empty(), |all, s| all.or(&s));
+                cx.keep_protocols(&all);
+            }
+        }
+        let map = self.builder.map(fields, made);
+        cx.steps.push(Step::Lookup(map));
+        Ok(Looked::Done)
+    }
+
+    /// A map whose key is drawn or counted: any of its entries may be hit, and where they are all
+    /// that the number can be, one of them is.
+    fn drawn(
+        &mut self,
+        cx: &mut Context,
+        key: &Expr,
+        name: &str,
+        entries: &[Entry<'_>],
+        effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
+    ) -> Eval<Looked> {
+        let all = super::nat::range_of(key).is_some_and(|(lo, hi)| {
+            Set::of(entries.iter().map(|entry| entry.key[0])).covers(&Set::range(lo, hi))
+        });
+        let cond = self.builder.condition(name);
+        for (at, entry) in entries.iter().enumerate() {
+            let mut fork = cx.clone();
+            fork.forks.clear();
+            let last = at + 1 == entries.len();
+            if !(all && last) {
+                fork.test(Test::Unknown(cond));
+            }
+            let effect = effect(self, &mut fork, entry.data, entry.span)?;
+            fork.steps.push(Step::Effect(effect));
+            if last {
+                let forks = std::mem::take(&mut cx.forks);
+                *cx = fork;
+                cx.forks = forks;
+            } else {
+                cx.forks.push(fork);
+            }
+        }
+        Ok(Looked::Done)
+    }
+}
+
+/// Takes from the keys of a map of one field what earlier entries have: false where that is too much work.
+fn make_disjoint(entries: &mut Vec<MapEntry>) -> bool {
+    const LIMIT: usize = 2_000;
+    let key = |entry: &MapEntry| entry.key.first().cloned().flatten().unwrap_or_default();
+    // What catches all the rest comes last, and overlaps the others by right.
+    let split = entries.len() - usize::from(entries.last().is_some_and(|e| key(e).count() > 1 << 31));
+    let mut ranges: Vec<_> = entries[..split].iter().flat_map(|e| key(e).ranges().to_vec()).collect();
+    ranges.sort_unstable();
+    let overlap = ranges.windows(2).any(|pair| pair[1].0 <= pair[0].1);
+    if overlap && entries.len() > LIMIT {
+        return false;
+    }
+    let mut taken = if overlap { Set::empty() } else { Set::of(ranges) };
+    let from = if overlap { 0 } else { split };
+    for entry in &mut entries[from..] {
+        let side = key(entry);
+        let rest = side.minus(&taken);
+        taken = taken.or(&side);
+        entry.key = vec![Some(rest)];
+    }
+    entries.retain(|entry| !key(entry).is_empty());
+    true
+}
+
+fn is_all(key: &[(u128, u128)], specs: &[Spec]) -> bool {
+    key.iter().zip(specs).all(|((lo, hi), spec)| *lo == 0 && *hi == spec.last())
+}
+
+/// nft refuses a key of another type.
+fn check_key(specs: &[Spec], lenses: &[Lens], span: Span) -> Eval<()> {
+    let fits = specs.len() == lenses.len()
+        && specs.iter().zip(lenses).all(|(spec, lens)| spec.kind.fits(lens.spec.kind));
+    if fits {
+        return Ok(());
+    }
+    let names = |kinds: &mut dyn Iterator<Item = Type>| kinds.map(Type::name).collect::<Vec<_>>().join(" . ");
+    let message = format!(
+        "a key of type `{}` in a set of type `{}`",
+        names(&mut lenses.iter().map(|lens| lens.spec.kind)),
+        names(&mut specs.iter().map(|spec| spec.kind)),
+    );
+    Err(Fault::Refused(span, message))
+}

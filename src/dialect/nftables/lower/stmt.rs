@@ -1,0 +1,374 @@
+//! Statements as steps of the model.
+
+use super::Lower;
+use super::context::Context;
+use super::lens::{View, is_selector};
+use super::sets::Looked;
+use crate::dialect::nftables::config::plain;
+use crate::dialect::nftables::eval::{Eval, Fault, Spec};
+use crate::dialect::nftables::syntax::{
+    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, Reject, Stmt, StmtKind, Target, Update, Verdict,
+};
+use crate::dialect::nftables::types::Type;
+use crate::model::{Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
+use crate::packet::{Family, Field, Set};
+use crate::source::Span;
+
+impl Lower<'_> {
+    /// Adds the steps of a statement; `last` where nothing follows it in the rule.
+    pub(super) fn stmt(&mut self, cx: &mut Context, stmt: &Stmt, last: bool) -> Eval<()> {
+        match &stmt.kind {
+            StmtKind::Match(parts) => self.compare(cx, &parts.0, parts.1, &parts.2)?,
+            StmtKind::Verdict(verdict) => {
+                let effect = self.verdict(cx, verdict, last)?;
+                cx.effect(effect);
+            }
+            StmtKind::Vmap(parts) => self.vmap(cx, &parts.0, &parts.1, last)?,
+            StmtKind::Passive(_) | StmtKind::StripOption | StmtKind::Dup => {}
+            StmtKind::Object(parts) => self.object(cx, parts.0, &parts.1)?,
+            StmtKind::History(name) => self.unknown(cx, name, true),
+            StmtKind::Reject(reject) => self.reject(cx, reject, stmt.span)?,
+            StmtKind::Nat(nat) => self.translation(cx, nat, stmt.span)?,
+            StmtKind::Queue => self.undefined(cx, "queue", true),
+            StmtKind::Tproxy => self.unknown(cx, "tproxy", true),
+            StmtKind::Synproxy => {
+                cx.require_protocol(6);
+                self.undefined(cx, "synproxy", true);
+            }
+            StmtKind::Fwd => self.undefined(cx, "fwd", true),
+            StmtKind::Offload(name) => self.offload(cx, name)?,
+            StmtKind::Notrack => cx.effect(Effect::NoTrack),
+            StmtKind::Mangle(parts) => self.mangle(cx, &parts.0, &parts.1)?,
+            StmtKind::Update(update) => self.update(cx, update)?,
+            StmtKind::Xt(parts) => {
+                let what = format!("xt {} {}", if parts.0 { "target" } else { "match" }, parts.1);
+                match parts.0 {
+                    true => self.undefined(cx, what.trim_end(), false),
+                    false => self.unknown(cx, what.trim_end(), false),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn undefined(&mut self, cx: &mut Context, name: &str, modelled: bool) {
+        if !modelled {
+            self.unsupported(cx.span, name);
+        }
+        let cond = self.builder.condition(name);
+        cx.effect(Effect::Undefined(cond));
+    }
+
+    /// What a verdict does.
+    fn verdict(&mut self, cx: &mut Context, verdict: &Verdict, last: bool) -> Eval<Effect> {
+        Ok(match verdict {
+            Verdict::Accept => Effect::Verdict(Decision::Accept),
+            Verdict::Drop => Effect::Verdict(Decision::Drop),
+            Verdict::Return => Effect::Return,
+            // It lets the rule go on: at its end, that is the next rule.
+            Verdict::Continue if last => Effect::NextRule,
+            Verdict::Continue => Effect::Mark(MarkOp { clear: 0, flip: 0 }),
+            Verdict::Jump(target) => match self.target(cx, target) {
+                Some(chain) => Effect::Jump(chain),
+                None => Effect::Undefined(self.builder.condition("a jump that cannot be followed")),
+            },
+            Verdict::Goto(target) => match self.target(cx, target) {
+                Some(chain) => Effect::Goto(chain),
+                None => Effect::Undefined(self.builder.condition("a jump that cannot be followed")),
+            },
+        })
+    }
+
+    fn target(&mut self, cx: &Context, target: &Target) -> Option<crate::model::ChainId> {
+        match target {
+            Target::Block(rules, span) => Some(self.block_chain(cx, rules, *span)),
+            Target::Chain(name) => {
+                let table = &self.config.tables[cx.table];
+                match table.chain(&name.text) {
+                    Some(at) if table.chains[at].hook.is_some() => {
+                        self.refuse(name.span, format!("a jump to `{}`, which is a base chain", name.text));
+                        self.chain_ids.get(&(cx.table, at)).copied()
+                    }
+                    Some(at) if self.places.closes_cycle(cx.table, cx.chain, at) => None,
+                    Some(at) => self.chain_ids.get(&(cx.table, at)).copied(),
+                    None => {
+                        self.unresolved(name.span, format!("the chain `{}` does not exist in this table", name.text));
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    fn vmap(&mut self, cx: &mut Context, key: &Expr, map: &Expr, last: bool) -> Eval<()> {
+        let looked = self.map_lookup(cx, key, map, true, &mut |lower, cx, data, span| match data {
+            Data::Verdict(verdict) => lower.verdict(cx, verdict, last),
+            Data::Value(_) => Err(Fault::Refused(span, "a value, expected a verdict".to_string())),
+        })?;
+        if let Looked::Open(name) = looked {
+            self.undefined(cx, &name, true);
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, cx: &mut Context, kind: ObjectKind, name: &Expr) -> Eval<()> {
+        let named = self.values.word(plain(name)).map(str::to_string);
+        let span = name.span;
+        if let Some(name) = &named {
+            let object = self.config.tables[cx.table].objects.iter().find(|o| o.kind == kind && *o.name.text == **name);
+            let Some(object) = object else {
+                self.unresolved(span, format!("the {} `{name}` does not exist in this table", kind.name()));
+                return Ok(());
+            };
+            if kind == ObjectKind::CtHelper
+                && let Some((helper, protocol)) = &object.helper
+            {
+                let id = self.builder.helper(&helper.text);
+                // A helper of another protocol is not set (nft_ct_helper_obj_eval).
+                let number = crate::dialect::names::protocol(protocol).unwrap_or(6);
+                if !cx.is_protocol(number) {
+                    let mut other = cx.clone();
+                    let values = Values::Range(number.into(), number.into());
+                    other.test(Test::In { field: Field::Proto, values, negate: true });
+                    cx.test(Test::In { field: Field::Proto, values, negate: false });
+                    cx.forks.push(other);
+                }
+                cx.effect(Effect::Helper(id));
+                return Ok(());
+            }
+        } else if let ExprKind::Map(parts) = &plain(name).kind {
+            // Which object it is does not matter, but that the key is there does.
+            self.lens(cx, &parts.0).map(drop).or_else(|fault| match (&plain(&parts.0).kind, fault) {
+                (ExprKind::Concat(_), _) => Ok(()),
+                (_, fault) => Err(fault),
+            })?;
+            self.check_objects(cx, kind, &parts.1);
+            self.unknown(cx, &format!("a map of {} objects", kind.name()), true);
+        }
+        match kind {
+            ObjectKind::Limit => self.unknown(cx, "limit", true),
+            ObjectKind::Quota => self.unknown(cx, "quota", true),
+            ObjectKind::Synproxy => self.undefined(cx, "synproxy", true),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The objects that a map written in place names have to be there.
+    fn check_objects(&mut self, cx: &Context, kind: ObjectKind, map: &Expr) {
+        let ExprKind::Set(elements) = &plain(map).kind else { return };
+        let objects = &self.config.tables[cx.table].objects;
+        let mut missing = Vec::new();
+        for elem in elements.iter() {
+            let Some(Data::Value(value)) = elem.data.as_deref() else { continue };
+            let Some(name) = self.values.word(plain(value)) else { continue };
+            if !objects.iter().any(|o| o.kind == kind && &*o.name.text == name) {
+                missing.push((value.span, format!("the {} `{name}` does not exist in this table", kind.name())));
+            }
+        }
+        for (span, message) in missing {
+            self.unresolved(span, message);
+        }
+    }
+
+    fn reject(&mut self, cx: &mut Context, reject: &Reject, span: Span) -> Eval<()> {
+        let v4 = |code| Decision::Reject(Reply::Icmp { kind: 3, code });
+        let v6 = |code| Decision::Reject(Reply::Icmp { kind: 1, code });
+        let decision = match reject {
+            Reject::TcpReset => {
+                if !cx.require_protocol(6) {
+                    return Err(Fault::Refused(span, "a TCP reset for another protocol than TCP".to_string()));
+                }
+                Decision::Reject(Reply::TcpReset)
+            }
+            Reject::Default => return self.reject_both(cx, 1),
+            Reject::Icmp(kind, code) => {
+                let (spec, version) = match kind {
+                    IcmpKind::V4 => (Spec::of(Type::IcmpCode), Some(Family::V4)),
+                    IcmpKind::V6 => (Spec::of(Type::Icmp6Code), Some(Family::V6)),
+                    IcmpKind::Both => (Spec::of(Type::IcmpxCode), None),
+                };
+                let code = self.values.exact(code, spec)?;
+                if let Some(version) = version
+                    && !cx.require_version(version)
+                {
+                    return Err(Fault::Refused(span, "a reply of the other family than the packet's".to_string()));
+                }
+                match kind {
+                    IcmpKind::V4 => v4(code as u8),
+                    IcmpKind::V6 => v6(code as u8),
+                    IcmpKind::Both => return self.reject_both(cx, code),
+                }
+            }
+        };
+        cx.effect(Effect::Verdict(decision));
+        Ok(())
+    }
+
+    /// A reply in either family, by an `icmpx` code (nf_tables_core.c, `nft_reject_icmp_code`).
+    fn reject_both(&mut self, cx: &mut Context, code: u128) -> Eval<()> {
+        let (four, six) = match code {
+            0 => (0, 0),
+            1 => (3, 4),
+            2 => (1, 3),
+            _ => (13, 1),
+        };
+        let v4 = Effect::Verdict(Decision::Reject(Reply::Icmp { kind: 3, code: four }));
+        let v6 = Effect::Verdict(Decision::Reject(Reply::Icmp { kind: 1, code: six }));
+        match cx.version() {
+            Some(Family::V4) => cx.effect(v4),
+            Some(Family::V6) => cx.effect(v6),
+            None => {
+                let entry = |version: u128, effect| MapEntry { key: vec![Some(Set::one(version))], effect, span: cx.span };
+                let entries = vec![entry(4, v4), entry(6, v6)];
+                let map = self.builder.map(vec![Field::Version], entries);
+                cx.steps.push(Step::Lookup(map));
+            }
+        }
+        Ok(())
+    }
+
+    fn offload(&mut self, cx: &mut Context, name: &crate::dialect::nftables::syntax::Name) -> Eval<()> {
+        let table = &self.config.tables[cx.table];
+        if !table.objects.iter().any(|o| o.kind == ObjectKind::Flowtable && o.name.text == name.text) {
+            self.unresolved(name.span, format!("the flowtable `{}` does not exist in this table", name.text));
+        }
+        // Only a connection that has seen both directions is taken over: the rule ends for all others.
+        self.unknown(cx, "flow offload", true);
+        Ok(())
+    }
+
+    fn update(&mut self, cx: &mut Context, update: &Update) -> Eval<()> {
+        let table = &self.config.tables[cx.table];
+        if !update.meter && table.set(&update.set.text).is_none() {
+            self.unresolved(update.set.span, format!("the set `{}` does not exist in this table", update.set.text));
+        }
+        let parts = match &plain(&update.key).kind {
+            ExprKind::Concat(parts) => &parts[..],
+            _ => std::slice::from_ref(&update.key),
+        };
+        for part in parts.iter().filter(|part| is_selector(part)) {
+            let lens = self.lens(cx, part)?;
+            self.presence(cx, &lens);
+            if let View::Field(field) = lens.view
+                && lens.is_plain()
+                && !matches!(field, Field::Iif | Field::Oif | Field::Mark | Field::Proto)
+            {
+                // The key is read before anything is done with it.
+                let all = self.builder.values(Set::range(0, field.last()));
+                cx.test(Test::In { field, values: all, negate: false });
+            }
+        }
+        let is_map = table.set(&update.set.text).is_none_or(|at| table.sets[at].body.map);
+        if let (Some(data), false) = (&update.data, is_map) {
+            return Err(Fault::Refused(data.span, format!("a value for `{}`, which is no map", update.set.text)));
+        }
+        if let Some(name) = update.history {
+            self.unknown(cx, name, true);
+        }
+        Ok(())
+    }
+
+    fn mangle(&mut self, cx: &mut Context, left: &Expr, value: &Expr) -> Eval<()> {
+        match &plain(left).kind {
+            ExprKind::Meta(MetaKey::Mark) => self.set_mark(cx, false, value),
+            ExprKind::Ct(CtKey::Mark, _) => self.set_mark(cx, true, value),
+            ExprKind::Meta(key) => {
+                if *key == MetaKey::PktType {
+                    cx.effect(Effect::Forget(Field::PktType));
+                }
+                Ok(())
+            }
+            ExprKind::Ct(..) => Ok(()),
+            _ => {
+                let lens = self.lens(cx, left)?;
+                self.presence(cx, &lens);
+                let View::Field(field) = lens.view else { return Ok(()) };
+                let all = self.builder.values(Set::range(0, field.last()));
+                cx.test(Test::In { field, values: all, negate: false });
+                let new = if is_selector(value) { None } else { Some(self.values.exact(value, lens.spec)) };
+                match new {
+                    Some(Ok(value)) if lens.is_plain() && value <= u128::from(u32::MAX) => {
+                        cx.effect(Effect::Set(field, value as u32));
+                    }
+                    Some(Err(Fault::Refused(span, message))) => return Err(Fault::Refused(span, message)),
+                    _ => cx.effect(Effect::Forget(field)),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// `meta mark set`, `ct mark set`
+    fn set_mark(&mut self, cx: &mut Context, ct: bool, value: &Expr) -> Eval<()> {
+        let value = plain(value);
+        let target = |op| if ct { Effect::CtMark(op) } else { Effect::Mark(op) };
+        if let ExprKind::Map(parts) = &value.kind {
+            let looked = self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, _, data, span| match data {
+                Data::Value(value) => {
+                    let mark = lower.values.exact(value, Spec::of(Type::Mark))? as u32;
+                    Ok(target(MarkOp { clear: u32::MAX, flip: mark }))
+                }
+                Data::Verdict(_) => Err(Fault::Refused(span, "a verdict, expected a mark".to_string())),
+            })?;
+            if let Looked::Open(name) = looked {
+                self.unknown(cx, &name, true);
+                cx.effect(Effect::Forget(if ct { Field::CtMark } else { Field::Mark }));
+            }
+            return Ok(());
+        }
+        let forget = Effect::Forget(if ct { Field::CtMark } else { Field::Mark });
+        if !is_selector(value) {
+            match self.values.exact(value, Spec::of(Type::Mark)) {
+                Ok(mark) => cx.effect(target(MarkOp { clear: u32::MAX, flip: mark as u32 })),
+                Err(Fault::Unknown(..)) => cx.effect(forget),
+                Err(fault) => return Err(fault),
+            }
+            return Ok(());
+        }
+        let Some((source, keep, flip)) = self.mark_of(value) else {
+            if let Ok(lens) = self.lens(cx, value) {
+                self.presence(cx, &lens);
+            }
+            cx.effect(forget);
+            return Ok(());
+        };
+        if source {
+            // Without a connection its mark cannot be read, and the rule ends.
+            cx.test(Test::In { field: Field::CtMark, values: Values::Range(0, u32::MAX), negate: false });
+        }
+        if source == ct {
+            cx.effect(target(MarkOp { clear: !keep, flip }));
+            return Ok(());
+        }
+        if keep != u32::MAX {
+            cx.effect(target(MarkOp { clear: u32::MAX, flip: 0 }));
+        }
+        cx.effect(if ct { Effect::SaveMark(keep) } else { Effect::RestoreMark(keep) });
+        if flip != 0 {
+            cx.effect(target(MarkOp { clear: 0, flip }));
+        }
+        Ok(())
+    }
+
+    /// A mark with constants: whether it is the connection's, and the bits kept and turned over.
+    fn mark_of(&self, expr: &Expr) -> Option<(bool, u32, u32)> {
+        let expr = plain(expr);
+        match &expr.kind {
+            ExprKind::Meta(MetaKey::Mark) => Some((false, u32::MAX, 0)),
+            ExprKind::Ct(CtKey::Mark, _) => Some((true, u32::MAX, 0)),
+            ExprKind::Binary(op, sides) => {
+                let (packet, constant) = if is_selector(&sides.0) { (&sides.0, &sides.1) } else { (&sides.1, &sides.0) };
+                let (source, keep, flip) = self.mark_of(packet)?;
+                let bits = self.values.exact(constant, Spec::of(Type::Mark)).ok()? as u32;
+                Some(match op {
+                    BinOp::And => (source, keep & bits, flip & bits),
+                    BinOp::Or => (source, keep & !bits, flip | bits),
+                    BinOp::Xor => (source, keep, flip ^ bits),
+                    BinOp::Shl | BinOp::Shr => return None,
+                })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,755 @@
+//! The syntax tree, the same for text and for JSON.
+//!
+//! Words are kept as spans wherever the text of the file says what they are, so that a set of a
+//! million elements costs forty bytes an element. Variables are replaced by their values while
+//! parsing, as nft does: a use keeps its own span and shares the value.
+
+use std::rc::Rc;
+
+use super::headers::HeaderField;
+use crate::source::Span;
+
+/// An address family of a table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TableFamily {
+    /// IPv4.
+    Ip,
+    /// IPv6.
+    Ip6,
+    /// IPv4 and IPv6.
+    Inet,
+    /// ARP.
+    Arp,
+    /// Frames that a bridge forwards.
+    Bridge,
+    /// Frames of one device, before or after all else.
+    Netdev,
+}
+
+impl TableFamily {
+    /// The family of a word of the language.
+    pub fn of(word: &str) -> Option<TableFamily> {
+        Some(match word {
+            "ip" => TableFamily::Ip,
+            "ip6" => TableFamily::Ip6,
+            "inet" => TableFamily::Inet,
+            "arp" => TableFamily::Arp,
+            "bridge" => TableFamily::Bridge,
+            "netdev" => TableFamily::Netdev,
+            _ => return None,
+        })
+    }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TableFamily::Ip => "ip",
+            TableFamily::Ip6 => "ip6",
+            TableFamily::Inet => "inet",
+            TableFamily::Arp => "arp",
+            TableFamily::Bridge => "bridge",
+            TableFamily::Netdev => "netdev",
+        }
+    }
+}
+
+/// A name and where it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Name {
+    /// The name, without quotes.
+    pub text: Box<str>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A table by family and name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TableRef {
+    /// The family; `ip` where none is written.
+    pub family: TableFamily,
+    /// The name.
+    pub name: Name,
+}
+
+/// An expression.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Expr {
+    /// Where it is written.
+    pub span: Span,
+    /// What it is.
+    pub kind: ExprKind,
+}
+
+/// The kinds of expression.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ExprKind {
+    /// A number.
+    Number(u64),
+    /// A word, quoted or not: its text is what stands at the span.
+    Word,
+    /// A word whose text is not what stands in the file (escapes in JSON).
+    Text(Box<str>),
+    /// `exists` or `missing`.
+    Bool(bool),
+    /// `*`, the element that matches what no other one does.
+    Star,
+    /// The value of a variable.
+    Ref(Rc<Expr>),
+    /// `@name`: a named set or map; the text at the span is the name.
+    SetRef(Box<str>),
+    /// `{ … }`.
+    Set(Rc<Vec<Elem>>),
+    /// `a-b`.
+    Range(Box<(Expr, Expr)>),
+    /// `a/len`.
+    Prefix(Box<(Expr, u32)>),
+    /// `a, b`: flags.
+    List(Box<Vec<Expr>>),
+    /// `a . b`.
+    Concat(Box<Vec<Expr>>),
+    /// `a & b` and the like.
+    Binary(BinOp, Box<(Expr, Expr)>),
+    /// `key map { … }`.
+    Map(Box<(Expr, Expr)>),
+    /// A field of a header.
+    Header(&'static HeaderField),
+    /// A property of the packet's metadata.
+    Meta(MetaKey),
+    /// A property of the packet's connection.
+    Ct(CtKey, CtDir),
+    /// Everything else that a packet has.
+    Other(Box<Selector>),
+}
+
+/// Bit operators.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BinOp {
+    /// `&`
+    And,
+    /// `|`
+    Or,
+    /// `^`
+    Xor,
+    /// `<<`
+    Shl,
+    /// `>>`
+    Shr,
+}
+
+macro_rules! keys {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[allow(missing_docs)]
+        pub enum $name { $($variant),* }
+
+        impl $name {
+            /// The key of a word of the language.
+            pub fn of(word: &str) -> Option<$name> {
+                Some(match word { $($word => $name::$variant,)* _ => return None })
+            }
+
+            /// The word for it.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $word),* }
+            }
+        }
+    };
+}
+
+keys! {
+    /// The keys of `meta`, nft(8) "META EXPRESSIONS".
+    MetaKey {
+        Length = "length", Protocol = "protocol", Priority = "priority", Random = "random",
+        Secmark = "secmark", NfProto = "nfproto", L4Proto = "l4proto", BriIifPvid = "ibrpvid",
+        BriIifVproto = "ibrvproto", Sdif = "sdif", SdifName = "sdifname", Broute = "broute",
+        BriHwAddr = "ibrhwaddr", IifKind = "iifkind", OifKind = "oifkind", Mark = "mark", Iif = "iif", IifName = "iifname",
+        IifType = "iiftype", Oif = "oif", OifName = "oifname", OifType = "oiftype", SkUid = "skuid",
+        SkGid = "skgid", NfTrace = "nftrace", RtClassId = "rtclassid", BriIif = "ibriport",
+        BriOif = "obriport", BriIifName = "ibrname", BriOifName = "obrname", PktType = "pkttype",
+        Cpu = "cpu", IifGroup = "iifgroup", OifGroup = "oifgroup", Cgroup = "cgroup",
+        IpSec = "ipsec", SecPath = "secpath", Time = "time", Day = "day", Hour = "hour",
+    }
+}
+
+impl MetaKey {
+    /// Whether it may stand without `meta` in front.
+    pub fn unqualified(self) -> bool {
+        use MetaKey::*;
+        !matches!(
+            self,
+            Length | Protocol | Priority | Random | Secmark | NfProto | L4Proto | BriIifPvid | BriIifVproto
+                | Sdif | SdifName | Broute | BriHwAddr | IifKind | OifKind | SecPath
+        )
+    }
+}
+
+keys! {
+    /// The keys of `ct`, nft(8) "CONNTRACK EXPRESSIONS".
+    CtKey {
+        L3Proto = "l3proto", Protocol = "protocol", Mark = "mark", State = "state",
+        Direction = "direction", Status = "status", Expiration = "expiration", Helper = "helper",
+        Saddr = "saddr", Daddr = "daddr", ProtoSrc = "proto-src", ProtoDst = "proto-dst",
+        IpSaddr = "ip saddr", IpDaddr = "ip daddr", Ip6Saddr = "ip6 saddr", Ip6Daddr = "ip6 daddr",
+        Label = "label", Event = "event", Secmark = "secmark", Id = "id", Bytes = "bytes",
+        Packets = "packets", AvgPkt = "avgpkt", Zone = "zone",
+    }
+}
+
+/// The direction that a `ct` key is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CtDir {
+    /// None is written.
+    None,
+    /// `original`.
+    Original,
+    /// `reply`.
+    Reply,
+}
+
+/// What a packet has besides header fields, metadata and connection.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Selector {
+    /// `@base,offset,length`, in bits.
+    Raw {
+        /// `ll`, `nh`, `th` or `ih`.
+        base: RawBase,
+        /// First bit.
+        offset: u32,
+        /// Number of bits.
+        len: u32,
+    },
+    /// `exthdr NAME`: whether an IPv6 extension header is there. Field name of [`super::headers`].
+    ExtHeader(&'static HeaderField),
+    /// `tcp option NAME [FIELD]`; with no field, whether it is there.
+    TcpOption {
+        /// The option's name or number.
+        option: Box<str>,
+        /// The field.
+        field: Option<Box<str>>,
+    },
+    /// An `ip option`, `sctp chunk` or `dccp option`: written `KIND NAME`, and the field.
+    HeaderOption {
+        /// `ip option`, `sctp chunk` or `dccp option`.
+        kind: &'static str,
+        /// The name.
+        name: Box<str>,
+        /// The field; with none, whether it is there.
+        field: Option<Box<str>>,
+    },
+    /// A field of a header inside a tunnel.
+    Inner {
+        /// `vxlan`, `geneve`, `gre` or `gretap`.
+        tunnel: &'static str,
+        /// The field.
+        field: Expr,
+    },
+    /// `fib a . b result`.
+    Fib {
+        /// `saddr`, `daddr`, `mark`, `iif`, `oif`.
+        flags: Vec<&'static str>,
+        /// `oif`, `oifname`, `type`.
+        result: &'static str,
+    },
+    /// `rt KEY`: `classid`, `nexthop`, `mtu`, `ipsec`.
+    Route {
+        /// The key.
+        key: &'static str,
+        /// `ip` or `ip6`, for the next hop.
+        family: Option<TableFamily>,
+    },
+    /// `socket KEY`.
+    Socket(&'static str),
+    /// `osf …`.
+    Osf,
+    /// `ipsec in|out …`; the key.
+    Ipsec(&'static str),
+    /// `numgen`: the modulus and the offset.
+    Numgen {
+        /// Modulus.
+        modulus: u64,
+        /// Offset.
+        offset: u64,
+    },
+    /// `jhash` or `symhash`: the modulus and the offset.
+    Hash {
+        /// Modulus.
+        modulus: u64,
+        /// Offset.
+        offset: u64,
+    },
+}
+
+/// The word of a list that is the given one.
+pub fn one_of(word: &str, words: &[&'static str]) -> Option<&'static str> {
+    words.iter().find(|w| **w == word).copied()
+}
+
+/// Keys of `fib … result`.
+pub const FIB_RESULTS: &[&str] = &["oif", "oifname", "type", "check"];
+/// Flags of `fib`.
+pub const FIB_FLAGS: &[&str] = &["saddr", "daddr", "mark", "iif", "oif"];
+/// Keys of `rt`.
+pub const ROUTE_KEYS: &[&str] = &["classid", "nexthop", "mtu", "ipsec"];
+/// Keys of `socket`.
+pub const SOCKET_KEYS: &[&str] = &["transparent", "mark", "wildcard", "cgroupv2"];
+/// Tunnels that can be looked into.
+pub const TUNNELS: &[&str] = &["vxlan", "geneve", "gre", "gretap"];
+
+/// Where raw payload is counted from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RawBase {
+    /// Link layer.
+    Link,
+    /// Network layer.
+    Network,
+    /// Transport layer.
+    Transport,
+    /// Behind the transport header.
+    Inner,
+}
+
+/// An element of a set or map.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Elem {
+    /// The key.
+    pub key: Expr,
+    /// What a map says of it.
+    pub data: Option<Box<Data>>,
+    /// Whether it has a time limit of its own, or a statement that can fail (`limit`, `quota`, `ct count`).
+    pub open: bool,
+}
+
+/// What a map says of a key.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Data {
+    /// A value.
+    Value(Expr),
+    /// A verdict.
+    Verdict(Verdict),
+}
+
+/// A verdict.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    /// `accept`
+    Accept,
+    /// `drop`
+    Drop,
+    /// `continue`
+    Continue,
+    /// `return`
+    Return,
+    /// `jump NAME`
+    Jump(Target),
+    /// `goto NAME`
+    Goto(Target),
+}
+
+/// Where a jump goes.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Target {
+    /// A named chain.
+    Chain(Name),
+    /// `{ … }`: a chain written in place.
+    Block(Rc<Vec<Rule>>, Span),
+}
+
+/// Relational operators.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RelOp {
+    /// None written: equality, membership, or a bit test, as the types say.
+    Implicit,
+    /// `==`
+    Eq,
+    /// `!=`
+    Ne,
+    /// `<`
+    Lt,
+    /// `>`
+    Gt,
+    /// `<=`
+    Le,
+    /// `>=`
+    Ge,
+    /// `!`: no bit of it is set.
+    Neg,
+}
+
+/// A statement of a rule.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stmt {
+    /// Where it is written.
+    pub span: Span,
+    /// What it is.
+    pub kind: StmtKind,
+}
+
+/// The kinds of statement.
+#[derive(Clone, PartialEq, Debug)]
+pub enum StmtKind {
+    /// `left op right`
+    Match(Box<(Expr, RelOp, Expr)>),
+    /// A verdict.
+    Verdict(Verdict),
+    /// `key vmap { … }`
+    Vmap(Box<(Expr, Expr)>),
+    /// Counts, logs or remembers, and decides nothing: `counter`, `log`, `last`, `nftrace`, `secmark` …
+    Passive(&'static str),
+    /// A named object of a kind, by name or by map; `counter name`, `limit name` …
+    Object(Box<(ObjectKind, Expr)>),
+    /// A match that depends on history: `limit`, `quota`, `ct count`.
+    History(&'static str),
+    /// `reject`
+    Reject(Box<Reject>),
+    /// `snat`, `dnat`, `masquerade`, `redirect`
+    Nat(Box<NatStmt>),
+    /// `queue`
+    Queue,
+    /// `tproxy`
+    Tproxy,
+    /// `synproxy`
+    Synproxy,
+    /// `dup`
+    Dup,
+    /// `fwd`
+    Fwd,
+    /// `flow add @name`
+    Offload(Name),
+    /// `notrack`
+    Notrack,
+    /// `left set value`
+    Mangle(Box<(Expr, Expr)>),
+    /// `add @set { … }`, `update`, `delete`, and `meter`.
+    Update(Box<Update>),
+    /// `reset tcp option`
+    StripOption,
+    /// What iptables left there: `xt match "x"`, `xt target "x"`.
+    Xt(Box<(bool, Box<str>)>),
+}
+
+/// A set or map changed by a rule.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Update {
+    /// The set.
+    pub set: Name,
+    /// Removes the element, where true.
+    pub delete: bool,
+    /// The key.
+    pub key: Expr,
+    /// What a map gets.
+    pub data: Option<Expr>,
+    /// Whether the statement has a part that can fail: `limit`, `quota`, `ct count`.
+    pub history: Option<&'static str>,
+    /// Whether the set is made by the statement (`meter`).
+    pub meter: bool,
+}
+
+/// What `reject` sends.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reject {
+    /// Not written.
+    Default,
+    /// `with tcp reset`
+    TcpReset,
+    /// `with icmp|icmpv6|icmpx CODE`
+    Icmp(IcmpKind, Expr),
+}
+
+/// The three kinds of ICMP code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IcmpKind {
+    /// `icmp`
+    V4,
+    /// `icmpv6`
+    V6,
+    /// `icmpx`: both.
+    Both,
+}
+
+/// Kinds of translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NatKind {
+    /// `snat`
+    Snat,
+    /// `dnat`
+    Dnat,
+    /// `masquerade`
+    Masquerade,
+    /// `redirect`
+    Redirect,
+}
+
+impl NatKind {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            NatKind::Snat => "snat",
+            NatKind::Dnat => "dnat",
+            NatKind::Masquerade => "masquerade",
+            NatKind::Redirect => "redirect",
+        }
+    }
+}
+
+/// A translation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NatStmt {
+    /// Which.
+    pub kind: NatKind,
+    /// `ip` or `ip6`, where written.
+    pub family: Option<TableFamily>,
+    /// The new address; with [`NatStmt::pair`], address and port in one.
+    pub addr: Option<Expr>,
+    /// The new port.
+    pub port: Option<Expr>,
+    /// Whether `addr` holds address and port, as a concatenation (`addr . port to`).
+    pub pair: bool,
+    /// Whether the network part alone changes (`prefix to`).
+    pub prefix: bool,
+    /// `random` or `fully-random`.
+    pub random: bool,
+}
+
+/// A rule.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rule {
+    /// The statements, in order.
+    pub stmts: Vec<Stmt>,
+    /// Where it is written.
+    pub span: Span,
+    /// The number that the kernel gave it, where the file says so.
+    pub handle: Option<u64>,
+}
+
+/// Kinds of objects.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(missing_docs)]
+pub enum ObjectKind {
+    Counter,
+    Quota,
+    Limit,
+    CtHelper,
+    CtTimeout,
+    CtExpectation,
+    Secmark,
+    Synproxy,
+    Flowtable,
+}
+
+impl ObjectKind {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ObjectKind::Counter => "counter",
+            ObjectKind::Quota => "quota",
+            ObjectKind::Limit => "limit",
+            ObjectKind::CtHelper => "ct helper",
+            ObjectKind::CtTimeout => "ct timeout",
+            ObjectKind::CtExpectation => "ct expectation",
+            ObjectKind::Secmark => "secmark",
+            ObjectKind::Synproxy => "synproxy",
+            ObjectKind::Flowtable => "flowtable",
+        }
+    }
+}
+
+/// A named object.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Object {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its name.
+    pub name: Name,
+    /// For a helper: its type, and the protocol.
+    pub helper: Option<(Name, Box<str>)>,
+    /// For a helper: the layer 3 protocol, where written.
+    pub l3proto: Option<TableFamily>,
+}
+
+/// `type T hook H device D priority P`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HookSpec {
+    /// `filter`, `nat` or `route`.
+    pub kind: Name,
+    /// The hook.
+    pub hook: Name,
+    /// The devices.
+    pub devices: Vec<Name>,
+    /// The priority.
+    pub priority: Priority,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A priority: a number, or a name and a number to add.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Priority {
+    /// The name, where there is one.
+    pub name: Option<Name>,
+    /// The number.
+    pub offset: i64,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What stands in a chain's block.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ChainBody {
+    /// The hook, for a base chain.
+    pub hook: Option<HookSpec>,
+    /// The policy: true is accept.
+    pub policy: Option<(bool, Span)>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+}
+
+/// What a map maps to.
+#[derive(Clone, PartialEq, Debug)]
+pub enum MapData {
+    /// Verdicts.
+    Verdict,
+    /// Values of types by name, or as the expressions have (`typeof`).
+    Value(KeyType),
+    /// Named objects.
+    Object(ObjectKind),
+}
+
+/// The type of a key or of data.
+#[derive(Clone, PartialEq, Debug)]
+pub enum KeyType {
+    /// `type a . b`
+    Named(Vec<Name>),
+    /// `typeof a . b`
+    Of(Box<Expr>),
+}
+
+/// What stands in the block of a set or map.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct SetBody {
+    /// The type of its keys.
+    pub key: Option<KeyType>,
+    /// What it maps to; `None` for a set.
+    pub data: Option<MapData>,
+    /// Whether it was declared as a map.
+    pub map: bool,
+    /// `flags interval`
+    pub interval: bool,
+    /// `flags dynamic`
+    pub dynamic: bool,
+    /// `flags timeout`, or `timeout`
+    pub timeout: bool,
+    /// `auto-merge`
+    pub auto_merge: bool,
+    /// The elements, one list for each `elements =`.
+    pub elements: Vec<Rc<Vec<Elem>>>,
+}
+
+/// What stands in a table's block, or after `add` and the like.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Item {
+    /// A chain.
+    Chain(Name, Box<ChainBody>),
+    /// A set or map.
+    Set(Name, Box<SetBody>),
+    /// An object or flowtable.
+    Object(Object),
+}
+
+/// Verbs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verb {
+    /// `add`, or none.
+    Add,
+    /// `create`: fails where it is there already.
+    Create,
+    /// `insert`: a rule, in front.
+    Insert,
+    /// `replace`: a rule, by its handle.
+    Replace,
+    /// `delete`
+    Delete,
+    /// `destroy`: does not fail where it is not there.
+    Destroy,
+    /// `flush`: what it holds.
+    Flush,
+}
+
+/// Where a rule goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Position {
+    /// At the end, or in front with `insert`.
+    None,
+    /// `index N`, from 0.
+    Index(u64),
+    /// `handle N`, `position N`.
+    Handle(u64),
+}
+
+/// A command.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Command {
+    /// What is done.
+    pub verb: Verb,
+    /// To what.
+    pub object: CommandObject,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What a command is about.
+#[derive(Clone, PartialEq, Debug)]
+pub enum CommandObject {
+    /// `ruleset`, of one family where written.
+    Ruleset(Option<TableFamily>),
+    /// `table`, with its block.
+    Table {
+        /// Which.
+        table: TableRef,
+        /// Whether it sleeps (`flags dormant`).
+        dormant: bool,
+        /// What is in its block.
+        items: Vec<Item>,
+    },
+    /// `chain`, `set`, `map`, an object or a flowtable, with its block.
+    Item(TableRef, Item),
+    /// `rename chain`: the chain and its new name.
+    Rename(TableRef, Name, Name),
+    /// `rule`
+    Rule {
+        /// The table.
+        table: TableRef,
+        /// The chain.
+        chain: Name,
+        /// Where in it.
+        position: Position,
+        /// The rule; `None` for `delete`.
+        rule: Option<Rule>,
+    },
+    /// `element`
+    Elements {
+        /// The table.
+        table: TableRef,
+        /// The set.
+        set: Name,
+        /// The elements.
+        elements: Rc<Vec<Elem>>,
+    },
+    /// Reads and changes nothing: `list`, `get`, `reset`, `monitor` …
+    Read,
+    /// Something named by its handle, which only the kernel knows.
+    ByHandle,
+}
+
+impl Command {
+    /// How many rules it holds as written.
+    pub fn rules(&self) -> usize {
+        let of = |item: &Item| if let Item::Chain(_, body) = item { body.rules.len() } else { 0 };
+        match &self.object {
+            CommandObject::Table { items, .. } => items.iter().map(of).sum(),
+            CommandObject::Item(_, item) => of(item),
+            CommandObject::Rule { rule: Some(_), .. } => 1,
+            _ => 0,
+        }
+    }
+}

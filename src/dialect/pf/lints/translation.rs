@@ -1,0 +1,168 @@
+//! Rules that miss what translation made of a packet, or the way back.
+
+use rustc_hash::FxHashSet;
+
+use crate::finding::{Finding, Severity};
+use crate::source::Span;
+
+use super::super::ast::{Action, Direction, PortOp, Port, StateKind, TranslateKind};
+use super::super::expand::{Flat, FlatPort, Where};
+use super::super::tree::Node;
+use super::compare::{hosts_meet, is_everyone, opposite, ports_meet};
+
+/// A redirection and where it stands among the nodes.
+struct Redirection<'a> {
+    flat: &'a Flat<'a>,
+    at: usize,
+    /// Translation rules of FreeBSD come before all filter rules; `match` rules before those after them.
+    before_all: bool,
+}
+
+/// The most redirections that rules are held against.
+const MOST_REDIRECTIONS: usize = 500;
+
+/// PH520: a filter rule that names the address or port that a redirection has replaced before it.
+pub fn untranslated<'a>(nodes: &'a [Node<'a>], rules: &[&'a Flat<'a>], findings: &mut Vec<Finding>) {
+    let mut redirections = Vec::new();
+    for (at, node) in nodes.iter().enumerate() {
+        let Node::Rule(flat, _) = node else { continue };
+        let before_all = match flat.rule.action {
+            Action::Translate { kind: TranslateKind::Rdr, no: false, pass: false } => true,
+            Action::Match if flat.rdr.is_some() => false,
+            _ => continue,
+        };
+        redirections.push(Redirection { flat, at, before_all });
+    }
+    redirections.truncate(MOST_REDIRECTIONS);
+    if redirections.is_empty() {
+        return;
+    }
+    let mut said: FxHashSet<Span> = FxHashSet::default();
+    for (at, node) in nodes.iter().enumerate() {
+        let Node::Rule(rule, _) = node else { continue };
+        if rule.rule.action != Action::Pass || rule.direction == Some(Direction::Out) {
+            continue;
+        }
+        let stale = redirections.iter().find(|redirection| {
+            (redirection.before_all || redirection.at < at) && names_the_outside(rule, redirection.flat)
+        });
+        if let Some(redirection) = stale
+            && !rules.iter().any(|other| passes_the_inside(other, redirection.flat))
+            && said.insert(rule.rule.span)
+        {
+            findings.push(stale_rule(rule, redirection.flat));
+        }
+    }
+}
+
+/// Whether a pass rule is about the very address and port that a redirection replaces.
+fn names_the_outside(rule: &Flat, redirection: &Flat) -> bool {
+    let Some(pool) = &redirection.rdr else { return false };
+    let protocol = |flat: &Flat| flat.protocol.and_then(|protocol| protocol.number);
+    if rule.protocol.is_none() || protocol(rule) != protocol(redirection) || rule.dst_port.is_none() {
+        return false;
+    }
+    let same_port = rule.dst_port == redirection.dst_port;
+    let new_address = pool.hosts.first().is_some_and(|host| host.place != rule.dst.place);
+    let names_address = !is_everyone(&rule.dst) && rule.dst.place == redirection.dst.place && new_address;
+    let new_port = match (&pool.port, redirection.dst_port) {
+        (FlatPort::One(port), Some(PortOp::Eq(Port::Number(old)))) => port != old,
+        (FlatPort::One(_), Some(_)) => true,
+        _ => false,
+    };
+    same_port && (names_address || new_port)
+}
+
+/// Whether a pass rule lets in what a redirection makes of its packets.
+fn passes_the_inside(rule: &Flat, redirection: &Flat) -> bool {
+    if rule.rule.action != Action::Pass || rule.direction == Some(Direction::Out) {
+        return false;
+    }
+    let Some(pool) = &redirection.rdr else { return false };
+    let new = match &pool.port {
+        FlatPort::One(port) => Some(PortOp::Eq(Port::Number(*port))),
+        FlatPort::Range(a, b) => Some(PortOp::Range(Port::Number(*a), Port::Number(*b))),
+        _ => redirection.dst_port.cloned(),
+    };
+    let protocol = rule.protocol.is_none() || rule.protocol.and_then(|p| p.number) == redirection.protocol.and_then(|p| p.number);
+    let interface = rule.interface.is_none() || redirection.interface.is_none() || rule.interface == redirection.interface;
+    let uncertain = matches!(rule.dst.place, Where::Table(_) | Where::Dynamic { .. } | Where::Unknown { .. });
+    protocol
+        && interface
+        && ports_meet(rule.dst_port, new.as_ref())
+        && (uncertain || pool.hosts.iter().any(|host| hosts_meet(&rule.dst, host)))
+}
+
+fn stale_rule(rule: &Flat, redirection: &Flat) -> Finding {
+    Finding::new(
+        "PH520",
+        Severity::Warning,
+        Some(rule.rule.span),
+        "the rule names what the packet was before it was redirected",
+    )
+    .label("sees the packet after the redirection")
+    .related(redirection.rule.span, "redirects these packets first")
+    .notice("The redirected connections are not let in by this rule.")
+    .help("Name the address and port that the packet is redirected to, or redirect in the pass rule itself (`rdr pass`, `pass … rdr-to`).")
+}
+
+/// PH521: a rule that passes without state, where nothing lets the replies back.
+pub fn no_way_back(rules: &[&Flat], findings: &mut Vec<Finding>) {
+    let blocks: Vec<&&Flat> = rules.iter().filter(|flat| matches!(flat.rule.action, Action::Block(_))).collect();
+    let mut said: FxHashSet<Span> = FxHashSet::default();
+    for rule in rules.iter().filter(|flat| flat.state == Some(StateKind::No)) {
+        // A rule without a direction lets its own mirror image through where its addresses do.
+        let back = |other: &Flat| answers(other, rule);
+        let blocked = blocks.iter().any(|block| is_default(block, rule));
+        if blocked
+            && !rules.iter().any(|other| other.rule.action == Action::Pass && back(other))
+            && said.insert(rule.rule.span)
+        {
+            findings.push(one_way(rule));
+        }
+    }
+}
+
+/// Whether a block rule takes everything the other way.
+fn is_default(block: &Flat, rule: &Flat) -> bool {
+    let way = opposite(rule.direction);
+    let direction = block.direction.is_none() || (way.is_some() && block.direction == way);
+    let interface = block.interface.is_none() || block.interface == rule.interface;
+    direction && interface && is_everyone(&block.src) && is_everyone(&block.dst) && block.protocol.is_none()
+}
+
+/// Whether a pass rule may match the replies to what another rule passes.
+fn answers(other: &Flat, rule: &Flat) -> bool {
+    let way = opposite(rule.direction);
+    let direction = way.is_none() || other.direction.is_none() || other.direction == way;
+    let interface = other.interface.is_none() || rule.interface.is_none() || other.interface == rule.interface;
+    let number = |flat: &Flat| flat.protocol.and_then(|protocol| protocol.number);
+    let protocol = other.protocol.is_none() || rule.protocol.is_none() || number(other) == number(rule);
+    // `flags S/SA` matches no reply of TCP
+    let flags = other.flags.is_none_or(|flags| flags.set & 0x12 != 0x02);
+    let unsure = |flat: &Flat| {
+        [&flat.src, &flat.dst].iter().any(|host| !matches!(host.place, Where::Net(_) | Where::Any))
+    };
+    let hosts = unsure(other)
+        || unsure(rule)
+        || (hosts_meet(&other.src, &rule.dst) && hosts_meet(&other.dst, &rule.src));
+    direction
+        && interface
+        && protocol
+        && flags
+        && hosts
+        && ports_meet(other.src_port, rule.dst_port)
+        && ports_meet(other.dst_port, rule.src_port)
+}
+
+fn one_way(rule: &Flat) -> Finding {
+    Finding::new(
+        "PH521",
+        Severity::Warning,
+        Some(rule.rule.span),
+        "the rule keeps no state, and no rule lets the replies back",
+    )
+    .label("passes one way only")
+    .notice("Connections do not come about: the first packet passes, its answer is blocked.")
+    .help("Leave `no state` out, or add a rule for the replies, with the addresses and ports the other way round.")
+}

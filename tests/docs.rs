@@ -1,0 +1,86 @@
+//! What the documents show is so.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pinhole::catalog::Catalog;
+use pinhole::lint::pages;
+use pinhole::site::{self, Date};
+use pinhole::source::SourceMap;
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The TOML examples of a document, in order.
+fn examples(document: &str) -> Vec<&str> {
+    let blocks = document.split("\n```toml\n").skip(1);
+    blocks.map(|block| block.split_once("\n```").unwrap().0).collect()
+}
+
+#[test]
+fn the_site_file_of_its_document_is_sound() {
+    let document = read("docs/site-file.md");
+    let mut sources = SourceMap::new();
+    let id = sources.add("pinhole.toml", examples(&document)[0].as_bytes().to_vec()).unwrap();
+    let site = site::load(&sources, id, &pages::codes()).unwrap();
+    let today = Date { year: 2026, month: 1, day: 1 };
+    assert_eq!(site::doubts(&site, &Catalog::bundled().unwrap(), today), []);
+    assert_eq!((site.zones.len(), site.firewalls.len(), site.devices.len(), site.peers.len()), (3, 2, 2, 2));
+}
+
+#[test]
+fn the_catalog_of_its_document_can_be_loaded() {
+    let document = read("docs/catalog.md");
+    let folder: PathBuf = std::env::temp_dir().join(format!("pinhole-docs-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, text) in ["acme-room-kit.toml", "roles.toml"].iter().zip(examples(&document)) {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let catalog = Catalog::bundled().unwrap().load_dir(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let product = catalog.unwrap().product("room-kit").unwrap().clone();
+    assert!(product.fills("media-entity"));
+    assert_eq!(product.requirements[0].ports, [(1720, 1720)]);
+}
+
+/// The keys of all objects in a JSON value.
+fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (key, value) in object {
+                found.push(key.clone());
+                keys(value, found);
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_json_forms_is_documented() {
+    let document = read("docs/json.md") + &read("docs/trace.md");
+    let config = "fixtures/scenarios/partners-only/edge.rules";
+    let packet = "src=203.0.113.7 dst=10.1.2.10 proto=tcp dport=5060 iif=eth0 oif=eth1";
+    for args in [
+        vec!["check", config, "--format", "json"],
+        vec!["catalog", "export", "--format", "json"],
+        vec!["catalog", "modes", "--format", "json"],
+        vec!["trace", config, "--packet", packet, "--format", "jsonl"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(&args)
+            .output()
+            .unwrap();
+        let value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut found = Vec::new();
+        keys(&value, &mut found);
+        assert!(!found.is_empty());
+        found.retain(|key| !document.contains(&format!("`{key}`")));
+        assert_eq!(found, [""; 0], "{args:?}");
+    }
+}

@@ -1,0 +1,43 @@
+//! The kernel and pinhole agree on what becomes of packets.
+//!
+//! Rulesets are loaded into the kernel in network namespaces of the test's own, packets are sent
+//! through them, and each verdict is held against that of `pinhole trace`. Where the machine lacks
+//! something, the test says `skipped` and why, and passes.
+//!
+//! This test has no harness: the process runs itself again in the namespaces. An argument selects the
+//! rulesets whose name contains it.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by a panic")]
+#![cfg_attr(not(target_os = "linux"), expect(unused, reason = "there is nothing to test"))]
+
+#[cfg(target_os = "linux")]
+mod judge;
+#[cfg(target_os = "linux")]
+mod lab;
+#[cfg(target_os = "linux")]
+mod netns;
+#[cfg(target_os = "linux")]
+mod packet;
+#[cfg(target_os = "linux")]
+mod predict;
+#[cfg(target_os = "linux")]
+mod random;
+#[cfg(target_os = "linux")]
+mod scenario;
+#[cfg(target_os = "linux")]
+mod stages;
+#[cfg(target_os = "linux")]
+mod wire;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    stages::run()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    eprintln!("skipped: this is not Linux");
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,317 @@
+//! Random dumps of `iptables-save` and `ip6tables-save`.
+
+use super::{DSCPS, MARKS, PORTS, Pool, Rng, ports};
+
+/// User chains of the filter table. A chain jumps to later ones only.
+const CHAINS: [&str; 5] = ["web", "voice", "media", "log-and-drop", "last"];
+
+/// A dump, and the sets that it uses as `ipset save` writes them.
+pub fn ruleset(rng: &mut Rng, pool: &Pool) -> (String, String) {
+    let mut writer = Writer { rng, pool, text: String::new() };
+    writer.raw();
+    writer.mangle();
+    writer.nat();
+    writer.filter();
+    let text = writer.text;
+    let sets = sets(rng, pool);
+    (text, sets)
+}
+
+fn sets(rng: &mut Rng, pool: &Pool) -> String {
+    let family = if pool.v6 { "inet6" } else { "inet" };
+    let mut text = format!("create hosts hash:ip family {family}\ncreate nets hash:net family {family}\n");
+    text += &format!("create pairs hash:ip,port family {family}\n");
+    for host in pool.hosts {
+        if rng.one_in(2) {
+            text += &format!("add hosts {host}\n");
+        }
+        if rng.one_in(2) {
+            let proto = rng.pick(&["tcp", "udp"]);
+            text += &format!("add pairs {host},{proto}:{}\n", rng.pick(&PORTS));
+        }
+    }
+    for net in pool.networks.iter().filter(|n| !n.ends_with("/1")) {
+        match rng.below(4) {
+            0 => text += &format!("add nets {net}\n"),
+            1 => text += &format!("add nets {net} nomatch\n"),
+            _ => {}
+        }
+    }
+    text
+}
+
+struct Writer<'a> {
+    rng: &'a mut Rng,
+    pool: &'a Pool,
+    text: String,
+}
+
+impl Writer<'_> {
+    fn table(&mut self, name: &str, chains: &[(&str, &str)]) {
+        self.text += &format!("*{name}\n");
+        for (chain, policy) in chains {
+            self.text += &format!(":{chain} {policy} [0:0]\n");
+        }
+    }
+
+    fn rule(&mut self, chain: &str, matches: &str, target: &str) {
+        self.text += &format!("-A {chain}{matches} {target}\n");
+    }
+
+    /// The answers to what is refused leave by OUTPUT.
+    fn accept_answers(&mut self) {
+        let answer = if self.pool.v6 { "ipv6-icmp --icmpv6-type 1" } else { "icmp --icmp-type 3" };
+        self.rule("OUTPUT", &format!(" -p {answer}"), "-j ACCEPT");
+        self.rule("OUTPUT", " -p tcp --tcp-flags RST RST", "-j ACCEPT");
+    }
+
+    fn raw(&mut self) {
+        self.table("raw", &[("PREROUTING", "ACCEPT"), ("OUTPUT", "ACCEPT")]);
+        self.accept_answers();
+        for _ in 0..self.rng.below(3) {
+            let chain = self.rng.pick(&["PREROUTING", "OUTPUT"]);
+            let matches = self.matches(chain, 3);
+            let target = self.rng.pick(&["-j CT --notrack", "-j DROP", "-j ACCEPT"]);
+            self.rule(chain, &matches, target);
+        }
+        self.text += "COMMIT\n";
+    }
+
+    fn mangle(&mut self) {
+        let chains = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
+        self.table("mangle", &chains.map(|chain| (chain, "ACCEPT")));
+        for _ in 0..self.rng.below(6) {
+            let chain = self.rng.pick(&chains);
+            let matches = self.matches(chain, 2);
+            let mark = self.rng.pick(&MARKS);
+            let target = match self.rng.below(7) {
+                0 => format!("-j MARK --set-xmark {mark:#x}/{mark:#x}"),
+                1 => format!("-j MARK --or-mark {mark:#x}"),
+                2 => format!("-j CONNMARK --set-xmark {mark:#x}/0xffffffff"),
+                3 => "-j CONNMARK --save-mark".to_string(),
+                4 => "-j ACCEPT".to_string(),
+                _ => format!("-j MARK --set-xmark {mark:#x}/0xffffffff"),
+            };
+            self.rule(chain, &matches, &target);
+        }
+        self.text += "COMMIT\n";
+    }
+
+    fn nat(&mut self) {
+        let chains = ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"];
+        self.table("nat", &chains.map(|chain| (chain, "ACCEPT")));
+        for _ in 0..self.rng.below(6) {
+            let chain = self.rng.pick(&["PREROUTING", "PREROUTING", "OUTPUT", "POSTROUTING", "POSTROUTING"]);
+            let proto = self.rng.pick(&["tcp", "udp"]);
+            let mut matches = self.address() + &format!(" -p {proto}");
+            matches += &self.port_match(proto);
+            let to = self.rng.pick(self.pool.targets);
+            let port = self.rng.pick(&PORTS);
+            let with_port = if self.pool.v6 { format!("[{to}]:{port}") } else { format!("{to}:{port}") };
+            let source = chain == "POSTROUTING";
+            let target = match (self.rng.below(5), source) {
+                (0, true) => "-j MASQUERADE".to_string(),
+                (_, true) => format!("-j SNAT --to-source {to}"),
+                (0, false) => format!("-j REDIRECT --to-ports {port}"),
+                (1, false) => format!("-j DNAT --to-destination {to}"),
+                (2, false) => "-j ACCEPT".to_string(),
+                (_, false) => format!("-j DNAT --to-destination {with_port}"),
+            };
+            self.rule(chain, &matches, &target);
+        }
+        self.text += "COMMIT\n";
+    }
+
+    fn filter(&mut self) {
+        let mut chains = Vec::new();
+        for chain in ["INPUT", "FORWARD", "OUTPUT"] {
+            chains.push((chain, self.rng.pick(&["ACCEPT", "DROP"])));
+        }
+        chains.extend(CHAINS.map(|chain| (chain, "-")));
+        self.table("filter", &chains);
+        self.accept_answers();
+        for (n, chain) in ["INPUT", "FORWARD", "OUTPUT"].into_iter().chain(CHAINS).enumerate() {
+            let later = &CHAINS[n.saturating_sub(2).min(CHAINS.len())..];
+            for _ in 0..2 + self.rng.below(8) {
+                let matches = self.matches(chain, 3);
+                let target = self.target(later, &matches);
+                self.rule(chain, &matches, &target);
+            }
+        }
+        self.text += "COMMIT\n";
+    }
+
+    fn target(&mut self, later: &[&str], matches: &str) -> String {
+        let is_tcp = matches.contains(" -p tcp") && !matches.contains("! -p tcp");
+        let choice = self.rng.below(16);
+        match choice {
+            0..=4 => "-j ACCEPT".to_string(),
+            5..=6 => "-j DROP".to_string(),
+            7 if is_tcp => "-j REJECT --reject-with tcp-reset".to_string(),
+            7..=8 => format!("-j REJECT --reject-with {}", self.reply()),
+            9 => "-j RETURN".to_string(),
+            10 => "-j LOG --log-prefix \"near: \"".to_string(),
+            11 => String::new(),
+            _ if later.is_empty() => "-j ACCEPT".to_string(),
+            12 => format!("-g {}", self.rng.pick(later)),
+            _ => format!("-j {}", self.rng.pick(later)),
+        }
+    }
+
+    fn reply(&mut self) -> &'static str {
+        if self.pool.v6 {
+            return self.rng.pick(&["icmp6-port-unreachable", "icmp6-adm-prohibited", "icmp6-no-route"]);
+        }
+        self.rng.pick(&[
+            "icmp-port-unreachable",
+            "icmp-host-prohibited",
+            "icmp-admin-prohibited",
+            "icmp-net-unreachable",
+        ])
+    }
+
+    fn not(&mut self) -> &'static str {
+        if self.rng.one_in(5) { " !" } else { "" }
+    }
+
+    fn address(&mut self) -> String {
+        let not = self.not();
+        let option = self.rng.pick(&["-s", "-d"]);
+        let value = match self.rng.below(8) {
+            0 if !self.pool.v6 => "192.0.0.3/255.0.0.3".to_string(),
+            0 => "::7/::f".to_string(),
+            1 => self.rng.pick(self.pool.hosts).to_string(),
+            _ => self.rng.pick(self.pool.networks).to_string(),
+        };
+        format!("{not} {option} {value}")
+    }
+
+    fn interface(&mut self, chain: &str) -> String {
+        let options: &[&str] = match chain {
+            "INPUT" | "PREROUTING" => &["-i"],
+            "OUTPUT" | "POSTROUTING" => &["-o"],
+            _ => &["-i", "-o"],
+        };
+        let not = self.not();
+        format!("{not} {} {}", self.rng.pick(options), self.rng.pick(&["eth0", "eth1", "eth+", "lo", "ppp0"]))
+    }
+
+    /// Up to `most` conditions.
+    fn matches(&mut self, chain: &str, most: usize) -> String {
+        let mut text = String::new();
+        if self.rng.one_in(3) {
+            text += &self.address();
+        }
+        if self.rng.one_in(5) {
+            text += &self.interface(chain);
+        }
+        if self.rng.below(10) < 6 {
+            text += &self.protocol();
+        }
+        for _ in 0..self.rng.below(most) {
+            let more = self.extension(chain);
+            // a module's options may be given only once
+            let module = more.split_whitespace().nth(1).unwrap_or_default();
+            if !text.contains(&format!(" -m {module} ")) {
+                text += &more;
+            }
+        }
+        text
+    }
+
+    fn protocol(&mut self) -> String {
+        let icmp = if self.pool.v6 { "ipv6-icmp" } else { "icmp" };
+        match self.rng.below(8) {
+            0 => format!(" ! -p {}", self.rng.pick(&["tcp", "udp", icmp])),
+            1 => format!(" -p {icmp}{}", self.icmp_type()),
+            2 => format!(" -p tcp{}", self.tcp_flags()),
+            3 => format!(" -p {}", self.rng.pick(&["tcp", "udp", "sctp", "gre", icmp])),
+            _ => {
+                let proto = self.rng.pick(&["tcp", "tcp", "udp", "udp", "sctp"]);
+                format!(" -p {proto}{}", self.port_match(proto))
+            }
+        }
+    }
+
+    fn icmp_type(&mut self) -> String {
+        let not = self.not();
+        match self.pool.v6 {
+            true => format!(
+                " -m icmp6{not} --icmpv6-type {}",
+                self.rng.pick(&["128", "129", "1", "1/0", "echo-request"])
+            ),
+            false => format!(
+                " -m icmp{not} --icmp-type {}",
+                self.rng.pick(&["8", "0", "3", "3/1", "echo-request", "13"])
+            ),
+        }
+    }
+
+    fn tcp_flags(&mut self) -> String {
+        let not = self.not();
+        let what = [
+            "--syn",
+            "--tcp-flags SYN,ACK SYN",
+            "--tcp-flags ALL NONE",
+            "--tcp-flags FIN,SYN,RST,PSH,ACK,URG ACK",
+            "--tcp-flags ACK,FIN FIN",
+        ];
+        format!(" -m tcp{not} {}", self.rng.pick(&what))
+    }
+
+    fn port_match(&mut self, proto: &str) -> String {
+        let not = self.not();
+        if self.rng.one_in(3) {
+            let (lo, hi) = ports(self.rng);
+            let (a, b, hi) = (self.rng.pick(&PORTS), self.rng.pick(&PORTS), hi.max(lo + 1));
+            return format!(
+                " -m multiport{not} {} {a},{lo}:{hi},{b}",
+                self.rng.pick(&["--dports", "--sports", "--ports"])
+            );
+        }
+        let side = self.rng.pick(&["--dport", "--dport", "--sport"]);
+        let (lo, hi) = ports(self.rng);
+        let value = match self.rng.below(5) {
+            0 => format!("{lo}:{hi}"),
+            1 => format!("{lo}:"),
+            2 => format!(":{hi}"),
+            _ => lo.to_string(),
+        };
+        format!(" -m {proto}{not} {side} {value}")
+    }
+
+    fn extension(&mut self, chain: &str) -> String {
+        let not = self.not();
+        let pool = self.pool;
+        let rng = &mut *self.rng;
+        match rng.below(10) {
+            0 | 1 => {
+                let states = rng.pick(&["NEW", "ESTABLISHED,RELATED", "INVALID", "UNTRACKED", "NEW,INVALID"]);
+                format!(" -m conntrack{not} --ctstate {states}")
+            }
+            2 => {
+                let (from, to) = rng.pick(pool.ranges);
+                format!(" -m iprange{not} {} {from}-{to}", rng.pick(&["--src-range", "--dst-range"]))
+            }
+            3 => format!(" -m mark{not} --mark {:#x}{}", rng.pick(&MARKS), rng.pick(&["", "/0x3", "/0x10"])),
+            4 => format!(" -m connmark{not} --mark {:#x}{}", rng.pick(&MARKS), rng.pick(&["", "/0x3"])),
+            5 => format!(
+                " -m set{not} --match-set {}",
+                rng.pick(&[
+                    "hosts src",
+                    "hosts dst",
+                    "nets src",
+                    "nets dst",
+                    "pairs dst,dst",
+                    "pairs src,src"
+                ])
+            ),
+            6 => format!(" -m dscp{not} --dscp {:#04x}", rng.pick(&DSCPS)),
+            7 => format!(" -m comment --comment \"-j {} it's\"", rng.pick(&["DROP", "ACCEPT"])),
+            8 if matches!(chain, "PREROUTING" | "INPUT" | "FORWARD") => {
+                format!(" -m mac{not} --mac-source 02:00:00:00:0c:0{}", rng.below(2))
+            }
+            _ => String::new(),
+        }
+    }
+}

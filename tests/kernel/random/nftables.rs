@@ -1,0 +1,326 @@
+//! Random nftables rulesets: several tables and base chains, sets, maps, jumps.
+
+use super::{DSCPS, MARKS, PORTS, Pool, Rng, V4, V6, ports};
+
+/// Regular chains. A chain jumps to later ones only.
+const CHAINS: [&str; 4] = ["web", "voice", "media", "last"];
+
+/// A script for `nft -f`.
+pub fn ruleset(rng: &mut Rng) -> String {
+    let mut text = String::new();
+    let families = rng.pick(&[["inet", "inet"], ["inet", "ip"], ["ip", "ip6"], ["inet", "ip6"]]);
+    for (n, family) in families.into_iter().enumerate() {
+        let mut writer = Writer { rng, family, text: String::new(), for_tcp: false };
+        writer.sets();
+        for at in 0..CHAINS.len() {
+            writer.regular(at);
+        }
+        writer.base_chains();
+        if n == 0 {
+            writer.nat();
+        }
+        text += &format!("table {family} t{n} {{\n{}}}\n", writer.text);
+    }
+    text
+}
+
+struct Writer<'a> {
+    rng: &'a mut Rng,
+    family: &'static str,
+    text: String,
+    /// The rule speaks of TCP, so that its conditions may read TCP's ports.
+    for_tcp: bool,
+}
+
+impl Writer<'_> {
+    fn line(&mut self, line: &str) {
+        self.text += &format!("\t\t{line}\n");
+    }
+
+    fn pool(&mut self) -> &'static Pool {
+        match self.family {
+            "ip" => &V4,
+            "ip6" => &V6,
+            _ => self.rng.pick(&[&V4, &V4, &V6]),
+        }
+    }
+
+    /// `nets`, `ports` and `pairs` of each family.
+    fn sets(&mut self) {
+        for pool in [&V4, &V6] {
+            let (name, kind) = if pool.v6 { ("6", "ipv6_addr") } else { ("4", "ipv4_addr") };
+            let mut nets: Vec<String> =
+                pool.networks.iter().filter(|_| self.rng.one_in(3)).map(|n| n.to_string()).collect();
+            let (from, to) = self.rng.pick(pool.ranges);
+            nets.push(format!("{from}-{to}"));
+            self.text += &format!(
+                "\tset nets{name} {{\n\t\ttype {kind}\n\t\tflags interval\n\t\tauto-merge\n\t\telements = {{ {} }}\n\t}}\n",
+                nets.join(", ")
+            );
+            let (lo, hi) = ports(self.rng);
+            let pair =
+                format!("{} . {lo}-{hi}, {} . {}", pool.networks[0], pool.hosts[3], self.rng.pick(&PORTS));
+            self.text += &format!(
+                "\tset pairs{name} {{\n\t\ttype {kind} . inet_service\n\t\tflags interval\n\t\telements = {{ {pair} }}\n\t}}\n"
+            );
+        }
+    }
+
+    fn regular(&mut self, at: usize) {
+        // a chain can be used only after it is there: write the last one first
+        let at = CHAINS.len() - 1 - at;
+        self.text += &format!("\tchain {} {{\n", CHAINS[at]);
+        for _ in 0..1 + self.rng.below(4) {
+            self.rule("", &CHAINS[at + 1..]);
+        }
+        self.text += "\t}\n";
+    }
+
+    fn base_chains(&mut self) {
+        for hook in ["prerouting", "input", "forward", "forward", "output", "postrouting"] {
+            let usual = matches!(hook, "input" | "forward" | "output");
+            if !usual && !self.rng.one_in(3) {
+                continue;
+            }
+            let number = self.text.len();
+            let priority = self.rng.pick(&["-150", "-10", "0", "filter", "filter + 5", "50", "-160"]);
+            let policy = if usual { self.rng.pick(&["accept", "drop"]) } else { "accept" };
+            self.text += &format!(
+                "\tchain {hook}{number} {{\n\t\ttype filter hook {hook} priority {priority}; policy {policy};\n"
+            );
+            if matches!(hook, "output" | "postrouting") {
+                self.accept_answers();
+            }
+            for _ in 0..2 + self.rng.below(7) {
+                self.rule(hook, &CHAINS);
+            }
+            self.text += "\t}\n";
+        }
+    }
+
+    /// The answers to what is refused leave by output.
+    fn accept_answers(&mut self) {
+        if self.family != "ip6" {
+            self.line("icmp type destination-unreachable accept");
+        }
+        if self.family != "ip" {
+            self.line("icmpv6 type destination-unreachable accept");
+        }
+        self.line("tcp flags & rst == rst accept");
+    }
+
+    fn nat(&mut self) {
+        for (hook, priority) in [("prerouting", "dstnat"), ("output", "-100"), ("postrouting", "srcnat")] {
+            self.text += &format!(
+                "\tchain nat-{hook} {{\n\t\ttype nat hook {hook} priority {priority}; policy accept;\n"
+            );
+            for _ in 0..self.rng.below(4) {
+                let rule = self.translation(hook);
+                self.line(&rule);
+            }
+            self.text += "\t}\n";
+        }
+    }
+
+    fn translation(&mut self, hook: &str) -> String {
+        let pool = self.pool();
+        let ip = if pool.v6 { "ip6" } else { "ip" };
+        let proto = self.rng.pick(&["tcp", "udp"]);
+        self.for_tcp = proto == "tcp";
+        let matches = format!("{} {}", self.address(pool), self.port_match(proto));
+        let (to, port) = (self.rng.pick(pool.targets), self.rng.pick(&PORTS));
+        let with_port = if pool.v6 { format!("[{to}]:{port}") } else { format!("{to}:{port}") };
+        let family = if self.family == "inet" { format!("{ip} ") } else { String::new() };
+        let target = match (self.rng.below(5), hook) {
+            (0, "postrouting") => "masquerade".to_string(),
+            (_, "postrouting") => format!("snat {family}to {to}"),
+            (0, _) => format!("redirect to :{port}"),
+            (1, _) => format!("dnat {family}to {to}"),
+            (2, _) => "accept".to_string(),
+            _ => format!("dnat {family}to {with_port}"),
+        };
+        format!("{matches} {target}")
+    }
+
+    fn rule(&mut self, hook: &str, later: &[&str]) {
+        let pool = self.pool();
+        // a rule speaks of one transport protocol, or of none
+        let icmp = if pool.v6 { "icmpv6" } else { "icmp" };
+        let proto = self.rng.pick(&["tcp", "tcp", "tcp", "udp", "udp", "sctp", icmp, "", "", ""]);
+        self.for_tcp = proto == "tcp";
+        let mut matches = String::new();
+        if proto.is_empty() && self.rng.one_in(4) {
+            matches += "meta l4proto { tcp, udp, sctp } th dport 53-5060 ";
+        }
+        for _ in 0..1 + self.rng.below(3) {
+            let protocol = !proto.is_empty() && self.rng.one_in(2);
+            matches += &if protocol { self.transport(proto) } else { self.condition(hook, pool) };
+            matches.push(' ');
+        }
+        let transport = if matches.contains("th dport") {
+            "several"
+        } else if matches.contains(&format!("{proto} ")) {
+            proto
+        } else {
+            ""
+        };
+        if self.rng.one_in(6) {
+            let map = self.vmap(later, pool, transport);
+            self.line(&format!("{matches}{map}"));
+            return;
+        }
+        let verdict = self.verdict(hook, later, transport);
+        self.line(&format!("{matches}{verdict}"));
+    }
+
+    fn vmap(&mut self, later: &[&str], pool: &Pool, transport: &str) -> String {
+        let jump =
+            if later.is_empty() { "continue".to_string() } else { format!("jump {}", self.rng.pick(later)) };
+        match self.rng.below(3) {
+            0 if transport.is_empty() => {
+                format!("meta l4proto vmap {{ tcp : {jump}, udp : accept, sctp : drop }}")
+            }
+            1 if matches!(transport, "" | "tcp") => {
+                format!("tcp dport vmap {{ 22 : drop, 80-443 : {jump}, 5060 : accept, 5061 : return }}")
+            }
+            _ => {
+                let ip = if pool.v6 { "ip6" } else { "ip" };
+                format!("{ip} saddr vmap {{ {} : drop, {} : {jump} }}", pool.hosts[0], pool.hosts[3])
+            }
+        }
+    }
+
+    fn verdict(&mut self, hook: &str, later: &[&str], transport: &str) -> String {
+        let can_reject = matches!(hook, "input" | "forward" | "output");
+        match self.rng.below(14) {
+            0..=3 => "accept".to_string(),
+            4..=5 => "drop".to_string(),
+            6 if can_reject && transport == "tcp" => "reject with tcp reset".to_string(),
+            6..=7 if can_reject => self.reject(),
+            8 => "return".to_string(),
+            9 => "counter".to_string(),
+            10 => format!("meta mark set {:#x}", self.rng.pick(&MARKS)),
+            11 => format!("meta mark set meta mark | {:#x}", self.rng.pick(&MARKS)),
+            _ if later.is_empty() => "accept".to_string(),
+            12 => format!("goto {}", self.rng.pick(later)),
+            _ => format!("jump {}", self.rng.pick(later)),
+        }
+    }
+
+    fn reject(&mut self) -> String {
+        let which: &[&str] = match self.family {
+            "inet" => &["reject", "reject with icmpx admin-prohibited", "reject with icmpx no-route"],
+            "ip" => &["reject", "reject with icmp host-prohibited", "reject with icmp admin-prohibited"],
+            _ => &["reject", "reject with icmpv6 admin-prohibited", "reject with icmpv6 no-route"],
+        };
+        self.rng.pick(which).to_string()
+    }
+
+    fn not(&mut self) -> &'static str {
+        if self.rng.one_in(5) { "!= " } else { "" }
+    }
+
+    fn address(&mut self, pool: &Pool) -> String {
+        let ip = if pool.v6 { "ip6" } else { "ip" };
+        let side = self.rng.pick(&["saddr", "daddr"]);
+        let name = if pool.v6 { "6" } else { "4" };
+        let not = self.not();
+        match self.rng.below(8) {
+            0 => format!("{ip} {side} {not}@nets{name}"),
+            1 => {
+                let (from, to) = self.rng.pick(pool.ranges);
+                format!("{ip} {side} {not}{from}-{to}")
+            }
+            2 => format!("{ip} {side} {not}{{ {}, {} }}", pool.hosts[0], pool.networks[4]),
+            3 if pool.v6 => format!("{ip} {side} & ::f {} ::7", self.rng.pick(&["==", "!="])),
+            3 => format!("{ip} {side} & 255.0.0.3 {} 192.0.0.3", self.rng.pick(&["==", "!="])),
+            4 if self.for_tcp => format!("{ip} {side} . tcp dport {not}@pairs{name}"),
+            _ => format!("{ip} {side} {not}{}", self.rng.pick(pool.networks)),
+        }
+    }
+
+    fn port_match(&mut self, proto: &str) -> String {
+        let side = self.rng.pick(&["dport", "dport", "sport"]);
+        let (lo, hi) = ports(self.rng);
+        let not = self.not();
+        match self.rng.below(6) {
+            0 if lo < hi => format!("{proto} {side} {not}{lo}-{hi}"),
+            1 => format!("{proto} {side} {not}{{ {}, {lo}-{} }}", self.rng.pick(&PORTS), lo + 5),
+            2 => format!("{proto} {side} {} {lo}", self.rng.pick(&["<", ">", "<=", ">="])),
+            _ => format!("{proto} {side} {not}{lo}"),
+        }
+    }
+
+    /// A condition on the header of a protocol.
+    fn transport(&mut self, proto: &str) -> String {
+        let not = self.not();
+        match proto {
+            "icmp" => {
+                let types = ["echo-request", "{ echo-reply, destination-unreachable }", "timestamp-request"];
+                format!("icmp type {not}{}", self.rng.pick(&types))
+            }
+            "icmpv6" => {
+                let types = ["echo-request", "{ echo-reply, destination-unreachable }"];
+                format!("icmpv6 type {not}{}", self.rng.pick(&types))
+            }
+            "tcp" if self.rng.one_in(4) => {
+                let flags = [
+                    "syn",
+                    "== syn",
+                    "& (syn | ack) == syn",
+                    "!= syn",
+                    "& (fin | ack) != 0",
+                    "{ syn, ack }",
+                    "fin,ack",
+                ];
+                format!("tcp flags {}", self.rng.pick(&flags))
+            }
+            "tcp" if self.rng.one_in(6) => "tcp option maxseg size 1000-1500".to_string(),
+            _ => self.port_match(proto),
+        }
+    }
+
+    /// A condition on other things.
+    fn condition(&mut self, hook: &str, pool: &Pool) -> String {
+        let not = self.not();
+        match self.rng.below(9) {
+            0..=2 => self.address(pool),
+            3 => {
+                let states = [
+                    "new",
+                    "established,related",
+                    "{ new, invalid }",
+                    "!= { established, new }",
+                    "invalid",
+                    "!= new",
+                    "!= established,related",
+                ];
+                format!("ct state {}", self.rng.pick(&states))
+            }
+            4 => {
+                let how = self.rng.pick(&["", "!= ", "& 0x3 == "]);
+                format!("meta mark {how}{:#x}", self.rng.pick(&[0x0, 0x1, 0x2, 0x3]))
+            }
+            5 => self.interface(hook),
+            6 => format!("{} dscp {not}{}", if pool.v6 { "ip6" } else { "ip" }, self.rng.pick(&DSCPS)),
+            7 if self.family == "inet" => {
+                format!("meta nfproto {not}{}", if pool.v6 { "ipv6" } else { "ipv4" })
+            }
+            _ => self.rng.pick(&["counter", "ct status dnat", "ct mark 0"]).to_string(),
+        }
+    }
+
+    fn interface(&mut self, hook: &str) -> String {
+        let which: &[&str] = match hook {
+            "prerouting" | "input" => &["iifname"],
+            "output" | "postrouting" => &["oifname"],
+            _ => &["iifname", "oifname"],
+        };
+        let not = self.not();
+        format!(
+            "{} {not}{}",
+            self.rng.pick(which),
+            self.rng.pick(&["\"eth0\"", "\"eth1\"", "\"eth*\"", "{ \"eth0\", \"ppp0\" }", "\"lo\""])
+        )
+    }
+}

@@ -1,0 +1,101 @@
+//! How the process gets hold of sockets in three namespaces.
+//!
+//! A socket belongs to the namespace in which it was opened, wherever it is used. So the process runs
+//! itself in the client's namespace, opens a tap there, and becomes, with the tap as standard input, a
+//! process of the server's namespace, and then, with that tap as standard output, one of the firewall's.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::judge;
+use crate::lab::{self, Lab};
+use crate::netns::{self, Netns};
+
+/// The stage that a process is, and the namespaces' names: `STAGE BASE`.
+const STAGE: &str = "PINHOLE_KERNEL_STAGE";
+/// What the whole test may take.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+/// The test, or one of its stages.
+pub fn run() -> ExitCode {
+    let Ok(stage) = std::env::var(STAGE) else { return start() };
+    let error = match stage.split_once(' ') {
+        Some(("client", base)) => {
+            netns::set_silent();
+            lab::tap().map(|tap| enter("server", base).stdin(OwnedFd::from(tap)).exec())
+        }
+        Some(("server", base)) => {
+            netns::set_silent();
+            lab::tap().map(|tap| enter("firewall", base).stdout(OwnedFd::from(tap)).exec())
+        }
+        _ => {
+            netns::set_forwarding();
+            match lab::inherited().and_then(|(client, server)| Lab::new(client, server)) {
+                Ok(lab) => return judge::run(lab, filter().as_deref()),
+                Err(error) => Err(error),
+            }
+        }
+    };
+    eprintln!("{stage}: {}", error.unwrap_or_else(|error| error));
+    ExitCode::FAILURE
+}
+
+fn start() -> ExitCode {
+    // what `cargo test` asks of every test program
+    if std::env::args().any(|arg| arg == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(why) = lacking() {
+        eprintln!("skipped: {why}");
+        return ExitCode::SUCCESS;
+    }
+    let netns = match Netns::new() {
+        Ok(netns) => netns,
+        Err(why) => {
+            eprintln!("skipped: {why}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    let mut child = match enter("client", netns.base()).spawn() {
+        Ok(child) => child,
+        Err(error) => panic!("the test does not run itself: {error}"),
+    };
+    let deadline = Instant::now() + TIME_LIMIT;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return ExitCode::SUCCESS,
+            Ok(Some(_)) => return ExitCode::FAILURE,
+            _ if Instant::now() > deadline => {
+                let _ = child.kill();
+                panic!("the test took more than {} s", TIME_LIMIT.as_secs());
+            }
+            _ => sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// What the machine lacks.
+fn lacking() -> Option<String> {
+    let id = Command::new("id").arg("-u").stdin(Stdio::null()).output();
+    if !id.is_ok_and(|id| id.stdout.trim_ascii() == b"0") {
+        return Some("it needs root, to make network namespaces".to_string());
+    }
+    (!netns::has("ip")).then(|| "`ip` (iproute2) is not installed".to_string())
+}
+
+/// This program, run in the namespace of a role.
+fn enter(role: &str, base: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &format!("{base}-{role}")]);
+    command.arg(std::env::current_exe().unwrap_or_default());
+    command.args(std::env::args().skip(1)).env(STAGE, format!("{role} {base}"));
+    command
+}
+
+/// The part of a name that selects rulesets.
+fn filter() -> Option<String> {
+    std::env::args().skip(1).find(|arg| !arg.starts_with('-'))
+}
