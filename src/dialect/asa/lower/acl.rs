@@ -25,7 +25,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             return None;
         }
         let label = match usage {
-            Use::Filter | Use::Egress | Use::FilterOriginal => acl.name.text.to_string(),
+            Use::Filter | Use::Egress | Use::FilterOriginal => format!("access-list {}", acl.name.text),
             Use::ControlPlane => format!("{} (control-plane)", acl.name.text),
             Use::Inspect(helper) => {
                 let helper = self.b.ruleset().helpers[helper.0 as usize].clone();

@@ -355,7 +355,7 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     /// A standard list selects destinations, for routes and split tunnels.
     fn standard_list(&mut self, acl: &'c Acl<'a>) {
-        let chain = self.b.chain(acl.name.text, acl.name.span);
+        let chain = self.b.chain(format!("access-list {}", acl.name.text), acl.name.span);
         for entry in &acl.entries {
             let Entry::Standard(span, action, address) = entry else { continue };
             let set = self.resolver.address(*address);
