@@ -230,6 +230,7 @@ impl<'a, 'j> Lens<'a, 'j> {
             let others = self.zones().into_iter().filter(|zone| *zone != target.zone);
             others.map(|zone| (Some(zone), site.addresses_of(zone, family).and(&wanted))).collect()
         };
+        let wide: u128 = site.settings.wide_range.into();
         let mut ports = Set::empty();
         let (mut asked, mut passed) = (0, 0);
         for (zone, sources) in origins {
@@ -241,6 +242,10 @@ impl<'a, 'j> Lens<'a, 'j> {
                     passed += usize::from(open.count() == ALL_PORTS);
                 }
                 ports = ports.or(&open);
+                // One source that gets wide through is enough, unless it might be everybody.
+                if ports.count() >= wide && ports.count() < ALL_PORTS {
+                    break;
+                }
             }
         }
         if ports.is_empty() {
