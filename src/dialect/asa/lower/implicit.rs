@@ -209,8 +209,15 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.b.unknown("`established` lets the connection back in");
             self.verdict(chain, Verdict::Accept, *span);
         }
-        for (group, interface) in groups {
+        // A list that is the last to be walked has its implicit deny as its own last rule.
+        let global = groups.iter().any(|(group, interface)| interface.is_none() && self.binds(group));
+        for ((group, interface), list) in groups.into_iter().zip(lists) {
             if !self.binds(group) {
+                continue;
+            }
+            let last = (!global || interface.is_none()) && self.config.established.is_empty();
+            if let (Some(list), true) = (list, last) {
+                self.close(list, group.span);
                 continue;
             }
             if let Some(interface) = interface {
@@ -218,6 +225,13 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
             self.family_of(group);
             self.verdict(chain, Verdict::Drop, group.span);
+        }
+    }
+
+    /// Ends a list with its implicit deny, once.
+    fn close(&mut self, list: ChainId, span: Span) {
+        if self.closed.insert(list) {
+            self.verdict(list, Verdict::Drop, span);
         }
     }
 
@@ -298,18 +312,14 @@ impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn egress_lists(&mut self, chain: ChainId) {
         for (group, interface) in self.bound(Direction::Out) {
             let Some(interface) = interface.filter(|_| self.binds(group)) else { continue };
-            let list = self.acl_chain(group.acl, Use::Filter);
-            for walked in [true, false] {
-                self.on(Field::Oif, interface.text);
-                let none = self.b.range(0, 0);
-                // What the box itself sends has no way in, and passes.
-                self.b.field(Field::Iif, none, true);
-                if walked {
-                    self.walk(chain, group, list);
-                } else {
-                    self.family_of(group);
-                    self.verdict(chain, Verdict::Drop, group.span);
-                }
+            let list = self.acl_chain(group.acl, Use::Egress);
+            self.on(Field::Oif, interface.text);
+            let none = self.b.range(0, 0);
+            // What the box itself sends has no way in, and passes.
+            self.b.field(Field::Iif, none, true);
+            self.walk(chain, group, list);
+            if let Some(list) = list {
+                self.close(list, group.span);
             }
         }
     }
