@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Step, Test, Verdict, Way};
 use crate::packet::{Dim, Family, Field, Region, Set, State, interface, proto};
-use crate::site::{ZoneId, unicast};
+use crate::site::{ZoneId, loopbacks, unicast};
 
 const ALL_PORTS: u128 = 65536;
 
@@ -112,6 +112,8 @@ impl<'a, 'j> Lens<'a, 'j> {
                     }
                     shape.every_protocol = false;
                 }
+                // What a host sends to itself is nobody's opening.
+                Field::Iif if loopbacks().covers(&set) => return None,
                 Field::Dport => ports = Some(set.clone()),
                 _ => {}
             }
@@ -164,6 +166,12 @@ impl<'a, 'j> Lens<'a, 'j> {
                     targets.push(Target { address: number, zone, device: Some(at), outward: false });
                 }
             }
+        }
+        // A host's own firewall leads to that host alone.
+        let host = site.firewalls.get(self.at).and_then(|firewall| firewall.host);
+        if host.is_some() {
+            targets.retain(|target| target.device == host);
+            return targets;
         }
         if site.single.is_some() {
             let free = wanted.minus(&taken);
