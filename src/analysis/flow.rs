@@ -76,7 +76,8 @@ impl<'a> Scope<'a> {
 
     /// What becomes of all packets of `region`; `fwd_oif` as in [`super::Trip`].
     pub fn run(&self, region: &Region, way: Way, fwd_oif: Option<u128>) -> Vec<Entry> {
-        let mut run = Run { scope: self, entries: Vec::new(), visits: 0, depth: 0, inside: self.region.covers(region) };
+        let mut run =
+            Run { scope: self, entries: Vec::new(), visits: 0, depth: 0, inside: self.region.covers(region) };
         let start = Piece::start(region.clone(), way, fwd_oif);
         if run.follow(vec![start.clone()]).is_err() {
             run.give_up(start);

@@ -8,7 +8,10 @@ use crate::dialect::Environment;
 use crate::finding::Finding;
 use crate::source::Span;
 
-use super::ast::{Action, Address, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table, TranslateKind};
+use super::ast::{
+    Action, Address, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table,
+    TranslateKind,
+};
 use super::expand::{Expander, Flat, addresses};
 use super::parse::Config;
 use super::table::{TableSet, contents};
@@ -106,7 +109,8 @@ pub fn grow<'a>(
     env: &'a Environment,
     line_of: &'a dyn Fn(Span) -> u32,
 ) -> (Tree<'a>, Vec<Finding>) {
-    let first = configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
+    let first =
+        configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
     let mut grower = Grower {
         expander: Expander::new(env, configs.first().map_or(super::ast::Family::OpenBsd, |c| c.family)),
         env,
@@ -202,7 +206,9 @@ impl<'a> Grower<'a> {
                     self.tree.written += 1;
                     self.anchor(anchor, scope, number, nodes);
                 }
-                StatementKind::Include { body: Some(body), .. } => self.statements(body, scope, number, nodes),
+                StatementKind::Include { body: Some(body), .. } => {
+                    self.statements(body, scope, number, nodes)
+                }
                 StatementKind::Include { path, body: None } => {
                     everything_unknown(statement.span, format!("the rules of `{path}`"), nodes);
                 }
@@ -237,8 +243,10 @@ impl<'a> Grower<'a> {
         let mut flats = Vec::new();
         self.expander.expand(&anchor.rule, number, &mut flats);
         if flats.is_empty() {
-            let intent = anchor.kind.map_or(Action::Block(Reply::Drop), |kind| {
-                Action::Translate { kind, no: false, pass: false }
+            let intent = anchor.kind.map_or(Action::Block(Reply::Drop), |kind| Action::Translate {
+                kind,
+                no: false,
+                pass: false,
             });
             self.broken(anchor.rule.span, Some(intent), nodes);
             return;

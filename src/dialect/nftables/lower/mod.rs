@@ -131,7 +131,10 @@ impl Lower<'_> {
                 continue;
             }
             let chains = &config.tables[t].chains;
-            let message = format!("the jump from `{}` to `{}` closes a loop", chains[from].name.text, chains[to].name.text);
+            let message = format!(
+                "the jump from `{}` to `{}` closes a loop",
+                chains[from].name.text, chains[to].name.text
+            );
             self.findings.push(
                 refusal(span, message).related(chains[to].name.span, "the loop runs through this chain"),
             );
@@ -143,7 +146,11 @@ impl Lower<'_> {
         for table in &config.tables {
             let hangs = table.chains.iter().any(|chain| chain.hook.is_some());
             if !sees_ip(table.family) && hangs {
-                let message = format!("the table `{} {}` is left out: it filters no routed IP packet", table.family.name(), table.name.text);
+                let message = format!(
+                    "the table `{} {}` is left out: it filters no routed IP packet",
+                    table.family.name(),
+                    table.name.text
+                );
                 self.findings.push(
                     Finding::new("PH002", Severity::Info, Some(table.name.span), message).help(
                         "Frames that a bridge forwards and ARP are no part of the answers. \

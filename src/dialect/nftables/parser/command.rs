@@ -101,7 +101,8 @@ impl Parser<'_, '_, '_> {
                     return Ok(CommandObject::ByHandle);
                 }
                 let name = self.name()?;
-                let body = if self.at_kind(Kind::LBrace) { self.chain_block()? } else { ChainBody::default() };
+                let body =
+                    if self.at_kind(Kind::LBrace) { self.chain_block()? } else { ChainBody::default() };
                 Ok(CommandObject::Item(table, Item::Chain(name, Box::new(body))))
             }
             "rule" => {

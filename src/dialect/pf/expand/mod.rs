@@ -10,8 +10,8 @@ use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
 use super::ast::{
-    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, Peer, PortMatch, PortOp,
-    Protocol, Rule, StateKind,
+    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, Peer, PortMatch,
+    PortOp, Protocol, Rule, StateKind,
 };
 
 pub use self::hosts::{Resolved, Where, addresses, own_addresses, own_nets};
@@ -126,7 +126,10 @@ impl<'a> Expander<'a> {
         match problem {
             Some((span, message)) => self.refuse(span, message),
             None if out.len() == before => {
-                self.refuse(rule.span, "the rule expands to no valid combination: the address families differ".into());
+                self.refuse(
+                    rule.span,
+                    "the rule expands to no valid combination: the address families differ".into(),
+                );
             }
             None => {}
         }
@@ -195,7 +198,8 @@ impl<'a> Expander<'a> {
                                     src_port: Option<&'a PortMatch>,
                                     dst: &Resolved<'a>,
                                     dst_port: Option<&'a PortMatch>| {
-                        let found = Found { interface, protocol, icmp: icmp.copied(), src, src_port, dst, dst_port };
+                        let found =
+                            Found { interface, protocol, icmp: icmp.copied(), src, src_port, dst, dst_port };
                         self.combine(rule, lists.af, &found, number, problem, out);
                     };
                     for src in &lists.src {

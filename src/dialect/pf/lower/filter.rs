@@ -10,8 +10,8 @@ use crate::source::Span;
 
 use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, StateKind};
 use super::super::expand::{Flat, Where};
-use super::matching::families;
 use super::super::tree::{AnchorNode, Node, Scope};
+use super::matching::families;
 use super::{Lowering, mark, marked};
 
 /// A rule whose effect waits until it is known to be the last that matches.
@@ -127,7 +127,7 @@ impl<'a> Lowering<'a> {
                     if flat.rule.quick.is_none() && self.tag_matters(flat) {
                         return false;
                     }
-                                        sees_tag |= flat.tagged.is_some();
+                    sees_tag |= flat.tagged.is_some();
                     sees_src |= flat.src.place != Where::Any || flat.src_port.is_some();
                     sees_dst |= flat.dst.place != Where::Any || flat.dst_port.is_some();
                     leaves |= flat.rule.quick.is_some() && flat.rule.action == Action::Pass;
@@ -283,7 +283,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// A `match` rule: its effects happen at once.
-    fn match_rule(&mut self, b: &mut Builder, chain: ChainId, flat: &'a Flat<'a>, scope: Scope, way: Direction) {
+    fn match_rule(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        scope: Scope,
+        way: Direction,
+    ) {
         if !self.match_matters(flat) {
             return;
         }
@@ -434,7 +441,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
-    pub(super) fn put_off(&mut self, b: &mut Builder, chain: ChainId, way: Direction, translates: bool, start: Span) {
+    pub(super) fn put_off(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        way: Direction,
+        translates: bool,
+        start: Span,
+    ) {
         let deferred = std::mem::take(&mut self.deferred);
         for (at, deferred) in deferred.into_iter().enumerate() {
             let Deferred { flat, scope, family } = deferred;

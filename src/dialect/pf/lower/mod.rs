@@ -21,7 +21,9 @@ pub use matching::ports;
 use rustc_hash::FxHashMap;
 
 use crate::dialect::Environment;
-use crate::model::{Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict};
+use crate::model::{
+    Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict,
+};
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 

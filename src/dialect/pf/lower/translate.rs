@@ -5,8 +5,8 @@ use crate::source::Span;
 
 use super::super::ast::{Action, Direction, TranslateKind};
 use super::super::expand::{Flat, FlatPool, FlatPort};
-use super::filter::goes;
 use super::super::tree::{AnchorNode, Node, Scope};
+use super::filter::goes;
 use super::matching::families;
 use super::{Lowering, mark};
 
@@ -64,7 +64,8 @@ impl<'a> Lowering<'a> {
         let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
         let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
         for &family in families(&[(&turned, scope)]) {
-            let choices = if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
+            let choices =
+                if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
             for chosen in choices.iter() {
                 self.conditions(b, &turned, scope, family, way);
                 for choice in chosen {

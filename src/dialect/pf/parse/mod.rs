@@ -13,7 +13,8 @@ use rustc_hash::FxHashMap;
 
 use self::cursor::{Cursor, Error, Refusal, refuse};
 use super::ast::{
-    Action, Anchor, Family, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind, TranslateKind,
+    Action, Anchor, Family, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind,
+    TranslateKind,
 };
 use super::detect::detect;
 use super::lexer::{Kind, LexError, Lexer, Macro, Macros, Token, is_statement_word};
@@ -166,7 +167,10 @@ impl Session<'_> {
                 Ended::File => break,
                 Ended::Close => {
                     let span = tokens.last().map_or(Span::default(), |token| token.span);
-                    self.report(&Error { span, refusal: Refusal::Syntax("expected a statement, found `}`".into()) });
+                    self.report(&Error {
+                        span,
+                        refusal: Refusal::Syntax("expected a statement, found `}`".into()),
+                    });
                 }
                 Ended::Line | Ended::Body => {}
             }
@@ -211,7 +215,10 @@ impl Session<'_> {
             if let Some(Statement { kind: StatementKind::Anchor(anchor), .. }) = statements.last_mut() {
                 anchor.body = body;
             } else if !broken {
-                self.report(&Error { span, refusal: Refusal::Syntax("expected an anchor before `{`".into()) });
+                self.report(&Error {
+                    span,
+                    refusal: Refusal::Syntax("expected an anchor before `{`".into()),
+                });
             }
             return Ended::Line;
         }
@@ -443,7 +450,12 @@ impl Session<'_> {
     }
 
     /// `load anchor name from file`: the file is read by itself, without the macros of this one.
-    fn load_anchor(&mut self, cursor: &mut Cursor, folder: &Path, start: Span) -> cursor::Result<StatementKind> {
+    fn load_anchor(
+        &mut self,
+        cursor: &mut Cursor,
+        folder: &Path,
+        start: Span,
+    ) -> cursor::Result<StatementKind> {
         cursor.expect("anchor")?;
         let name = cursor.string("the name of an anchor")?;
         cursor.expect("from")?;
@@ -517,7 +529,9 @@ impl Session<'_> {
                 Some(span),
                 format!("the contents of table `{table}` are not known: `{path}` cannot be read here"),
             )
-            .help("Put the file beside the configuration, under the path that it is named by, to have it read."),
+            .help(
+                "Put the file beside the configuration, under the path that it is named by, to have it read.",
+            ),
         );
     }
 
@@ -574,7 +588,8 @@ impl Session<'_> {
             Refusal::Load(message) => ("PH004", message, "pfctl refuses this"),
             Refusal::Unresolved(message) => ("PH003", message, "not known here"),
         };
-        self.findings.push(Finding::new(code, Severity::Error, Some(error.span), message.clone()).label(label));
+        self.findings
+            .push(Finding::new(code, Severity::Error, Some(error.span), message.clone()).label(label));
     }
 }
 
