@@ -69,10 +69,12 @@ impl Lower<'_> {
                 "`!` is for single flags only, `!=` compares".to_string(),
             ));
         }
-        let existence = matches!(right.kind, ExprKind::Bool(_)) && matches!(lens.view, View::Unknown(..));
-        let (lo, hi) = match existence {
-            true => (0, 0),
-            false => self.values.interval(right, lens.spec)?,
+        // What cannot be looked at need not be known either, and whether it is there is asked in its place.
+        let hidden = matches!(lens.view, View::Unknown(..));
+        let (lo, hi) = match self.values.interval(right, lens.spec) {
+            Err(Fault::Unknown(..)) if hidden => (0, 0),
+            Err(_) if hidden && matches!(right.kind, ExprKind::Bool(_)) => (0, 0),
+            other => other?,
         };
         let ordered = matches!(op, RelOp::Lt | RelOp::Gt | RelOp::Le | RelOp::Ge);
         if ordered && interval {
