@@ -8,6 +8,7 @@ mod command;
 mod expr;
 mod include;
 mod selector;
+mod stateful;
 mod stmt;
 
 use std::path::PathBuf;
