@@ -72,6 +72,7 @@ scenarios! {
     public_address "public-address";
     ipv6_forgotten "ipv6-forgotten";
     two_firewalls "two-firewalls" "concise";
+    host_firewall "host-firewall";
     pf_last_match "pf-last-match";
     asa_media_cut "asa-media-cut" "concise";
     partners_only "partners-only" "json";

@@ -20,10 +20,13 @@ pub struct Engine<'a> {
     buckets: RefCell<FxHashMap<(ChainId, Dim), Rc<Buckets>>>,
 }
 
-/// The rules of a chain by the block of addresses that they look for.
+/// The rules of a chain by the blocks of addresses that they look for: in the first dimension, or, where they
+/// do not look at that, in the second.
 struct Buckets {
-    /// Rules whose addresses lie in one block.
-    blocks: FxHashMap<(Family, u128), Vec<u32>>,
+    first: FxHashMap<(Family, u128), Vec<u32>>,
+    second: FxHashMap<(Family, u128), Vec<u32>>,
+    /// All rules of `second`.
+    seconds: Vec<u32>,
     /// All others.
     wide: Vec<u32>,
 }
@@ -49,15 +52,10 @@ impl<'a> Engine<'a> {
         let (dim, side) = [Dim::Dst, Dim::Src].into_iter().find_map(|dim| Some((dim, few(dim)?)))?;
         let buckets = self.buckets(chain, dim);
         let mut found = buckets.wide.clone();
-        let mut blocks: Vec<u128> = side
-            .ranges()
-            .iter()
-            .flat_map(|(lo, hi)| *lo..=*hi)
-            .map(|address| block(region.family(), address))
-            .collect();
-        blocks.dedup();
-        for block in blocks {
-            found.extend(buckets.blocks.get(&(region.family(), block)).into_iter().flatten());
+        gather(&buckets.first, region.family(), side, &mut found);
+        match few(other(dim)) {
+            Some(side) => gather(&buckets.second, region.family(), side, &mut found),
+            None => found.extend_from_slice(&buckets.seconds),
         }
         found.sort_unstable();
         found.dedup();
@@ -70,12 +68,21 @@ impl<'a> Engine<'a> {
     }
 
     fn sort_rules(&self, chain: ChainId, dim: Dim) -> Buckets {
-        let mut buckets = Buckets { blocks: FxHashMap::default(), wide: Vec::new() };
+        let mut buckets = Buckets {
+            first: FxHashMap::default(),
+            second: FxHashMap::default(),
+            seconds: Vec::new(),
+            wide: Vec::new(),
+        };
         for (index, rule) in self.rules.chain(chain).rules.iter().enumerate() {
-            let index = index as u32;
-            match self.block_of(self.rules.steps_of(rule), dim) {
-                Some(key) => buckets.blocks.entry(key).or_default().push(index),
-                None => buckets.wide.push(index),
+            let (index, steps) = (index as u32, self.rules.steps_of(rule));
+            if let Some(key) = self.block_of(steps, dim) {
+                buckets.first.entry(key).or_default().push(index);
+            } else if let Some(key) = self.block_of(steps, other(dim)) {
+                buckets.second.entry(key).or_default().push(index);
+                buckets.seconds.push(index);
+            } else {
+                buckets.wide.push(index);
             }
         }
         buckets
@@ -100,6 +107,20 @@ impl<'a> Engine<'a> {
             return (first == last).then_some((family, first));
         }
         None
+    }
+}
+
+fn other(dim: Dim) -> Dim {
+    if dim == Dim::Dst { Dim::Src } else { Dim::Dst }
+}
+
+/// Adds the rules of the blocks that a few addresses are in.
+fn gather(from: &FxHashMap<(Family, u128), Vec<u32>>, family: Family, side: &Set, found: &mut Vec<u32>) {
+    let mut blocks: Vec<u128> =
+        side.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(|address| block(family, address)).collect();
+    blocks.dedup();
+    for block in blocks {
+        found.extend(from.get(&(family, block)).into_iter().flatten());
     }
 }
 

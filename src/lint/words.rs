@@ -171,11 +171,11 @@ fn access_list(firewall: &Firewall, id: RuleId) -> Option<String> {
     let rules = &firewall.rules;
     let chain = rules.chain(id.chain);
     let bound = chain.rules.iter().filter(|other| other.span == rules.rule(id).span);
-    let lists = bound.flat_map(|other| rules.steps_of(other)).filter_map(|step| match step {
+    let mut lists = bound.flat_map(|other| rules.steps_of(other)).filter_map(|step| match step {
         Step::Effect(Effect::Jump(list)) => Some(rules.chain(*list).name.clone()),
         _ => None,
     });
-    lists.last()
+    lists.next()
 }
 
 /// The name of a chain without its table.

@@ -577,12 +577,15 @@ impl Ruleset {
         found
     }
 
-    /// The first address of an interface in a family.
+    /// The address of an interface in a family, where it has one besides its link-local ones: which of
+    /// several the system takes depends on routes and scopes.
     pub fn own_address(&self, interface: u128, family: Family) -> Option<u128> {
-        self.own
-            .iter()
-            .find(|own| own.family == family && crate::packet::interface(&own.interface) == interface)
-            .map(|own| own.address)
+        let local = |own: &&OwnAddress| family == Family::V6 && own.address >> 118 == 0xfe80 >> 6;
+        let mut found = self.own.iter().filter(|own| {
+            own.family == family && crate::packet::interface(&own.interface) == interface && !local(own)
+        });
+        let first = found.next()?;
+        found.next().is_none().then_some(first.address)
     }
 
     /// Number of normalized rules.

@@ -89,6 +89,10 @@ impl Lower<'_> {
         let expr = plain(expr);
         match &expr.kind {
             ExprKind::Header(field) => self.header(cx, field, expr),
+            ExprKind::Meta(MetaKey::NfProto) if matches!(cx.family, TableFamily::Ip | TableFamily::Ip6) => {
+                let message = format!("`meta nfproto` in a table of the family `{}`", cx.family.name());
+                Err(Fault::Refused(expr.span, message))
+            }
             ExprKind::Meta(key) => Ok(self.meta(*key)),
             ExprKind::Ct(key, dir) => self.ct(cx, *key, *dir, expr),
             ExprKind::Other(selector) => self.selector(cx, selector, expr),

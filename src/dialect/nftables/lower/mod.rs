@@ -235,11 +235,11 @@ impl Lower<'_> {
                     self.unknown(&mut cx, &name, modelled);
                 }
                 let forks = std::mem::take(&mut cx.forks);
-                next.push(cx);
                 next.extend(forks);
+                next.push(cx);
             }
             if next.len() > MAX_FORKS {
-                next.truncate(1);
+                next.drain(1..);
                 let cond = self.builder.condition("a rule with too many cases");
                 next[0].steps.insert(0, Step::Effect(crate::model::Effect::Undefined(cond)));
             }
