@@ -52,7 +52,7 @@ pub fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
         let winner = later(&wide, at).iter().find(|(_, wide)| covers(wide, flat));
         if let Some((_, winner)) = winner {
             said.insert(flat.rule.span);
-            findings.push(overridden(flat, winner));
+            findings.push(overridden(flat, winner, is_whole(rules, at, &wide)));
             continue;
         }
         if !matches!(flat.rule.action, Action::Block(_)) || is_everyone(&flat.src) || flat.src.negated {
@@ -70,6 +70,14 @@ pub fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether later rules override all that a rule with lists stands for, and not some of its elements alone.
+fn is_whole(rules: &[&Flat], at: usize, wide: &[(usize, &Flat)]) -> bool {
+    let span = rules[at].rule.span;
+    let first = rules[..at].iter().rposition(|flat| flat.rule.span != span).map_or(0, |other| other + 1);
+    let mut all = rules[first..].iter().enumerate().take_while(|(_, flat)| flat.rule.span == span);
+    all.all(|(index, flat)| later(wide, first + index).iter().any(|(_, wide)| covers(wide, flat)))
+}
+
 /// Those after a place.
 fn later<'s, 'a>(rules: &'s [(usize, &'a Flat<'a>)], at: usize) -> &'s [(usize, &'a Flat<'a>)] {
     &rules[rules.partition_point(|(other, _)| *other <= at)..]
@@ -83,13 +91,20 @@ fn word(flat: &Flat) -> &'static str {
     }
 }
 
-fn overridden(flat: &Flat, winner: &Flat) -> Finding {
+fn overridden(flat: &Flat, winner: &Flat, whole: bool) -> Finding {
+    let message = match whole {
+        true => "the rule never decides: a later rule matches all that it matches, and the last match wins",
+        false => {
+            "part of the rule never decides: a later rule matches all that elements of its lists match, and the last \
+             match wins"
+        }
+    };
     let same = std::mem::discriminant(&flat.rule.action) == std::mem::discriminant(&winner.rule.action);
     Finding::new(
         "PH421",
         Severity::Warning,
         Some(flat.rule.span),
-        "the rule never decides: a later rule matches all that it matches, and the last match wins",
+        message,
     )
     .label(format!("{}, but not in the end", word(flat)))
     .related(winner.rule.span, format!("this rule wins: it {}", word(winner)))
