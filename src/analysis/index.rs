@@ -3,15 +3,17 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::model::{ChainId, Ruleset, Step, Test};
+use crate::model::{ChainId, Ruleset, Step, Test, Values};
 use crate::packet::{Dim, Family, Field, Region, Set};
 
 /// Chains of fewer rules are looked through.
 const SMALL: usize = 64;
 /// Regions of more addresses are looked up rule by rule.
 const FEW_ADDRESSES: u128 = 16;
+/// Regions of more ports likewise.
+const FEW_PORTS: u128 = 8192;
 
 /// A ruleset with what was found out about it: shared by its [`super::Scope`]s.
 pub struct Engine<'a> {
@@ -21,12 +23,15 @@ pub struct Engine<'a> {
 }
 
 /// The rules of a chain by the blocks of addresses that they look for: in the first dimension, or, where they
-/// do not look at that, in the second.
+/// do not look at that, in the second; those without addresses by the block of destination ports.
 struct Buckets {
     first: FxHashMap<(Family, u128), Vec<u32>>,
     second: FxHashMap<(Family, u128), Vec<u32>>,
     /// All rules of `second`.
     seconds: Vec<u32>,
+    ports: FxHashMap<u32, Vec<u32>>,
+    /// All rules of `ports`.
+    ported: Vec<u32>,
     /// All others.
     wide: Vec<u32>,
 }
@@ -57,6 +62,14 @@ impl<'a> Engine<'a> {
             Some(side) => gather(&buckets.second, region.family(), side, &mut found),
             None => found.extend_from_slice(&buckets.seconds),
         }
+        match region.side(Dim::Dport).filter(|side| side.count() <= FEW_PORTS) {
+            Some(side) => {
+                let blocks = side.ranges().iter().flat_map(|(lo, hi)| port_block(*lo)..=port_block(*hi));
+                let blocks: FxHashSet<u32> = blocks.collect();
+                found.extend(blocks.iter().filter_map(|block| buckets.ports.get(block)).flatten());
+            }
+            None => found.extend_from_slice(&buckets.ported),
+        }
         found.sort_unstable();
         found.dedup();
         Some(found)
@@ -72,6 +85,8 @@ impl<'a> Engine<'a> {
             first: FxHashMap::default(),
             second: FxHashMap::default(),
             seconds: Vec::new(),
+            ports: FxHashMap::default(),
+            ported: Vec::new(),
             wide: Vec::new(),
         };
         for (index, rule) in self.rules.chain(chain).rules.iter().enumerate() {
@@ -81,11 +96,29 @@ impl<'a> Engine<'a> {
             } else if let Some(key) = self.block_of(steps, other(dim)) {
                 buckets.second.entry(key).or_default().push(index);
                 buckets.seconds.push(index);
+            } else if let Some(key) = self.port_block_of(steps) {
+                buckets.ports.entry(key).or_default().push(index);
+                buckets.ported.push(index);
             } else {
                 buckets.wide.push(index);
             }
         }
         buckets
+    }
+
+    /// The block in which all destination ports lie that a rule's first tests look for.
+    fn port_block_of(&self, steps: &[Step]) -> Option<u32> {
+        let tests = steps.iter().map_while(|step| match step {
+            Step::Test(test) => Some(test),
+            _ => None,
+        });
+        for test in tests {
+            if let Test::In { field: Field::Dport, values: Values::Range(lo, hi), negate: false } = *test {
+                let (first, last) = (port_block(lo.into()), port_block(hi.into()));
+                return (first == last).then_some(first);
+            }
+        }
+        None
     }
 
     /// The block in which all addresses lie that a rule's first tests look for.
@@ -108,6 +141,10 @@ impl<'a> Engine<'a> {
         }
         None
     }
+}
+
+fn port_block(port: u128) -> u32 {
+    (port >> 8) as u32
 }
 
 fn other(dim: Dim) -> Dim {

@@ -227,6 +227,8 @@ pub mod proto {
     pub const ICMPV6: u8 = 58;
     /// SCTP.
     pub const SCTP: u8 = 132;
+    /// IPv6 mobility header.
+    pub const MH: u8 = 135;
     /// UDP-Lite.
     pub const UDPLITE: u8 = 136;
     /// Protocols whose header begins with two ports.

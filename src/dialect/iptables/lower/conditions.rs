@@ -46,6 +46,9 @@ impl Lowering<'_> {
                 self.masked(Field::CtMark, mask.into(), value.into(), negated)
             }
             MatchKind::Mac(mac) => {
+                // Of Ethernet interfaces only, and the loopback interface is none.
+                let ethernet = self.set_test(Field::Iif, Set::one(interface("lo")), true);
+                self.tests.push(ethernet);
                 let mac = mac.iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
                 self.set(Field::SrcMac, Set::one(mac), negated);
             }

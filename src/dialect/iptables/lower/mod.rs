@@ -199,11 +199,14 @@ impl Lowering<'_> {
             return self.out.rule(chain, rule.span, rule.span);
         }
         loop {
-            for test in self.tests.iter().chain(more) {
-                self.out.test(*test);
-            }
-            for (ways, at) in self.ways.iter().zip(&pick) {
-                ways[*at].iter().for_each(|test| self.out.test(*test));
+            // What is known is asked first: where it fails, nothing depends on the rest.
+            for unknown in [false, true] {
+                let picked = self.ways.iter().zip(&pick).flat_map(|(ways, at)| &ways[*at]);
+                for test in self.tests.iter().chain(more).chain(picked) {
+                    if matches!(test, Test::Unknown(_)) == unknown {
+                        self.out.test(*test);
+                    }
+                }
             }
             effects.iter().for_each(|effect| self.out.effect(*effect));
             self.out.rule(chain, rule.span, rule.span);

@@ -283,8 +283,9 @@ fn add(row: &mut Vec<(Field, Set)>, field: Field, values: Set) {
 /// Joins rows that differ in their first side alone: a set of hosts with one port is one row.
 fn merge(rows: Rows) -> Rows {
     type Rest = Vec<(Field, Set)>;
+    type Open = (Field, Vec<(u128, u128)>, Rest);
     let mut places: FxHashMap<(Field, Rest), usize> = FxHashMap::default();
-    let mut merged: Vec<(Field, Vec<(u128, u128)>, Rest)> = Vec::new();
+    let mut merged: Vec<Open> = Vec::new();
     let mut whole = false;
     for mut row in rows {
         if row.is_empty() {
@@ -301,8 +302,6 @@ fn merge(rows: Rows) -> Rows {
     if whole {
         return vec![vec![(Field::Version, Set::full())]];
     }
-    let row = |(field, ranges, rest): (Field, Vec<(u128, u128)>, Rest)| {
-        std::iter::once((field, Set::of(ranges))).chain(rest).collect()
-    };
+    let row = |(field, ranges, rest): Open| std::iter::once((field, Set::of(ranges))).chain(rest).collect();
     merged.into_iter().map(row).collect()
 }
