@@ -22,11 +22,14 @@ pub struct Engine<'a> {
     buckets: RefCell<FxHashMap<(ChainId, Dim), Rc<Buckets>>>,
 }
 
+/// A block of addresses: family, low bits that are left out, the others.
+type Block = (Family, u32, u128);
+
 /// The rules of a chain by the blocks of addresses that they look for: in the first dimension, or, where they
 /// do not look at that, in the second; those without addresses by the block of destination ports.
 struct Buckets {
-    first: FxHashMap<(Family, u128), Vec<u32>>,
-    second: FxHashMap<(Family, u128), Vec<u32>>,
+    first: FxHashMap<Block, Vec<u32>>,
+    second: FxHashMap<Block, Vec<u32>>,
     /// All rules of `second`.
     seconds: Vec<u32>,
     ports: FxHashMap<u32, Vec<u32>>,
@@ -122,7 +125,7 @@ impl<'a> Engine<'a> {
     }
 
     /// The block in which all addresses lie that a rule's first tests look for.
-    fn block_of(&self, steps: &[Step], dim: Dim) -> Option<(Family, u128)> {
+    fn block_of(&self, steps: &[Step], dim: Dim) -> Option<Block> {
         let tests = steps.iter().map_while(|step| match step {
             Step::Test(test) => Some(test),
             _ => None,
@@ -136,8 +139,8 @@ impl<'a> Engine<'a> {
             let family = field.family()?;
             let set: Set = self.rules.values(values);
             let (first, last) = (set.ranges().first()?.0, set.ranges().last()?.1);
-            let (first, last) = (block(family, first), block(family, last));
-            return (first == last).then_some((family, first));
+            let same = |bits: &&u32| first >> **bits == last >> **bits;
+            return sizes(family).iter().find(same).map(|bits| (family, *bits, first >> bits));
         }
         None
     }
@@ -152,19 +155,18 @@ fn other(dim: Dim) -> Dim {
 }
 
 /// Adds the rules of the blocks that a few addresses are in.
-fn gather(from: &FxHashMap<(Family, u128), Vec<u32>>, family: Family, side: &Set, found: &mut Vec<u32>) {
-    let mut blocks: Vec<u128> =
-        side.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(|address| block(family, address)).collect();
-    blocks.dedup();
+fn gather(from: &FxHashMap<Block, Vec<u32>>, family: Family, side: &Set, found: &mut Vec<u32>) {
+    let addresses = side.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
+    let blocks = addresses.flat_map(|address| sizes(family).map(|bits| (family, bits, address >> bits)));
     for block in blocks {
-        found.extend(from.get(&(family, block)).into_iter().flatten());
+        found.extend(from.get(&block).into_iter().flatten());
     }
 }
 
-/// Networks of 16 (IPv4) or 48 bits (IPv6).
-fn block(family: Family, address: u128) -> u128 {
+/// The sizes of blocks, in bits: one address, and two usual lengths of networks.
+fn sizes(family: Family) -> [u32; 3] {
     match family {
-        Family::V4 => address >> 16,
-        Family::V6 => address >> 80,
+        Family::V4 => [0, 8, 16],
+        Family::V6 => [0, 64, 80],
     }
 }
