@@ -5,8 +5,8 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::syntax::{
-    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object, ObjectKind, Position, Rule,
-    Selector, SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
+    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object,
+    ObjectKind, Position, Rule, Selector, SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
 };
 use super::{refusal, unresolved};
 use crate::finding::Finding;
@@ -110,7 +110,9 @@ impl Config {
                 self.flushes = true;
                 self.tables.retain(|table| family.is_some_and(|family| table.family != family));
             }
-            CommandObject::Table { table, dormant, items } => self.table_command(verb, &table, dormant, items),
+            CommandObject::Table { table, dormant, items } => {
+                self.table_command(verb, &table, dormant, items)
+            }
             CommandObject::Item(table, item) => self.item_command(verb, &table, item),
             CommandObject::Rename(table, chain, name) => self.rename(&table, &chain, name),
             CommandObject::Rule { table, chain, position, rule } => {
@@ -145,7 +147,8 @@ impl Config {
     /// The table that a command names; where it was not made, that is said once.
     fn need(&mut self, table: &TableRef) -> usize {
         if self.find(table).is_none() {
-            let message = format!("the table `{} {}` does not exist here", table.family.name(), table.name.text);
+            let message =
+                format!("the table `{} {}` does not exist here", table.family.name(), table.name.text);
             self.findings.push(unresolved(table.name.span, message));
         }
         self.make(table)
@@ -203,7 +206,9 @@ impl Config {
                     _ => table.forget_set(set),
                 }
             }
-            Item::Object(object) => table.objects.retain(|o| o.kind != object.kind || o.name.text != object.name.text),
+            Item::Object(object) => {
+                table.objects.retain(|o| o.kind != object.kind || o.name.text != object.name.text)
+            }
         }
     }
 
@@ -366,8 +371,9 @@ pub fn each_stmt(rules: &[Rule], visit: &mut impl FnMut(&StmtKind)) {
     for rule in rules {
         for stmt in &rule.stmts {
             visit(&stmt.kind);
-            if let StmtKind::Verdict(Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _))) =
-                &stmt.kind
+            if let StmtKind::Verdict(
+                Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _)),
+            ) = &stmt.kind
             {
                 each_stmt(rules, visit);
             }
@@ -402,10 +408,15 @@ pub fn tracks_ipv6(config: &Config) -> bool {
                 StmtKind::Vmap(parts) => uses_ct(&parts.0),
                 StmtKind::Mangle(parts) => uses_ct(&parts.0) || uses_ct(&parts.1),
                 StmtKind::Update(update) => uses_ct(&update.key),
-                StmtKind::Nat(_) | StmtKind::History("ct count") | StmtKind::Synproxy | StmtKind::Tproxy => true,
+                StmtKind::Nat(_) | StmtKind::History("ct count") | StmtKind::Synproxy | StmtKind::Tproxy => {
+                    true
+                }
                 StmtKind::Offload(_) => true,
                 StmtKind::Object(parts) => {
-                    matches!(parts.0, ObjectKind::CtHelper | ObjectKind::CtTimeout | ObjectKind::CtExpectation)
+                    matches!(
+                        parts.0,
+                        ObjectKind::CtHelper | ObjectKind::CtTimeout | ObjectKind::CtExpectation
+                    )
                 }
                 _ => false,
             };

@@ -66,15 +66,6 @@ impl Header {
             _ => return None,
         })
     }
-
-    /// Where the header stands: 2 link, 3 network, 4 transport.
-    pub fn layer(self) -> u8 {
-        match self {
-            Header::Ether | Header::Vlan => 2,
-            Header::Arp | Header::Ip | Header::Ip6 => 3,
-            _ => 4,
-        }
-    }
 }
 
 const HEADERS: &[(&str, Header, Option<u8>)] = &[

@@ -136,8 +136,11 @@ fn word(text: &str, start: usize) -> Option<Token> {
     if first == b'[' {
         let len = address_run(&bytes[start + 1..]);
         let closed = bytes.get(start + 1 + len) == Some(&b']');
-        return (closed && text[start + 1..start + 1 + len].parse::<Ipv6Addr>().is_ok())
-            .then_some(Token { kind: Kind::Word, start: start + 1, end: start + 1 + len });
+        return (closed && text[start + 1..start + 1 + len].parse::<Ipv6Addr>().is_ok()).then_some(Token {
+            kind: Kind::Word,
+            start: start + 1,
+            end: start + 1 + len,
+        });
     }
     let address = if first.is_ascii_hexdigit() || first == b':' { address_len(text, start) } else { 0 };
     if first.is_ascii_digit() {

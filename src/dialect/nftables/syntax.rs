@@ -178,8 +178,22 @@ impl MetaKey {
         use MetaKey::*;
         !matches!(
             self,
-            Length | Protocol | Priority | Random | Secmark | NfProto | L4Proto | BriIifPvid | BriIifVproto
-                | Sdif | SdifName | Broute | BriHwAddr | IifKind | OifKind | SecPath
+            Length
+                | Protocol
+                | Priority
+                | Random
+                | Secmark
+                | NfProto
+                | L4Proto
+                | BriIifPvid
+                | BriIifVproto
+                | Sdif
+                | SdifName
+                | Broute
+                | BriHwAddr
+                | IifKind
+                | OifKind
+                | SecPath
         )
     }
 }

@@ -32,6 +32,15 @@ pub(in super::super) fn levelled<'a>(config: &Config<'a>) -> Vec<Levelled<'a>> {
     config.interfaces.iter().filter_map(level).collect()
 }
 
+/// The bridge-group of a BVI.
+fn bvi_number(interface: &Interface<'_>) -> Option<u16> {
+    let name = interface.hardware.text;
+    name.get(..3)
+        .filter(|kind| kind.eq_ignore_ascii_case("BVI"))
+        .and(name.get(3..))
+        .and_then(|number| number.parse().ok())
+}
+
 impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn levelled(&self) -> Vec<Levelled<'a>> {
         levelled(self.config)
@@ -202,6 +211,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         // The lists of interfaces come first wherever they are written.
         for ((group, interface), list) in groups.iter().zip(&lists) {
             let Some(interface) = interface else { continue };
+            self.bridged(chain, group, (Field::Iif, interface.text));
             if group.per_user_override && self.config.cut_through.is_some() {
                 let cond = self.b.condition("the user's own access-list");
                 self.on(Field::Iif, interface.text);
@@ -238,6 +248,28 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.family_of(group);
             self.verdict(chain, Verdict::Drop, group.span);
         }
+    }
+
+    /// A list of a BVI is for what leaves or enters the bridge-group by routing: what passes its members
+    /// depends on it.
+    fn bridged(
+        &mut self,
+        chain: ChainId,
+        group: &super::super::ast::AccessGroup<'a>,
+        (field, name): (Field, &str),
+    ) {
+        let config = self.config;
+        let named = |known: &&Interface<'a>| known.name.is_some_and(|known| known.text == name);
+        let Some(number) = config.interfaces.iter().find(named).and_then(bvi_number) else { return };
+        let members = config.interfaces.iter().filter(|known| known.bridge_group == Some(number));
+        let members = self.interfaces_set(members.filter_map(|known| known.name).map(|name| name.text));
+        if members.is_empty() {
+            return;
+        }
+        let cond = self.b.condition(&format!("access-list {} of the bridge-group", group.acl.text));
+        self.within(field, members);
+        self.step(Effect::Undefined(cond));
+        self.b.rule(chain, group.span, group.span);
     }
 
     /// Ends a list with its implicit deny, once.
@@ -331,6 +363,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         for (group, interface) in self.bound(Direction::Out) {
             let Some(interface) = interface.filter(|_| self.binds(group)) else { continue };
             let list = self.acl_chain(group.acl, Use::Egress);
+            self.bridged(chain, group, (Field::Oif, interface.text));
             self.on(Field::Oif, interface.text);
             let none = self.b.range(0, 0);
             // What the box itself sends has no way in, and passes.

@@ -534,7 +534,7 @@ mod tests {
             let places: Vec<u32> = (0..size)
                 .map(|_| {
                     seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    if seed % 3 == 0 { NO_PLACE } else { (seed >> 8) % 40 }
+                    if seed.is_multiple_of(3) { NO_PLACE } else { (seed >> 8) % 40 }
                 })
                 .collect();
             let mut plain = Vec::new();

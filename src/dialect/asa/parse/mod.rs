@@ -315,7 +315,6 @@ impl<'a> Parser<'a> {
                 "The version decides whether access-lists hold real or mapped addresses. Version 9 is assumed.",
             ),
         }
-        self.config.system |= w.peek() == Some("<system>");
         Ok(true)
     }
 }

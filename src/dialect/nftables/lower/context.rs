@@ -49,7 +49,17 @@ impl Context {
             TableFamily::Ip6 => Some(Family::V6),
             _ => None,
         };
-        Context { table, family, chain, steps: Vec::new(), span, forks: Vec::new(), version, protocols: None, ports: Ports::Whole }
+        Context {
+            table,
+            family,
+            chain,
+            steps: Vec::new(),
+            span,
+            forks: Vec::new(),
+            version,
+            protocols: None,
+            ports: Ports::Whole,
+        }
     }
 
     /// The same rule for protocols with ports, or for all others.
@@ -99,7 +109,11 @@ impl Context {
             Some(known) => known == version,
             None => {
                 let number = if version == Family::V4 { 4 } else { 6 };
-                self.test(Test::In { field: Field::Version, values: Values::Range(number, number), negate: false });
+                self.test(Test::In {
+                    field: Field::Version,
+                    values: Values::Range(number, number),
+                    negate: false,
+                });
                 self.version = Some(version);
                 true
             }

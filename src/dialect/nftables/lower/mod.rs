@@ -14,6 +14,8 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use self::stages::Base;
+
 use self::addresses::Addresses;
 use self::context::Context;
 use self::graph::Graph;
@@ -55,6 +57,9 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
     lower.check_sets();
     lower.add_rules();
     lower.add_stages(&bases);
+    let reached = |table, chain| lower.places.of(table, chain).is_some();
+    let mut said = super::lints::lint(sources, config, &bases, &reached);
+    lower.findings.append(&mut said);
     let written = config.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum();
     let rules = lower.builder.ruleset();
     rules.v4 = true;
@@ -134,7 +139,10 @@ impl Lower<'_> {
                 continue;
             }
             let chains = &config.tables[t].chains;
-            let message = format!("the jump from `{}` to `{}` closes a loop", chains[from].name.text, chains[to].name.text);
+            let message = format!(
+                "the jump from `{}` to `{}` closes a loop",
+                chains[from].name.text, chains[to].name.text
+            );
             self.findings.push(
                 refusal(span, message).related(chains[to].name.span, "the loop runs through this chain"),
             );
@@ -146,7 +154,11 @@ impl Lower<'_> {
         for table in &config.tables {
             let hangs = table.chains.iter().any(|chain| chain.hook.is_some());
             if !sees_ip(table.family) && hangs {
-                let message = format!("the table `{} {}` is left out: it filters no routed IP packet", table.family.name(), table.name.text);
+                let message = format!(
+                    "the table `{} {}` is left out: it filters no routed IP packet",
+                    table.family.name(),
+                    table.name.text
+                );
                 self.findings.push(
                     Finding::new("PH002", Severity::Info, Some(table.name.span), message).help(
                         "Frames that a bridge forwards and ARP are no part of the answers. \

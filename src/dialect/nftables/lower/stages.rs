@@ -95,7 +95,10 @@ fn priority(family: TableFamily, spec: &HookSpec, findings: &mut Vec<Finding>) -
     Some(base + spec.priority.offset)
 }
 
-fn unknown_priority(name: &crate::dialect::nftables::syntax::Name, findings: &mut Vec<Finding>) -> Option<i64> {
+fn unknown_priority(
+    name: &crate::dialect::nftables::syntax::Name,
+    findings: &mut Vec<Finding>,
+) -> Option<i64> {
     if name.text.is_empty() {
         findings.push(unresolved(name.span, "the priority is not defined"));
     } else {
@@ -116,7 +119,10 @@ fn refused(family: TableFamily, chain: &Chain, spec: &HookSpec, priority: i64) -
         TableFamily::Netdev => &["ingress", "egress"],
     };
     if !hooks.contains(&hook) {
-        return Some(refusal(spec.hook.span, format!("`{hook}` is no hook of the family `{}`", family.name())));
+        return Some(refusal(
+            spec.hook.span,
+            format!("`{hook}` is no hook of the family `{}`", family.name()),
+        ));
     }
     let inet = matches!(family, TableFamily::Ip | TableFamily::Ip6 | TableFamily::Inet);
     let fits = match kind {
@@ -126,7 +132,10 @@ fn refused(family: TableFamily, chain: &Chain, spec: &HookSpec, priority: i64) -
         _ => return Some(refusal(spec.kind.span, format!("`{kind}` is no type of chain"))),
     };
     if !fits {
-        return Some(refusal(spec.kind.span, format!("a chain of type `{kind}` cannot hang at `{hook}` here")));
+        return Some(refusal(
+            spec.kind.span,
+            format!("a chain of type `{kind}` cannot hang at `{hook}` here"),
+        ));
     }
     if kind == "nat" && priority <= CONNTRACK {
         let message = format!("a chain of type `nat` at priority {priority}, before connection tracking");

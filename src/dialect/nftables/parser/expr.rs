@@ -7,6 +7,27 @@ use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{BinOp, Data, Elem, Expr, ExprKind, Name, RelOp};
 use crate::source::Span;
 
+/// Words that begin a statement, and are no values unless quoted.
+const STATEMENTS: &[&str] = &[
+    "accept",
+    "drop",
+    "continue",
+    "return",
+    "jump",
+    "goto",
+    "queue",
+    "counter",
+    "log",
+    "limit",
+    "quota",
+    "reject",
+    "masquerade",
+    "notrack",
+    "comment",
+    "vmap",
+    "map",
+];
+
 /// Where an expression stands: what may be in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -124,6 +145,7 @@ impl Parser<'_, '_, '_> {
             Kind::Word => match self.text_of(token) {
                 "exists" => ExprKind::Bool(true),
                 "missing" => ExprKind::Bool(false),
+                word if STATEMENTS.contains(&word) => return Err(self.unexpected("a value")),
                 _ => ExprKind::Word,
             },
             Kind::Quoted | Kind::Wildcard => ExprKind::Word,

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::{Failed, Parser, Read};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    BinOp, CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, NatKind, NatStmt, ObjectKind, RelOp, Reject, Rule,
-    Stmt, StmtKind, TableFamily, Target, Update, Verdict,
+    BinOp, CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, NatKind, NatStmt, ObjectKind, Reject, RelOp,
+    Rule, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
 };
 
 impl Parser<'_, '_, '_> {
@@ -362,7 +362,8 @@ impl Parser<'_, '_, '_> {
 
     fn nat(&mut self, kind: NatKind) -> Read<StmtKind> {
         self.bump();
-        let mut nat = NatStmt { kind, family: None, addr: None, port: None, pair: false, prefix: false, random: false };
+        let mut nat =
+            NatStmt { kind, family: None, addr: None, port: None, pair: false, prefix: false, random: false };
         if matches!(self.word(), Some("ip" | "ip6")) && self.nat_family_follows() {
             nat.family = self.word().and_then(TableFamily::of);
             self.bump();
@@ -534,7 +535,11 @@ impl Parser<'_, '_, '_> {
         let old = self.at("flow");
         self.bump();
         let set = if old {
-            if self.eat("table") { self.name()? } else { crate::dialect::nftables::unnamed(self.since(start)) }
+            if self.eat("table") {
+                self.name()?
+            } else {
+                crate::dialect::nftables::unnamed(self.since(start))
+            }
         } else {
             self.name()?
         };
