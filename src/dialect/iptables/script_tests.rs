@@ -92,6 +92,7 @@ fn broken_scripts_end() {
         "#!\niptables -A INPUT > ",
         "#!\n((((",
         "#!\n\\",
+        "#!\niptables \"é\\é$é`é",
     ] {
         rules_of(text);
     }
@@ -101,4 +102,12 @@ fn broken_scripts_end() {
         "done\n".repeat(9)
     );
     rules_of(&nested[..40]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_is_too_strange(text in "([-!a-z0-9:/,.=#$(){}\"'`\\\\;&|<>*\\[\\] \t\né]|iptables |-A INPUT |-j |-p tcp |--dport |for |done\n|if |<<E\n|-m set ){0,60}") {
+        rules_of(&format!("#!/bin/sh\n{text}"));
+        rules_of(&format!("*filter\n{text}"));
+    }
 }

@@ -297,10 +297,11 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                 }
                 b'$' | b'`' => self.expansion(made, true),
                 _ => {
-                    let rest = &self.text[self.at + 1..];
-                    let len = rest.find(['"', '\\', '$', '`']).unwrap_or(rest.len());
-                    made.text.push_str(&self.text[self.at..self.at + 1 + len]);
-                    self.at += 1 + len;
+                    let first = self.text[self.at..].chars().next().map_or(1, char::len_utf8);
+                    let rest = &self.text[self.at + first..];
+                    let len = first + rest.find(['"', '\\', '$', '`']).unwrap_or(rest.len());
+                    made.text.push_str(&self.text[self.at..self.at + len]);
+                    self.at += len;
                 }
             }
         }

@@ -130,6 +130,12 @@ fn a_negated_port_says_nothing_of_other_protocols() {
     assert_eq!(input(rules, packet(proto::UDP, 81)), "accept");
     let found = findings_in("filter", "-A INPUT ! -p tcp -m tcp --dport 80 -j DROP");
     assert_eq!(found[0].0, "PH004");
+    let other =
+        load_text("*filter\n-A INPUT ! -p tcp -m tcp --dport 80 -j DROP\nCOMMIT\n", &Environment::default());
+    assert_eq!(verdict(&other.ruleset, Way::Input, packet(proto::UDP, 80)), "drop");
+    assert_eq!(verdict(&other.ruleset, Way::Input, tcp(80)), "accept");
+    let esp = packet(proto::ESP, 0);
+    assert_eq!(verdict(&other.ruleset, Way::Input, esp), "depends: bytes of a protocol without ports");
     let all = ":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp -j ACCEPT";
     assert_eq!(input(all, tcp(5)), "accept", "no port is all ports");
 }

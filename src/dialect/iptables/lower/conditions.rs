@@ -23,8 +23,8 @@ impl Lowering<'_> {
             MatchKind::Protocol(number) => self.range(Field::Proto, number.into(), number.into(), negated),
             MatchKind::InInterface(name, wild) => self.interface(Field::Iif, name, wild, negated),
             MatchKind::OutInterface(name, wild) => self.interface(Field::Oif, name, wild, negated),
-            MatchKind::SourcePort(lo, hi) => self.range(Field::Sport, lo.into(), hi.into(), negated),
-            MatchKind::DestinationPort(lo, hi) => self.range(Field::Dport, lo.into(), hi.into(), negated),
+            MatchKind::SourcePort(lo, hi) => self.port(Field::Sport, lo, hi, negated),
+            MatchKind::DestinationPort(lo, hi) => self.port(Field::Dport, lo, hi, negated),
             MatchKind::Multiport { first, count, source, destination } => {
                 let ports = &self.config.ports[first as usize..first as usize + count as usize];
                 let ports = Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
@@ -146,6 +146,19 @@ impl Lowering<'_> {
     /// Whether the packet comes from the box itself.
     pub(super) fn no_input(&self, negate: bool) -> Test {
         Test::In { field: Field::Iif, values: Values::Range(0, 0), negate }
+    }
+
+    /// A port. Behind `! -p tcp`, the nftables back end reads the bytes of any protocol as ports.
+    fn port(&mut self, field: Field, lo: u16, hi: u16, negate: bool) {
+        if !self.any_protocol {
+            return self.range(field, lo.into(), hi.into(), negate);
+        }
+        let ports = Set::of(proto::WITH_PORTS.map(|p| (u128::from(p), u128::from(p))));
+        let with = self.set_test(Field::Proto, ports.clone(), false);
+        let without = self.set_test(Field::Proto, ports, true);
+        let values = Values::Range(lo.into(), hi.into());
+        let unknown = self.unknown("bytes of a protocol without ports");
+        self.ways.push(vec![vec![with, Test::In { field, values, negate }], vec![without, unknown]]);
     }
 
     pub(super) fn range(&mut self, field: Field, lo: u32, hi: u32, negate: bool) {

@@ -11,7 +11,7 @@ mod targets;
 
 use rustc_hash::FxHashMap;
 
-use super::ast::{Config, Hook, MatchKind, Policy, Rule, TableName, Target, builtin};
+use super::ast::{Config, Hook, Match, MatchKind, Policy, Rule, TableName, Target, builtin};
 use super::ipset::Ipsets;
 use crate::finding::Finding;
 use crate::model::{Builder, ChainId, Effect, OwnAddress, Ruleset, Stage, StageKind, Test, Values, Verdict};
@@ -55,6 +55,7 @@ pub fn lower(config: &Config, sets: &Ipsets, own: &[OwnAddress], findings: &mut 
         tests: Vec::new(),
         connection: Vec::new(),
         states: None,
+        any_protocol: false,
         ways: Vec::new(),
         interfaces: FxHashMap::default(),
         set_tests: FxHashMap::default(),
@@ -89,6 +90,8 @@ struct Lowering<'a> {
     connection: Vec<Test>,
     /// The states that are asked for.
     states: Option<u8>,
+    /// The rule excludes a protocol, and so is open for all others.
+    any_protocol: bool,
     /// Conditions with several ways.
     ways: Vec<Ways>,
     interfaces: FxHashMap<(super::ast::Name, bool), Values>,
@@ -168,6 +171,8 @@ impl Lowering<'_> {
         self.connection.clear();
         self.ways.clear();
         self.states = None;
+        let negated = |one: &Match| one.negated && matches!(one.kind, MatchKind::Protocol(_));
+        self.any_protocol = self.config.matches_of(rule).iter().any(negated);
         for one in self.config.matches_of(rule) {
             self.condition(one);
         }
