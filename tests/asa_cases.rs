@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use pinhole::analysis::{Decider, Outcome, Engine, Scope, Trip, interpret};
+use pinhole::analysis::{Decider, Engine, Outcome, Scope, Trip, interpret};
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::model::{Ruleset, Verdict, Way};
 use pinhole::packet::{Dim, Family, Field, Packet, Region, Set, interface};

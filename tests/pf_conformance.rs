@@ -1,6 +1,8 @@
 //! Expansion as pfctl does it: each `.in` of `fixtures/pf/expansion` and the `.ok` beside it, in which pfctl's own
 //! multiplying out is written down, give the same rules. What pfctl refuses stands in `fixtures/pf/refused`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::path::{Path, PathBuf};
 
 use pinhole::dialect::Environment;

@@ -1,6 +1,8 @@
 //! The normalized rules of pf against a walk that reads like the manual: every rule from the top, the last match
 //! decides.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::fmt::Write;
 
 use pinhole::analysis::{Trip, interpret};

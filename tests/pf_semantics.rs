@@ -1,5 +1,7 @@
 //! What pf.conf means, packet by packet: each test is a sentence of pf.conf(5).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use pinhole::analysis::{Outcome, Trip, interpret};
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::model::{OwnAddress, Reply, Verdict, Way};
@@ -66,12 +68,12 @@ impl Probe {
         self
     }
 
-    fn to_box(mut self) -> Self {
+    fn ending_here(mut self) -> Self {
         self.way = Way::Input;
         self
     }
 
-    fn from_box(mut self) -> Self {
+    fn starting_here(mut self) -> Self {
         self.way = Way::Output;
         self
     }
@@ -141,11 +143,14 @@ fn forwarded_packets_cross_the_rules_twice() {
     assert_eq!(web.verdict("block all\npass in on em0\n"), "drop");
     assert_eq!(web.verdict("block all\npass in on em0\npass out on em1\n"), "pass");
     assert_eq!(web.verdict("block all\npass in on em0\npass out on em0\n"), "drop");
-    assert_eq!(tcp("192.0.2.7", "198.51.100.1", 22).to_box().verdict("block all\npass in on em0\n"), "pass");
+    assert_eq!(
+        tcp("192.0.2.7", "198.51.100.1", 22).ending_here().verdict("block all\npass in on em0\n"),
+        "pass"
+    );
     assert_eq!(
         tcp("198.51.100.1", "192.0.2.7", 22)
             .by("em0", "em0")
-            .from_box()
+            .starting_here()
             .verdict("block all\npass out on em0\n"),
         "pass"
     );
@@ -159,7 +164,7 @@ fn state_is_kept_where_both_ways_keep_it() {
     assert!(!keeps("pass in\npass out no state\n"));
     assert!(!keeps("pass out\n"));
     let out = |text: &str| {
-        tcp("198.51.100.1", "192.0.2.7", 22).by("em0", "em0").from_box().outcomes(text)[0].keeps_state
+        tcp("198.51.100.1", "192.0.2.7", 22).by("em0", "em0").starting_here().outcomes(text)[0].keeps_state
     };
     assert!(out("pass out\n"));
     assert!(!out("pass out no state\n"));
@@ -228,7 +233,7 @@ fn block_answers_as_its_policy_says() {
 
 #[test]
 fn interfaces_groups_and_their_addresses() {
-    let web = tcp("192.0.2.7", "198.51.100.1", 80).to_box();
+    let web = tcp("192.0.2.7", "198.51.100.1", 80).ending_here();
     assert_eq!(web.verdict("block all\npass in on egress\n"), "pass");
     assert_eq!(web.verdict("block all\npass in on !em1\n"), "pass");
     assert_eq!(web.verdict("block all\npass in on any\n"), "pass");

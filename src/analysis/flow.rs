@@ -76,7 +76,8 @@ impl<'a> Scope<'a> {
 
     /// What becomes of all packets of `region`; `fwd_oif` as in [`super::Trip`].
     pub fn run(&self, region: &Region, way: Way, fwd_oif: Option<u128>) -> Vec<Entry> {
-        let mut run = Run { scope: self, entries: Vec::new(), visits: 0, depth: 0, inside: self.region.covers(region) };
+        let mut run =
+            Run { scope: self, entries: Vec::new(), visits: 0, depth: 0, inside: self.region.covers(region) };
         let start = Piece::start(region.clone(), way, fwd_oif);
         if run.follow(vec![start.clone()]).is_err() {
             run.give_up(start);
@@ -259,9 +260,15 @@ impl Run<'_, '_> {
             let index = if plain { self.scope.next(id, from) } else { from };
             let Some(rule) = chain.rules.get(index as usize) else { break };
             from = index + 1;
+            self.visits += pieces.len();
+            if !pieces.iter().any(|piece| can_match(&walking.view, piece, rule)) {
+                if self.visits > VISIT_LIMIT {
+                    return Err(TooMuch);
+                }
+                continue;
+            }
             let mut next = Vec::with_capacity(pieces.len());
             for piece in pieces {
-                self.visits += 1;
                 if can_match(&walking.view, &piece, rule) {
                     let rule = RuleId { chain: id, index };
                     self.rule(walking, rule, piece, &mut next, &mut returned)?;

@@ -254,6 +254,8 @@ impl Walk {
             Field::Dnat | Field::Snat | Field::Direction | Field::CtMark if tracked == Some(false) => {
                 Value::Absent
             }
+            // What the box sends, to itself too, has no Ethernet header to look at.
+            Field::SrcMac if self.way == Way::Output => Value::Absent,
             // Forwarding takes one off before the forward hook (Linux `ip_forward`, `ip6_forward`).
             Field::Ttl if self.way == Way::Forward && self.hook() != Hook::Prerouting => {
                 match self.packet.get(Field::Ttl) {

@@ -304,6 +304,7 @@ impl Piece {
                 Some(oif) => value(oif),
                 None => Reading::Side(Dim::Oif),
             },
+            Field::SrcMac if self.ctrl.way == Way::Output => Reading::Absent,
             Field::Mark => value(self.ctrl.mark.map(u128::from)),
             Field::Tag => value(self.ctrl.tag.map(u128::from)),
             Field::CtMark if lost => Reading::Absent,

@@ -115,6 +115,8 @@ impl PacketLine {
         };
         match number {
             None => Err(format!("`proto` {} is no protocol", self.proto.as_ref().unwrap_or(&Json::Null))),
+            // Netfilter's walk over the extension headers ends at AH (`IP6_FH_F_AUTH`).
+            Some(_) if family == Family::V6 && self.ext.iter().any(|name| name == "ah") => Ok(proto::AH),
             Some(proto::ICMP) if family == Family::V6 => Ok(proto::ICMPV6),
             Some(number) => Ok(number),
         }

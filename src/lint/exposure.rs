@@ -3,9 +3,10 @@
 use super::judge::{Ask, Blame, Judge, Judgement, Kind, Near, number};
 use super::words;
 use crate::catalog::{Initiator, Listener, Need, Product, Requirement};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Label, Severity};
 use crate::packet::{Family, Set, proto};
 use crate::site::{Leg, Party};
+use crate::source::Span;
 
 /// The roles of people and systems that administer a device.
 const ADMINISTRATORS: [&str; 7] = [
@@ -28,6 +29,8 @@ struct Exposure {
     /// The security mode that forbids it.
     mode: Option<String>,
     by: Blame,
+    /// Others that let some of it through.
+    others: Vec<Blame>,
     depends_on: Vec<String>,
 }
 
@@ -171,7 +174,7 @@ fn reached(
     row.transports.iter().filter_map(one).collect()
 }
 
-/// An exposure by each rule that opens; where none does for certain, one that may.
+/// An exposure by the rules that open; where none does for certain, by those that may.
 fn exposure(
     code: &'static str,
     device: usize,
@@ -179,22 +182,26 @@ fn exposure(
     mode: Option<String>,
     judgement: &Judgement,
     counts: impl Fn(&Blame) -> bool,
-) -> Vec<Exposure> {
-    let make = |by: &Blame, certain: bool| Exposure {
-        code,
-        certain,
-        device,
-        what: what.clone(),
-        mode: mode.clone(),
-        by: by.clone(),
-        depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
+) -> Option<Exposure> {
+    const SHOWN: usize = 3;
+    let make = |found: Vec<&Blame>, certain: bool| {
+        let (by, others) = found.split_first()?;
+        Some(Exposure {
+            code,
+            certain,
+            device,
+            what: what.clone(),
+            mode: mode.clone(),
+            by: (*by).clone(),
+            others: others.iter().take(SHOWN).map(|by| (*by).clone()).collect(),
+            depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
+        })
     };
-    let openers: Vec<Exposure> =
-        judgement.openers.iter().filter(|blame| counts(blame)).take(1).map(|by| make(by, true)).collect();
+    let openers: Vec<&Blame> = judgement.openers.iter().filter(|blame| counts(blame)).collect();
     if !openers.is_empty() || judgement.unsure.is_empty() || code != "PH301" {
-        return openers;
+        return make(openers, true);
     }
-    judgement.doubters.iter().take(1).map(|by| make(by, false)).collect()
+    make(judgement.granters.iter().collect(), false)
 }
 
 fn group(exposures: Vec<Exposure>) -> Vec<Vec<Exposure>> {
@@ -260,6 +267,17 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
         true => words::opens(first.by.share.by).to_string(),
         false => "this may let it through".to_string(),
     };
+    for other in group.iter().flat_map(|exposure| &exposure.others) {
+        let there = judge.firewall(other.firewall).and_then(|at| other.share.by.span(&at.rules));
+        let known = |span: &Span| {
+            finding.span == Some(*span) || finding.related.iter().any(|label| label.span == *span)
+        };
+        if let Some(there) = there.filter(|there| !known(there)) {
+            let message =
+                if first.certain { "lets some of it through too" } else { "may let it through too" };
+            finding.related.push(Label { span: there, message: message.to_string() });
+        }
+    }
     finding.devices = devices;
     finding.depends_on = depends_on;
     finding

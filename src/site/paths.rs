@@ -129,8 +129,16 @@ impl Site {
     }
 }
 
+/// A firewall of which no interfaces are known. What others send to a host, and what it sends to them, goes by any
+/// interface but the loopback, on which most hosts let everything pass.
 fn open_crossing(firewall: usize, way: Way) -> Crossing {
-    Crossing { firewall, way, iif: None, oif: None }
+    let side = |here: bool| here.then(|| loopbacks().not());
+    Crossing { firewall, way, iif: side(way == Way::Input), oif: side(way == Way::Output) }
+}
+
+/// The loopback interfaces of Linux and BSD.
+pub fn loopbacks() -> Set {
+    Set::of(["lo", "lo0"].map(|name| (interface(name), interface(name))))
 }
 
 /// The addresses that a single host elsewhere can have.

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::syntax::{
-    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object, Position, Rule,
-    SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
+    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object, ObjectKind, Position, Rule,
+    Selector, SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
 };
 use super::{refusal, unresolved};
 use crate::finding::Finding;
@@ -387,4 +387,41 @@ pub fn plain(expr: &Expr) -> &Expr {
 /// Whether a map is declared to give verdicts.
 pub fn gives_verdicts(body: &SetBody) -> bool {
     matches!(body.data, Some(MapData::Verdict))
+}
+
+/// Whether rules switch connection tracking on for IPv6. Its defragmentation takes the fragment
+/// header off whole packets too, before any chain above priority -400 sees them
+/// (`nf_conntrack_reasm.c`, `nf_ct_frag6_gather`).
+pub fn tracks_ipv6(config: &Config) -> bool {
+    let tables = config.tables.iter().filter(|t| matches!(t.family, TableFamily::Ip6 | TableFamily::Inet));
+    let mut tracks = false;
+    for chain in tables.flat_map(|table| &table.chains) {
+        each_stmt(&chain.rules, &mut |kind| {
+            tracks |= match kind {
+                StmtKind::Match(parts) => uses_ct(&parts.0),
+                StmtKind::Vmap(parts) => uses_ct(&parts.0),
+                StmtKind::Mangle(parts) => uses_ct(&parts.0) || uses_ct(&parts.1),
+                StmtKind::Update(update) => uses_ct(&update.key),
+                StmtKind::Nat(_) | StmtKind::History("ct count") | StmtKind::Synproxy | StmtKind::Tproxy => true,
+                StmtKind::Offload(_) => true,
+                StmtKind::Object(parts) => {
+                    matches!(parts.0, ObjectKind::CtHelper | ObjectKind::CtTimeout | ObjectKind::CtExpectation)
+                }
+                _ => false,
+            };
+        });
+    }
+    tracks
+}
+
+/// Whether an expression looks at the connection, or at the socket, which needs whole packets too.
+fn uses_ct(expr: &Expr) -> bool {
+    match &plain(expr).kind {
+        ExprKind::Ct(..) => true,
+        ExprKind::Other(selector) => matches!(**selector, Selector::Socket(_)),
+        ExprKind::Binary(_, sides) => uses_ct(&sides.0) || uses_ct(&sides.1),
+        ExprKind::Map(sides) => uses_ct(&sides.0),
+        ExprKind::Concat(parts) => parts.iter().any(uses_ct),
+        _ => false,
+    }
 }

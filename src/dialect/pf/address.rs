@@ -122,8 +122,14 @@ mod tests {
 
     #[test]
     fn last_address_of_a_network() {
-        assert_eq!(Net::new("10.0.0.0".parse().unwrap(), 8).last(), "10.255.255.255".parse::<IpAddr>().unwrap());
-        assert_eq!(Net::new("0.0.0.0".parse().unwrap(), 0).last(), "255.255.255.255".parse::<IpAddr>().unwrap());
+        assert_eq!(
+            Net::new("10.0.0.0".parse().unwrap(), 8).last(),
+            "10.255.255.255".parse::<IpAddr>().unwrap()
+        );
+        assert_eq!(
+            Net::new("0.0.0.0".parse().unwrap(), 0).last(),
+            "255.255.255.255".parse::<IpAddr>().unwrap()
+        );
         assert_eq!(Net::host("::1".parse().unwrap()).last(), "::1".parse::<IpAddr>().unwrap());
     }
 }

@@ -15,8 +15,16 @@ pub struct Detected {
 const FREEBSD_FIRST: &[&str] =
     &["nat", "rdr", "binat", "no", "scrub", "altq", "nat-anchor", "rdr-anchor", "binat-anchor", "ether"];
 /// Words anywhere in a line that only FreeBSD and its kin have.
-const FREEBSD_ANYWHERE: &[&str] =
-    &["fail-policy", "require-order", "keepcounters", "ridentifier", "tracker", "dnpipe", "dnqueue", "fastroute"];
+const FREEBSD_ANYWHERE: &[&str] = &[
+    "fail-policy",
+    "require-order",
+    "keepcounters",
+    "ridentifier",
+    "tracker",
+    "dnpipe",
+    "dnqueue",
+    "fastroute",
+];
 /// Words anywhere in a line that came from OpenBSD.
 const OPENBSD_ANYWHERE: &[&str] = &["nat-to", "rdr-to", "binat-to", "af-to", "divert-packet"];
 

@@ -445,15 +445,24 @@ mod tests {
 
     #[test]
     fn numbers_end_where_pfctl_ends_them() {
-        assert_eq!(kinds("10/8 80, 22:23 1.2.3.4", &[])[..], ["#10", "Sign('/')", "#8", "#80", "Sign(',')", "22:23", "1.2.3.4"]);
+        assert_eq!(
+            kinds("10/8 80, 22:23 1.2.3.4", &[])[..],
+            ["#10", "Sign('/')", "#8", "#80", "Sign(',')", "22:23", "1.2.3.4"]
+        );
         assert_eq!(kinds("1 -> 2 a -b -5", &[])[..], ["#1", "Arrow", "#2", "a", "Sign('-')", "b", "#-5"]);
         assert_eq!(kinds("10.0.0.1 -10.0.0.9", &[])[..], ["10.0.0.1", "Sign('-')", "10.0.0.9"]);
-        assert_eq!(kinds("1 >< 2<>3 >=4 !=5", &[])[..], ["#1", "Inside", "2", "Outside", "#3", "GreaterEqual", "#4", "NotEqual", "#5"]);
+        assert_eq!(
+            kinds("1 >< 2<>3 >=4 !=5", &[])[..],
+            ["#1", "Inside", "2", "Outside", "#3", "GreaterEqual", "#4", "NotEqual", "#5"]
+        );
     }
 
     #[test]
     fn an_open_quote_costs_its_line() {
-        assert_eq!(kinds("x = \"a\npass all\ny", &[]), ["x", "Sign('=')", "OpenQuote", "Newline", "pass", "all", "Newline", "y"]);
+        assert_eq!(
+            kinds("x = \"a\npass all\ny", &[]),
+            ["x", "Sign('=')", "OpenQuote", "Newline", "pass", "all", "Newline", "y"]
+        );
         assert_eq!(kinds("x = \"{ a,\n b }\"\n", &[]), ["x", "Sign('=')", "\"{ a, b }\"", "Newline"]);
         assert_eq!(kinds("a \0 b", &[]), ["a", "Nul", "b"]);
     }

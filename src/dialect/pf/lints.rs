@@ -49,7 +49,8 @@ fn lint_statements(statements: &[Statement], findings: &mut Vec<Finding>) {
                 written(&anchor.rule, findings);
                 lint_statements(anchor.body.as_deref().unwrap_or_default(), findings);
             }
-            StatementKind::Include { body: Some(body), .. } | StatementKind::LoadAnchor { body: Some(body), .. } => {
+            StatementKind::Include { body: Some(body), .. }
+            | StatementKind::LoadAnchor { body: Some(body), .. } => {
                 lint_statements(body, findings);
             }
             _ => {}
@@ -142,9 +143,15 @@ fn range_without_ends(port: &PortMatch) -> Option<Finding> {
         format!("`{a} <> {b}` matches the ports outside of {a} to {b}")
     };
     let help = if inside {
-        format!("Write `{a}:{b}` to match both ends too, or `{}:{}` to say what is meant.", u32::from(a) + 1, b.saturating_sub(1))
+        format!(
+            "Write `{a}:{b}` to match both ends too, or `{}:{}` to say what is meant.",
+            u32::from(a) + 1,
+            b.saturating_sub(1)
+        )
     } else {
-        format!("Write `{a}:{b}` where the range itself is meant, or `{{ < {a}, > {b} }}` to say what is meant.")
+        format!(
+            "Write `{a}:{b}` where the range itself is meant, or `{{ < {a}, > {b} }}` to say what is meant."
+        )
     };
     Some(Finding::new("PH423", Severity::Info, Some(port.span), message).help(help))
 }
@@ -157,15 +164,24 @@ fn unused_macro(name: &str, span: Span) -> Finding {
 }
 
 /// Lints of rules in their places.
-fn lint_nodes<'a>(nodes: &'a [Node<'a>], tree: &Tree, tables: &mut FxHashSet<&'a str>, findings: &mut Vec<Finding>) {
+fn lint_nodes<'a>(
+    nodes: &'a [Node<'a>],
+    tree: &Tree,
+    tables: &mut FxHashSet<&'a str>,
+    findings: &mut Vec<Finding>,
+) {
     for node in nodes {
         match node {
-            Node::Rule(flat, scope) => undefined_tables(flat, |name| tree.table(*scope, name).is_some(), tables, findings),
+            Node::Rule(flat, scope) => {
+                undefined_tables(flat, |name| tree.table(*scope, name).is_some(), tables, findings)
+            }
             Node::Anchor(anchor) => {
-                undefined_tables(&anchor.flat, |name| tree.table(anchor.scope, name).is_some(), tables, findings);
+                for flat in &anchor.flats {
+                    undefined_tables(flat, |name| tree.table(anchor.scope, name).is_some(), tables, findings);
+                }
                 match &anchor.body {
                     Some(body) => lint_nodes(body, tree, tables, findings),
-                    None => findings.push(unknown_anchor(anchor.flat.rule.span, &anchor.what)),
+                    None => findings.push(unknown_anchor(anchor.rule.span, &anchor.what)),
                 }
             }
             Node::Unknown { .. } => {}

@@ -111,12 +111,18 @@ impl Flat<'_> {
         id(f, "user", self.user)?;
         id(f, "group", self.group)?;
         if let Some(flags) = self.flags {
-            write!(f, " flags {}/{}", words::tcp_flag_letters(flags.set), words::tcp_flag_letters(flags.mask))?;
+            write!(
+                f,
+                " flags {}/{}",
+                words::tcp_flag_letters(flags.set),
+                words::tcp_flag_letters(flags.mask)
+            )?;
         } else if options.flags.is_some_and(|flags| flags.mask == 0) && self.state != Some(StateKind::No) {
             f.write_str(" flags any")?;
         }
         if let Some(icmp) = self.icmp {
-            let name = words::icmp_type_name(icmp.kind, icmp.v6).map_or_else(|| icmp.kind.to_string(), str::to_string);
+            let name = words::icmp_type_name(icmp.kind, icmp.v6)
+                .map_or_else(|| icmp.kind.to_string(), str::to_string);
             write!(f, " {} {name}", if icmp.v6 { "icmp6-type" } else { "icmp-type" })?;
             if let Some(code) = icmp.code {
                 match words::icmp_code_name(icmp.kind, code, icmp.v6) {
@@ -148,9 +154,11 @@ impl Flat<'_> {
     /// What depends on more than the packet, and marks.
     fn flow_text(&self, f: &mut Formatter) -> fmt::Result {
         let options = &self.rule.options;
-        for (on, word) in
-            [(options.fragment, "fragment"), (options.allow_opts, "allow-opts"), (options.rare().once, "once")]
-        {
+        for (on, word) in [
+            (options.fragment, "fragment"),
+            (options.allow_opts, "allow-opts"),
+            (options.rare().once, "once"),
+        ] {
             if on {
                 write!(f, " {word}")?;
             }
@@ -193,7 +201,9 @@ impl Flat<'_> {
     fn translation_text(&self, f: &mut Formatter) -> fmt::Result {
         let options = &self.rule.options;
         match &options.rare().divert {
-            Some(Divert::To(Some(address), port)) => write!(f, " divert-to {address} port {}", PortText(port))?,
+            Some(Divert::To(Some(address), port)) => {
+                write!(f, " divert-to {address} port {}", PortText(port))?
+            }
             Some(Divert::To(None, port) | Divert::Packet(port)) => {
                 write!(f, " divert-packet port {}", PortText(port))?;
             }
@@ -331,8 +341,11 @@ fn state_options(f: &mut Formatter, options: &StateOptions) -> fmt::Result {
         texts.push(format!("adaptive.start {}", most / 10 * 6));
         texts.push(format!("adaptive.end {}", most / 10 * 12));
     }
-    let rate = options.limits.iter().find_map(|limit| limit.strip_prefix("max-src-conn-rate ")?.split_once('/'));
-    if let Some((_, seconds)) = rate.filter(|_| !options.other.iter().any(|text| text.starts_with("src.track"))) {
+    let rate =
+        options.limits.iter().find_map(|limit| limit.strip_prefix("max-src-conn-rate ")?.split_once('/'));
+    if let Some((_, seconds)) =
+        rate.filter(|_| !options.other.iter().any(|text| text.starts_with("src.track")))
+    {
         texts.push(format!("src.track {seconds}"));
     }
     texts.extend(source_track(options));
@@ -355,7 +368,8 @@ fn percent(written: &str) -> String {
 /// How sources are tracked: `rule` where a limit asks for it.
 fn source_track(options: &StateOptions) -> Option<String> {
     let by_rule = options.limits.iter().any(|limit| {
-        ["max-src-nodes", "max-src-conn", "max-src-conn-rate"].contains(&limit.split(' ').next().unwrap_or(""))
+        ["max-src-nodes", "max-src-conn", "max-src-conn-rate"]
+            .contains(&limit.split(' ').next().unwrap_or(""))
     });
     let written = options.other.iter().find(|text| text.starts_with("source-track"));
     let tracked = written.is_some() || options.limits.iter().any(|limit| limit.starts_with("max-src"));

@@ -8,7 +8,10 @@ use crate::dialect::Environment;
 use crate::finding::Finding;
 use crate::source::Span;
 
-use super::ast::{Action, Address, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table, TranslateKind};
+use super::ast::{
+    Action, Address, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table,
+    TranslateKind,
+};
 use super::expand::{Expander, Flat, addresses};
 use super::parse::Config;
 use super::table::{TableSet, contents};
@@ -34,14 +37,16 @@ pub enum Node<'a> {
 /// An anchor's conditions and rules.
 #[derive(Debug)]
 pub struct AnchorNode<'a> {
-    /// Its conditions, without lists.
-    pub flat: Box<Flat<'a>>,
+    /// The anchor as written.
+    pub rule: &'a Rule,
+    /// Its conditions, without lists: the rules are looked at once for each that holds.
+    pub flats: Vec<Flat<'a>>,
     /// The tables that the conditions see.
     pub scope: Scope,
     /// For which kind of translation; `None` for filtering.
     pub kind: Option<TranslateKind>,
-    /// Its rules; shared where the conditions were multiplied out. `None` where they are not known.
-    pub body: Option<Rc<Vec<Node<'a>>>>,
+    /// Its rules; `None` where they are not known.
+    pub body: Option<Vec<Node<'a>>>,
     /// The name of the condition that its rules are not known.
     pub what: String,
 }
@@ -106,7 +111,8 @@ pub fn grow<'a>(
     env: &'a Environment,
     line_of: &'a dyn Fn(Span) -> u32,
 ) -> (Tree<'a>, Vec<Finding>) {
-    let first = configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
+    let first =
+        configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
     let mut grower = Grower {
         expander: Expander::new(env, configs.first().map_or(super::ast::Family::OpenBsd, |c| c.family)),
         env,
@@ -202,7 +208,9 @@ impl<'a> Grower<'a> {
                     self.tree.written += 1;
                     self.anchor(anchor, scope, number, nodes);
                 }
-                StatementKind::Include { body: Some(body), .. } => self.statements(body, scope, number, nodes),
+                StatementKind::Include { body: Some(body), .. } => {
+                    self.statements(body, scope, number, nodes)
+                }
                 StatementKind::Include { path, body: None } => {
                     everything_unknown(statement.span, format!("the rules of `{path}`"), nodes);
                 }
@@ -237,23 +245,24 @@ impl<'a> Grower<'a> {
         let mut flats = Vec::new();
         self.expander.expand(&anchor.rule, number, &mut flats);
         if flats.is_empty() {
-            let intent = anchor.kind.map_or(Action::Block(Reply::Drop), |kind| {
-                Action::Translate { kind, no: false, pass: false }
+            let intent = anchor.kind.map_or(Action::Block(Reply::Drop), |kind| Action::Translate {
+                kind,
+                no: false,
+                pass: false,
             });
             self.broken(anchor.rule.span, Some(intent), nodes);
             return;
         }
-        let body = self.body(anchor, scope).map(Rc::new);
+        let body = self.body(anchor, scope);
         let what = format!("the rules of anchor `{}`", anchor.name.as_deref().unwrap_or("without a name"));
-        for flat in flats {
-            nodes.push(Node::Anchor(AnchorNode {
-                flat: Box::new(flat),
-                scope,
-                kind: anchor.kind,
-                body: body.clone(),
-                what: what.clone(),
-            }));
-        }
+        nodes.push(Node::Anchor(AnchorNode {
+            rule: &anchor.rule,
+            flats,
+            scope,
+            kind: anchor.kind,
+            body,
+            what,
+        }));
     }
 
     /// The rules of an anchor: in braces, or from the file that `load anchor` names.

@@ -238,9 +238,7 @@ const TCP_FLAGS: &str = "FSRPAUEW";
 
 /// The bits of a word of TCP flag letters.
 pub fn tcp_flags(letters: &str) -> Option<u8> {
-    letters
-        .chars()
-        .try_fold(0, |bits, letter| TCP_FLAGS.find(letter).map(|index| bits | 1u8 << index))
+    letters.chars().try_fold(0, |bits, letter| TCP_FLAGS.find(letter).map(|index| bits | 1u8 << index))
 }
 
 /// The letters of TCP flag bits.

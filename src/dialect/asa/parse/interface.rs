@@ -154,7 +154,11 @@ impl<'a> Parser<'a> {
                 return Ok(Sub::NotMine);
             }
             "ip" if w.peek_at(1) == Some("local") => return Ok(Sub::NotMine),
-            _ if IRRELEVANT.contains(&word) => {}
+            _ if IRRELEVANT.contains(&word) => {
+                if word == "policy-route" {
+                    self.config.mentions.insert(word);
+                }
+            }
             _ => return Ok(Sub::NotMine),
         }
         Ok(Sub::Done)

@@ -89,6 +89,10 @@ impl Lower<'_> {
         let expr = plain(expr);
         match &expr.kind {
             ExprKind::Header(field) => self.header(cx, field, expr),
+            ExprKind::Meta(MetaKey::NfProto) if matches!(cx.family, TableFamily::Ip | TableFamily::Ip6) => {
+                let message = format!("`meta nfproto` in a table of the family `{}`", cx.family.name());
+                Err(Fault::Refused(expr.span, message))
+            }
             ExprKind::Meta(key) => Ok(self.meta(*key)),
             ExprKind::Ct(key, dir) => self.ct(cx, *key, *dir, expr),
             ExprKind::Other(selector) => self.selector(cx, selector, expr),
@@ -174,8 +178,10 @@ impl Lower<'_> {
             let lo = self.builder.values(crate::packet::Set::of([(0, 0), (interface("lo"), interface("lo"))]));
             lens.presence.push(Test::In { field: Field::Iif, values: lo, negate: true });
         }
-        if let Some(bits) = field.header.extension() {
-            lens.presence.push(self.extension(bits, false));
+        match field.header.extension() {
+            Some(_) if field.header == Header::Frag && self.whole => lens.presence.push(Test::Never),
+            Some(bits) => lens.presence.push(self.extension(bits, false)),
+            None => {}
         }
         Ok(lens)
     }
@@ -328,7 +334,11 @@ impl Lower<'_> {
             Selector::Raw { base, offset, len } => self.raw(cx, *base, *offset, *len),
             Selector::ExtHeader(field) => {
                 self.require_header(cx, field.header, expr)?;
-                let view = field.header.extension().map_or_else(|| unmodelled("exthdr mh"), View::Extension);
+                let view = match field.header.extension() {
+                    Some(_) if field.header == Header::Frag && self.whole => View::Whole(0),
+                    Some(bits) => View::Extension(bits),
+                    None => unmodelled("exthdr mh"),
+                };
                 Lens::new(view, Type::Boolean, 1)
             }
             Selector::TcpOption { option, field } => {

@@ -117,7 +117,7 @@ impl Lower<'_> {
                 }
             },
             View::FirstNextHeader => {
-                let boxes = first_next_header(|number| shown(number & lens.mask));
+                let boxes = first_next_header(self.whole, |number| shown(number & lens.mask));
                 let extended = EXTENSIONS.iter().any(|(_, number)| shown(*number & lens.mask));
                 if !extended {
                     cx.keep_protocols(&Set::where_(255, |number| shown(u128::from(number) & lens.mask)));
@@ -320,9 +320,10 @@ fn field_preimage(lens: &Lens, field: Field, set: &Set) -> Option<Set> {
 }
 
 /// The products of extension headers and protocols in which the first next-header number is shown.
-fn first_next_header(shown: impl Fn(u128) -> bool) -> Vec<Vec<Option<Set>>> {
-    let headers = EXTENSIONS.iter().fold(0, |bits, (bit, _)| bits | bit);
-    let first = |present: u128| EXTENSIONS.iter().find(|(bit, _)| present & bit != 0).map(|(_, number)| *number);
+fn first_next_header(whole: bool, shown: impl Fn(u128) -> bool) -> Vec<Vec<Option<Set>>> {
+    let hidden = if whole { ext::FRAG } else { 0 };
+    let headers = EXTENSIONS.iter().fold(0, |bits, (bit, _)| bits | bit) & !hidden;
+    let first = |present: u128| EXTENSIONS.iter().find(|(bit, _)| present & headers & bit != 0).map(|(_, number)| *number);
     let extended = Set::where_(255, |present| first(u128::from(present)).is_some_and(&shown));
     let none = Set::where_(255, |present| u128::from(present) & headers == 0);
     let protocols = Set::where_(255, |number| shown(u128::from(number)));

@@ -18,7 +18,7 @@ use self::addresses::Addresses;
 use self::context::Context;
 use self::graph::Graph;
 use self::sets::Keys;
-use super::config::Config;
+use super::config::{Config, tracks_ipv6};
 use super::eval::{Fault, Spec, Values};
 use super::syntax::{Rule, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
@@ -41,6 +41,7 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         builder: Builder::new(),
         findings,
         addresses: Addresses::new(&env.own),
+        whole: tracks_ipv6(config),
         places,
         chain_ids: FxHashMap::default(),
         set_specs: FxHashMap::default(),
@@ -71,6 +72,8 @@ struct Lower<'a> {
     builder: Builder,
     findings: Vec<Finding>,
     addresses: Addresses,
+    /// Whether no packet shows a fragment header.
+    whole: bool,
     places: Graph,
     chain_ids: FxHashMap<(usize, usize), ChainId>,
     set_specs: FxHashMap<(usize, usize), Vec<Spec>>,
@@ -235,11 +238,11 @@ impl Lower<'_> {
                     self.unknown(&mut cx, &name, modelled);
                 }
                 let forks = std::mem::take(&mut cx.forks);
-                next.push(cx);
                 next.extend(forks);
+                next.push(cx);
             }
             if next.len() > MAX_FORKS {
-                next.truncate(1);
+                next.drain(1..);
                 let cond = self.builder.condition("a rule with too many cases");
                 next[0].steps.insert(0, Step::Effect(crate::model::Effect::Undefined(cond)));
             }

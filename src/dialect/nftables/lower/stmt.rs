@@ -7,7 +7,7 @@ use super::sets::Looked;
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
-    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, Reject, Stmt, StmtKind, Target, Update, Verdict,
+    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, Reject, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
 use crate::model::{Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
@@ -193,6 +193,10 @@ impl Lower<'_> {
                     && !cx.require_version(version)
                 {
                     return Err(Fault::Refused(span, "a reply of the other family than the packet's".to_string()));
+                }
+                if version.is_none() && matches!(cx.family, TableFamily::Ip | TableFamily::Ip6) {
+                    let message = format!("`icmpx` in a table of the family `{}`", cx.family.name());
+                    return Err(Fault::Refused(span, message));
                 }
                 match kind {
                     IcmpKind::V4 => v4(code as u8),

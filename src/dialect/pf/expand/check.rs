@@ -125,7 +125,9 @@ fn routing_written(rule: &Rule) -> Result<(), Problem> {
     let options = &rule.options;
     if let Some(divert) = &options.rare().divert {
         match (divert, rule.direction) {
-            _ if rule.action == Action::Match => return fail("`divert-to` and its kin do not go with `match`"),
+            _ if rule.action == Action::Match => {
+                return fail("`divert-to` and its kin do not go with `match`");
+            }
             (Divert::To(..), Some(Direction::Out)) => return fail("`divert-to` does not go with `out`"),
             (Divert::Reply, Some(Direction::In)) => return fail("`divert-reply` does not go with `in`"),
             _ => {}
@@ -193,7 +195,8 @@ pub fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
 
 fn fragment_and_reply_consistent(flat: &Flat, number: Option<u8>) -> Result<(), Problem> {
     let fail = |message: &str| Err((flat.element, message.to_string()));
-    let transport = flat.src_port.is_some() || flat.dst_port.is_some() || flat.flags.is_some() || flat.icmp.is_some();
+    let transport =
+        flat.src_port.is_some() || flat.dst_port.is_some() || flat.flags.is_some() || flat.icmp.is_some();
     if flat.rule.options.fragment && transport {
         return fail("fragments can be filtered by their IP header only");
     }

@@ -114,7 +114,12 @@ pub fn resolve<'a>(host: &'a Host, env: &Environment, out: &mut Vec<Resolved<'a>
 }
 
 /// The addresses that a name stands for when rules are loaded; `None` where nobody tells.
-pub fn addresses(name: &str, modifiers: Modifiers, prefix: Option<u8>, env: &Environment) -> Option<Vec<Net>> {
+pub fn addresses(
+    name: &str,
+    modifiers: Modifiers,
+    prefix: Option<u8>,
+    env: &Environment,
+) -> Option<Vec<Net>> {
     let own = own_addresses(name, env);
     if own.is_empty() {
         if name != "localhost" {

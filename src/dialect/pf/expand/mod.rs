@@ -10,8 +10,8 @@ use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
 use super::ast::{
-    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, Peer, PortMatch, PortOp,
-    Protocol, Rule, StateKind,
+    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, Peer, PortMatch,
+    PortOp, Protocol, Rule, StateKind,
 };
 
 pub use self::hosts::{Resolved, Where, addresses, own_addresses, own_nets};
@@ -19,6 +19,9 @@ pub use self::pool::{FlatPool, FlatPort};
 
 /// The most rules that one written rule is multiplied out into.
 pub const MOST: usize = 100_000;
+
+/// The most rules that all the rules of a firewall are multiplied out into.
+pub const MOST_IN_ALL: usize = 2_000_000;
 
 /// IP protocol numbers that the grammar treats by name.
 pub mod protocol {
@@ -88,6 +91,7 @@ pub struct Flat<'a> {
 pub struct Expander<'a> {
     env: &'a Environment,
     family: Family,
+    made: usize,
     /// Where there is something to say.
     pub findings: Vec<Finding>,
 }
@@ -102,7 +106,7 @@ struct Lists<'a> {
 impl<'a> Expander<'a> {
     /// An expander for a file of a family.
     pub fn new(env: &'a Environment, family: Family) -> Self {
-        Expander { env, family, findings: Vec::new() }
+        Expander { env, family, made: 0, findings: Vec::new() }
     }
 
     /// Goes on with a file of another family.
@@ -115,9 +119,13 @@ impl<'a> Expander<'a> {
         if !self.check_written(rule) {
             return;
         }
+        self.check_names(rule);
         let Some(lists) = self.lists(rule) else { return };
-        if product(rule, &lists) > MOST {
-            self.refuse(rule.span, format!("the rule multiplies out into more than {MOST} rules"));
+        let product = product(rule, &lists);
+        self.made = self.made.saturating_add(product);
+        if product > MOST || self.made > MOST_IN_ALL {
+            let most = if product > MOST { MOST } else { MOST_IN_ALL };
+            self.refuse(rule.span, format!("the lists multiply out into more than {most} rules"));
             return;
         }
         let before = out.len();
@@ -126,7 +134,10 @@ impl<'a> Expander<'a> {
         match problem {
             Some((span, message)) => self.refuse(span, message),
             None if out.len() == before => {
-                self.refuse(rule.span, "the rule expands to no valid combination: the address families differ".into());
+                self.refuse(
+                    rule.span,
+                    "the rule expands to no valid combination: the address families differ".into(),
+                );
             }
             None => {}
         }
@@ -136,6 +147,26 @@ impl<'a> Expander<'a> {
     fn refuse(&mut self, span: Span, message: String) {
         self.findings
             .push(Finding::new("PH004", Severity::Error, Some(span), message).label("pfctl refuses this"));
+    }
+
+    /// Reports names that only the system that loads the rules can resolve, if it can.
+    fn check_names(&mut self, rule: &Rule) {
+        for protocol in rule.protocols.iter().filter(|protocol| protocol.number.is_none()) {
+            self.unresolved(protocol.span, format!("protocol `{}` is not known", protocol.text));
+        }
+        for port in rule.from.ports.iter().chain(&rule.to.ports) {
+            if let Some(name) = port.op.unknown() {
+                self.unresolved(port.span, format!("service `{name}` is not known"));
+            }
+        }
+    }
+
+    fn unresolved(&mut self, span: Span, message: String) {
+        self.findings.push(
+            Finding::new("PH003", Severity::Error, Some(span), message)
+                .label("pfctl refuses this unless the system that loads it knows the name")
+                .help("Write the number."),
+        );
     }
 
     /// Resolves the host lists and settles the address family.
@@ -195,7 +226,8 @@ impl<'a> Expander<'a> {
                                     src_port: Option<&'a PortMatch>,
                                     dst: &Resolved<'a>,
                                     dst_port: Option<&'a PortMatch>| {
-                        let found = Found { interface, protocol, icmp: icmp.copied(), src, src_port, dst, dst_port };
+                        let found =
+                            Found { interface, protocol, icmp: icmp.copied(), src, src_port, dst, dst_port };
                         self.combine(rule, lists.af, &found, number, problem, out);
                     };
                     for src in &lists.src {

@@ -101,9 +101,11 @@ impl<'a> Expander<'a> {
         let several = hosts.len() > 1 || hosts.iter().any(|host| changes(&host.place));
         let kind = pool.options.kind.or(several.then_some("round-robin"));
         let dynamic_kind = matches!(kind, Some("round-robin"))
-            || (self.family == Family::OpenBsd && matches!(kind, Some("least-states" | "random" | "source-hash")));
+            || (self.family == Family::OpenBsd
+                && matches!(kind, Some("least-states" | "random" | "source-hash")));
         if several && !dynamic_kind {
-            let message = format!("`{}` does not go with several addresses to translate to", kind.unwrap_or_default());
+            let message =
+                format!("`{}` does not go with several addresses to translate to", kind.unwrap_or_default());
             return Err((pool.span, message));
         }
         Ok(FlatPool { hosts, port, kind, options: &pool.options, span: pool.span })

@@ -12,9 +12,13 @@ pub fn covers(wide: &Flat, narrow: &Flat) -> bool {
         && wide.direction.is_none_or(|direction| narrow.direction == Some(direction))
         && wide.interface.is_none_or(|interface| narrow.interface == Some(interface))
         && wide.af.is_none_or(|af| narrow.af == Some(af))
-        && wide.protocol.is_none_or(|wide| narrow.protocol.is_some_and(|p| p.number.is_some() && p.number == wide.number))
+        && wide
+            .protocol
+            .is_none_or(|wide| narrow.protocol.is_some_and(|p| p.number.is_some() && p.number == wide.number))
         && wide.icmp.is_none_or(|wide| {
-            narrow.icmp.is_some_and(|icmp| icmp.kind == wide.kind && (wide.code.is_none() || wide.code == icmp.code))
+            narrow
+                .icmp
+                .is_some_and(|icmp| icmp.kind == wide.kind && (wide.code.is_none() || wide.code == icmp.code))
         })
         && wide.flags.is_none_or(|flags| narrow.flags == Some(flags))
         && covers_host(&wide.src, &narrow.src)

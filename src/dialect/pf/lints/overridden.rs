@@ -20,7 +20,9 @@ pub fn filter_rules<'a>(nodes: &'a [Node<'a>]) -> Vec<&'a Flat<'a>> {
     nodes
         .iter()
         .filter_map(|node| match node {
-            Node::Rule(flat, _) if matches!(flat.rule.action, Action::Pass | Action::Block(_)) => Some(&**flat),
+            Node::Rule(flat, _) if matches!(flat.rule.action, Action::Pass | Action::Block(_)) => {
+                Some(&**flat)
+            }
             _ => None,
         })
         .collect()

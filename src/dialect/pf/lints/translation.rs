@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
-use super::super::ast::{Action, Direction, PortOp, Port, StateKind, TranslateKind};
+use super::super::ast::{Action, Direction, Port, PortOp, StateKind, TranslateKind};
 use super::super::expand::{Flat, FlatPort, Where};
 use super::super::tree::Node;
 use super::compare::{hosts_meet, is_everyone, opposite, ports_meet};
@@ -84,8 +84,11 @@ fn passes_the_inside(rule: &Flat, redirection: &Flat) -> bool {
         FlatPort::Range(a, b) => Some(PortOp::Range(Port::Number(*a), Port::Number(*b))),
         _ => redirection.dst_port.cloned(),
     };
-    let protocol = rule.protocol.is_none() || rule.protocol.and_then(|p| p.number) == redirection.protocol.and_then(|p| p.number);
-    let interface = rule.interface.is_none() || redirection.interface.is_none() || rule.interface == redirection.interface;
+    let protocol = rule.protocol.is_none()
+        || rule.protocol.and_then(|p| p.number) == redirection.protocol.and_then(|p| p.number);
+    let interface = rule.interface.is_none()
+        || redirection.interface.is_none()
+        || rule.interface == redirection.interface;
     let uncertain = matches!(rule.dst.place, Where::Table(_) | Where::Dynamic { .. } | Where::Unknown { .. });
     protocol
         && interface
@@ -108,7 +111,8 @@ fn stale_rule(rule: &Flat, redirection: &Flat) -> Finding {
 
 /// PH521: a rule that passes without state, where nothing lets the replies back.
 pub fn no_way_back(rules: &[&Flat], findings: &mut Vec<Finding>) {
-    let blocks: Vec<&&Flat> = rules.iter().filter(|flat| matches!(flat.rule.action, Action::Block(_))).collect();
+    let blocks: Vec<&&Flat> =
+        rules.iter().filter(|flat| matches!(flat.rule.action, Action::Block(_))).collect();
     let mut said: FxHashSet<Span> = FxHashSet::default();
     for rule in rules.iter().filter(|flat| flat.state == Some(StateKind::No)) {
         // A rule without a direction lets its own mirror image through where its addresses do.
@@ -135,7 +139,8 @@ fn is_default(block: &Flat, rule: &Flat) -> bool {
 fn answers(other: &Flat, rule: &Flat) -> bool {
     let way = opposite(rule.direction);
     let direction = way.is_none() || other.direction.is_none() || other.direction == way;
-    let interface = other.interface.is_none() || rule.interface.is_none() || other.interface == rule.interface;
+    let interface =
+        other.interface.is_none() || rule.interface.is_none() || other.interface == rule.interface;
     let number = |flat: &Flat| flat.protocol.and_then(|protocol| protocol.number);
     let protocol = other.protocol.is_none() || rule.protocol.is_none() || number(other) == number(rule);
     // `flags S/SA` matches no reply of TCP

@@ -7,9 +7,9 @@ use crate::packet::{Family, Field, Set};
 
 use super::super::ast::{Port, PortOp};
 use super::super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
-use super::Lowering;
-use super::super::tree::Scope;
 use super::super::table::interval;
+use super::super::tree::Scope;
+use super::Lowering;
 
 /// The most addresses of a pool that are followed one by one.
 const MOST_ADDRESSES: usize = 16;
@@ -50,7 +50,12 @@ impl Choice {
 
 impl<'a> Lowering<'a> {
     /// All outcomes of a rule's translations, in both directions; a single empty one where there is none.
-    pub(super) fn choices(&self, flat: &Flat<'a>, scope: Scope, family: Option<Family>) -> Cow<'static, [Vec<Choice>]> {
+    pub(super) fn choices(
+        &self,
+        flat: &Flat<'a>,
+        scope: Scope,
+        family: Option<Family>,
+    ) -> Cow<'static, [Vec<Choice>]> {
         let Some(family) = family.filter(|_| flat.rdr.is_some() || flat.nat.is_some()) else {
             return Cow::Borrowed(PLAIN);
         };
@@ -81,7 +86,8 @@ impl<'a> Lowering<'a> {
         family: Family,
     ) -> Vec<Choice> {
         let addresses = self.addresses(pool, flat, scope, family);
-        let ports = if destination { destination_ports(pool, flat) } else { vec![(None, source_port(&pool.port))] };
+        let ports =
+            if destination { destination_ports(pool, flat) } else { vec![(None, source_port(&pool.port))] };
         let mut choices = Vec::new();
         for (range, port) in &ports {
             for (at, addr) in addresses.iter().enumerate() {
@@ -125,9 +131,11 @@ impl<'a> Lowering<'a> {
                 Some(if own == family { Set::range(lo, hi) } else { Set::empty() })
             }
             Where::Dynamic { name, modifiers, prefix } => self.dynamic(name, *modifiers, *prefix, family),
-            Where::Table(name) => {
-                self.tree.table(scope, name).filter(|table| table.complete).map(|table| table.of(family).clone())
-            }
+            Where::Table(name) => self
+                .tree
+                .table(scope, name)
+                .filter(|table| table.complete)
+                .map(|table| table.of(family).clone()),
             _ => None,
         }
     }

@@ -2,17 +2,18 @@
 
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
-
 use crate::model::{Builder, ChainId, Effect, MarkOp, Reply as ModelReply, Test, Verdict};
 use crate::packet::{Family, Field};
 use crate::source::Span;
 
-use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, StateKind};
+use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, Rule, StateKind};
 use super::super::expand::{Flat, Where};
-use super::matching::families;
 use super::super::tree::{AnchorNode, Node, Scope};
+use super::matching::families;
 use super::{Lowering, mark, marked};
+
+/// The longest decision list; beyond it, anchors are walked in their place.
+const MOST_ENTRIES: usize = 1_000_000;
 
 /// A rule whose effect waits until it is known to be the last that matches.
 pub struct Deferred<'a> {
@@ -48,10 +49,11 @@ impl<'a> Lowering<'a> {
     /// The filter rules of one way.
     pub(super) fn filter(&mut self, b: &mut Builder, chain: ChainId, way: Direction) {
         let nodes = &self.tree.nodes;
-        if !self.keeps_order(nodes, way) {
+        let fits = size(nodes) <= MOST_ENTRIES;
+        if fits && !self.keeps_order(nodes, way) {
             return self.decision_list(b, chain, way);
         }
-        if self.matches_first(nodes, way) {
+        if fits && self.matches_first(nodes, way) {
             for node in nodes {
                 if let Node::Rule(flat, scope) = node
                     && flat.rule.action == Action::Match
@@ -62,8 +64,7 @@ impl<'a> Lowering<'a> {
             }
             return self.decision_list(b, chain, way);
         }
-        let mut bodies = FxHashMap::default();
-        self.in_order(b, chain, nodes, way, 0, &mut bodies);
+        self.in_order(b, chain, nodes, way, 0);
     }
 
     /// Whether the rules cannot be put into a decision list: one that does not end the walk changes what later
@@ -76,9 +77,9 @@ impl<'a> Lowering<'a> {
                 Action::Pass | Action::Block(_) => flat.rule.quick.is_none() && self.tag_matters(flat),
                 _ => false,
             },
-            Node::Anchor(anchor) if anchor.kind.is_some() || !goes(&anchor.flat, way) => false,
+            Node::Anchor(anchor) if anchor.kind.is_some() || !goes_at_all(anchor.rule, way) => false,
             Node::Anchor(anchor) => {
-                self.tag_matters(&anchor.flat)
+                (self.reads_tags && anchor.rule.options.tag.is_some())
                     || anchor.body.as_ref().is_some_and(|body| self.keeps_order(body, way))
             }
             Node::Unknown { .. } => false,
@@ -102,7 +103,7 @@ impl<'a> Lowering<'a> {
             let flat = match node {
                 Node::Rule(flat, _) if goes(flat, way) => flat,
                 Node::Rule(..) => continue,
-                Node::Anchor(anchor) if anchor.kind.is_some() || !goes(&anchor.flat, way) => continue,
+                Node::Anchor(anchor) if anchor.kind.is_some() || !goes_at_all(anchor.rule, way) => continue,
                 Node::Anchor(_) | Node::Unknown { kind: None, .. } => {
                     leaves = true;
                     if self.keeps_order(std::slice::from_ref(node), way) {
@@ -127,7 +128,7 @@ impl<'a> Lowering<'a> {
                     if flat.rule.quick.is_none() && self.tag_matters(flat) {
                         return false;
                     }
-                                        sees_tag |= flat.tagged.is_some();
+                    sees_tag |= flat.tagged.is_some();
                     sees_src |= flat.src.place != Where::Any || flat.src_port.is_some();
                     sees_dst |= flat.dst.place != Where::Any || flat.dst_port.is_some();
                     leaves |= flat.rule.quick.is_some() && flat.rule.action == Action::Pass;
@@ -283,7 +284,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// A `match` rule: its effects happen at once.
-    fn match_rule(&mut self, b: &mut Builder, chain: ChainId, flat: &'a Flat<'a>, scope: Scope, way: Direction) {
+    fn match_rule(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        scope: Scope,
+        way: Direction,
+    ) {
         if !self.match_matters(flat) {
             return;
         }
@@ -334,7 +342,6 @@ impl<'a> Lowering<'a> {
         nodes: &'a [Node<'a>],
         way: Direction,
         inside: u32,
-        bodies: &mut FxHashMap<(usize, u32), ChainId>,
     ) {
         for node in nodes {
             match node {
@@ -346,8 +353,8 @@ impl<'a> Lowering<'a> {
                     Action::Pass | Action::Block(_) => self.pending(b, chain, flat, *scope, way, inside),
                     _ => {}
                 },
-                Node::Anchor(anchor) if anchor.kind.is_none() && goes(&anchor.flat, way) => {
-                    self.anchor(b, chain, anchor, way, inside, bodies);
+                Node::Anchor(anchor) if anchor.kind.is_none() && goes_at_all(anchor.rule, way) => {
+                    self.anchor(b, chain, anchor, way, inside);
                 }
                 Node::Unknown { span, what, kind: None } => undefined(b, chain, *span, what),
                 _ => {}
@@ -397,44 +404,46 @@ impl<'a> Lowering<'a> {
         anchor: &'a AnchorNode<'a>,
         way: Direction,
         inside: u32,
-        bodies: &mut FxHashMap<(usize, u32), ChainId>,
     ) {
-        let flat = &*anchor.flat;
-        let quick = flat.rule.quick.is_some();
+        let rule = anchor.rule;
+        let quick = rule.quick.is_some();
         let bit = if quick { mark::FIRST_QUICK_ANCHOR << inside.count_ones() } else { 0 };
         let known = anchor.body.as_ref().filter(|_| !quick || bit != 0);
         let target = known.map(|body| {
-            let inside = inside | bit;
-            let key = (Rc::as_ptr(body) as usize, inside);
-            if let Some(target) = bodies.get(&key) {
-                return *target;
-            }
-            let target = b.chain(anchor.what.clone(), flat.rule.span);
-            bodies.insert(key, target);
-            self.in_order(b, target, body, way, inside, bodies);
+            let target = b.chain(anchor.what.clone(), rule.span);
+            self.in_order(b, target, body, way, inside | bit);
             target
         });
-        for &family in families(&[(flat, anchor.scope)]) {
-            self.conditions(b, flat, anchor.scope, family, way);
-            self.tag(b, flat);
-            match target {
-                Some(target) => b.effect(Effect::Jump(target)),
-                None => {
-                    let cond = b.condition(&anchor.what);
-                    b.effect(Effect::Undefined(cond));
+        for flat in &anchor.flats {
+            for &family in families(&[(flat, anchor.scope)]) {
+                self.conditions(b, flat, anchor.scope, family, way);
+                self.tag(b, flat);
+                match target {
+                    Some(target) => b.effect(Effect::Jump(target)),
+                    None => {
+                        let cond = b.condition(&anchor.what);
+                        b.effect(Effect::Undefined(cond));
+                    }
                 }
+                b.rule(chain, rule.span, flat.element);
             }
-            b.rule(chain, flat.rule.span, flat.element);
-        }
-        if quick && target.is_some() {
-            marked(b, bit, bit);
-            b.effect(Effect::Settle);
-            b.rule(chain, flat.rule.span, flat.element);
+            if quick && target.is_some() {
+                marked(b, bit, bit);
+                b.effect(Effect::Settle);
+                b.rule(chain, rule.span, flat.element);
+            }
         }
     }
 
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
-    pub(super) fn put_off(&mut self, b: &mut Builder, chain: ChainId, way: Direction, translates: bool, start: Span) {
+    pub(super) fn put_off(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        way: Direction,
+        translates: bool,
+        start: Span,
+    ) {
         let deferred = std::mem::take(&mut self.deferred);
         for (at, deferred) in deferred.into_iter().enumerate() {
             let Deferred { flat, scope, family } = deferred;
@@ -470,6 +479,24 @@ pub fn goes(flat: &Flat, way: Direction) -> bool {
     flat.direction.is_none_or(|direction| direction == way)
 }
 
+/// The same for a rule as written.
+pub fn goes_at_all(rule: &Rule, way: Direction) -> bool {
+    rule.direction.is_none_or(|direction| direction == way)
+}
+
+/// How long the decision list gets: rules in anchors count once for each of the anchors' conditions.
+fn size(nodes: &[Node]) -> usize {
+    nodes.iter().fold(0, |all: usize, node| {
+        all.saturating_add(match node {
+            Node::Anchor(anchor) => {
+                let body = anchor.body.as_ref().map_or(1, |body| size(body));
+                anchor.flats.len().saturating_mul(body)
+            }
+            _ => 1,
+        })
+    })
+}
+
 /// Sorts rules into those that end the walk and those that do not, conditions of anchors on them.
 fn flatten<'a>(
     nodes: &'a [Node<'a>],
@@ -490,21 +517,23 @@ fn flatten<'a>(
             Node::Unknown { span, what, kind: None } => {
                 quick.push(Entry { anchors: Rc::clone(anchors), what: What::Unknown(*span, what) });
             }
-            Node::Anchor(anchor) if anchor.kind.is_none() && goes(&anchor.flat, way) => {
-                let mut rows = anchors.as_ref().clone();
-                rows.push((&*anchor.flat, anchor.scope));
-                let rows = Rc::new(rows);
-                match &anchor.body {
-                    None => quick.push(Entry {
-                        anchors: rows,
-                        what: What::Unknown(anchor.flat.rule.span, &anchor.what),
-                    }),
-                    Some(body) if anchor.flat.rule.quick.is_some() => {
-                        let mut inner = Vec::new();
-                        flatten(body, way, &rows, quick, &mut inner);
-                        quick.extend(inner.into_iter().rev());
+            Node::Anchor(anchor) if anchor.kind.is_none() && goes_at_all(anchor.rule, way) => {
+                for flat in &anchor.flats {
+                    let mut rows = anchors.as_ref().clone();
+                    rows.push((flat, anchor.scope));
+                    let rows = Rc::new(rows);
+                    match &anchor.body {
+                        None => quick.push(Entry {
+                            anchors: rows,
+                            what: What::Unknown(anchor.rule.span, &anchor.what),
+                        }),
+                        Some(body) if anchor.rule.quick.is_some() => {
+                            let mut inner = Vec::new();
+                            flatten(body, way, &rows, quick, &mut inner);
+                            quick.extend(inner.into_iter().rev());
+                        }
+                        Some(body) => flatten(body, way, &rows, quick, slow),
                     }
-                    Some(body) => flatten(body, way, &rows, quick, slow),
                 }
             }
             _ => {}

@@ -3,11 +3,13 @@
 use crate::model::{Builder, Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, interface, interface_prefix, proto};
 
-use super::super::ast::{Action, Af, Direction, Flags, IdMatch, InterfaceName, Modifiers, Port, PortOp, Reply};
+use super::super::ast::{
+    Action, Af, Direction, Flags, IdMatch, InterfaceName, Modifiers, Port, PortOp, Reply,
+};
 use super::super::expand::{Flat, Resolved, Where, own_addresses, own_nets};
-use super::Lowering;
-use super::super::tree::Scope;
 use super::super::table::interval;
+use super::super::tree::Scope;
+use super::Lowering;
 
 /// The families for which a rule has to be written out, `None` for both at once: where its addresses or its
 /// reply differ between them.
@@ -33,9 +35,9 @@ pub fn families(rows: &[(&Flat, Scope)]) -> &'static [Option<Family>] {
 
 /// Interfaces that come in numbered units belong to a group of their driver's name (ifconfig(8), `group`).
 const DRIVER_GROUPS: &[&str] = &[
-    "lo", "tun", "tap", "vlan", "svlan", "bridge", "carp", "enc", "gif", "gre", "egre", "nvgre", "pair", "pflog",
-    "pfsync", "pppoe", "ppp", "trunk", "lagg", "aggr", "tpmr", "veb", "vether", "vport", "vxlan", "wg", "etherip",
-    "mpe", "mpw", "switch", "stf", "ipsec", "utun", "epair", "ovpns", "ovpnc",
+    "lo", "tun", "tap", "vlan", "svlan", "bridge", "carp", "enc", "gif", "gre", "egre", "nvgre", "pair",
+    "pflog", "pfsync", "pppoe", "ppp", "trunk", "lagg", "aggr", "tpmr", "veb", "vether", "vport", "vxlan",
+    "wg", "etherip", "mpe", "mpw", "switch", "stf", "ipsec", "utun", "epair", "ovpns", "ovpnc",
 ];
 
 impl<'a> Lowering<'a> {
@@ -129,12 +131,21 @@ impl<'a> Lowering<'a> {
         DRIVER_GROUPS.contains(&name).then(|| units(name))
     }
 
-    fn host(&mut self, b: &mut Builder, host: &Resolved<'a>, scope: Scope, family: Option<Family>, source: bool) {
+    fn host(
+        &mut self,
+        b: &mut Builder,
+        host: &Resolved<'a>,
+        scope: Scope,
+        family: Option<Family>,
+        source: bool,
+    ) {
         let set = match &host.place {
             Where::Any if !host.negated => return,
             Where::Any => return b.test(Test::Never),
             Where::Net(net) if net.is_everything() && !host.negated => return,
-            Where::Net(net) => family.and_then(|family| interval(*net, family)).map(|(lo, hi)| Set::range(lo, hi)),
+            Where::Net(net) => {
+                family.and_then(|family| interval(*net, family)).map(|(lo, hi)| Set::range(lo, hi))
+            }
             Where::Range(first, last) => {
                 let ((own, lo), (_, hi)) = (Family::of(*first), Family::of(*last));
                 (Some(own) == family).then(|| Set::range(lo, hi))
@@ -161,7 +172,11 @@ impl<'a> Lowering<'a> {
     fn address(&self, b: &mut Builder, set: Set, family: Family, source: bool, negated: bool) {
         let field = if source { Field::src(family) } else { Field::dst(family) };
         if set.is_empty() {
-            return if negated { b.is(Field::Version, if family == Family::V4 { 4 } else { 6 }) } else { b.test(Test::Never) };
+            return if negated {
+                b.is(Field::Version, if family == Family::V4 { 4 } else { 6 })
+            } else {
+                b.test(Test::Never)
+            };
         }
         let values = b.values(set);
         b.field(field, values, negated);
@@ -186,7 +201,13 @@ impl<'a> Lowering<'a> {
     }
 
     /// The addresses of an interface at the time of the packet, where the environment tells them.
-    pub(super) fn dynamic(&self, name: &str, modifiers: Modifiers, prefix: Option<u8>, family: Family) -> Option<Set> {
+    pub(super) fn dynamic(
+        &self,
+        name: &str,
+        modifiers: Modifiers,
+        prefix: Option<u8>,
+        family: Family,
+    ) -> Option<Set> {
         let own = own_addresses(name, self.env);
         if own.is_empty() || modifiers.peer {
             return None;
@@ -269,7 +290,9 @@ pub fn ports(op: &PortOp) -> Result<Set, &str> {
         }
     };
     let (a, b) = match op {
-        PortOp::Eq(a) | PortOp::Ne(a) | PortOp::Lt(a) | PortOp::Le(a) | PortOp::Gt(a) | PortOp::Ge(a) => (a, a),
+        PortOp::Eq(a) | PortOp::Ne(a) | PortOp::Lt(a) | PortOp::Le(a) | PortOp::Gt(a) | PortOp::Ge(a) => {
+            (a, a)
+        }
         PortOp::Range(a, b) | PortOp::Inside(a, b) | PortOp::Outside(a, b) => (a, b),
     };
     let (Some(lo), Some(hi)) = (number(a), number(b)) else {

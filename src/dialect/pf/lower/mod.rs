@@ -21,7 +21,9 @@ pub use matching::ports;
 use rustc_hash::FxHashMap;
 
 use crate::dialect::Environment;
-use crate::model::{Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict};
+use crate::model::{
+    Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict,
+};
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 
@@ -166,7 +168,7 @@ fn reads_tags(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| match node {
         Node::Rule(flat, _) => flat.tagged.is_some(),
         Node::Anchor(anchor) => {
-            anchor.flat.tagged.is_some() || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
+            anchor.rule.options.tagged.is_some() || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
         }
         Node::Unknown { .. } => false,
     })

@@ -5,7 +5,6 @@ use crate::source::Span;
 
 use super::super::ast::{Action, Direction, TranslateKind};
 use super::super::expand::{Flat, FlatPool, FlatPort};
-use super::filter::goes;
 use super::super::tree::{AnchorNode, Node, Scope};
 use super::matching::families;
 use super::{Lowering, mark};
@@ -64,7 +63,8 @@ impl<'a> Lowering<'a> {
         let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
         let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
         for &family in families(&[(&turned, scope)]) {
-            let choices = if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
+            let choices =
+                if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
             for chosen in choices.iter() {
                 self.conditions(b, &turned, scope, family, way);
                 for choice in chosen {
@@ -95,19 +95,17 @@ impl<'a> Lowering<'a> {
         kind: TranslateKind,
         way: Direction,
     ) {
-        let flat = &*anchor.flat;
-        if !goes(flat, way) {
-            return;
-        }
-        let target = b.chain(anchor.what.clone(), flat.rule.span);
+        let target = b.chain(anchor.what.clone(), anchor.rule.span);
         match &anchor.body {
             Some(body) => self.translations(b, target, body, kind, way),
-            None => unknown_translation(b, target, flat.rule.span, &anchor.what, way),
+            None => unknown_translation(b, target, anchor.rule.span, &anchor.what, way),
         }
-        for &family in families(&[(flat, anchor.scope)]) {
-            self.conditions(b, flat, anchor.scope, family, way);
-            b.effect(Effect::Jump(target));
-            b.rule(chain, flat.rule.span, flat.element);
+        for flat in &anchor.flats {
+            for &family in families(&[(flat, anchor.scope)]) {
+                self.conditions(b, flat, anchor.scope, family, way);
+                b.effect(Effect::Jump(target));
+                b.rule(chain, flat.rule.span, flat.element);
+            }
         }
     }
 }

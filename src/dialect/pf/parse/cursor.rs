@@ -201,10 +201,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes one item, or items in braces with optional commas between them.
-    pub fn list<T>(
-        &mut self,
-        mut item: impl FnMut(&mut Self, &mut Vec<T>) -> Result<()>,
-    ) -> Result<Vec<T>> {
+    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self, &mut Vec<T>) -> Result<()>) -> Result<Vec<T>> {
         let mut items = Vec::new();
         if !self.eat_sign('{') {
             item(self, &mut items)?;

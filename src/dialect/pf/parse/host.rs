@@ -218,7 +218,10 @@ fn literal(word: &str, prefix: Option<i64>, span: Span) -> Result<Address> {
     match address::parse(word, prefix) {
         Parsed::Net(net) => return Ok(Address::Net(net)),
         Parsed::BadPrefix => {
-            return refuse(span, format!("prefix length `/{}` is too long for `{word}`", prefix.unwrap_or(0)));
+            return refuse(
+                span,
+                format!("prefix length `/{}` is too long for `{word}`", prefix.unwrap_or(0)),
+            );
         }
         Parsed::Malformed => return refuse(span, format!("`{word}` is not an address")),
         Parsed::Other => {}
@@ -288,7 +291,9 @@ fn range(cursor: &mut Cursor, first: &str, start: Span) -> Result<Address> {
         _ => None,
     };
     match (single(first), single(&last)) {
-        (Some(first), Some(last)) if same_family(first, last) && first <= last => Ok(Address::Range(first, last)),
+        (Some(first), Some(last)) if same_family(first, last) && first <= last => {
+            Ok(Address::Range(first, last))
+        }
         _ => refuse(span, format!("`{first} - {last}` is not a range of addresses")),
     }
 }
@@ -348,7 +353,8 @@ fn port_match(cursor: &mut Cursor, family: Family) -> Result<PortMatch> {
 /// OpenBSD refuses ranges that hold nothing or everything; the others take them as they are.
 fn checked_range(found: PortMatch, family: Family) -> Result<PortMatch> {
     let empty = match &found.op {
-        PortOp::Range(Port::Number(a), Port::Number(b)) | PortOp::Outside(Port::Number(a), Port::Number(b)) => a > b,
+        PortOp::Range(Port::Number(a), Port::Number(b))
+        | PortOp::Outside(Port::Number(a), Port::Number(b)) => a > b,
         PortOp::Inside(Port::Number(a), Port::Number(b)) => a >= b,
         _ => false,
     };

@@ -1,10 +1,12 @@
 //! Text to syntax tree, one statement at a time: an error costs its statement.
 
 mod cursor;
+mod files;
 mod host;
 mod option;
 mod rule;
 mod setting;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -12,21 +14,20 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use self::cursor::{Cursor, Error, Refusal, refuse};
+use self::tokens::{Ended, Reader};
 use super::ast::{
-    Action, Anchor, Family, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind, TranslateKind,
+    Action, Anchor, Family, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind,
+    TranslateKind,
 };
 use super::detect::detect;
-use super::lexer::{Kind, LexError, Lexer, Macro, Macros, Token, is_statement_word};
+use super::lexer::{Kind, Lexer, Macro, Macros, Token};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// How deep anchors may stand in each other (pfctl's `PFCTL_ANCHOR_STACK_DEPTH`).
 const DEEPEST_ANCHOR: usize = 64;
-/// How deep files may include each other, and how many may be read in all.
-const DEEPEST_INCLUDE: usize = 16;
-const MOST_INCLUDES: usize = 1000;
-/// The largest file that is read because another one names it, in bytes.
-const LARGEST_INCLUDE: u64 = 64 << 20;
+/// The longest text of a macro, in bytes: macros of macros could grow without end.
+const LONGEST_MACRO: usize = 1 << 20;
 
 /// A read file.
 #[derive(Debug)]
@@ -121,33 +122,6 @@ struct Session<'s> {
     tables: FxHashMap<String, Span>,
 }
 
-/// How the tokens of a statement ended.
-enum Ended {
-    /// With the line.
-    Line,
-    /// With a `{` that opens an anchor's rules.
-    Body,
-    /// With the `}` that closes them, where a statement would start.
-    Close,
-    /// With the file.
-    File,
-}
-
-/// Tokens with one taken back.
-struct Reader<'a> {
-    lexer: Lexer<'a>,
-    pending: Option<Token<'a>>,
-}
-
-impl<'a> Reader<'a> {
-    fn next(&mut self, macros: &Macros) -> std::result::Result<Token<'a>, (LexError, Span)> {
-        match self.pending.take() {
-            Some(token) => Ok(token),
-            None => self.lexer.next(macros),
-        }
-    }
-}
-
 impl Session<'_> {
     /// All statements of a file.
     fn file(&mut self, id: SourceId) -> Vec<Statement> {
@@ -157,7 +131,7 @@ impl Session<'_> {
         self.open_files.push(path.clone());
         self.files_read += 1;
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let mut reader = Reader { lexer: Lexer::new(&text, base), pending: None };
+        let mut reader = Reader::new(Lexer::new(&text, base));
         let mut statements = Vec::new();
         let mut tokens = Vec::new();
         let mut scope = Scope { folder: &folder, damage: &damage };
@@ -166,7 +140,10 @@ impl Session<'_> {
                 Ended::File => break,
                 Ended::Close => {
                     let span = tokens.last().map_or(Span::default(), |token| token.span);
-                    self.report(&Error { span, refusal: Refusal::Syntax("expected a statement, found `}`".into()) });
+                    self.report(&Error {
+                        span,
+                        refusal: Refusal::Syntax("expected a statement, found `}`".into()),
+                    });
                 }
                 Ended::Line | Ended::Body => {}
             }
@@ -211,7 +188,10 @@ impl Session<'_> {
             if let Some(Statement { kind: StatementKind::Anchor(anchor), .. }) = statements.last_mut() {
                 anchor.body = body;
             } else if !broken {
-                self.report(&Error { span, refusal: Refusal::Syntax("expected an anchor before `{`".into()) });
+                self.report(&Error {
+                    span,
+                    refusal: Refusal::Syntax("expected an anchor before `{`".into()),
+                });
             }
             return Ended::Line;
         }
@@ -253,89 +233,6 @@ impl Session<'_> {
         }
         self.anchor_depth -= 1;
         Some(statements)
-    }
-
-    /// Skips to the `}` that matches a `{` just read.
-    fn skip_body(&mut self, reader: &mut Reader) {
-        let mut depth = 1usize;
-        while depth > 0 {
-            match reader.next(&self.macros).map(|token| token.kind) {
-                Ok(Kind::End) => return,
-                Ok(Kind::Sign('{')) => depth += 1,
-                Ok(Kind::Sign('}')) => depth -= 1,
-                _ => {}
-            }
-        }
-    }
-
-    /// Takes the tokens of one statement. Line ends in braces belong to it.
-    fn collect<'a>(
-        &mut self,
-        reader: &mut Reader<'a>,
-        tokens: &mut Vec<Token<'a>>,
-        scope: &Scope,
-    ) -> (Ended, Option<Error>) {
-        let mut error = None;
-        let mut open: Vec<Span> = Vec::new();
-        let mut line_start = false;
-        loop {
-            let token = match reader.next(&self.macros) {
-                Ok(token) => token,
-                Err((problem, span)) => {
-                    error = error.or(Some(lex_error(problem, span)));
-                    if let Some(token) = tokens.last().cloned().filter(|token| token.kind != Kind::Newline) {
-                        // keeps the span of the statement up to the place of the error
-                        tokens.push(Token { kind: token.kind, span });
-                    } else {
-                        tokens.push(Token { kind: Kind::Sign('$'), span });
-                    }
-                    continue;
-                }
-            };
-            match &token.kind {
-                Kind::End => {
-                    error = error.or_else(|| open.last().map(|span| unclosed(*span)));
-                    return (Ended::File, error);
-                }
-                Kind::Newline if open.is_empty() => {
-                    if tokens.is_empty() {
-                        continue;
-                    }
-                    return (Ended::Line, error);
-                }
-                Kind::Sign('{') => {
-                    if may_open_body(tokens) {
-                        match reader.next(&self.macros) {
-                            Ok(Token { kind: Kind::Newline, .. }) => return (Ended::Body, error),
-                            Ok(next) => reader.pending = Some(next),
-                            Err((problem, span)) => error = error.or(Some(lex_error(problem, span))),
-                        }
-                    }
-                    open.push(token.span);
-                }
-                Kind::Sign('}') if open.is_empty() && tokens.is_empty() => {
-                    tokens.push(token);
-                    return (Ended::Close, error);
-                }
-                Kind::Sign('}') => {
-                    open.pop();
-                }
-                Kind::Word(word) => {
-                    if line_start && is_statement_word(word) {
-                        let span = open.last().copied().unwrap_or(token.span);
-                        reader.pending = Some(token);
-                        return (Ended::Line, error.or(Some(unclosed(span))));
-                    }
-                    if scope.damaged(token.span) {
-                        let message = "bytes that are not UTF-8".to_string();
-                        error = error.or(Some(Error { span: token.span, refusal: Refusal::Syntax(message) }));
-                    }
-                }
-                _ => {}
-            }
-            line_start = token.kind == Kind::Newline;
-            tokens.push(token);
-        }
     }
 
     /// Reads the tokens of one statement.
@@ -426,6 +323,9 @@ impl Session<'_> {
             value.push_str(&cursor.string_or_number("the end of the statement")?);
         }
         let span = cursor.since(start);
+        if value.len() > LONGEST_MACRO {
+            return refuse(span, format!("the macro is longer than {LONGEST_MACRO} bytes"));
+        }
         let new = Macro { value: Rc::from(value), span, used: std::cell::Cell::new(false) };
         if let Some(old) = self.macros.insert(name.clone(), new)
             && !old.used.get()
@@ -443,7 +343,12 @@ impl Session<'_> {
     }
 
     /// `load anchor name from file`: the file is read by itself, without the macros of this one.
-    fn load_anchor(&mut self, cursor: &mut Cursor, folder: &Path, start: Span) -> cursor::Result<StatementKind> {
+    fn load_anchor(
+        &mut self,
+        cursor: &mut Cursor,
+        folder: &Path,
+        start: Span,
+    ) -> cursor::Result<StatementKind> {
         cursor.expect("anchor")?;
         let name = cursor.string("the name of an anchor")?;
         cursor.expect("from")?;
@@ -460,65 +365,6 @@ impl Session<'_> {
             statements
         });
         Ok(StatementKind::LoadAnchor { name, body })
-    }
-
-    /// Takes in another file. A file beside this one has to be there; of one elsewhere on the system that
-    /// loads the rules, nothing is known.
-    fn open(&mut self, folder: &Path, path: &str, span: Span) -> cursor::Result<Option<SourceId>> {
-        let Some(place) = self.place(folder, path) else {
-            let message = format!("the rules of `{path}` are not known: the file is elsewhere");
-            self.report(&Error { span, refusal: Refusal::Unresolved(message) });
-            return Ok(None);
-        };
-        if self.open_files.contains(&place) {
-            return refuse(span, format!("`{path}` includes itself"));
-        }
-        if self.open_files.len() >= DEEPEST_INCLUDE || self.files_read >= MOST_INCLUDES {
-            return refuse(span, "too many files include each other");
-        }
-        if !readable(&place) {
-            return refuse(span, format!("cannot read `{path}`"));
-        }
-        match self.sources.read(&place, &place) {
-            Ok(id) => Ok(Some(id)),
-            Err(error) => refuse(span, error.to_string()),
-        }
-    }
-
-    /// Where a named file lies: beside this one where its path is relative. An absolute path names a file of
-    /// the system that loads the rules, which is this one only if the config lies in the same directory tree.
-    fn place(&self, folder: &Path, path: &str) -> Option<PathBuf> {
-        let path = Path::new(path);
-        if path.is_relative() {
-            return Some(folder.join(path));
-        }
-        let top = |path: &Path| path.components().nth(1).map(|c| c.as_os_str().to_os_string());
-        (folder.is_absolute() && top(folder) == top(path)).then(|| path.to_path_buf())
-    }
-
-    /// The text of a table's file, where it can be read.
-    fn read_beside(&mut self, folder: &Path, path: &str) -> Option<String> {
-        if path == "/dev/null" {
-            return Some(String::new());
-        }
-        let place = self.place(folder, path)?;
-        if !readable(&place) {
-            return None;
-        }
-        let bytes = std::fs::read(place).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn note_unread_table(&mut self, span: Span, table: &str, path: &str) {
-        self.findings.push(
-            Finding::new(
-                "PH002",
-                Severity::Info,
-                Some(span),
-                format!("the contents of table `{table}` are not known: `{path}` cannot be read here"),
-            )
-            .help("Put the file beside the configuration, under the path that it is named by, to have it read."),
-        );
     }
 
     fn table_defined(&mut self, name: &str, span: Span) {
@@ -574,7 +420,8 @@ impl Session<'_> {
             Refusal::Load(message) => ("PH004", message, "pfctl refuses this"),
             Refusal::Unresolved(message) => ("PH003", message, "not known here"),
         };
-        self.findings.push(Finding::new(code, Severity::Error, Some(error.span), message.clone()).label(label));
+        self.findings
+            .push(Finding::new(code, Severity::Error, Some(error.span), message.clone()).label(label));
     }
 }
 
@@ -589,47 +436,6 @@ impl Scope<'_> {
         let at = self.damage.partition_point(|damage| damage.end <= span.start);
         self.damage.get(at).is_some_and(|damage| damage.start < span.end)
     }
-}
-
-/// Whether a file is a regular one of a bearable size.
-fn readable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST_INCLUDE)
-}
-
-fn lex_error(problem: LexError, span: Span) -> Error {
-    let refusal = match problem {
-        LexError::UndefinedMacro(name) => Refusal::Unresolved(format!("macro `{name}` is not defined")),
-        LexError::TooLong => Refusal::Syntax("a string is too long".into()),
-        LexError::OpenQuote => Refusal::Syntax("the quotes are not closed".into()),
-        LexError::Nul => Refusal::Syntax("a NUL byte".into()),
-    };
-    Error { span, refusal }
-}
-
-fn unclosed(span: Span) -> Error {
-    Error { span, refusal: Refusal::Syntax("the brace is not closed".into()) }
-}
-
-/// Whether a `{` after these tokens may open an anchor's rules, and not a list.
-fn may_open_body(tokens: &[Token]) -> bool {
-    let anchor = match tokens {
-        [Token { kind: Kind::Word(first), .. }, ..] if first == "anchor" => true,
-        [Token { kind: Kind::Word(first), .. }, Token { kind: Kind::Word(second), .. }, ..] => {
-            first == "ether" && second == "anchor"
-        }
-        [Token { kind: Kind::Sign('@'), .. }, ..] => {
-            tokens.iter().any(|token| matches!(&token.kind, Kind::Word(word) if word == "anchor"))
-        }
-        _ => false,
-    };
-    let list = matches!(
-        tokens.last().map(|token| &token.kind),
-        Some(Kind::Word(word)) if matches!(
-            word.as_ref(),
-            "on" | "from" | "to" | "port" | "proto" | "os" | "user" | "group" | "icmp-type" | "icmp6-type"
-        )
-    );
-    anchor && !list
 }
 
 /// `@12` and `@12(1000)` before the rules that `pfctl -vvsr` prints.

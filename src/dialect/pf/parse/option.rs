@@ -492,7 +492,8 @@ pub fn scrub_options(cursor: &mut Cursor, options: &mut Options, rule: bool) -> 
     let mut slots: [Option<String>; 7] = Default::default();
     loop {
         let span = cursor.span();
-        let negated = cursor.is_sign('!') && matches!(cursor.peek_at(1), Kind::Word(word) if word == "tagged");
+        let negated =
+            cursor.is_sign('!') && matches!(cursor.peek_at(1), Kind::Word(word) if word == "tagged");
         if rule && (negated || matches!(cursor.word(), Some("tagged" | "rtable"))) {
             tags(cursor, options)?;
             continue;

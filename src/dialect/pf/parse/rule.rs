@@ -166,8 +166,12 @@ fn log(cursor: &mut Cursor) -> Result<Option<String>> {
             Ok(())
         })?;
     }
-    let mut parts: Vec<String> =
-        ["all", "matches", "user"].iter().zip(flags).filter(|(_, on)| *on).map(|(w, _)| w.to_string()).collect();
+    let mut parts: Vec<String> = ["all", "matches", "user"]
+        .iter()
+        .zip(flags)
+        .filter(|(_, on)| *on)
+        .map(|(w, _)| w.to_string())
+        .collect();
     parts.extend(interface.map(|name| format!("to {name}")));
     Ok(Some(parts.join(", ")))
 }
@@ -378,7 +382,10 @@ fn source(interface: &Interface, name: &str, modifiers: Modifiers, dynamic: bool
     } else {
         Address::Name { name, modifiers, prefix: None }
     };
-    Peer { hosts: vec![Host { span: interface.span, negated: false, address, scope: None }], ports: Vec::new() }
+    Peer {
+        hosts: vec![Host { span: interface.span, negated: false, address, scope: None }],
+        ports: Vec::new(),
+    }
 }
 
 /// Loopback interfaces are called `lo` and a number.

@@ -5,7 +5,9 @@ use std::path::Path;
 use crate::source::Span;
 
 use super::super::address::{self, Parsed};
-use super::super::ast::{Address, Host, Modifiers, Queue, Reply, SetOption, StatementKind, StateOptions, Table};
+use super::super::ast::{
+    Address, Host, Modifiers, Queue, Reply, SetOption, StateOptions, StatementKind, Table,
+};
 use super::super::lexer::Kind;
 use super::super::words;
 use super::cursor::{Cursor, Result, refuse};
@@ -19,7 +21,8 @@ pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<Se
     };
     let span = cursor.span();
     cursor.advance();
-    if !matches!(word, "require-order" | "skip" | "state-policy" | "state-defaults" | "ruleset-optimization") {
+    if !matches!(word, "require-order" | "skip" | "state-policy" | "state-defaults" | "ruleset-optimization")
+    {
         session.order(Order::Option, start)?;
     }
     let name = |cursor: &mut Cursor, known: &[&str], name: &'static str| {
@@ -73,8 +76,8 @@ pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<Se
         "debug" => name(
             cursor,
             &[
-                "none", "urgent", "misc", "loud", "noisy", "emerg", "alert", "crit", "err", "warning", "notice",
-                "info", "debug",
+                "none", "urgent", "misc", "loud", "noisy", "emerg", "alert", "crit", "err", "warning",
+                "notice", "info", "debug",
             ],
             "debug",
         ),
@@ -170,7 +173,12 @@ fn syncookies(cursor: &mut Cursor) -> Result<SetOption> {
 }
 
 /// `table <name> …`, the word taken.
-pub fn table(cursor: &mut Cursor, session: &mut Session, folder: &Path, start: Span) -> Result<StatementKind> {
+pub fn table(
+    cursor: &mut Cursor,
+    session: &mut Session,
+    folder: &Path,
+    start: Span,
+) -> Result<StatementKind> {
     let name = host::table_name(cursor)?;
     let mut table = Table {
         name,
@@ -287,7 +295,8 @@ fn file_address(word: &str) -> Option<Address> {
 /// `altq on …`, the word taken.
 pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
-    let mut queue = Queue { name: None, interfaces: host::interfaces(cursor)?, children: Vec::new(), parent: None };
+    let mut queue =
+        Queue { name: None, interfaces: host::interfaces(cursor)?, children: Vec::new(), parent: None };
     let mut scheduler = None;
     queue_options(cursor, &mut queue, &mut scheduler)?;
     cursor.expect("queue")?;
@@ -399,7 +408,23 @@ fn bandwidth(cursor: &mut Cursor) -> Result<()> {
     let unit = &word[digits.len()..];
     let known = matches!(
         unit,
-        "" | "b" | "Kb" | "Mb" | "Gb" | "%" | "K" | "M" | "G" | "KB" | "MB" | "GB" | "Kbit" | "Mbit" | "Gbit" | "KBit" | "MBit" | "GBit"
+        "" | "b"
+            | "Kb"
+            | "Mb"
+            | "Gb"
+            | "%"
+            | "K"
+            | "M"
+            | "G"
+            | "KB"
+            | "MB"
+            | "GB"
+            | "Kbit"
+            | "Mbit"
+            | "Gbit"
+            | "KBit"
+            | "MBit"
+            | "GBit"
     );
     if !known || digits.parse::<f64>().is_err() {
         return refuse(span, format!("`{word}` is not a bandwidth"));
@@ -432,7 +457,8 @@ fn scheduler_options(cursor: &mut Cursor) -> Result<()> {
                 bandwidth(cursor)?;
                 cursor.expect_sign(')')
             }
-            "default" | "borrow" | "red" | "ecn" | "rio" | "codel" | "root" | "wrr" | "flowvalve" | "cleardscp" => Ok(()),
+            "default" | "borrow" | "red" | "ecn" | "rio" | "codel" | "root" | "wrr" | "flowvalve"
+            | "cleardscp" => Ok(()),
             "hogs" | "buckets" | "qlimit" | "target" | "interval" => {
                 cursor.string_or_number("a value").map(|_| ())
             }
@@ -457,11 +483,9 @@ mod tests {
             initialized: true,
         };
         file_contents("# x\n10.0.0.0/8 ! 10.1.0.0/16\n!::1 ; y\n", Span::default(), "f", &mut table).unwrap();
-        let read: Vec<(bool, Address)> = table.entries.into_iter().map(|host| (host.negated, host.address)).collect();
+        let read: Vec<(bool, Address)> =
+            table.entries.into_iter().map(|host| (host.negated, host.address)).collect();
         let net = |word: &str| file_address(word).unwrap();
-        assert_eq!(
-            read,
-            vec![(false, net("10.0.0.0/8")), (true, net("10.1.0.0/16")), (true, net("::1"))]
-        );
+        assert_eq!(read, vec![(false, net("10.0.0.0/8")), (true, net("10.1.0.0/16")), (true, net("::1"))]);
     }
 }
