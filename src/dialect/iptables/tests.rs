@@ -134,6 +134,8 @@ fn a_negated_port_says_nothing_of_other_protocols() {
         load_text("*filter\n-A INPUT ! -p tcp -m tcp --dport 80 -j DROP\nCOMMIT\n", &Environment::default());
     assert_eq!(verdict(&other.ruleset, Way::Input, packet(proto::UDP, 80)), "drop");
     assert_eq!(verdict(&other.ruleset, Way::Input, tcp(80)), "accept");
+    let never = "-A INPUT -p tcp -m tcp ! --dport 0:65535 -j DROP";
+    assert_eq!(codes("filter", never), ["PH002"], "the back ends read it in two ways");
     let esp = packet(proto::ESP, 0);
     assert_eq!(verdict(&other.ruleset, Way::Input, esp), "depends: bytes of a protocol without ports");
     let all = ":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp -j ACCEPT";
@@ -315,6 +317,18 @@ fn fragments_are_put_together_before() {
 }
 
 #[test]
+fn tracking_leaves_no_fragment_header() {
+    let read = |more: &str| {
+        let text = format!("*filter\n-A INPUT -m frag -j DROP\n{more}\nCOMMIT\n");
+        load_text(&text, &Environment { family: Some(Family::V6), ..Environment::default() }).ruleset
+    };
+    let mut packet = Packet::new(Family::V6, proto::UDP);
+    packet.set(Field::Ext, crate::packet::ext::FRAG | crate::packet::ext::PROTO);
+    assert_eq!(verdict(&read(""), Way::Input, packet.clone()), "drop");
+    assert_eq!(verdict(&read("-A INPUT -m state --state NEW"), Way::Input, packet), "accept");
+}
+
+#[test]
 fn a_second_restore_flushes_the_table() {
     let text =
         "*filter\n:INPUT DROP [0:0]\n-A INPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -p udp -j DROP\nCOMMIT\n";
@@ -398,6 +412,7 @@ fn address_types_need_the_boxs_addresses() {
 fn sets_are_looked_up_in_the_saved_contents() {
     let sets = "create nets hash:net family inet\nadd nets 192.0.0.0/8\nadd nets 192.0.2.0/24 nomatch\nadd nets 192.0.2.1\n\
                 create web hash:ip,port family inet\nadd web 10.1.2.10,tcp:80\n\
+                create far hash:net,iface\nadd far 192.0.0.0/8,eth0\nadd far 192.0.2.0/24,eth5\n\
                 create old hash:ip timeout 60\nadd old 192.0.2.1 timeout 5\n";
     let run = |rule: &str, packet: Packet| {
         let mut sources = SourceMap::new();
@@ -416,6 +431,12 @@ fn sets_are_looked_up_in_the_saved_contents() {
     let esp = packet(proto::ESP, 0);
     assert_eq!(run("-m set ! --match-set web dst,dst", esp), "drop", "what has no port is not in it");
     assert_eq!(run("-m set --match-set web dst", tcp(80)), "accept", "too few sides");
+    assert_eq!(
+        run("-m set --match-set far src,src", tcp(80)),
+        "accept",
+        "the longer network has another interface"
+    );
+    assert_eq!(run("-m set --match-set far src,src", with(tcp(80), Field::Src4, 0xc000_0501)), "drop");
     assert_eq!(run("-m set --match-set old src", tcp(80)), "depends: ipset `old`");
     assert_eq!(run("-m set --match-set old src", with(tcp(80), Field::Src4, 1)), "accept");
 }

@@ -95,12 +95,8 @@ impl Lowering<'_> {
                 let test = self.unknown("! tcpmss");
                 self.tests.push(test);
             }
-            MatchKind::Ipv6Header(bits, soft) => {
-                // `--soft`: all headers of the list are there, or, negated, none is. Else: exactly these.
-                let mask = if soft { bits } else { u8::MAX };
-                let value = if soft && negated { 0 } else { bits };
-                self.masked(Field::Ext, mask.into(), value.into(), negated && !soft);
-            }
+            MatchKind::Ipv6Header(bits, soft) => self.ipv6_header(bits, soft, negated),
+            MatchKind::HasHeader(Header::Frag, _) if self.whole => self.tests.push(Test::Never),
             MatchKind::HasHeader(header, asks) => {
                 let (bit, name) = match header {
                     Header::Frag => (ext::FRAG, "fragment header"),
@@ -141,6 +137,20 @@ impl Lowering<'_> {
             }
             _ => {}
         }
+    }
+
+    /// `--soft`: all headers of the list are there, or, negated, none is. Else: exactly these.
+    fn ipv6_header(&mut self, bits: u8, soft: bool, negated: bool) {
+        let gone = if self.whole { ext::FRAG as u8 } else { 0 };
+        if bits & gone != 0 && !(soft && negated) {
+            if !negated {
+                self.tests.push(Test::Never);
+            }
+            return;
+        }
+        let mask = if soft { bits } else { u8::MAX } & !gone;
+        let value = if soft && negated { 0 } else { bits };
+        self.masked(Field::Ext, mask.into(), value.into(), negated && !soft);
     }
 
     /// Whether the packet comes from the box itself.

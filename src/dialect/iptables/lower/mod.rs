@@ -55,6 +55,7 @@ pub fn lower(config: &Config, sets: &Ipsets, own: &[OwnAddress], findings: &mut 
         tests: Vec::new(),
         connection: Vec::new(),
         states: None,
+        whole: false,
         any_protocol: false,
         ways: Vec::new(),
         interfaces: FxHashMap::default(),
@@ -90,6 +91,8 @@ struct Lowering<'a> {
     connection: Vec<Test>,
     /// The states that are asked for.
     states: Option<u8>,
+    /// Connection tracking puts fragments together before any table sees them.
+    whole: bool,
     /// The rule excludes a protocol, and so is open for all others.
     any_protocol: bool,
     /// Conditions with several ways.
@@ -106,6 +109,7 @@ impl Lowering<'_> {
         let config = self.config;
         let table = &config.tables[at];
         self.family = table.family;
+        self.whole = tracks(config, table.family);
         self.reach = super::check::reach(config, at);
         let replaced = if table.replaced { " (replaced)" } else { "" };
         self.chains = table
@@ -259,6 +263,25 @@ impl Lowering<'_> {
     fn unknown(&mut self, name: &str) -> Test {
         Test::Unknown(self.out.condition(name))
     }
+}
+
+/// Whether the rules of a family make the kernel track connections.
+fn tracks(config: &Config, family: Family) -> bool {
+    let tracking = |rule: &Rule| {
+        let target = matches!(
+            rule.target,
+            Target::NoTrack | Target::Helper(_) | Target::ConnMark(_) | Target::Dnat(_) | Target::Snat(_)
+        );
+        let state =
+            |kind| matches!(kind, MatchKind::State(_) | MatchKind::ConnMark(..) | MatchKind::Helper(_));
+        target || config.matches_of(rule).iter().any(|one| state(one.kind) || of_connection(one.kind))
+    };
+    let mut tables = config.tables.iter().filter(|table| table.family == family && !table.replaced);
+    config.table(family, TableName::Nat).is_some()
+        || tables.any(|table| {
+            let mut rules = table.chains.iter().flat_map(|chain| &chain.rules);
+            rules.any(|rule| tracking(&config.rules[*rule as usize]))
+        })
 }
 
 /// Whether a match is about the connection beside its state.
