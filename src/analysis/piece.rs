@@ -463,7 +463,8 @@ impl Piece {
 
     /// Does an effect that does not decide; a translation can part the piece.
     pub fn change(mut self, view: &View<'_>, effect: Effect) -> Vec<Piece> {
-        let tracked = !self.ctrl.untracked && !(view.stage.before_tracking && !view.returned);
+        let blind = view.stage.before_tracking && !view.returned;
+        let tracked = !(self.ctrl.untracked || blind);
         match effect {
             Effect::Mark(op) => self.ctrl.mark = marked(self.ctrl.mark, op),
             Effect::CtMark(op) if tracked => self.ctrl.ct_mark = marked(self.ctrl.ct_mark, op),
