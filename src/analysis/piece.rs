@@ -675,6 +675,17 @@ impl Piece {
         parts
     }
 
+    /// The part whose sources are certainly in a set, and the rest.
+    pub fn by_source(self, set: &Set) -> (Vec<Piece>, Vec<Piece>) {
+        if set.is_empty() {
+            return (Vec::new(), vec![self]);
+        }
+        let field = Field::src(self.region.family());
+        let split = self.cut(Dim::Src, set, field);
+        let rest = split.no.into_iter().chain(split.maybe.into_iter().map(|(piece, _)| piece));
+        (split.yes, rest.collect())
+    }
+
     pub fn turn(&mut self, way: Way) {
         if way != self.ctrl.way && way == Way::Forward {
             self.ctrl.oif = Some(self.ctrl.fwd_oif);

@@ -52,6 +52,15 @@ impl Family {
         }
     }
 
+    /// Source addresses whose packets no router passes on: unspecified, loopback, link-local and multicast
+    /// ones of IPv6 (RFC 4291, sections 2.5.2, 2.5.3, 2.5.6 and 2.7; Linux `ip6_forward`).
+    pub fn unforwardable(self) -> Set {
+        match self {
+            Family::V4 => Set::empty(),
+            Family::V6 => Set::of([(0, 1), (0xfe80 << 112, (0xfec0 << 112) - 1), (0xff00 << 112, u128::MAX)]),
+        }
+    }
+
     /// The addresses of a prefix, as a closed interval; host bits are masked.
     pub fn prefix(self, number: u128, len: u32) -> (u128, u128) {
         let host = self.bits().saturating_sub(len);
