@@ -184,6 +184,7 @@ impl Run<'_, '_> {
         let pieces = self.hook(Hook::Prerouting, pieces, false)?;
         let pieces = self.route(pieces);
         let (forward, input): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|p| p.ctrl.way == Way::Forward);
+        let forward = self.forwardable(forward);
         let input = self.hook(Hook::Input, input, false)?;
         self.end_all(input);
         let forward = self.hook(Hook::Forward, forward, false)?;
@@ -482,6 +483,21 @@ impl Run<'_, '_> {
         for piece in pieces {
             self.end(piece, Verdict::Accept);
         }
+    }
+
+    /// The pieces without the sources that no router passes on.
+    fn forwardable(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
+        let mut out = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let family = piece.region.family();
+            let (stay, go) = piece.by_source(&family.unforwardable());
+            for mut piece in stay {
+                piece.decider = Decider::End;
+                self.end(piece, Verdict::Drop);
+            }
+            out.extend(go);
+        }
+        out
     }
 
     /// The routing decision for pieces whose destination was translated.

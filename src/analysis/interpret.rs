@@ -369,6 +369,13 @@ impl Engine<'_> {
         if hook == Hook::Prerouting && !walk.looping {
             self.route(walk);
         }
+        if hook == Hook::Prerouting && walk.way == Way::Forward {
+            let family = walk.packet.family();
+            if walk.packet.src().is_some_and(|src| family.unforwardable().contains(src)) {
+                walk.decider = Decider::End;
+                return self.end(walk, Verdict::Drop);
+            }
+        }
         if hook == Hook::Output && walk.mapped[0] {
             self.reroute(walk);
         }

@@ -463,7 +463,8 @@ impl Piece {
 
     /// Does an effect that does not decide; a translation can part the piece.
     pub fn change(mut self, view: &View<'_>, effect: Effect) -> Vec<Piece> {
-        let tracked = !self.ctrl.untracked && !(view.stage.before_tracking && !view.returned);
+        let blind = view.stage.before_tracking && !view.returned;
+        let tracked = !(self.ctrl.untracked || blind);
         match effect {
             Effect::Mark(op) => self.ctrl.mark = marked(self.ctrl.mark, op),
             Effect::CtMark(op) if tracked => self.ctrl.ct_mark = marked(self.ctrl.ct_mark, op),
@@ -672,6 +673,17 @@ impl Piece {
         }
         parts.extend(split.maybe.into_iter().map(|(piece, _)| (piece, None)));
         parts
+    }
+
+    /// The part whose sources are certainly in a set, and the rest.
+    pub fn by_source(self, set: &Set) -> (Vec<Piece>, Vec<Piece>) {
+        if set.is_empty() {
+            return (Vec::new(), vec![self]);
+        }
+        let field = Field::src(self.region.family());
+        let split = self.cut(Dim::Src, set, field);
+        let rest = split.no.into_iter().chain(split.maybe.into_iter().map(|(piece, _)| piece));
+        (split.yes, rest.collect())
     }
 
     pub fn turn(&mut self, way: Way) {
