@@ -347,7 +347,15 @@ fn there_is_no_state_before_connection_tracking() {
             "table inet t {{ chain c {{ type filter hook prerouting priority {priority}; ct state new drop; }}; }}"
         ))
     };
-    assert_eq!(verdict(&early(-200), tcp(80), Way::Forward), "accept");
+    assert_eq!(verdict(&early(-201), tcp(80), Way::Forward), "accept");
+    // At its very priority, what was there last runs first: connection tracking comes with the first
+    // rule that needs it.
+    assert_eq!(verdict(&early(-200), tcp(80), Way::Forward), "drop");
+    let late = read(
+        "table inet a { chain c { type filter hook forward priority 0; ct state established accept; }; }
+         table inet t { chain c { type filter hook prerouting priority -200; ct state new drop; }; }",
+    );
+    assert_eq!(verdict(&late, tcp(80), Way::Forward), "accept");
     assert_eq!(verdict(&early(-199), tcp(80), Way::Forward), "drop");
 }
 
