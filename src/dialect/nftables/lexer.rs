@@ -113,6 +113,15 @@ pub fn token(text: &str, from: usize) -> Token {
     }
 }
 
+/// One past the last byte of a token, with the quote or bracket behind it.
+pub fn after(text: &str, token: Token) -> usize {
+    let bracket = token.kind == Kind::Word
+        && token.start > 0
+        && text.as_bytes()[token.start - 1] == b'['
+        && text.as_bytes().get(token.end) == Some(&b']');
+    token.end + usize::from(token.kind == Kind::Quoted || bracket)
+}
+
 /// Blanks, comments, and line ends behind a backslash.
 fn skip_blank(bytes: &[u8], mut at: usize) -> usize {
     loop {
@@ -264,7 +273,7 @@ mod tests {
         let mut at = 0;
         std::iter::from_fn(|| {
             let t = token(text, at);
-            at = t.end + usize::from(t.kind == Kind::Quoted);
+            at = after(text, t);
             (t.kind != Kind::End).then(|| (t.kind, &text[t.start..t.end]))
         })
         .collect()

@@ -1,6 +1,7 @@
 //! Nftables rulesets, as text and as JSON.
 
 mod config;
+mod declarations;
 mod eval;
 mod headers;
 mod json;

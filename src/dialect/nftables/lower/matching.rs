@@ -7,7 +7,7 @@ use super::sets::Keys;
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault};
 use crate::dialect::nftables::syntax::{Expr, ExprKind, RelOp};
-use crate::model::{Step, Test, Tuples};
+use crate::model::{Step, Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, ext};
 
 /// Extension headers: the bit and the number, in the order of RFC 8200 section 4.1.
@@ -76,6 +76,17 @@ impl Lower<'_> {
             Err(_) if hidden && matches!(right.kind, ExprKind::Bool(_)) => (0, 0),
             other => other?,
         };
+        let exact = matches!(op, RelOp::Implicit | RelOp::Eq | RelOp::Ne) && lens.is_plain();
+        if let (View::Field(field), Ok(lo32), Ok(hi32)) = (&lens.view, u32::try_from(lo), u32::try_from(hi))
+            && exact
+            && lo <= hi
+            && *field != Field::Proto
+        {
+            self.presence(cx, &lens);
+            let values = Values::Range(lo32, hi32);
+            cx.test(Test::In { field: *field, values, negate: op == RelOp::Ne });
+            return Ok(());
+        }
         let ordered = matches!(op, RelOp::Lt | RelOp::Gt | RelOp::Le | RelOp::Ge);
         if ordered && interval {
             return Err(Fault::Refused(

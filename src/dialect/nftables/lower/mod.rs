@@ -22,11 +22,11 @@ use self::graph::Graph;
 use self::sets::Keys;
 use super::config::{Config, tracks_ipv6};
 use super::eval::{Fault, Spec, Values};
-use super::syntax::{Rule, StmtKind, TableFamily, Verdict};
+use super::syntax::{Rule, Stmt, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
 use crate::dialect::Environment;
 use crate::finding::{Finding, Severity};
-use crate::model::{Builder, ChainId, Ruleset, Step};
+use crate::model::{Builder, ChainId, Effect, Ruleset, Step};
 use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
@@ -219,19 +219,15 @@ impl Lower<'_> {
     /// Adds a rule; where it looks at ports of any protocol, once for each side.
     fn rule(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
         let start = cx.clone();
-        let findings = self.findings.len();
         let made = self.ways(cx, rule);
         if !made.iter().any(Context::wants_sides) {
             made.iter().for_each(|cx| self.emit(chain, cx));
             return;
         }
-        self.findings.truncate(findings);
-        let sides = [start.side(true, &mut self.builder), start.side(false, &mut self.builder)];
-        let [with, without] = sides;
-        let with = self.ways(with, rule);
+        // What is wrong with the rule has been said.
         let findings = self.findings.len();
-        let without = self.ways(without, rule);
-        // What is wrong with a rule is said once.
+        let sides = [start.side(true, &mut self.builder), start.side(false, &mut self.builder)];
+        let [with, without] = sides.map(|cx| self.ways(cx, rule));
         self.findings.truncate(findings);
         with.iter().chain(&without).for_each(|cx| self.emit(chain, cx));
     }
@@ -239,28 +235,37 @@ impl Lower<'_> {
     /// The ways through the statements of a rule: one, or more where a statement splits it.
     fn ways(&mut self, cx: Context, rule: &Rule) -> Vec<Context> {
         self.check_order(rule);
-        let mut live = vec![cx];
+        let mut main = cx;
+        // Ways that forked off, in the order in which they are tried: all of them before the main one.
+        let mut others: Vec<Context> = Vec::new();
         for (at, stmt) in rule.stmts.iter().enumerate() {
             let last = at + 1 == rule.stmts.len();
-            let mut next = Vec::with_capacity(live.len());
-            for mut cx in live {
-                if let Err(fault) = self.stmt(&mut cx, stmt, last) {
-                    let modelled = matches!(fault, Fault::Refused(..) | Fault::Unknown(_, false));
-                    let name = self.fault(fault);
-                    self.unknown(&mut cx, &name, modelled);
-                }
-                let forks = std::mem::take(&mut cx.forks);
-                next.extend(forks);
-                next.push(cx);
+            let mut forked = Vec::new();
+            for mut cx in others {
+                self.one_stmt(&mut cx, stmt, last);
+                forked.append(&mut cx.forks);
+                forked.push(cx);
             }
-            if next.len() > MAX_FORKS {
-                next.drain(1..);
+            self.one_stmt(&mut main, stmt, last);
+            forked.append(&mut main.forks);
+            others = forked;
+            if others.len() > MAX_FORKS {
+                others.clear();
                 let cond = self.builder.condition("a rule with too many cases");
-                next[0].steps.insert(0, Step::Effect(crate::model::Effect::Undefined(cond)));
+                main.steps.insert(0, Step::Effect(Effect::Undefined(cond)));
             }
-            live = next;
         }
-        live
+        others.push(main);
+        others
+    }
+
+    /// Adds a statement to one way; what cannot be lowered becomes an unknown condition.
+    fn one_stmt(&mut self, cx: &mut Context, stmt: &Stmt, last: bool) {
+        if let Err(fault) = self.stmt(cx, stmt, last) {
+            let modelled = matches!(fault, Fault::Refused(..) | Fault::Unknown(_, false));
+            let name = self.fault(fault);
+            self.unknown(cx, &name, modelled);
+        }
     }
 
     /// nft refuses what stands behind a verdict.

@@ -79,7 +79,7 @@ impl Lower<'_> {
             Hook::Input => !source || kind == NatKind::Masquerade,
             Hook::Forward => true,
         });
-        if place.kinds.iter().any(|kind| *kind == StageKind::Filter) {
+        if place.kinds.contains(&StageKind::Filter) {
             self.refuse(span, format!("`{}` in a chain that is not of type `nat`", kind.name()));
         } else if wrong_hook {
             self.refuse(span, format!("`{}` at a hook that does not have it", kind.name()));

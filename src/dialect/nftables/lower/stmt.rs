@@ -15,6 +15,21 @@ use crate::model::{Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict 
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
+/// Extensions of iptables that decide nothing about a packet, iptables-extensions(8).
+const IDLE: &[&str] = &[
+    "comment",
+    "LOG",
+    "NFLOG",
+    "CHECKSUM",
+    "TCPMSS",
+    "CLASSIFY",
+    "TRACE",
+    "AUDIT",
+    "LED",
+    "SECMARK",
+    "CONNSECMARK",
+];
+
 impl Lower<'_> {
     /// Adds the steps of a statement; `last` where nothing follows it in the rule.
     pub(super) fn stmt(&mut self, cx: &mut Context, stmt: &Stmt, last: bool) -> Eval<()> {
@@ -41,6 +56,7 @@ impl Lower<'_> {
             StmtKind::Notrack => cx.effect(Effect::NoTrack),
             StmtKind::Mangle(parts) => self.mangle(cx, &parts.0, &parts.1)?,
             StmtKind::Update(update) => self.update(cx, update)?,
+            StmtKind::Xt(parts) if IDLE.contains(&&*parts.1) => {}
             StmtKind::Xt(parts) => {
                 let what = format!("xt {} {}", if parts.0 { "target" } else { "match" }, parts.1);
                 match parts.0 {
@@ -83,6 +99,10 @@ impl Lower<'_> {
     fn target(&mut self, cx: &Context, target: &Target) -> Option<crate::model::ChainId> {
         match target {
             Target::Block(rules, span) => Some(self.block_chain(cx, rules, *span)),
+            Target::Chain(name) if name.text.len() > 255 => {
+                self.refuse(name.span, "the name of a chain is longer than 255 bytes");
+                None
+            }
             Target::Chain(name) => {
                 let table = &self.config.tables[cx.table];
                 match table.chain(&name.text) {
@@ -298,6 +318,9 @@ impl Lower<'_> {
     }
 
     fn mangle(&mut self, cx: &mut Context, left: &Expr, value: &Expr) -> Eval<()> {
+        if let Some(span) = range_in(value) {
+            return Err(Fault::Refused(span, "a field is set to one value, not to a range".to_string()));
+        }
         match &plain(left).kind {
             ExprKind::Meta(MetaKey::Mark) => self.set_mark(cx, false, value),
             ExprKind::Ct(CtKey::Mark, _) => self.set_mark(cx, true, value),
@@ -400,5 +423,21 @@ impl Lower<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// Where a value to be set is a range.
+fn range_in(value: &Expr) -> Option<Span> {
+    let value = plain(value);
+    match &value.kind {
+        ExprKind::Range(_) | ExprKind::Prefix(_) => Some(value.span),
+        ExprKind::Map(parts) => match &plain(&parts.1).kind {
+            ExprKind::Set(elements) => elements.iter().find_map(|elem| match elem.data.as_deref() {
+                Some(Data::Value(value)) => range_in(value),
+                _ => None,
+            }),
+            _ => None,
+        },
+        _ => None,
     }
 }

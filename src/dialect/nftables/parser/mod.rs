@@ -8,6 +8,7 @@ mod command;
 mod expr;
 mod include;
 mod selector;
+mod stateful;
 mod stmt;
 
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::lexer::{Kind, Token, token};
+use super::lexer::{Kind, Token, after, token};
 use super::syntax::{Command, Expr, Name};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
@@ -335,15 +336,6 @@ impl<'r, 's, 't> Parser<'r, 's, 't> {
             _ => Err(self.unexpected("a line end or `;`")),
         }
     }
-}
-
-/// One past the last byte of a token, with the quote behind it.
-fn after(text: &str, token: Token) -> usize {
-    let bracket = token.kind == Kind::Word
-        && token.start > 0
-        && text.as_bytes()[token.start - 1] == b'['
-        && text.as_bytes().get(token.end) == Some(&b']');
-    token.end + usize::from(token.kind == Kind::Quoted || bracket)
 }
 
 /// A number as nft reads it: hexadecimal with `0x`, octal with a leading zero.
