@@ -172,7 +172,11 @@ impl Run<'_, '_> {
         let Some(first) = pieces.first() else { return Ok(()) };
         if first.ctrl.way == Way::Output {
             let pieces = self.hook(Hook::Output, pieces, false)?;
-            let pieces = self.reroute(pieces);
+            let pieces = self.route(pieces, |piece, own| {
+                if own {
+                    piece.loop_back();
+                }
+            });
             let pieces = self.hook(Hook::Postrouting, pieces, false)?;
             let (looping, gone): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|p| p.ctrl.looping);
             self.end_all(gone);
@@ -182,7 +186,7 @@ impl Run<'_, '_> {
             return Ok(());
         }
         let pieces = self.hook(Hook::Prerouting, pieces, false)?;
-        let pieces = self.route(pieces);
+        let pieces = self.route(pieces, |piece, own| piece.turn(if own { Way::Input } else { Way::Forward }));
         let (forward, input): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|p| p.ctrl.way == Way::Forward);
         let forward = self.forwardable(forward);
         let input = self.hook(Hook::Input, input, false)?;
@@ -500,8 +504,9 @@ impl Run<'_, '_> {
         out
     }
 
-    /// The routing decision for pieces whose destination was translated.
-    fn route(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
+    /// The routing decision for pieces whose destination was translated: `send` puts a piece on the way that
+    /// leads to the box itself, or past it.
+    fn route(&mut self, pieces: Vec<Piece>, send: impl Fn(&mut Piece, bool)) -> Vec<Piece> {
         let mut out = Vec::with_capacity(pieces.len());
         for mut piece in pieces {
             if !piece.ctrl.mapped[0] {
@@ -509,43 +514,12 @@ impl Run<'_, '_> {
                 continue;
             }
             for (mut part, own) in piece.by_owner(self.scope.rules) {
-                match own {
-                    Some(own) => {
-                        part.turn(if own { Way::Input } else { Way::Forward });
-                        out.push(part);
-                    }
-                    None => {
-                        part.assume(Cond::OwnAddresses);
-                        let mut other = part.clone();
-                        other.turn(Way::Input);
-                        part.turn(Way::Forward);
-                        out.extend([other, part]);
-                    }
+                if own.is_none() {
+                    part.assume(Cond::OwnAddresses);
                 }
-            }
-        }
-        out
-    }
-
-    /// The same for packets that the box sends.
-    fn reroute(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
-        let mut out = Vec::with_capacity(pieces.len());
-        for mut piece in pieces {
-            if !piece.ctrl.mapped[0] {
-                out.push(piece);
-                continue;
-            }
-            for (mut part, own) in piece.by_owner(self.scope.rules) {
-                if own != Some(true) {
-                    let mut other = part.clone();
-                    if own.is_none() {
-                        other.assume(Cond::OwnAddresses);
-                        part.assume(Cond::OwnAddresses);
-                    }
-                    out.push(other);
-                }
-                if own != Some(false) {
-                    part.loop_back();
+                for here in [true, false].into_iter().filter(|here| own.is_none_or(|own| own == *here)) {
+                    let mut part = part.clone();
+                    send(&mut part, here);
                     out.push(part);
                 }
             }

@@ -3,7 +3,7 @@
 use super::judge::{Ask, Blame, Judge, Judgement, Kind, Near, number};
 use super::words;
 use crate::catalog::{Initiator, Listener, Need, Product, Requirement};
-use crate::finding::{Finding, Label, Severity};
+use crate::finding::{Finding, Label, RequirementRef, Severity};
 use crate::packet::{Family, Set, proto};
 use crate::site::{Leg, Party};
 use crate::source::Span;
@@ -19,13 +19,20 @@ const ADMINISTRATORS: [&str; 7] = [
     "conference-control",
 ];
 
+/// A service, for people and for programs.
+#[derive(Clone)]
+struct Service {
+    /// `Telnet (tcp 23)`.
+    what: String,
+    row: RequirementRef,
+}
+
 /// A service that can be reached.
 struct Exposure {
     code: &'static str,
     certain: bool,
     device: usize,
-    /// The service for people: `Telnet (tcp 23)`.
-    what: String,
+    service: Service,
     /// The security mode that forbids it.
     mode: Option<String>,
     by: Blame,
@@ -88,7 +95,23 @@ fn forbidden(
         };
         let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports, every_opener: true };
         let Some(judgement) = judge.judge(&ask, anybody, Kind::First) else { continue };
-        out.extend(exposure("PH301", device, what, Some(mode.name.clone()), &judgement, |_| true));
+        let transport = match protocol {
+            proto::TCP => "tcp",
+            proto::UDP => "udp",
+            _ => "icmp",
+        };
+        let row = RequirementRef {
+            device: judge.site.devices[device].name.clone(),
+            product: product.name.clone(),
+            table: mode.table.clone(),
+            row: None,
+            service: service.to_string(),
+            transport: transport.to_string(),
+            ports: if transport == "icmp" { Vec::new() } else { words::intervals(&ports) },
+            blocked: Vec::new(),
+        };
+        let service = Service { what, row };
+        out.extend(exposure("PH301", device, service, Some(mode.name.clone()), &judgement, |_| true));
     }
 }
 
@@ -103,9 +126,9 @@ fn internal(
 ) {
     let rows = product.requirements.iter().filter(|row| row.internal_only && row.severity == Need::Internal);
     for row in rows {
-        for (what, judgement) in reached(judge, product, device, near, row, anybody) {
+        for (service, judgement) in reached(judge, product, device, near, row, anybody) {
             if !judgement.open.is_empty() {
-                out.extend(exposure("PH204", device, what, None, &judgement, |_| true));
+                out.extend(exposure("PH204", device, service, None, &judgement, |_| true));
             }
         }
     }
@@ -129,10 +152,10 @@ fn management(judge: &Judge<'_>, product: &Product, device: usize, near: &Near, 
             && !wanted(judge, role)
     });
     for row in rows {
-        for (what, judgement) in reached(judge, product, device, near, row, &party) {
+        for (service, judgement) in reached(judge, product, device, near, row, &party) {
             // Open to any source: to most of the addresses, whatever was blocked before.
             let any = |blame: &Blame| blame.share.sources.count() > from / 2;
-            out.extend(exposure("PH205", device, what, None, &judgement, any));
+            out.extend(exposure("PH205", device, service, None, &judgement, any));
         }
     }
 }
@@ -156,7 +179,7 @@ fn reached(
     near: &Near,
     row: &Requirement,
     party: &Party,
-) -> Vec<(String, Judgement)> {
+) -> Vec<(Service, Judgement)> {
     let ports = judge.site.ports_of(device, product, row);
     let one = |transport: &crate::catalog::Transport| {
         let ask = Ask {
@@ -169,7 +192,17 @@ fn reached(
         };
         let what =
             format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(&ports));
-        Some((what, judge.judge(&ask, party, Kind::First)?))
+        let row = RequirementRef {
+            device: judge.site.devices[device].name.clone(),
+            product: product.name.clone(),
+            table: row.table.clone(),
+            row: row.row.clone(),
+            service: row.service.clone(),
+            transport: transport.name().to_string(),
+            ports: words::intervals(&ports),
+            blocked: Vec::new(),
+        };
+        Some((Service { what, row }, judge.judge(&ask, party, Kind::First)?))
     };
     row.transports.iter().filter_map(one).collect()
 }
@@ -178,7 +211,7 @@ fn reached(
 fn exposure(
     code: &'static str,
     device: usize,
-    what: String,
+    service: Service,
     mode: Option<String>,
     judgement: &Judgement,
     counts: impl Fn(&Blame) -> bool,
@@ -190,7 +223,7 @@ fn exposure(
             code,
             certain,
             device,
-            what: what.clone(),
+            service: service.clone(),
             mode: mode.clone(),
             by: (*by).clone(),
             others: others.iter().take(SHOWN).map(|by| (*by).clone()).collect(),
@@ -222,7 +255,7 @@ fn group(exposures: Vec<Exposure>) -> Vec<Vec<Exposure>> {
 
 fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
     let first = &group[0];
-    let whats = words::unique(group.iter().map(|exposure| exposure.what.clone()));
+    let whats = words::unique(group.iter().map(|exposure| exposure.service.what.clone()));
     let devices =
         words::unique(group.iter().map(|exposure| judge.site.devices[exposure.device].name.clone()));
     let (what, device) = (words::some(&whats, 4, "service"), words::some(&devices, 3, "device"));
@@ -276,6 +309,11 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
             let message =
                 if first.certain { "lets some of it through too" } else { "may let it through too" };
             finding.related.push(Label { span: there, message: message.to_string() });
+        }
+    }
+    for exposure in group {
+        if !finding.requirements.contains(&exposure.service.row) {
+            finding.requirements.push(exposure.service.row.clone());
         }
     }
     finding.devices = devices;
