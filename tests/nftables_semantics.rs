@@ -200,7 +200,7 @@ fn a_port_of_tcp_says_nothing_of_udp_even_negated() {
 
 #[test]
 fn th_reads_the_bytes_of_every_protocol() {
-    forward("", "th dport 0-65535 drop", "accept", &[(tcp(80), "drop"), (udp(80), "drop")]);
+    forward("", "th dport 0-65535 drop", "accept", &[(tcp(80), "drop"), (ping(), "drop")]);
     forward("", "th dport 53 drop", "accept", &[(udp(53), "drop"), (udp(54), "accept"), (ping(), "depends")]);
     forward(
         "",
