@@ -200,7 +200,7 @@ fn a_port_of_tcp_says_nothing_of_udp_even_negated() {
 
 #[test]
 fn th_reads_the_bytes_of_every_protocol() {
-    forward("", "th dport 0-65535 drop", "accept", &[(tcp(80), "drop"), (udp(80), "drop")]);
+    forward("", "th dport 0-65535 drop", "accept", &[(tcp(80), "drop"), (ping(), "drop")]);
     forward("", "th dport 53 drop", "accept", &[(udp(53), "drop"), (udp(54), "accept"), (ping(), "depends")]);
     forward(
         "",
@@ -347,7 +347,15 @@ fn there_is_no_state_before_connection_tracking() {
             "table inet t {{ chain c {{ type filter hook prerouting priority {priority}; ct state new drop; }}; }}"
         ))
     };
-    assert_eq!(verdict(&early(-200), tcp(80), Way::Forward), "accept");
+    assert_eq!(verdict(&early(-201), tcp(80), Way::Forward), "accept");
+    // At its very priority, what was there last runs first: connection tracking comes with the first
+    // rule that needs it.
+    assert_eq!(verdict(&early(-200), tcp(80), Way::Forward), "drop");
+    let late = read(
+        "table inet a { chain c { type filter hook forward priority 0; ct state established accept; }; }
+         table inet t { chain c { type filter hook prerouting priority -200; ct state new drop; }; }",
+    );
+    assert_eq!(verdict(&late, tcp(80), Way::Forward), "accept");
     assert_eq!(verdict(&early(-199), tcp(80), Way::Forward), "drop");
 }
 

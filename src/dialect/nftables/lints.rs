@@ -260,6 +260,8 @@ impl Lints<'_> {
                 }
                 Some(_) => continue,
             };
+            let message = format!("the kernel has no helper `{}` for {protocol}", name.text);
+            self.findings.push(super::refusal(name.span, message));
             self.findings
                 .push(finding.notice("The ruleset does not load, and the ports of calls stay closed."));
         }

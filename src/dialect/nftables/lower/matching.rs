@@ -7,6 +7,7 @@ use super::sets::Keys;
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault};
 use crate::dialect::nftables::syntax::{Expr, ExprKind, RelOp};
+use crate::dialect::nftables::types::Type;
 use crate::model::{Step, Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, ext};
 
@@ -158,6 +159,14 @@ impl Lower<'_> {
                 self.tuple(cx, vec![Field::Snat, Field::Dnat], boxes);
             }
             View::AddressType(source) if lens.is_plain() => self.address_type(cx, *source, set, negate),
+            // The bytes of a port are there whatever they are: every value of them matches.
+            View::Unknown(..)
+                if lens.spec.kind == Type::Service && set.covers(&Set::range(0, lens.spec.last())) =>
+            {
+                if negate {
+                    cx.test(Test::Never);
+                }
+            }
             view => {
                 let name = name_of(view);
                 self.unknown(cx, &name, is_modelled(view));

@@ -177,6 +177,14 @@ impl Lower<'_> {
         }
     }
 
+    /// Whether a chain runs before connection tracking. At its very priority, that follows from which
+    /// of the two was there first, as it does between chains: here, where the files are loaded into an
+    /// empty kernel.
+    fn before_tracking(&self, priority: i64, family: TableFamily, made: u32) -> bool {
+        let tracked = self.config.tracked_at[usize::from(family == TableFamily::Ip6)];
+        priority < CONNTRACK || priority == CONNTRACK && tracked.is_some_and(|at| made > at)
+    }
+
     fn add_stage(&mut self, base: &Base) {
         let config = self.config;
         let table = &config.tables[base.at.0];
@@ -199,7 +207,8 @@ impl Lower<'_> {
             policy_span,
             policy_written: chain.policy.is_some(),
             priority: base.priority.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
-            before_tracking: early && (base.device || base.priority <= CONNTRACK),
+            before_tracking: early
+                && (base.device || self.before_tracking(base.priority, family, chain.made)),
         };
         if base.device {
             // Only frames of the devices enter: all others pass by.
