@@ -545,6 +545,9 @@ impl Ruleset {
     /// The destinations that translation turns into an address: how the other side knows it.
     pub fn translated_from(&self, family: Family, address: u128) -> Set {
         let mut found = Set::empty();
+        if !self.nats.iter().any(|nat| nat.destination) {
+            return found;
+        }
         for rule in self.chains.iter().flat_map(|chain| &chain.rules) {
             let steps = self.steps_of(rule);
             let nat = steps.iter().find_map(|step| match step {
