@@ -1,5 +1,7 @@
 //! The modules depend on each other one way only.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::path::{Path, PathBuf};
 
 /// For each module, the modules of the crate that it may use.

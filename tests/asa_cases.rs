@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use pinhole::analysis::{Decider, Outcome, Engine, Scope, Trip, interpret};
+use pinhole::analysis::{Decider, Engine, Outcome, Scope, Trip, interpret};
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::model::{Ruleset, Verdict, Way};
 use pinhole::packet::{Dim, Family, Field, Packet, Region, Set, interface};
@@ -204,4 +204,21 @@ fn trip(words: &str) -> Trip {
         _ => Way::Forward,
     };
     Trip { packet, way, fwd_oif: get("fwd").map(interface), loopback: false }
+}
+
+#[test]
+fn the_model_knows_what_lies_where_and_under_which_address() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/asa/cases/nat.cfg");
+    let mut sources = SourceMap::new();
+    let id = sources.read(&config, &config).unwrap();
+    let rules = load(Dialect::Asa, &mut sources, &[id], &Environment::default()).ruleset;
+    let number = |text: &str| Family::of(text.parse().unwrap()).1;
+    let seen = |text: &str| rules.translated_from(Family::V4, number(text));
+    assert_eq!(seen("10.1.2.10"), Set::one(number("198.51.100.11")));
+    assert_eq!(seen("10.1.2.70"), Set::one(number("198.51.100.70")), "a subnet maps host by host");
+    assert_eq!(seen("10.1.2.20"), Set::one(number("198.51.100.1")), "static PAT of the interface");
+    assert!(seen("10.1.1.5").is_empty(), "a dynamic translation lets nobody in");
+    let behind = |text: &str| rules.behind(Family::V4, &Set::one(number(text)));
+    assert_eq!(behind("10.1.2.10"), Set::one(interface("dmz")));
+    assert!(behind("192.0.2.1").is_empty(), "what only a default route may lead to is not known");
 }

@@ -91,7 +91,7 @@ fn an_unreadable_file() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new("unreadable");
     folder.write("edge.rules", RULES);
-    std::fs::set_permissions(folder.0.join("edge.rules"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(folder.0.join("edge.rules"), std::fs::Permissions::from_mode(0o000)).unwrap();
     // For root nothing is forbidden, but a process's memory cannot be read from its start.
     let root = std::fs::read(folder.0.join("edge.rules")).is_ok();
     let path = if root { "/proc/self/mem" } else { "edge.rules" };
@@ -244,7 +244,7 @@ fn damaged_configs_are_findings_and_short_ones() {
     let cases: [(&str, Vec<u8>); 4] = [
         ("long.rules", long.into_bytes()),
         ("cut.rules", RULES.as_bytes()[..RULES.len() - 5].to_vec()),
-        ("nul.rules", RULES.replace("1720", "17\020").into_bytes()),
+        ("nul.rules", RULES.replace("1720", "17\u{0}20").into_bytes()),
         ("latin.rules", [b"*filter\n-A INPUT -j ".as_slice(), b"\xe9\xff\nCOMMIT\n"].concat()),
     ];
     for (name, bytes) in cases {

@@ -3,7 +3,7 @@
 //! The info string of a fenced block says what it is: the language, `fail` or `pass`, and the arguments of
 //! `pinhole check` that it needs.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::BTreeMap;
 use std::io::Write;

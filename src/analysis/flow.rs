@@ -76,7 +76,8 @@ impl<'a> Scope<'a> {
 
     /// What becomes of all packets of `region`; `fwd_oif` as in [`super::Trip`].
     pub fn run(&self, region: &Region, way: Way, fwd_oif: Option<u128>) -> Vec<Entry> {
-        let mut run = Run { scope: self, entries: Vec::new(), visits: 0, depth: 0, inside: self.region.covers(region) };
+        let mut run =
+            Run { scope: self, entries: Vec::new(), visits: 0, depth: 0, inside: self.region.covers(region) };
         let start = Piece::start(region.clone(), way, fwd_oif);
         if run.follow(vec![start.clone()]).is_err() {
             run.give_up(start);
@@ -171,7 +172,11 @@ impl Run<'_, '_> {
         let Some(first) = pieces.first() else { return Ok(()) };
         if first.ctrl.way == Way::Output {
             let pieces = self.hook(Hook::Output, pieces, false)?;
-            let pieces = self.reroute(pieces);
+            let pieces = self.route(pieces, |piece, own| {
+                if own {
+                    piece.loop_back();
+                }
+            });
             let pieces = self.hook(Hook::Postrouting, pieces, false)?;
             let (looping, gone): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|p| p.ctrl.looping);
             self.end_all(gone);
@@ -181,8 +186,9 @@ impl Run<'_, '_> {
             return Ok(());
         }
         let pieces = self.hook(Hook::Prerouting, pieces, false)?;
-        let pieces = self.route(pieces);
+        let pieces = self.route(pieces, |piece, own| piece.turn(if own { Way::Input } else { Way::Forward }));
         let (forward, input): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|p| p.ctrl.way == Way::Forward);
+        let forward = self.forwardable(forward);
         let input = self.hook(Hook::Input, input, false)?;
         self.end_all(input);
         let forward = self.hook(Hook::Forward, forward, false)?;
@@ -259,9 +265,15 @@ impl Run<'_, '_> {
             let index = if plain { self.scope.next(id, from) } else { from };
             let Some(rule) = chain.rules.get(index as usize) else { break };
             from = index + 1;
+            self.visits += pieces.len();
+            if !pieces.iter().any(|piece| can_match(&walking.view, piece, rule)) {
+                if self.visits > VISIT_LIMIT {
+                    return Err(TooMuch);
+                }
+                continue;
+            }
             let mut next = Vec::with_capacity(pieces.len());
             for piece in pieces {
-                self.visits += 1;
                 if can_match(&walking.view, &piece, rule) {
                     let rule = RuleId { chain: id, index };
                     self.rule(walking, rule, piece, &mut next, &mut returned)?;
@@ -477,35 +489,24 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The routing decision for pieces whose destination was translated.
-    fn route(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
+    /// The pieces without the sources that no router passes on.
+    fn forwardable(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
         let mut out = Vec::with_capacity(pieces.len());
-        for mut piece in pieces {
-            if !piece.ctrl.mapped[0] {
-                out.push(piece);
-                continue;
+        for piece in pieces {
+            let family = piece.region.family();
+            let (stay, go) = piece.by_source(&family.unforwardable());
+            for mut piece in stay {
+                piece.decider = Decider::End;
+                self.end(piece, Verdict::Drop);
             }
-            for (mut part, own) in piece.by_owner(self.scope.rules) {
-                match own {
-                    Some(own) => {
-                        part.turn(if own { Way::Input } else { Way::Forward });
-                        out.push(part);
-                    }
-                    None => {
-                        part.assume(Cond::OwnAddresses);
-                        let mut other = part.clone();
-                        other.turn(Way::Input);
-                        part.turn(Way::Forward);
-                        out.extend([other, part]);
-                    }
-                }
-            }
+            out.extend(go);
         }
         out
     }
 
-    /// The same for packets that the box sends.
-    fn reroute(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
+    /// The routing decision for pieces whose destination was translated: `send` puts a piece on the way that
+    /// leads to the box itself, or past it.
+    fn route(&mut self, pieces: Vec<Piece>, send: impl Fn(&mut Piece, bool)) -> Vec<Piece> {
         let mut out = Vec::with_capacity(pieces.len());
         for mut piece in pieces {
             if !piece.ctrl.mapped[0] {
@@ -513,16 +514,12 @@ impl Run<'_, '_> {
                 continue;
             }
             for (mut part, own) in piece.by_owner(self.scope.rules) {
-                if own != Some(true) {
-                    let mut other = part.clone();
-                    if own.is_none() {
-                        other.assume(Cond::OwnAddresses);
-                        part.assume(Cond::OwnAddresses);
-                    }
-                    out.push(other);
+                if own.is_none() {
+                    part.assume(Cond::OwnAddresses);
                 }
-                if own != Some(false) {
-                    part.loop_back();
+                for here in [true, false].into_iter().filter(|here| own.is_none_or(|own| own == *here)) {
+                    let mut part = part.clone();
+                    send(&mut part, here);
                     out.push(part);
                 }
             }

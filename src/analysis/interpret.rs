@@ -6,107 +6,14 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Cond, Truth};
-use crate::model::{
-    ChainId, Effect, Hook, MapId, MarkOp, Nat, NatAddr, NatPort, RuleId, Ruleset, Stage, StageKind, Step,
-    Test, Verdict, Way,
-};
-use crate::packet::{Family, Field, Packet, Set, State, Value, first_state, interface};
-use crate::source::Span;
+use super::rewrite::{change_mark, copy_mark};
+use super::walk::{At, Frame, Walk};
+use super::{Cond, Decider, Outcome, Passed, Trace, Trip, Truth};
+use crate::model::{Effect, Hook, MapId, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way};
+use crate::packet::{Field, Set, State, Value, interface};
 
 /// Steps after which a packet's possible ways are too many to follow.
 const STEP_LIMIT: usize = 20_000_000;
-
-/// One packet and the way that it takes before any translation.
-#[derive(Clone, Debug)]
-pub struct Trip {
-    /// The packet; its interfaces are those of the whole way.
-    pub packet: Packet,
-    /// The way.
-    pub way: Way,
-    /// The output interface should translation turn a packet for the box into a forwarded one.
-    pub fwd_oif: Option<u128>,
-    /// Whether the box sends the packet to itself.
-    pub loopback: bool,
-}
-
-/// What decided.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Decider {
-    /// A rule.
-    Rule(RuleId),
-    /// A policy: hook and place of the stage.
-    Policy(Hook, u32),
-    /// The end of the way: no stage refused.
-    End,
-}
-
-impl Decider {
-    /// Where it is written, with the element of a list that decided; `None` for the end of the way.
-    pub fn span(self, rules: &Ruleset) -> Option<Span> {
-        match self {
-            Decider::Rule(id) => Some(rules.rule(id).span),
-            Decider::Policy(hook, at) => Some(rules.stages(hook)[at as usize].policy_span),
-            Decider::End => None,
-        }
-    }
-
-    /// How well it names why a packet was accepted: what the forward, input or output hook says counts most,
-    /// then what was said on the way in; a rule says more than a policy.
-    pub(super) fn weight(self, hook: Hook) -> u8 {
-        let place = match hook {
-            Hook::Forward | Hook::Input | Hook::Output => 3,
-            Hook::Prerouting => 2,
-            Hook::Postrouting => 1,
-        };
-        match self {
-            Decider::Rule(_) => 2 * place + 1,
-            Decider::Policy(..) => 2 * place,
-            Decider::End => 0,
-        }
-    }
-}
-
-/// One possible end of a trip.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// Accepted, dropped or rejected.
-    pub verdict: Verdict,
-    /// What decided: for an accepted packet, the last rule or policy that accepted it, of a stage
-    /// that can refuse where there is one.
-    pub decider: Decider,
-    /// What had to hold or not to hold on the way here; empty where it happens in any case.
-    pub conds: Vec<Cond>,
-    /// The packet as it leaves.
-    pub packet: Packet,
-    /// The way that it took in the end.
-    pub way: Way,
-    /// The helper that its connection got, as an index of [`Ruleset::helpers`].
-    pub helper: Option<u32>,
-    /// Whether replies pass without rules.
-    pub keeps_state: bool,
-}
-
-/// Why a rule passed a packet over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Passed {
-    /// The rule.
-    pub rule: RuleId,
-    /// The field that did not match; `None` where the rule does not decide.
-    pub field: Option<Field>,
-}
-
-/// Watches a trip.
-pub trait Trace {
-    /// A stage begins.
-    fn stage(&mut self, _hook: Hook, _stage: &Stage) {}
-    /// A rule passed the packet over, or did something and did not decide.
-    fn passed(&mut self, _passed: Passed) {}
-    /// A rule's tests held (or may hold, where `maybe`).
-    fn matched(&mut self, _rule: RuleId, _maybe: Option<Cond>) {}
-}
-
-impl Trace for () {}
 
 /// All possible ends of a trip: one where nothing unknown matters, several where it does.
 pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Outcome> {
@@ -127,160 +34,6 @@ pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Ou
         }
     }
     engine.ends
-}
-
-/// A stage of the way as it is walked.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct At {
-    hook: u8,
-    stage: u32,
-}
-
-/// Where a walk goes on after a chain.
-type Frame = (ChainId, u32);
-
-/// The state of one walk.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Walk {
-    packet: Packet,
-    original: Packet,
-    way: Way,
-    fwd_oif: Option<u128>,
-    /// The packet goes from the box to itself.
-    looping: bool,
-    /// The hooks of the way, and where in them the walk stands.
-    hooks: Vec<Hook>,
-    at: At,
-    /// A stage is being walked.
-    inside: bool,
-    /// The chains that are open: the last one is being walked, the number is that of the next rule.
-    stack: Vec<Frame>,
-    /// A rule whose steps from this one on come first.
-    resume: Option<(RuleId, usize)>,
-    conds: Vec<Cond>,
-    pending: Option<(Verdict, RuleId)>,
-    decider: Decider,
-    weight: u8,
-    /// Translation of destination and source: looked for, and done.
-    tried: [bool; 2],
-    mapped: [bool; 2],
-    /// The destination is the box's own, whatever its address.
-    own: bool,
-    untracked: bool,
-    helper: Option<u32>,
-    keeps_state: bool,
-}
-
-impl Walk {
-    fn start(trip: &Trip) -> Walk {
-        let mut packet = trip.packet.clone();
-        if !packet.has(Field::State)
-            && let Some(state) = first_state(&packet)
-        {
-            packet.set(Field::State, state as u128);
-        }
-        if !packet.has(Field::Mark) {
-            packet.set(Field::Mark, 0);
-        }
-        if !packet.has(Field::Tag) {
-            packet.set(Field::Tag, 0);
-        }
-        if packet.get(Field::State).known() == Some(State::New as u128) {
-            for field in [Field::CtMark, Field::Dnat, Field::Snat, Field::Direction] {
-                if !packet.has(field) {
-                    packet.set(field, 0);
-                }
-            }
-        }
-        Walk {
-            original: packet.clone(),
-            packet,
-            way: trip.way,
-            fwd_oif: trip.fwd_oif,
-            looping: trip.loopback && trip.way == Way::Output,
-            hooks: trip.way.hooks().to_vec(),
-            at: At { hook: 0, stage: 0 },
-            inside: false,
-            stack: Vec::new(),
-            resume: None,
-            conds: Vec::new(),
-            pending: None,
-            decider: Decider::End,
-            weight: 0,
-            tried: [false; 2],
-            mapped: [false; 2],
-            own: false,
-            untracked: false,
-            helper: None,
-            keeps_state: false,
-        }
-    }
-
-    fn hook(&self) -> Hook {
-        self.hooks[self.at.hook as usize]
-    }
-
-    fn over(&self) -> bool {
-        self.hooks.is_empty()
-    }
-
-    fn assume(&mut self, cond: Cond) {
-        if !self.conds.contains(&cond) {
-            self.conds.push(cond);
-        }
-    }
-
-    /// Whether the second half of a loopback trip has begun: the connection is there already.
-    fn returned(&self) -> bool {
-        self.looping && self.at.hook >= 2
-    }
-
-    /// The value of a field as a stage sees it.
-    fn value(&self, field: Field, stage: &Stage) -> Value {
-        let blind = stage.before_tracking && !self.returned();
-        let state = match (self.untracked, blind) {
-            (true, _) => Value::Known(State::Untracked as u128),
-            (false, true) => Value::Known(State::Invalid as u128),
-            _ => self.packet.get(Field::State),
-        };
-        let tracked = state.known().and_then(State::of).map(State::tracked);
-        match field {
-            Field::State => state,
-            Field::Iif if self.hook() == Hook::Output || (self.way == Way::Output && !self.returned()) => {
-                Value::Known(0)
-            }
-            Field::Iif if self.returned() => Value::Known(interface("lo")),
-            Field::Oif if matches!(self.hook(), Hook::Prerouting | Hook::Input) => Value::Known(0),
-            Field::Dnat | Field::Snat | Field::Direction | Field::CtMark if tracked == Some(false) => {
-                Value::Absent
-            }
-            // What the box sends, to itself too, has no Ethernet header to look at.
-            Field::SrcMac if self.way == Way::Output => Value::Absent,
-            // Forwarding takes one off before the forward hook (Linux `ip_forward`, `ip6_forward`).
-            Field::Ttl if self.way == Way::Forward && self.hook() != Hook::Prerouting => {
-                match self.packet.get(Field::Ttl) {
-                    Value::Known(ttl) => Value::Known(ttl.saturating_sub(1)),
-                    _ => Value::Among(0, 254),
-                }
-            }
-            Field::OrigSrc4 => self.origin(field, Field::Src4, state),
-            Field::OrigDst4 => self.origin(field, Field::Dst4, state),
-            Field::OrigSrc6 => self.origin(field, Field::Src6, state),
-            Field::OrigDst6 => self.origin(field, Field::Dst6, state),
-            Field::OrigSport => self.origin(field, Field::Sport, state),
-            Field::OrigDport => self.origin(field, Field::Dport, state),
-            _ => self.packet.get(field),
-        }
-    }
-
-    /// A field of the connection's first packet: this one, where it is new.
-    fn origin(&self, field: Field, plain: Field, state: Value) -> Value {
-        match state.known().and_then(State::of) {
-            Some(State::New) => self.original.get(plain),
-            Some(State::Invalid | State::Untracked) => Value::Absent,
-            _ => self.packet.get(field),
-        }
-    }
 }
 
 struct Engine<'a> {
@@ -369,6 +122,13 @@ impl Engine<'_> {
         if hook == Hook::Prerouting && !walk.looping {
             self.route(walk);
         }
+        if hook == Hook::Prerouting && walk.way == Way::Forward {
+            let family = walk.packet.family();
+            if walk.packet.src().is_some_and(|src| family.unforwardable().contains(src)) {
+                walk.decider = Decider::End;
+                return self.end(walk, Verdict::Drop);
+            }
+        }
         if hook == Hook::Output && walk.mapped[0] {
             self.reroute(walk);
         }
@@ -393,13 +153,13 @@ impl Engine<'_> {
             None => {
                 walk.assume(Cond::OwnAddresses);
                 let mut other = walk.clone();
-                turn(&mut other, Way::Input);
+                other.turn(Way::Input);
                 other.at = At { hook: 1, stage: 0 };
                 self.put_off(other);
                 Way::Forward
             }
         };
-        turn(walk, way);
+        walk.turn(way);
     }
 
     /// The same for a packet that the box sends: to itself it goes by way of the loopback interface.
@@ -653,60 +413,9 @@ impl Engine<'_> {
             Effect::NoTrack => walk.untracked = !walk.returned(),
             Effect::Helper(helper) => walk.helper = Some(helper.0),
             Effect::KeepState(keeps) => walk.keeps_state = keeps,
-            Effect::Nat(nat) => self.translate(walk, self.rules.nat(nat)),
+            Effect::Nat(nat) => walk.translate(self.rules, self.rules.nat(nat)),
         }
         false
-    }
-
-    fn translate(&self, walk: &mut Walk, nat: &Nat) {
-        let side = usize::from(!nat.destination);
-        walk.mapped[side] = true;
-        let family = walk.packet.family();
-        let (addr, port, done) = if nat.destination {
-            (Field::dst(family), Field::Dport, Field::Dnat)
-        } else {
-            (Field::src(family), Field::Sport, Field::Snat)
-        };
-        let before = (walk.packet.get(addr), walk.packet.get(port));
-        self.translate_address(walk, nat, addr);
-        translate_port(&mut walk.packet, &nat.port, port);
-        match (moved(before.0, walk.packet.get(addr)), moved(before.1, walk.packet.get(port))) {
-            (Some(true), _) | (_, Some(true)) => walk.packet.set(done, 1),
-            (Some(false), Some(false)) => {}
-            _ => walk.packet.forget(done),
-        }
-    }
-
-    fn translate_address(&self, walk: &mut Walk, nat: &Nat, field: Field) {
-        let family = walk.packet.family();
-        match nat.addr {
-            NatAddr::Keep => {}
-            NatAddr::Pool(_, lo, hi) => walk.packet.set_among(field, lo, hi),
-            NatAddr::Prefix(_, net, len) => {
-                let (lo, hi) = family.prefix(net, len);
-                let host = lo ^ hi;
-                match walk.packet.get(field) {
-                    Value::Known(old) => walk.packet.set(field, lo | (old & host)),
-                    Value::Among(a, b) if a & !host == b & !host => {
-                        walk.packet.set_among(field, lo | (a & host), lo | (b & host));
-                    }
-                    _ => walk.packet.set_among(field, lo, hi),
-                }
-            }
-            NatAddr::Interface => {
-                walk.own |= nat.destination;
-                let interface = walk.packet.get(if nat.destination { Field::Iif } else { Field::Oif });
-                match interface.known().and_then(|name| self.rules.own_address(name, family)) {
-                    Some(address) => walk.packet.set(field, address),
-                    None => walk.packet.forget(field),
-                }
-            }
-            NatAddr::Loopback => {
-                walk.own |= nat.destination;
-                walk.packet.set(field, if family == Family::V4 { 0x7f00_0001 } else { 1 });
-            }
-            NatAddr::Unknown => walk.packet.forget(field),
-        }
     }
 
     /// Ends the stage with a verdict.
@@ -748,20 +457,6 @@ impl Engine<'_> {
     }
 }
 
-fn turn(walk: &mut Walk, way: Way) {
-    if way == walk.way {
-        return;
-    }
-    if way == Way::Forward {
-        match walk.fwd_oif {
-            Some(oif) => walk.packet.set(Field::Oif, oif),
-            None => walk.packet.forget(Field::Oif),
-        }
-    }
-    walk.way = way;
-    walk.hooks = way.hooks().to_vec();
-}
-
 fn decides(effect: Effect) -> bool {
     matches!(
         effect,
@@ -783,61 +478,5 @@ fn among(set: &Set, lo: u128, hi: u128, field: Field) -> Truth {
         Truth::Yes
     } else {
         Truth::Maybe(Cond::Field(field))
-    }
-}
-
-/// Whether a value changed; `None` where it may have.
-fn moved(before: Value, after: Value) -> Option<bool> {
-    match (before, after) {
-        (Value::Absent, _) | (_, Value::Absent) => Some(false),
-        (Value::Known(before), Value::Known(after)) => Some(before != after),
-        (Value::Known(one), Value::Among(lo, hi)) | (Value::Among(lo, hi), Value::Known(one)) => {
-            if (lo..=hi).contains(&one) { None } else { Some(true) }
-        }
-        (before, after) => {
-            if before == after {
-                Some(false)
-            } else {
-                None
-            }
-        }
-    }
-}
-
-fn change_mark(packet: &mut Packet, field: Field, op: MarkOp) {
-    match packet.get(field) {
-        Value::Absent => {}
-        Value::Known(old) => packet.set(field, u128::from((old as u32 & !op.clear) ^ op.flip)),
-        Value::Among(..) if op.clear == u32::MAX => packet.set(field, op.flip.into()),
-        Value::Among(..) => packet.forget(field),
-    }
-}
-
-fn copy_mark(packet: &mut Packet, from: Field, to: Field, mask: u32) {
-    let mask = u128::from(mask);
-    match (packet.get(from), packet.get(to)) {
-        (_, Value::Absent) | (Value::Absent, _) => {}
-        (Value::Known(from), Value::Known(old)) => packet.set(to, (old & !mask) | (from & mask)),
-        (Value::Known(from), _) if mask == Field::Mark.last() => packet.set(to, from),
-        _ => packet.forget(to),
-    }
-}
-
-fn translate_port(packet: &mut Packet, port: &NatPort, field: Field) {
-    let old = packet.get(field);
-    if old == Value::Absent {
-        return;
-    }
-    match *port {
-        NatPort::Keep => {}
-        NatPort::Pool(lo, hi) => match old.known() {
-            Some(port) if (u128::from(lo)..=hi.into()).contains(&port) => {}
-            _ => packet.set_among(field, lo.into(), hi.into()),
-        },
-        NatPort::Shift(delta) => match old {
-            Value::Known(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
-            _ => packet.forget(field),
-        },
-        NatPort::Unknown => packet.forget(field),
     }
 }

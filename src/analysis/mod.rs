@@ -9,11 +9,15 @@ mod index;
 mod interpret;
 mod piece;
 mod reach;
+mod rewrite;
+mod trip;
+mod walk;
 
 pub use flow::{Entry, Scope};
 pub use index::Engine;
-pub use interpret::{Decider, Outcome, Passed, Trace, Trip, interpret};
+pub use interpret::interpret;
 pub use reach::{Query, Reach, Share};
+pub use trip::{Decider, Outcome, Passed, Trace, Trip};
 
 use crate::model::{CondId, Ruleset};
 use crate::packet::Field;

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::analysis::Trip;
 use crate::dialect::names;
 use crate::model::Way;
-use crate::packet::{Family, Field, Packet, State, ext, interface, proto};
+use crate::packet::{Family, Field, Packet, State, ext, first_state, interface, proto};
 
 /// One packet of the trace input. Unknown keys are passed over.
 ///
@@ -84,8 +84,19 @@ impl PacketLine {
         if family != other {
             return Err("`src` and `dst` are of different families".to_string());
         }
-        let protocol = self.protocol(family)?;
+        let inner = self.protocol(family)?;
+        // Netfilter's walk over the extension headers ends at AH (`IP6_FH_F_AUTH`); connection tracking
+        // looks through it.
+        let hidden = family == Family::V6 && self.ext.iter().any(|name| name == "ah");
+        let protocol = if hidden { proto::AH } else { inner };
         let mut packet = Packet::new(family, protocol);
+        if hidden {
+            let mut tracked = Packet::new(family, inner);
+            self.set_header(&mut tracked, inner)?;
+            if let Some(state) = first_state(&tracked) {
+                packet.set(Field::State, state as u128);
+            }
+        }
         packet.set(Field::src(family), src);
         packet.set(Field::dst(family), dst);
         let way = self.hook.unwrap_or(Way::Forward);

@@ -290,7 +290,8 @@ fn print_human(
                 let (path, line) = place(sources, span);
                 format!("{path}:{line}: {}", text(sources, span))
             }
-            None => "no rule and no policy refuses it".to_string(),
+            None if outcome.verdict == Verdict::Accept => "no rule and no policy refuses it".to_string(),
+            None => "the system: no router passes on packets from this source".to_string(),
         };
         let prefix = if word == "unknown" {
             format!("{} ", verdict_word(std::slice::from_ref(outcome)))

@@ -4,29 +4,7 @@
 //! looked up as getservbyname(3) does: by name or alias, in exact case, first line of the file first.
 //! Protocol aliases differ from their names in case only, which iptables folds. ICMP types are those of `iptables -p icmp -h` and `ip6tables -p icmpv6 -h`, version 1.8.9.
 
-/// Protocol numbers that code has to name.
-pub mod proto {
-    /// ICMP for IPv4.
-    pub const ICMP: u8 = 1;
-    /// TCP.
-    pub const TCP: u8 = 6;
-    /// UDP.
-    pub const UDP: u8 = 17;
-    /// DCCP.
-    pub const DCCP: u8 = 33;
-    /// Encapsulating security payload.
-    pub const ESP: u8 = 50;
-    /// Authentication header.
-    pub const AH: u8 = 51;
-    /// ICMP for IPv6.
-    pub const ICMPV6: u8 = 58;
-    /// SCTP.
-    pub const SCTP: u8 = 132;
-    /// IPv6 mobility header.
-    pub const MH: u8 = 135;
-    /// UDP-Lite.
-    pub const UDPLITE: u8 = 136;
-}
+pub use crate::packet::proto;
 
 const T: u8 = 1;
 const U: u8 = 2;

@@ -3,9 +3,10 @@
 use super::judge::{Ask, Blame, Judge, Judgement, Kind, Near, number};
 use super::words;
 use crate::catalog::{Initiator, Listener, Need, Product, Requirement};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Label, RequirementRef, Severity};
 use crate::packet::{Family, Set, proto};
 use crate::site::{Leg, Party};
+use crate::source::Span;
 
 /// The roles of people and systems that administer a device.
 const ADMINISTRATORS: [&str; 7] = [
@@ -18,16 +19,25 @@ const ADMINISTRATORS: [&str; 7] = [
     "conference-control",
 ];
 
+/// A service, for people and for programs.
+#[derive(Clone)]
+struct Service {
+    /// `Telnet (tcp 23)`.
+    what: String,
+    row: RequirementRef,
+}
+
 /// A service that can be reached.
 struct Exposure {
     code: &'static str,
     certain: bool,
     device: usize,
-    /// The service for people: `Telnet (tcp 23)`.
-    what: String,
+    service: Service,
     /// The security mode that forbids it.
     mode: Option<String>,
     by: Blame,
+    /// Others that let some of it through.
+    others: Vec<Blame>,
     depends_on: Vec<String>,
 }
 
@@ -85,7 +95,23 @@ fn forbidden(
         };
         let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports, every_opener: true };
         let Some(judgement) = judge.judge(&ask, anybody, Kind::First) else { continue };
-        out.extend(exposure("PH301", device, what, Some(mode.name.clone()), &judgement, |_| true));
+        let transport = match protocol {
+            proto::TCP => "tcp",
+            proto::UDP => "udp",
+            _ => "icmp",
+        };
+        let row = RequirementRef {
+            device: judge.site.devices[device].name.clone(),
+            product: product.name.clone(),
+            table: mode.table.clone(),
+            row: None,
+            service: service.to_string(),
+            transport: transport.to_string(),
+            ports: if transport == "icmp" { Vec::new() } else { words::intervals(&ports) },
+            blocked: Vec::new(),
+        };
+        let service = Service { what, row };
+        out.extend(exposure("PH301", device, service, Some(mode.name.clone()), &judgement, |_| true));
     }
 }
 
@@ -100,9 +126,9 @@ fn internal(
 ) {
     let rows = product.requirements.iter().filter(|row| row.internal_only && row.severity == Need::Internal);
     for row in rows {
-        for (what, judgement) in reached(judge, product, device, near, row, anybody) {
+        for (service, judgement) in reached(judge, product, device, near, row, anybody) {
             if !judgement.open.is_empty() {
-                out.extend(exposure("PH204", device, what, None, &judgement, |_| true));
+                out.extend(exposure("PH204", device, service, None, &judgement, |_| true));
             }
         }
     }
@@ -126,10 +152,10 @@ fn management(judge: &Judge<'_>, product: &Product, device: usize, near: &Near, 
             && !wanted(judge, role)
     });
     for row in rows {
-        for (what, judgement) in reached(judge, product, device, near, row, &party) {
+        for (service, judgement) in reached(judge, product, device, near, row, &party) {
             // Open to any source: to most of the addresses, whatever was blocked before.
             let any = |blame: &Blame| blame.share.sources.count() > from / 2;
-            out.extend(exposure("PH205", device, what, None, &judgement, any));
+            out.extend(exposure("PH205", device, service, None, &judgement, any));
         }
     }
 }
@@ -153,7 +179,7 @@ fn reached(
     near: &Near,
     row: &Requirement,
     party: &Party,
-) -> Vec<(String, Judgement)> {
+) -> Vec<(Service, Judgement)> {
     let ports = judge.site.ports_of(device, product, row);
     let one = |transport: &crate::catalog::Transport| {
         let ask = Ask {
@@ -166,35 +192,49 @@ fn reached(
         };
         let what =
             format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(&ports));
-        Some((what, judge.judge(&ask, party, Kind::First)?))
+        let row = RequirementRef {
+            device: judge.site.devices[device].name.clone(),
+            product: product.name.clone(),
+            table: row.table.clone(),
+            row: row.row.clone(),
+            service: row.service.clone(),
+            transport: transport.name().to_string(),
+            ports: words::intervals(&ports),
+            blocked: Vec::new(),
+        };
+        Some((Service { what, row }, judge.judge(&ask, party, Kind::First)?))
     };
     row.transports.iter().filter_map(one).collect()
 }
 
-/// An exposure by each rule that opens; where none does for certain, one that may.
+/// An exposure by the rules that open; where none does for certain, by those that may.
 fn exposure(
     code: &'static str,
     device: usize,
-    what: String,
+    service: Service,
     mode: Option<String>,
     judgement: &Judgement,
     counts: impl Fn(&Blame) -> bool,
-) -> Vec<Exposure> {
-    let make = |by: &Blame, certain: bool| Exposure {
-        code,
-        certain,
-        device,
-        what: what.clone(),
-        mode: mode.clone(),
-        by: by.clone(),
-        depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
+) -> Option<Exposure> {
+    const SHOWN: usize = 3;
+    let make = |found: Vec<&Blame>, certain: bool| {
+        let (by, others) = found.split_first()?;
+        Some(Exposure {
+            code,
+            certain,
+            device,
+            service: service.clone(),
+            mode: mode.clone(),
+            by: (*by).clone(),
+            others: others.iter().take(SHOWN).map(|by| (*by).clone()).collect(),
+            depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
+        })
     };
-    let openers: Vec<Exposure> =
-        judgement.openers.iter().filter(|blame| counts(blame)).take(1).map(|by| make(by, true)).collect();
+    let openers: Vec<&Blame> = judgement.openers.iter().filter(|blame| counts(blame)).collect();
     if !openers.is_empty() || judgement.unsure.is_empty() || code != "PH301" {
-        return openers;
+        return make(openers, true);
     }
-    judgement.doubters.iter().take(1).map(|by| make(by, false)).collect()
+    make(judgement.granters.iter().collect(), false)
 }
 
 fn group(exposures: Vec<Exposure>) -> Vec<Vec<Exposure>> {
@@ -215,7 +255,7 @@ fn group(exposures: Vec<Exposure>) -> Vec<Vec<Exposure>> {
 
 fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
     let first = &group[0];
-    let whats = words::unique(group.iter().map(|exposure| exposure.what.clone()));
+    let whats = words::unique(group.iter().map(|exposure| exposure.service.what.clone()));
     let devices =
         words::unique(group.iter().map(|exposure| judge.site.devices[exposure.device].name.clone()));
     let (what, device) = (words::some(&whats, 4, "service"), words::some(&devices, 3, "device"));
@@ -260,6 +300,22 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
         true => words::opens(first.by.share.by).to_string(),
         false => "this may let it through".to_string(),
     };
+    for other in group.iter().flat_map(|exposure| &exposure.others) {
+        let there = judge.firewall(other.firewall).and_then(|at| other.share.by.span(&at.rules));
+        let known = |span: &Span| {
+            finding.span == Some(*span) || finding.related.iter().any(|label| label.span == *span)
+        };
+        if let Some(there) = there.filter(|there| !known(there)) {
+            let message =
+                if first.certain { "lets some of it through too" } else { "may let it through too" };
+            finding.related.push(Label { span: there, message: message.to_string() });
+        }
+    }
+    for exposure in group {
+        if !finding.requirements.contains(&exposure.service.row) {
+            finding.requirements.push(exposure.service.row.clone());
+        }
+    }
     finding.devices = devices;
     finding.depends_on = depends_on;
     finding

@@ -319,6 +319,11 @@ impl<'a> Judge<'a> {
         for (dim, side) in [(Dim::Iif, &crossing.iif), (Dim::Oif, &crossing.oif)] {
             if let Some(side) = side {
                 region.set(dim, side.clone());
+            } else if has_side(crossing.way, dim)
+                && let Some(side) =
+                    likely_side(rules, family, &ask.near.addresses, (dim == Dim::Iif) == outward)
+            {
+                region.set(dim, side);
             }
         }
         if self.site.single == Some(Way::Forward)
@@ -352,6 +357,14 @@ impl<'a> Judge<'a> {
         let public = device.public_addresses.iter().map(|a| Family::of(*a)).filter(|(f, _)| *f == family);
         let public = Set::of(public.map(|(_, number)| (number, number)));
         let outside = self.site.is_everything_else(far.zone);
+        // Where nobody says how others see it, the translations do.
+        let public = if public.is_empty() && outside && query.way == Way::Forward {
+            let seen = rules.translated_from(family, number);
+            let apart = seen.minus(&rules.own_set(family));
+            if apart.is_empty() { seen } else { apart.or(&ask.near.addresses) }
+        } else {
+            public
+        };
         if public.is_empty() || !outside || query.way != Way::Forward || !translates_to(rules, family, number)
         {
             return;
@@ -417,6 +430,22 @@ impl<'a> Judge<'a> {
 /// Whether the packets go away from the device.
 fn is_outward(ask: &Ask<'_>, kind: Kind) -> bool {
     (ask.leg == Leg::FromDevice) != (kind == Kind::Reply)
+}
+
+/// The interfaces on the device's side or on the other, as far as the firewall's files tell.
+fn likely_side(rules: &Ruleset, family: Family, near: &Set, device_side: bool) -> Option<Set> {
+    let behind = rules.behind(family, near);
+    let side = match (device_side, behind.is_empty()) {
+        (true, false) => behind,
+        (false, false) => rules.interfaces.minus(&behind),
+        (_, true) => rules.interfaces.clone(),
+    };
+    (!side.is_empty()).then_some(side)
+}
+
+/// Whether packets on a way have an interface on this side.
+fn has_side(way: Way, dim: Dim) -> bool {
+    way == Way::Forward || (way == Way::Input) == (dim == Dim::Iif)
 }
 
 fn sets(reach: Reach) -> Judgement {

@@ -1,10 +1,7 @@
 //! PH201, PH202 and PH203: openings that are too wide, judged by what they let through after the rules
 //! before them.
 
-use std::cell::RefCell;
 use std::rc::Rc;
-
-use rustc_hash::FxHashMap;
 
 use super::judge::{Firewall, Judge, number};
 use super::words;
@@ -14,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Step, Test, Verdict, Way};
 use crate::packet::{Dim, Family, Field, Region, Set, State, interface, proto};
-use crate::site::{ZoneId, unicast};
+use crate::site::{ZoneId, loopbacks, unicast};
 
 const ALL_PORTS: u128 = 65536;
 
@@ -41,8 +38,6 @@ struct Lens<'a, 'j> {
     engine: Rc<Engine<'j>>,
     at: usize,
     way: Way,
-    /// The rules that concern packets to one address.
-    scopes: RefCell<FxHashMap<(Family, u128), Rc<Scope<'j>>>>,
 }
 
 /// What a rule lets through to one kind of destination.
@@ -64,7 +59,7 @@ impl<'a, 'j> Lens<'a, 'j> {
     fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall, engine: &Rc<Engine<'j>>) -> Self {
         let host = judge.site.firewalls.get(at).is_some_and(|firewall| firewall.host.is_some());
         let way = judge.site.single.unwrap_or(if host { Way::Input } else { Way::Forward });
-        Lens { judge, firewall, engine: engine.clone(), at, way, scopes: RefCell::default() }
+        Lens { judge, firewall, engine: engine.clone(), at, way }
     }
 
     fn rule(&self, id: RuleId, rule: &Rule) -> Option<Finding> {
@@ -117,6 +112,8 @@ impl<'a, 'j> Lens<'a, 'j> {
                     }
                     shape.every_protocol = false;
                 }
+                // What a host sends to itself is nobody's opening.
+                Field::Iif if loopbacks().covers(&set) => return None,
                 Field::Dport => ports = Some(set.clone()),
                 _ => {}
             }
@@ -169,6 +166,12 @@ impl<'a, 'j> Lens<'a, 'j> {
                     targets.push(Target { address: number, zone, device: Some(at), outward: false });
                 }
             }
+        }
+        // A host's own firewall leads to that host alone.
+        let host = site.firewalls.get(self.at).and_then(|firewall| firewall.host);
+        if host.is_some() {
+            targets.retain(|target| target.device == host);
+            return targets;
         }
         if site.single.is_some() {
             let free = wanted.minus(&taken);
@@ -257,14 +260,6 @@ impl<'a, 'j> Lens<'a, 'j> {
         Some(Opening { protocol, ports, excess, whom, any_source, outward: target.outward })
     }
 
-    fn scope(&self, family: Family, address: u128) -> Rc<Scope<'j>> {
-        let mut scopes = self.scopes.borrow_mut();
-        let scope = scopes.entry((family, address)).or_insert_with(|| {
-            Rc::new(Scope::new(&self.engine, Region::all(family).with(Dim::Dst, Set::one(address))))
-        });
-        scope.clone()
-    }
-
     /// The ports that one source can reach on the target through the rule.
     #[allow(clippy::too_many_arguments)]
     fn open(
@@ -304,7 +299,7 @@ impl<'a, 'j> Lens<'a, 'j> {
             }
             region.set(dim, side);
         }
-        let entries = self.scope(family, target.address).run(&region, self.way, None);
+        let entries = Scope::new(&self.engine, region.clone()).run(&region, self.way, None);
         let through =
             |entry: &&Entry| entry.accepted() && entry.conds.is_empty() && entry.decider == Decider::Rule(id);
         entries

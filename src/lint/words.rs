@@ -3,7 +3,7 @@
 use super::judge::Firewall;
 use crate::analysis::Decider;
 use crate::dialect::Dialect;
-use crate::model::{Effect, Hook, RuleId, Step, Verdict};
+use crate::model::{Effect, Hook, Rule, RuleId, Step, Verdict};
 use crate::packet::Set;
 
 /// A row in a message.
@@ -125,11 +125,11 @@ pub fn blocks(firewall: &Firewall, by: Decider) -> String {
         Verdict::Accept => "accepts",
     };
     match by {
-        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_entry(firewall, id) => {
-            match access_list(firewall, id) {
-                Some(list) => format!("the implied end of `{}` drops it", last_word(&list)),
-                None => "this keeps it out".to_string(),
-            }
+        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_in_list(firewall, id) => {
+            "this keeps it out".to_string()
+        }
+        Decider::Rule(id) if firewall.dialect == Dialect::Asa && is_implied_end(firewall, id) => {
+            format!("the implied end of `{}` drops it", last_word(&chain(firewall, by)))
         }
         Decider::Rule(id) => {
             let steps = firewall.rules.steps_of(firewall.rules.rule(id));
@@ -161,22 +161,24 @@ pub fn protocol(name: &str) -> String {
     name.replace(", ", "/")
 }
 
-/// ASA: whether the rule is an entry of an access list, and none that the ASA adds by itself.
-fn is_entry(firewall: &Firewall, id: RuleId) -> bool {
-    firewall.rules.chain(id.chain).name.starts_with("access-list ")
+/// ASA: whether the rule is in an access list, and not something else that decides, such as a security level.
+fn is_in_list(firewall: &Firewall, id: RuleId) -> bool {
+    firewall.rules.chain(id.chain).name.starts_with(LIST)
 }
 
-/// ASA: the access list whose implied end a rule is; `None` where it is something else, such as a security level.
-fn access_list(firewall: &Firewall, id: RuleId) -> Option<String> {
+/// ASA: whether the rule is the end that an access list has without an entry: it is written where the list is bound.
+fn is_implied_end(firewall: &Firewall, id: RuleId) -> bool {
     let rules = &firewall.rules;
-    let chain = rules.chain(id.chain);
-    let bound = chain.rules.iter().filter(|other| other.span == rules.rule(id).span);
-    let lists = bound.flat_map(|other| rules.steps_of(other)).filter_map(|step| match step {
-        Step::Effect(Effect::Jump(list)) => Some(rules.chain(*list).name.clone()),
-        _ => None,
-    });
-    lists.last()
+    let walks = |rule: &Rule| {
+        rule.span == rules.rule(id).span
+            && rules.steps_of(rule).contains(&Step::Effect(Effect::Jump(id.chain)))
+    };
+    let binding = rules.chains.iter().filter(|chain| !chain.name.starts_with(LIST));
+    is_in_list(firewall, id) && binding.flat_map(|chain| &chain.rules).any(walks)
 }
+
+/// How the names of chains begin that are access lists.
+const LIST: &str = "access-list ";
 
 /// The name of a chain without its table.
 pub fn last_word(chain: &str) -> &str {
@@ -186,8 +188,8 @@ pub fn last_word(chain: &str) -> &str {
 /// The name of the chain or list of a rule or policy; empty where there is none yet.
 pub fn chain(firewall: &Firewall, by: Decider) -> String {
     let id = match by {
-        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_entry(firewall, id) => {
-            return access_list(firewall, id).unwrap_or_default();
+        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_in_list(firewall, id) => {
+            return String::new();
         }
         Decider::Rule(id) => id.chain,
         Decider::Policy(hook, at) => firewall.rules.stages(hook)[at as usize].chain,
@@ -215,11 +217,11 @@ pub fn where_to_put(firewall: &Firewall, by: Decider) -> &'static str {
             "Let it through with a rule after this one, or, where this one is `quick`, before it:"
         }
         (Dialect::Pf, _) => "Let it through with a rule:",
-        (Dialect::Asa, Decider::Rule(id)) if is_entry(firewall, id) => {
-            "Let it through with an entry before this one (`line` and its number put it there):"
-        }
-        (Dialect::Asa, Decider::Rule(id)) if access_list(firewall, id).is_some() => {
+        (Dialect::Asa, Decider::Rule(id)) if is_implied_end(firewall, id) => {
             "Let it through with an entry at the end of the access list:"
+        }
+        (Dialect::Asa, Decider::Rule(id)) if is_in_list(firewall, id) => {
+            "Let it through with an entry before this one (`line` and its number put it there):"
         }
         (Dialect::Asa, _) => {
             "No access list lets it in. Bind one to the interface that it comes in by (`access-group LIST in interface \

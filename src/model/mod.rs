@@ -382,6 +382,17 @@ pub struct Nat {
     pub port: NatPort,
 }
 
+/// Addresses that lie behind some of the box's interfaces, by its networks and routes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Behind {
+    /// Family of the addresses.
+    pub family: Family,
+    /// The addresses; those of one family are apart from each other.
+    pub addresses: Set,
+    /// The interfaces, by name.
+    pub interfaces: Set,
+}
+
 /// An address of the box itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OwnAddress {
@@ -426,6 +437,10 @@ pub struct Ruleset {
     pub v4: bool,
     /// Likewise for IPv6.
     pub v6: bool,
+    /// The names of the interfaces, where the files tell all; else empty.
+    pub interfaces: Set,
+    /// Which addresses lie behind which interfaces, as far as the files tell.
+    pub behind: Vec<Behind>,
     /// The box's own addresses, where they are known.
     pub own: Vec<OwnAddress>,
     /// Addresses that are certainly not the box's own: those of the site's devices.
@@ -520,12 +535,60 @@ impl Ruleset {
         }
     }
 
-    /// The first address of an interface in a family.
+    /// The interfaces behind which all of some addresses lie; empty where the files do not tell.
+    pub fn behind(&self, family: Family, addresses: &Set) -> Set {
+        let known =
+            self.behind.iter().find(|known| known.family == family && known.addresses.covers(addresses));
+        known.map_or_else(Set::empty, |known| known.interfaces.clone())
+    }
+
+    /// The destinations that translation turns into an address: how the other side knows it.
+    pub fn translated_from(&self, family: Family, address: u128) -> Set {
+        let mut found = Set::empty();
+        if !self.nats.iter().any(|nat| nat.destination) {
+            return found;
+        }
+        for rule in self.chains.iter().flat_map(|chain| &chain.rules) {
+            let steps = self.steps_of(rule);
+            let nat = steps.iter().find_map(|step| match step {
+                Step::Effect(Effect::Nat(nat)) => Some(self.nat(*nat)),
+                _ => None,
+            });
+            let Some(Nat { destination: true, addr, .. }) = nat else { continue };
+            let before = steps.iter().find_map(|step| match step {
+                Step::Test(Test::In { field, values, negate: false }) if *field == Field::dst(family) => {
+                    Some(self.values(*values))
+                }
+                _ => None,
+            });
+            let Some(before) = before else { continue };
+            match *addr {
+                NatAddr::Pool(of, lo, hi) if of == family && (lo..=hi).contains(&address) => {
+                    found = found.or(&before)
+                }
+                NatAddr::Prefix(of, net, len) if of == family => {
+                    let (lo, hi) = family.prefix(net, len);
+                    if let (true, [(from, to)]) = ((lo..=hi).contains(&address), before.ranges())
+                        && to - from == hi - lo
+                    {
+                        found = found.or(&Set::one(from + (address - lo)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// The address of an interface in a family, where it has one besides its link-local ones: which of
+    /// several the system takes depends on routes and scopes.
     pub fn own_address(&self, interface: u128, family: Family) -> Option<u128> {
-        self.own
-            .iter()
-            .find(|own| own.family == family && crate::packet::interface(&own.interface) == interface)
-            .map(|own| own.address)
+        let local = |own: &&OwnAddress| family == Family::V6 && own.address >> 118 == 0xfe80 >> 6;
+        let mut found = self.own.iter().filter(|own| {
+            own.family == family && crate::packet::interface(&own.interface) == interface && !local(own)
+        });
+        let first = found.next()?;
+        found.next().is_none().then_some(first.address)
     }
 
     /// Number of normalized rules.

@@ -52,6 +52,15 @@ impl Family {
         }
     }
 
+    /// Source addresses whose packets no router passes on: unspecified, loopback, link-local and multicast
+    /// ones of IPv6 (RFC 4291, sections 2.5.2, 2.5.3, 2.5.6 and 2.7; Linux `ip6_forward`).
+    pub fn unforwardable(self) -> Set {
+        match self {
+            Family::V4 => Set::empty(),
+            Family::V6 => Set::of([(0, 1), (0xfe80 << 112, (0xfec0 << 112) - 1), (0xff00 << 112, u128::MAX)]),
+        }
+    }
+
     /// The addresses of a prefix, as a closed interval; host bits are masked.
     pub fn prefix(self, number: u128, len: u32) -> (u128, u128) {
         let host = self.bits().saturating_sub(len);
@@ -227,6 +236,8 @@ pub mod proto {
     pub const ICMPV6: u8 = 58;
     /// SCTP.
     pub const SCTP: u8 = 132;
+    /// IPv6 mobility header.
+    pub const MH: u8 = 135;
     /// UDP-Lite.
     pub const UDPLITE: u8 = 136;
     /// Protocols whose header begins with two ports.

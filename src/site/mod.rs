@@ -19,7 +19,7 @@ pub use date::Date;
 pub use doubts::doubts;
 pub use flows::{Far, Flow, Leg, Party};
 pub use parse::load;
-pub use paths::{Crossing, End, unicast};
+pub use paths::{Crossing, End, loopbacks, unicast};
 pub use settings::{Ignore, Settings};
 pub use value::parse_prefix;
 

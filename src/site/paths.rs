@@ -107,12 +107,8 @@ impl Site {
             (f == family).then_some((*id, u32::from(net.length), lo, hi))
         });
         let nets: Vec<_> = of_family.collect();
-        let ranges = |keep: &dyn Fn(&(usize, u32, u128, u128)) -> bool| {
-            Set::of(nets.iter().filter(|net| keep(net)).map(|(_, _, lo, hi)| (*lo, *hi)))
-        };
-        let own = &self.zones[zone].networks;
-        if own.is_empty() {
-            return unicast(family).minus(&ranges(&|_| true));
+        if self.is_everything_else(zone) {
+            return unicast(family).minus(&Set::of(nets.iter().map(|(_, _, lo, hi)| (*lo, *hi))));
         }
         // From the shortest prefix to the longest, each gives or takes.
         let mut by_length = nets.clone();
@@ -129,8 +125,16 @@ impl Site {
     }
 }
 
+/// A firewall of which no interfaces are known. What others send to a host, and what it sends to them, goes by any
+/// interface but the loopback, on which most hosts let everything pass.
 fn open_crossing(firewall: usize, way: Way) -> Crossing {
-    Crossing { firewall, way, iif: None, oif: None }
+    let side = |here: bool| here.then(|| loopbacks().not());
+    Crossing { firewall, way, iif: side(way == Way::Input), oif: side(way == Way::Output) }
+}
+
+/// The loopback interfaces of Linux and BSD.
+pub fn loopbacks() -> Set {
+    Set::of(["lo", "lo0"].map(|name| (interface(name), interface(name))))
 }
 
 /// The addresses that a single host elsewhere can have.

@@ -40,7 +40,7 @@ pub fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
     let begun = Instant::now();
     let folder = std::env::temp_dir().join(format!("pinhole-kernel-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let mut court = Court { lab, folder, tally: Tally::default() };
+    let mut court = Court { lab, folder, tally: Tally::default(), tools: installed() };
     court.hear_all(filter);
     if court.tally.failures == 0 {
         let _ = std::fs::remove_dir_all(&court.folder);
@@ -55,10 +55,22 @@ pub fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The tools of the machine; tells which are not there.
+fn installed() -> Vec<Tool> {
+    let (there, lacking): (Vec<Tool>, Vec<Tool>) =
+        Tool::ALL.into_iter().partition(|tool| has(tool.program()));
+    for tool in lacking {
+        eprintln!("skipped: all rulesets for `{}`, which is not installed", tool.program());
+    }
+    there
+}
+
 struct Court {
     lab: Lab,
     folder: PathBuf,
     tally: Tally,
+    /// What is installed.
+    tools: Vec<Tool>,
 }
 
 impl Court {
@@ -90,8 +102,7 @@ impl Court {
             }
         }
         for tool in scenario.language.tools() {
-            if !has(tool.program()) {
-                eprintln!("skipped: {}: `{}` is not installed", scenario.name, tool.program());
+            if !self.tools.contains(tool) {
                 continue;
             }
             self.clear(scenario.language);

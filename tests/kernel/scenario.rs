@@ -28,6 +28,10 @@ pub enum Tool {
 }
 
 impl Tool {
+    /// All of them.
+    pub const ALL: [Tool; 5] =
+        [Tool::IptablesLegacy, Tool::IptablesNft, Tool::Ip6tablesLegacy, Tool::Ip6tablesNft, Tool::Nft];
+
     /// The program.
     pub fn program(self) -> &'static str {
         match self {

@@ -202,7 +202,7 @@ fn sctp_init(mut l4: Vec<u8>, payload: &[u8]) -> Vec<u8> {
     l4.extend([0xc0, 0xde]);
     l4.extend((parameter as u16).to_be_bytes());
     l4.extend(payload);
-    while l4.len() % 4 != 0 {
+    while !l4.len().is_multiple_of(4) {
         l4.push(0);
     }
     let mut crc = u32::MAX;

@@ -5,6 +5,7 @@ use super::command::{Given, Parser};
 use super::modules::{self, Kind, Module, Val};
 use super::values::{self, RangeError};
 use crate::dialect::names::{self, proto};
+use crate::finding::{Finding, Severity};
 use crate::packet::ext;
 
 /// What the options of one module said that are one condition together.
@@ -239,6 +240,21 @@ impl Parser<'_, '_> {
     fn ports(&mut self, given: &Given<'_>) {
         let text = given.args[0];
         match values::port_range(text, self.transport()) {
+            // The nftables back end leaves out a range of all ports, and the `!` with it; to the other one,
+            // no port is outside of it.
+            Ok((0, 0xffff)) if given.negated && matches!(self.transport(), proto::TCP | proto::UDP) => {
+                self.out.findings.push(
+                    Finding::new(
+                        "PH002",
+                        Severity::Info,
+                        Some(given.span),
+                        "not any port is read in two ways",
+                    )
+                    .label("nothing for the legacy back end, everything for the nftables one")
+                    .help("Take the option out, or the rule, as it is meant."),
+                );
+                self.doubt(given.span, given.span);
+            }
             Ok((lo, hi)) => {
                 let source = given.val == Val::Sport;
                 let kind =

@@ -20,6 +20,11 @@ mod targets;
 mod values;
 mod words;
 
+#[cfg(test)]
+mod script_tests;
+#[cfg(test)]
+mod tests;
+
 use super::{Environment, Loaded};
 use crate::finding::{Finding, Severity};
 use crate::packet::Family;

@@ -73,6 +73,8 @@ enum Open {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
     Line,
+    /// `;`, `&`, `|`, a parenthesis.
+    Separator,
     /// `&&`, `||`: the next command depends on this one.
     Chain,
     File,
@@ -124,8 +126,10 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                 let plain = self.command(&words, chained);
                 self.chained = end == End::Chain && (!plain || chained);
             }
-            if end == End::File {
-                return;
+            match end {
+                End::Line => self.read_documents(),
+                End::File => return,
+                End::Separator | End::Chain => {}
             }
         }
     }
@@ -145,7 +149,6 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                 Some(b'#') => self.at += self.text[self.at..].find('\n').unwrap_or(self.text.len() - self.at),
                 Some(b'\n') => {
                     self.at += 1;
-                    self.read_documents();
                     return End::Line;
                 }
                 Some(b'&' | b'|') if bytes.get(self.at + 1) == bytes.get(self.at) => {
@@ -154,7 +157,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                 }
                 Some(b';' | b'&' | b'|') => {
                     self.at += 1;
-                    return End::Line;
+                    return End::Separator;
                 }
                 Some(b'(' | b')') => {
                     let span = self.span(self.at, self.at + 1);
@@ -163,7 +166,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                     self.at += 1;
                     // A parenthesis is a command of its own, but for the pair behind a function's name.
                     if words.len() == 1 || bytes[self.at - 1] == b')' {
-                        return End::Line;
+                        return End::Separator;
                     }
                 }
                 Some(b'<' | b'>') => self.redirection(),
@@ -294,10 +297,11 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                 }
                 b'$' | b'`' => self.expansion(made, true),
                 _ => {
-                    let rest = &self.text[self.at + 1..];
-                    let len = rest.find(['"', '\\', '$', '`']).unwrap_or(rest.len());
-                    made.text.push_str(&self.text[self.at..self.at + 1 + len]);
-                    self.at += 1 + len;
+                    let first = self.text[self.at..].chars().next().map_or(1, char::len_utf8);
+                    let rest = &self.text[self.at + first..];
+                    let len = first + rest.find(['"', '\\', '$', '`']).unwrap_or(rest.len());
+                    made.text.push_str(&self.text[self.at..self.at + len]);
+                    self.at += len;
                 }
             }
         }
@@ -340,23 +344,21 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
     fn command(&mut self, words: &[Word<'t>], chained: bool) -> bool {
         let mut rest = words;
         while let Some(first) = rest.first() {
-            if first.quoted {
-                break;
-            }
-            match first.text.as_ref() {
+            let keyword = if first.quoted { "" } else { first.text.as_ref() };
+            match keyword {
                 "then" | "do" | "else" | "!" | "sudo" | "exec" | "command" | "time" => rest = &rest[1..],
                 "if" | "elif" => {
                     if first.text == "if" {
-                        self.begin(Open::Maybe("if"), first.span);
+                        self.begin(Open::Maybe("if"));
                     }
                     rest = &rest[1..];
                 }
                 "while" | "until" => {
-                    self.begin(Open::Maybe("while"), first.span);
+                    self.begin(Open::Maybe("while"));
                     rest = &rest[1..];
                 }
                 "case" => {
-                    self.begin(Open::Maybe("case"), first.span);
+                    self.begin(Open::Maybe("case"));
                     return false;
                 }
                 "for" => {
@@ -370,7 +372,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                     rest = &rest[1..];
                 }
                 "function" => {
-                    self.begin(Open::Maybe("function"), first.span);
+                    self.begin(Open::Maybe("function"));
                     return false;
                 }
                 "(" => {
@@ -385,7 +387,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                     return false;
                 }
                 _ if rest.len() >= 3 && rest[1].text == "(" && rest[2].text == ")" && !rest[1].quoted => {
-                    self.begin(Open::Maybe("function"), first.span);
+                    self.begin(Open::Maybe("function"));
                     return false;
                 }
                 _ => match assignment(first) {
@@ -468,7 +470,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
         self.reader.command(words, Place { family, table, span, condition: condition.as_deref() });
     }
 
-    fn begin(&mut self, open: Open, _span: Span) {
+    fn begin(&mut self, open: Open) {
         self.noted = None;
         self.open.push(open);
     }
@@ -487,7 +489,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
         let values = &words[3..];
         if values.is_empty() || values.iter().any(|w| w.unresolved || w.text.contains(['*', '?'])) {
             self.variables.insert(variable, None);
-            return self.begin(Open::Maybe("for"), name.span);
+            return self.begin(Open::Maybe("for"));
         }
         let values: Vec<String> = values.iter().map(|w| w.text.to_string()).collect();
         self.variables.insert(variable.clone(), Some(values[0].clone()));

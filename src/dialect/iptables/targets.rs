@@ -34,8 +34,8 @@ impl Parser<'_, '_> {
         let text = given.args[0];
         match given.val {
             Val::RejectWith => self.reject_with(given),
-            Val::ToDestination | Val::ToSource => self.to_address(given),
-            Val::ToPorts => self.to_ports(given),
+            Val::ToDestination | Val::ToSource => self.nat_address(given),
+            Val::ToPorts => self.nat_ports(given, text),
             Val::Random => self.nat.random = true,
             Val::Netmap => match values::net(text, self.family) {
                 Ok((address, mask)) => match values::prefix_len(mask, self.family) {
@@ -173,7 +173,7 @@ impl Parser<'_, '_> {
     }
 
     /// `[addr[-addr]][:port[-port[/base]]]`; IPv6 addresses with a port stand in brackets.
-    fn to_address(&mut self, given: &Given<'_>) {
+    fn nat_address(&mut self, given: &Given<'_>) {
         let text = given.args[0];
         let (addresses, ports) = match (self.family, text.strip_prefix('[')) {
             (Family::V6, Some(rest)) => match rest.split_once(']') {
@@ -199,10 +199,6 @@ impl Parser<'_, '_> {
         if let Some(ports) = ports {
             self.nat_ports(given, ports);
         }
-    }
-
-    fn to_ports(&mut self, given: &Given<'_>) {
-        self.nat_ports(given, given.args[0]);
     }
 
     fn nat_ports(&mut self, given: &Given<'_>, text: &str) {

@@ -105,13 +105,11 @@ pub fn address4(text: &str) -> Option<u32> {
         return Some(address);
     }
     let mut address = 0u32;
-    let mut count = 0;
-    for part in text.split('.') {
+    for (count, part) in text.split('.').enumerate() {
         if count == 4 {
             return None;
         }
         address |= (number(part, 255)? as u32) << (24 - 8 * count);
-        count += 1;
     }
     Some(address)
 }

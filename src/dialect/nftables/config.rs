@@ -5,8 +5,8 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::syntax::{
-    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object, Position, Rule,
-    SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
+    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object,
+    ObjectKind, Position, Rule, Selector, SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
 };
 use super::{refusal, unresolved};
 use crate::finding::Finding;
@@ -88,6 +88,9 @@ pub struct Config {
     pub findings: Vec<Finding>,
     /// Where the ruleset, or a table of these rules, is emptied before it is filled.
     pub flushes: bool,
+    /// For IPv4 and IPv6: how many chains there were when the first rule that needs connection
+    /// tracking was added. Only then does connection tracking hook in.
+    pub tracked_at: [Option<u32>; 2],
     made: u32,
 }
 
@@ -95,7 +98,12 @@ pub struct Config {
 pub fn apply(commands: Vec<Command>) -> Config {
     let mut config = Config::default();
     for command in commands {
+        let tracks = config.newly_tracked(&command);
         config.command(command);
+        let made = config.made;
+        for (at, tracks) in config.tracked_at.iter_mut().zip(tracks) {
+            *at = at.or(tracks.then_some(made));
+        }
     }
     config.mark_updated();
     config
@@ -110,7 +118,9 @@ impl Config {
                 self.flushes = true;
                 self.tables.retain(|table| family.is_some_and(|family| table.family != family));
             }
-            CommandObject::Table { table, dormant, items } => self.table_command(verb, &table, dormant, items),
+            CommandObject::Table { table, dormant, items } => {
+                self.table_command(verb, &table, dormant, items)
+            }
             CommandObject::Item(table, item) => self.item_command(verb, &table, item),
             CommandObject::Rename(table, chain, name) => self.rename(&table, &chain, name),
             CommandObject::Rule { table, chain, position, rule } => {
@@ -123,6 +133,29 @@ impl Config {
     /// A table by family and name.
     pub fn find(&self, table: &TableRef) -> Option<usize> {
         self.tables.iter().position(|t| t.family == table.family && t.name.text == table.name.text)
+    }
+
+    /// Whether a command brings the first rule that needs connection tracking, for IPv4 and IPv6.
+    fn newly_tracked(&self, command: &Command) -> [bool; 2] {
+        if self.tracked_at.iter().all(Option::is_some) {
+            return [false; 2];
+        }
+        let of = |item: &Item| matches!(item, Item::Chain(_, body) if any_tracks(&body.rules));
+        let (table, tracks) = match &command.object {
+            CommandObject::Table { table, items, .. } => (table, items.iter().any(of)),
+            CommandObject::Item(table, item) => (table, of(item)),
+            CommandObject::Rule { table, rule: Some(rule), .. } => {
+                (table, any_tracks(std::slice::from_ref(rule)))
+            }
+            _ => return [false; 2],
+        };
+        let (v4, v6) = match table.family {
+            TableFamily::Ip => (true, false),
+            TableFamily::Ip6 => (false, true),
+            TableFamily::Inet => (true, true),
+            _ => (false, false),
+        };
+        [tracks && v4, tracks && v6]
     }
 
     fn make(&mut self, table: &TableRef) -> usize {
@@ -145,7 +178,8 @@ impl Config {
     /// The table that a command names; where it was not made, that is said once.
     fn need(&mut self, table: &TableRef) -> usize {
         if self.find(table).is_none() {
-            let message = format!("the table `{} {}` does not exist here", table.family.name(), table.name.text);
+            let message =
+                format!("the table `{} {}` does not exist here", table.family.name(), table.name.text);
             self.findings.push(unresolved(table.name.span, message));
         }
         self.make(table)
@@ -203,7 +237,9 @@ impl Config {
                     _ => table.forget_set(set),
                 }
             }
-            Item::Object(object) => table.objects.retain(|o| o.kind != object.kind || o.name.text != object.name.text),
+            Item::Object(object) => {
+                table.objects.retain(|o| o.kind != object.kind || o.name.text != object.name.text)
+            }
         }
     }
 
@@ -366,8 +402,9 @@ pub fn each_stmt(rules: &[Rule], visit: &mut impl FnMut(&StmtKind)) {
     for rule in rules {
         for stmt in &rule.stmts {
             visit(&stmt.kind);
-            if let StmtKind::Verdict(Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _))) =
-                &stmt.kind
+            if let StmtKind::Verdict(
+                Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _)),
+            ) = &stmt.kind
             {
                 each_stmt(rules, visit);
             }
@@ -387,4 +424,45 @@ pub fn plain(expr: &Expr) -> &Expr {
 /// Whether a map is declared to give verdicts.
 pub fn gives_verdicts(body: &SetBody) -> bool {
     matches!(body.data, Some(MapData::Verdict))
+}
+
+/// Whether a statement needs connection tracking.
+fn tracks(kind: &StmtKind) -> bool {
+    match kind {
+        StmtKind::Match(parts) => uses_ct(&parts.0),
+        StmtKind::Vmap(parts) => uses_ct(&parts.0),
+        StmtKind::Mangle(parts) => uses_ct(&parts.0) || uses_ct(&parts.1),
+        StmtKind::Update(update) => uses_ct(&update.key),
+        StmtKind::Nat(_) | StmtKind::History("ct count") | StmtKind::Synproxy | StmtKind::Tproxy => true,
+        StmtKind::Offload(_) => true,
+        StmtKind::Object(parts) => {
+            matches!(parts.0, ObjectKind::CtHelper | ObjectKind::CtTimeout | ObjectKind::CtExpectation)
+        }
+        _ => false,
+    }
+}
+
+fn any_tracks(rules: &[Rule]) -> bool {
+    let mut found = false;
+    each_stmt(rules, &mut |kind| found |= tracks(kind));
+    found
+}
+
+/// Whether rules switch connection tracking on for IPv6. Its defragmentation takes the fragment
+/// header off whole packets too, before any chain above priority -400 sees them
+/// (`nf_conntrack_reasm.c`, `nf_ct_frag6_gather`).
+pub fn tracks_ipv6(config: &Config) -> bool {
+    config.tracked_at[1].is_some()
+}
+
+/// Whether an expression looks at the connection, or at the socket, which needs whole packets too.
+fn uses_ct(expr: &Expr) -> bool {
+    match &plain(expr).kind {
+        ExprKind::Ct(..) => true,
+        ExprKind::Other(selector) => matches!(**selector, Selector::Socket(_)),
+        ExprKind::Binary(_, sides) => uses_ct(&sides.0) || uses_ct(&sides.1),
+        ExprKind::Map(sides) => uses_ct(&sides.0),
+        ExprKind::Concat(parts) => parts.iter().any(uses_ct),
+        _ => false,
+    }
 }

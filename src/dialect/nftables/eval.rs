@@ -109,8 +109,12 @@ impl<'s> Values<'s> {
         let expr = plain(expr);
         match &expr.kind {
             ExprKind::Number(number) => self.number(u128::from(*number), expr.span, spec),
-            ExprKind::Bool(value) if matches!(spec.kind, Type::Boolean | Type::Integer) => Ok((*value).into()),
-            ExprKind::Bool(_) => refused(expr.span, format!("expected a value of type `{}`", spec.kind.name())),
+            ExprKind::Bool(value) if matches!(spec.kind, Type::Boolean | Type::Integer) => {
+                Ok((*value).into())
+            }
+            ExprKind::Bool(_) => {
+                refused(expr.span, format!("expected a value of type `{}`", spec.kind.name()))
+            }
             ExprKind::List(items) if spec.kind.is_flags() => {
                 items.iter().try_fold(0, |bits, item| Ok(bits | self.exact(item, spec)?))
             }

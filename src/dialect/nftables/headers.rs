@@ -66,15 +66,6 @@ impl Header {
             _ => return None,
         })
     }
-
-    /// Where the header stands: 2 link, 3 network, 4 transport.
-    pub fn layer(self) -> u8 {
-        match self {
-            Header::Ether | Header::Vlan => 2,
-            Header::Arp | Header::Ip | Header::Ip6 => 3,
-            _ => 4,
-        }
-    }
 }
 
 const HEADERS: &[(&str, Header, Option<u8>)] = &[
@@ -181,10 +172,10 @@ static FIELDS: &[HeaderField] = fields! {
     Ip: "saddr" Ipv4Addr 32 As(Field::Src4), "daddr" Ipv4Addr 32 As(Field::Dst4),
         "protocol" Proto 8 As(Field::Proto), "ttl" Integer 8 As(Field::Ttl), "dscp" Dscp 6 As(Field::Dscp),
         "length" Integer 16 As(Field::Length), "version" Integer 4 Version, "hdrlength" Integer 4 Not,
-        "ecn" Ecn 2 Not, "id" Integer 16 Not, "frag-off" Integer 16 Whole(0xc000), "checksum" Integer 16 Not;
+        "ecn" Ecn 2 As(Field::Ecn), "id" Integer 16 Not, "frag-off" Integer 16 Whole(0xc000), "checksum" Integer 16 Not;
     Ip6: "saddr" Ipv6Addr 128 As(Field::Src6), "daddr" Ipv6Addr 128 As(Field::Dst6),
         "nexthdr" Proto 8 FirstNextHeader, "hoplimit" Integer 8 As(Field::Ttl), "dscp" Dscp 6 As(Field::Dscp),
-        "length" Integer 16 Plus(Field::Length, 40), "version" Integer 4 Version, "ecn" Ecn 2 Not,
+        "length" Integer 16 Plus(Field::Length, 40), "version" Integer 4 Version, "ecn" Ecn 2 As(Field::Ecn),
         "flowlabel" Integer 20 Not;
     Icmp: "type" IcmpType 8 As(Field::IcmpType), "code" IcmpCode 8 As(Field::IcmpCode),
         "checksum" Integer 16 Not, "id" Integer 16 Not, "sequence" Integer 16 Not,

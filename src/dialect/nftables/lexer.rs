@@ -113,6 +113,15 @@ pub fn token(text: &str, from: usize) -> Token {
     }
 }
 
+/// One past the last byte of a token, with the quote or bracket behind it.
+pub fn after(text: &str, token: Token) -> usize {
+    let bracket = token.kind == Kind::Word
+        && token.start > 0
+        && text.as_bytes()[token.start - 1] == b'['
+        && text.as_bytes().get(token.end) == Some(&b']');
+    token.end + usize::from(token.kind == Kind::Quoted || bracket)
+}
+
 /// Blanks, comments, and line ends behind a backslash.
 fn skip_blank(bytes: &[u8], mut at: usize) -> usize {
     loop {
@@ -136,8 +145,11 @@ fn word(text: &str, start: usize) -> Option<Token> {
     if first == b'[' {
         let len = address_run(&bytes[start + 1..]);
         let closed = bytes.get(start + 1 + len) == Some(&b']');
-        return (closed && text[start + 1..start + 1 + len].parse::<Ipv6Addr>().is_ok())
-            .then_some(Token { kind: Kind::Word, start: start + 1, end: start + 1 + len });
+        return (closed && text[start + 1..start + 1 + len].parse::<Ipv6Addr>().is_ok()).then_some(Token {
+            kind: Kind::Word,
+            start: start + 1,
+            end: start + 1 + len,
+        });
     }
     let address = if first.is_ascii_hexdigit() || first == b':' { address_len(text, start) } else { 0 };
     if first.is_ascii_digit() {
@@ -261,7 +273,7 @@ mod tests {
         let mut at = 0;
         std::iter::from_fn(|| {
             let t = token(text, at);
-            at = t.end + usize::from(t.kind == Kind::Quoted);
+            at = after(text, t);
             (t.kind != Kind::End).then(|| (t.kind, &text[t.start..t.end]))
         })
         .collect()

@@ -1,10 +1,12 @@
 //! Nftables rulesets, as text and as JSON.
 
 mod config;
+mod declarations;
 mod eval;
 mod headers;
 mod json;
 mod lexer;
+mod lints;
 mod lower;
 mod parser;
 mod syntax;
@@ -37,9 +39,9 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
 
 /// A finding for something that nft refuses.
 fn refusal(span: Span, message: impl Into<String>) -> Finding {
-    Finding::new("PH004", Severity::Error, Some(span), message)
-        .label("nft refuses this")
-        .help("Mend it: nft loads either the whole file or nothing, so that none of its rules would be in force.")
+    Finding::new("PH004", Severity::Error, Some(span), message).label("nft refuses this").help(
+        "Mend it: nft loads either the whole file or nothing, so that none of its rules would be in force.",
+    )
 }
 
 /// A finding for a name that leads nowhere.

@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 
+pub use super::declarations::*;
 use super::headers::HeaderField;
 use crate::source::Span;
 
@@ -81,6 +82,10 @@ pub struct Expr {
 }
 
 /// The kinds of expression.
+#[expect(
+    clippy::box_collection,
+    reason = "an expression stays at 24 bytes, and a set of a million elements small"
+)]
 #[derive(Clone, PartialEq, Debug)]
 pub enum ExprKind {
     /// A number.
@@ -178,8 +183,22 @@ impl MetaKey {
         use MetaKey::*;
         !matches!(
             self,
-            Length | Protocol | Priority | Random | Secmark | NfProto | L4Proto | BriIifPvid | BriIifVproto
-                | Sdif | SdifName | Broute | BriHwAddr | IifKind | OifKind | SecPath
+            Length
+                | Protocol
+                | Priority
+                | Random
+                | Secmark
+                | NfProto
+                | L4Proto
+                | BriIifPvid
+                | BriIifVproto
+                | Sdif
+                | SdifName
+                | Broute
+                | BriHwAddr
+                | IifKind
+                | OifKind
+                | SecPath
         )
     }
 }
@@ -520,236 +539,4 @@ pub struct Rule {
     pub span: Span,
     /// The number that the kernel gave it, where the file says so.
     pub handle: Option<u64>,
-}
-
-/// Kinds of objects.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[allow(missing_docs)]
-pub enum ObjectKind {
-    Counter,
-    Quota,
-    Limit,
-    CtHelper,
-    CtTimeout,
-    CtExpectation,
-    Secmark,
-    Synproxy,
-    Flowtable,
-}
-
-impl ObjectKind {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            ObjectKind::Counter => "counter",
-            ObjectKind::Quota => "quota",
-            ObjectKind::Limit => "limit",
-            ObjectKind::CtHelper => "ct helper",
-            ObjectKind::CtTimeout => "ct timeout",
-            ObjectKind::CtExpectation => "ct expectation",
-            ObjectKind::Secmark => "secmark",
-            ObjectKind::Synproxy => "synproxy",
-            ObjectKind::Flowtable => "flowtable",
-        }
-    }
-}
-
-/// A named object.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Object {
-    /// What it is.
-    pub kind: ObjectKind,
-    /// Its name.
-    pub name: Name,
-    /// For a helper: its type, and the protocol.
-    pub helper: Option<(Name, Box<str>)>,
-    /// For a helper: the layer 3 protocol, where written.
-    pub l3proto: Option<TableFamily>,
-}
-
-/// `type T hook H device D priority P`.
-#[derive(Clone, PartialEq, Debug)]
-pub struct HookSpec {
-    /// `filter`, `nat` or `route`.
-    pub kind: Name,
-    /// The hook.
-    pub hook: Name,
-    /// The devices.
-    pub devices: Vec<Name>,
-    /// The priority.
-    pub priority: Priority,
-    /// Where it is written.
-    pub span: Span,
-}
-
-/// A priority: a number, or a name and a number to add.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Priority {
-    /// The name, where there is one.
-    pub name: Option<Name>,
-    /// The number.
-    pub offset: i64,
-    /// Where it is written.
-    pub span: Span,
-}
-
-/// What stands in a chain's block.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct ChainBody {
-    /// The hook, for a base chain.
-    pub hook: Option<HookSpec>,
-    /// The policy: true is accept.
-    pub policy: Option<(bool, Span)>,
-    /// The rules.
-    pub rules: Vec<Rule>,
-}
-
-/// What a map maps to.
-#[derive(Clone, PartialEq, Debug)]
-pub enum MapData {
-    /// Verdicts.
-    Verdict,
-    /// Values of types by name, or as the expressions have (`typeof`).
-    Value(KeyType),
-    /// Named objects.
-    Object(ObjectKind),
-}
-
-/// The type of a key or of data.
-#[derive(Clone, PartialEq, Debug)]
-pub enum KeyType {
-    /// `type a . b`
-    Named(Vec<Name>),
-    /// `typeof a . b`
-    Of(Box<Expr>),
-}
-
-/// What stands in the block of a set or map.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct SetBody {
-    /// The type of its keys.
-    pub key: Option<KeyType>,
-    /// What it maps to; `None` for a set.
-    pub data: Option<MapData>,
-    /// Whether it was declared as a map.
-    pub map: bool,
-    /// `flags interval`
-    pub interval: bool,
-    /// `flags dynamic`
-    pub dynamic: bool,
-    /// `flags timeout`, or `timeout`
-    pub timeout: bool,
-    /// `auto-merge`
-    pub auto_merge: bool,
-    /// The elements, one list for each `elements =`.
-    pub elements: Vec<Rc<Vec<Elem>>>,
-}
-
-/// What stands in a table's block, or after `add` and the like.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Item {
-    /// A chain.
-    Chain(Name, Box<ChainBody>),
-    /// A set or map.
-    Set(Name, Box<SetBody>),
-    /// An object or flowtable.
-    Object(Object),
-}
-
-/// Verbs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verb {
-    /// `add`, or none.
-    Add,
-    /// `create`: fails where it is there already.
-    Create,
-    /// `insert`: a rule, in front.
-    Insert,
-    /// `replace`: a rule, by its handle.
-    Replace,
-    /// `delete`
-    Delete,
-    /// `destroy`: does not fail where it is not there.
-    Destroy,
-    /// `flush`: what it holds.
-    Flush,
-}
-
-/// Where a rule goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Position {
-    /// At the end, or in front with `insert`.
-    None,
-    /// `index N`, from 0.
-    Index(u64),
-    /// `handle N`, `position N`.
-    Handle(u64),
-}
-
-/// A command.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Command {
-    /// What is done.
-    pub verb: Verb,
-    /// To what.
-    pub object: CommandObject,
-    /// Where it is written.
-    pub span: Span,
-}
-
-/// What a command is about.
-#[derive(Clone, PartialEq, Debug)]
-pub enum CommandObject {
-    /// `ruleset`, of one family where written.
-    Ruleset(Option<TableFamily>),
-    /// `table`, with its block.
-    Table {
-        /// Which.
-        table: TableRef,
-        /// Whether it sleeps (`flags dormant`).
-        dormant: bool,
-        /// What is in its block.
-        items: Vec<Item>,
-    },
-    /// `chain`, `set`, `map`, an object or a flowtable, with its block.
-    Item(TableRef, Item),
-    /// `rename chain`: the chain and its new name.
-    Rename(TableRef, Name, Name),
-    /// `rule`
-    Rule {
-        /// The table.
-        table: TableRef,
-        /// The chain.
-        chain: Name,
-        /// Where in it.
-        position: Position,
-        /// The rule; `None` for `delete`.
-        rule: Option<Rule>,
-    },
-    /// `element`
-    Elements {
-        /// The table.
-        table: TableRef,
-        /// The set.
-        set: Name,
-        /// The elements.
-        elements: Rc<Vec<Elem>>,
-    },
-    /// Reads and changes nothing: `list`, `get`, `reset`, `monitor` …
-    Read,
-    /// Something named by its handle, which only the kernel knows.
-    ByHandle,
-}
-
-impl Command {
-    /// How many rules it holds as written.
-    pub fn rules(&self) -> usize {
-        let of = |item: &Item| if let Item::Chain(_, body) = item { body.rules.len() } else { 0 };
-        match &self.object {
-            CommandObject::Table { items, .. } => items.iter().map(of).sum(),
-            CommandObject::Item(_, item) => of(item),
-            CommandObject::Rule { rule: Some(_), .. } => 1,
-            _ => 0,
-        }
-    }
 }

@@ -5,6 +5,7 @@
 use crate::dialect::names;
 
 /// The type of a value.
+#[expect(clippy::enum_variant_names, reason = "the language calls them so")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
 pub enum Type {
@@ -153,9 +154,7 @@ impl Type {
             IgmpType => IGMP_TYPE,
             DccpType => DCCP_TYPE,
             MhType => MH_TYPE,
-            CtState => {
-                &[("invalid", 1), ("established", 2), ("related", 4), ("new", 8), ("untracked", 64)]
-            }
+            CtState => &[("invalid", 1), ("established", 2), ("related", 4), ("new", 8), ("untracked", 64)],
             CtDir => &[("original", 0), ("reply", 1)],
             CtStatus => CT_STATUS,
             CtEvent => CT_EVENT,
@@ -167,9 +166,7 @@ impl Type {
             NfProto => &[("ipv4", 2), ("ipv6", 10)],
             EtherType => ETHER_TYPE,
             ArpOp => ARP_OP,
-            PktType => {
-                &[("host", 0), ("unicast", 0), ("broadcast", 1), ("multicast", 2), ("other", 3)]
-            }
+            PktType => &[("host", 0), ("unicast", 0), ("broadcast", 1), ("multicast", 2), ("other", 3)],
             Day => return day(word),
             Uid | Gid => &[("root", 0)],
             Realm | DevGroup => &[("default", 0)],
@@ -181,7 +178,10 @@ impl Type {
     /// Whether a word that is no symbol may still be one on the machine that loads: host names,
     /// users, groups, labels.
     pub fn open(self) -> bool {
-        matches!(self, Ipv4Addr | Ipv6Addr | Uid | Gid | CtLabel | Mark | Realm | DevGroup | IfIndex | CgroupV2)
+        matches!(
+            self,
+            Ipv4Addr | Ipv6Addr | Uid | Gid | CtLabel | Mark | Realm | DevGroup | IfIndex | CgroupV2
+        )
     }
 }
 

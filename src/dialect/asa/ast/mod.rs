@@ -261,8 +261,6 @@ pub struct Version {
 pub struct Config<'a> {
     /// `ASA Version`, with its line.
     pub version: Option<(Version, Span)>,
-    /// The system configuration of multiple context mode: traffic is decided in the contexts.
-    pub system: bool,
     /// `firewall transparent`.
     pub transparent: bool,
     /// `name`: what names stand for.

@@ -1,10 +1,15 @@
 //! Interfaces that are open by what is not written, and the box's own services on them.
 
+use rustc_hash::FxHashSet;
+
 use super::super::ast::{BoxService, Direction};
 use super::super::lower::levelled;
 use super::Facts;
 use crate::finding::{Finding, Severity};
 use crate::packet::{Family, Set};
+
+/// Interfaces that a finding names.
+const SHOWN: usize = 4;
 
 impl Facts<'_, '_, '_> {
     pub(super) fn management(&mut self) {
@@ -22,32 +27,29 @@ impl Facts<'_, '_, '_> {
         {
             return;
         }
-        let bound = |name: &str, direction: Direction| {
-            config
-                .access_groups
-                .iter()
-                .any(|group| group.direction == direction && group.interface.is_some_and(|i| i.text == name))
+        let bound = |direction: Direction| -> FxHashSet<&str> {
+            let groups = config.access_groups.iter().filter(|group| group.direction == direction);
+            groups.filter_map(|group| group.interface).map(|name| name.text).collect()
         };
-        let interfaces = levelled(config);
-        let closed = |name: &str| {
-            config
-                .interfaces
-                .iter()
-                .any(|i| i.name.is_some_and(|n| n.text == name) && (i.shutdown || i.management_only))
-        };
-        for from in interfaces.iter().filter(|from| !bound(from.name, Direction::In) && !closed(from.name)) {
-            let lower = interfaces
-                .iter()
-                .filter(|to| to.level < from.level && !bound(to.name, Direction::Out) && !closed(to.name));
-            let lower: Vec<String> = lower.map(|to| format!("`{}`", to.name)).collect();
+        let (filtered_in, filtered_out) = (bound(Direction::In), bound(Direction::Out));
+        let closed = config.interfaces.iter().filter(|known| known.shutdown || known.management_only);
+        let closed: FxHashSet<&str> = closed.filter_map(|known| known.name).map(|name| name.text).collect();
+        let mut interfaces = levelled(config);
+        interfaces.retain(|known| !closed.contains(known.name));
+        for from in interfaces.iter().filter(|from| !filtered_in.contains(from.name)) {
+            let lower =
+                interfaces.iter().filter(|to| to.level < from.level && !filtered_out.contains(to.name));
+            let lower: Vec<&str> = lower.map(|to| to.name).collect();
             if lower.is_empty() {
                 continue;
             }
-            let shown = if lower.len() > 4 {
-                format!("{} and {} more", lower[..4].join(", "), lower.len() - 4)
+            let shown: Vec<String> = lower.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+            let more = if lower.len() > SHOWN {
+                format!(" and {} more", lower.len() - SHOWN)
             } else {
-                lower.join(", ")
+                String::new()
             };
+            let shown = shown.join(", ") + &more;
             self.findings.push(
                 Finding::new(
                     "PH536",

@@ -25,13 +25,13 @@ impl<'c, 'a> Lower<'c, 'a> {
             return None;
         }
         let label = match usage {
-            Use::Filter | Use::FilterOriginal => format!("access-list {}", acl.name.text),
-            Use::ControlPlane => format!("access-list {} (control-plane)", acl.name.text),
+            Use::Filter | Use::Egress | Use::FilterOriginal => format!("access-list {}", acl.name.text),
+            Use::ControlPlane => format!("{} (control-plane)", acl.name.text),
             Use::Inspect(helper) => {
                 let helper = self.b.ruleset().helpers[helper.0 as usize].clone();
-                format!("access-list {} ({helper})", acl.name.text)
+                format!("{} ({helper})", acl.name.text)
             }
-            Use::Tunnel => format!("access-list {} (tunnel)", acl.name.text),
+            Use::Tunnel => format!("{} (tunnel)", acl.name.text),
         };
         let chain = self.b.chain(label, acl.name.span);
         self.chains.insert((at, usage), chain);
@@ -246,8 +246,10 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.b.unknown(&format!("time-range {}", range.text));
         }
         let effect = match (usage, ace.action) {
-            (Use::Filter | Use::FilterOriginal, Action::Permit) => Effect::Verdict(Verdict::Accept),
-            (Use::Filter | Use::FilterOriginal | Use::ControlPlane, Action::Deny) => {
+            (Use::Filter | Use::Egress | Use::FilterOriginal, Action::Permit) => {
+                Effect::Verdict(Verdict::Accept)
+            }
+            (Use::Filter | Use::Egress | Use::FilterOriginal | Use::ControlPlane, Action::Deny) => {
                 Effect::Verdict(Verdict::Drop)
             }
             (Use::Tunnel, Action::Permit) => {

@@ -1,5 +1,7 @@
 //! What decides around the access-lists: first packets, ways that are closed, tunnels, security levels.
 
+use rustc_hash::FxHashMap;
+
 use super::super::ast::{Config, Direction, Interface, Vpn};
 use super::{Lower, Use};
 use crate::model::{ChainId, Effect, Verdict};
@@ -28,6 +30,15 @@ pub(in super::super) fn levelled<'a>(config: &Config<'a>) -> Vec<Levelled<'a>> {
         Some(Levelled { name: name.text, level, span })
     };
     config.interfaces.iter().filter_map(level).collect()
+}
+
+/// The bridge-group of a BVI.
+fn bvi_number(interface: &Interface<'_>) -> Option<u16> {
+    let name = interface.hardware.text;
+    name.get(..3)
+        .filter(|kind| kind.eq_ignore_ascii_case("BVI"))
+        .and(name.get(3..))
+        .and_then(|number| number.parse().ok())
 }
 
 impl<'c, 'a> Lower<'c, 'a> {
@@ -109,12 +120,20 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn same_security(&mut self, chain: ChainId) {
         let interfaces = self.levelled();
         let (inter, intra) = (self.config.inter_interface.is_some(), self.config.intra_interface.is_some());
+        let mut levels: FxHashMap<u8, Vec<&str>> = FxHashMap::default();
+        for interface in &interfaces {
+            levels.entry(interface.level).or_default().push(interface.name);
+        }
+        let levels: FxHashMap<u8, Set> =
+            levels.into_iter().map(|(level, names)| (level, self.interfaces_set(names))).collect();
         for from in &interfaces {
-            let peers = interfaces.iter().filter(|to| to.level == from.level && to.name != from.name);
-            let peers = self.interfaces_set(peers.map(|to| to.name));
-            if !inter && !peers.is_empty() {
+            let own = self.interface_set(from.name);
+            let peers = levels.get(&from.level).filter(|peers| !inter && **peers != own);
+            if let Some(peers) = peers {
                 self.on(Field::Iif, from.name);
-                self.within(Field::Oif, peers);
+                self.within(Field::Oif, peers.clone());
+                let own = self.values(own);
+                self.b.field(Field::Oif, own, true);
                 self.verdict(chain, Verdict::Drop, from.span);
             }
             if !intra && !self.config.transparent {
@@ -133,21 +152,23 @@ impl<'c, 'a> Lower<'c, 'a> {
             return;
         }
         let config = self.config;
+        let mut maps: FxHashMap<&str, Vec<&Vpn<'a>>> = FxHashMap::default();
+        for vpn in &config.vpns {
+            if let Vpn::Match { map, .. } | Vpn::Dynamic { map } = vpn {
+                maps.entry(map).or_default().push(vpn);
+            }
+        }
         for vpn in &config.vpns {
             let Vpn::Interface { map, interface } = vpn else { continue };
-            for vpn in &config.vpns {
-                match vpn {
-                    Vpn::Match { map: of, acl } if of == map => {
-                        let Some(list) = self.acl_chain(*acl, Use::Tunnel) else { continue };
-                        self.on(Field::Iif, interface.text);
-                        self.step(Effect::Jump(list));
-                        self.b.rule(chain, acl.span, acl.span);
-                    }
-                    Vpn::Dynamic { map: of } if of == map => {
-                        self.clients(chain, interface.text, interface.span)
-                    }
-                    _ => {}
-                }
+            for entry in maps.get(map).into_iter().flatten() {
+                let Vpn::Match { acl, .. } = entry else {
+                    self.clients(chain, interface.text, interface.span);
+                    continue;
+                };
+                let Some(list) = self.acl_chain(*acl, Use::Tunnel) else { continue };
+                self.on(Field::Iif, interface.text);
+                self.step(Effect::Jump(list));
+                self.b.rule(chain, acl.span, acl.span);
             }
         }
         for vpn in &config.vpns {
@@ -190,6 +211,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         // The lists of interfaces come first wherever they are written.
         for ((group, interface), list) in groups.iter().zip(&lists) {
             let Some(interface) = interface else { continue };
+            self.bridged(chain, group, (Field::Iif, interface.text));
             if group.per_user_override && self.config.cut_through.is_some() {
                 let cond = self.b.condition("the user's own access-list");
                 self.on(Field::Iif, interface.text);
@@ -209,8 +231,15 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.b.unknown("`established` lets the connection back in");
             self.verdict(chain, Verdict::Accept, *span);
         }
-        for (group, interface) in groups {
+        // A list that is the last to be walked has its implicit deny as its own last rule.
+        let global = groups.iter().any(|(group, interface)| interface.is_none() && self.binds(group));
+        for ((group, interface), list) in groups.into_iter().zip(lists) {
             if !self.binds(group) {
+                continue;
+            }
+            let last = (!global || interface.is_none()) && self.config.established.is_empty();
+            if let (Some(list), true) = (list, last) {
+                self.close(list, group.span);
                 continue;
             }
             if let Some(interface) = interface {
@@ -218,6 +247,35 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
             self.family_of(group);
             self.verdict(chain, Verdict::Drop, group.span);
+        }
+    }
+
+    /// A list of a BVI is for what leaves or enters the bridge-group by routing: what passes its members
+    /// depends on it.
+    fn bridged(
+        &mut self,
+        chain: ChainId,
+        group: &super::super::ast::AccessGroup<'a>,
+        (field, name): (Field, &str),
+    ) {
+        let config = self.config;
+        let named = |known: &&Interface<'a>| known.name.is_some_and(|known| known.text == name);
+        let Some(number) = config.interfaces.iter().find(named).and_then(bvi_number) else { return };
+        let members = config.interfaces.iter().filter(|known| known.bridge_group == Some(number));
+        let members = self.interfaces_set(members.filter_map(|known| known.name).map(|name| name.text));
+        if members.is_empty() {
+            return;
+        }
+        let cond = self.b.condition(&format!("access-list {} of the bridge-group", group.acl.text));
+        self.within(field, members);
+        self.step(Effect::Undefined(cond));
+        self.b.rule(chain, group.span, group.span);
+    }
+
+    /// Ends a list with its implicit deny, once.
+    fn close(&mut self, list: ChainId, span: Span) {
+        if self.closed.insert(list) {
+            self.verdict(list, Verdict::Drop, span);
         }
     }
 
@@ -263,22 +321,28 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.verdict(chain, Verdict::Accept, self.nowhere);
             return;
         }
+        let mut opened: FxHashMap<u8, Set> = FxHashMap::default();
         for from in &interfaces {
-            let open = |to: &&Levelled<'_>| {
-                to.level < from.level
-                    || (to.level == from.level
-                        && if to.name == from.name {
-                            self.config.intra_interface.is_some()
-                        } else {
-                            self.config.inter_interface.is_some()
-                        })
-            };
-            let open = self.interfaces_set(interfaces.iter().filter(open).map(|to| to.name));
-            if !open.is_empty() {
+            let (inter, intra) =
+                (self.config.inter_interface.is_some(), self.config.intra_interface.is_some());
+            let lower = opened.entry(from.level).or_insert_with(|| {
+                let open = |to: &&Levelled<'_>| to.level < from.level || (inter && to.level == from.level);
+                let names = interfaces.iter().filter(open).map(|to| to.name);
+                let sets: Vec<Set> = names.filter_map(|name| self.interfaces.get(name).cloned()).collect();
+                Set::of(sets.iter().flat_map(|set| set.ranges().iter().copied()))
+            });
+            let open = lower.clone();
+            let own = self.interface_set(from.name);
+            if !open.is_empty() || intra {
                 self.nat_control(chain, from);
-                self.on(Field::Iif, from.name);
-                self.within(Field::Oif, open);
-                self.verdict(chain, Verdict::Accept, from.span);
+                for set in [open, own].into_iter().take(1 + usize::from(intra && !inter)) {
+                    if set.is_empty() {
+                        continue;
+                    }
+                    self.on(Field::Iif, from.name);
+                    self.within(Field::Oif, set);
+                    self.verdict(chain, Verdict::Accept, from.span);
+                }
             }
             self.on(Field::Iif, from.name);
             self.verdict(chain, Verdict::Drop, from.span);
@@ -298,18 +362,15 @@ impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn egress_lists(&mut self, chain: ChainId) {
         for (group, interface) in self.bound(Direction::Out) {
             let Some(interface) = interface.filter(|_| self.binds(group)) else { continue };
-            let list = self.acl_chain(group.acl, Use::Filter);
-            for walked in [true, false] {
-                self.on(Field::Oif, interface.text);
-                let none = self.b.range(0, 0);
-                // What the box itself sends has no way in, and passes.
-                self.b.field(Field::Iif, none, true);
-                if walked {
-                    self.walk(chain, group, list);
-                } else {
-                    self.family_of(group);
-                    self.verdict(chain, Verdict::Drop, group.span);
-                }
+            let list = self.acl_chain(group.acl, Use::Egress);
+            self.bridged(chain, group, (Field::Oif, interface.text));
+            self.on(Field::Oif, interface.text);
+            let none = self.b.range(0, 0);
+            // What the box itself sends has no way in, and passes.
+            self.b.field(Field::Iif, none, true);
+            self.walk(chain, group, list);
+            if let Some(list) = list {
+                self.close(list, group.span);
             }
         }
     }

@@ -4,6 +4,8 @@
 //! Protocol Inspection": default ports, engines that are on by default, families; "Service Policy": a
 //! policy of an interface comes before the global one for the same feature.
 
+use rustc_hash::FxHashMap;
+
 use super::super::ast::{ClassMap, Match, PolicyMap, Ports, Protocol, Service};
 use super::{Lower, Use};
 use crate::model::{ChainId, Effect, HelperId, Hook, StageKind, Verdict};
@@ -68,10 +70,12 @@ pub(in super::super) struct Applied<'c, 'a> {
 
 /// The policies that are applied: map, interface, line.
 fn policies<'c, 'a>(config: &'c super::Config<'a>) -> Vec<(&'c PolicyMap<'a>, Option<&'a str>, Span)> {
+    let maps: FxHashMap<&str, &PolicyMap<'a>> =
+        config.policy_maps.iter().map(|map| (map.name.text, map)).collect();
     let mut out = Vec::new();
     for service in &config.service_policies {
-        let map = config.policy_maps.iter().find(|map| map.name.text == service.policy.text);
-        out.extend(map.map(|map| (map, service.interface.map(|name| name.text), service.span)));
+        let map = maps.get(service.policy.text);
+        out.extend(map.map(|map| (*map, service.interface.map(|name| name.text), service.span)));
     }
     // A script that edits the default policy does not bind it again.
     if !out.iter().any(|(_, interface, _)| interface.is_none())
@@ -107,12 +111,14 @@ pub(in super::super) fn applied<'c, 'a>(
             .map(|engine| Applied { engine, interface: None, class: None, span: nowhere, unsure: true })
             .collect();
     }
+    let definitions: FxHashMap<&str, &ClassMap<'a>> =
+        config.class_maps.iter().map(|map| (map.name.text, map)).collect();
     let (global, local): (Vec<_>, Vec<_>) =
         policies.into_iter().partition(|(_, interface, _)| interface.is_none());
     for (map, interface, span) in global.into_iter().chain(local) {
         let mut classes = Vec::new();
         for class in &map.classes {
-            let definition = config.class_maps.iter().find(|known| known.name.text == class.name.text);
+            let definition = definitions.get(class.name.text).copied();
             // The class-maps of the default policy are there without being written.
             let default =
                 matches!(class.name.text, "inspection_default" | "class-default") && definition.is_none();

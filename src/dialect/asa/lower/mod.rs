@@ -10,6 +10,7 @@ mod acl;
 mod implicit;
 mod inspect;
 mod nat;
+mod routes;
 mod to_box;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -36,7 +37,9 @@ pub(super) const BOTH_FAMILIES: Version = Version { major: 9, minor: 0 };
 enum Use {
     /// To let pass or stop.
     Filter,
-    /// The same, looking at addresses as they were before translation.
+    /// The same on the way out, where the list's end is the end.
+    Egress,
+    /// On the way in, looking at addresses as they were before translation.
     FilterOriginal,
     /// To the box: denies stop, permits go on to the box's own rules.
     ControlPlane,
@@ -55,6 +58,8 @@ pub(super) struct Lower<'c, 'a> {
     chains: FxHashMap<(usize, Use), ChainId>,
     /// The names of interfaces by that of `nameif`.
     interfaces: FxHashMap<&'a str, Set>,
+    /// Lists that end with their implicit deny, being the last that a packet meets.
+    closed: FxHashSet<ChainId>,
     /// Sets that are large have their place by where they lie, so that they are hashed once.
     large: FxHashMap<usize, Values>,
     /// Where rules point that the language implies.
@@ -95,6 +100,7 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
         acls: config.acls.iter().enumerate().map(|(at, acl)| (acl.name.text, at)).collect(),
         chains: FxHashMap::default(),
         interfaces: interface_names(config),
+        closed: FxHashSet::default(),
         large: FxHashMap::default(),
         nowhere,
         version: effective_version(config),
@@ -102,6 +108,7 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
         untranslates: false,
     };
     lower.own_addresses(own);
+    lower.routes();
     lower.check_bindings();
     let nat = lower.nat_rules();
     lower.untranslate(&nat);
@@ -114,6 +121,8 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     lower.unbound_lists();
     let ruleset = lower.b.ruleset();
     ruleset.stateful = true;
+    ruleset.interfaces =
+        Set::of(levelled(config).iter().map(|known| (interface(known.name), interface(known.name))));
     ruleset.v4 = true;
     ruleset.v6 = true;
     ruleset.written = config.rules;

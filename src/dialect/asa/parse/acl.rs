@@ -86,6 +86,7 @@ impl<'a> Parser<'a> {
         if let Some(at) = self.acls.get(name) {
             let acl = &mut self.config.acls[*at];
             acl.entries.clear();
+            self.places.remove(at);
             acl.kind = None;
             acl.damaged = false;
         }
@@ -118,14 +119,25 @@ impl<'a> Parser<'a> {
         at
     }
 
-    /// Puts an entry at its line number, or at the end.
+    /// Puts an entry at its line number, or at the end. The entries stay in the order of the file until
+    /// all are read; their places are kept beside.
     fn insert(&mut self, at: usize, line: Option<u32>, entry: Entry<'a>) {
         let entries = &mut self.config.acls[at].entries;
-        match line {
-            Some(line) if (1..=entries.len()).contains(&(line as usize)) => {
-                entries.insert(line as usize - 1, entry);
-            }
-            _ => entries.push(entry),
+        let last = entries.len() as u32;
+        entries.push(entry);
+        if let Some(line) = line.filter(|line| (1..=last).contains(line)) {
+            let places = self.places.entry(at).or_default();
+            places.resize(last as usize, NO_PLACE);
+            places.push(line - 1);
+        }
+    }
+
+    /// Puts all entries where their line numbers say.
+    pub(super) fn order_entries(&mut self) {
+        for (at, mut places) in std::mem::take(&mut self.places) {
+            let entries = std::mem::take(&mut self.config.acls[at].entries);
+            places.resize(entries.len(), NO_PLACE);
+            self.config.acls[at].entries = ordered(entries, &places);
         }
     }
 
@@ -160,7 +172,7 @@ impl<'a> Parser<'a> {
             }
             if ace.shown {
                 // The lines of a shown list come in order, and count remarks that are not printed.
-                self.config.acls[at].entries.push(entry);
+                self.insert(at, None, entry);
                 return Ok(());
             }
         }
@@ -393,6 +405,45 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// The place of an entry that was put at the end.
+const NO_PLACE: u32 = u32::MAX;
+
+/// Entries in the order that comes of putting one after the other at its place.
+fn ordered<T>(entries: Vec<T>, places: &[u32]) -> Vec<T> {
+    // Seen from the last one back, each entry takes the free slot of its number: a tree of counts of
+    // free slots finds it.
+    let size = entries.len();
+    let mut free = vec![0u32; size + 1];
+    for slot in 1..=size {
+        free[slot] += 1;
+        let above = slot + (slot & slot.wrapping_neg());
+        if above <= size {
+            free[above] += free[slot];
+        }
+    }
+    let top = size.next_power_of_two();
+    let mut slots: Vec<Option<T>> = (0..size).map(|_| None).collect();
+    for (index, entry) in entries.into_iter().enumerate().rev() {
+        let mut wanted = places[index].min(index as u32);
+        let mut at = 0;
+        let mut step = top;
+        while step > 0 {
+            if at + step <= size && free[at + step] <= wanted {
+                at += step;
+                wanted -= free[at];
+            }
+            step /= 2;
+        }
+        slots[at] = Some(entry);
+        let mut used = at + 1;
+        while used <= size {
+            free[used] -= 1;
+            used += used & used.wrapping_neg();
+        }
+    }
+    slots.into_iter().flatten().collect()
+}
+
 /// `v4` or `v6` before a domain name.
 pub(super) fn families(w: &mut Words<'_, '_>) -> Families {
     if w.eat("v4") {
@@ -470,4 +521,27 @@ fn is_tail(word: &str) -> bool {
     matches!(word, "log" | "interval" | "time-range" | "inactive")
         || word.starts_with('(')
         || word.starts_with("0x")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_one_insertion_after_the_other() {
+        let mut seed = 1u32;
+        for size in 0..40 {
+            let places: Vec<u32> = (0..size)
+                .map(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    if seed.is_multiple_of(3) { NO_PLACE } else { (seed >> 8) % 40 }
+                })
+                .collect();
+            let mut plain = Vec::new();
+            for (entry, place) in places.iter().enumerate() {
+                plain.insert((*place as usize).min(entry), entry);
+            }
+            assert_eq!(ordered((0..size as usize).collect(), &places), plain);
+        }
+    }
 }

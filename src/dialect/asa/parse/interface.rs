@@ -154,7 +154,8 @@ impl<'a> Parser<'a> {
                 return Ok(Sub::NotMine);
             }
             "ip" if w.peek_at(1) == Some("local") => return Ok(Sub::NotMine),
-            _ if IRRELEVANT.contains(&word) => {}
+            // What such a line names, a list or a route-map, is in use.
+            _ if IRRELEVANT.contains(&word) => self.mention(w),
             _ => return Ok(Sub::NotMine),
         }
         Ok(Sub::Done)

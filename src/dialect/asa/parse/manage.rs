@@ -57,10 +57,6 @@ impl<'a> Parser<'a> {
             "established" => self.config.established.push(w.line),
             "multicast-routing" => self.config.multicast = Some(w.line),
             "aaa" => return self.aaa(w),
-            "context" => {
-                self.config.system = true;
-                return Ok(false);
-            }
             "clear" if w.eat("configure") && w.eat("access-list") => match w.take() {
                 Some(name) => self.forget_acl(name.text),
                 None => self

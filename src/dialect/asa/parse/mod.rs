@@ -52,6 +52,8 @@ pub(super) struct Parser<'a> {
     /// The open block ends unless an indented line follows.
     closing: bool,
     acls: FxHashMap<&'a str, usize>,
+    /// Places that line numbers give to entries, for each access-list that has such.
+    places: FxHashMap<usize, Vec<u32>>,
     /// Access-lists that have had a header of `show access-list`.
     shown: FxHashSet<usize>,
     objects: FxHashMap<&'a str, usize>,
@@ -79,6 +81,7 @@ pub(super) fn parse<'a>(
         indented: false,
         closing: false,
         acls: FxHashMap::default(),
+        places: FxHashMap::default(),
         shown: FxHashSet::default(),
         objects: FxHashMap::default(),
         services: FxHashMap::default(),
@@ -96,6 +99,7 @@ pub(super) fn parse<'a>(
         parser.file(file);
         rules.push(parser.config.rules - before);
     }
+    parser.order_entries();
     (parser.config, parser.findings, rules)
 }
 
@@ -311,7 +315,6 @@ impl<'a> Parser<'a> {
                 "The version decides whether access-lists hold real or mapped addresses. Version 9 is assumed.",
             ),
         }
-        self.config.system |= w.peek() == Some("<system>");
         Ok(true)
     }
 }

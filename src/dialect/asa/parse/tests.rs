@@ -237,9 +237,12 @@ fn versions() {
             assert_eq!((version.major, version.minor), wanted);
         });
     }
-    read("ASA Version 9.1(2) <system>\ncontext a\n allocate-interface G0/0\n", |config, _| {
-        assert!(config.system)
-    });
+    read(
+        "ASA Version 9.1(2) <system>\ncontext a\n allocate-interface G0/0\n config-url disk0:/a.cfg\n",
+        |_, codes| {
+            assert_eq!(codes, ["PH002"], "the contexts are elsewhere");
+        },
+    );
 }
 
 #[test]

@@ -18,6 +18,9 @@ use crate::finding::{Finding, Severity};
 use crate::packet::{Family, Set};
 use crate::source::Span;
 
+/// Intervals of all groups together beyond which no more are worked out.
+const WORK: usize = 10_000_000;
+
 /// A set and what else may belong to it.
 #[derive(Clone, Default, Debug)]
 struct Partly {
@@ -74,8 +77,16 @@ impl<'c, 'a> Resolver<'c, 'a> {
             findings: Vec::new(),
         };
         resolver.sort_groups();
+        let mut work = 0;
         for at in resolver.order.clone() {
+            if work > WORK {
+                resolver.too_much(at);
+                break;
+            }
             resolver.group(at);
+            work += resolver.addresses[at]
+                .as_ref()
+                .map_or(0, |set| set.v4.ranges().len() + set.v6.ranges().len());
         }
         // What groups hold is in use only if the groups are.
         resolver.used.clear();
@@ -121,6 +132,16 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 }
             }
         }
+    }
+
+    /// Groups that hold each other in a long row are not worked out to the end: they stay unknown.
+    fn too_much(&mut self, at: usize) {
+        let name = self.config.groups[at].name;
+        self.findings.push(
+            Finding::new("PH002", Severity::Info, Some(name.span), "the object-groups hold too much to work out")
+                .label("this group and those that hold it count as unknown")
+                .help("Groups of thousands of elements are nested thousands deep. Entries that name them match or not."),
+        );
     }
 
     /// Works out one group, all groups in it being worked out.

@@ -23,8 +23,8 @@ impl Lowering<'_> {
             MatchKind::Protocol(number) => self.range(Field::Proto, number.into(), number.into(), negated),
             MatchKind::InInterface(name, wild) => self.interface(Field::Iif, name, wild, negated),
             MatchKind::OutInterface(name, wild) => self.interface(Field::Oif, name, wild, negated),
-            MatchKind::SourcePort(lo, hi) => self.range(Field::Sport, lo.into(), hi.into(), negated),
-            MatchKind::DestinationPort(lo, hi) => self.range(Field::Dport, lo.into(), hi.into(), negated),
+            MatchKind::SourcePort(lo, hi) => self.port(Field::Sport, lo, hi, negated),
+            MatchKind::DestinationPort(lo, hi) => self.port(Field::Dport, lo, hi, negated),
             MatchKind::Multiport { first, count, source, destination } => {
                 let ports = &self.config.ports[first as usize..first as usize + count as usize];
                 let ports = Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
@@ -46,6 +46,9 @@ impl Lowering<'_> {
                 self.masked(Field::CtMark, mask.into(), value.into(), negated)
             }
             MatchKind::Mac(mac) => {
+                // Of Ethernet interfaces only, and the loopback interface is none.
+                let ethernet = self.set_test(Field::Iif, Set::one(interface("lo")), true);
+                self.tests.push(ethernet);
                 let mac = mac.iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
                 self.set(Field::SrcMac, Set::one(mac), negated);
             }
@@ -92,12 +95,8 @@ impl Lowering<'_> {
                 let test = self.unknown("! tcpmss");
                 self.tests.push(test);
             }
-            MatchKind::Ipv6Header(bits, soft) => {
-                // `--soft`: all headers of the list are there, or, negated, none is. Else: exactly these.
-                let mask = if soft { bits } else { u8::MAX };
-                let value = if soft && negated { 0 } else { bits };
-                self.masked(Field::Ext, mask.into(), value.into(), negated && !soft);
-            }
+            MatchKind::Ipv6Header(bits, soft) => self.ipv6_header(bits, soft, negated),
+            MatchKind::HasHeader(Header::Frag, _) if self.whole => self.tests.push(Test::Never),
             MatchKind::HasHeader(header, asks) => {
                 let (bit, name) = match header {
                     Header::Frag => (ext::FRAG, "fragment header"),
@@ -140,9 +139,36 @@ impl Lowering<'_> {
         }
     }
 
+    /// `--soft`: all headers of the list are there, or, negated, none is. Else: exactly these.
+    fn ipv6_header(&mut self, bits: u8, soft: bool, negated: bool) {
+        let gone = if self.whole { ext::FRAG as u8 } else { 0 };
+        if bits & gone != 0 && !(soft && negated) {
+            if !negated {
+                self.tests.push(Test::Never);
+            }
+            return;
+        }
+        let mask = if soft { bits } else { u8::MAX } & !gone;
+        let value = if soft && negated { 0 } else { bits };
+        self.masked(Field::Ext, mask.into(), value.into(), negated && !soft);
+    }
+
     /// Whether the packet comes from the box itself.
     pub(super) fn no_input(&self, negate: bool) -> Test {
         Test::In { field: Field::Iif, values: Values::Range(0, 0), negate }
+    }
+
+    /// A port. Behind `! -p tcp`, the nftables back end reads the bytes of any protocol as ports.
+    fn port(&mut self, field: Field, lo: u16, hi: u16, negate: bool) {
+        if !self.any_protocol {
+            return self.range(field, lo.into(), hi.into(), negate);
+        }
+        let ports = Set::of(proto::WITH_PORTS.map(|p| (u128::from(p), u128::from(p))));
+        let with = self.set_test(Field::Proto, ports.clone(), false);
+        let without = self.set_test(Field::Proto, ports, true);
+        let values = Values::Range(lo.into(), hi.into());
+        let unknown = self.unknown("bytes of a protocol without ports");
+        self.ways.push(vec![vec![with, Test::In { field, values, negate }], vec![without, unknown]]);
     }
 
     pub(super) fn range(&mut self, field: Field, lo: u32, hi: u32, negate: bool) {

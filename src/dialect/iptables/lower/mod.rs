@@ -11,7 +11,7 @@ mod targets;
 
 use rustc_hash::FxHashMap;
 
-use super::ast::{Config, Hook, MatchKind, Policy, Rule, TableName, Target, builtin};
+use super::ast::{Config, Hook, Match, MatchKind, Policy, Rule, TableName, Target, builtin};
 use super::ipset::Ipsets;
 use crate::finding::Finding;
 use crate::model::{Builder, ChainId, Effect, OwnAddress, Ruleset, Stage, StageKind, Test, Values, Verdict};
@@ -55,6 +55,8 @@ pub fn lower(config: &Config, sets: &Ipsets, own: &[OwnAddress], findings: &mut 
         tests: Vec::new(),
         connection: Vec::new(),
         states: None,
+        whole: false,
+        any_protocol: false,
         ways: Vec::new(),
         interfaces: FxHashMap::default(),
         set_tests: FxHashMap::default(),
@@ -89,6 +91,10 @@ struct Lowering<'a> {
     connection: Vec<Test>,
     /// The states that are asked for.
     states: Option<u8>,
+    /// Connection tracking puts fragments together before any table sees them.
+    whole: bool,
+    /// The rule excludes a protocol, and so is open for all others.
+    any_protocol: bool,
     /// Conditions with several ways.
     ways: Vec<Ways>,
     interfaces: FxHashMap<(super::ast::Name, bool), Values>,
@@ -103,6 +109,7 @@ impl Lowering<'_> {
         let config = self.config;
         let table = &config.tables[at];
         self.family = table.family;
+        self.whole = tracks(config, table.family);
         self.reach = super::check::reach(config, at);
         let replaced = if table.replaced { " (replaced)" } else { "" };
         self.chains = table
@@ -168,6 +175,8 @@ impl Lowering<'_> {
         self.connection.clear();
         self.ways.clear();
         self.states = None;
+        let negated = |one: &Match| one.negated && matches!(one.kind, MatchKind::Protocol(_));
+        self.any_protocol = self.config.matches_of(rule).iter().any(negated);
         for one in self.config.matches_of(rule) {
             self.condition(one);
         }
@@ -199,11 +208,14 @@ impl Lowering<'_> {
             return self.out.rule(chain, rule.span, rule.span);
         }
         loop {
-            for test in self.tests.iter().chain(more) {
-                self.out.test(*test);
-            }
-            for (ways, at) in self.ways.iter().zip(&pick) {
-                ways[*at].iter().for_each(|test| self.out.test(*test));
+            // What is known is asked first: where it fails, nothing depends on the rest.
+            for unknown in [false, true] {
+                let picked = self.ways.iter().zip(&pick).flat_map(|(ways, at)| &ways[*at]);
+                for test in self.tests.iter().chain(more).chain(picked) {
+                    if matches!(test, Test::Unknown(_)) == unknown {
+                        self.out.test(*test);
+                    }
+                }
             }
             effects.iter().for_each(|effect| self.out.effect(*effect));
             self.out.rule(chain, rule.span, rule.span);
@@ -251,6 +263,25 @@ impl Lowering<'_> {
     fn unknown(&mut self, name: &str) -> Test {
         Test::Unknown(self.out.condition(name))
     }
+}
+
+/// Whether the rules of a family make the kernel track connections.
+fn tracks(config: &Config, family: Family) -> bool {
+    let tracking = |rule: &Rule| {
+        let target = matches!(
+            rule.target,
+            Target::NoTrack | Target::Helper(_) | Target::ConnMark(_) | Target::Dnat(_) | Target::Snat(_)
+        );
+        let state =
+            |kind| matches!(kind, MatchKind::State(_) | MatchKind::ConnMark(..) | MatchKind::Helper(_));
+        target || config.matches_of(rule).iter().any(|one| state(one.kind) || of_connection(one.kind))
+    };
+    let mut tables = config.tables.iter().filter(|table| table.family == family && !table.replaced);
+    config.table(family, TableName::Nat).is_some()
+        || tables.any(|table| {
+            let mut rules = table.chains.iter().flat_map(|chain| &chain.rules);
+            rules.any(|rule| tracking(&config.rules[*rule as usize]))
+        })
 }
 
 /// Whether a match is about the connection beside its state.

@@ -145,6 +145,11 @@ impl Lowering<'_> {
             contents.sure.extend(self.networks(set, sides[0]));
             return;
         }
+        if let [Part::Address, Part::Interface] = set.parts[..] {
+            contents.unknown |= set.entries.iter().any(|entry| entry.timeout);
+            contents.sure.extend(self.networks_of_interfaces(set, sides));
+            return;
+        }
         for entry in &set.entries {
             let rows = if entry.timeout { &mut contents.timed } else { &mut contents.sure };
             rows.extend(self.entry(set, entry, sides));
@@ -166,6 +171,38 @@ impl Lowering<'_> {
         }
         let field = if source { Field::src(self.family) } else { Field::dst(self.family) };
         vec![vec![(field, all)]]
+    }
+
+    /// `hash:net,iface`: the longest network that holds the address decides, whichever interface it is
+    /// listed with; shorter ones are not asked any more (`multi` in `mtype_test_cidrs` of the kernel).
+    fn networks_of_interfaces(&self, set: &Ipset, sides: &[bool]) -> Rows {
+        let mut entries: Vec<&Entry> = set.entries.iter().collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.prefix));
+        let mut longer = Set::empty();
+        let mut rows = Rows::new();
+        for same in entries.chunk_by(|a, b| a.prefix == b.prefix) {
+            let mut networks: FxHashMap<&Set, Set> = FxHashMap::default();
+            for entry in same {
+                if let [Value::Values(network), Value::Values(interface)] = &entry.parts[..] {
+                    let interfaces = networks.entry(network).or_insert_with(Set::empty);
+                    *interfaces = interfaces.or(interface);
+                }
+            }
+            let mut all: Vec<(&Set, Set)> = networks.into_iter().collect();
+            all.sort_unstable_by_key(|(network, _)| network.first());
+            let ranges = all.iter().flat_map(|(network, _)| network.ranges().to_vec());
+            let level = Set::of(ranges);
+            for (network, interfaces) in all {
+                let rest = network.minus(&longer);
+                let address = if sides[0] { Field::src(self.family) } else { Field::dst(self.family) };
+                let device = if sides[1] { Field::Iif } else { Field::Oif };
+                if !rest.is_empty() {
+                    rows.push(vec![(address, rest), (device, interfaces)]);
+                }
+            }
+            longer = longer.or(&level);
+        }
+        rows
     }
 
     /// An entry as a product; `None` where no packet can be in it.
@@ -283,8 +320,9 @@ fn add(row: &mut Vec<(Field, Set)>, field: Field, values: Set) {
 /// Joins rows that differ in their first side alone: a set of hosts with one port is one row.
 fn merge(rows: Rows) -> Rows {
     type Rest = Vec<(Field, Set)>;
+    type Open = (Field, Vec<(u128, u128)>, Rest);
     let mut places: FxHashMap<(Field, Rest), usize> = FxHashMap::default();
-    let mut merged: Vec<(Field, Vec<(u128, u128)>, Rest)> = Vec::new();
+    let mut merged: Vec<Open> = Vec::new();
     let mut whole = false;
     for mut row in rows {
         if row.is_empty() {
@@ -301,8 +339,6 @@ fn merge(rows: Rows) -> Rows {
     if whole {
         return vec![vec![(Field::Version, Set::full())]];
     }
-    let row = |(field, ranges, rest): (Field, Vec<(u128, u128)>, Rest)| {
-        std::iter::once((field, Set::of(ranges))).chain(rest).collect()
-    };
+    let row = |(field, ranges, rest): Open| std::iter::once((field, Set::of(ranges))).chain(rest).collect();
     merged.into_iter().map(row).collect()
 }

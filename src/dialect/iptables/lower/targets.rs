@@ -1,9 +1,9 @@
 //! Targets as effects of the model.
 
 use super::Lowering;
-use crate::dialect::iptables::ast::{Hook, MarkChange, NatSpec, PortSpan, Rule, Target};
+use crate::dialect::iptables::ast::{Hook, MarkChange, Match, MatchKind, NatSpec, PortSpan, Rule, Target};
 use crate::model::{Effect, MarkOp, Nat, NatAddr, NatPort, Reply, Test, Values, Verdict};
-use crate::packet::{Family, Field};
+use crate::packet::{Family, Field, proto};
 
 impl Lowering<'_> {
     /// Adds a rule whose target does more than to decide.
@@ -26,8 +26,18 @@ impl Lowering<'_> {
             }
             Target::Dnat(index) | Target::Snat(index) => {
                 let spec = &config.nats[index as usize];
-                let nat = self.spec(spec, matches!(rule.target, Target::Dnat(_)));
-                self.translate(chain, rule, &[], nat);
+                let mut nat = self.spec(spec, matches!(rule.target, Target::Dnat(_)));
+                // Linux 6.16 lost DCCP: before, the port is translated, since, it stays.
+                let dccp = Match { negated: false, kind: MatchKind::Protocol(proto::DCCP) };
+                if spec.ports.is_some() && config.matches_of(rule).contains(&dccp) {
+                    nat.port = NatPort::Unknown;
+                }
+                match spec.ports {
+                    Some(PortSpan { lo, hi, base: Some(base) }) => {
+                        self.shift(chain, rule, (lo, hi, base), nat)
+                    }
+                    _ => self.translate(chain, rule, &[], nat),
+                }
             }
             Target::Masquerade(index) => {
                 let spec = self.spec(&config.nats[index as usize], false);
@@ -141,6 +151,16 @@ impl Lowering<'_> {
             Some(addr) => self.translate(chain, rule, more, Nat { addr, ..spec.clone() }),
             None => self.emit_with(chain, rule, more, &[Effect::Verdict(Verdict::Drop)]),
         }
+    }
+
+    /// A shifted range of ports: what lies beyond the range is folded back into it (`off % range_size` in
+    /// `nf_nat_l4proto_unique_tuple`), and where it ends up is not followed.
+    fn shift(&mut self, chain: usize, rule: &Rule, (lo, hi, base): (u16, u16, u16), nat: Nat) {
+        let values = Values::Range(base.into(), u32::from(base) + u32::from(hi - lo));
+        let inside = Test::In { field: Field::Dport, values, negate: false };
+        let outside = Test::In { field: Field::Dport, values, negate: true };
+        self.translate(chain, rule, &[outside], Nat { port: NatPort::Unknown, ..nat.clone() });
+        self.translate(chain, rule, &[inside], nat);
     }
 
     fn spec(&self, spec: &NatSpec, destination: bool) -> Nat {

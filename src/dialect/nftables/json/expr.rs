@@ -7,8 +7,8 @@ use super::value::{Json, Node};
 use crate::dialect::nftables::headers::{self, Header, HeaderField};
 use crate::dialect::nftables::parser::Read;
 use crate::dialect::nftables::syntax::{
-    BinOp, CtDir, CtKey, Data, Elem, Expr, ExprKind, FIB_FLAGS, FIB_RESULTS, MetaKey, Name, ROUTE_KEYS, RawBase, SOCKET_KEYS,
-    Selector, TUNNELS, TableFamily, Target, Verdict, one_of,
+    BinOp, CtDir, CtKey, Data, Elem, Expr, ExprKind, FIB_FLAGS, FIB_RESULTS, MetaKey, Name, ROUTE_KEYS,
+    RawBase, SOCKET_KEYS, Selector, TUNNELS, TableFamily, Target, Verdict, one_of,
 };
 
 impl Document<'_, '_, '_> {
@@ -140,7 +140,11 @@ impl Document<'_, '_, '_> {
             }
             "ip option" | "sctp chunk" => {
                 let kind = if word == "ip option" { "ip option" } else { "sctp chunk" };
-                Selector::HeaderOption { kind, name: self.word(node, "name")?, field: self.optional(node, "field") }
+                Selector::HeaderOption {
+                    kind,
+                    name: self.word(node, "name")?,
+                    field: self.optional(node, "field"),
+                }
             }
             "dccp option" => {
                 let name = self.unsigned(node, "type")?.to_string().into();
@@ -173,7 +177,11 @@ impl Document<'_, '_, '_> {
             "numgen" | "jhash" | "symhash" => {
                 let modulus = self.unsigned(node, "mod")?;
                 let offset = if node.get("offset").is_some() { self.unsigned(node, "offset")? } else { 0 };
-                if word == "numgen" { Selector::Numgen { modulus, offset } } else { Selector::Hash { modulus, offset } }
+                if word == "numgen" {
+                    Selector::Numgen { modulus, offset }
+                } else {
+                    Selector::Hash { modulus, offset }
+                }
             }
             _ => return self.fail(node, format!("`{word}` is no expression")),
         };
@@ -199,7 +207,11 @@ impl Document<'_, '_, '_> {
             };
             let (offset, len) = (self.unsigned(node, "offset")?, self.unsigned(node, "len")?);
             let limit = |v: u64| v.min(u64::from(u32::MAX)) as u32;
-            return Ok(ExprKind::Other(Box::new(Selector::Raw { base, offset: limit(offset), len: limit(len) })));
+            return Ok(ExprKind::Other(Box::new(Selector::Raw {
+                base,
+                offset: limit(offset),
+                len: limit(len),
+            })));
         }
         let field = self.header_field(node)?;
         let Some(tunnel) = node.get("tunnel") else { return Ok(ExprKind::Header(field)) };
@@ -277,7 +289,8 @@ impl Document<'_, '_, '_> {
     fn element_key(&mut self, node: &Node) -> Read<(Expr, bool)> {
         let Some(("elem", value)) = node.only() else { return Ok((self.expr(node)?, false)) };
         let key = self.expr(self.member(value, "val")?)?;
-        let open = ["timeout", "expires", "limit", "quota", "ct count"].iter().any(|name| value.get(name).is_some());
+        let open =
+            ["timeout", "expires", "limit", "quota", "ct count"].iter().any(|name| value.get(name).is_some());
         Ok((key, open))
     }
 

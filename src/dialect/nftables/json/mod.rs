@@ -164,7 +164,11 @@ impl Document<'_, '_, '_> {
                 return Ok(());
             }
             "list" | "reset" => {
-                self.reader.commands.push(Command { verb: Verb::Add, object: CommandObject::Read, span: node.span });
+                self.reader.commands.push(Command {
+                    verb: Verb::Add,
+                    object: CommandObject::Read,
+                    span: node.span,
+                });
                 return Ok(());
             }
             _ => {
@@ -189,7 +193,8 @@ impl Document<'_, '_, '_> {
                 return Ok(CommandObject::Ruleset(family));
             }
             "table" => {
-                let dormant = node.get("flags").is_some_and(|f| f.items().iter().any(|i| self.text_of(i) == "dormant"));
+                let dormant =
+                    node.get("flags").is_some_and(|f| f.items().iter().any(|i| self.text_of(i) == "dormant"));
                 if self.by_handle(node) {
                     return Ok(CommandObject::ByHandle);
                 }
@@ -267,7 +272,9 @@ impl Document<'_, '_, '_> {
             body.policy = match self.text_of(policy) {
                 "accept" => Some((true, policy.span)),
                 "drop" => Some((false, policy.span)),
-                other => return self.fail(policy, format!("unexpected `{other}`, expected `accept` or `drop`")),
+                other => {
+                    return self.fail(policy, format!("unexpected `{other}`, expected `accept` or `drop`"));
+                }
             };
         }
         Ok(body)
@@ -297,7 +304,8 @@ impl Document<'_, '_, '_> {
     }
 
     fn set_body(&mut self, node: &Node, map: bool) -> Read<SetBody> {
-        let mut body = SetBody { map, key: Some(self.key_type(self.member(node, "type")?)?), ..SetBody::default() };
+        let mut body =
+            SetBody { map, key: Some(self.key_type(self.member(node, "type")?)?), ..SetBody::default() };
         if let Some(data) = node.get("map") {
             body.data = Some(self.map_data(data)?);
         }

@@ -4,7 +4,7 @@ use super::Document;
 use super::value::{Json, Node};
 use crate::dialect::nftables::parser::Read;
 use crate::dialect::nftables::syntax::{
-    CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, Name, NatKind, NatStmt, ObjectKind, RelOp, Reject, Stmt,
+    CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, Name, NatKind, NatStmt, ObjectKind, Reject, RelOp, Stmt,
     StmtKind, TableFamily, Update,
 };
 use crate::dialect::nftables::unnamed;
@@ -112,7 +112,9 @@ impl Document<'_, '_, '_> {
         let value = self.expr(self.member(node, "value")?)?;
         Ok(match key.kind {
             ExprKind::Meta(MetaKey::NfTrace) => StmtKind::Passive("nftrace"),
-            ExprKind::Ct(CtKey::Helper, CtDir::None) => StmtKind::Object(Box::new((ObjectKind::CtHelper, value))),
+            ExprKind::Ct(CtKey::Helper, CtDir::None) => {
+                StmtKind::Object(Box::new((ObjectKind::CtHelper, value)))
+            }
             _ => StmtKind::Mangle(Box::new((key, value))),
         })
     }

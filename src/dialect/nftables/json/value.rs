@@ -185,8 +185,7 @@ impl<'t> JsonReader<'t> {
             }
         }
         self.at = at + 1;
-        let value =
-            if escaped { Json::Escaped(unescape(&self.text[start..at]).into()) } else { Json::Plain };
+        let value = if escaped { Json::Escaped(unescape(&self.text[start..at]).into()) } else { Json::Plain };
         Ok(Node { span: self.span(start, at), value })
     }
 
@@ -246,7 +245,9 @@ impl Node {
     /// The text of a string or number; empty for everything else.
     pub fn text<'a>(&'a self, text: &'a str, base: u32) -> &'a str {
         match &self.value {
-            Json::Plain | Json::Number => &text[(self.span.start - base) as usize..(self.span.end - base) as usize],
+            Json::Plain | Json::Number => {
+                &text[(self.span.start - base) as usize..(self.span.end - base) as usize]
+            }
             Json::Escaped(text) => text,
             _ => "",
         }

@@ -46,7 +46,11 @@ impl Addresses {
         let mut open = Vec::new();
         if own.is_empty() {
             open.push((vec![UNICAST, LOCAL, BROADCAST], std::mem::take(&mut rest.0), Set::empty()));
-            open.push((vec![UNICAST, LOCAL, ANYCAST, UNREACHABLE], Set::empty(), std::mem::take(&mut rest.1)));
+            open.push((
+                vec![UNICAST, LOCAL, ANYCAST, UNREACHABLE],
+                Set::empty(),
+                std::mem::take(&mut rest.1),
+            ));
         } else {
             // The broadcast addresses of the box's networks, where it has routes to them; its other
             // link-local addresses; the anycast address of each network, where it forwards.

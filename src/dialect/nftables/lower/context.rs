@@ -5,6 +5,9 @@ use crate::model::{Builder, Effect, Step, Test, Values};
 use crate::packet::{Family, Field, Set, proto};
 use crate::source::Span;
 
+/// Protocols whose headers nft knows.
+const HEADERS: [u128; 11] = [1, 2, 6, 17, 33, 50, 51, 58, 108, 132, 136];
+
 /// How a rule treats protocols without ports, where it looks at ports of any protocol (`th`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Ports {
@@ -31,7 +34,7 @@ pub struct Context {
     pub steps: Vec<Step>,
     /// Where the rule is written.
     pub span: Span,
-    /// Other ways to go on: the same rule so far, under another condition.
+    /// Other ways to go on: the same rule so far, under another condition. They are tried before this one.
     pub forks: Vec<Context>,
     version: Option<Family>,
     protocols: Option<Set>,
@@ -46,7 +49,17 @@ impl Context {
             TableFamily::Ip6 => Some(Family::V6),
             _ => None,
         };
-        Context { table, family, chain, steps: Vec::new(), span, forks: Vec::new(), version, protocols: None, ports: Ports::Whole }
+        Context {
+            table,
+            family,
+            chain,
+            steps: Vec::new(),
+            span,
+            forks: Vec::new(),
+            version,
+            protocols: None,
+            ports: Ports::Whole,
+        }
     }
 
     /// The same rule for protocols with ports, or for all others.
@@ -96,7 +109,11 @@ impl Context {
             Some(known) => known == version,
             None => {
                 let number = if version == Family::V4 { 4 } else { 6 };
-                self.test(Test::In { field: Field::Version, values: Values::Range(number, number), negate: false });
+                self.test(Test::In {
+                    field: Field::Version,
+                    values: Values::Range(number, number),
+                    negate: false,
+                });
                 self.version = Some(version);
                 true
             }
@@ -109,9 +126,10 @@ impl Context {
         if self.is_protocol(protocol) {
             return true;
         }
-        let possible = self.protocols.as_ref().is_none_or(|set| set.contains(number.into()));
-        // What a side has ruled out is no mistake of the rule: it does not match there.
-        if !possible && !matches!(self.ports, Ports::With | Ports::Without) {
+        // nft knows these headers, and refuses two of them in one rule. What a set of protocols or a
+        // side has ruled out is no mistake: the rule does not match there.
+        let known = self.protocols.as_ref().and_then(Set::single);
+        if known.is_some_and(|known| HEADERS.contains(&known)) {
             return false;
         }
         self.test(Test::In { field: Field::Proto, values: Values::Range(number, number), negate: false });

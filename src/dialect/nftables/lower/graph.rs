@@ -3,9 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dialect::nftables::config::{Config, plain};
-use crate::dialect::nftables::syntax::{
-    Data, Elem, Expr, ExprKind, Rule, StmtKind, Target, Verdict,
-};
+use crate::dialect::nftables::syntax::{Data, Elem, Expr, ExprKind, Rule, StmtKind, Target, Verdict};
 use crate::model::{Hook, StageKind};
 use crate::source::Span;
 
@@ -125,7 +123,12 @@ impl Graph {
     }
 
     /// How deep jumps nest below each base chain, cycles left out.
-    fn find_depth(&mut self, table: usize, chains: usize, bases: &FxHashMap<(usize, usize), (Hook, StageKind)>) {
+    fn find_depth(
+        &mut self,
+        table: usize,
+        chains: usize,
+        bases: &FxHashMap<(usize, usize), (Hook, StageKind)>,
+    ) {
         let mut depth: Vec<Option<u32>> = vec![None; chains];
         for start in 0..chains {
             let mut stack = vec![(start, 0)];
@@ -199,7 +202,9 @@ fn verdict_target(verdict: &Verdict, out: &mut Vec<(Leads, Span)>) {
         Verdict::Jump(Target::Chain(name)) | Verdict::Goto(Target::Chain(name)) => {
             out.push((Leads::Chain(name.text.clone()), name.span));
         }
-        Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _)) => targets(rules, out),
+        Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _)) => {
+            targets(rules, out)
+        }
         _ => {}
     }
 }

@@ -89,6 +89,10 @@ impl Lower<'_> {
         let expr = plain(expr);
         match &expr.kind {
             ExprKind::Header(field) => self.header(cx, field, expr),
+            ExprKind::Meta(MetaKey::NfProto) if matches!(cx.family, TableFamily::Ip | TableFamily::Ip6) => {
+                let message = format!("`meta nfproto` in a table of the family `{}`", cx.family.name());
+                Err(Fault::Refused(expr.span, message))
+            }
             ExprKind::Meta(key) => Ok(self.meta(*key)),
             ExprKind::Ct(key, dir) => self.ct(cx, *key, *dir, expr),
             ExprKind::Other(selector) => self.selector(cx, selector, expr),
@@ -106,7 +110,10 @@ impl Lower<'_> {
         };
         let constant = || Lens::new(unmodelled("a constant in a key"), Type::Integer, 0);
         let several = parts.len() > 1;
-        parts.iter().map(|part| if several && !is_selector(part) { Ok(constant()) } else { self.lens(cx, part) }).collect()
+        parts
+            .iter()
+            .map(|part| if several && !is_selector(part) { Ok(constant()) } else { self.lens(cx, part) })
+            .collect()
     }
 
     fn masked(&mut self, cx: &mut Context, op: BinOp, left: &Expr, right: &Expr) -> Eval<Lens> {
@@ -114,7 +121,11 @@ impl Lower<'_> {
         if matches!(lens.spec.kind, Type::IfName | Type::Str) {
             return Err(Fault::Refused(left.span, "a bit operator on text".to_string()));
         }
-        let spec = if matches!(op, BinOp::Shl | BinOp::Shr) { Spec { kind: Type::Integer, bits: 0 } } else { lens.spec };
+        let spec = if matches!(op, BinOp::Shl | BinOp::Shr) {
+            Spec { kind: Type::Integer, bits: 0 }
+        } else {
+            lens.spec
+        };
         let value = match self.values.exact(right, spec) {
             Ok(value) => value,
             Err(Fault::Refused(..)) if is_selector(right) => {
@@ -171,11 +182,14 @@ impl Lower<'_> {
         let mut lens = Lens::new(view, field.kind, field.bits);
         if field.header == Header::Ether {
             // The link-layer header is there where a frame came in by something other than loopback.
-            let lo = self.builder.values(crate::packet::Set::of([(0, 0), (interface("lo"), interface("lo"))]));
+            let lo =
+                self.builder.values(crate::packet::Set::of([(0, 0), (interface("lo"), interface("lo"))]));
             lens.presence.push(Test::In { field: Field::Iif, values: lo, negate: true });
         }
-        if let Some(bits) = field.header.extension() {
-            lens.presence.push(self.extension(bits, false));
+        match field.header.extension() {
+            Some(_) if field.header == Header::Frag && self.whole => lens.presence.push(Test::Never),
+            Some(bits) => lens.presence.push(self.extension(bits, false)),
+            None => {}
         }
         Ok(lens)
     }
@@ -197,7 +211,9 @@ impl Lower<'_> {
             Header::Icmp if cx.version().is_none() => Some(Family::V4),
             Header::Icmp6 if cx.version().is_none() => Some(Family::V6),
             _ if header.extension().is_some() || header == Header::Mh => Some(Family::V6),
-            Header::Arp if !matches!(cx.family, TableFamily::Arp | TableFamily::Bridge | TableFamily::Netdev) => {
+            Header::Arp
+                if !matches!(cx.family, TableFamily::Arp | TableFamily::Bridge | TableFamily::Netdev) =>
+            {
                 return conflict("IP packets");
             }
             _ => None,
@@ -227,20 +243,29 @@ impl Lower<'_> {
             MetaKey::IifName => (View::Field(Field::Iif), Type::IfName, 128),
             MetaKey::OifName => (View::Field(Field::Oif), Type::IfName, 128),
             MetaKey::PktType => (View::Coded(Field::PktType, PKTTYPE), Type::PktType, 8),
-            MetaKey::IifType | MetaKey::OifType => (View::Unknown("the kind of an interface".into(), true), Type::IfType, 16),
+            MetaKey::IifType | MetaKey::OifType => {
+                (View::Unknown("the kind of an interface".into(), true), Type::IfType, 16)
+            }
             MetaKey::SkUid => (View::Unknown("the user of a socket".into(), true), Type::Uid, 32),
             MetaKey::SkGid => (View::Unknown("the group of a socket".into(), true), Type::Gid, 32),
             MetaKey::Time => (View::Unknown("time".into(), true), Type::Time, 64),
             MetaKey::Day => (View::Unknown("time".into(), true), Type::Day, 8),
             MetaKey::Hour => (View::Unknown("time".into(), true), Type::Hour, 32),
-            MetaKey::IifGroup | MetaKey::OifGroup => (View::Unknown("the group of an interface".into(), true), Type::DevGroup, 32),
+            MetaKey::IifGroup | MetaKey::OifGroup => {
+                (View::Unknown("the group of an interface".into(), true), Type::DevGroup, 32)
+            }
             MetaKey::IpSec | MetaKey::SecPath => (View::Unknown("ipsec".into(), true), Type::Boolean, 8),
             MetaKey::Broute => (unmodelled("meta broute"), Type::Boolean, 1),
             MetaKey::Priority => (unmodelled("meta priority"), Type::ClassId, 32),
             MetaKey::RtClassId => (unmodelled("meta rtclassid"), Type::Realm, 32),
             MetaKey::Secmark => (unmodelled("meta secmark"), Type::Integer, 32),
-            MetaKey::BriIif | MetaKey::BriOif | MetaKey::BriIifName | MetaKey::BriOifName | MetaKey::SdifName
-            | MetaKey::IifKind | MetaKey::OifKind => (unmodelled(format!("meta {}", key.name())), Type::IfName, 128),
+            MetaKey::BriIif
+            | MetaKey::BriOif
+            | MetaKey::BriIifName
+            | MetaKey::BriOifName
+            | MetaKey::SdifName
+            | MetaKey::IifKind
+            | MetaKey::OifKind => (unmodelled(format!("meta {}", key.name())), Type::IfName, 128),
             MetaKey::Sdif => (unmodelled("meta sdif"), Type::IfIndex, 128),
             MetaKey::BriIifVproto => (unmodelled("meta ibrvproto"), Type::EtherType, 16),
             MetaKey::BriHwAddr => (unmodelled("meta ibrhwaddr"), Type::EtherAddr, 48),
@@ -262,7 +287,12 @@ impl Lower<'_> {
             CtKey::Status => (View::Status, Type::CtStatus, 32),
             CtKey::L3Proto => (View::Coded(Field::Version, NFPROTO), Type::NfProto, 8),
             CtKey::Protocol => (View::Field(Field::Proto), Type::Proto, 8),
-            CtKey::Saddr | CtKey::Daddr | CtKey::IpSaddr | CtKey::IpDaddr | CtKey::Ip6Saddr | CtKey::Ip6Daddr => {
+            CtKey::Saddr
+            | CtKey::Daddr
+            | CtKey::IpSaddr
+            | CtKey::IpDaddr
+            | CtKey::Ip6Saddr
+            | CtKey::Ip6Daddr => {
                 return self.ct_address(cx, key, dir, expr, tracked);
             }
             CtKey::ProtoSrc | CtKey::ProtoDst => {
@@ -286,14 +316,23 @@ impl Lower<'_> {
             CtKey::Expiration => (other(), Type::Time, 64),
             CtKey::Zone => (other(), Type::Integer, 16),
             CtKey::Id | CtKey::Secmark => (other(), Type::Integer, 32),
-            CtKey::Bytes | CtKey::Packets | CtKey::AvgPkt => (View::Unknown("traffic of a connection".into(), true), Type::Integer, 64),
+            CtKey::Bytes | CtKey::Packets | CtKey::AvgPkt => {
+                (View::Unknown("traffic of a connection".into(), true), Type::Integer, 64)
+            }
         };
         let mut lens = Lens::new(view, kind, bits);
         lens.presence.push(tracked);
         Ok(lens)
     }
 
-    fn ct_address(&mut self, cx: &mut Context, key: CtKey, dir: CtDir, expr: &Expr, tracked: Test) -> Eval<Lens> {
+    fn ct_address(
+        &mut self,
+        cx: &mut Context,
+        key: CtKey,
+        dir: CtDir,
+        expr: &Expr,
+        tracked: Test,
+    ) -> Eval<Lens> {
         let refuse = |message: &str| Err(Fault::Refused(expr.span, message.to_string()));
         if dir == CtDir::None {
             return refuse("addresses of a connection need `original` or `reply`");
@@ -317,7 +356,11 @@ impl Lower<'_> {
             (Family::V6, false) => Field::OrigDst6,
         };
         let kind = if version == Family::V4 { Type::Ipv4Addr } else { Type::Ipv6Addr };
-        let view = if dir == CtDir::Original { View::Field(field) } else { View::Unknown("ct reply address".into(), true) };
+        let view = if dir == CtDir::Original {
+            View::Field(field)
+        } else {
+            View::Unknown("ct reply address".into(), true)
+        };
         let mut lens = Lens::new(view, kind, version.bits());
         lens.presence.push(tracked);
         Ok(lens)
@@ -328,7 +371,11 @@ impl Lower<'_> {
             Selector::Raw { base, offset, len } => self.raw(cx, *base, *offset, *len),
             Selector::ExtHeader(field) => {
                 self.require_header(cx, field.header, expr)?;
-                let view = field.header.extension().map_or_else(|| unmodelled("exthdr mh"), View::Extension);
+                let view = match field.header.extension() {
+                    Some(_) if field.header == Header::Frag && self.whole => View::Whole(0),
+                    Some(bits) => View::Extension(bits),
+                    None => unmodelled("exthdr mh"),
+                };
                 Lens::new(view, Type::Boolean, 1)
             }
             Selector::TcpOption { option, field } => {
@@ -336,7 +383,9 @@ impl Lower<'_> {
                 match (&**option, field.as_deref()) {
                     ("maxseg", Some("size")) => Lens::new(View::Field(Field::TcpMss), Type::Integer, 16),
                     (_, None) => Lens::new(unmodelled(format!("tcp option {option}")), Type::Boolean, 1),
-                    (_, Some(field)) => Lens::new(unmodelled(format!("tcp option {option} {field}")), Type::Integer, 0),
+                    (_, Some(field)) => {
+                        Lens::new(unmodelled(format!("tcp option {option} {field}")), Type::Integer, 0)
+                    }
                 }
             }
             Selector::HeaderOption { kind, name, field } => {
@@ -380,7 +429,9 @@ impl Lower<'_> {
                 };
                 Lens::new(View::Unknown("the socket of a packet".into(), true), kind, bits)
             }
-            Selector::Osf => Lens::new(View::Unknown("the sender's operating system".into(), true), Type::Str, 0),
+            Selector::Osf => {
+                Lens::new(View::Unknown("the sender's operating system".into(), true), Type::Str, 0)
+            }
             Selector::Ipsec(key) => {
                 let (kind, bits) = match *key {
                     "spi" | "reqid" => (Type::Integer, 32),
@@ -389,7 +440,9 @@ impl Lower<'_> {
                 };
                 Lens::new(View::Unknown("ipsec".into(), true), kind, bits)
             }
-            Selector::Numgen { .. } => Lens::new(View::Unknown("a number that counts or is drawn".into(), true), Type::Integer, 32),
+            Selector::Numgen { .. } => {
+                Lens::new(View::Unknown("a number that counts or is drawn".into(), true), Type::Integer, 32)
+            }
             Selector::Hash { .. } => Lens::new(View::Unknown("a hash".into(), true), Type::Integer, 32),
         })
     }
@@ -399,7 +452,11 @@ impl Lower<'_> {
             return match flags {
                 ["saddr"] => Lens::new(View::AddressType(true), Type::FibType, 32),
                 ["daddr"] => Lens::new(View::AddressType(false), Type::FibType, 32),
-                _ => Lens::new(View::Unknown("the type of an address on an interface".into(), true), Type::FibType, 32),
+                _ => Lens::new(
+                    View::Unknown("the type of an address on an interface".into(), true),
+                    Type::FibType,
+                    32,
+                ),
             };
         }
         let name = if flags.contains(&"saddr") { "the way back to the source" } else { "the route" };
@@ -436,7 +493,11 @@ impl Lower<'_> {
 /// Whether an expression looks at the packet anywhere.
 pub fn is_selector(expr: &Expr) -> bool {
     match &plain(expr).kind {
-        ExprKind::Header(_) | ExprKind::Meta(_) | ExprKind::Ct(..) | ExprKind::Other(_) | ExprKind::Map(_) => true,
+        ExprKind::Header(_)
+        | ExprKind::Meta(_)
+        | ExprKind::Ct(..)
+        | ExprKind::Other(_)
+        | ExprKind::Map(_) => true,
         ExprKind::Binary(_, sides) => is_selector(&sides.0) || is_selector(&sides.1),
         ExprKind::Concat(parts) => parts.iter().any(is_selector),
         _ => false,

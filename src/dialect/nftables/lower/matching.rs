@@ -7,7 +7,8 @@ use super::sets::Keys;
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault};
 use crate::dialect::nftables::syntax::{Expr, ExprKind, RelOp};
-use crate::model::{Step, Test, Tuples};
+use crate::dialect::nftables::types::Type;
+use crate::model::{Step, Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, ext};
 
 /// Extension headers: the bit and the number, in the order of RFC 8200 section 4.1.
@@ -22,7 +23,10 @@ impl Lower<'_> {
         // A key is at most sixteen registers of 32 bits (NFT_REG32_COUNT).
         let bits: u32 = lenses.iter().map(|lens| lens.spec.bits.next_multiple_of(32)).sum();
         if lenses.len() > 1 && bits > 512 {
-            return Err(Fault::Refused(left.span, format!("a key of {bits} bits, more than the 512 that there may be")));
+            return Err(Fault::Refused(
+                left.span,
+                format!("a key of {bits} bits, more than the 512 that there may be"),
+            ));
         }
         let negate = op == RelOp::Ne;
         let member = matches!(op, RelOp::Implicit | RelOp::Eq | RelOp::Ne);
@@ -61,21 +65,42 @@ impl Lower<'_> {
             return self.test_values(cx, &lens, &Set::one(0), op == RelOp::Implicit);
         }
         if op == RelOp::Neg {
-            return Err(Fault::Refused(right.span, "`!` is for single flags only, `!=` compares".to_string()));
+            return Err(Fault::Refused(
+                right.span,
+                "`!` is for single flags only, `!=` compares".to_string(),
+            ));
         }
-        let existence = matches!(right.kind, ExprKind::Bool(_)) && matches!(lens.view, View::Unknown(..));
-        let (lo, hi) = match existence {
-            true => (0, 0),
-            false => self.values.interval(right, lens.spec)?,
+        // What cannot be looked at need not be known either, and whether it is there is asked in its place.
+        let hidden = matches!(lens.view, View::Unknown(..));
+        let (lo, hi) = match self.values.interval(right, lens.spec) {
+            Err(Fault::Unknown(..)) if hidden => (0, 0),
+            Err(_) if hidden && matches!(right.kind, ExprKind::Bool(_)) => (0, 0),
+            other => other?,
         };
+        let exact = matches!(op, RelOp::Implicit | RelOp::Eq | RelOp::Ne) && lens.is_plain();
+        if let (View::Field(field), Ok(lo32), Ok(hi32)) = (&lens.view, u32::try_from(lo), u32::try_from(hi))
+            && exact
+            && lo <= hi
+            && *field != Field::Proto
+        {
+            self.presence(cx, &lens);
+            let values = Values::Range(lo32, hi32);
+            cx.test(Test::In { field: *field, values, negate: op == RelOp::Ne });
+            return Ok(());
+        }
         let ordered = matches!(op, RelOp::Lt | RelOp::Gt | RelOp::Le | RelOp::Ge);
         if ordered && interval {
-            return Err(Fault::Refused(right.span, "`<` and `>` compare with one value, not with a range".to_string()));
+            return Err(Fault::Refused(
+                right.span,
+                "`<` and `>` compare with one value, not with a range".to_string(),
+            ));
         }
         let set = match op {
             RelOp::Lt => lo.checked_sub(1).map_or_else(Set::empty, |last| Set::range(0, last)),
             RelOp::Le => Set::range(0, lo),
-            RelOp::Gt => lo.checked_add(1).map_or_else(Set::empty, |first| Set::range(first, lens.spec.last())),
+            RelOp::Gt => {
+                lo.checked_add(1).map_or_else(Set::empty, |first| Set::range(first, lens.spec.last()))
+            }
             RelOp::Ge => Set::range(lo, lens.spec.last()),
             _ if lo > hi => Set::range(0, hi).or(&Set::range(lo, lens.spec.last())),
             _ => Set::range(lo, hi),
@@ -117,7 +142,7 @@ impl Lower<'_> {
                 }
             },
             View::FirstNextHeader => {
-                let boxes = first_next_header(|number| shown(number & lens.mask));
+                let boxes = first_next_header(self.whole, |number| shown(number & lens.mask));
                 let extended = EXTENSIONS.iter().any(|(_, number)| shown(*number & lens.mask));
                 if !extended {
                     cx.keep_protocols(&Set::where_(255, |number| shown(u128::from(number) & lens.mask)));
@@ -134,6 +159,14 @@ impl Lower<'_> {
                 self.tuple(cx, vec![Field::Snat, Field::Dnat], boxes);
             }
             View::AddressType(source) if lens.is_plain() => self.address_type(cx, *source, set, negate),
+            // The bytes of a port are there whatever they are: every value of them matches.
+            View::Unknown(..)
+                if lens.spec.kind == Type::Service && set.covers(&Set::range(0, lens.spec.last())) =>
+            {
+                if negate {
+                    cx.test(Test::Never);
+                }
+            }
             view => {
                 let name = name_of(view);
                 self.unknown(cx, &name, is_modelled(view));
@@ -180,7 +213,13 @@ impl Lower<'_> {
     }
 
     /// Tests that a key is, or is not, among keys.
-    pub(super) fn look_up(&mut self, cx: &mut Context, lenses: &[Lens], keys: &Keys, negate: bool) -> Eval<()> {
+    pub(super) fn look_up(
+        &mut self,
+        cx: &mut Context,
+        lenses: &[Lens],
+        keys: &Keys,
+        negate: bool,
+    ) -> Eval<()> {
         if let Some(name) = &keys.open {
             lenses.iter().for_each(|lens| self.presence(cx, lens));
             self.unknown(cx, name, true);
@@ -190,7 +229,8 @@ impl Lower<'_> {
             return self.test_values(cx, lens, set, negate);
         }
         lenses.iter().for_each(|lens| self.presence(cx, lens));
-        let shown: Vec<usize> = (0..lenses.len()).filter(|at| preimage(&lenses[*at], &Set::empty()).is_some()).collect();
+        let shown: Vec<usize> =
+            (0..lenses.len()).filter(|at| preimage(&lenses[*at], &Set::empty()).is_some()).collect();
         let hidden = (0..lenses.len()).find(|at| !shown.contains(at));
         if let Some(at) = hidden {
             let name = name_of(&lenses[at].view);
@@ -222,7 +262,10 @@ impl Lower<'_> {
         }
         for (at, field) in fields.iter().enumerate() {
             if *field == Field::Proto && !negate {
-                let all = boxes.iter().filter_map(|sides| sides[at].clone()).fold(Set::empty(), |all, s| all.or(&s));
+                let all = boxes
+                    .iter()
+                    .filter_map(|sides| sides[at].clone())
+                    .fold(Set::empty(), |all, s| all.or(&s));
                 cx.keep_protocols(&all);
             }
         }
@@ -292,7 +335,8 @@ pub(super) fn preimage(lens: &Lens, set: &Set) -> Option<(Field, Set)> {
             Some((*field, Set::of(values)))
         }
         View::Plus(field, more) if lens.is_plain() => {
-            let values = set.ranges().iter().map(|(lo, hi)| (lo.saturating_add(*more), hi.saturating_add(*more)));
+            let values =
+                set.ranges().iter().map(|(lo, hi)| (lo.saturating_add(*more), hi.saturating_add(*more)));
             Some((*field, Set::of(values)))
         }
         _ => None,
@@ -320,9 +364,12 @@ fn field_preimage(lens: &Lens, field: Field, set: &Set) -> Option<Set> {
 }
 
 /// The products of extension headers and protocols in which the first next-header number is shown.
-fn first_next_header(shown: impl Fn(u128) -> bool) -> Vec<Vec<Option<Set>>> {
-    let headers = EXTENSIONS.iter().fold(0, |bits, (bit, _)| bits | bit);
-    let first = |present: u128| EXTENSIONS.iter().find(|(bit, _)| present & bit != 0).map(|(_, number)| *number);
+fn first_next_header(whole: bool, shown: impl Fn(u128) -> bool) -> Vec<Vec<Option<Set>>> {
+    let hidden = if whole { ext::FRAG } else { 0 };
+    let headers = EXTENSIONS.iter().fold(0, |bits, (bit, _)| bits | bit) & !hidden;
+    let first = |present: u128| {
+        EXTENSIONS.iter().find(|(bit, _)| present & headers & bit != 0).map(|(_, number)| *number)
+    };
     let extended = Set::where_(255, |present| first(u128::from(present)).is_some_and(&shown));
     let none = Set::where_(255, |present| u128::from(present) & headers == 0);
     let protocols = Set::where_(255, |number| shown(u128::from(number)));
@@ -335,4 +382,3 @@ fn first_next_header(shown: impl Fn(u128) -> bool) -> Vec<Vec<Option<Set>>> {
     }
     boxes
 }
-

@@ -14,17 +14,19 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use self::stages::Base;
+
 use self::addresses::Addresses;
 use self::context::Context;
 use self::graph::Graph;
 use self::sets::Keys;
-use super::config::Config;
+use super::config::{Config, tracks_ipv6};
 use super::eval::{Fault, Spec, Values};
-use super::syntax::{Rule, StmtKind, TableFamily, Verdict};
+use super::syntax::{Rule, Stmt, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
 use crate::dialect::Environment;
 use crate::finding::{Finding, Severity};
-use crate::model::{Builder, ChainId, Ruleset, Step};
+use crate::model::{Builder, ChainId, Effect, Ruleset, Step};
 use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
@@ -41,6 +43,7 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         builder: Builder::new(),
         findings,
         addresses: Addresses::new(&env.own),
+        whole: tracks_ipv6(config),
         places,
         chain_ids: FxHashMap::default(),
         set_specs: FxHashMap::default(),
@@ -54,6 +57,9 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
     lower.check_sets();
     lower.add_rules();
     lower.add_stages(&bases);
+    let reached = |table, chain| lower.places.of(table, chain).is_some();
+    let mut said = super::lints::lint(sources, config, &bases, &reached);
+    lower.findings.append(&mut said);
     let written = config.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum();
     let rules = lower.builder.ruleset();
     rules.v4 = true;
@@ -71,6 +77,8 @@ struct Lower<'a> {
     builder: Builder,
     findings: Vec<Finding>,
     addresses: Addresses,
+    /// Whether no packet shows a fragment header.
+    whole: bool,
     places: Graph,
     chain_ids: FxHashMap<(usize, usize), ChainId>,
     set_specs: FxHashMap<(usize, usize), Vec<Spec>>,
@@ -131,7 +139,10 @@ impl Lower<'_> {
                 continue;
             }
             let chains = &config.tables[t].chains;
-            let message = format!("the jump from `{}` to `{}` closes a loop", chains[from].name.text, chains[to].name.text);
+            let message = format!(
+                "the jump from `{}` to `{}` closes a loop",
+                chains[from].name.text, chains[to].name.text
+            );
             self.findings.push(
                 refusal(span, message).related(chains[to].name.span, "the loop runs through this chain"),
             );
@@ -143,7 +154,11 @@ impl Lower<'_> {
         for table in &config.tables {
             let hangs = table.chains.iter().any(|chain| chain.hook.is_some());
             if !sees_ip(table.family) && hangs {
-                let message = format!("the table `{} {}` is left out: it filters no routed IP packet", table.family.name(), table.name.text);
+                let message = format!(
+                    "the table `{} {}` is left out: it filters no routed IP packet",
+                    table.family.name(),
+                    table.name.text
+                );
                 self.findings.push(
                     Finding::new("PH002", Severity::Info, Some(table.name.span), message).help(
                         "Frames that a bridge forwards and ARP are no part of the answers. \
@@ -204,19 +219,15 @@ impl Lower<'_> {
     /// Adds a rule; where it looks at ports of any protocol, once for each side.
     fn rule(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
         let start = cx.clone();
-        let findings = self.findings.len();
         let made = self.ways(cx, rule);
         if !made.iter().any(Context::wants_sides) {
             made.iter().for_each(|cx| self.emit(chain, cx));
             return;
         }
-        self.findings.truncate(findings);
-        let sides = [start.side(true, &mut self.builder), start.side(false, &mut self.builder)];
-        let [with, without] = sides;
-        let with = self.ways(with, rule);
+        // What is wrong with the rule has been said.
         let findings = self.findings.len();
-        let without = self.ways(without, rule);
-        // What is wrong with a rule is said once.
+        let sides = [start.side(true, &mut self.builder), start.side(false, &mut self.builder)];
+        let [with, without] = sides.map(|cx| self.ways(cx, rule));
         self.findings.truncate(findings);
         with.iter().chain(&without).for_each(|cx| self.emit(chain, cx));
     }
@@ -224,28 +235,37 @@ impl Lower<'_> {
     /// The ways through the statements of a rule: one, or more where a statement splits it.
     fn ways(&mut self, cx: Context, rule: &Rule) -> Vec<Context> {
         self.check_order(rule);
-        let mut live = vec![cx];
+        let mut main = cx;
+        // Ways that forked off, in the order in which they are tried: all of them before the main one.
+        let mut others: Vec<Context> = Vec::new();
         for (at, stmt) in rule.stmts.iter().enumerate() {
             let last = at + 1 == rule.stmts.len();
-            let mut next = Vec::with_capacity(live.len());
-            for mut cx in live {
-                if let Err(fault) = self.stmt(&mut cx, stmt, last) {
-                    let modelled = matches!(fault, Fault::Refused(..) | Fault::Unknown(_, false));
-                    let name = self.fault(fault);
-                    self.unknown(&mut cx, &name, modelled);
-                }
-                let forks = std::mem::take(&mut cx.forks);
-                next.push(cx);
-                next.extend(forks);
+            let mut forked = Vec::new();
+            for mut cx in others {
+                self.one_stmt(&mut cx, stmt, last);
+                forked.append(&mut cx.forks);
+                forked.push(cx);
             }
-            if next.len() > MAX_FORKS {
-                next.truncate(1);
+            self.one_stmt(&mut main, stmt, last);
+            forked.append(&mut main.forks);
+            others = forked;
+            if others.len() > MAX_FORKS {
+                others.clear();
                 let cond = self.builder.condition("a rule with too many cases");
-                next[0].steps.insert(0, Step::Effect(crate::model::Effect::Undefined(cond)));
+                main.steps.insert(0, Step::Effect(Effect::Undefined(cond)));
             }
-            live = next;
         }
-        live
+        others.push(main);
+        others
+    }
+
+    /// Adds a statement to one way; what cannot be lowered becomes an unknown condition.
+    fn one_stmt(&mut self, cx: &mut Context, stmt: &Stmt, last: bool) {
+        if let Err(fault) = self.stmt(cx, stmt, last) {
+            let modelled = matches!(fault, Fault::Refused(..) | Fault::Unknown(_, false));
+            let name = self.fault(fault);
+            self.unknown(cx, &name, modelled);
+        }
     }
 
     /// nft refuses what stands behind a verdict.

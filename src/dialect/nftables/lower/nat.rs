@@ -36,18 +36,27 @@ impl Lower<'_> {
             // A translation of another family does nothing, and the next rule is next.
             let number = if family == Family::V4 { 4 } else { 6 };
             if cx.version().is_none() {
-                cx.test(Test::In { field: crate::packet::Field::Version, values: crate::model::Values::Range(number, number), negate: false });
+                cx.test(Test::In {
+                    field: crate::packet::Field::Version,
+                    values: crate::model::Values::Range(number, number),
+                    negate: false,
+                });
                 cx.pin_version(family);
             }
         }
         let mapped = nat.addr.as_ref().is_some_and(|addr| matches!(plain(addr).kind, ExprKind::Map(_)));
         let has_port = nat.port.is_some() && !mapped;
         if has_port && !cx.knows_protocol() {
-            return Err(Fault::Refused(span, "a port is translated without a match on a protocol that has ports".to_string()));
+            return Err(Fault::Refused(
+                span,
+                "a port is translated without a match on a protocol that has ports".to_string(),
+            ));
         }
         let family = family.or(cx.version());
         match &nat.addr {
-            Some(addr) if matches!(plain(addr).kind, ExprKind::Map(_)) => self.mapped(cx, nat, addr, family, span)?,
+            Some(addr) if matches!(plain(addr).kind, ExprKind::Map(_)) => {
+                self.mapped(cx, nat, addr, family, span)?
+            }
             _ => match nat.port.as_ref().filter(|port| matches!(plain(port).kind, ExprKind::Map(_))) {
                 Some(port) => self.mapped_port(cx, nat, port, family, span)?,
                 None => {
@@ -70,7 +79,7 @@ impl Lower<'_> {
             Hook::Input => !source || kind == NatKind::Masquerade,
             Hook::Forward => true,
         });
-        if place.kinds.iter().any(|kind| *kind == StageKind::Filter) {
+        if place.kinds.contains(&StageKind::Filter) {
             self.refuse(span, format!("`{}` in a chain that is not of type `nat`", kind.name()));
         } else if wrong_hook {
             self.refuse(span, format!("`{}` at a hook that does not have it", kind.name()));
@@ -79,7 +88,8 @@ impl Lower<'_> {
 
     /// The family whose packets are translated; `None` where both are.
     fn nat_family(&mut self, cx: &Context, nat: &NatStmt, span: Span) -> Eval<Option<Family>> {
-        let written = nat.family.map(|family| if family == TableFamily::Ip6 { Family::V6 } else { Family::V4 });
+        let written =
+            nat.family.map(|family| if family == TableFamily::Ip6 { Family::V6 } else { Family::V4 });
         let table = match cx.family {
             TableFamily::Ip => Some(Family::V4),
             TableFamily::Ip6 => Some(Family::V6),
@@ -88,7 +98,10 @@ impl Lower<'_> {
         if let (Some(written), Some(table)) = (written, table)
             && written != table
         {
-            return Err(Fault::Refused(span, "a translation of the other family than the table's".to_string()));
+            return Err(Fault::Refused(
+                span,
+                "a translation of the other family than the table's".to_string(),
+            ));
         }
         if let Some(family) = written.or(table).or(cx.version()) {
             return Ok(Some(family));
@@ -204,11 +217,13 @@ impl Lower<'_> {
         let destination = matches!(nat.kind, NatKind::Dnat | NatKind::Redirect);
         let mut address = match (nat.kind, addr) {
             (NatKind::Masquerade, _) => NatAddr::Interface,
-            (NatKind::Redirect, _) => match self.places.of(cx.table, cx.chain).map(|place| &place.hooks[..]) {
-                Some([Hook::Output]) => NatAddr::Loopback,
-                Some([Hook::Prerouting]) => NatAddr::Interface,
-                _ => NatAddr::Unknown,
-            },
+            (NatKind::Redirect, _) => {
+                match self.places.of(cx.table, cx.chain).map(|place| &place.hooks[..]) {
+                    Some([Hook::Output]) => NatAddr::Loopback,
+                    Some([Hook::Prerouting]) => NatAddr::Interface,
+                    _ => NatAddr::Unknown,
+                }
+            }
             (_, None) => NatAddr::Keep,
             (_, Some(addr)) => self.nat_address(nat, addr, family.unwrap_or(Family::V4))?,
         };
@@ -225,7 +240,8 @@ impl Lower<'_> {
             && let ExprKind::Concat(parts) = &plain(addr).kind
             && let [first, second] = &parts[..]
         {
-            let both = self.nat_of(cx, &NatStmt { pair: false, ..nat.clone() }, Some(first), Some(second), family)?;
+            let both =
+                self.nat_of(cx, &NatStmt { pair: false, ..nat.clone() }, Some(first), Some(second), family)?;
             (address, new_port) = (both.addr, both.port);
         }
         if nat.random && !matches!(new_port, NatPort::Pool(lo, hi) if lo == hi) {

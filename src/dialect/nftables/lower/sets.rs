@@ -75,7 +75,13 @@ impl Lower<'_> {
     }
 
     /// The keys of a named set, as a rule looks them up.
-    pub(super) fn named_keys(&mut self, cx: &Context, name: &str, span: Span, lenses: &[Lens]) -> Eval<Rc<Keys>> {
+    pub(super) fn named_keys(
+        &mut self,
+        cx: &Context,
+        name: &str,
+        span: Span,
+        lenses: &[Lens],
+    ) -> Eval<Rc<Keys>> {
         let config = self.config;
         let Some(at) = config.tables[cx.table].set(name) else {
             let message = format!("the set `{name}` does not exist in this table");
@@ -131,7 +137,10 @@ impl Lower<'_> {
                     self.set_specs.insert((t, s), specs);
                 }
                 if set.body.map && set.body.data.is_none() && set.body.key.is_some() {
-                    self.refuse(set.name.span, format!("the map `{}` has no type for its data", set.name.text));
+                    self.refuse(
+                        set.name.span,
+                        format!("the map `{}` has no type for its data", set.name.text),
+                    );
                 }
             }
         }
@@ -282,7 +291,11 @@ impl Lower<'_> {
             return Ok(Err(format!("map `{name}`")));
         };
         check_key(&specs, lenses, span)?;
-        if set.updated || set.body.dynamic || set.body.timeout || matches!(set.body.data, Some(MapData::Object(_))) {
+        if set.updated
+            || set.body.dynamic
+            || set.body.timeout
+            || matches!(set.body.data, Some(MapData::Object(_)))
+        {
             return Ok(Err(format!("map `{name}`")));
         }
         Ok(Ok((set.body.elements.clone(), specs)))
@@ -351,7 +364,8 @@ impl Lower<'_> {
         }
         for (at, field) in fields.iter().enumerate() {
             if *field == Field::Proto {
-                let all = made.iter().filter_map(|e| e.key[at].clone()).fold(Set::empty(), |all, s| all.or(&s));
+                let all =
+                    made.iter().filter_map(|e| e.key[at].clone()).fold(Set::empty(), |all, s| all.or(&s));
                 cx.keep_protocols(&all);
             }
         }

@@ -95,7 +95,10 @@ fn priority(family: TableFamily, spec: &HookSpec, findings: &mut Vec<Finding>) -
     Some(base + spec.priority.offset)
 }
 
-fn unknown_priority(name: &crate::dialect::nftables::syntax::Name, findings: &mut Vec<Finding>) -> Option<i64> {
+fn unknown_priority(
+    name: &crate::dialect::nftables::syntax::Name,
+    findings: &mut Vec<Finding>,
+) -> Option<i64> {
     if name.text.is_empty() {
         findings.push(unresolved(name.span, "the priority is not defined"));
     } else {
@@ -116,7 +119,10 @@ fn refused(family: TableFamily, chain: &Chain, spec: &HookSpec, priority: i64) -
         TableFamily::Netdev => &["ingress", "egress"],
     };
     if !hooks.contains(&hook) {
-        return Some(refusal(spec.hook.span, format!("`{hook}` is no hook of the family `{}`", family.name())));
+        return Some(refusal(
+            spec.hook.span,
+            format!("`{hook}` is no hook of the family `{}`", family.name()),
+        ));
     }
     let inet = matches!(family, TableFamily::Ip | TableFamily::Ip6 | TableFamily::Inet);
     let fits = match kind {
@@ -126,7 +132,10 @@ fn refused(family: TableFamily, chain: &Chain, spec: &HookSpec, priority: i64) -
         _ => return Some(refusal(spec.kind.span, format!("`{kind}` is no type of chain"))),
     };
     if !fits {
-        return Some(refusal(spec.kind.span, format!("a chain of type `{kind}` cannot hang at `{hook}` here")));
+        return Some(refusal(
+            spec.kind.span,
+            format!("a chain of type `{kind}` cannot hang at `{hook}` here"),
+        ));
     }
     if kind == "nat" && priority <= CONNTRACK {
         let message = format!("a chain of type `nat` at priority {priority}, before connection tracking");
@@ -168,6 +177,14 @@ impl Lower<'_> {
         }
     }
 
+    /// Whether a chain runs before connection tracking. At its very priority, that follows from which
+    /// of the two was there first, as it does between chains: here, where the files are loaded into an
+    /// empty kernel.
+    fn before_tracking(&self, priority: i64, family: TableFamily, made: u32) -> bool {
+        let tracked = self.config.tracked_at[usize::from(family == TableFamily::Ip6)];
+        priority < CONNTRACK || priority == CONNTRACK && tracked.is_some_and(|at| made > at)
+    }
+
     fn add_stage(&mut self, base: &Base) {
         let config = self.config;
         let table = &config.tables[base.at.0];
@@ -190,7 +207,8 @@ impl Lower<'_> {
             policy_span,
             policy_written: chain.policy.is_some(),
             priority: base.priority.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
-            before_tracking: early && (base.device || base.priority <= CONNTRACK),
+            before_tracking: early
+                && (base.device || self.before_tracking(base.priority, family, chain.made)),
         };
         if base.device {
             // Only frames of the devices enter: all others pass by.

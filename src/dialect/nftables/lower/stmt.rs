@@ -7,12 +7,28 @@ use super::sets::Looked;
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
-    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, Reject, Stmt, StmtKind, Target, Update, Verdict,
+    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, Reject, Stmt, StmtKind, TableFamily,
+    Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
 use crate::model::{Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
+
+/// Extensions of iptables that decide nothing about a packet, iptables-extensions(8).
+const IDLE: &[&str] = &[
+    "comment",
+    "LOG",
+    "NFLOG",
+    "CHECKSUM",
+    "TCPMSS",
+    "CLASSIFY",
+    "TRACE",
+    "AUDIT",
+    "LED",
+    "SECMARK",
+    "CONNSECMARK",
+];
 
 impl Lower<'_> {
     /// Adds the steps of a statement; `last` where nothing follows it in the rule.
@@ -40,6 +56,7 @@ impl Lower<'_> {
             StmtKind::Notrack => cx.effect(Effect::NoTrack),
             StmtKind::Mangle(parts) => self.mangle(cx, &parts.0, &parts.1)?,
             StmtKind::Update(update) => self.update(cx, update)?,
+            StmtKind::Xt(parts) if IDLE.contains(&&*parts.1) => {}
             StmtKind::Xt(parts) => {
                 let what = format!("xt {} {}", if parts.0 { "target" } else { "match" }, parts.1);
                 match parts.0 {
@@ -82,6 +99,10 @@ impl Lower<'_> {
     fn target(&mut self, cx: &Context, target: &Target) -> Option<crate::model::ChainId> {
         match target {
             Target::Block(rules, span) => Some(self.block_chain(cx, rules, *span)),
+            Target::Chain(name) if name.text.len() > 255 => {
+                self.refuse(name.span, "the name of a chain is longer than 255 bytes");
+                None
+            }
             Target::Chain(name) => {
                 let table = &self.config.tables[cx.table];
                 match table.chain(&name.text) {
@@ -92,7 +113,10 @@ impl Lower<'_> {
                     Some(at) if self.places.closes_cycle(cx.table, cx.chain, at) => None,
                     Some(at) => self.chain_ids.get(&(cx.table, at)).copied(),
                     None => {
-                        self.unresolved(name.span, format!("the chain `{}` does not exist in this table", name.text));
+                        self.unresolved(
+                            name.span,
+                            format!("the chain `{}` does not exist in this table", name.text),
+                        );
                         None
                     }
                 }
@@ -115,7 +139,10 @@ impl Lower<'_> {
         let named = self.values.word(plain(name)).map(str::to_string);
         let span = name.span;
         if let Some(name) = &named {
-            let object = self.config.tables[cx.table].objects.iter().find(|o| o.kind == kind && *o.name.text == **name);
+            let object = self.config.tables[cx.table]
+                .objects
+                .iter()
+                .find(|o| o.kind == kind && *o.name.text == **name);
             let Some(object) = object else {
                 self.unresolved(span, format!("the {} `{name}` does not exist in this table", kind.name()));
                 return Ok(());
@@ -163,7 +190,8 @@ impl Lower<'_> {
             let Some(Data::Value(value)) = elem.data.as_deref() else { continue };
             let Some(name) = self.values.word(plain(value)) else { continue };
             if !objects.iter().any(|o| o.kind == kind && &*o.name.text == name) {
-                missing.push((value.span, format!("the {} `{name}` does not exist in this table", kind.name())));
+                missing
+                    .push((value.span, format!("the {} `{name}` does not exist in this table", kind.name())));
             }
         }
         for (span, message) in missing {
@@ -177,7 +205,10 @@ impl Lower<'_> {
         let decision = match reject {
             Reject::TcpReset => {
                 if !cx.require_protocol(6) {
-                    return Err(Fault::Refused(span, "a TCP reset for another protocol than TCP".to_string()));
+                    return Err(Fault::Refused(
+                        span,
+                        "a TCP reset for another protocol than TCP".to_string(),
+                    ));
                 }
                 Decision::Reject(Reply::TcpReset)
             }
@@ -192,7 +223,14 @@ impl Lower<'_> {
                 if let Some(version) = version
                     && !cx.require_version(version)
                 {
-                    return Err(Fault::Refused(span, "a reply of the other family than the packet's".to_string()));
+                    return Err(Fault::Refused(
+                        span,
+                        "a reply of the other family than the packet's".to_string(),
+                    ));
+                }
+                if version.is_none() && matches!(cx.family, TableFamily::Ip | TableFamily::Ip6) {
+                    let message = format!("`icmpx` in a table of the family `{}`", cx.family.name());
+                    return Err(Fault::Refused(span, message));
                 }
                 match kind {
                     IcmpKind::V4 => v4(code as u8),
@@ -219,7 +257,11 @@ impl Lower<'_> {
             Some(Family::V4) => cx.effect(v4),
             Some(Family::V6) => cx.effect(v6),
             None => {
-                let entry = |version: u128, effect| MapEntry { key: vec![Some(Set::one(version))], effect, span: cx.span };
+                let entry = |version: u128, effect| MapEntry {
+                    key: vec![Some(Set::one(version))],
+                    effect,
+                    span: cx.span,
+                };
                 let entries = vec![entry(4, v4), entry(6, v6)];
                 let map = self.builder.map(vec![Field::Version], entries);
                 cx.steps.push(Step::Lookup(map));
@@ -241,7 +283,10 @@ impl Lower<'_> {
     fn update(&mut self, cx: &mut Context, update: &Update) -> Eval<()> {
         let table = &self.config.tables[cx.table];
         if !update.meter && table.set(&update.set.text).is_none() {
-            self.unresolved(update.set.span, format!("the set `{}` does not exist in this table", update.set.text));
+            self.unresolved(
+                update.set.span,
+                format!("the set `{}` does not exist in this table", update.set.text),
+            );
         }
         let parts = match &plain(&update.key).kind {
             ExprKind::Concat(parts) => &parts[..],
@@ -261,7 +306,10 @@ impl Lower<'_> {
         }
         let is_map = table.set(&update.set.text).is_none_or(|at| table.sets[at].body.map);
         if let (Some(data), false) = (&update.data, is_map) {
-            return Err(Fault::Refused(data.span, format!("a value for `{}`, which is no map", update.set.text)));
+            return Err(Fault::Refused(
+                data.span,
+                format!("a value for `{}`, which is no map", update.set.text),
+            ));
         }
         if let Some(name) = update.history {
             self.unknown(cx, name, true);
@@ -270,6 +318,9 @@ impl Lower<'_> {
     }
 
     fn mangle(&mut self, cx: &mut Context, left: &Expr, value: &Expr) -> Eval<()> {
+        if let Some(span) = range_in(value) {
+            return Err(Fault::Refused(span, "a field is set to one value, not to a range".to_string()));
+        }
         match &plain(left).kind {
             ExprKind::Meta(MetaKey::Mark) => self.set_mark(cx, false, value),
             ExprKind::Ct(CtKey::Mark, _) => self.set_mark(cx, true, value),
@@ -304,13 +355,14 @@ impl Lower<'_> {
         let value = plain(value);
         let target = |op| if ct { Effect::CtMark(op) } else { Effect::Mark(op) };
         if let ExprKind::Map(parts) = &value.kind {
-            let looked = self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, _, data, span| match data {
-                Data::Value(value) => {
-                    let mark = lower.values.exact(value, Spec::of(Type::Mark))? as u32;
-                    Ok(target(MarkOp { clear: u32::MAX, flip: mark }))
-                }
-                Data::Verdict(_) => Err(Fault::Refused(span, "a verdict, expected a mark".to_string())),
-            })?;
+            let looked =
+                self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, _, data, span| match data {
+                    Data::Value(value) => {
+                        let mark = lower.values.exact(value, Spec::of(Type::Mark))? as u32;
+                        Ok(target(MarkOp { clear: u32::MAX, flip: mark }))
+                    }
+                    Data::Verdict(_) => Err(Fault::Refused(span, "a verdict, expected a mark".to_string())),
+                })?;
             if let Looked::Open(name) = looked {
                 self.unknown(cx, &name, true);
                 cx.effect(Effect::Forget(if ct { Field::CtMark } else { Field::Mark }));
@@ -358,7 +410,8 @@ impl Lower<'_> {
             ExprKind::Meta(MetaKey::Mark) => Some((false, u32::MAX, 0)),
             ExprKind::Ct(CtKey::Mark, _) => Some((true, u32::MAX, 0)),
             ExprKind::Binary(op, sides) => {
-                let (packet, constant) = if is_selector(&sides.0) { (&sides.0, &sides.1) } else { (&sides.1, &sides.0) };
+                let (packet, constant) =
+                    if is_selector(&sides.0) { (&sides.0, &sides.1) } else { (&sides.1, &sides.0) };
                 let (source, keep, flip) = self.mark_of(packet)?;
                 let bits = self.values.exact(constant, Spec::of(Type::Mark)).ok()? as u32;
                 Some(match op {
@@ -370,5 +423,21 @@ impl Lower<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// Where a value to be set is a range.
+fn range_in(value: &Expr) -> Option<Span> {
+    let value = plain(value);
+    match &value.kind {
+        ExprKind::Range(_) | ExprKind::Prefix(_) => Some(value.span),
+        ExprKind::Map(parts) => match &plain(&parts.1).kind {
+            ExprKind::Set(elements) => elements.iter().find_map(|elem| match elem.data.as_deref() {
+                Some(Data::Value(value)) => range_in(value),
+                _ => None,
+            }),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -3,7 +3,8 @@
 use super::{Failed, Parser, Read};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    ChainBody, ExprKind, HookSpec, Item, KeyType, MapData, Name, Object, ObjectKind, Priority, SetBody, TableFamily,
+    ChainBody, ExprKind, HookSpec, Item, KeyType, MapData, Name, Object, ObjectKind, Priority, SetBody,
+    TableFamily,
 };
 
 impl<'s> Parser<'_, 's, '_> {
@@ -209,10 +210,12 @@ impl<'s> Parser<'_, 's, '_> {
     pub(super) fn set_block(&mut self, map: bool) -> Read<SetBody> {
         self.expect_kind(Kind::LBrace, "`{`")?;
         let mut body = SetBody { map, ..SetBody::default() };
-        self.scoped(|p| p.block(true, &mut |p| {
-            let ends = !matches!(p.word(), Some("elements" | "auto-merge"));
-            p.set_part(&mut body).map(|()| ends)
-        }));
+        self.scoped(|p| {
+            p.block(true, &mut |p| {
+                let ends = !matches!(p.word(), Some("elements" | "auto-merge"));
+                p.set_part(&mut body).map(|()| ends)
+            })
+        });
         self.close_block();
         Ok(body)
     }
@@ -457,8 +460,19 @@ impl<'s> Parser<'_, 's, '_> {
     /// `{ established : 120, close : 20 }`
     fn timeouts(&mut self) -> Read<()> {
         const STATES: &[&str] = &[
-            "syn_sent", "syn_recv", "established", "fin_wait", "close_wait", "last_ack", "time_wait", "close",
-            "retrans", "unack", "syn_sent2", "unreplied", "replied",
+            "syn_sent",
+            "syn_recv",
+            "established",
+            "fin_wait",
+            "close_wait",
+            "last_ack",
+            "time_wait",
+            "close",
+            "retrans",
+            "unack",
+            "syn_sent2",
+            "unreplied",
+            "replied",
         ];
         self.expect_kind(Kind::LBrace, "`{`")?;
         loop {

@@ -3,9 +3,8 @@
 use super::{Parser, Read};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    ChainBody, Command, CommandObject, ExprKind, Item, Name, Position, TableFamily, TableRef, Verb,
+    ChainBody, Command, CommandObject, ExprKind, Item, Position, TableFamily, TableRef, Verb,
 };
-use crate::dialect::nftables::unnamed;
 
 impl Parser<'_, '_, '_> {
     /// All commands of a text.
@@ -101,7 +100,8 @@ impl Parser<'_, '_, '_> {
                     return Ok(CommandObject::ByHandle);
                 }
                 let name = self.name()?;
-                let body = if self.at_kind(Kind::LBrace) { self.chain_block()? } else { ChainBody::default() };
+                let body =
+                    if self.at_kind(Kind::LBrace) { self.chain_block()? } else { ChainBody::default() };
                 Ok(CommandObject::Item(table, Item::Chain(name, Box::new(body))))
             }
             "rule" => {
@@ -227,10 +227,5 @@ impl Parser<'_, '_, '_> {
             let failed = self.unexpected("`}`");
             self.reader.syntax_error(failed);
         }
-    }
-
-    /// A name where there is none.
-    pub(super) fn no_name(&self) -> Name {
-        unnamed(self.span(self.cur))
     }
 }

@@ -7,6 +7,27 @@ use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{BinOp, Data, Elem, Expr, ExprKind, Name, RelOp};
 use crate::source::Span;
 
+/// Words that begin a statement, and are no values unless quoted.
+const STATEMENTS: &[&str] = &[
+    "accept",
+    "drop",
+    "continue",
+    "return",
+    "jump",
+    "goto",
+    "queue",
+    "counter",
+    "log",
+    "limit",
+    "quota",
+    "reject",
+    "masquerade",
+    "notrack",
+    "comment",
+    "vmap",
+    "map",
+];
+
 /// Where an expression stands: what may be in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -68,28 +89,43 @@ impl Parser<'_, '_, '_> {
 
     /// Bit operators, from the loosest: `|`, `^`, `&`, shifts.
     fn bits(&mut self, place: Place) -> Read<Expr> {
-        self.binary(place, 0, &mut 0)
+        let start = self.cur.start;
+        let first = self.primary(place)?;
+        self.operators(place, start, first, 0, &mut 0)
     }
 
-    fn binary(&mut self, place: Place, level: usize, count: &mut usize) -> Read<Expr> {
-        const LEVELS: [&[(Kind, &str, BinOp)]; 4] = [
-            &[(Kind::Pipe, "or", BinOp::Or)],
-            &[(Kind::Caret, "xor", BinOp::Xor)],
-            &[(Kind::Amp, "and", BinOp::And)],
-            &[(Kind::Shl, "lshift", BinOp::Shl), (Kind::Shr, "rshift", BinOp::Shr)],
-        ];
-        let Some(ops) = LEVELS.get(level) else { return self.primary(place) };
-        let start = self.cur.start;
-        let mut left = self.binary(place, level + 1, count)?;
-        while let Some((.., op)) = ops.iter().find(|(kind, word, _)| self.at_kind(*kind) || self.at(word)) {
+    /// The operator that is looked at, and how tightly it binds.
+    fn operator(&self) -> Option<(u8, BinOp)> {
+        Some(match (self.cur.kind, self.word()) {
+            (Kind::Pipe, _) | (_, Some("or")) => (0, BinOp::Or),
+            (Kind::Caret, _) | (_, Some("xor")) => (1, BinOp::Xor),
+            (Kind::Amp, _) | (_, Some("and")) => (2, BinOp::And),
+            (Kind::Shl, _) | (_, Some("lshift")) => (3, BinOp::Shl),
+            (Kind::Shr, _) | (_, Some("rshift")) => (3, BinOp::Shr),
+            _ => return None,
+        })
+    }
+
+    /// Goes on behind `left` with operators that bind at least as tightly as `least`.
+    fn operators(
+        &mut self,
+        place: Place,
+        start: usize,
+        mut left: Expr,
+        least: u8,
+        count: &mut usize,
+    ) -> Read<Expr> {
+        while let Some((level, op)) = self.operator().filter(|(level, _)| *level >= least) {
             self.bump();
             *count += 1;
             if *count > MAX_OPERATORS {
                 let span = self.span(self.cur);
                 return Err(Failed { span, message: format!("more than {MAX_OPERATORS} operators") });
             }
-            let right = self.binary(place, level + 1, count)?;
-            let kind = ExprKind::Binary(*op, Box::new((left, right)));
+            let from = self.cur.start;
+            let right = self.primary(place)?;
+            let right = self.operators(place, from, right, level + 1, count)?;
+            let kind = ExprKind::Binary(op, Box::new((left, right)));
             left = Expr { span: self.since(start), kind };
         }
         Ok(left)
@@ -124,6 +160,7 @@ impl Parser<'_, '_, '_> {
             Kind::Word => match self.text_of(token) {
                 "exists" => ExprKind::Bool(true),
                 "missing" => ExprKind::Bool(false),
+                word if STATEMENTS.contains(&word) => return Err(self.unexpected("a value")),
                 _ => ExprKind::Word,
             },
             Kind::Quoted | Kind::Wildcard => ExprKind::Word,

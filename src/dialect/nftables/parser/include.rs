@@ -143,7 +143,8 @@ fn expand(base: &Path, pattern: &str) -> Option<Vec<PathBuf>> {
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 let Some(name) = name.to_str() else { continue };
-                if (!name.starts_with('.') || part.starts_with('.')) && glob(part.as_bytes(), name.as_bytes()) {
+                if (!name.starts_with('.') || part.starts_with('.')) && glob(part.as_bytes(), name.as_bytes())
+                {
                     next.push(path.join(name));
                 }
             }

@@ -8,6 +8,7 @@ mod command;
 mod expr;
 mod include;
 mod selector;
+mod stateful;
 mod stmt;
 
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::lexer::{Kind, Token, token};
+use super::lexer::{Kind, Token, after, token};
 use super::syntax::{Command, Expr, Name};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
@@ -123,6 +124,8 @@ pub(super) struct Parser<'r, 's, 't> {
     /// One past the last byte that was taken, and the kind of the last token taken.
     last_end: usize,
     last_kind: Kind,
+    /// The kind of the last token of the line before.
+    line_kind: Kind,
     /// Braces that are open.
     open: usize,
     depth: u32,
@@ -131,7 +134,17 @@ pub(super) struct Parser<'r, 's, 't> {
 impl<'r, 's, 't> Parser<'r, 's, 't> {
     pub(super) fn new(reader: &'r mut Reader<'s>, text: &'t str, base: u32) -> Self {
         let cur = token(text, 0);
-        Parser { reader, text, base, cur, last_end: 0, last_kind: Kind::Newline, open: 0, depth: 0 }
+        Parser {
+            reader,
+            text,
+            base,
+            cur,
+            last_end: 0,
+            last_kind: Kind::Newline,
+            line_kind: Kind::Newline,
+            open: 0,
+            depth: 0,
+        }
     }
 
     /// Takes the token that is looked at.
@@ -141,6 +154,9 @@ impl<'r, 's, 't> Parser<'r, 's, 't> {
             Kind::LBrace => self.open += 1,
             Kind::RBrace => self.open = self.open.saturating_sub(1),
             _ => {}
+        }
+        if taken.kind == Kind::Newline && self.last_kind != Kind::Newline {
+            self.line_kind = self.last_kind;
         }
         self.last_end = after(self.text, taken);
         self.last_kind = taken.kind;
@@ -281,6 +297,12 @@ impl<'r, 's, 't> Parser<'r, 's, 't> {
     /// In a rule (`list`), a line that neither follows a comma or brace nor begins with one cannot be
     /// part of a list: there a closing brace is missing, and the rule ends.
     fn recover(&mut self, open: usize, list: bool) {
+        let broken_line =
+            self.last_kind == Kind::Newline && !matches!(self.line_kind, Kind::Comma | Kind::LBrace);
+        if list && broken_line && self.open > open && !matches!(self.cur.kind, Kind::RBrace | Kind::Comma) {
+            self.open = open;
+            return;
+        }
         loop {
             match self.cur.kind {
                 Kind::End => return,
@@ -314,15 +336,6 @@ impl<'r, 's, 't> Parser<'r, 's, 't> {
             _ => Err(self.unexpected("a line end or `;`")),
         }
     }
-}
-
-/// One past the last byte of a token, with the quote behind it.
-fn after(text: &str, token: Token) -> usize {
-    let bracket = token.kind == Kind::Word
-        && token.start > 0
-        && text.as_bytes()[token.start - 1] == b'['
-        && text.as_bytes().get(token.end) == Some(&b']');
-    token.end + usize::from(token.kind == Kind::Quoted || bracket)
 }
 
 /// A number as nft reads it: hexadecimal with `0x`, octal with a leading zero.

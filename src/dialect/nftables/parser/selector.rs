@@ -5,8 +5,8 @@ use super::{Parser, Read};
 use crate::dialect::nftables::headers::{self, Header};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    CtDir, CtKey, Expr, ExprKind, FIB_FLAGS, FIB_RESULTS, MetaKey, ROUTE_KEYS, RawBase, SOCKET_KEYS, Selector, TUNNELS,
-    TableFamily, one_of,
+    CtDir, CtKey, Expr, ExprKind, FIB_FLAGS, FIB_RESULTS, MetaKey, ROUTE_KEYS, RawBase, SOCKET_KEYS,
+    Selector, TUNNELS, TableFamily, one_of,
 };
 
 impl Parser<'_, '_, '_> {
@@ -103,7 +103,8 @@ impl Parser<'_, '_, '_> {
             return Ok(ExprKind::Other(Box::new(Selector::TcpOption { option, field })));
         }
         let option = self.option_name()?;
-        let field = self.option_field(&["kind", "length", "size", "count", "left", "right", "tsval", "tsecr", "subtype"]);
+        let field = self
+            .option_field(&["kind", "length", "size", "count", "left", "right", "tsval", "tsecr", "subtype"]);
         Ok(ExprKind::Other(Box::new(Selector::TcpOption { option, field })))
     }
 
@@ -131,9 +132,27 @@ impl Parser<'_, '_, '_> {
 
     fn header_option(&mut self, kind: &'static str) -> Read<ExprKind> {
         const FIELDS: &[&str] = &[
-            "type", "length", "value", "ptr", "addr", "flags", "tsn", "stream", "ssn", "ppid", "init-tag",
-            "a-rwnd", "num-outbound-streams", "num-inbound-streams", "initial-tsn", "cum-tsn-ack",
-            "num-gap-ack-blocks", "num-dup-tsns", "lowest-tsn", "seqno", "new-cum-tsn",
+            "type",
+            "length",
+            "value",
+            "ptr",
+            "addr",
+            "flags",
+            "tsn",
+            "stream",
+            "ssn",
+            "ppid",
+            "init-tag",
+            "a-rwnd",
+            "num-outbound-streams",
+            "num-inbound-streams",
+            "initial-tsn",
+            "cum-tsn-ack",
+            "num-gap-ack-blocks",
+            "num-dup-tsns",
+            "lowest-tsn",
+            "seqno",
+            "new-cum-tsn",
         ];
         self.bump();
         let name = self.option_name()?;

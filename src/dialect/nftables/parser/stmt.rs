@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::{Failed, Parser, Read};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    BinOp, CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, NatKind, NatStmt, ObjectKind, RelOp, Reject, Rule,
-    Stmt, StmtKind, TableFamily, Target, Update, Verdict,
+    BinOp, CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, NatKind, NatStmt, ObjectKind, Reject, RelOp,
+    Rule, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
 };
 
 impl Parser<'_, '_, '_> {
@@ -157,130 +157,6 @@ impl Parser<'_, '_, '_> {
         Ok(Target::Block(Rc::new(rules), self.since(start)))
     }
 
-    fn stateful_stmt(&mut self) -> Read<StmtKind> {
-        let kind = match self.word() {
-            Some("counter") => ObjectKind::Counter,
-            Some("limit") => ObjectKind::Limit,
-            _ => ObjectKind::Quota,
-        };
-        let word = self.word().unwrap_or("");
-        if matches!(word, "counter" | "limit" | "quota") && self.text_of(self.ahead()) == "name" {
-            self.bump();
-            self.bump();
-            return Ok(StmtKind::Object(Box::new((kind, self.value()?))));
-        }
-        let history = match word {
-            "limit" => "limit",
-            "quota" => "quota",
-            "ct" => "ct count",
-            _ => "",
-        };
-        let passive = if word == "last" { "last" } else { "counter" };
-        match self.stateful()? {
-            Some(true) => Ok(StmtKind::History(history)),
-            _ => Ok(StmtKind::Passive(passive)),
-        }
-    }
-
-    /// `counter`, `limit`, `quota`, `last`, `ct count`, where one begins: true where it can fail.
-    pub(super) fn stateful(&mut self) -> Read<Option<bool>> {
-        match self.word() {
-            Some("counter") => {
-                self.bump();
-                while self.eat("packets") || self.eat("bytes") {
-                    self.number()?;
-                }
-                Ok(Some(false))
-            }
-            Some("last") => {
-                self.bump();
-                if self.eat("used") && !self.eat("never") {
-                    self.string_or_number()?;
-                }
-                Ok(Some(false))
-            }
-            Some("limit") => {
-                self.bump();
-                self.rate()?;
-                Ok(Some(true))
-            }
-            Some("quota") => {
-                self.bump();
-                self.quota()?;
-                Ok(Some(true))
-            }
-            Some("ct") if self.text_of(self.ahead()) == "count" => {
-                self.bump();
-                self.bump();
-                self.eat("over");
-                self.number()?;
-                Ok(Some(true))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// `rate over 10 mbytes/second burst 5 packets`
-    pub(super) fn rate(&mut self) -> Read<()> {
-        self.expect("rate")?;
-        if !self.eat("over") {
-            self.eat("until");
-        }
-        self.number()?;
-        match self.word() {
-            // The scanner takes `mbytes/second` as one word.
-            Some(word) if word.contains('/') => {
-                let unit = word.rsplit('/').next().unwrap_or("");
-                if !is_time_unit(unit) {
-                    return Err(self.unexpected("a unit of time"));
-                }
-                self.bump();
-            }
-            Some(_) => {
-                self.bump();
-                self.expect_kind(Kind::Slash, "`/`")?;
-                self.time_unit()?;
-            }
-            None => {
-                self.expect_kind(Kind::Slash, "`/`")?;
-                self.time_unit()?;
-            }
-        }
-        if self.eat("burst") {
-            self.number()?;
-            self.string()?;
-        }
-        Ok(())
-    }
-
-    fn time_unit(&mut self) -> Read<()> {
-        match self.word() {
-            Some(word) if is_time_unit(word) => {
-                self.bump();
-                Ok(())
-            }
-            _ => Err(self.unexpected("a unit of time")),
-        }
-    }
-
-    /// `over 10 mbytes used 3 bytes`
-    pub(super) fn quota(&mut self) -> Read<()> {
-        if !self.eat("over") {
-            self.eat("until");
-        }
-        self.number()?;
-        self.string()?;
-        if self.eat("used") {
-            self.number()?;
-            self.string()?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn string_or_number(&mut self) -> Read<()> {
-        if self.eat_kind(Kind::Number) { Ok(()) } else { self.string().map(drop) }
-    }
-
     /// `ct timeout set "x"`, `ct expectation set "x"`
     fn ct_object(&mut self) -> Read<StmtKind> {
         self.bump();
@@ -362,7 +238,8 @@ impl Parser<'_, '_, '_> {
 
     fn nat(&mut self, kind: NatKind) -> Read<StmtKind> {
         self.bump();
-        let mut nat = NatStmt { kind, family: None, addr: None, port: None, pair: false, prefix: false, random: false };
+        let mut nat =
+            NatStmt { kind, family: None, addr: None, port: None, pair: false, prefix: false, random: false };
         if matches!(self.word(), Some("ip" | "ip6")) && self.nat_family_follows() {
             nat.family = self.word().and_then(TableFamily::of);
             self.bump();
@@ -534,7 +411,11 @@ impl Parser<'_, '_, '_> {
         let old = self.at("flow");
         self.bump();
         let set = if old {
-            if self.eat("table") { self.name()? } else { crate::dialect::nftables::unnamed(self.since(start)) }
+            if self.eat("table") {
+                self.name()?
+            } else {
+                crate::dialect::nftables::unnamed(self.since(start))
+            }
         } else {
             self.name()?
         };
@@ -625,10 +506,6 @@ impl Parser<'_, '_, '_> {
         }
         self.nested(|p| p.value())
     }
-}
-
-fn is_time_unit(word: &str) -> bool {
-    matches!(word, "second" | "minute" | "hour" | "day" | "week")
 }
 
 /// What an expression is, with a variable looked through.

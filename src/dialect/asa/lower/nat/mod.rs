@@ -155,7 +155,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         let pair = |real: Option<Ports<'_>>, mapped: Option<Ports<'_>>| {
             Some(PortPair { real: real.and_then(interval)?, mapped: mapped.and_then(interval)? })
         };
-        out.source_ports = pair(first.map(|s| s.source), second.map(|s| s.source));
+        // Of a dynamic rule only the destination is translated by port.
+        if !out.dynamic {
+            out.source_ports = pair(first.map(|s| s.source), second.map(|s| s.source));
+        }
         out.destination_ports = pair(second.map(|s| s.destination), first.map(|s| s.destination));
     }
 

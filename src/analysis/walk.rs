@@ -1,0 +1,174 @@
+//! Where one packet stands on its trip, and what the rules see of it.
+
+use super::{Cond, Decider, Trip};
+use crate::model::{ChainId, Hook, RuleId, Stage, Verdict, Way};
+use crate::packet::{Field, Packet, State, Value, first_state, interface};
+
+/// A stage of the way as it is walked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct At {
+    pub hook: u8,
+    pub stage: u32,
+}
+
+/// Where a walk goes on after a chain.
+pub(super) type Frame = (ChainId, u32);
+
+/// The state of one walk.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Walk {
+    pub packet: Packet,
+    pub original: Packet,
+    pub way: Way,
+    pub fwd_oif: Option<u128>,
+    /// The packet goes from the box to itself.
+    pub looping: bool,
+    /// The hooks of the way, and where in them the walk stands.
+    pub hooks: Vec<Hook>,
+    pub at: At,
+    /// A stage is being walked.
+    pub inside: bool,
+    /// The chains that are open: the last one is being walked, the number is that of the next rule.
+    pub stack: Vec<Frame>,
+    /// A rule whose steps from this one on come first.
+    pub resume: Option<(RuleId, usize)>,
+    pub conds: Vec<Cond>,
+    pub pending: Option<(Verdict, RuleId)>,
+    pub decider: Decider,
+    pub weight: u8,
+    /// Translation of destination and source: looked for, and done.
+    pub tried: [bool; 2],
+    pub mapped: [bool; 2],
+    /// The destination is the box's own, whatever its address.
+    pub own: bool,
+    pub untracked: bool,
+    pub helper: Option<u32>,
+    pub keeps_state: bool,
+}
+
+impl Walk {
+    pub fn start(trip: &Trip) -> Walk {
+        let mut packet = trip.packet.clone();
+        if !packet.has(Field::State)
+            && let Some(state) = first_state(&packet)
+        {
+            packet.set(Field::State, state as u128);
+        }
+        if !packet.has(Field::Mark) {
+            packet.set(Field::Mark, 0);
+        }
+        if !packet.has(Field::Tag) {
+            packet.set(Field::Tag, 0);
+        }
+        if packet.get(Field::State).known() == Some(State::New as u128) {
+            for field in [Field::CtMark, Field::Dnat, Field::Snat, Field::Direction] {
+                if !packet.has(field) {
+                    packet.set(field, 0);
+                }
+            }
+        }
+        Walk {
+            original: packet.clone(),
+            packet,
+            way: trip.way,
+            fwd_oif: trip.fwd_oif,
+            looping: trip.loopback && trip.way == Way::Output,
+            hooks: trip.way.hooks().to_vec(),
+            at: At { hook: 0, stage: 0 },
+            inside: false,
+            stack: Vec::new(),
+            resume: None,
+            conds: Vec::new(),
+            pending: None,
+            decider: Decider::End,
+            weight: 0,
+            tried: [false; 2],
+            mapped: [false; 2],
+            own: false,
+            untracked: false,
+            helper: None,
+            keeps_state: false,
+        }
+    }
+
+    pub fn hook(&self) -> Hook {
+        self.hooks[self.at.hook as usize]
+    }
+
+    pub fn over(&self) -> bool {
+        self.hooks.is_empty()
+    }
+
+    pub fn assume(&mut self, cond: Cond) {
+        if !self.conds.contains(&cond) {
+            self.conds.push(cond);
+        }
+    }
+
+    /// Whether the second half of a loopback trip has begun: the connection is there already.
+    pub fn returned(&self) -> bool {
+        self.looping && self.at.hook >= 2
+    }
+
+    /// The value of a field as a stage sees it.
+    pub fn value(&self, field: Field, stage: &Stage) -> Value {
+        let blind = stage.before_tracking && !self.returned();
+        let state = match (self.untracked, blind) {
+            (true, _) => Value::Known(State::Untracked as u128),
+            (false, true) => Value::Known(State::Invalid as u128),
+            _ => self.packet.get(Field::State),
+        };
+        let tracked = state.known().and_then(State::of).map(State::tracked);
+        match field {
+            Field::State => state,
+            Field::Iif if self.hook() == Hook::Output || (self.way == Way::Output && !self.returned()) => {
+                Value::Known(0)
+            }
+            Field::Iif if self.returned() => Value::Known(interface("lo")),
+            Field::Oif if matches!(self.hook(), Hook::Prerouting | Hook::Input) => Value::Known(0),
+            Field::Dnat | Field::Snat | Field::Direction | Field::CtMark if tracked == Some(false) => {
+                Value::Absent
+            }
+            // What the box sends, to itself too, has no Ethernet header to look at.
+            Field::SrcMac if self.way == Way::Output => Value::Absent,
+            // Forwarding takes one off before the forward hook (Linux `ip_forward`, `ip6_forward`).
+            Field::Ttl if self.way == Way::Forward && self.hook() != Hook::Prerouting => {
+                match self.packet.get(Field::Ttl) {
+                    Value::Known(ttl) => Value::Known(ttl.saturating_sub(1)),
+                    _ => Value::Among(0, 254),
+                }
+            }
+            Field::OrigSrc4 => self.origin(field, Field::Src4, state),
+            Field::OrigDst4 => self.origin(field, Field::Dst4, state),
+            Field::OrigSrc6 => self.origin(field, Field::Src6, state),
+            Field::OrigDst6 => self.origin(field, Field::Dst6, state),
+            Field::OrigSport => self.origin(field, Field::Sport, state),
+            Field::OrigDport => self.origin(field, Field::Dport, state),
+            _ => self.packet.get(field),
+        }
+    }
+
+    /// A field of the connection's first packet: this one, where it is new.
+    pub fn origin(&self, field: Field, plain: Field, state: Value) -> Value {
+        match state.known().and_then(State::of) {
+            Some(State::New) => self.original.get(plain),
+            Some(State::Invalid | State::Untracked) => Value::Absent,
+            _ => self.packet.get(field),
+        }
+    }
+
+    /// Takes another way after the routing decision.
+    pub fn turn(&mut self, way: Way) {
+        if way == self.way {
+            return;
+        }
+        if way == Way::Forward {
+            match self.fwd_oif {
+                Some(oif) => self.packet.set(Field::Oif, oif),
+                None => self.packet.forget(Field::Oif),
+            }
+        }
+        self.way = way;
+        self.hooks = way.hooks().to_vec();
+    }
+}

@@ -1,0 +1,440 @@
+//! The lints of the language: rules that say something else than they look.
+
+use rustc_hash::FxHashSet;
+
+use super::config::{Chain, Config, Table, each_stmt, plain};
+use super::lower::Base;
+use super::syntax::{
+    CtKey, Data, Elem, Expr, ExprKind, MetaKey, NatKind, ObjectKind, RawBase, RelOp, Rule, Selector, Stmt,
+    StmtKind, TableFamily, Target, Verdict,
+};
+use crate::finding::{Finding, Severity};
+use crate::model::StageKind;
+use crate::source::{SourceMap, Span};
+
+/// Where connection tracking hooks in (netfilter_ipv4.h, `NF_IP_PRI_CONNTRACK`).
+const CONNTRACK: i64 = -200;
+
+/// Helpers of the kernel with their protocols (`net/netfilter/nf_conntrack_*.c`).
+const HELPERS: &[(&str, &[&str])] = &[
+    ("amanda", &["udp"]),
+    ("ftp", &["tcp"]),
+    ("H.245", &["tcp"]),
+    ("irc", &["tcp"]),
+    ("netbios-ns", &["udp"]),
+    ("pptp", &["tcp"]),
+    ("Q.931", &["tcp"]),
+    ("RAS", &["udp"]),
+    ("sane", &["tcp"]),
+    ("sip", &["tcp", "udp"]),
+    ("snmp", &["udp"]),
+    ("snmp_trap", &["udp"]),
+    ("tftp", &["udp"]),
+    // Helpers of conntrackd, outside the kernel.
+    ("dhcpv6", &["udp"]),
+    ("mdns", &["udp"]),
+    ("rpc", &["tcp", "udp"]),
+    ("slp", &["udp"]),
+    ("ssdp", &["tcp", "udp"]),
+    ("tns", &["tcp"]),
+];
+
+/// Runs the lints over a configuration; `reached` says of a chain (table, place) whether a packet can
+/// come into it.
+pub fn lint(
+    sources: &SourceMap,
+    config: &Config,
+    bases: &[Base],
+    reached: &dyn Fn(usize, usize) -> bool,
+) -> Vec<Finding> {
+    let mut lints = Lints { sources, findings: Vec::new() };
+    for (t, table) in config.tables.iter().enumerate() {
+        for (c, chain) in table.chains.iter().enumerate() {
+            lints.chain(table, chain);
+            if sees_ip(table) && chain.hook.is_none() && !reached(t, c) {
+                lints.unreached(chain);
+            }
+        }
+        lints.unused_sets(table);
+        lints.helpers(table);
+    }
+    lints.helper_places(config, bases);
+    lints.accepts(config, bases);
+    lints.reload(config);
+    lints.findings
+}
+
+struct Lints<'s> {
+    sources: &'s SourceMap,
+    findings: Vec<Finding>,
+}
+
+impl Lints<'_> {
+    fn chain(&mut self, table: &Table, chain: &Chain) {
+        if let Some(hook) = &chain.hook
+            && chain.policy.is_none()
+            && &*hook.kind.text == "filter"
+        {
+            self.findings.push(
+                Finding::new(
+                    "PH414",
+                    Severity::Info,
+                    Some(hook.span),
+                    format!("the base chain `{}` has no policy", chain.name.text),
+                )
+                .label("accepts what no rule decides")
+                .help("Write `policy drop;` or `policy accept;`, so that everybody sees what is meant."),
+            );
+        }
+        self.rules(table, &chain.rules);
+    }
+
+    fn rules(&mut self, table: &Table, rules: &[Rule]) {
+        let mut ended: Option<Span> = None;
+        for rule in rules {
+            if let Some(by) = ended {
+                self.findings.push(
+                    Finding::new("PH417", Severity::Warning, Some(rule.span), "no packet comes to this rule")
+                        .label("never reached")
+                        .related(by, "this rule ends the way of every packet")
+                        .help("Remove the rule, or move it in front of the one that ends everything."),
+                );
+                return;
+            }
+            self.rule(table, rule);
+            if ends_all(rule) {
+                ended = Some(rule.span);
+            }
+        }
+    }
+
+    fn rule(&mut self, table: &Table, rule: &Rule) {
+        let mut protocol = false;
+        let mut state = false;
+        for stmt in &rule.stmts {
+            match &stmt.kind {
+                StmtKind::Match(parts) => {
+                    let (left, op, right) = (plain(&parts.0), parts.1, plain(&parts.2));
+                    self.negated_state(stmt, left, op, right);
+                    if !state {
+                        self.flag_test(rule, stmt, left, op, right);
+                    }
+                    state |= is_state(left);
+                    protocol = self.any_port(table, stmt, left, protocol);
+                }
+                StmtKind::Vmap(parts) => {
+                    state |= is_state(plain(&parts.0));
+                    protocol = self.any_port(table, stmt, plain(&parts.0), protocol);
+                }
+                StmtKind::Verdict(
+                    Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _)),
+                ) => {
+                    self.rules(table, rules);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `ct state != a,b` compares with the sum of the bits, which no state is.
+    fn negated_state(&mut self, stmt: &Stmt, left: &Expr, op: RelOp, right: &Expr) {
+        let several = match &right.kind {
+            ExprKind::List(items) => items.len() > 1,
+            ExprKind::Binary(..) => true,
+            _ => false,
+        };
+        if op == RelOp::Ne && several && is_state(left) {
+            let text = self.sources.text(right.span);
+            self.findings.push(
+                Finding::new(
+                    "PH410",
+                    Severity::Error,
+                    Some(stmt.span),
+                    format!("`ct state != {text}` matches every packet"),
+                )
+                .label("compares with the sum of the states, which no packet has")
+                .notice("Packets of established calls are treated as the rule treats all others.")
+                .help("Write the states as a set, in braces: `ct state != { … }`."),
+            );
+        }
+    }
+
+    /// `tcp flags syn drop` drops the answers to connections as well.
+    fn flag_test(&mut self, rule: &Rule, stmt: &Stmt, left: &Expr, op: RelOp, right: &Expr) {
+        let tests_syn = matches!(&left.kind, ExprKind::Header(field) if field.name == "flags" && field.kind == super::types::Type::TcpFlag)
+            && op == RelOp::Implicit
+            && self.word(right) == Some("syn");
+        let refuses = matches!(
+            rule.stmts.last().map(|stmt| &stmt.kind),
+            Some(StmtKind::Verdict(Verdict::Drop) | StmtKind::Reject(_))
+        );
+        if tests_syn && refuses {
+            self.findings.push(
+                Finding::new("PH411", Severity::Warning, Some(stmt.span), "`tcp flags syn` also matches the answer to a new connection")
+                    .label("holds wherever the SYN bit is set, in SYN+ACK too")
+                    .notice("Connections that are opened from this side get no answer.")
+                    .help("To refuse new connections only, write `tcp flags & (fin|syn|rst|ack) == syn` or `ct state new`."),
+            );
+        }
+    }
+
+    /// `th dport` reads two bytes of whatever protocol comes; true where the rule says the protocol.
+    fn any_port(&mut self, table: &Table, stmt: &Stmt, left: &Expr, known: bool) -> bool {
+        let parts = match &left.kind {
+            ExprKind::Concat(parts) => &parts[..],
+            _ => std::slice::from_ref(left),
+        };
+        let known = known || parts.iter().any(|part| says_protocol(plain(part)));
+        let reads = parts.iter().any(|part| match &plain(part).kind {
+            ExprKind::Header(field) => field.header == super::headers::Header::Th,
+            ExprKind::Other(selector) => {
+                matches!(**selector, Selector::Raw { base: RawBase::Transport, offset: 0 | 16, len: 16 })
+            }
+            _ => false,
+        });
+        if reads && !known && sees_ip(table) {
+            self.findings.push(
+                Finding::new("PH412", Severity::Warning, Some(stmt.span), "a port is read whatever the protocol is")
+                    .label("also matches the same bytes of ICMP, ESP and all other protocols")
+                    .help("Put `meta l4proto { tcp, udp }` in front, or name the protocol: `tcp dport`, `udp dport`."),
+            );
+        }
+        known
+    }
+
+    fn word<'a>(&'a self, expr: &'a Expr) -> Option<&'a str> {
+        match &expr.kind {
+            ExprKind::Word => Some(self.sources.text(expr.span)),
+            ExprKind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn unreached(&mut self, chain: &Chain) {
+        let message = format!("no packet comes into the chain `{}`", chain.name.text);
+        self.findings.push(
+            Finding::new("PH413", Severity::Warning, Some(chain.name.span), message)
+                .label("has no hook, and nothing that is reached jumps here")
+                .help("Give it `type … hook … priority …;`, jump to it from a chain that has a hook, or remove it."),
+        );
+    }
+
+    fn unused_sets(&mut self, table: &Table) {
+        let mut used = FxHashSet::default();
+        for chain in &table.chains {
+            each_stmt(&chain.rules, &mut |kind| names_in(kind, &mut used));
+        }
+        for set in table.sets.iter().filter(|set| !used.contains(&set.name.text)) {
+            let what = if set.body.map { "map" } else { "set" };
+            self.findings.push(
+                Finding::new(
+                    "PH418",
+                    Severity::Info,
+                    Some(set.name.span),
+                    format!("no rule uses the {what} `{}`", set.name.text),
+                )
+                .label("declared, and never looked up")
+                .help("Remove it, or check whether a rule was to look it up."),
+            );
+        }
+    }
+
+    fn helpers(&mut self, table: &Table) {
+        for object in table.objects.iter().filter(|object| object.kind == ObjectKind::CtHelper) {
+            let Some((name, protocol)) = &object.helper else { continue };
+            let known = HELPERS.iter().find(|(known, _)| is_helper(&name.text, known));
+            let finding = match known {
+                None => Finding::new(
+                    "PH511",
+                    Severity::Error,
+                    Some(name.span),
+                    format!("no helper is called `{}`", name.text),
+                )
+                .label("the kernel refuses the ruleset")
+                .help("The helpers of H.323 are `Q.931` over tcp and `RAS` over udp; that of SIP is `sip`."),
+                Some((_, protocols)) if !protocols.contains(&&**protocol) => {
+                    let message = format!("the helper `{}` does not exist for {protocol}", name.text);
+                    Finding::new("PH511", Severity::Error, Some(name.span), message)
+                        .label("the kernel refuses the ruleset")
+                        .help(format!("This helper reads {}.", protocols.join(" and ")))
+                }
+                Some(_) => continue,
+            };
+            let message = format!("the kernel has no helper `{}` for {protocol}", name.text);
+            self.findings.push(super::refusal(name.span, message));
+            self.findings
+                .push(finding.notice("The ruleset does not load, and the ports of calls stay closed."));
+        }
+    }
+
+    /// A helper is given to a connection: before connection tracking there is none.
+    fn helper_places(&mut self, config: &Config, bases: &[Base]) {
+        for base in bases.iter().filter(|base| base.priority <= CONNTRACK) {
+            let table = &config.tables[base.at.0];
+            let chain = &table.chains[base.at.1];
+            for rule in &chain.rules {
+                let sets = |stmt: &&Stmt| matches!(&stmt.kind, StmtKind::Object(parts) if parts.0 == ObjectKind::CtHelper);
+                let Some(stmt) = rule.stmts.iter().find(sets) else { continue };
+                let message =
+                    format!("a helper is assigned at priority {}, before connection tracking", base.priority);
+                let mut finding = Finding::new("PH510", Severity::Error, Some(stmt.span), message)
+                    .label("there is no connection yet: nothing happens")
+                    .notice("Media and secondary connections of calls are not let through as related.")
+                    .help("Move the rule to a chain with a priority above -200, such as `filter`.");
+                if let Some(hook) = &chain.hook {
+                    finding = finding.related(hook.priority.span, "the chain runs this early");
+                }
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// An accept ends its own base chain only.
+    fn accepts(&mut self, config: &Config, bases: &[Base]) {
+        for first in bases.iter().filter(|base| base.kind == StageKind::Filter && !base.device) {
+            let (table, chain) = (&config.tables[first.at.0], &config.tables[first.at.0].chains[first.at.1]);
+            let Some(accept) = chain.rules.iter().find_map(narrow_accept) else { continue };
+            let later = bases.iter().find(|base| {
+                let other = &config.tables[base.at.0].chains[base.at.1];
+                base.kind == StageKind::Filter
+                    && base.hook == first.hook
+                    && base.at != first.at
+                    && (base.priority > first.priority
+                        || base.priority == first.priority && other.made < chain.made)
+                    && share_family(table.family, config.tables[base.at.0].family)
+                    && matches!(other.policy, Some((false, _)))
+            });
+            let Some(later) = later else { continue };
+            let other = &config.tables[later.at.0].chains[later.at.1];
+            let policy = other.policy.map_or(other.name.span, |(_, span)| span);
+            let message = format!("an accept of `{}` is not the last word", chain.name.text);
+            self.findings.push(
+                Finding::new("PH415", Severity::Warning, Some(accept), message)
+                    .label("ends this base chain only")
+                    .related(
+                        policy,
+                        format!(
+                            "`{}` runs later at the same hook, and drops what it does not accept itself",
+                            other.name.text
+                        ),
+                    )
+                    .help("Accept the packet in both chains, or keep the rules of a hook in one base chain."),
+            );
+        }
+    }
+
+    /// Loading adds to what is there.
+    fn reload(&mut self, config: &Config) {
+        let rules = config.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+        let Some(rule) = rules.into_iter().next() else { return };
+        let Some(file) = self.sources.file_of(rule.span) else { return };
+        if config.flushes || !file.text.starts_with("#!") {
+            return;
+        }
+        let span = file.line_span(1);
+        self.findings.push(
+            Finding::new("PH416", Severity::Info, Some(span), "loading this script again doubles its rules")
+                .label("nothing is flushed before the rules are added")
+                .help("Begin with `flush ruleset`, or with `table …` and `delete table …` for the script's own tables."),
+        );
+    }
+}
+
+/// Whether routed packets come into the table.
+fn sees_ip(table: &Table) -> bool {
+    !table.dormant && !matches!(table.family, TableFamily::Arp | TableFamily::Bridge)
+}
+
+/// Names may carry a port, as in `ftp-2121`.
+fn is_helper(name: &str, known: &str) -> bool {
+    name.strip_prefix(known).is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(|port| port.parse::<u16>().is_ok())
+    })
+}
+
+fn is_state(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Ct(CtKey::State, _))
+}
+
+/// Whether a comparison with it says which protocol the packet has.
+fn says_protocol(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Meta(MetaKey::L4Proto) => true,
+        ExprKind::Header(field) => {
+            matches!(field.name, "protocol" | "nexthdr") || field.header.protocol().is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether a rule decides about every packet.
+fn ends_all(rule: &Rule) -> bool {
+    let Some((last, before)) = rule.stmts.split_last() else { return false };
+    let passive = |stmt: &Stmt| matches!(stmt.kind, StmtKind::Passive(_) | StmtKind::Mangle(_));
+    let ends = match &last.kind {
+        StmtKind::Verdict(verdict) => !matches!(verdict, Verdict::Continue | Verdict::Jump(_)),
+        StmtKind::Reject(reject) => !matches!(**reject, super::syntax::Reject::TcpReset),
+        StmtKind::Nat(nat) => nat.kind == NatKind::Masquerade && nat.family.is_none() && nat.port.is_none(),
+        _ => false,
+    };
+    ends && before.iter().all(passive)
+}
+
+/// The accept of a rule that says which packets it is about: loopback and replies left out.
+fn narrow_accept(rule: &Rule) -> Option<Span> {
+    let accepts = matches!(rule.stmts.last()?.kind, StmtKind::Verdict(Verdict::Accept));
+    let narrows = rule.stmts.iter().any(|stmt| match &stmt.kind {
+        StmtKind::Match(parts) => {
+            !is_state(plain(&parts.0)) && !matches!(plain(&parts.0).kind, ExprKind::Meta(_))
+        }
+        _ => false,
+    });
+    (accepts && narrows).then_some(rule.span)
+}
+
+fn share_family(one: TableFamily, other: TableFamily) -> bool {
+    one == other || one == TableFamily::Inet || other == TableFamily::Inet
+}
+
+/// The names of sets and maps that a statement uses.
+fn names_in(kind: &StmtKind, used: &mut FxHashSet<Box<str>>) {
+    match kind {
+        StmtKind::Match(parts) => [&parts.0, &parts.2].into_iter().for_each(|expr| names_of(expr, used)),
+        StmtKind::Vmap(parts) | StmtKind::Mangle(parts) => {
+            names_of(&parts.0, used);
+            names_of(&parts.1, used);
+        }
+        StmtKind::Object(parts) => names_of(&parts.1, used),
+        StmtKind::Update(update) => {
+            used.insert(update.set.text.clone());
+        }
+        StmtKind::Nat(nat) => {
+            [&nat.addr, &nat.port].into_iter().flatten().for_each(|expr| names_of(expr, used))
+        }
+        _ => {}
+    }
+}
+
+fn names_of(expr: &Expr, used: &mut FxHashSet<Box<str>>) {
+    match &plain(expr).kind {
+        ExprKind::SetRef(name) => {
+            used.insert(name.clone());
+        }
+        ExprKind::Map(parts) | ExprKind::Binary(_, parts) => {
+            names_of(&parts.0, used);
+            names_of(&parts.1, used);
+        }
+        ExprKind::Concat(parts) => parts.iter().for_each(|part| names_of(part, used)),
+        ExprKind::Set(elements) => elements.iter().for_each(|elem| names_of_elem(elem, used)),
+        _ => {}
+    }
+}
+
+fn names_of_elem(elem: &Elem, used: &mut FxHashSet<Box<str>>) {
+    if let ExprKind::SetRef(name) = &elem.key.kind {
+        used.insert(name.clone());
+    }
+    if let Some(Data::Value(value)) = elem.data.as_deref() {
+        names_of(value, used);
+    }
+}
