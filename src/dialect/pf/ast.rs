@@ -3,12 +3,14 @@
 //! One tree serves both families. A translation rule of FreeBSD and macOS (`nat`, `rdr`, `binat`), a `scrub`
 //! rule and an anchor are rules like `pass` and `block`, with another [`Action`].
 
+mod list;
 mod options;
 
 use std::net::IpAddr;
 
 use crate::source::Span;
 
+pub use list::List;
 pub use options::{
     Divert, Flags, IcmpMatch, IdMatch, Options, Pool, PoolOptions, PoolPort, Rare, Route, RouteKind, State,
     StateKind, StateOptions,
@@ -38,11 +40,11 @@ pub enum StatementKind {
     /// `name = "value"`
     Macro(String),
     /// `set …`
-    Option(SetOption),
+    Option(Box<SetOption>),
     /// `table <name> …`
-    Table(Table),
+    Table(Box<Table>),
     /// `altq on …` or `queue …`
-    Queue(Queue),
+    Queue(Box<Queue>),
     /// `pass`, `block`, `match`, `scrub`, `nat`, `rdr`, `binat`
     Rule(Box<Rule>),
     /// `anchor`, `nat-anchor`, `rdr-anchor`, `binat-anchor`
@@ -134,11 +136,11 @@ pub struct Rule {
     /// Where `quick` stands.
     pub quick: Option<Span>,
     /// `on …`: empty for any.
-    pub interfaces: Vec<Interface>,
+    pub interfaces: List<Interface>,
     /// `inet` or `inet6`.
     pub af: Option<Af>,
     /// `proto …`: empty for any.
-    pub protocols: Vec<Protocol>,
+    pub protocols: List<Protocol>,
     /// `from …`
     pub from: Peer,
     /// `to …`
@@ -267,7 +269,7 @@ pub struct Protocol {
     pub span: Span,
     /// Its number; `None` where the name is not known here.
     pub number: Option<u8>,
-    /// As written.
+    /// As written, where the number is not known.
     pub text: String,
 }
 
@@ -275,9 +277,9 @@ pub struct Protocol {
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
     /// Empty for any.
-    pub hosts: Vec<Host>,
+    pub hosts: List<Host>,
     /// Empty for any.
-    pub ports: Vec<PortMatch>,
+    pub ports: List<PortMatch>,
 }
 
 /// One host of a list.
@@ -290,7 +292,7 @@ pub struct Host {
     /// What it is.
     pub address: Address,
     /// `fe80::1%em0`: the interface of a link-local address.
-    pub scope: Option<InterfaceName>,
+    pub scope: Option<Box<InterfaceName>>,
 }
 
 /// What may stand for a host.
@@ -301,7 +303,7 @@ pub enum Address {
     /// An address or a network, host bits masked.
     Net(Net),
     /// `a - b`
-    Range(IpAddr, IpAddr),
+    Range(Box<(IpAddr, IpAddr)>),
     /// A bare name: a host name, or an interface whose addresses are taken when the rules are loaded.
     Name {
         /// The name, modifiers taken off.
@@ -395,7 +397,7 @@ impl PortOp {
         };
         [a, b].into_iter().find_map(|port| match port {
             Port::Number(_) => None,
-            Port::Unknown(name) => Some(name.as_str()),
+            Port::Unknown(name) => Some(&**name),
         })
     }
 }
@@ -406,7 +408,7 @@ pub enum Port {
     /// Its number.
     Number(u16),
     /// A name that only the system that loads the rules can resolve.
-    Unknown(String),
+    Unknown(Box<str>),
 }
 
 /// `anchor …`

@@ -71,7 +71,7 @@ fn written(rule: &Rule, findings: &mut Vec<Finding>) {
 /// PH420: `{ 10/8, !10.1.2.3 }` is two rules, one for each element.
 fn negated_hosts(peer: &Peer) -> Option<Finding> {
     let negated = peer.hosts.iter().find(|host| host.negated)?;
-    let [first, .., last] = peer.hosts.as_slice() else { return None };
+    let [first, .., last] = &*peer.hosts else { return None };
     if !matches_everything(&peer.hosts) {
         return None;
     }

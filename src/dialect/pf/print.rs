@@ -32,6 +32,7 @@ impl Display for Flat<'_> {
         if let Some(protocol) = self.protocol {
             match protocol.number.and_then(names::protocol_name) {
                 Some(name) => write!(f, " proto {name}")?,
+                None if protocol.text.is_empty() => write!(f, " proto {}", protocol.number.unwrap_or(0))?,
                 None => write!(f, " proto {}", protocol.text)?,
             }
         }
@@ -263,7 +264,7 @@ impl Display for Resolved<'_> {
             Where::Net(net) if net.is_everything() => f.write_str("any"),
             Where::Net(net) if net.prefix == net.af().bits() => write!(f, "{}", net.address),
             Where::Net(net) => write!(f, "{}/{}", net.address, net.prefix),
-            Where::Range(first, last) => write!(f, "{first} - {last}"),
+            Where::Range((first, last)) => write!(f, "{first} - {last}"),
             Where::Table(name) => write!(f, "<{name}>"),
             Where::NoRoute => f.write_str("no-route"),
             Where::UrpfFailed => f.write_str("urpf-failed"),

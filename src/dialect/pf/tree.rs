@@ -214,7 +214,11 @@ impl<'a> Grower<'a> {
                 StatementKind::Include { path, body: None } => {
                     everything_unknown(statement.span, format!("the rules of `{path}`"), nodes);
                 }
-                StatementKind::Option(SetOption::Skip(interfaces)) => self.tree.skipped.extend(interfaces),
+                StatementKind::Option(option) => {
+                    if let SetOption::Skip(interfaces) = &**option {
+                        self.tree.skipped.extend(interfaces);
+                    }
+                }
                 StatementKind::Broken(intent) => self.broken(statement.span, *intent, nodes),
                 _ => {}
             }

@@ -2,7 +2,7 @@
 
 use crate::source::Span;
 
-use super::{Af, Host, Interface, Port};
+use super::{Af, Host, Interface, List, Port};
 
 /// Everything of a rule after the addresses.
 #[derive(Clone, Debug, Default)]
@@ -10,7 +10,7 @@ pub struct Options {
     /// `flags …`
     pub flags: Option<Flags>,
     /// `icmp-type …`, `icmp6-type …`
-    pub icmp: Vec<IcmpMatch>,
+    pub icmp: List<IcmpMatch>,
     /// `keep state`, `no state`, …
     pub state: Option<State>,
     /// `fragment`

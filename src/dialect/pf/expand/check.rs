@@ -109,7 +109,7 @@ fn pool_written(rule: &Rule, kind: TranslateKind) -> Result<(), Problem> {
         return fail("`static-port` and `map-e-portset` do not go with a port");
     }
     if kind == TranslateKind::Binat {
-        let lists = [&rule.from.hosts, &rule.to.hosts, &pool.hosts];
+        let lists = [&*rule.from.hosts, &*rule.to.hosts, &*pool.hosts];
         if lists.iter().any(|hosts| hosts.len() > 1) {
             return fail("a `binat` rule takes one address in each place");
         }

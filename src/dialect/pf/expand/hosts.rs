@@ -38,7 +38,7 @@ pub enum Where<'a> {
     /// A network or one address.
     Net(Net),
     /// First and last address.
-    Range(IpAddr, IpAddr),
+    Range(&'a (IpAddr, IpAddr)),
     /// Addresses of an interface at the time of the packet.
     Dynamic {
         /// Interface or group.
@@ -85,12 +85,18 @@ pub fn resolve_all<'a>(hosts: &'a [Host], env: &Environment) -> Result<Vec<Resol
 /// Resolves one host, to several where it names an interface with several addresses.
 pub fn resolve<'a>(host: &'a Host, env: &Environment, out: &mut Vec<Resolved<'a>>) -> Result<(), Problem> {
     let push = |out: &mut Vec<Resolved<'a>>, af, place| {
-        out.push(Resolved { negated: host.negated, af, place, scope: host.scope.as_ref(), span: host.span });
+        out.push(Resolved {
+            negated: host.negated,
+            af,
+            place,
+            scope: host.scope.as_deref(),
+            span: host.span,
+        });
     };
     match &host.address {
         Address::Any => push(out, None, Where::Any),
         Address::Net(net) => push(out, Some(net.af()), Where::Net(*net)),
-        Address::Range(first, last) => push(out, Some(Af::of(*first)), Where::Range(*first, *last)),
+        Address::Range(ends) => push(out, Some(Af::of(ends.0)), Where::Range(ends)),
         Address::Dynamic { name, modifiers, prefix } => {
             push(out, None, Where::Dynamic { name, modifiers: *modifiers, prefix: *prefix });
         }

@@ -37,10 +37,10 @@ fn filled(text: &mut String, flat: &Flat, number: usize) {
     };
     let protocol = match flat.protocol {
         None => "ip".to_string(),
-        Some(protocol) => protocol
-            .number
-            .and_then(names::protocol_name)
-            .map_or_else(|| protocol.text.clone(), str::to_string),
+        Some(protocol) => match protocol.number {
+            Some(number) => names::protocol_name(number).map_or_else(|| number.to_string(), str::to_string),
+            None => protocol.text.clone(),
+        },
     };
     for (macro_name, value) in [
         ("$if", interface.to_string()),
@@ -75,7 +75,7 @@ fn address(host: &Resolved, af: Option<Af>) -> String {
 fn port(op: Option<&PortOp>) -> String {
     let text = |port: &Port| match port {
         Port::Number(number) => number.to_string(),
-        Port::Unknown(name) => name.clone(),
+        Port::Unknown(name) => name.to_string(),
     };
     match op {
         None | Some(PortOp::Range(..)) => String::new(),

@@ -138,7 +138,7 @@ fn port_of(pool: &Pool, destination: bool, dst_port: Option<&PortMatch>) -> Flat
     };
     let unknown = |port: &Port| match port {
         Port::Number(_) => None,
-        Port::Unknown(name) => Some(FlatPort::Unknown(name.clone())),
+        Port::Unknown(name) => Some(FlatPort::Unknown(name.to_string())),
     };
     match &pool.port {
         None if pool.options.static_port && !destination => FlatPort::Static,

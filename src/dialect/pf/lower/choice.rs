@@ -126,7 +126,7 @@ impl<'a> Lowering<'a> {
     fn place(&self, host: &Resolved<'a>, scope: Scope, family: Family) -> Option<Set> {
         match &host.place {
             Where::Net(net) => Some(Set::of(interval(*net, family))),
-            Where::Range(first, last) => {
+            Where::Range((first, last)) => {
                 let ((own, lo), (_, hi)) = (Family::of(*first), Family::of(*last));
                 Some(if own == family { Set::range(lo, hi) } else { Set::empty() })
             }

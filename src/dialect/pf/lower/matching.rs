@@ -146,7 +146,7 @@ impl<'a> Lowering<'a> {
             Where::Net(net) => {
                 family.and_then(|family| interval(*net, family)).map(|(lo, hi)| Set::range(lo, hi))
             }
-            Where::Range(first, last) => {
+            Where::Range((first, last)) => {
                 let ((own, lo), (_, hi)) = (Family::of(*first), Family::of(*last));
                 (Some(own) == family).then(|| Set::range(lo, hi))
             }

@@ -2,6 +2,7 @@
 
 use crate::source::Span;
 
+use super::super::ast::List;
 use super::super::lexer::{Kind, Token};
 use super::super::words;
 
@@ -145,14 +146,19 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes a name: quoted text, or a bare word that is no keyword.
-    pub fn string(&mut self, what: &str) -> Result<String> {
-        let string = match self.peek() {
-            Kind::Text(text) => text.to_string(),
-            Kind::Word(word) if !words::is_keyword(word) => word.to_string(),
+    pub fn name(&mut self, what: &str) -> Result<&'t str> {
+        let name = match self.peek() {
+            Kind::Text(text) => text,
+            Kind::Word(word) if !words::is_keyword(word) => word,
             _ => return self.fail(what),
         };
         self.advance();
-        Ok(string)
+        Ok(name)
+    }
+
+    /// Takes a name, to be kept.
+    pub fn string(&mut self, what: &str) -> Result<String> {
+        self.name(what).map(str::to_string)
     }
 
     /// Takes names up to the next keyword, joined with blanks.
@@ -201,18 +207,17 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes one item, or items in braces with optional commas between them.
-    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self, &mut Vec<T>) -> Result<()>) -> Result<Vec<T>> {
-        let mut items = Vec::new();
+    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<List<T>> {
         if !self.eat_sign('{') {
-            item(self, &mut items)?;
-            return Ok(items);
+            return item(self).map(List::One);
         }
         self.newlines();
+        let mut items = Vec::new();
         loop {
-            item(self, &mut items)?;
+            items.push(item(self)?);
             self.newlines();
             if self.eat_sign('}') {
-                return Ok(items);
+                return Ok(items.into());
             }
             self.comma();
         }

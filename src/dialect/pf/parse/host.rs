@@ -6,8 +6,8 @@ use crate::source::Span;
 
 use super::super::address::{self, Parsed};
 use super::super::ast::{
-    Address, Af, Family, Host, Interface, InterfaceName, Modifiers, Peer, Pool, PoolOptions, PoolPort, Port,
-    PortMatch, PortOp, Protocol, Route, RouteKind,
+    Address, Af, Family, Host, Interface, InterfaceName, List, Modifiers, Peer, Pool, PoolOptions, PoolPort,
+    Port, PortMatch, PortOp, Protocol, Route, RouteKind,
 };
 use super::super::lexer::Kind;
 use super::super::{names, words};
@@ -18,14 +18,8 @@ const LONGEST_INTERFACE: usize = 15;
 const LONGEST_TABLE: usize = 31;
 
 /// `on …`
-pub fn interfaces(cursor: &mut Cursor) -> Result<Vec<Interface>> {
-    if !cursor.eat("on") {
-        return Ok(Vec::new());
-    }
-    cursor.list(|cursor, items| {
-        items.push(interface(cursor)?);
-        Ok(())
-    })
+pub fn interfaces(cursor: &mut Cursor) -> Result<List<Interface>> {
+    if cursor.eat("on") { cursor.list(interface) } else { Ok(List::Empty) }
 }
 
 /// One interface with an optional `!`.
@@ -59,25 +53,27 @@ pub fn af(cursor: &mut Cursor) -> Option<Af> {
 }
 
 /// `proto …`
-pub fn protocols(cursor: &mut Cursor) -> Result<Vec<Protocol>> {
+pub fn protocols(cursor: &mut Cursor) -> Result<List<Protocol>> {
     if !cursor.eat("proto") {
-        return Ok(Vec::new());
+        return Ok(List::Empty);
     }
-    cursor.list(|cursor, items| {
+    cursor.list(|cursor| {
         let span = cursor.span();
-        let text = cursor.string_or_number("a protocol")?;
-        let number = match text.parse::<i64>() {
-            Ok(number) => match u8::try_from(number) {
-                Ok(number) => Some(number),
-                Err(_) => return refuse(span, format!("protocol `{text}` is not within 0 to 255")),
-            },
-            Err(_) => names::protocol(&text),
+        let mut text = String::new();
+        let number = if let Kind::Number(_) = cursor.peek() {
+            u8::try_from(cursor.number_in("the protocol", 0..=255)?).ok()
+        } else {
+            let name = cursor.name("a protocol")?;
+            let number = names::protocol(name);
+            if number.is_none() {
+                text = name.to_string();
+            }
+            number
         };
         if number == Some(0) {
             return refuse(span, "protocol 0 cannot be used");
         }
-        items.push(Protocol { span, number, text });
-        Ok(())
+        Ok(Protocol { span, number, text })
     })
 }
 
@@ -89,10 +85,7 @@ pub fn from_to(cursor: &mut Cursor, family: Family) -> Result<(Peer, Vec<String>
     let from = if cursor.eat("from") { peer(cursor, family)? } else { Peer::default() };
     let mut os = Vec::new();
     if cursor.eat("os") {
-        os = cursor.list(|cursor, items| {
-            items.push(cursor.string("an operating system")?);
-            Ok(())
-        })?;
+        os = cursor.list(|cursor| cursor.string("an operating system"))?.into();
     }
     let start = cursor.span();
     let to = if cursor.eat("to") { peer(cursor, family)? } else { Peer::default() };
@@ -108,20 +101,20 @@ fn peer(cursor: &mut Cursor, family: Family) -> Result<Peer> {
     if cursor.word() != Some("port") {
         peer.hosts = hosts(cursor)?;
         if peer.hosts.iter().all(|host| host.address == Address::Any) && peer.hosts.len() == 1 {
-            peer.hosts.clear();
+            peer.hosts = List::Empty;
         }
     }
     if cursor.eat("port") {
-        peer.ports = cursor.list(|cursor, items| {
-            items.push(port_match(cursor, family)?);
-            Ok(())
-        })?;
+        peer.ports = cursor.list(|cursor| port_match(cursor, family))?;
     }
     Ok(peer)
 }
 
 /// A host, or a list that may hold lists.
-pub fn hosts(cursor: &mut Cursor) -> Result<Vec<Host>> {
+pub fn hosts(cursor: &mut Cursor) -> Result<List<Host>> {
+    if !cursor.is_sign('{') {
+        return host(cursor).map(List::One);
+    }
     let mut items = Vec::new();
     let mut depth = 0usize;
     loop {
@@ -130,7 +123,7 @@ pub fn hosts(cursor: &mut Cursor) -> Result<Vec<Host>> {
             cursor.newlines();
             continue;
         }
-        host(cursor, &mut items)?;
+        items.push(host(cursor)?);
         while depth > 0 {
             cursor.newlines();
             if !cursor.eat_sign('}') {
@@ -139,18 +132,20 @@ pub fn hosts(cursor: &mut Cursor) -> Result<Vec<Host>> {
             depth -= 1;
         }
         if depth == 0 {
-            return Ok(items);
+            return Ok(items.into());
         }
         cursor.comma();
     }
 }
 
 /// One host with an optional `!`, a weight and a second form of interface after it.
-pub fn host(cursor: &mut Cursor, items: &mut Vec<Host>) -> Result<()> {
+pub fn host(cursor: &mut Cursor) -> Result<Host> {
     let start = cursor.span();
     let negated = cursor.eat_sign('!');
     let scope = match cursor.peek() {
-        Kind::Word(word) => word.split_once('%').map(|(_, scope)| InterfaceName::Named(scope.to_string())),
+        Kind::Word(word) => {
+            word.split_once('%').map(|(_, scope)| Box::new(InterfaceName::Named(scope.to_string())))
+        }
         _ => None,
     };
     let address = if !negated && cursor.eat("any") { Address::Any } else { address(cursor)? };
@@ -158,8 +153,7 @@ pub fn host(cursor: &mut Cursor, items: &mut Vec<Host>) -> Result<()> {
     if cursor.eat("weight") {
         cursor.number_in("a weight", 1..=65535)?;
     }
-    items.push(Host { span: cursor.since(start), negated, address, scope });
-    Ok(())
+    Ok(Host { span: cursor.since(start), negated, address, scope })
 }
 
 fn address(cursor: &mut Cursor) -> Result<Address> {
@@ -186,12 +180,12 @@ fn address(cursor: &mut Cursor) -> Result<Address> {
             literal(&word, prefix, cursor.since(start))
         }
         Kind::Word(_) | Kind::Text(_) => {
-            let word = cursor.string("a host")?;
+            let word = cursor.name("a host")?;
             if cursor.eat_sign('-') {
-                return range(cursor, &word, start);
+                return range(cursor, word, start);
             }
             let prefix = prefix(cursor)?;
-            literal(&word, prefix, cursor.since(start))
+            literal(word, prefix, cursor.since(start))
         }
         _ => cursor.fail("a host"),
     }
@@ -292,7 +286,7 @@ fn range(cursor: &mut Cursor, first: &str, start: Span) -> Result<Address> {
     };
     match (single(first), single(&last)) {
         (Some(first), Some(last)) if same_family(first, last) && first <= last => {
-            Ok(Address::Range(first, last))
+            Ok(Address::Range(Box::new((first, last))))
         }
         _ => refuse(span, format!("`{first} - {last}` is not a range of addresses")),
     }
@@ -402,18 +396,18 @@ fn port(word: &str, span: Span) -> Result<Port> {
         None if word.is_empty() || word.starts_with('-') => {
             Err(Error { span, refusal: Refusal::Syntax(format!("expected a port, found `{word}`")) })
         }
-        None => Ok(names::service(word).map_or_else(|| Port::Unknown(word.to_string()), Port::Number)),
+        None => Ok(names::service(word).map_or_else(|| Port::Unknown(word.into()), Port::Number)),
     }
 }
 
 /// The addresses and ports of a translation, and how one is chosen.
 pub fn pool(cursor: &mut Cursor) -> Result<Pool> {
     let start = cursor.span();
-    let hosts = cursor.list(|cursor, items| {
+    let hosts = cursor.list(|cursor| {
         if cursor.is_sign('(') && !matches!(cursor.peek_at(2), Kind::Sign(')')) {
             return cursor.fail("an address");
         }
-        host(cursor, items)
+        host(cursor)
     })?;
     if let Some(bad) = hosts.iter().find(|host| {
         host.negated || matches!(host.address, Address::Any | Address::NoRoute | Address::UrpfFailed)
@@ -425,7 +419,7 @@ pub fn pool(cursor: &mut Cursor) -> Result<Pool> {
     }
     let port = if cursor.eat("port") { Some(pool_port(cursor)?) } else { None };
     let options = pool_options(cursor)?;
-    Ok(Pool { span: cursor.since(start), hosts, port, options })
+    Ok(Pool { span: cursor.since(start), hosts: hosts.into(), port, options })
 }
 
 fn pool_port(cursor: &mut Cursor) -> Result<PoolPort> {
@@ -511,16 +505,17 @@ fn map_e(cursor: &mut Cursor) -> Result<String> {
 /// `route-to …` and its kin, the keyword taken.
 pub fn route(cursor: &mut Cursor, kind: RouteKind) -> Result<Route> {
     let mut interfaces = Vec::new();
-    let hosts = cursor.list(|cursor, items| {
+    let hosts = cursor.list(|cursor| {
         // `(em0 192.0.2.1)`, or a bare interface where the family still has it
         if cursor.is_sign('(') && !matches!(cursor.peek_at(2), Kind::Sign(')')) {
             cursor.advance();
             interfaces.push(cursor.string("an interface")?);
-            host(cursor, items)?;
-            return cursor.expect_sign(')');
+            let hop = host(cursor)?;
+            cursor.expect_sign(')')?;
+            return Ok(hop);
         }
-        host(cursor, items)
+        host(cursor)
     })?;
     let options = pool_options(cursor)?;
-    Ok(Route { kind, interfaces, hosts, options })
+    Ok(Route { kind, interfaces, hosts: hosts.into(), options })
 }

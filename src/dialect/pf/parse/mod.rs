@@ -277,7 +277,7 @@ impl Session<'_> {
             "rdr-anchor" => self.anchor(cursor, start, Some(TranslateKind::Rdr)),
             "binat-anchor" => self.anchor(cursor, start, Some(TranslateKind::Binat)),
             "antispoof" => rule::antispoof(cursor, self, start),
-            "set" => setting::set(cursor, self, start).map(StatementKind::Option),
+            "set" => setting::set(cursor, self, start).map(|option| StatementKind::Option(Box::new(option))),
             "table" => setting::table(cursor, self, scope.folder, start),
             "altq" => setting::altq(cursor, self, start),
             "queue" => setting::queue(cursor, self, start),

@@ -3,7 +3,7 @@
 use crate::source::Span;
 
 use super::super::ast::{
-    Action, Divert, Flags, IcmpMatch, IdMatch, Options, RouteKind, Rule, State, StateKind, StateOptions,
+    Action, Divert, Flags, IcmpMatch, IdMatch, List, Options, RouteKind, Rule, State, StateKind, StateOptions,
 };
 use super::super::lexer::Kind;
 use super::super::words;
@@ -35,11 +35,11 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
     cursor.advance();
     match word {
         "user" => {
-            let more = ids(cursor, "a user")?;
+            let more: Vec<IdMatch> = ids(cursor, "a user")?.into();
             options.rare_mut().users.splice(0..0, more);
         }
         "group" => {
-            let more = ids(cursor, "a group")?;
+            let more: Vec<IdMatch> = ids(cursor, "a group")?.into();
             options.rare_mut().groups.splice(0..0, more);
         }
         "flags" => once(&mut options.flags, flags(cursor)?, start, "flags")?,
@@ -135,8 +135,8 @@ fn negated_option(cursor: &mut Cursor, options: &mut Options, start: Span) -> Re
     cursor.fail("`tagged` or `received-on`")
 }
 
-fn ids(cursor: &mut Cursor, what: &str) -> Result<Vec<IdMatch>> {
-    cursor.list(|cursor, items| {
+fn ids(cursor: &mut Cursor, what: &str) -> Result<List<IdMatch>> {
+    cursor.list(|cursor| {
         let op = host::unary(cursor);
         let first = cursor.string_or_number(what)?;
         let (op, second) = match (op, cursor.peek()) {
@@ -151,8 +151,7 @@ fn ids(cursor: &mut Cursor, what: &str) -> Result<Vec<IdMatch>> {
         if first == "unknown" && !matches!(op, "=" | "!=") {
             return refuse(cursor.last_span(), "`unknown` goes with `=` and `!=` only");
         }
-        items.push(IdMatch { op, first, second });
-        Ok(())
+        Ok(IdMatch { op, first, second })
     })
 }
 
@@ -184,8 +183,8 @@ fn flag_letters(cursor: &mut Cursor) -> Result<u8> {
     }
 }
 
-fn icmp(cursor: &mut Cursor, v6: bool) -> Result<Vec<IcmpMatch>> {
-    cursor.list(|cursor, items| {
+fn icmp(cursor: &mut Cursor, v6: bool) -> Result<List<IcmpMatch>> {
+    cursor.list(|cursor| {
         let span = cursor.span();
         let word = cursor.string_or_number("an ICMP type")?;
         let kind = match c_number(&word) {
@@ -207,8 +206,7 @@ fn icmp(cursor: &mut Cursor, v6: bool) -> Result<Vec<IcmpMatch>> {
                 return refuse(at, format!("`{word}` is not a code of this ICMP type"));
             }
         }
-        items.push(IcmpMatch { span: cursor.since(span), v6, kind, code });
-        Ok(())
+        Ok(IcmpMatch { span: cursor.since(span), v6, kind, code })
     })
 }
 

@@ -3,8 +3,8 @@
 use crate::source::Span;
 
 use super::super::ast::{
-    Action, Address, Anchor, Direction, Host, Interface, InterfaceName, Modifiers, Options, Peer, Reply,
-    RouteKind, Rule, StatementKind, TranslateKind,
+    Action, Address, Anchor, Direction, Host, Interface, InterfaceName, List, Modifiers, Options, Peer,
+    Reply, RouteKind, Rule, StatementKind, TranslateKind,
 };
 use super::super::lexer::Kind;
 use super::super::words;
@@ -24,9 +24,9 @@ fn blank(span: Span, action: Action) -> Rule {
         direction: None,
         log: None,
         quick: None,
-        interfaces: Vec::new(),
+        interfaces: List::Empty,
         af: None,
-        protocols: Vec::new(),
+        protocols: List::Empty,
         from: Peer::default(),
         to: Peer::default(),
         os: Vec::new(),
@@ -312,7 +312,7 @@ fn check_translation_anchor(rule: &Rule, kind: Option<TranslateKind>) -> Result<
             if let Some(port) = rule.from.ports.first() {
                 return refuse(port.span, "an `rdr-anchor` takes no source port");
             }
-            match rule.to.ports.as_slice() {
+            match &*rule.to.ports {
                 [] => Ok(()),
                 [port] if matches!(port.op, PortOp::Eq(_)) => Ok(()),
                 [port] => refuse(port.span, "an `rdr-anchor` takes no port operator"),
@@ -320,7 +320,7 @@ fn check_translation_anchor(rule: &Rule, kind: Option<TranslateKind>) -> Result<
             }
         }
         Some(TranslateKind::Binat) => {
-            if let [_, second, ..] = rule.protocols.as_slice() {
+            if let [_, second, ..] = &*rule.protocols {
                 return refuse(second.span, "a `binat-anchor` takes no list of protocols");
             }
             let peers = [&rule.from, &rule.to];
@@ -342,7 +342,7 @@ pub fn antispoof(cursor: &mut Cursor, session: &mut Session, start: Span) -> Res
     rule.direction = Some(Direction::In);
     (rule.log, rule.quick) = log_and_quick(cursor)?;
     cursor.expect("for")?;
-    let interfaces = cursor.list(|cursor, items| {
+    let interfaces = cursor.list(|cursor| {
         let dynamic = cursor.eat_sign('(');
         let interface = host::interface(cursor)?;
         if interface.negated {
@@ -351,23 +351,22 @@ pub fn antispoof(cursor: &mut Cursor, session: &mut Session, start: Span) -> Res
         if dynamic {
             cursor.expect_sign(')')?;
         }
-        items.push((interface, dynamic));
-        Ok(())
+        Ok((interface, dynamic))
     })?;
     rule.af = host::af(cursor);
     option::antispoof_options(cursor, &mut rule.options)?;
     rule.span = cursor.since(start);
     let mut rules = Vec::new();
-    for (interface, dynamic) in interfaces {
+    for (interface, dynamic) in &interfaces {
         let InterfaceName::Named(name) = &interface.name else { continue };
         let network = Modifiers { network: true, ..Modifiers::default() };
         let mut elsewhere = rule.clone();
-        elsewhere.from = source(&interface, name, network, dynamic);
-        elsewhere.interfaces = vec![Interface { negated: true, ..interface.clone() }];
+        elsewhere.from = source(interface, name, network, *dynamic);
+        elsewhere.interfaces = List::One(Interface { negated: true, ..interface.clone() });
         rules.push(elsewhere);
         if !is_loopback(name) {
             let mut own = rule.clone();
-            own.from = source(&interface, name, Modifiers::default(), dynamic);
+            own.from = source(interface, name, Modifiers::default(), *dynamic);
             rules.push(own);
         }
     }
@@ -383,8 +382,8 @@ fn source(interface: &Interface, name: &str, modifiers: Modifiers, dynamic: bool
         Address::Name { name, modifiers, prefix: None }
     };
     Peer {
-        hosts: vec![Host { span: interface.span, negated: false, address, scope: None }],
-        ports: Vec::new(),
+        hosts: List::One(Host { span: interface.span, negated: false, address, scope: None }),
+        ports: List::Empty,
     }
 }
 

@@ -45,7 +45,7 @@ pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<Se
             if let Some(bad) = interfaces.iter().find(|interface| interface.negated) {
                 return refuse(bad.span, "`set skip` takes no negated interface");
             }
-            Ok(SetOption::Skip(interfaces))
+            Ok(SetOption::Skip(interfaces.into()))
         }
         "state-policy" => {
             let bound = match cursor.word() {
@@ -137,15 +137,13 @@ fn state_defaults(cursor: &mut Cursor, session: &mut Session, span: Span) -> Res
 
 /// `timeout { a 1, b 2 }`
 fn pairs(cursor: &mut Cursor, known: fn(&str) -> bool, what: &'static str) -> Result<SetOption> {
-    cursor.list(|cursor, items: &mut Vec<()>| {
+    cursor.list(|cursor| {
         let span = cursor.span();
         let name = cursor.string(what)?;
         if !known(&name) {
             return refuse(span, format!("`{name}` is not a {what}"));
         }
-        cursor.number_in(what, 0..=i64::from(u32::MAX))?;
-        items.push(());
-        Ok(())
+        cursor.number_in(what, 0..=i64::from(u32::MAX))
     })?;
     Ok(SetOption::Other(what))
 }
@@ -215,7 +213,7 @@ pub fn table(
         }
     }
     session.table_defined(&table.name, cursor.since(start));
-    Ok(StatementKind::Table(table))
+    Ok(StatementKind::Table(Box::new(table)))
 }
 
 fn contents(cursor: &mut Cursor, table: &mut Table) -> Result<()> {
@@ -236,7 +234,7 @@ fn contents(cursor: &mut Cursor, table: &mut Table) -> Result<()> {
         };
         return refuse(host.span, what);
     }
-    table.entries.extend(hosts);
+    table.entries.extend(Vec::from(hosts));
     Ok(())
 }
 
@@ -295,8 +293,12 @@ fn file_address(word: &str) -> Option<Address> {
 /// `altq on …`, the word taken.
 pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
-    let mut queue =
-        Queue { name: None, interfaces: host::interfaces(cursor)?, children: Vec::new(), parent: None };
+    let mut queue = Queue {
+        name: None,
+        interfaces: host::interfaces(cursor)?.into(),
+        children: Vec::new(),
+        parent: None,
+    };
     let mut scheduler = None;
     queue_options(cursor, &mut queue, &mut scheduler)?;
     cursor.expect("queue")?;
@@ -305,14 +307,14 @@ pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<S
         return refuse(cursor.since(start), "`altq` names no scheduler");
     }
     session.altq(&queue);
-    Ok(StatementKind::Queue(queue))
+    Ok(StatementKind::Queue(Box::new(queue)))
 }
 
 /// `queue name …`, the word taken: of ALTQ, or of OpenBSD.
 pub fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
     let name = cursor.string("the name of a queue")?;
-    let interfaces = host::interfaces(cursor)?;
+    let interfaces = host::interfaces(cursor)?.into();
     let mut queue = Queue { name: Some(name), interfaces, children: Vec::new(), parent: None };
     let mut scheduler = None;
     let priority = queue_options(cursor, &mut queue, &mut scheduler)?;
@@ -329,14 +331,11 @@ pub fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<
         return refuse(span, format!("the priority of this queue is at most {most}"));
     }
     session.queue(&queue, span)?;
-    Ok(StatementKind::Queue(queue))
+    Ok(StatementKind::Queue(Box::new(queue)))
 }
 
 fn children(cursor: &mut Cursor) -> Result<Vec<String>> {
-    cursor.list(|cursor, items| {
-        items.push(cursor.string("the name of a queue")?);
-        Ok(())
-    })
+    cursor.list(|cursor| cursor.string("the name of a queue")).map(Vec::from)
 }
 
 /// The options of a queue; gives its priority.
