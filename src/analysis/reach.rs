@@ -1,7 +1,9 @@
 //! Which ports of a destination can be reached: what the entries of the flow engine say of one query.
 
+use std::collections::BTreeSet;
+
 use super::{Cond, Decider, Entry, Scope};
-use crate::model::Way;
+use crate::model::{Ruleset, Step, Test, Way};
 use crate::packet::{Dim, Region, Set};
 
 /// One question: packets that start a connection (or answer one), and where they have to arrive.
@@ -51,6 +53,8 @@ pub struct Reach {
     pub conds: Vec<Cond>,
     /// The helpers that connections of open ones get for certain, as indices of the ruleset's.
     pub helpers: Vec<u32>,
+    /// The helpers that connections of unsure ones get where they get through.
+    pub possible_helpers: Vec<u32>,
     /// Whether replies of every open one pass without rules.
     pub keeps_state: bool,
     /// The packets that get through for certain, as they leave.
@@ -117,21 +121,41 @@ impl Scope<'_> {
             .collect();
         conds.sort_unstable();
         conds.dedup();
-        let mut helpers: Vec<u32> = sure.iter().filter_map(|(entry, _)| entry.helper).collect();
-        helpers.sort_unstable();
-        helpers.dedup();
+        let helpers: BTreeSet<u32> = sure.iter().filter_map(|(entry, _)| entry.helper).collect();
+        let possible: BTreeSet<u32> = accepted.iter().filter_map(|entry| entry.helper).collect();
         Reach {
-            blockers: shares(refused.iter().map(|e| (e.decider, &e.region)), &blocked, query.along),
-            doubters: shares(refused.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
-            openers: shares(sure.iter().map(|(e, region)| (e.decider, region)), &open, query.along),
-            granters: shares(accepted.iter().map(|e| (e.decider, &e.region)), &unsure, query.along),
+            blockers: shares(
+                self.rules(),
+                refused.iter().map(|e| (e.decider, &e.region)),
+                &blocked,
+                query.along,
+            ),
+            doubters: shares(
+                self.rules(),
+                refused.iter().map(|e| (e.decider, &e.region)),
+                &unsure,
+                query.along,
+            ),
+            openers: shares(
+                self.rules(),
+                sure.iter().map(|(e, region)| (e.decider, region)),
+                &open,
+                query.along,
+            ),
+            granters: shares(
+                self.rules(),
+                accepted.iter().map(|e| (e.decider, &e.region)),
+                &unsure,
+                query.along,
+            ),
             keeps_state: sure.iter().all(|(entry, _)| entry.keeps_state),
             leaves: sure.iter().map(|(entry, _)| entry.leaves.clone()).collect(),
             open,
             blocked,
             unsure,
             conds,
-            helpers,
+            helpers: helpers.into_iter().collect(),
+            possible_helpers: possible.into_iter().collect(),
         }
     }
 }
@@ -149,6 +173,7 @@ impl Reach {
             granters: Vec::new(),
             conds: Vec::new(),
             helpers: Vec::new(),
+            possible_helpers: Vec::new(),
             keeps_state: true,
             leaves: Vec::new(),
         }
@@ -166,6 +191,7 @@ impl Reach {
         self.granters.extend(other.granters);
         self.conds.extend(other.conds);
         self.helpers.extend(other.helpers);
+        self.possible_helpers.extend(other.possible_helpers);
         self.keeps_state &= other.keeps_state;
         self.leaves.extend(other.leaves);
     }
@@ -206,7 +232,12 @@ fn certain<'e>(accepted: &[&'e Entry], refused: &[&Entry], target: Option<&Set>)
 }
 
 /// Adds up who decided what, by the size of the packet sets, largest first.
-fn shares<'r>(parts: impl Iterator<Item = (Decider, &'r Region)>, among: &Set, along: Dim) -> Vec<Share> {
+fn shares<'r>(
+    rules: &Ruleset,
+    parts: impl Iterator<Item = (Decider, &'r Region)>,
+    among: &Set,
+    along: Dim,
+) -> Vec<Share> {
     let mut shares: Vec<(f64, Share)> = Vec::new();
     for (by, region) in parts {
         let values = region.values(along).and(among);
@@ -223,8 +254,17 @@ fn shares<'r>(parts: impl Iterator<Item = (Decider, &'r Region)>, among: &Set, a
             None => shares.push((size, Share { by, values, sources: region.values(Dim::Src) })),
         }
     }
-    shares.sort_by(|a, b| b.0.total_cmp(&a.0));
+    // Of two with the same share, the one that asks nothing unknown decides in any case.
+    shares.sort_by(|a, b| {
+        b.0.total_cmp(&a.0).then_with(|| asks_unknown(rules, a.1.by).cmp(&asks_unknown(rules, b.1.by)))
+    });
     shares.into_iter().map(|(_, share)| share).collect()
+}
+
+/// Whether a rule hangs on a condition that the files do not tell.
+fn asks_unknown(rules: &Ruleset, by: Decider) -> bool {
+    let Decider::Rule(id) = by else { return false };
+    rules.steps_of(rules.rule(id)).iter().any(|step| matches!(step, Step::Test(Test::Unknown(_))))
 }
 
 /// How many packets of a region differ in where they come from and go to.

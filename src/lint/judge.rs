@@ -55,6 +55,8 @@ pub struct Judgement {
     pub depends_on: Vec<String>,
     /// The helpers that the connections get.
     helpers: Vec<String>,
+    /// Those that they get where they get through at all.
+    possible_helpers: Vec<String>,
 }
 
 impl Judgement {
@@ -74,6 +76,7 @@ impl Judgement {
         self.openers = next.openers;
         self.depends_on.extend(next.depends_on);
         self.helpers.extend(next.helpers);
+        self.possible_helpers.extend(next.possible_helpers);
     }
 
     /// One place or another: a packet has to get through from one of them.
@@ -87,6 +90,7 @@ impl Judgement {
         self.openers.extend(other.openers);
         self.depends_on.extend(other.depends_on);
         self.helpers.extend(other.helpers);
+        self.possible_helpers.extend(other.possible_helpers);
     }
 
     /// Whether nothing gets through.
@@ -246,6 +250,8 @@ impl<'a> Judge<'a> {
         let blame = |shares: &[Share]| {
             shares.iter().map(|share| Blame { firewall: crossing.firewall, share: share.clone() }).collect()
         };
+        let names =
+            |helpers: &[u32]| helpers.iter().map(|at| firewall.rules.helpers[*at as usize].clone()).collect();
         Judgement {
             asked: ask.ports.clone(),
             blockers: blame(&reach.blockers),
@@ -253,7 +259,8 @@ impl<'a> Judge<'a> {
             openers: blame(&reach.openers),
             granters: blame(&reach.granters),
             depends_on: reach.conds.iter().map(|cond| cond.name(&firewall.rules)).collect(),
-            helpers: reach.helpers.iter().map(|at| firewall.rules.helpers[*at as usize].clone()).collect(),
+            helpers: names(&reach.helpers),
+            possible_helpers: names(&reach.possible_helpers),
             ..sets(reach)
         }
     }
@@ -342,7 +349,8 @@ impl<'a> Judge<'a> {
         let mut query = Query { region, way: crossing.way, fwd_oif, target: None, along };
         if !outward {
             query.target = Some(near);
-            if !reply {
+            // What connection tracking announced it translates by itself.
+            if kind == Kind::First {
                 self.translated(ask, far, rules, &mut query);
             }
         }
@@ -390,41 +398,60 @@ impl<'a> Judge<'a> {
         if all_stateful { None } else { self.judge(ask, party, Kind::Reply) }
     }
 
-    /// The ports of media or call control that a helper opens for the calls that it watches.
-    ///
-    /// Gives the ports, and whether every kind of call that gets through has a helper.
-    pub fn helped(&self, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<(Set, bool)> {
+    /// What a helper opens of media or call control, for the calls that it watches.
+    pub fn helped(&self, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<Helped> {
         let signalling: &[(&str, &[&str])] = match flow.requirement.service.as_str() {
             "h245" => &[("q931", &["q.931", "h323"])],
             "rtp" | "rtcp" => &[("q931", &["q.931", "h323"]), ("sip", &["sip"])],
             _ => return None,
         };
         let product = self.catalog.product(&self.site.devices[flow.device].product)?;
+        let mut helped = Helped { ports: Set::empty(), depends_on: Vec::new() };
         let (mut some, mut every) = (false, true);
         for (service, names) in signalling {
+            let watches = |helpers: &[String]| {
+                let known =
+                    |helper: &String| names.iter().any(|name| helper.to_ascii_lowercase().contains(name));
+                helpers.iter().any(known)
+            };
             for row in product.requirements.iter().filter(|row| row.service == *service) {
                 let ports = self.site.ports_of(flow.device, product, row);
                 for transport in &row.transports {
                     let ask = Ask { ports: &ports, protocol: number(*transport), leg: Leg::ToDevice, ..*ask };
                     let Some(call) = self.judge(&ask, party, Kind::First) else { continue };
-                    if call.open.is_empty() {
+                    if call.all_blocked() {
                         continue;
                     }
-                    let watched = call.helpers.iter().any(|helper| {
-                        let helper = helper.to_ascii_lowercase();
-                        names.iter().any(|name| helper.contains(name))
-                    });
+                    let watched = watches(&call.possible_helpers);
                     some |= watched;
                     every &= watched;
+                    if watched && (call.open.is_empty() || !watches(&call.helpers)) {
+                        helped.depends_on.extend(call.depends_on);
+                    }
                 }
             }
         }
         if !some {
             return None;
         }
+        if !every {
+            helped.depends_on.push("whether the call is one that a helper watches".to_string());
+        }
         let announced = self.judge(ask, party, Kind::Announced)?;
-        Some((announced.open, every))
+        helped.ports = announced.open.or(&announced.unsure);
+        if !announced.unsure.is_empty() {
+            helped.depends_on.extend(announced.depends_on);
+        }
+        Some(helped)
     }
+}
+
+/// What a helper opens.
+pub struct Helped {
+    /// The ports.
+    pub ports: Set,
+    /// What that depends on; empty where they are open for certain.
+    pub depends_on: Vec<String>,
 }
 
 /// Whether the packets go away from the device.

@@ -125,13 +125,14 @@ fn judge_leg(judge: &Judge<'_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -
     if closed.is_empty() {
         return Some(judgement);
     }
-    if let Some((opened, every)) = judge.helped(flow, ask, party) {
-        if every {
-            judgement.open = judgement.open.or(&opened);
-        } else {
-            judgement.depends_on.push("whether the call is one that a helper watches".to_string());
+    if let Some(helped) = judge.helped(flow, ask, party) {
+        if helped.depends_on.is_empty() {
+            judgement.open = judgement.open.or(&helped.ports);
         }
-        judgement.blocked = judgement.blocked.minus(&opened);
+        judgement.depends_on.extend(helped.depends_on);
+        judgement.depends_on.sort();
+        judgement.depends_on.dedup();
+        judgement.blocked = judgement.blocked.minus(&helped.ports);
         judgement.unsure = judgement.asked.minus(&judgement.open).minus(&judgement.blocked);
         if judgement.doubters.is_empty() {
             judgement.doubters = judgement.blockers.clone();
