@@ -52,18 +52,18 @@ pub enum StatementKind {
     /// `load anchor name from file`, with what the file says, where it could be read
     LoadAnchor {
         /// The anchor's path.
-        name: String,
+        name: Box<str>,
         /// The file's statements; `None` where it could not be read.
-        body: Option<Vec<Statement>>,
+        body: Option<Box<[Statement]>>,
     },
     /// `antispoof for …`: the rules that it stands for
     Antispoof(Vec<Rule>),
     /// `include "file"`
     Include {
         /// The path as written.
-        path: String,
+        path: Box<str>,
         /// The file's statements; `None` where it could not be read.
-        body: Option<Vec<Statement>>,
+        body: Option<Box<[Statement]>>,
     },
     /// A statement that could not be read, with what its first word tells that it does.
     Broken(Option<Action>),

@@ -22,13 +22,13 @@ pub enum Node<'a> {
     /// A rule, and the tables that it sees.
     Rule(Box<Flat<'a>>, Scope),
     /// An anchor.
-    Anchor(AnchorNode<'a>),
+    Anchor(Box<AnchorNode<'a>>),
     /// Something whose rules are not known, or that cannot be read: it may do anything.
     Unknown {
         /// Where it is written.
         span: Span,
         /// The name of the condition.
-        what: String,
+        what: Box<str>,
         /// For which kind of translation; `None` for filtering.
         kind: Option<TranslateKind>,
     },
@@ -53,7 +53,7 @@ pub struct AnchorNode<'a> {
 
 /// Names the tables that are seen from a place: those of an anchor hide those outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Scope(usize);
+pub struct Scope(u32);
 
 /// The tables of one scope.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ impl Tree<'_> {
     pub fn table(&self, scope: Scope, name: &str) -> Option<&TableSet> {
         let mut scope = Some(scope);
         while let Some(Scope(at)) = scope {
-            let tables = self.tables.get(at)?;
+            let tables = self.tables.get(at as usize)?;
             if let Some(set) = tables.sets.get(name) {
                 return Some(set);
             }
@@ -102,6 +102,8 @@ pub struct Grower<'a> {
     /// Loaded anchors that are being read.
     open: Vec<&'a str>,
     tree: Tree<'a>,
+    /// The rules that one rule is multiplied out into, until they have their places.
+    flats: Vec<Flat<'a>>,
     line_of: &'a dyn Fn(Span) -> u32,
 }
 
@@ -126,6 +128,7 @@ pub fn grow<'a>(
             first,
             tables: vec![Tables::default()],
         },
+        flats: Vec::new(),
         line_of,
     };
     for config in configs {
@@ -134,9 +137,10 @@ pub fn grow<'a>(
     for config in configs {
         grower.expander.set_family(config.family);
         let mut number = 0;
-        let mut nodes = Vec::new();
+        let mut nodes = std::mem::take(&mut grower.tree.nodes);
+        nodes.reserve(config.statements.len());
         grower.statements(&config.statements, Scope(0), &mut number, &mut nodes);
-        grower.tree.nodes.extend(nodes);
+        grower.tree.nodes = nodes;
     }
     (grower.tree, grower.expander.findings)
 }
@@ -182,7 +186,7 @@ impl<'a> Grower<'a> {
 
     fn table(&mut self, table: &Table, scope: Scope) {
         let set = contents(table, self.overloaded.contains(table.name.as_str()), self.env);
-        self.tree.tables[scope.0].sets.insert(table.name.clone(), Rc::new(set));
+        self.tree.tables[scope.0 as usize].sets.insert(table.name.clone(), Rc::new(set));
     }
 
     fn statements(
@@ -227,12 +231,11 @@ impl<'a> Grower<'a> {
 
     /// A rule; where pfctl refuses it, nobody knows what was meant.
     fn rule(&mut self, rule: &'a Rule, scope: Scope, number: &mut usize, nodes: &mut Vec<Node<'a>>) {
-        let mut flats = Vec::new();
-        self.expander.expand(rule, number, &mut flats);
-        if flats.is_empty() {
+        self.expander.expand(rule, number, &mut self.flats);
+        if self.flats.is_empty() {
             self.broken(rule.span, Some(rule.action), nodes);
         }
-        nodes.extend(flats.into_iter().map(|flat| Node::Rule(Box::new(flat), scope)));
+        nodes.extend(self.flats.drain(..).map(|flat| Node::Rule(Box::new(flat), scope)));
     }
 
     fn broken(&mut self, span: Span, intent: Option<Action>, nodes: &mut Vec<Node<'a>>) {
@@ -241,7 +244,7 @@ impl<'a> Grower<'a> {
             Some(Action::Translate { kind, .. }) => Some(kind),
             Some(_) => None,
         };
-        let what = format!("what line {} was meant to do", (self.line_of)(span));
+        let what = format!("what line {} was meant to do", (self.line_of)(span)).into();
         nodes.push(Node::Unknown { span, what, kind });
     }
 
@@ -259,14 +262,14 @@ impl<'a> Grower<'a> {
         }
         let body = self.body(anchor, scope);
         let what = format!("the rules of anchor `{}`", anchor.name.as_deref().unwrap_or("without a name"));
-        nodes.push(Node::Anchor(AnchorNode {
+        nodes.push(Node::Anchor(Box::new(AnchorNode {
             rule: &anchor.rule,
             flats,
             scope,
             kind: anchor.kind,
             body,
             what,
-        }));
+        })));
     }
 
     /// The rules of an anchor: in braces, or from the file that `load anchor` names.
@@ -287,7 +290,7 @@ impl<'a> Grower<'a> {
     }
 
     fn inside(&mut self, statements: &'a [Statement], outer: Scope) -> Vec<Node<'a>> {
-        let scope = Scope(self.tree.tables.len());
+        let scope = Scope(self.tree.tables.len() as u32);
         self.tree.tables.push(Tables { outer: Some(outer), sets: FxHashMap::default() });
         self.tables(statements, scope);
         let (mut number, mut nodes) = (0, Vec::new());
@@ -309,6 +312,6 @@ fn has_addresses(rule: &Rule, env: &Environment) -> bool {
 /// Rules of every kind that nobody knows.
 fn everything_unknown(span: Span, what: String, nodes: &mut Vec<Node>) {
     for kind in [None, Some(TranslateKind::Nat), Some(TranslateKind::Rdr)] {
-        nodes.push(Node::Unknown { span, what: what.clone(), kind });
+        nodes.push(Node::Unknown { span, what: what.as_str().into(), kind });
     }
 }

@@ -338,8 +338,8 @@ impl Session<'_> {
     fn include(&mut self, cursor: &mut Cursor, folder: &Path, start: Span) -> cursor::Result<StatementKind> {
         let path = cursor.string("a file")?;
         let span = cursor.since(start);
-        let body = self.open(folder, &path, span)?.map(|id| self.file(id));
-        Ok(StatementKind::Include { path, body })
+        let body = self.open(folder, &path, span)?.map(|id| self.file(id).into());
+        Ok(StatementKind::Include { path: path.into(), body })
     }
 
     /// `load anchor name from file`: the file is read by itself, without the macros of this one.
@@ -362,9 +362,9 @@ impl Session<'_> {
             let own = std::mem::replace(&mut self.macros, macros);
             self.unused_macros.extend(unused_of(&own));
             (self.block_policy, self.state_defaults, self.stage) = kept;
-            statements
+            statements.into()
         });
-        Ok(StatementKind::LoadAnchor { name, body })
+        Ok(StatementKind::LoadAnchor { name: name.into(), body })
     }
 
     fn table_defined(&mut self, name: &str, span: Span) {
