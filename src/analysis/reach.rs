@@ -254,9 +254,14 @@ fn shares<'r>(
             None => shares.push((size, Share { by, values, sources: region.values(Dim::Src) })),
         }
     }
-    // Of two with the same share, the one that asks nothing unknown decides in any case.
+    // What stands nowhere in the file cannot be shown; of two with the same share, the one that asks nothing
+    // unknown decides in any case.
     shares.sort_by(|a, b| {
-        b.0.total_cmp(&a.0).then_with(|| asks_unknown(rules, a.1.by).cmp(&asks_unknown(rules, b.1.by)))
+        let unseen = |share: &Share| share.by.span(rules).is_none_or(|span| span.start == span.end);
+        unseen(&a.1)
+            .cmp(&unseen(&b.1))
+            .then_with(|| b.0.total_cmp(&a.0))
+            .then_with(|| asks_unknown(rules, a.1.by).cmp(&asks_unknown(rules, b.1.by)))
     });
     shares.into_iter().map(|(_, share)| share).collect()
 }
