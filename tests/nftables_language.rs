@@ -205,6 +205,8 @@ fn damage_is_said_and_never_hangs() {
         json,
         "table inet t { \0 }".to_string(),
         "}}}}".to_string(),
+        chain("", "ip saddr { 10.0.0.1 ct state new } accept"),
+        chain("set s {\ntype ipv4_addr\nflags dynamic\n}", "add @s { ip saddr ct state new }"),
     ] {
         assert!(codes(&text).contains(&"PH001"), "{}", &text[..text.len().min(60)]);
     }

@@ -363,7 +363,8 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind:
         for blame in trouble.blame.iter().skip(1) {
             let Some(firewall) = judge.firewall(blame.firewall) else { continue };
             let Some(span) = blame.share.by.span(&firewall.rules) else { continue };
-            if Some(span) == main || labels.len() >= SHOWN || labels.iter().any(|label| label.span == span) {
+            let shown = labels.len() >= SHOWN || labels.iter().any(|label| label.span == span);
+            if Some(span) == main || span.start == span.end || shown {
                 continue;
             }
             let values = words::ports(&blame.share.values);

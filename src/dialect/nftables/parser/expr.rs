@@ -297,9 +297,11 @@ impl Parser<'_, '_, '_> {
                     self.bump();
                     self.string()?;
                 }
-                Some("counter" | "limit" | "quota" | "last" | "ct") => {
-                    open |= self.stateful()?.is_some_and(|history| history);
-                }
+                Some("counter" | "limit" | "quota" | "last" | "ct") => match self.stateful()? {
+                    Some(history) => open |= history,
+                    // `ct` begins other things than `ct count`.
+                    None => return Ok(open),
+                },
                 _ => return Ok(open),
             }
         }

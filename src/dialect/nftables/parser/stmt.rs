@@ -476,7 +476,8 @@ impl Parser<'_, '_, '_> {
                     self.string()?;
                 }
                 Some(word @ ("counter" | "last" | "limit" | "quota" | "ct")) => {
-                    if self.stateful()? == Some(true) {
+                    let Some(counts) = self.stateful()? else { break };
+                    if counts {
                         history = Some(match word {
                             "limit" => "limit",
                             "quota" => "quota",
