@@ -21,6 +21,7 @@ pub mod finding;
 pub mod lint;
 pub mod model;
 pub mod packet;
+pub mod ports;
 pub mod report;
 pub mod site;
 pub mod source;

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::Prefix;
 use super::reader::{Placed, Problems, wrong_type};
+use crate::ports::list;
 
 /// An address of one machine.
 pub fn address(text: &Placed<String>, problems: &mut Problems) -> Option<IpAddr> {
@@ -82,8 +83,8 @@ fn network_base(prefix: Prefix) -> IpAddr {
 /// Ports: a number, a text such as `"5060"`, `"20000-20600"` or `"80, 8080"`, or a list of such.
 pub fn ports(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Vec<[u16; 2]>> {
     let parsed = match value.get_ref() {
-        DeValue::Integer(number) => port(&number.to_string()).map(|port| vec![[port, port]]),
-        DeValue::String(text) => text.split(',').map(|part| range(part.trim())).collect(),
+        DeValue::Integer(number) => list(&number.to_string()),
+        DeValue::String(text) => list(text),
         DeValue::Array(items) if !items.is_empty() => {
             let lists: Option<Vec<Vec<[u16; 2]>>> =
                 items.iter().map(|item| ports(item, key, problems)).collect();
@@ -94,24 +95,12 @@ pub fn ports(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Op
             return None;
         }
     };
-    if parsed.is_none() {
-        let help = "Write ports from 1 to 65535, such as `5060`, `\"20000-20600\"` or `\"80, 8080\"`.";
-        problems.add(
-            &value.span(),
-            format!("the ports of `{key}` cannot be read"),
-            "no port or range of ports",
-            help,
-        );
+    match parsed {
+        Ok(ports) => Some(ports.into_iter().map(|(low, high)| [low, high]).collect()),
+        Err(error) => {
+            let help = "Write ports from 1 to 65535, such as `5060`, `\"20000-20600\"` or `\"80, 8080\"`.";
+            problems.add(&value.span(), format!("the ports of `{key}` cannot be read"), error.label(), help);
+            None
+        }
     }
-    parsed
-}
-
-fn range(text: &str) -> Option<[u16; 2]> {
-    let (low, high) = text.split_once('-').unwrap_or((text, text));
-    let range = [port(low.trim())?, port(high.trim())?];
-    (range[0] <= range[1]).then_some(range)
-}
-
-fn port(text: &str) -> Option<u16> {
-    text.parse().ok().filter(|port| *port > 0 && text.bytes().all(|byte| byte.is_ascii_digit()))
 }
