@@ -16,7 +16,7 @@ mod walk;
 pub use flow::{Entry, Scope};
 pub use index::Engine;
 pub use interpret::interpret;
-pub use reach::{Query, Reach, Share};
+pub use reach::{Query, Reach, Share, Target};
 pub use trip::{Decider, Outcome, Passed, Trace, Trip};
 
 use crate::model::{CondId, Ruleset};
@@ -31,6 +31,8 @@ pub enum Cond {
     Field(Field),
     /// Whether a translated destination is an address of the box itself.
     OwnAddresses,
+    /// To which of several addresses translation leads.
+    Translation,
     /// The analysis gave up: too many cases.
     Limit,
 }
@@ -42,6 +44,7 @@ impl Cond {
             Cond::Named(id) => rules.condition(id).to_string(),
             Cond::Field(field) => field.name().to_string(),
             Cond::OwnAddresses => "the firewall's own addresses".to_string(),
+            Cond::Translation => "the address that translation gives".to_string(),
             Cond::Limit => "more cases than the analysis follows".to_string(),
         }
     }

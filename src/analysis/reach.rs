@@ -15,10 +15,21 @@ pub struct Query {
     pub way: Way,
     /// The output interface should translation turn them from the box into the network behind it.
     pub fwd_oif: Option<u128>,
-    /// Where they have to arrive: what ends elsewhere did not get through. `None`: anywhere.
-    pub target: Option<Set>,
+    /// Where they have to arrive: what ends elsewhere did not get through.
+    pub target: Target,
     /// The dimension along which the answer is given, a port or the ICMP type.
     pub along: Dim,
+}
+
+/// Where packets have to arrive.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// It does not matter.
+    Anywhere,
+    /// At the box itself.
+    Box,
+    /// At one of these addresses.
+    Addresses(Set),
 }
 
 /// Who refused or let through, and what.
@@ -103,11 +114,10 @@ impl Scope<'_> {
     pub fn reach(&self, query: &Query) -> Reach {
         let entries = self.run(&query.region, query.way, query.fwd_oif);
         let asked = query.region.values(query.along);
-        let arrives =
-            |entry: &&Entry| entry.accepted() && arrival(entry, query.target.as_ref()) != Some(false);
+        let arrives = |entry: &&Entry| entry.accepted() && arrival(entry, &query.target) != Some(false);
         let accepted: Vec<&Entry> = entries.iter().filter(arrives).collect();
         let refused: Vec<&Entry> = entries.iter().filter(|entry| !arrives(entry)).collect();
-        let sure = certain(&accepted, &refused, query.target.as_ref());
+        let sure = certain(&accepted, &refused, &query.target);
         let side = |region: &Region| region.values(query.along).and(&asked);
         let union = |sets: &mut dyn Iterator<Item = Set>| Set::of(sets.flat_map(|s| s.ranges().to_vec()));
         let open = union(&mut sure.iter().map(|(_, region)| side(region)));
@@ -119,6 +129,9 @@ impl Scope<'_> {
             .filter(|entry| side(&entry.region).meets(&unsure))
             .flat_map(|entry| entry.conds.iter().copied())
             .collect();
+        let astray =
+            |entry: &&&Entry| arrival(entry, &query.target).is_none() && side(&entry.region).meets(&unsure);
+        conds.extend(accepted.iter().find(astray).map(|_| Cond::Translation));
         conds.sort_unstable();
         conds.dedup();
         let helpers: BTreeSet<u32> = sure.iter().filter_map(|(entry, _)| entry.helper).collect();
@@ -198,8 +211,13 @@ impl Reach {
 }
 
 /// Whether an accepted entry arrives where it should; `None` where only some of its packets may.
-fn arrival(entry: &Entry, target: Option<&Set>) -> Option<bool> {
-    let Some(target) = target else { return Some(true) };
+fn arrival(entry: &Entry, target: &Target) -> Option<bool> {
+    let target = match target {
+        Target::Anywhere => return Some(true),
+        Target::Box => return Some(entry.way == Way::Input),
+        Target::Addresses(_) if entry.way == Way::Input => return Some(false),
+        Target::Addresses(target) => target,
+    };
     let side = entry.leaves.values(Dim::Dst);
     if target.covers(&side) {
         Some(true)
@@ -211,7 +229,7 @@ fn arrival(entry: &Entry, target: Option<&Set>) -> Option<bool> {
 }
 
 /// The packets of accepted entries that no refused entry holds too.
-fn certain<'e>(accepted: &[&'e Entry], refused: &[&Entry], target: Option<&Set>) -> Vec<(&'e Entry, Region)> {
+fn certain<'e>(accepted: &[&'e Entry], refused: &[&Entry], target: &Target) -> Vec<(&'e Entry, Region)> {
     const FEW: usize = 512;
     let doubtful: Vec<&Region> = refused.iter().filter(|e| !e.conds.is_empty()).map(|e| &e.region).collect();
     let mut sure = Vec::new();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use crate::analysis::{Engine, Query, Reach, Scope, Share};
+use crate::analysis::{Engine, Query, Reach, Scope, Share, Target};
 use crate::catalog::{Catalog, Transport};
 use crate::dialect::Dialect;
 use crate::model::{NatAddr, Ruleset, Way};
@@ -346,9 +346,9 @@ impl<'a> Judge<'a> {
             Some(side) => side.first(),
             None => region.side(Dim::Oif).and_then(Set::single),
         };
-        let mut query = Query { region, way: crossing.way, fwd_oif, target: None, along };
+        let mut query = Query { region, way: crossing.way, fwd_oif, target: Target::Anywhere, along };
         if !outward {
-            query.target = Some(near);
+            query.target = if crossing.way == Way::Input { Target::Box } else { Target::Addresses(near) };
             // What connection tracking announced it translates by itself.
             if kind == Kind::First {
                 self.translated(ask, far, rules, &mut query);
