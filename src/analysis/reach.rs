@@ -72,6 +72,16 @@ pub struct Reach {
     pub leaves: Vec<Region>,
 }
 
+impl Query {
+    /// The packets that are under way to the target as it is, and those that have to be translated to get there:
+    /// taken together, it would depend on nothing that has a name which of them arrive.
+    fn parts(&self) -> Vec<Region> {
+        let Target::Addresses(target) = &self.target else { return vec![self.region.clone()] };
+        let parts = [self.region.within(Dim::Dst, target), self.region.without(Dim::Dst, target)];
+        parts.into_iter().flatten().collect()
+    }
+}
+
 impl Scope<'_> {
     /// Answers a query, a few samples of the side `far` first: where they get through, nothing else matters.
     /// `openers` are those of the samples then.
@@ -112,7 +122,8 @@ impl Scope<'_> {
 
     /// Answers a query.
     pub fn reach(&self, query: &Query) -> Reach {
-        let entries = self.run(&query.region, query.way, query.fwd_oif);
+        let entries: Vec<Entry> =
+            query.parts().iter().flat_map(|part| self.run(part, query.way, query.fwd_oif)).collect();
         let asked = query.region.values(query.along);
         let arrives = |entry: &&Entry| entry.accepted() && arrival(entry, &query.target) != Some(false);
         let accepted: Vec<&Entry> = entries.iter().filter(arrives).collect();

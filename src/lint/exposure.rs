@@ -1,6 +1,6 @@
 //! PH204, PH205 and PH301: services of devices that can be reached and should not be.
 
-use super::judge::{Ask, Blame, Judge, Judgement, Kind, Near, number};
+use super::judge::{Ask, Blame, Judge, Judgement, Near, number};
 use super::words;
 use crate::catalog::{Initiator, Listener, Need, Product, Requirement};
 use crate::finding::{Finding, Label, RequirementRef, Severity};
@@ -46,7 +46,7 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let mut exposures = Vec::new();
     for (device, placed) in judge.site.devices.iter().enumerate() {
         let Some(product) = judge.catalog.product(&placed.product) else { continue };
-        let Some(anybody) = judge.site.anybody(device, None) else { continue };
+        let anybody = judge.site.everybody(device);
         for near in judge.nears(device) {
             forbidden(judge, product, device, &near, &anybody, &mut exposures);
             internal(judge, product, device, &near, &anybody, &mut exposures);
@@ -94,7 +94,7 @@ fn forbidden(
             ),
         };
         let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports, every_opener: true };
-        let Some(judgement) = judge.judge(&ask, anybody, Kind::First) else { continue };
+        let Some(judgement) = judge.let_through(&ask, anybody) else { continue };
         let transport = match protocol {
             proto::TCP => "tcp",
             proto::UDP => "udp",
@@ -137,7 +137,7 @@ fn internal(
 /// PH205: administration that is open to any source.
 fn management(judge: &Judge<'_>, product: &Product, device: usize, near: &Near, out: &mut Vec<Exposure>) {
     let site = judge.site;
-    let Some(mut party) = site.anybody(device, None) else { return };
+    let mut party = site.everybody(device);
     party.places.retain(|far| site.single.is_some() || site.is_everything_else(far.zone));
     let from: u128 =
         party.places.iter().map(|far| far.addresses(near.family).count()).fold(0, u128::saturating_add);
@@ -202,7 +202,7 @@ fn reached(
             ports: words::intervals(&ports),
             blocked: Vec::new(),
         };
-        Some((Service { what, row }, judge.judge(&ask, party, Kind::First)?))
+        Some((Service { what, row }, judge.let_through(&ask, party)?))
     };
     row.transports.iter().filter_map(one).collect()
 }

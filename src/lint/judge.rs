@@ -189,20 +189,19 @@ impl<'a> Judge<'a> {
     /// What becomes of a leg for one address, transport and party; `None` where no firewall that was read
     /// stands between, or none of its files speaks of the address's family.
     pub fn judge(&self, ask: &Ask<'_>, party: &Party, kind: Kind) -> Option<Judgement> {
-        let family = ask.near.family;
-        let mut total: Option<Judgement> = None;
-        for far in party.places.iter().filter(|far| !far.addresses(family).is_empty()) {
-            let Some(path) = self.path(ask, far, kind) else { continue };
-            let judgement = self.along(&path, ask, far, kind)?;
-            match &mut total {
-                None => total = Some(judgement),
-                Some(total) => total.or(judgement),
-            }
-        }
-        let mut total = total?;
-        total.depends_on.sort();
-        total.depends_on.dedup();
-        Some(total)
+        any_of(self.places(ask, party, kind).collect::<Option<Vec<_>>>()?)
+    }
+
+    /// Likewise for new connections from those places alone that a firewall which was read keeps apart from the
+    /// device: what it lets through it lets through, whoever reaches the device on other ways.
+    pub fn let_through(&self, ask: &Ask<'_>, party: &Party) -> Option<Judgement> {
+        any_of(self.places(ask, party, Kind::First).flatten().collect())
+    }
+
+    /// The judgement for each of a party's places that a path leads to.
+    fn places(&self, ask: &Ask<'_>, party: &Party, kind: Kind) -> impl Iterator<Item = Option<Judgement>> {
+        let places = party.places.iter().filter(|far| !far.addresses(ask.near.family).is_empty());
+        places.filter_map(move |far| Some(self.along(&self.path(ask, far, kind)?, ask, far, kind)))
     }
 
     /// The firewalls that the packets cross; `None` where no path is known.
@@ -444,6 +443,17 @@ impl<'a> Judge<'a> {
         }
         Some(helped)
     }
+}
+
+/// The judgement for somebody who may be in any of several places.
+fn any_of(judgements: Vec<Judgement>) -> Option<Judgement> {
+    let mut total = judgements.into_iter().reduce(|mut total, other| {
+        total.or(other);
+        total
+    })?;
+    total.depends_on.sort();
+    total.depends_on.dedup();
+    Some(total)
 }
 
 /// What a helper opens.

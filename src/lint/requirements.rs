@@ -38,7 +38,7 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let mut troubles = Vec::new();
     for device in 0..judge.site.devices.len() {
         for near in judge.nears(device) {
-            for flow in judge.site.flows(judge.catalog, device) {
+            for flow in judge.site.flows(judge.catalog, device, near.zone) {
                 for party in flow.parties.clone() {
                     look(judge, &flow, &near, &party, &mut troubles);
                 }

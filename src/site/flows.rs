@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Device, PeerPlace, Site, ZoneId, unicast};
+use super::{End, PeerPlace, Site, ZoneId};
 use crate::catalog::{Catalog, Initiator, Listener, Parity, Product, Requirement, Transport, Zone as Side};
 use crate::packet::{Family, Set};
 
@@ -76,14 +76,14 @@ pub struct Flow<'a> {
 }
 
 impl Site {
-    /// The flows of a device, in the order of its rows.
-    pub fn flows<'a>(&self, catalog: &'a Catalog, device: usize) -> Vec<Flow<'a>> {
+    /// The flows of a device at one of its addresses, which is in the zone; in the order of its rows.
+    pub fn flows<'a>(&self, catalog: &'a Catalog, device: usize, zone: ZoneId) -> Vec<Flow<'a>> {
         let Some(product) = catalog.product(&self.devices[device].product) else { return Vec::new() };
         product
             .requirements
             .iter()
             .filter(|row| self.is_judged(device, product, row))
-            .flat_map(|row| self.legs(catalog, device, product, row))
+            .flat_map(|row| self.legs(catalog, (device, zone), product, row))
             .filter(|flow| !flow.parties.is_empty() && !flow.ports.is_empty())
             .collect()
     }
@@ -108,11 +108,11 @@ impl Site {
     fn legs<'a>(
         &self,
         catalog: &'a Catalog,
-        device: usize,
+        (device, zone): (usize, ZoneId),
         product: &Product,
         row: &'a Requirement,
     ) -> Vec<Flow<'a>> {
-        let (parties, known) = self.parties(catalog, device, row);
+        let (parties, known) = self.parties(catalog, device, zone, row);
         // Whoever fills a component's role is there because the component is used; endpoints are there anyway.
         let telling = known && !ENDPOINTS.contains(&row.peer.as_deref().unwrap_or(""));
         let doubtful = row.condition.is_some() && !telling;
@@ -191,7 +191,13 @@ impl Site {
 
     /// Everybody who fills the role of a row's peer; where nobody does, anybody outside the device's zone.
     /// Also whether the site knows somebody who fills it.
-    fn parties(&self, catalog: &Catalog, device: usize, row: &Requirement) -> (Vec<Party>, bool) {
+    fn parties(
+        &self,
+        catalog: &Catalog,
+        device: usize,
+        zone: ZoneId,
+        row: &Requirement,
+    ) -> (Vec<Party>, bool) {
         let mut parties = Vec::new();
         if let Some(role) = row.peer.as_deref() {
             for (at, other) in self.devices.iter().enumerate() {
@@ -224,7 +230,7 @@ impl Site {
         let side = |party: &Party| party.places.iter().all(|far| self.is_on_side(row.zone, far.zone));
         parties.retain(side);
         if parties.is_empty() {
-            (self.anybody(device, row.zone).into_iter().collect(), false)
+            (self.anybody(device, zone, row.zone).into_iter().collect(), false)
         } else {
             (parties, true)
         }
@@ -255,31 +261,40 @@ impl Site {
         Far { zone, device: None, v4: addresses(Family::V4), v6: addresses(Family::V6) }
     }
 
-    /// Anybody outside the device's own zone.
-    pub fn anybody(&self, device: usize, side: Option<Side>) -> Option<Party> {
+    /// Anybody outside the zone of a device's address, as far as firewalls are on the way to it.
+    fn anybody(&self, device: usize, zone: ZoneId, side: Option<Side>) -> Option<Party> {
         if self.single.is_some() {
-            // Nobody else has the device's own addresses, and what it sends to itself crosses no firewall.
-            let own = &self.devices[device].addresses;
-            let others = |family: Family| {
-                let own = own.iter().map(|address| Family::of(*address)).filter(|(f, _)| *f == family);
-                unicast(family).minus(&Set::of(own.map(|(_, number)| (number, number))))
-            };
-            let far = Far { zone: 0, device: None, v4: others(Family::V4), v6: others(Family::V6) };
-            return Some(Party { name: "anybody".to_string(), places: vec![far], anybody: true });
+            return Some(self.everybody(device));
         }
-        let own = self.zone_of_device(&self.devices[device])?;
-        let others = (0..self.zones.len()).filter(|zone| *zone != own && self.is_on_side(side, *zone));
-        let places: Vec<Far> = others.map(|zone| self.whole(zone)).collect();
-        let name = format!("anybody outside zone {}", self.zones[own].name);
+        let near = End { zone, device: Some(device) };
+        let others: Vec<ZoneId> = (0..self.zones.len()).filter(|other| *other != zone).collect();
+        let is_meant = |other: &ZoneId| {
+            self.is_on_side(side, *other) && self.path(End { zone: *other, device: None }, near).is_some()
+        };
+        let meant: Vec<ZoneId> = others.iter().copied().filter(is_meant).collect();
+        let name = match meant.len() == others.len() {
+            true => format!("anybody outside zone {}", self.zones[zone].name),
+            false => {
+                let names = meant.iter().map(|other| self.zones[*other].name.as_str());
+                format!("anybody in zone {}", names.collect::<Vec<_>>().join(" or "))
+            }
+        };
+        let places: Vec<Far> = meant.iter().map(|other| self.whole(*other)).collect();
         (!places.is_empty()).then_some(Party { name, places, anybody: true })
     }
 
-    /// The zone of a device: that of its first address.
-    pub fn zone_of_device(&self, device: &Device) -> Option<ZoneId> {
-        if self.single.is_some() {
-            return Some(0);
-        }
-        self.zone_of(*device.addresses.first()?)
+    /// Everybody everywhere but the device itself: what it sends to itself crosses no firewall.
+    pub fn everybody(&self, device: usize) -> Party {
+        let own = &self.devices[device].addresses;
+        let own = |family: Family| {
+            let own = own.iter().map(|address| Family::of(*address)).filter(|(f, _)| *f == family);
+            Set::of(own.map(|(_, number)| (number, number)))
+        };
+        let places = (0..self.zones.len()).map(|zone| {
+            let far = self.whole(zone);
+            Far { v4: far.v4.minus(&own(Family::V4)), v6: far.v6.minus(&own(Family::V6)), ..far }
+        });
+        Party { name: "anybody".to_string(), places: places.collect(), anybody: true }
     }
 }
 
