@@ -131,8 +131,6 @@ pub struct Rule {
     pub action: Action,
     /// `in` or `out`; both where missing.
     pub direction: Option<Direction>,
-    /// `log`, with the text of its options.
-    pub log: Option<String>,
     /// Where `quick` stands.
     pub quick: Option<Span>,
     /// `on …`: empty for any.
@@ -145,9 +143,7 @@ pub struct Rule {
     pub from: Peer,
     /// `to …`
     pub to: Peer,
-    /// `os …`: empty for any.
-    pub os: Vec<String>,
-    /// Everything after the addresses.
+    /// Everything after the addresses, and what few rules have.
     pub options: Options,
 }
 
@@ -270,7 +266,7 @@ pub struct Protocol {
     /// Its number; `None` where the name is not known here.
     pub number: Option<u8>,
     /// As written, where the number is not known.
-    pub text: String,
+    pub text: Box<str>,
 }
 
 /// `from` or `to`: hosts and ports.

@@ -15,7 +15,7 @@ impl Display for Flat<'_> {
         if let Some(direction) = self.direction {
             f.write_str(if direction == Direction::In { " in" } else { " out" })?;
         }
-        match self.rule.log.as_deref() {
+        match self.rule.options.rare().log.as_deref() {
             None => {}
             Some("") => f.write_str(" log")?,
             Some(options) => write!(f, " log ({options})")?,
@@ -91,12 +91,12 @@ impl Display for InterfaceText<'_> {
 impl Flat<'_> {
     fn endpoints(&self, f: &mut Formatter) -> fmt::Result {
         let everyone = is_everyone(&self.src) && is_everyone(&self.dst);
-        if everyone && self.src_port.is_none() && self.dst_port.is_none() && self.os.is_none() {
+        if everyone && self.src_port.is_none() && self.dst_port.is_none() && self.extras().os.is_none() {
             return f.write_str(" all");
         }
         write!(f, " from {}", self.src)?;
         port(f, self.src_port)?;
-        if let Some(os) = self.os {
+        if let Some(os) = self.extras().os {
             write!(f, " os \"{os}\"")?;
         }
         write!(f, " to {}", self.dst)?;
@@ -109,8 +109,8 @@ impl Flat<'_> {
             let not = if interface.negated { " !" } else { "" };
             write!(f, "{not} received-on {}", InterfaceText(&interface.name))?;
         }
-        id(f, "user", self.user)?;
-        id(f, "group", self.group)?;
+        id(f, "user", self.extras().user)?;
+        id(f, "group", self.extras().group)?;
         if let Some(flags) = self.flags {
             write!(
                 f,
@@ -179,18 +179,18 @@ impl Flat<'_> {
         for text in &options.rare().packet {
             write!(f, " {text}")?;
         }
-        for label in &self.labels {
+        for label in &self.extras().labels {
             write!(f, " label \"{label}\"")?;
         }
-        match options.queue.as_deref() {
+        match options.rare().queue.as_deref() {
             Some(pair) if pair.contains(',') => write!(f, " queue({pair})")?,
             Some(one) => write!(f, " queue {one}")?,
             None => {}
         }
-        if let Some(tag) = &self.tag {
+        if let Some(tag) = &self.extras().tag {
             write!(f, " tag {tag}")?;
         }
-        if let Some((negated, tag)) = &self.tagged {
+        if let Some((negated, tag)) = &self.extras().tagged {
             write!(f, "{} tagged {tag}", if *negated { " !" } else { "" })?;
         }
         if let Some(rtable) = options.rare().rtable {

@@ -17,6 +17,17 @@ pub struct Options {
     pub fragment: bool,
     /// `allow-opts`
     pub allow_opts: bool,
+    /// What few rules have.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few rules have, to keep the others small.
+#[derive(Clone, Debug, Default)]
+pub struct Rare {
+    /// `log`, with the text of its options.
+    pub log: Option<String>,
+    /// `os …`: empty for any.
+    pub os: Vec<String>,
     /// `label …`
     pub labels: Vec<String>,
     /// `queue …`
@@ -25,13 +36,6 @@ pub struct Options {
     pub tag: Option<String>,
     /// `tagged …`, and whether negated.
     pub tagged: Option<(bool, String)>,
-    /// What few rules have.
-    rare: Option<Box<Rare>>,
-}
-
-/// The options of a rule that few rules have.
-#[derive(Clone, Debug, Default)]
-pub struct Rare {
     /// `user …`, in pfctl's order: the last one written comes first.
     pub users: Vec<IdMatch>,
     /// `group …`, likewise.
@@ -72,6 +76,12 @@ pub struct Rare {
 
 /// The rare options of a rule that has none.
 static NO_RARE: Rare = Rare {
+    log: None,
+    os: Vec::new(),
+    labels: Vec::new(),
+    queue: None,
+    tag: None,
+    tagged: None,
     users: Vec::new(),
     groups: Vec::new(),
     tos: None,

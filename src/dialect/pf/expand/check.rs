@@ -31,7 +31,7 @@ fn written(rule: &Rule) -> Result<(), Problem> {
     if options.flags.is_some_and(|flags| flags.mask != 0) && !tcp {
         return fail("`flags` applies to TCP only");
     }
-    if !rule.os.is_empty() && !tcp {
+    if !options.rare().os.is_empty() && !tcp {
         return fail("`os` applies to TCP only");
     }
     if let Some(state) = &options.state
@@ -168,7 +168,7 @@ pub fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
     if matches!(rule.action, Action::Translate { .. }) {
         return Ok(());
     }
-    if !has_ports && (flat.user.is_some() || flat.group.is_some()) && family == Family::OpenBsd {
+    if !has_ports && family == Family::OpenBsd && names_owner(flat) {
         return fail("`user` and `group` apply to TCP and UDP only");
     }
     if let Some(icmp) = flat.icmp {
@@ -208,6 +208,11 @@ fn fragment_and_reply_consistent(flat: &Flat, number: Option<u8>) -> Result<(), 
         return fail("`sloppy` does not go with `modulate` and `synproxy`");
     }
     Ok(())
+}
+
+/// Whether the rule asks for the user or group of a socket.
+fn names_owner(flat: &Flat) -> bool {
+    flat.extras().user.is_some() || flat.extras().group.is_some()
 }
 
 /// `nat` and `binat` take ports without a protocol as they are.

@@ -6,7 +6,7 @@ use crate::dialect::Environment;
 use crate::model::OwnAddress;
 use crate::source::Span;
 
-use super::super::ast::{Address, Af, Host, InterfaceName, Modifiers, Net};
+use super::super::ast::{Address, Af, Host, InterfaceName, List, Modifiers, Net};
 
 /// A host of a rule without lists.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,28 +71,28 @@ pub enum Where<'a> {
 pub type Problem = (Span, String);
 
 /// Resolves a list; an empty one is any host, and so is one that holds `any`.
-pub fn resolve_all<'a>(hosts: &'a [Host], env: &Environment) -> Result<Vec<Resolved<'a>>, Problem> {
+pub fn resolve_all<'a>(hosts: &'a [Host], env: &Environment) -> Result<List<Resolved<'a>>, Problem> {
     if hosts.is_empty() || hosts.iter().any(|host| host.address == Address::Any) {
-        return Ok(vec![Resolved::any()]);
+        return Ok(List::One(Resolved::any()));
+    }
+    if let [Host { address: Address::Net(net), .. }] = hosts {
+        return Ok(List::One(at(&hosts[0], Some(net.af()), Where::Net(*net))));
     }
     let mut resolved = Vec::with_capacity(hosts.len());
     for host in hosts {
         resolve(host, env, &mut resolved)?;
     }
-    Ok(resolved)
+    Ok(resolved.into())
+}
+
+/// A host that comes down to one place.
+fn at<'a>(host: &'a Host, af: Option<Af>, place: Where<'a>) -> Resolved<'a> {
+    Resolved { negated: host.negated, af, place, scope: host.scope.as_deref(), span: host.span }
 }
 
 /// Resolves one host, to several where it names an interface with several addresses.
 pub fn resolve<'a>(host: &'a Host, env: &Environment, out: &mut Vec<Resolved<'a>>) -> Result<(), Problem> {
-    let push = |out: &mut Vec<Resolved<'a>>, af, place| {
-        out.push(Resolved {
-            negated: host.negated,
-            af,
-            place,
-            scope: host.scope.as_deref(),
-            span: host.span,
-        });
-    };
+    let push = |out: &mut Vec<Resolved<'a>>, af, place| out.push(at(host, af, place));
     match &host.address {
         Address::Any => push(out, None, Where::Any),
         Address::Net(net) => push(out, Some(net.af()), Where::Net(*net)),

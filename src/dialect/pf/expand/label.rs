@@ -6,25 +6,13 @@ use super::{Flat, Resolved, Where};
 
 /// Fills the macros of a rule's labels and tags in. `number` is the rule's number in its ruleset.
 pub fn fill(flat: &mut Flat, number: usize) {
-    let marked = |text: &String| text.is_empty() || text.contains('$');
-    let tagged = flat.tagged.as_ref().map(|(_, tag)| tag);
-    if !flat.labels.iter().chain(&flat.tag).chain(tagged).any(marked) {
-        return;
-    }
-    let mut texts: Vec<String> = std::mem::take(&mut flat.labels);
-    for text in &mut texts {
+    let Some(mut extras) = flat.extras.take() else { return };
+    let tagged = extras.tagged.as_mut().map(|(_, tag)| tag);
+    for text in extras.labels.iter_mut().chain(&mut extras.tag).chain(tagged) {
         filled(text, flat, number);
     }
-    texts.retain(|text| !text.is_empty());
-    flat.labels = texts;
-    if let Some(mut tag) = flat.tag.take() {
-        filled(&mut tag, flat, number);
-        flat.tag = Some(tag);
-    }
-    if let Some((negated, mut tag)) = flat.tagged.take() {
-        filled(&mut tag, flat, number);
-        flat.tagged = Some((negated, tag));
-    }
+    extras.labels.retain(|text| !text.is_empty());
+    flat.extras = Some(extras);
 }
 
 fn filled(text: &mut String, flat: &Flat, number: usize) {
@@ -39,7 +27,7 @@ fn filled(text: &mut String, flat: &Flat, number: usize) {
         None => "ip".to_string(),
         Some(protocol) => match protocol.number {
             Some(number) => names::protocol_name(number).map_or_else(|| number.to_string(), str::to_string),
-            None => protocol.text.clone(),
+            None => protocol.text.to_string(),
         },
     };
     for (macro_name, value) in [

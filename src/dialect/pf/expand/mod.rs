@@ -10,8 +10,8 @@ use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
 use super::ast::{
-    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, Peer, PortMatch,
-    PortOp, Protocol, Rule, StateKind,
+    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, List, Peer,
+    PortMatch, PortOp, Protocol, Rule, StateKind,
 };
 
 pub use self::hosts::{Resolved, Where, addresses, own_addresses, own_nets};
@@ -63,28 +63,61 @@ pub struct Flat<'a> {
     pub dst: Resolved<'a>,
     /// Destination port.
     pub dst_port: Option<&'a PortOp>,
-    /// Operating system.
-    pub os: Option<&'a str>,
-    /// User.
-    pub user: Option<&'a IdMatch>,
-    /// Group.
-    pub group: Option<&'a IdMatch>,
     /// TCP flags: only TCP packets are asked for them.
     pub flags: Option<Flags>,
     /// Whether it keeps state; only `pass` rules say.
     pub state: Option<StateKind>,
-    /// `tag …`, its macros filled in.
-    pub tag: Option<String>,
-    /// `tagged …`, likewise, and whether negated.
-    pub tagged: Option<(bool, String)>,
-    /// Labels, likewise.
-    pub labels: Vec<String>,
     /// Source translation.
     pub nat: Option<Box<FlatPool<'a>>>,
     /// Destination translation.
     pub rdr: Option<Box<FlatPool<'a>>>,
     /// The element of a list that it stands for; the rule itself where there is none.
     pub element: Span,
+    extras: Option<Box<Extras<'a>>>,
+}
+
+/// What few rules have, to keep the others small.
+#[derive(Clone, Debug, Default)]
+pub struct Extras<'a> {
+    /// Operating system.
+    pub os: Option<&'a str>,
+    /// User.
+    pub user: Option<&'a IdMatch>,
+    /// Group.
+    pub group: Option<&'a IdMatch>,
+    /// `tag …`, its macros filled in.
+    pub tag: Option<String>,
+    /// `tagged …`, likewise, and whether negated.
+    pub tagged: Option<(bool, String)>,
+    /// Labels, likewise.
+    pub labels: Vec<String>,
+}
+
+/// The extras of a rule that has none.
+static NO_EXTRAS: Extras<'static> =
+    Extras { os: None, user: None, group: None, tag: None, tagged: None, labels: Vec::new() };
+
+impl<'a> Flat<'a> {
+    /// What few rules have.
+    pub fn extras(&self) -> &Extras<'a> {
+        self.extras.as_deref().unwrap_or(&NO_EXTRAS)
+    }
+}
+
+impl<'a> Extras<'a> {
+    /// Those of a rule, its lists and the macros in its texts left to be filled in.
+    fn of(rule: &Rule) -> Option<Box<Extras<'a>>> {
+        let rare = rule.options.rare();
+        if rare.tag.is_none() && rare.tagged.is_none() && rare.labels.is_empty() {
+            return None;
+        }
+        Some(Box::new(Extras {
+            tag: rare.tag.clone(),
+            tagged: rare.tagged.clone(),
+            labels: rare.labels.clone(),
+            ..Extras::default()
+        }))
+    }
 }
 
 /// Multiplies rules out.
@@ -98,8 +131,8 @@ pub struct Expander<'a> {
 
 /// The lists of one rule, resolved.
 struct Lists<'a> {
-    src: Vec<Resolved<'a>>,
-    dst: Vec<Resolved<'a>>,
+    src: List<Resolved<'a>>,
+    dst: List<Resolved<'a>>,
     af: Option<Af>,
 }
 
@@ -182,7 +215,7 @@ impl<'a> Expander<'a> {
         Some(Lists { src, dst, af })
     }
 
-    fn resolve_peer(&mut self, peer: &'a Peer) -> Option<Vec<Resolved<'a>>> {
+    fn resolve_peer(&mut self, peer: &'a Peer) -> Option<List<Resolved<'a>>> {
         match hosts::resolve_all(&peer.hosts, self.env) {
             Ok(hosts) => Some(hosts),
             Err((span, message)) => {
@@ -292,14 +325,15 @@ impl<'a> Expander<'a> {
             return;
         }
         let rare = rule.options.rare();
-        if rule.os.is_empty() && rare.users.is_empty() && rare.groups.is_empty() {
+        if rare.os.is_empty() && rare.users.is_empty() && rare.groups.is_empty() {
             return finish(flat, number, out);
         }
-        for os in options(&rule.os) {
+        for os in options(&rare.os) {
             for user in options(&rare.users) {
                 for group in options(&rare.groups) {
                     let mut flat = flat.clone();
-                    (flat.os, flat.user, flat.group) = (os.map(String::as_str), user, group);
+                    let extras = flat.extras.get_or_insert_default();
+                    (extras.os, extras.user, extras.group) = (os.map(String::as_str), user, group);
                     finish(flat, number, out);
                 }
             }
@@ -339,7 +373,7 @@ fn product(rule: &Rule, lists: &Lists) -> usize {
         lists.dst.len(),
         rule.from.ports.len(),
         rule.to.ports.len(),
-        rule.os.len(),
+        options.rare().os.len(),
         options.rare().users.len(),
         options.rare().groups.len(),
     ]
@@ -381,17 +415,12 @@ impl<'a> Found<'a, '_> {
             src_port: self.src_port.map(|port| &port.op),
             dst: self.dst.clone(),
             dst_port: self.dst_port.map(|port| &port.op),
-            os: None,
-            user: None,
-            group: None,
             flags: flags.filter(|flags| tcp && flags.mask != 0),
             state,
-            tag: rule.options.tag.clone(),
-            tagged: rule.options.tagged.clone(),
-            labels: rule.options.labels.clone(),
             nat: None,
             rdr: None,
             element: self.element(rule),
+            extras: Extras::of(rule),
         }
     }
 

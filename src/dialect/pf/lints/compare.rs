@@ -59,10 +59,10 @@ fn is_fixed(host: &Resolved) -> bool {
 /// Whether a rule's match depends on nothing but the packet.
 pub fn is_certain(flat: &Flat) -> bool {
     let rare = flat.rule.options.rare();
-    flat.tagged.is_none()
-        && flat.os.is_none()
-        && flat.user.is_none()
-        && flat.group.is_none()
+    flat.extras().tagged.is_none()
+        && flat.extras().os.is_none()
+        && flat.extras().user.is_none()
+        && flat.extras().group.is_none()
         && !flat.rule.options.fragment
         && rare.tos.is_none()
         && rare.prio.is_none()

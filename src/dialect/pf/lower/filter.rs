@@ -79,7 +79,7 @@ impl<'a> Lowering<'a> {
             },
             Node::Anchor(anchor) if anchor.kind.is_some() || !goes_at_all(anchor.rule, way) => false,
             Node::Anchor(anchor) => {
-                (self.reads_tags && anchor.rule.options.tag.is_some())
+                (self.reads_tags && anchor.rule.options.rare().tag.is_some())
                     || anchor.body.as_ref().is_some_and(|body| self.keeps_order(body, way))
             }
             Node::Unknown { .. } => false,
@@ -87,7 +87,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn tag_matters(&self, flat: &Flat) -> bool {
-        self.reads_tags && flat.tag.is_some()
+        self.reads_tags && flat.extras().tag.is_some()
     }
 
     /// Whether a `match` rule does anything that verdicts depend on.
@@ -128,7 +128,7 @@ impl<'a> Lowering<'a> {
                     if flat.rule.quick.is_none() && self.tag_matters(flat) {
                         return false;
                     }
-                    sees_tag |= flat.tagged.is_some();
+                    sees_tag |= flat.extras().tagged.is_some();
                     sees_src |= flat.src.place != Where::Any || flat.src_port.is_some();
                     sees_dst |= flat.dst.place != Where::Any || flat.dst_port.is_some();
                     leaves |= flat.rule.quick.is_some() && flat.rule.action == Action::Pass;
@@ -277,7 +277,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn tag(&self, b: &mut Builder, flat: &Flat) {
-        if let (true, Some(tag)) = (self.reads_tags, &flat.tag) {
+        if let (true, Some(tag)) = (self.reads_tags, &flat.extras().tag) {
             let tag = b.tag(tag);
             b.effect(Effect::Tag(tag));
         }

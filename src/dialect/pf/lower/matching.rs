@@ -85,7 +85,7 @@ impl<'a> Lowering<'a> {
                 b.is(Field::IcmpCode, code.into());
             }
         }
-        if let Some((negated, tag)) = &flat.tagged {
+        if let Some((negated, tag)) = &flat.extras().tagged {
             let tag = b.tag(tag);
             b.field(Field::Tag, Values::Range(tag, tag), *negated);
         }
@@ -321,13 +321,13 @@ pub fn ports(op: &PortOp) -> Result<Set, &str> {
 /// Conditions that depend on more than the packet.
 fn uncertain(b: &mut Builder, flat: &Flat) {
     let options = &flat.rule.options;
-    if let Some(os) = flat.os {
+    if let Some(os) = flat.extras().os {
         b.unknown(&format!("operating system `{os}`"));
     }
-    if let Some(user) = flat.user {
+    if let Some(user) = flat.extras().user {
         b.unknown(&id("user", user));
     }
-    if let Some(group) = flat.group {
+    if let Some(group) = flat.extras().group {
         b.unknown(&id("group", group));
     }
     if let Some(tos) = options.rare().tos.filter(|tos| *tos != 0) {

@@ -166,9 +166,10 @@ fn marked(b: &mut Builder, mask: u32, value: u32) {
 /// Whether any rule asks for a tag, or may, because its text is not known.
 fn reads_tags(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| match node {
-        Node::Rule(flat, _) => flat.tagged.is_some(),
+        Node::Rule(flat, _) => flat.extras().tagged.is_some(),
         Node::Anchor(anchor) => {
-            anchor.rule.options.tagged.is_some() || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
+            anchor.rule.options.rare().tagged.is_some()
+                || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
         }
         Node::Unknown { .. } => false,
     })

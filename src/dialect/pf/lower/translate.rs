@@ -73,7 +73,7 @@ impl<'a> Lowering<'a> {
                 for choice in chosen {
                     choice.effect(b);
                 }
-                if let (true, Some(tag)) = (self.reads_tags, &flat.tag) {
+                if let (true, Some(tag)) = (self.reads_tags, &flat.extras().tag) {
                     let tag = b.tag(tag);
                     b.effect(Effect::Tag(tag));
                 }

@@ -59,14 +59,14 @@ pub fn protocols(cursor: &mut Cursor) -> Result<List<Protocol>> {
     }
     cursor.list(|cursor| {
         let span = cursor.span();
-        let mut text = String::new();
+        let mut text = Box::default();
         let number = if let Kind::Number(_) = cursor.peek() {
             u8::try_from(cursor.number_in("the protocol", 0..=255)?).ok()
         } else {
             let name = cursor.name("a protocol")?;
             let number = names::protocol(name);
             if number.is_none() {
-                text = name.to_string();
+                text = name.into();
             }
             number
         };

@@ -58,9 +58,9 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
         "fragment" => options.fragment = true,
         "allow-opts" => options.allow_opts = true,
         "label" => label(cursor, options, start)?,
-        "queue" => once(&mut options.queue, queue(cursor)?, start, "queue")?,
-        "tag" => options.tag = Some(tag(cursor)?),
-        "tagged" => options.tagged = Some((false, tag(cursor)?)),
+        "queue" => once(&mut options.rare_mut().queue, queue(cursor)?, start, "queue")?,
+        "tag" => options.rare_mut().tag = Some(tag(cursor)?),
+        "tagged" => options.rare_mut().tagged = Some((false, tag(cursor)?)),
         "probability" => options.rare_mut().probability = Some(probability(cursor)?),
         "rtable" => options.rare_mut().rtable = Some(cursor.number_in("the routing table", 0..=65535)?),
         "divert-to" | "divert-reply" | "divert-packet" => {
@@ -123,7 +123,7 @@ fn once<T>(slot: &mut Option<T>, value: T, span: Span, what: &str) -> Result<()>
 fn negated_option(cursor: &mut Cursor, options: &mut Options, start: Span) -> Result<()> {
     cursor.advance();
     if cursor.eat("tagged") {
-        options.tagged = Some((true, tag(cursor)?));
+        options.rare_mut().tagged = Some((true, tag(cursor)?));
         return Ok(());
     }
     if cursor.eat("received-on") {
@@ -245,10 +245,10 @@ fn prio_value(cursor: &mut Cursor) -> Result<String> {
 
 fn label(cursor: &mut Cursor, options: &mut Options, start: Span) -> Result<()> {
     let label = cursor.string("a label")?;
-    if options.labels.len() >= MOST_LABELS {
+    if options.rare().labels.len() >= MOST_LABELS {
         return refuse(start, format!("a rule has at most {MOST_LABELS} labels"));
     }
-    options.labels.push(label);
+    options.rare_mut().labels.push(label);
     Ok(())
 }
 
@@ -280,13 +280,13 @@ fn tag(cursor: &mut Cursor) -> Result<String> {
 pub fn tags(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
     loop {
         if cursor.eat("tag") {
-            options.tag = Some(tag(cursor)?);
+            options.rare_mut().tag = Some(tag(cursor)?);
         } else if cursor.eat("tagged") {
-            options.tagged = Some((false, tag(cursor)?));
+            options.rare_mut().tagged = Some((false, tag(cursor)?));
         } else if cursor.is_sign('!') && matches!(cursor.peek_at(1), Kind::Word(word) if word == "tagged") {
             cursor.advance();
             cursor.advance();
-            options.tagged = Some((true, tag(cursor)?));
+            options.rare_mut().tagged = Some((true, tag(cursor)?));
         } else if cursor.eat("rtable") {
             options.rare_mut().rtable = Some(cursor.number_in("the routing table", 0..=65535)?);
         } else {
@@ -568,7 +568,7 @@ fn set_item(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
     } else if cursor.eat("delay") {
         format!("delay {}", cursor.number_in("the delay", 0..=65535)?)
     } else if cursor.eat("queue") {
-        return once(&mut options.queue, queue(cursor)?, span, "queue");
+        return once(&mut options.rare_mut().queue, queue(cursor)?, span, "queue");
     } else {
         return cursor.fail("`prio`, `tos`, `queue` or `delay`");
     };

@@ -22,14 +22,12 @@ fn blank(span: Span, action: Action) -> Rule {
         span,
         action,
         direction: None,
-        log: None,
         quick: None,
         interfaces: List::Empty,
         af: None,
         protocols: List::Empty,
         from: Peer::default(),
         to: Peer::default(),
-        os: Vec::new(),
         options: Options::default(),
     }
 }
@@ -44,7 +42,7 @@ pub fn filter(cursor: &mut Cursor, session: &mut Session, start: Span, word: &st
     };
     let mut rule = blank(start, action);
     rule.direction = direction(cursor);
-    (rule.log, rule.quick) = log_and_quick(cursor)?;
+    log_and_quick(cursor, &mut rule)?;
     rule.interfaces = host::interfaces(cursor)?;
     old_route(cursor, &mut rule)?;
     conditions(cursor, session, &mut rule)?;
@@ -58,7 +56,11 @@ pub fn filter(cursor: &mut Cursor, session: &mut Session, start: Span, word: &st
 fn conditions(cursor: &mut Cursor, session: &Session, rule: &mut Rule) -> Result<()> {
     rule.af = host::af(cursor);
     rule.protocols = host::protocols(cursor)?;
-    (rule.from, rule.os, rule.to) = host::from_to(cursor, session.family)?;
+    let os;
+    (rule.from, os, rule.to) = host::from_to(cursor, session.family)?;
+    if !os.is_empty() {
+        rule.options.rare_mut().os = os;
+    }
     Ok(())
 }
 
@@ -124,24 +126,23 @@ fn direction(cursor: &mut Cursor) -> Option<Direction> {
 }
 
 /// `log` and `quick`, in either order.
-fn log_and_quick(cursor: &mut Cursor) -> Result<(Option<String>, Option<Span>)> {
-    let mut quick = None;
+fn log_and_quick(cursor: &mut Cursor, rule: &mut Rule) -> Result<()> {
     if cursor.word() == Some("quick") {
-        quick = Some(cursor.span());
+        rule.quick = Some(cursor.span());
         cursor.advance();
     }
-    let log = log(cursor)?;
-    if quick.is_none() && cursor.word() == Some("quick") {
-        quick = Some(cursor.span());
+    log(cursor, rule)?;
+    if rule.quick.is_none() && cursor.word() == Some("quick") {
+        rule.quick = Some(cursor.span());
         cursor.advance();
     }
-    Ok((log, quick))
+    Ok(())
 }
 
 /// `log`, `log (all, user, matches, to pflog1)`
-fn log(cursor: &mut Cursor) -> Result<Option<String>> {
+fn log(cursor: &mut Cursor, rule: &mut Rule) -> Result<()> {
     if !cursor.eat("log") {
-        return Ok(None);
+        return Ok(());
     }
     let (mut flags, mut interface) = ([false; 3], None);
     if cursor.is_sign('(') {
@@ -173,7 +174,8 @@ fn log(cursor: &mut Cursor) -> Result<Option<String>> {
         .map(|(w, _)| w.to_string())
         .collect();
     parts.extend(interface.map(|name| format!("to {name}")));
-    Ok(Some(parts.join(", ")))
+    rule.options.rare_mut().log = Some(parts.join(", "));
+    Ok(())
 }
 
 /// Routing where FreeBSD and macOS have it: before the address family.
@@ -198,7 +200,7 @@ pub fn scrub(cursor: &mut Cursor, session: &mut Session, start: Span, no: bool) 
     session.order(Order::Scrub, start)?;
     let mut rule = blank(start, Action::Scrub { no });
     rule.direction = direction(cursor);
-    (rule.log, rule.quick) = log_and_quick(cursor)?;
+    log_and_quick(cursor, &mut rule)?;
     if let Some(quick) = rule.quick {
         return refuse(quick, "scrub rules do not support `quick`");
     }
@@ -227,7 +229,7 @@ pub fn translate(
         return refuse(pass_span, "`pass` does not go with `no`");
     }
     let mut rule = blank(start, Action::Translate { kind, no, pass });
-    rule.log = log(cursor)?;
+    log(cursor, &mut rule)?;
     rule.interfaces = host::interfaces(cursor)?;
     conditions(cursor, session, &mut rule)?;
     option::tags(cursor, &mut rule.options)?;
@@ -340,7 +342,7 @@ pub fn antispoof(cursor: &mut Cursor, session: &mut Session, start: Span) -> Res
     session.order(Order::Filter, start)?;
     let mut rule = blank(start, Action::Block(Reply::Drop));
     rule.direction = Some(Direction::In);
-    (rule.log, rule.quick) = log_and_quick(cursor)?;
+    log_and_quick(cursor, &mut rule)?;
     cursor.expect("for")?;
     let interfaces = cursor.list(|cursor| {
         let dynamic = cursor.eat_sign('(');
