@@ -74,6 +74,7 @@ impl Judgement {
         self.granters.extend(next.granters);
         // The last firewall that lets a packet through is the one next to its destination.
         self.openers = next.openers;
+        self.openers.retain(|blame| blame.share.values.meets(&self.open));
         self.depends_on.extend(next.depends_on);
         self.helpers.extend(next.helpers);
         self.possible_helpers.extend(next.possible_helpers);
