@@ -222,17 +222,26 @@ impl<'a> Judge<'a> {
             else {
                 continue;
             };
-            let speaks = match family {
-                Family::V4 => firewall.rules.v4,
-                Family::V6 => firewall.rules.v6,
-            };
-            if !speaks {
+            if !speaks(firewall, family) {
                 continue;
             }
             let judgement = self.crossing(ask, far, crossing, (firewall, engine), kind);
             total.get_or_insert_with(|| Judgement::all_open(ask.ports)).then(judgement);
         }
         total
+    }
+
+    /// The firewalls around an address of a device, where none of those that were read speaks of its family.
+    pub fn silent(&self, device: usize, near: &Near) -> Vec<usize> {
+        let end = End { zone: near.zone, device: Some(device) };
+        let paths =
+            (0..self.site.zones.len()).filter_map(|zone| self.site.path(End { zone, device: None }, end));
+        let mut around: Vec<usize> = paths.flatten().map(|crossing| crossing.firewall).collect();
+        around.retain(|at| self.firewall(*at).is_some());
+        around.sort_unstable();
+        around.dedup();
+        let heard = |at: &usize| self.firewall(*at).is_some_and(|firewall| speaks(firewall, near.family));
+        if around.iter().any(heard) { Vec::new() } else { around }
     }
 
     fn crossing(
@@ -294,7 +303,11 @@ impl<'a> Judge<'a> {
     fn query(&self, ask: &Ask<'_>, far: &Far, crossing: &Crossing, rules: &Ruleset, kind: Kind) -> Query {
         let family = ask.near.family;
         let near = ask.near.addresses.clone();
-        let there = far.addresses(family).clone();
+        let mut there = far.addresses(family).clone();
+        // Nobody in a zone behind a firewall has an address of the firewall's own.
+        if crossing.way == Way::Forward && there.single().is_none() {
+            there = there.minus(&rules.own_set(family));
+        }
         let reply = kind == Kind::Reply;
         let outward = is_outward(ask, kind);
         let (src, dst) = if outward { (near.clone(), there) } else { (there, near.clone()) };
@@ -347,12 +360,16 @@ impl<'a> Judge<'a> {
             None => region.side(Dim::Oif).and_then(Set::single),
         };
         let mut query = Query { region, way: crossing.way, fwd_oif, target: Target::Anywhere, along };
-        if !outward {
-            query.target = if crossing.way == Way::Input { Target::Box } else { Target::Addresses(near) };
-            // What connection tracking announced it translates by itself.
-            if kind == Kind::First {
-                self.translated(ask, far, rules, &mut query);
-            }
+        // Where translation sends a packet elsewhere, it has not arrived.
+        if !outward || kind == Kind::First {
+            query.target = match crossing.way {
+                Way::Input => Target::Box,
+                _ => Target::Addresses(query.region.values(Dim::Dst)),
+            };
+        }
+        // What connection tracking announced it translates by itself.
+        if !outward && kind == Kind::First {
+            self.translated(ask, far, rules, &mut query);
         }
         query
     }
@@ -463,6 +480,14 @@ pub struct Helped {
     pub ports: Set,
     /// What that depends on; empty where they are open for certain.
     pub depends_on: Vec<String>,
+}
+
+/// Whether a firewall's files speak of a family.
+fn speaks(firewall: &Firewall, family: Family) -> bool {
+    match family {
+        Family::V4 => firewall.rules.v4,
+        Family::V6 => firewall.rules.v6,
+    }
 }
 
 /// Whether the packets go away from the device.

@@ -1,6 +1,7 @@
 //! The lints: the facts come from the analysis, the words are here, and each has a page in `rules/lints/`.
 
 mod exposure;
+mod families;
 mod judge;
 mod later;
 mod mend;
@@ -22,6 +23,7 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
     findings.extend(openings::check(judge));
     findings.extend(openings::default_accept(judge));
     findings.extend(exposure::check(judge));
+    findings.extend(families::check(judge));
     findings
 }
 

@@ -142,6 +142,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "PH607" "address-outside-zones"
     "PH608" "unused-peer"
     "PH609" "expired-ignore"
+    "PH610" "family-without-rules"
 };
 
 /// All pages, by code.
