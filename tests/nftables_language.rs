@@ -260,6 +260,6 @@ fn every_rule_counts_and_an_unknown_one_stays() {
     assert_eq!(loaded.ruleset.written, 2);
     assert_eq!(loaded.findings.iter().filter(|f| f.code == "PH002").count(), 1);
     let chain = loaded.ruleset.chains.iter().find(|chain| chain.name == "inet t c").unwrap();
-    let open = |step: &Step| matches!(step, Step::Test(pinhole::model::Test::Unknown(_)));
+    let open = |step: &Step| matches!(step, Step::Test(pinhole::model::Test::Unknown { .. }));
     assert!(loaded.ruleset.steps_of(&chain.rules[0]).iter().any(open));
 }

@@ -54,7 +54,7 @@ fn damaged_bytes_are_told() {
 fn rules_that_cannot_be_read_stay_as_unknown() {
     let (loaded, _) = read(b"block all\npass bananas\n".to_vec());
     assert!(
-        loaded.ruleset.conditions.iter().any(|name| name.contains("line 2")),
+        loaded.ruleset.conditions.iter().any(|condition| condition.name.contains("line 2")),
         "{:?}",
         loaded.ruleset.conditions
     );

@@ -60,7 +60,7 @@ const NAMES: [&str; 2] = ["eth0", "lo"];
 fn test(d: &mut Draw, b: &mut Builder) -> Test {
     let negate = d.one_in(4);
     match d.below(12) {
-        0 => Test::Unknown(b.condition(d.pick(&["limit", "time"]))),
+        0 => Test::Unknown { cond: b.condition(d.pick(&["limit", "time"])), negate: false },
         1 => {
             let name = interface(d.pick(&NAMES));
             let values = b.values(Set::one(name));

@@ -308,7 +308,7 @@ impl Engine<'_> {
                 };
                 if negate && tuples.fields.iter().any(lacks) { Truth::No } else { answer.negated_if(negate) }
             }
-            Test::Unknown(cond) => Truth::Maybe(Cond::Named(cond)),
+            Test::Unknown { cond, .. } => Truth::Maybe(Cond::Named(cond)),
             Test::Never => Truth::No,
         }
     }

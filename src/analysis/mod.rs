@@ -41,7 +41,7 @@ impl Cond {
     /// The name that reports print.
     pub fn name(self, rules: &Ruleset) -> String {
         match self {
-            Cond::Named(id) => rules.condition(id).to_string(),
+            Cond::Named(id) => rules.condition(id).name.clone(),
             Cond::Field(field) => field.name().to_string(),
             Cond::OwnAddresses => "the firewall's own addresses".to_string(),
             Cond::Translation => "the address that translation gives".to_string(),

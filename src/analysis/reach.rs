@@ -298,7 +298,7 @@ fn shares<'r>(
 /// Whether a rule hangs on a condition that the files do not tell.
 fn asks_unknown(rules: &Ruleset, by: Decider) -> bool {
     let Decider::Rule(id) = by else { return false };
-    rules.steps_of(rules.rule(id)).iter().any(|step| matches!(step, Step::Test(Test::Unknown(_))))
+    rules.steps_of(rules.rule(id)).iter().any(|step| matches!(step, Step::Test(Test::Unknown { .. })))
 }
 
 /// How many packets of a region differ in where they come from and go to.

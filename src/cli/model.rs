@@ -82,7 +82,7 @@ struct View<'a> {
     /// What keeps the file from loading.
     load_errors: Vec<Note>,
     /// The names of unknown conditions.
-    conditions: &'a [String],
+    conditions: Vec<&'a str>,
     hooks: Vec<HookView<'a>>,
     #[serde(serialize_with = "each_chain")]
     chains: Rules<'a>,
@@ -190,7 +190,7 @@ impl<'a> View<'a> {
             syntax_errors: notes(&["PH001"]),
             unsupported: notes(&["PH002"]),
             load_errors: notes(&["PH003", "PH004"]),
-            conditions: &rules.conditions,
+            conditions: distinct_conditions(rules),
             hooks: hooks.collect(),
             chains: Rules { sources, rules, file: sources.file(id) },
         }
@@ -290,4 +290,15 @@ fn note(sources: &SourceMap, finding: &Finding) -> Note {
         text: place.map_or(String::new(), |(span, _)| sources.text(span).chars().take(400).collect()),
         message: finding.message.clone(),
     }
+}
+
+/// The names of the unknown conditions, each once, in the order of their first appearance.
+fn distinct_conditions(rules: &Ruleset) -> Vec<&str> {
+    let mut seen = rustc_hash::FxHashSet::default();
+    rules
+        .conditions
+        .iter()
+        .map(|condition| condition.name.as_str())
+        .filter(|name| seen.insert(*name))
+        .collect()
 }

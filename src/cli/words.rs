@@ -63,9 +63,9 @@ impl StepWords<'_> {
                 });
                 out.push(')');
             }
-            Step::Test(Test::Unknown(id)) => {
-                out.push_str("if ");
-                out.push_str(rules.condition(id));
+            Step::Test(Test::Unknown { cond, negate }) => {
+                out.push_str(if negate { "if not " } else { "if " });
+                out.push_str(&rules.condition(cond).name);
                 out.push_str(" (unknown)");
             }
             Step::Test(Test::Never) => out.push_str("never"),
@@ -343,7 +343,7 @@ fn push_effect(out: &mut String, rules: &Ruleset, effect: Effect) {
         Effect::Nat(id) => push_nat(out, rules.nat(id)),
         Effect::KeepState(true) => out.push_str("replies pass"),
         Effect::KeepState(false) => out.push_str("replies need rules"),
-        Effect::Undefined(id) => two(out, "unknown: ", rules.condition(id)),
+        Effect::Undefined(id) => two(out, "unknown: ", &rules.condition(id).name),
     }
 }
 
@@ -395,7 +395,12 @@ impl Serialize for StepWords<'_> {
             Step::Test(Test::Tuple { tuples, negate }) => {
                 map.serialize_entry("any", &AnyWords { rules, tuples: rules.tuple(tuples), not: negate })?;
             }
-            Step::Test(Test::Unknown(id)) => map.serialize_entry("unknown", rules.condition(id))?,
+            Step::Test(Test::Unknown { cond, negate }) => {
+                map.serialize_entry(
+                    if negate { "unknown-not" } else { "unknown" },
+                    &rules.condition(cond).name,
+                )?;
+            }
             Step::Test(Test::Never) => map.serialize_entry("never", &true)?,
             Step::Effect(effect) => map.serialize_entry("effect", &effect_words(rules, effect))?,
             Step::Lookup(id) => {

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    Chain, ChainId, CondId, Effect, HelperId, Hook, Map, MapEntry, MapId, Nat, NatId, Rule, Ruleset, SetId,
-    Stage, Step, Test, Tuples, TuplesId, Values,
+    Chain, ChainId, CondId, Condition, Effect, HelperId, Hook, Map, MapEntry, MapId, Nat, NatId, Rule,
+    Ruleset, SetId, Stage, Step, Test, Tuples, TuplesId, Values,
 };
 use crate::packet::{Field, Set};
 use crate::source::Span;
@@ -18,7 +18,8 @@ pub struct Builder {
     first: u32,
     sets: FxHashMap<Set, SetId>,
     masks: FxHashMap<u128, u32>,
-    conditions: FxHashMap<String, CondId>,
+    conditions: FxHashMap<Condition, CondId>,
+    numbered: FxHashMap<(String, String, String), u32>,
     helpers: FxHashMap<String, HelperId>,
     tags: FxHashMap<String, u32>,
 }
@@ -67,10 +68,10 @@ impl Builder {
         self.field(field, values, false);
     }
 
-    /// Adds an unknown condition by name.
-    pub fn unknown(&mut self, name: &str) {
-        let cond = self.condition(name);
-        self.test(Test::Unknown(cond));
+    /// Adds an unknown condition.
+    pub fn unknown(&mut self, condition: impl Into<Condition>) {
+        let cond = self.condition(condition);
+        self.test(Test::Unknown { cond, negate: false });
     }
 
     /// Adds an effect to the rule that is being made.
@@ -122,9 +123,26 @@ impl Builder {
         })
     }
 
-    /// An unknown condition by name.
-    pub fn condition(&mut self, name: &str) -> CondId {
-        intern(&mut self.conditions, &mut self.rules.conditions, name, CondId)
+    /// An unknown condition: a known one where it is the same, see [`Condition::each_its_own`].
+    pub fn condition(&mut self, condition: impl Into<Condition>) -> CondId {
+        let condition = condition.into();
+        let own = condition.each_its_own();
+        if let Some(id) = self.conditions.get(&condition).filter(|_| !own) {
+            return *id;
+        }
+        let id = CondId(self.rules.conditions.len() as u32);
+        self.rules.conditions.push(condition.clone());
+        self.conditions.insert(condition, id);
+        id
+    }
+
+    /// A name for a condition that answers for itself at each place: `limit INPUT "3/min" 2` is the second of
+    /// that text in its chain, so that it is the same in two files that differ elsewhere.
+    pub fn numbered(&mut self, kind: &str, chain: &str, text: &str) -> String {
+        let key = (kind.to_string(), chain.to_string(), text.to_string());
+        let number = self.numbered.entry(key).or_default();
+        *number += 1;
+        format!("{kind} {chain} \"{text}\" {number}")
     }
 
     /// A helper by name.

@@ -7,11 +7,13 @@
 //! effect decides. Last-match languages are normalized by their dialect before they come here.
 
 mod build;
+mod condition;
 
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
 pub use build::Builder;
+pub use condition::{About, Condition, Nature};
 
 /// Names a chain of a [`Ruleset`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -82,7 +84,12 @@ pub enum Test {
         negate: bool,
     },
     /// Something that the file does not tell: may hold or not.
-    Unknown(CondId),
+    Unknown {
+        /// What.
+        cond: CondId,
+        /// Turns the answer round.
+        negate: bool,
+    },
     /// Never holds.
     Never,
 }
@@ -423,8 +430,8 @@ pub struct Ruleset {
     pub tuples: Vec<Tuples>,
     /// The lookup tables.
     pub maps: Vec<Map>,
-    /// The names of the unknown conditions, such as `limit`.
-    pub conditions: Vec<String>,
+    /// The unknown conditions.
+    pub conditions: Vec<Condition>,
     /// The translations.
     pub nats: Vec<Nat>,
     /// The names of the helpers.
@@ -491,8 +498,8 @@ impl Ruleset {
         }
     }
 
-    /// The name of an unknown condition.
-    pub fn condition(&self, id: CondId) -> &str {
+    /// An unknown condition.
+    pub fn condition(&self, id: CondId) -> &Condition {
         &self.conditions[id.0 as usize]
     }
 

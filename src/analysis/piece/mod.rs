@@ -235,7 +235,7 @@ impl Piece {
                 let tuples = view.rules.tuple(tuples);
                 self.split_union(view, &tuples.fields, &tuples.boxes, negate)
             }
-            Test::Unknown(cond) => Split::all_maybe(self, Cond::Named(cond)),
+            Test::Unknown { cond, .. } => Split::all_maybe(self, Cond::Named(cond)),
             Test::Never => Split::all_no(self),
         }
     }

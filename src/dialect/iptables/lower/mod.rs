@@ -212,7 +212,7 @@ impl Lowering<'_> {
             for unknown in [false, true] {
                 let picked = self.ways.iter().zip(&pick).flat_map(|(ways, at)| &ways[*at]);
                 for test in self.tests.iter().chain(more).chain(picked) {
-                    if matches!(test, Test::Unknown(_)) == unknown {
+                    if matches!(test, Test::Unknown { .. }) == unknown {
                         self.out.test(*test);
                     }
                 }
@@ -261,7 +261,7 @@ impl Lowering<'_> {
     }
 
     fn unknown(&mut self, name: &str) -> Test {
-        Test::Unknown(self.out.condition(name))
+        Test::Unknown { cond: self.out.condition(name), negate: false }
     }
 }
 

@@ -209,7 +209,7 @@ impl Lower<'_> {
             self.unsupported(cx.span, name);
         }
         let cond = self.builder.condition(name);
-        cx.test(Test::Unknown(cond));
+        cx.test(Test::Unknown { cond, negate: false });
     }
 
     /// Tests that a key is, or is not, among keys.
@@ -296,7 +296,7 @@ impl Lower<'_> {
         if !boxes.is_empty() {
             self.tuple(&mut open_cx, fields.to_vec(), boxes);
             let cond = self.builder.condition("the kind of an address");
-            open_cx.test(Test::Unknown(cond));
+            open_cx.test(Test::Unknown { cond, negate: false });
             cx.forks.push(open_cx);
         }
     }

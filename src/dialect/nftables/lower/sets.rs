@@ -393,7 +393,7 @@ impl Lower<'_> {
             fork.forks.clear();
             let last = at + 1 == entries.len();
             if !(all && last) {
-                fork.test(Test::Unknown(cond));
+                fork.test(Test::Unknown { cond, negate: false });
             }
             let effect = effect(self, &mut fork, entry.data, entry.span)?;
             fork.steps.push(Step::Effect(effect));
