@@ -6,9 +6,11 @@
 
 mod region;
 mod set;
+mod space;
 
 pub use region::{DIMS, Dim, Region};
 pub use set::Set;
+pub use space::{Level, Row, Side, Space, Spaces, VariableKey};
 
 /// IPv4 or IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -245,6 +247,45 @@ pub mod proto {
 }
 
 impl Field {
+    /// All fields.
+    pub const ALL: [Field; FIELDS] = [
+        Field::Iif,
+        Field::Oif,
+        Field::Src4,
+        Field::Dst4,
+        Field::Src6,
+        Field::Dst6,
+        Field::Proto,
+        Field::Sport,
+        Field::Dport,
+        Field::IcmpType,
+        Field::IcmpCode,
+        Field::TcpFlags,
+        Field::State,
+        Field::OrigSrc4,
+        Field::OrigDst4,
+        Field::OrigSrc6,
+        Field::OrigDst6,
+        Field::OrigSport,
+        Field::OrigDport,
+        Field::Dnat,
+        Field::Snat,
+        Field::Direction,
+        Field::Mark,
+        Field::CtMark,
+        Field::Tag,
+        Field::Version,
+        Field::Ttl,
+        Field::Dscp,
+        Field::Length,
+        Field::SrcMac,
+        Field::TcpMss,
+        Field::Ext,
+        Field::PktType,
+        Field::Spi,
+        Field::Ecn,
+    ];
+
     /// The protocols in which the field exists; `None` where it exists in all.
     pub fn carriers(self) -> Option<&'static [u8]> {
         match self {

@@ -1,0 +1,277 @@
+//! Sets of bit strings as hash-consed binary decision diagrams with complemented edges.
+//!
+//! Equal sets are equal numbers. Nothing is thrown away before the whole store is; a limit on the total work
+//! makes sure that this stays affordable.
+
+use rustc_hash::FxHashMap;
+
+/// A set: an edge to a node, complemented where the lowest bit is set. Node 0 is the set of all.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Edge(u32);
+
+impl Edge {
+    pub const ALL: Edge = Edge(0);
+    pub const NONE: Edge = Edge(1);
+
+    pub fn not(self) -> Edge {
+        Edge(self.0 ^ 1)
+    }
+
+    fn node(self) -> usize {
+        (self.0 >> 1) as usize
+    }
+
+    fn complemented(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    fn complement_if(self, yes: bool) -> Edge {
+        Edge(self.0 ^ u32::from(yes))
+    }
+}
+
+/// A node asks for one bit. The high edge is never complemented, so that each set has one form.
+#[derive(Clone, Copy)]
+struct Node {
+    bit: u32,
+    low: Edge,
+    high: Edge,
+}
+
+/// Bits are numbered from the one that is asked first.
+pub struct Diagram {
+    nodes: Vec<Node>,
+    /// Open addressing over `nodes`; 0 is free.
+    unique: Vec<u32>,
+    /// Results of [`Diagram::and`], each place holding the last one that fell on it.
+    results: Vec<(Edge, Edge, Edge)>,
+    work: u64,
+    limit: u64,
+}
+
+/// The bit of the terminal: below all others.
+const TERMINAL: u32 = u32::MAX;
+const FIRST_SIZE: usize = 1 << 12;
+/// Places for results; more do not pay.
+const MOST_RESULTS: usize = 1 << 20;
+
+impl Diagram {
+    pub fn new(limit: u64) -> Self {
+        Diagram {
+            nodes: vec![Node { bit: TERMINAL, low: Edge::ALL, high: Edge::ALL }],
+            unique: vec![0; FIRST_SIZE],
+            results: vec![(Edge::ALL, Edge::ALL, Edge::ALL); FIRST_SIZE],
+            work: 0,
+            limit,
+        }
+    }
+
+    /// Whether the limit on work was hit: every answer since then may be wrong.
+    pub fn exhausted(&self) -> bool {
+        self.work > self.limit
+    }
+
+    /// Steps so far.
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The bit that a set asks first; [`u32::MAX`] for all and none.
+    pub fn bit(&self, edge: Edge) -> u32 {
+        self.nodes[edge.node()].bit
+    }
+
+    /// The parts in which the first bit is 0 and 1.
+    pub fn halves(&self, edge: Edge) -> (Edge, Edge) {
+        let node = self.nodes[edge.node()];
+        (node.low.complement_if(edge.complemented()), node.high.complement_if(edge.complemented()))
+    }
+
+    /// The set that is `low` where the bit is 0, and `high` where it is 1.
+    pub fn choice(&mut self, bit: u32, low: Edge, high: Edge) -> Edge {
+        if low == high {
+            return low;
+        }
+        if high.complemented() {
+            return self.node(bit, low.not(), high.not()).not();
+        }
+        self.node(bit, low, high)
+    }
+
+    fn node(&mut self, bit: u32, low: Edge, high: Edge) -> Edge {
+        if self.nodes.len() * 4 > self.unique.len() * 3 {
+            self.grow();
+        }
+        let mask = self.unique.len() - 1;
+        let mut at = hash(bit, low.0, high.0) & mask;
+        loop {
+            match self.unique[at] {
+                0 => break,
+                known => {
+                    let node = self.nodes[known as usize];
+                    if (node.bit, node.low, node.high) == (bit, low, high) {
+                        return Edge(known << 1);
+                    }
+                }
+            }
+            at = (at + 1) & mask;
+        }
+        self.work += 1;
+        if self.nodes.len() >= (u32::MAX >> 1) as usize {
+            self.work = u64::MAX;
+            return Edge::NONE;
+        }
+        let id = self.nodes.len() as u32;
+        self.nodes.push(Node { bit, low, high });
+        self.unique[at] = id;
+        Edge(id << 1)
+    }
+
+    fn grow(&mut self) {
+        let size = self.unique.len() * 2;
+        let mask = size - 1;
+        let mut unique = vec![0u32; size];
+        for (id, node) in self.nodes.iter().enumerate().skip(1) {
+            let mut at = hash(node.bit, node.low.0, node.high.0) & mask;
+            while unique[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            unique[at] = id as u32;
+        }
+        self.unique = unique;
+        if self.results.len() < size.min(MOST_RESULTS) {
+            self.results = vec![(Edge::ALL, Edge::ALL, Edge::ALL); size.min(MOST_RESULTS)];
+        }
+    }
+
+    pub fn and(&mut self, a: Edge, b: Edge) -> Edge {
+        if a == b || b == Edge::ALL {
+            return a;
+        }
+        if a == Edge::ALL {
+            return b;
+        }
+        if a == b.not() || a == Edge::NONE || b == Edge::NONE {
+            return Edge::NONE;
+        }
+        let (a, b) = if a < b { (a, b) } else { (b, a) };
+        let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+        let (x, y, known) = self.results[place];
+        if (x, y) == (a, b) {
+            return known;
+        }
+        self.work += 1;
+        if self.exhausted() {
+            return Edge::NONE;
+        }
+        let (bit_a, bit_b) = (self.bit(a), self.bit(b));
+        let bit = bit_a.min(bit_b);
+        let (a0, a1) = if bit_a == bit { self.halves(a) } else { (a, a) };
+        let (b0, b1) = if bit_b == bit { self.halves(b) } else { (b, b) };
+        let low = self.and(a0, b0);
+        let high = self.and(a1, b1);
+        let both = self.choice(bit, low, high);
+        let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+        self.results[place] = (a, b, both);
+        both
+    }
+
+    pub fn or(&mut self, a: Edge, b: Edge) -> Edge {
+        self.and(a.not(), b.not()).not()
+    }
+
+    pub fn minus(&mut self, a: Edge, b: Edge) -> Edge {
+        self.and(a, b.not())
+    }
+
+    /// The strings that are in the set for some values of the bits that `keep` does not hold. From `end` on no
+    /// bit is kept.
+    pub fn project(&mut self, edge: Edge, keep: &dyn Fn(u32) -> bool, end: u32) -> Edge {
+        let mut known = FxHashMap::default();
+        self.project_part(edge, keep, end, &mut known)
+    }
+
+    fn project_part(
+        &mut self,
+        edge: Edge,
+        keep: &dyn Fn(u32) -> bool,
+        end: u32,
+        known: &mut FxHashMap<Edge, Edge>,
+    ) -> Edge {
+        let bit = self.bit(edge);
+        if bit >= end {
+            return if edge == Edge::NONE { Edge::NONE } else { Edge::ALL };
+        }
+        if let Some(done) = known.get(&edge) {
+            return *done;
+        }
+        self.work += 1;
+        if self.exhausted() {
+            return Edge::NONE;
+        }
+        let (low, high) = self.halves(edge);
+        let low = self.project_part(low, keep, end, known);
+        let projected = if !keep(bit) && low == Edge::ALL {
+            Edge::ALL
+        } else {
+            let high = self.project_part(high, keep, end, known);
+            if keep(bit) { self.choice(bit, low, high) } else { self.or(low, high) }
+        };
+        known.insert(edge, projected);
+        projected
+    }
+
+    /// The part of the strings that are in the set, from 0 to 1.
+    pub fn share(&self, edge: Edge) -> f64 {
+        self.share_of(edge, &mut FxHashMap::default())
+    }
+
+    fn share_of(&self, edge: Edge, known: &mut FxHashMap<Edge, f64>) -> f64 {
+        match edge {
+            Edge::ALL => return 1.0,
+            Edge::NONE => return 0.0,
+            _ => {}
+        }
+        if let Some(share) = known.get(&edge) {
+            return *share;
+        }
+        let (low, high) = self.halves(edge);
+        let share = (self.share_of(low, known) + self.share_of(high, known)) / 2.0;
+        known.insert(edge, share);
+        share
+    }
+
+    /// The bits that the set asks for, each once, in order.
+    pub fn support(&self, edge: Edge) -> Vec<u32> {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut bits = rustc_hash::FxHashSet::default();
+        let mut open = vec![edge.node()];
+        while let Some(node) = open.pop() {
+            if node == 0 || !seen.insert(node) {
+                continue;
+            }
+            let Node { bit, low, high } = self.nodes[node];
+            bits.insert(bit);
+            open.extend([low.node(), high.node()]);
+        }
+        let mut bits: Vec<u32> = bits.into_iter().collect();
+        bits.sort_unstable();
+        bits
+    }
+}
+
+fn hash(a: u32, b: u32, c: u32) -> usize {
+    const K: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut h = u64::from(a).wrapping_mul(K);
+    h = (h.rotate_left(23) ^ u64::from(b)).wrapping_mul(K);
+    h = (h.rotate_left(23) ^ u64::from(c)).wrapping_mul(K);
+    (h >> 20) as usize
+}

@@ -1,0 +1,218 @@
+//! In which order a set of packets asks for what: fields, what translation made of them, variables.
+
+use std::ops::Range;
+
+use crate::packet::{FIELDS, Family, Field, Set};
+
+/// A number of neighbouring bits, from the most significant one: a field, or a variable.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Level {
+    pub(super) start: u32,
+    pub(super) width: u32,
+}
+
+impl Level {
+    pub(super) fn holds(self, bit: u32) -> bool {
+        self.start <= bit && bit < self.start + self.width
+    }
+
+    /// The low bits from a depth on, all set: the size of a block less one.
+    pub(super) fn span(self, depth: u32) -> u128 {
+        let left = self.width - depth;
+        if left >= 128 { u128::MAX } else { (1 << left) - 1 }
+    }
+
+    /// The largest value.
+    pub fn last(self) -> u128 {
+        self.span(0)
+    }
+}
+
+/// What translation rewrites.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// The source address.
+    Src,
+    /// The destination address.
+    Dst,
+    /// The source port.
+    Sport,
+    /// The destination port.
+    Dport,
+}
+
+impl Side {
+    /// The side of a field, where translation can rewrite it.
+    pub fn of(field: Field) -> Option<Side> {
+        Some(match field {
+            Field::Src4 | Field::Src6 => Side::Src,
+            Field::Dst4 | Field::Dst6 => Side::Dst,
+            Field::Sport => Side::Sport,
+            Field::Dport => Side::Dport,
+            _ => return None,
+        })
+    }
+}
+
+/// Bits of variables: below all fields.
+pub(super) const VARIABLES: Range<u32> = 0x10_0000..0x10_0000 + 0x4000;
+
+/// Firewalls on one path whose translations have levels of their own.
+const HOPS: usize = 8;
+
+/// Where everything stands for packets of one family.
+pub(super) struct Layout {
+    pub family: Family,
+    fields: [Option<Level>; FIELDS],
+    rewritten: [[Level; HOPS]; 4],
+    /// The first bit of the fields that count as unknown beforehand.
+    pub unknown_from: u32,
+    unknown: Vec<(Level, Field)>,
+    names: Names,
+}
+
+impl Layout {
+    pub fn new(family: Family, names: impl IntoIterator<Item = Set>) -> Self {
+        let names = Names::new(names);
+        let mut layout = Layout {
+            family,
+            fields: [None; FIELDS],
+            rewritten: [[Level { start: 0, width: 0 }; HOPS]; 4],
+            unknown_from: 0,
+            unknown: Vec::new(),
+            names,
+        };
+        let mut next = 0;
+        let mut take = |width: u32| {
+            let level = Level { start: next, width };
+            next += width;
+            level
+        };
+        let place = |layout: &mut Layout, field: Field, level: Level| {
+            layout.fields[field as usize] = Some(level);
+        };
+        for field in [Field::State, Field::Iif, Field::Oif] {
+            let width = layout.width(field);
+            place(&mut layout, field, take(width));
+        }
+        for (side, field) in [(Side::Dst, Field::dst(family)), (Side::Src, Field::src(family))] {
+            let width = layout.width(field);
+            layout.rewritten[side as usize] = [(); HOPS].map(|()| take(width));
+            place(&mut layout, field, take(width));
+        }
+        place(&mut layout, Field::Proto, take(8));
+        for (side, field) in [(Side::Dport, Field::Dport), (Side::Sport, Field::Sport)] {
+            layout.rewritten[side as usize] = [(); HOPS].map(|()| take(16));
+            place(&mut layout, field, take(16));
+        }
+        for field in [Field::IcmpType, Field::IcmpCode, Field::TcpFlags] {
+            place(&mut layout, field, take(8));
+        }
+        layout.unknown_from = take(0).start;
+        for field in Field::ALL {
+            let alien = field.family().is_some_and(|f| f != family) || field == Field::Version;
+            if alien || layout.fields[field as usize].is_some() {
+                continue;
+            }
+            let level = take(layout.width(field));
+            layout.unknown.push((level, field));
+            place(&mut layout, field, level);
+        }
+        layout
+    }
+
+    fn width(&self, field: Field) -> u32 {
+        match field {
+            Field::Iif | Field::Oif => self.names.width(),
+            Field::Src4 | Field::Dst4 | Field::Src6 | Field::Dst6 => self.family.bits(),
+            // One more value, for a packet that has none.
+            Field::TcpMss => 17,
+            _ => 128 - field.last().leading_zeros(),
+        }
+    }
+
+    pub fn field(&self, field: Field) -> Option<Level> {
+        self.fields[field as usize]
+    }
+
+    pub fn rewritten(&self, side: Side, hop: usize) -> Option<Level> {
+        self.rewritten[side as usize].get(hop).copied()
+    }
+
+    /// The names that the values of a level stand for, where it is one of interfaces.
+    pub fn names_at(&self, level: Level) -> Option<&Names> {
+        let of = |field: Field| self.fields[field as usize] == Some(level);
+        (of(Field::Iif) || of(Field::Oif)).then_some(&self.names)
+    }
+
+    /// The field of a bit that counts as unknown beforehand.
+    pub fn unknown_field(&self, bit: u32) -> Option<Field> {
+        self.unknown.iter().find(|(level, _)| level.holds(bit)).map(|(_, field)| *field)
+    }
+
+    /// The fields that have a level, with it, in order.
+    pub fn known_fields(&self) -> impl Iterator<Item = (Field, Level)> + '_ {
+        let mut all: Vec<(Field, Level)> =
+            Field::ALL.into_iter().filter_map(|field| Some((field, self.fields[field as usize]?))).collect();
+        all.sort_by_key(|(_, level)| level.start);
+        all.into_iter()
+    }
+
+    pub fn rewritten_levels(&self) -> impl Iterator<Item = Level> + '_ {
+        self.rewritten.iter().flatten().copied()
+    }
+}
+
+/// Interface names in classes: two names that no set tells apart have one number.
+pub(super) struct Names {
+    /// The first name of each class, sorted; the first is 0.
+    starts: Vec<u128>,
+}
+
+impl Names {
+    fn new(sets: impl IntoIterator<Item = Set>) -> Self {
+        let mut starts = vec![0, 1];
+        for set in sets {
+            for (lo, hi) in set.ranges() {
+                starts.push(*lo);
+                starts.extend(hi.checked_add(1));
+            }
+        }
+        starts.sort_unstable();
+        starts.dedup();
+        Names { starts }
+    }
+
+    fn width(&self) -> u32 {
+        usize::BITS - (self.starts.len() - 1).leading_zeros()
+    }
+
+    /// The classes of the names in a set; `None` where the set parts a class.
+    pub fn numbers(&self, set: &Set) -> Option<Set> {
+        let number = |name: u128| self.starts.partition_point(|start| *start <= name) - 1;
+        let parts = |name: u128| self.starts.binary_search(&name).is_err();
+        if set.ranges().iter().any(|(lo, hi)| parts(*lo) || hi.checked_add(1).is_some_and(parts)) {
+            return None;
+        }
+        // The last class stands for all numbers that are left, so that every number is a name.
+        let end = |class: usize| if class + 1 == self.starts.len() { u128::MAX } else { class as u128 };
+        Some(Set::of(set.ranges().iter().map(|(lo, hi)| (number(*lo) as u128, end(number(*hi))))))
+    }
+
+    /// The names that no set tells apart from one.
+    pub fn class_of(&self, name: u128) -> Set {
+        let class = self.starts.partition_point(|start| *start <= name) - 1;
+        self.names(&Set::one(class as u128))
+    }
+
+    /// The names of the classes in a set.
+    pub fn names(&self, set: &Set) -> Set {
+        let last = self.starts.len() - 1;
+        let first = |class: u128| self.starts[(class as usize).min(last)];
+        let end = |class: u128| match self.starts.get(class.min(last as u128) as usize + 1) {
+            Some(next) => next - 1,
+            None => u128::MAX,
+        };
+        Set::of(set.ranges().iter().map(|(lo, hi)| (first(*lo), end(*hi))))
+    }
+}

@@ -1,0 +1,342 @@
+//! Exact sets of packets, over all fields and over what nobody knows.
+//!
+//! A [`Space`] is a set of packets of one family; a [`Spaces`] holds many of them and does their algebra. What
+//! nobody knows (the answer to a condition, the port that a translation chooses) is a [`Level`] of its own, a
+//! *variable*, below all fields: a packet is in a set *for certain* where it is for all values of the variables,
+//! and *possibly* where it is for some.
+
+mod diagram;
+mod levels;
+mod list;
+
+pub use levels::{Level, Side};
+pub use list::Row;
+
+use diagram::{Diagram, Edge};
+use rustc_hash::FxHashMap;
+
+use super::{Family, Field, Set};
+use levels::{Layout, VARIABLES};
+
+/// A set of packets of one [`Spaces`]; equal sets are equal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Space(Edge);
+
+impl Space {
+    /// All packets.
+    pub const ALL: Space = Space(Edge::ALL);
+    /// No packet.
+    pub const NONE: Space = Space(Edge::NONE);
+
+    /// Whether there is no packet in it.
+    pub fn is_none(self) -> bool {
+        self == Space::NONE
+    }
+
+    /// The packets that are not in it.
+    #[must_use]
+    pub fn not(self) -> Space {
+        Space(self.0.not())
+    }
+}
+
+/// Identity of a variable: equal keys are one variable.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct VariableKey {
+    /// What people call it.
+    pub name: String,
+    /// What tells variables of one name apart.
+    pub of: Vec<u64>,
+}
+
+/// A variable.
+#[derive(Clone, Debug)]
+struct Variable {
+    level: Level,
+    name: String,
+}
+
+/// Sets of packets of one family, and their algebra.
+pub struct Spaces {
+    diagram: Diagram,
+    layout: Layout,
+    variables: Vec<Variable>,
+    known: FxHashMap<VariableKey, usize>,
+    sets: FxHashMap<(Level, Set), Space>,
+}
+
+impl Spaces {
+    /// An empty store. `names` are all sets of interface names that will be asked for; `limit` is the work after
+    /// which it gives up, in steps of some tens of nanoseconds.
+    pub fn new(family: Family, names: impl IntoIterator<Item = Set>, limit: u64) -> Self {
+        Spaces {
+            diagram: Diagram::new(limit),
+            layout: Layout::new(family, names),
+            variables: Vec::new(),
+            known: FxHashMap::default(),
+            sets: FxHashMap::default(),
+        }
+    }
+
+    /// The family.
+    pub fn family(&self) -> Family {
+        self.layout.family
+    }
+
+    /// Whether the limit on work was hit: every answer since then may be wrong and has to count as unknown.
+    pub fn exhausted(&self) -> bool {
+        self.diagram.exhausted()
+    }
+
+    /// Gives up: from here on [`Spaces::exhausted`] says so.
+    pub fn exhaust(&mut self) {
+        self.diagram.set_limit(0);
+    }
+
+    /// Steps of work so far.
+    pub fn work(&self) -> u64 {
+        self.diagram.work()
+    }
+
+    /// How much is kept in memory, in nodes of some twenty bytes.
+    pub fn size(&self) -> usize {
+        self.diagram.len()
+    }
+
+    /// Allows for this much more work from here on.
+    pub fn allow(&mut self, steps: u64) {
+        self.diagram.set_limit(self.diagram.work().saturating_add(steps));
+    }
+
+    /// The packets in both.
+    pub fn and(&mut self, a: Space, b: Space) -> Space {
+        Space(self.diagram.and(a.0, b.0))
+    }
+
+    /// The packets in either.
+    pub fn or(&mut self, a: Space, b: Space) -> Space {
+        Space(self.diagram.or(a.0, b.0))
+    }
+
+    /// The packets of `a` that are not in `b`.
+    pub fn minus(&mut self, a: Space, b: Space) -> Space {
+        Space(self.diagram.minus(a.0, b.0))
+    }
+
+    /// Whether both have a packet in common.
+    pub fn meets(&mut self, a: Space, b: Space) -> bool {
+        !self.and(a, b).is_none()
+    }
+
+    /// Whether every packet of `b` is in `a`.
+    pub fn covers(&mut self, a: Space, b: Space) -> bool {
+        self.minus(b, a).is_none()
+    }
+
+    /// The union of many.
+    pub fn union(&mut self, spaces: impl IntoIterator<Item = Space>) -> Space {
+        // Halves and halves of halves: a long list of small sets stays small for longest.
+        let mut layer: Vec<Space> = spaces.into_iter().collect();
+        while layer.len() > 1 {
+            let pairs: Vec<Space> =
+                layer.chunks(2).map(|pair| if let [a, b] = *pair { self.or(a, b) } else { pair[0] }).collect();
+            layer = pairs;
+        }
+        layer.first().copied().unwrap_or(Space::NONE)
+    }
+
+    /// Where a field stands; `None` where packets of the family have no such field.
+    pub fn level(&self, field: Field) -> Option<Level> {
+        self.layout.field(field)
+    }
+
+    /// The level of a field that translation has rewritten, for the `hop`-th firewall from 0; `None` for more
+    /// firewalls than there are levels.
+    pub fn rewritten(&self, side: Side, hop: usize) -> Option<Level> {
+        self.layout.rewritten(side, hop)
+    }
+
+    /// The packets whose value at a level is among the values.
+    pub fn within(&mut self, level: Level, set: &Set) -> Space {
+        const FEW: usize = 8;
+        if set.ranges().len() <= FEW {
+            return self.build(level, set);
+        }
+        if let Some(known) = self.sets.get(&(level, set.clone())) {
+            return *known;
+        }
+        let built = self.build(level, set);
+        self.sets.insert((level, set.clone()), built);
+        built
+    }
+
+    fn build(&mut self, level: Level, set: &Set) -> Space {
+        let mapped;
+        let set = match self.layout.names_at(level) {
+            Some(names) => match names.numbers(set) {
+                Some(numbers) => {
+                    mapped = numbers;
+                    &mapped
+                }
+                None => {
+                    // A name that nobody announced: no answer is better than a wrong one.
+                    self.exhaust();
+                    return Space::NONE;
+                }
+            },
+            None => set,
+        };
+        Space(interval_diagram(&mut self.diagram, level, 0, 0, set.ranges()))
+    }
+
+    /// The packets whose value at a level, masked, is among the values.
+    pub fn masked(&mut self, level: Level, mask: u128, set: &Set) -> Space {
+        Space(masked_diagram(&mut self.diagram, level, mask, (0, 0), set))
+    }
+
+    /// The variable of a key, with so many bits; a known one where the key is known.
+    pub fn variable(&mut self, key: VariableKey, width: u32) -> Level {
+        if let Some(at) = self.known.get(&key) {
+            return self.variables[*at].level;
+        }
+        let end = self.variables.last().map_or(VARIABLES.end, |last| last.level.start);
+        // Later ones stand higher: what is asked last is then near the fields.
+        let Some(start) = end.checked_sub(width).filter(|start| *start >= VARIABLES.start) else {
+            self.exhaust();
+            return Level { start: VARIABLES.start, width };
+        };
+        let level = Level { start, width };
+        self.known.insert(key.clone(), self.variables.len());
+        self.variables.push(Variable { level, name: key.name });
+        level
+    }
+
+    /// The level of a known variable, such as of a condition that is assumed.
+    pub fn find_variable(&self, key: &VariableKey) -> Option<Level> {
+        self.known.get(key).map(|at| self.variables[*at].level)
+    }
+
+    /// The names of the variables, and of the fields that count as unknown, on which it hangs whether a packet
+    /// is in the set: each once, sorted.
+    pub fn depends_on(&self, space: Space) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for bit in self.diagram.support(space.0) {
+            if let Some(field) = self.layout.unknown_field(bit) {
+                names.push(field.name().to_string());
+            } else if bit >= VARIABLES.start {
+                let at = self.variables.partition_point(|variable| variable.level.start > bit);
+                names.extend(self.variables.get(at).map(|variable| variable.name.clone()));
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The levels of the variables on which the set hangs.
+    pub fn variables_of(&self, space: Space) -> Vec<Level> {
+        let mut levels: Vec<Level> = Vec::new();
+        for bit in self.diagram.support(space.0).into_iter().filter(|bit| *bit >= VARIABLES.start) {
+            let at = self.variables.partition_point(|variable| variable.level.start > bit);
+            levels.extend(self.variables.get(at).map(|variable| variable.level));
+        }
+        levels.dedup();
+        levels
+    }
+
+    /// The packets that are in the set for some value of the unknowns: variables, and the fields of which
+    /// nothing is known beforehand (TTL, length and the like).
+    pub fn possibly(&mut self, space: Space) -> Space {
+        let end = self.layout.unknown_from;
+        Space(self.diagram.project(space.0, &|_| true, end))
+    }
+
+    /// The packets that are in the set for some value at the levels.
+    pub fn without(&mut self, space: Space, levels: &[Level]) -> Space {
+        let keep = |bit: u32| !levels.iter().any(|level| level.holds(bit));
+        Space(self.diagram.project(space.0, &keep, u32::MAX))
+    }
+
+    /// The packets that are in the set for some value everywhere but at the levels.
+    pub fn only(&mut self, space: Space, levels: &[Level]) -> Space {
+        let keep = |bit: u32| levels.iter().any(|level| level.holds(bit));
+        let end = levels.iter().map(|level| level.start + level.width).max().unwrap_or(0);
+        Space(self.diagram.project(space.0, &keep, end))
+    }
+
+    /// The values that packets of the set have at a level.
+    pub fn values(&mut self, space: Space, level: Level) -> Set {
+        let only = self.only(space, &[level]);
+        let mut ranges = Vec::new();
+        list::intervals(&self.diagram, only.0, level, &mut |lo, hi, rest| {
+            if rest != Edge::NONE {
+                ranges.push((lo, hi));
+            }
+        });
+        let set = Set::of(ranges);
+        match self.layout.names_at(level) {
+            Some(names) => names.names(&set),
+            None => set,
+        }
+    }
+
+    /// How large a part of all packets the set is: only good for comparing sets.
+    pub fn share(&self, space: Space) -> f64 {
+        self.diagram.share(space.0)
+    }
+
+    /// The packets that are in the set when the value at a level is given.
+    pub fn given(&mut self, space: Space, level: Level, value: u128) -> Space {
+        let one = self.within(level, &Set::one(value));
+        let part = self.and(space, one);
+        self.without(part, &[level])
+    }
+}
+
+/// The values of `ranges` as a diagram over the bits of a level from `depth` on, in the block that the bits
+/// before have led to.
+fn interval_diagram(
+    diagram: &mut Diagram,
+    level: Level,
+    depth: u32,
+    block: u128,
+    ranges: &[(u128, u128)],
+) -> Edge {
+    let span = level.span(depth);
+    let last = block | span;
+    let from = ranges.partition_point(|range| range.1 < block);
+    let to = from + ranges[from..].partition_point(|range| range.0 <= last);
+    let ranges = &ranges[from..to];
+    match ranges {
+        [] => return Edge::NONE,
+        [(lo, hi)] if *lo <= block && last <= *hi => return Edge::ALL,
+        _ => {}
+    }
+    let low = interval_diagram(diagram, level, depth + 1, block, ranges);
+    let high = interval_diagram(diagram, level, depth + 1, block | (span - (span >> 1)), ranges);
+    diagram.choice(level.start + depth, low, high)
+}
+
+fn masked_diagram(diagram: &mut Diagram, level: Level, mask: u128, at: (u32, u128), set: &Set) -> Edge {
+    let (depth, block) = at;
+    let span = level.span(depth);
+    if !set.meets_range(block, block | (span & mask)) {
+        return Edge::NONE;
+    }
+    if set.covers(&Set::range(block, block | span)) {
+        return Edge::ALL;
+    }
+    if depth == level.width {
+        return if set.contains(block) { Edge::ALL } else { Edge::NONE };
+    }
+    let bit = span - (span >> 1);
+    let low = masked_diagram(diagram, level, mask, (depth + 1, block), set);
+    if mask & bit == 0 {
+        return low;
+    }
+    let high = masked_diagram(diagram, level, mask, (depth + 1, block | bit), set);
+    diagram.choice(level.start + depth, low, high)
+}
+
+#[cfg(test)]
+mod tests;

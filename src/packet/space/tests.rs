@@ -1,0 +1,165 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::packet::interface;
+
+/// Six fields in small ranges, so that a few hundred packets are all there are.
+const FIELDS: [Field; 4] = [Field::Src4, Field::Dport, Field::Iif, Field::Ttl];
+
+fn names() -> Vec<Set> {
+    ["a", "b"].map(|name| Set::one(interface(name))).to_vec()
+}
+
+fn value(field: Field, number: u128) -> u128 {
+    match field {
+        Field::Iif => interface(["a", "b", "c"][number as usize % 3]),
+        _ => number,
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Expr {
+    Test(usize, Vec<(u128, u128)>),
+    Variable(u8),
+    Not(Box<Expr>),
+    And(Box<Expr>, Box<Expr>),
+    Or(Box<Expr>, Box<Expr>),
+}
+
+fn expr() -> impl Strategy<Value = Expr> {
+    let range = (0u128..8, 0u128..4).prop_map(|(lo, len)| (lo, lo + len));
+    let leaf = prop_oneof![
+        (0usize..4, proptest::collection::vec(range, 1..3)).prop_map(|(field, ranges)| Expr::Test(field, ranges)),
+        (0u8..3).prop_map(Expr::Variable),
+    ];
+    leaf.prop_recursive(5, 40, 2, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|e| Expr::Not(Box::new(e))),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::And(Box::new(a), Box::new(b))),
+            (inner.clone(), inner).prop_map(|(a, b)| Expr::Or(Box::new(a), Box::new(b))),
+        ]
+    })
+}
+
+fn set_of(field: Field, ranges: &[(u128, u128)]) -> Set {
+    match field {
+        Field::Iif if ranges[0].0 % 2 == 0 => Set::one(interface("a")),
+        Field::Iif => Set::one(interface("b")),
+        _ => Set::of(ranges.iter().copied()),
+    }
+}
+
+fn build(spaces: &mut Spaces, expr: &Expr) -> Space {
+    match expr {
+        Expr::Test(field, ranges) => {
+            let field = FIELDS[*field];
+            let level = spaces.level(field).unwrap();
+            spaces.within(level, &set_of(field, ranges))
+        }
+        Expr::Variable(number) => {
+            let level = variable(spaces, *number);
+            spaces.within(level, &Set::one(1))
+        }
+        Expr::Not(a) => build(spaces, a).not(),
+        Expr::And(a, b) => {
+            let (a, b) = (build(spaces, a), build(spaces, b));
+            spaces.and(a, b)
+        }
+        Expr::Or(a, b) => {
+            let (a, b) = (build(spaces, a), build(spaces, b));
+            spaces.or(a, b)
+        }
+    }
+}
+
+fn variable(spaces: &mut Spaces, number: u8) -> Level {
+    spaces.variable(VariableKey { name: format!("v{number}"), of: vec![number.into()] }, 1)
+}
+
+fn holds(expr: &Expr, packet: &[u128; 4], answers: u8) -> bool {
+    match expr {
+        Expr::Test(field, ranges) => set_of(FIELDS[*field], ranges).contains(packet[*field]),
+        Expr::Variable(number) => answers >> number & 1 == 1,
+        Expr::Not(a) => !holds(a, packet, answers),
+        Expr::And(a, b) => holds(a, packet, answers) && holds(b, packet, answers),
+        Expr::Or(a, b) => holds(a, packet, answers) || holds(b, packet, answers),
+    }
+}
+
+fn contains(spaces: &mut Spaces, space: Space, packet: &[u128; 4]) -> bool {
+    let mut rest = space;
+    for (field, value) in FIELDS.into_iter().zip(packet) {
+        let level = spaces.level(field).unwrap();
+        let class = match field {
+            Field::Iif => spaces.layout.names_at(level).unwrap().class_of(*value),
+            _ => Set::one(*value),
+        };
+        let one = spaces.within(level, &class);
+        rest = spaces.and(rest, one);
+    }
+    !rest.is_none()
+}
+
+proptest! {
+    #[test]
+    fn algebra_agrees_with_membership(
+        expr in expr(), src in 0u128..12, port in 0u128..12, iif in 0u128..3, ttl in 0u128..12, mask in 1u128..16
+    ) {
+        let mut spaces = Spaces::new(Family::V4, names(), u64::MAX);
+        let space = build(&mut spaces, &expr);
+        let packet = [src, port, value(Field::Iif, iif), ttl];
+        // The TTL counts as unknown too.
+        let some = (0..8).any(|answers| holds(&expr, &packet, answers));
+        prop_assert_eq!(contains(&mut spaces, space, &packet), some);
+        let for_any_ttl =
+            (0..256).any(|ttl| (0..8).any(|answers| holds(&expr, &[src, port, packet[2], ttl], answers)));
+        let possibly = spaces.possibly(space);
+        prop_assert_eq!(contains(&mut spaces, possibly, &packet), for_any_ttl);
+        let level = spaces.level(Field::Dport).unwrap();
+        let values = spaces.values(space, level);
+        prop_assert!(!some || values.contains(port));
+        let listed = spaces.rows(possibly, 10_000).unwrap();
+        let hit = |row: &&Row| row.fields.iter().all(|(field, set)| {
+            FIELDS.iter().position(|f| f == field).is_none_or(|at| set.contains(packet[at]))
+        });
+        prop_assert_eq!(listed.iter().filter(hit).count(), usize::from(for_any_ttl));
+        if let Some(witness) = spaces.witness(possibly) {
+            let get = |field: Field, other: u128| witness.get(field).known().unwrap_or(other);
+            let found = [get(Field::Src4, 0), get(Field::Dport, 0), get(Field::Iif, interface("c")), 0];
+            let real = (0..256).any(|ttl| {
+                (0..8).any(|answers| holds(&expr, &[found[0], found[1], found[2], ttl], answers))
+            });
+            prop_assert!(real);
+        } else {
+            prop_assert!(possibly.is_none());
+        }
+        let source = spaces.level(Field::Src4).unwrap();
+        let masked = spaces.masked(source, mask, &Set::range(2, 5));
+        prop_assert_eq!(contains(&mut spaces, masked, &packet), (2..=5).contains(&(src & mask)));
+    }
+
+    #[test]
+    fn what_it_depends_on_is_what_matters(expr in expr()) {
+        let mut spaces = Spaces::new(Family::V4, names(), u64::MAX);
+        let space = build(&mut spaces, &expr);
+        let named = spaces.depends_on(space);
+        for number in 0..3u8 {
+            let level = variable(&mut spaces, number);
+            let with = spaces.given(space, level, 1);
+            let without = spaces.given(space, level, 0);
+            prop_assert_eq!(with != without, named.contains(&format!("v{number}")));
+        }
+    }
+}
+
+#[test]
+fn work_is_limited() {
+    let mut spaces = Spaces::new(Family::V4, [], 50);
+    let (src, dst) = (spaces.level(Field::Src4).unwrap(), spaces.level(Field::Dst4).unwrap());
+    for number in 0..100 {
+        let one = spaces.within(src, &Set::one(number));
+        let other = spaces.within(dst, &Set::one(number));
+        spaces.and(one, other);
+    }
+    assert!(spaces.exhausted());
+}
