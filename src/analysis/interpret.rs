@@ -4,14 +4,20 @@
 //! stages, the routing decision after prerouting, and the way of a packet from the box to itself
 //! (output, postrouting, then prerouting and input on the loopback interface).
 
-use rustc_hash::FxHashSet;
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::{FxHashSet, FxHasher};
 
 use super::rewrite::{change_mark, copy_mark};
 use super::walk::{At, Frame, Walk};
-use super::{Cond, Decider, Outcome, Passed, Trace, Trip, Truth};
-use crate::model::{Effect, Hook, MapId, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way};
+use super::{Cond, Decider, Learns, Outcome, Passed, Question, Trace, Trip, Truth};
+use crate::model::{
+    About, CondId, Effect, Hook, Map, MapId, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
+};
 use crate::packet::{Field, Set, State, Value, interface};
 
+/// Intervals of a field's values that are told apart when a test asks for them.
+const FEW_PIECES: usize = 64;
 /// Steps after which a packet's possible ways are too many to follow.
 const STEP_LIMIT: usize = 20_000_000;
 
@@ -24,6 +30,7 @@ pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Ou
         work: Vec::new(),
         ends: Vec::new(),
         steps: 0,
+        again: asked_again(rules),
     };
     engine.work.push(Walk::start(trip));
     while let Some(walk) = engine.work.pop() {
@@ -44,6 +51,8 @@ struct Engine<'a> {
     work: Vec<Walk>,
     ends: Vec<Outcome>,
     steps: usize,
+    /// For each condition, whether one packet can meet it more than once.
+    again: Vec<bool>,
 }
 
 impl Engine<'_> {
@@ -236,14 +245,14 @@ impl Engine<'_> {
                 Step::Test(test) => match self.test(walk, test) {
                     Truth::Yes => continue,
                     Truth::No => return trace.passed(Passed { rule: id, field: field_of(test) }),
-                    Truth::Maybe(cond) => {
+                    Truth::Maybe(question) => {
                         // Where nothing follows that has an effect, the answer does not matter.
                         if steps[at..].iter().all(|step| matches!(step, Step::Test(_))) {
                             return trace.passed(Passed { rule: id, field: None });
                         }
-                        walk.assume(cond);
-                        maybe = Some(cond);
-                        self.put_off(walk.clone());
+                        walk.assume(question.cond);
+                        maybe = Some(question.cond);
+                        self.both_ways(walk, (id, at), &question.learns);
                         continue;
                     }
                 },
@@ -272,7 +281,9 @@ impl Engine<'_> {
             Test::In { field, values, negate } => match walk.value(field, stage) {
                 Value::Absent => Truth::No,
                 Value::Known(value) => Truth::of(self.rules.holds(values, value) != negate),
-                Value::Among(lo, hi) => among(&self.rules.values(values), lo, hi, field).negated_if(negate),
+                Value::Among(lo, hi) => {
+                    self.among(walk, &self.rules.values(values), (lo, hi), field).negated_if(negate)
+                }
             },
             Test::Masked { field, mask, values, negate } => match walk.value(field, stage) {
                 Value::Absent => Truth::No,
@@ -283,8 +294,8 @@ impl Engine<'_> {
                 Value::Among(lo, hi) => {
                     let (mask, values) = (self.rules.masks[mask as usize], self.rules.values(values));
                     match Set::range(lo, hi).masked(mask, &values, field.last()) {
-                        Some(set) => among(&set, lo, hi, field).negated_if(negate),
-                        None => Truth::Maybe(Cond::Field(field)),
+                        Some(set) => self.among(walk, &set, (lo, hi), field).negated_if(negate),
+                        None => Truth::Maybe(Cond::Field(field).into()),
                     }
                 }
             },
@@ -308,7 +319,7 @@ impl Engine<'_> {
                 };
                 if negate && tuples.fields.iter().any(lacks) { Truth::No } else { answer.negated_if(negate) }
             }
-            Test::Unknown { cond, .. } => Truth::Maybe(Cond::Named(cond)),
+            Test::Unknown { cond, negate } => self.condition(walk, cond).negated_if(negate),
             Test::Never => Truth::No,
         }
     }
@@ -323,7 +334,7 @@ impl Engine<'_> {
                 Value::Absent => return Truth::No,
                 Value::Known(value) if set.contains(value) => {}
                 Value::Known(_) => return Truth::No,
-                Value::Among(lo, hi) => match among(set, lo, hi, *field) {
+                Value::Among(lo, hi) => match among(set, (lo, hi), *field) {
                     Truth::Yes => {}
                     Truth::No => return Truth::No,
                     maybe => answer = maybe,
@@ -345,12 +356,18 @@ impl Engine<'_> {
             let (lo, _, entry) = map.index.get(place)?;
             return (*lo <= value).then(|| map.entries[*entry as usize].effect);
         }
+        if let [field] = *map.fields
+            && let Value::Among(lo, hi) = walk.packet.get(field)
+            && walk.value(field, stage) == Value::Among(lo, hi)
+        {
+            return self.lookup_among(walk, (id, at), map, field, (lo, hi));
+        }
         for entry in &map.entries {
             match self.product(walk, &map.fields, &entry.key) {
                 Truth::Yes => return Some(entry.effect),
                 Truth::No => {}
-                Truth::Maybe(cond) => {
-                    walk.assume(cond);
+                Truth::Maybe(question) => {
+                    walk.assume(question.cond);
                     let mut hit = walk.clone();
                     if !self.effect(&mut hit, id, entry.effect) {
                         hit.resume = Some((id, at + 1));
@@ -360,6 +377,172 @@ impl Engine<'_> {
             }
         }
         None
+    }
+
+    /// Likewise for a value that lies in an interval: each part of it has its entry.
+    fn lookup_among(
+        &mut self,
+        walk: &mut Walk,
+        (id, at): (RuleId, usize),
+        map: &Map,
+        field: Field,
+        (lo, hi): (u128, u128),
+    ) -> Option<Effect> {
+        let hits = map.index.iter().filter(|(from, to, _)| *from <= hi && lo <= *to);
+        let hits: Vec<(u128, u128, Effect)> = hits
+            .map(|(from, to, entry)| (*from.max(&lo), *to.min(&hi), map.entries[*entry as usize].effect))
+            .collect();
+        let missed = Set::range(lo, hi).minus(&Set::of(hits.iter().map(|(from, to, _)| (*from, *to))));
+        if hits.len() + missed.ranges().len() > 1 {
+            walk.assume(Cond::Field(field));
+        }
+        let narrowed = |walk: &Walk, from: u128, to: u128| {
+            let mut part = walk.clone();
+            part.packet.set_among(field, from, to);
+            part
+        };
+        let mut misses = missed.ranges().iter();
+        let first_miss = misses.next();
+        for (from, to) in misses {
+            self.put_off(narrowed(walk, *from, *to));
+        }
+        let mut hits = hits.into_iter();
+        let here = if first_miss.is_none() { hits.next() } else { None };
+        for (from, to, effect) in hits {
+            let mut hit = narrowed(walk, from, to);
+            if !self.effect(&mut hit, id, effect) {
+                hit.resume = Some((id, at + 1));
+            }
+            self.put_off(hit);
+        }
+        if let Some((from, to)) = first_miss {
+            walk.packet.set_among(field, *from, *to);
+            return None;
+        }
+        let (from, to, effect) = here?;
+        walk.packet.set_among(field, from, to);
+        Some(effect)
+    }
+
+    /// Goes on with the test that ends in doubt passed, and leaves for later that it was not.
+    fn both_ways(&mut self, walk: &mut Walk, (id, at): (RuleId, usize), learns: &Learns) {
+        match learns {
+            Learns::Nothing => self.put_off(walk.clone()),
+            Learns::Answer(number) => {
+                let negated = matches!(
+                    self.rules.steps_of(self.rules.rule(id))[at],
+                    Step::Test(Test::Unknown { negate: true, .. })
+                );
+                let mut other = walk.clone();
+                other.remember(*number, u8::from(negated));
+                self.put_off(other);
+                walk.remember(*number, u8::from(!negated));
+            }
+            Learns::Value(field, set) => {
+                let (Value::Among(lo, hi), negate) = (walk.packet.get(*field), self.is_negated(id, at)) else {
+                    return self.put_off(walk.clone());
+                };
+                let all = Set::range(lo, hi);
+                let (inside, outside) = (all.and(set), all.minus(set));
+                let (passing, failing) = if negate { (outside, inside) } else { (inside, outside) };
+                for (lo, hi) in failing.ranges() {
+                    let mut other = walk.clone();
+                    other.packet.set_among(*field, *lo, *hi);
+                    self.put_off(other);
+                }
+                for (lo, hi) in passing.ranges().iter().skip(1) {
+                    let mut other = walk.clone();
+                    other.packet.set_among(*field, *lo, *hi);
+                    other.resume = Some((id, at + 1));
+                    self.put_off(other);
+                }
+                if let Some((lo, hi)) = passing.ranges().first() {
+                    walk.packet.set_among(*field, *lo, *hi);
+                }
+            }
+        }
+    }
+
+    fn is_negated(&self, id: RuleId, at: usize) -> bool {
+        match self.rules.steps_of(self.rules.rule(id))[at] {
+            Step::Test(Test::In { negate, .. } | Test::Masked { negate, .. }) => negate,
+            _ => false,
+        }
+    }
+
+    /// Whether a value that lies in an interval is among some.
+    fn among(&self, walk: &Walk, set: &Set, (lo, hi): (u128, u128), field: Field) -> Truth {
+        let truth = among(set, (lo, hi), field);
+        // What a test says of a value that stays the same is known from then on.
+        let late = field == Field::Ttl && walk.late_ttl();
+        let set = if late { before_forwarding(set) } else { set.clone() };
+        let stays = late || walk.packet.get(field) == Value::Among(lo, hi);
+        let pieces = set.and(&Set::range(lo, hi)).ranges().len();
+        match truth {
+            Truth::Maybe(question) if stays && pieces <= FEW_PIECES => {
+                Truth::Maybe(Question { learns: Learns::Value(field, set), ..question })
+            }
+            other => other,
+        }
+    }
+
+    /// What is known of a condition: one of one name about the same values has one answer.
+    fn condition(&self, walk: &Walk, cond: CondId) -> Truth {
+        let number = self.number(walk, cond);
+        match walk.answer(number) {
+            Some(answer) => Truth::of(answer == 1),
+            None if self.again[cond.0 as usize] => {
+                Truth::Maybe(Question { cond: Cond::Named(cond), learns: Learns::Answer(number) })
+            }
+            None => Truth::Maybe(Cond::Named(cond).into()),
+        }
+    }
+
+    /// A number for a condition and the values on which its answer hangs.
+    fn number(&self, walk: &Walk, cond: CondId) -> u64 {
+        let mut hasher = FxHasher::default();
+        let condition = self.rules.condition(cond);
+        cond.0.hash(&mut hasher);
+        match &condition.about {
+            _ if condition.each_its_own() => {}
+            About::Nothing => {}
+            About::Fields(fields) => {
+                for field in fields {
+                    walk.value(*field, self.stage(walk)).hash(&mut hasher);
+                }
+            }
+            About::Everything => (walk.hook() as u8, &walk.packet).hash(&mut hasher),
+        }
+        hasher.finish()
+    }
+
+    /// Nobody knows: the packet is accepted, dropped, or goes on with the next rule.
+    fn undefined(&mut self, walk: &mut Walk, id: RuleId, cond: CondId) {
+        let number = self.number(walk, cond);
+        walk.assume(Cond::Named(cond));
+        let known = walk.answer(number);
+        let verdicts = [(2, Verdict::Drop), (3, Verdict::Accept)];
+        for (answer, verdict) in verdicts {
+            if known.is_some_and(|known| known != answer) {
+                continue;
+            }
+            let mut other = walk.clone();
+            if self.again[cond.0 as usize] {
+                other.remember(number, answer);
+            }
+            self.decide(&mut other, verdict, Decider::Rule(id));
+            self.put_off(other);
+        }
+        match known {
+            Some(0) => {}
+            Some(_) => {
+                walk.hooks.clear();
+                walk.stack.clear();
+                walk.inside = false;
+            }
+            None if self.again[cond.0 as usize] => walk.remember(number, 0),
+            None => {}
+        }
     }
 
     /// Does an effect; true where the rule ends with it.
@@ -388,12 +571,7 @@ impl Engine<'_> {
                 return true;
             }
             Effect::Undefined(cond) => {
-                walk.assume(Cond::Named(cond));
-                for verdict in [Verdict::Accept, Verdict::Drop] {
-                    let mut other = walk.clone();
-                    self.decide(&mut other, verdict, Decider::Rule(id));
-                    self.put_off(other);
-                }
+                self.undefined(walk, id, cond);
                 return true;
             }
             Effect::Pend(verdict) => walk.pending = Some((verdict, id)),
@@ -471,12 +649,51 @@ fn field_of(test: Test) -> Option<Field> {
     }
 }
 
-fn among(set: &Set, lo: u128, hi: u128, field: Field) -> Truth {
+fn among(set: &Set, (lo, hi): (u128, u128), field: Field) -> Truth {
     if !set.meets_range(lo, hi) {
         Truth::No
     } else if set.covers(&Set::range(lo, hi)) {
         Truth::Yes
     } else {
-        Truth::Maybe(Cond::Field(field))
+        Truth::Maybe(Cond::Field(field).into())
     }
+}
+
+/// The TTLs that are among some once forwarding has taken one off.
+fn before_forwarding(set: &Set) -> Set {
+    let up = Set::of(set.ranges().iter().map(|(lo, hi)| (lo.saturating_add(1), hi.saturating_add(1))));
+    if set.contains(0) { up.or(&Set::range(0, 1)) } else { up }
+}
+
+/// For each condition, whether one packet can meet it more than once: where rules name it twice, or its chain is
+/// walked from several places.
+fn asked_again(rules: &Ruleset) -> Vec<bool> {
+    let mut walked = vec![0u32; rules.chains.len()];
+    let stages = rules.hooks.iter().flatten().map(|stage| stage.chain);
+    let target = |effect: Effect| match effect {
+        Effect::Jump(chain) | Effect::Goto(chain) => Some(chain),
+        _ => None,
+    };
+    let jumps = rules.steps.iter().filter_map(|step| match step {
+        Step::Effect(effect) => target(*effect),
+        Step::Test(_) | Step::Lookup(_) => None,
+    });
+    let looked_up = rules.maps.iter().flat_map(|map| map.entries.iter().filter_map(|entry| target(entry.effect)));
+    for chain in stages.chain(jumps).chain(looked_up) {
+        walked[chain.0 as usize] += 1;
+    }
+    // What is walked from a chain that is walked twice is walked twice too.
+    let twice = walked.iter().any(|times| *times > 1);
+    let mut named = vec![0u32; rules.conditions.len()];
+    for step in &rules.steps {
+        if let Step::Test(Test::Unknown { cond, .. }) | Step::Effect(Effect::Undefined(cond)) = step {
+            named[cond.0 as usize] += 1;
+        }
+    }
+    for entry in rules.maps.iter().flat_map(|map| &map.entries) {
+        if let Effect::Undefined(cond) = entry.effect {
+            named[cond.0 as usize] += 1;
+        }
+    }
+    named.into_iter().map(|times| twice || times > 1).collect()
 }

@@ -4,23 +4,19 @@
 //! the specification; [`flow`] takes a set of packets and answers for all of them at once. Property
 //! tests hold them together.
 
-mod flow;
+pub mod flow;
 mod index;
 mod interpret;
-mod piece;
-mod reach;
 mod rewrite;
 mod trip;
 mod walk;
 
-pub use flow::{Entry, Scope};
-pub use index::Engine;
+pub use flow::Flow;
 pub use interpret::interpret;
-pub use reach::{Query, Reach, Share, Target};
 pub use trip::{Decider, Outcome, Passed, Trace, Trip};
 
 use crate::model::{CondId, Ruleset};
-use crate::packet::Field;
+use crate::packet::{Field, Set};
 
 /// Something that an answer depends on and that the files do not tell.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -51,11 +47,35 @@ impl Cond {
 }
 
 /// An answer of three values.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Truth {
     Yes,
     No,
-    Maybe(Cond),
+    Maybe(Question),
+}
+
+/// Something that is not known about one packet, and what is learnt when it is answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Question {
+    cond: Cond,
+    learns: Learns,
+}
+
+/// What is known after an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Learns {
+    /// Nothing that could be asked again.
+    Nothing,
+    /// The answer to a condition, by a number for it: the same whenever it is asked again.
+    Answer(u64),
+    /// Where a field's value lies: among these values, or not.
+    Value(Field, Set),
+}
+
+impl From<Cond> for Question {
+    fn from(cond: Cond) -> Self {
+        Question { cond, learns: Learns::Nothing }
+    }
 }
 
 impl Truth {

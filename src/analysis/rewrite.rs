@@ -108,6 +108,9 @@ fn translate_port(packet: &mut Packet, port: &NatPort, field: Field) {
         },
         NatPort::Shift(delta) => match old {
             Value::Known(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
+            Value::Among(lo, hi) if hi + u128::from(delta) <= 0xffff => {
+                packet.set_among(field, lo + u128::from(delta), hi + u128::from(delta));
+            }
             _ => packet.forget(field),
         },
         NatPort::Unknown => packet.forget(field),

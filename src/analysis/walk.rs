@@ -44,6 +44,8 @@ pub(super) struct Walk {
     pub untracked: bool,
     pub helper: Option<u32>,
     pub keeps_state: bool,
+    /// What was answered to conditions that can be asked again, by their numbers; sorted.
+    pub answers: Vec<(u64, u8)>,
 }
 
 impl Walk {
@@ -88,6 +90,19 @@ impl Walk {
             untracked: false,
             helper: None,
             keeps_state: false,
+            answers: Vec::new(),
+        }
+    }
+
+    /// What was answered to a condition before.
+    pub fn answer(&self, number: u64) -> Option<u8> {
+        let at = self.answers.binary_search_by_key(&number, |(n, _)| *n).ok()?;
+        Some(self.answers[at].1)
+    }
+
+    pub fn remember(&mut self, number: u64, answer: u8) {
+        if let Err(at) = self.answers.binary_search_by_key(&number, |(n, _)| *n) {
+            self.answers.insert(at, (number, answer));
         }
     }
 
@@ -132,12 +147,11 @@ impl Walk {
             // What the box sends, to itself too, has no Ethernet header to look at.
             Field::SrcMac if self.way == Way::Output => Value::Absent,
             // Forwarding takes one off before the forward hook (Linux `ip_forward`, `ip6_forward`).
-            Field::Ttl if self.way == Way::Forward && self.hook() != Hook::Prerouting => {
-                match self.packet.get(Field::Ttl) {
-                    Value::Known(ttl) => Value::Known(ttl.saturating_sub(1)),
-                    _ => Value::Among(0, 254),
-                }
-            }
+            Field::Ttl if self.late_ttl() => match self.packet.get(Field::Ttl) {
+                Value::Known(ttl) => Value::Known(ttl.saturating_sub(1)),
+                Value::Among(lo, hi) => Value::Among(lo.saturating_sub(1), hi.saturating_sub(1)),
+                Value::Absent => Value::Absent,
+            },
             Field::OrigSrc4 => self.origin(field, Field::Src4, state),
             Field::OrigDst4 => self.origin(field, Field::Dst4, state),
             Field::OrigSrc6 => self.origin(field, Field::Src6, state),
@@ -146,6 +160,11 @@ impl Walk {
             Field::OrigDport => self.origin(field, Field::Dport, state),
             _ => self.packet.get(field),
         }
+    }
+
+    /// Whether forwarding has taken one off the TTL.
+    pub fn late_ttl(&self) -> bool {
+        self.way == Way::Forward && self.hook() != Hook::Prerouting
     }
 
     /// A field of the connection's first packet: this one, where it is new.

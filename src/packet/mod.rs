@@ -421,7 +421,7 @@ pub fn interface_name(number: u128) -> String {
 }
 
 /// The value of a field in a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Value {
     /// It is this.
     Known(u128),

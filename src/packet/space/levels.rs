@@ -26,11 +26,25 @@ impl Level {
     pub fn last(self) -> u128 {
         self.span(0)
     }
+
+    /// How many bits it has.
+    pub fn bits(self) -> u32 {
+        self.width
+    }
+
+    /// One of its bits, counted from the least significant one.
+    pub fn bit(self, number: u32) -> Level {
+        Level { start: self.start + self.width - 1 - number, width: 1 }
+    }
 }
 
-/// What translation rewrites.
+/// What can be another one at each firewall on a path: translation rewrites it, or it belongs to the firewall.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Side {
+    /// The interface by which packets come in.
+    Iif,
+    /// The interface by which they leave.
+    Oif,
     /// The source address.
     Src,
     /// The destination address.
@@ -42,9 +56,11 @@ pub enum Side {
 }
 
 impl Side {
-    /// The side of a field, where translation can rewrite it.
+    /// The side of a field, where it has one.
     pub fn of(field: Field) -> Option<Side> {
         Some(match field {
+            Field::Iif => Side::Iif,
+            Field::Oif => Side::Oif,
             Field::Src4 | Field::Src6 => Side::Src,
             Field::Dst4 | Field::Dst6 => Side::Dst,
             Field::Sport => Side::Sport,
@@ -53,6 +69,8 @@ impl Side {
         })
     }
 }
+
+const SIDES: usize = Side::Dport as usize + 1;
 
 /// Bits of variables: below all fields.
 pub(super) const VARIABLES: Range<u32> = 0x10_0000..0x10_0000 + 0x4000;
@@ -64,11 +82,13 @@ const HOPS: usize = 8;
 pub(super) struct Layout {
     pub family: Family,
     fields: [Option<Level>; FIELDS],
-    rewritten: [[Level; HOPS]; 4],
+    rewritten: [[Level; HOPS]; SIDES],
     /// The first bit of the fields that count as unknown beforehand.
     pub unknown_from: u32,
     unknown: Vec<(Level, Field)>,
     names: Names,
+    /// Variables that stand for interface names.
+    pub named: Vec<Level>,
 }
 
 impl Layout {
@@ -77,10 +97,11 @@ impl Layout {
         let mut layout = Layout {
             family,
             fields: [None; FIELDS],
-            rewritten: [[Level { start: 0, width: 0 }; HOPS]; 4],
+            rewritten: [[Level { start: 0, width: 0 }; HOPS]; SIDES],
             unknown_from: 0,
             unknown: Vec::new(),
             names,
+            named: Vec::new(),
         };
         let mut next = 0;
         let mut take = |width: u32| {
@@ -91,11 +112,9 @@ impl Layout {
         let place = |layout: &mut Layout, field: Field, level: Level| {
             layout.fields[field as usize] = Some(level);
         };
-        for field in [Field::State, Field::Iif, Field::Oif] {
-            let width = layout.width(field);
-            place(&mut layout, field, take(width));
-        }
-        for (side, field) in [(Side::Dst, Field::dst(family)), (Side::Src, Field::src(family))] {
+        place(&mut layout, Field::State, take(3));
+        let ends = [(Side::Dst, Field::dst(family)), (Side::Src, Field::src(family))];
+        for (side, field) in [(Side::Iif, Field::Iif), (Side::Oif, Field::Oif)].into_iter().chain(ends) {
             let width = layout.width(field);
             layout.rewritten[side as usize] = [(); HOPS].map(|()| take(width));
             place(&mut layout, field, take(width));
@@ -121,7 +140,7 @@ impl Layout {
         layout
     }
 
-    fn width(&self, field: Field) -> u32 {
+    pub fn width(&self, field: Field) -> u32 {
         match field {
             Field::Iif | Field::Oif => self.names.width(),
             Field::Src4 | Field::Dst4 | Field::Src6 | Field::Dst6 => self.family.bits(),
@@ -139,10 +158,22 @@ impl Layout {
         self.rewritten[side as usize].get(hop).copied()
     }
 
+    /// The bits of addresses and ports that translation has rewritten.
+    pub fn translated(&self) -> [Range<u32>; 4] {
+        [Side::Src, Side::Dst, Side::Sport, Side::Dport].map(|side| {
+            let levels = &self.rewritten[side as usize];
+            let (first, last) = (levels[0], levels[HOPS - 1]);
+            first.start..last.start + last.width
+        })
+    }
+
     /// The names that the values of a level stand for, where it is one of interfaces.
     pub fn names_at(&self, level: Level) -> Option<&Names> {
         let of = |field: Field| self.fields[field as usize] == Some(level);
-        (of(Field::Iif) || of(Field::Oif)).then_some(&self.names)
+        let later = |side: Side| self.rewritten[side as usize].contains(&level);
+        let variable = self.named.contains(&level);
+        let named = variable || of(Field::Iif) || of(Field::Oif) || later(Side::Iif) || later(Side::Oif);
+        named.then_some(&self.names)
     }
 
     /// The field of a bit that counts as unknown beforehand.
@@ -156,10 +187,6 @@ impl Layout {
             Field::ALL.into_iter().filter_map(|field| Some((field, self.fields[field as usize]?))).collect();
         all.sort_by_key(|(_, level)| level.start);
         all.into_iter()
-    }
-
-    pub fn rewritten_levels(&self) -> impl Iterator<Item = Level> + '_ {
-        self.rewritten.iter().flatten().copied()
     }
 }
 

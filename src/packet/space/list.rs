@@ -13,41 +13,75 @@ pub struct Row {
 }
 
 /// Calls back for each interval of values at a level, in order, with what is left of the set below it. The set
-/// asks for nothing above the level.
+/// asks for nothing above the level. `None` where they are more than `most`.
 pub(super) fn intervals(
     diagram: &Diagram,
     edge: Edge,
     level: Level,
+    most: usize,
     each: &mut dyn FnMut(u128, u128, Edge),
-) {
-    fn part(
-        diagram: &Diagram,
-        edge: Edge,
-        level: Level,
-        depth: u32,
-        block: u128,
-        each: &mut dyn FnMut(u128, u128, Edge),
-    ) {
+) -> Option<()> {
+    let mut left = most;
+    let mut open = vec![(edge, 0, 0u128)];
+    while let Some((edge, depth, block)) = open.pop() {
         let bit = diagram.bit(edge);
         if bit >= level.start + level.width {
-            return each(block, block | level.span(depth), edge);
+            left = left.checked_sub(1)?;
+            each(block, block | level.span(depth), edge);
+            continue;
         }
         // Bits that are not asked for stand for both halves.
         let (low, high) = if bit == level.start + depth { diagram.halves(edge) } else { (edge, edge) };
         let span = level.span(depth);
-        part(diagram, low, level, depth + 1, block, each);
-        part(diagram, high, level, depth + 1, block | (span - (span >> 1)), each);
+        open.push((high, depth + 1, block | (span - (span >> 1))));
+        open.push((low, depth + 1, block));
     }
-    part(diagram, edge, level, 0, 0, each);
+    Some(())
 }
 
+/// Intervals of values that are listed one by one.
+const MOST_INTERVALS: usize = 1 << 18;
+
 impl Spaces {
+    /// The values that packets of the set have at a level. Where they are scattered over too many intervals to
+    /// list, the store is [exhausted](Spaces::exhausted).
+    pub fn values(&mut self, space: Space, level: Level) -> Set {
+        match self.listed(space, level, MOST_INTERVALS) {
+            Some(set) => set,
+            None => {
+                self.exhaust();
+                Set::range(0, level.last())
+            }
+        }
+    }
+
+    /// Values among which all are that packets of the set have at a level.
+    pub fn hull(&mut self, space: Space, level: Level) -> Set {
+        const FEW: usize = 1 << 12;
+        self.listed(space, level, FEW).unwrap_or_else(|| Set::range(0, level.last()))
+    }
+
+    fn listed(&mut self, space: Space, level: Level, most: usize) -> Option<Set> {
+        let only = self.only(space, &[level]);
+        let mut ranges = Vec::new();
+        intervals(&self.diagram, only.0, level, most, &mut |lo, hi, rest| {
+            if rest != Edge::NONE {
+                ranges.push((lo, hi));
+            }
+        })?;
+        let set = Set::of(ranges);
+        Some(match self.layout.names_at(level) {
+            Some(names) => names.names(&set),
+            None => set,
+        })
+    }
+
     /// The values at a level, in groups that are alike in all else: each with what is left below. The set asks
     /// for nothing above the level.
-    fn groups(&self, space: Space, level: Level) -> Vec<(Set, Space)> {
+    fn groups(&self, space: Space, level: Level) -> Option<Vec<(Set, Space)>> {
         let mut groups: Vec<(Vec<(u128, u128)>, Edge)> = Vec::new();
         let mut places = rustc_hash::FxHashMap::default();
-        intervals(&self.diagram, space.0, level, &mut |lo, hi, rest| {
+        intervals(&self.diagram, space.0, level, MOST_INTERVALS, &mut |lo, hi, rest| {
             if rest == Edge::NONE {
                 return;
             }
@@ -56,8 +90,8 @@ impl Spaces {
                 groups.len() - 1
             });
             groups[at].0.push((lo, hi));
-        });
-        groups.into_iter().map(|(ranges, rest)| (Set::of(ranges), Space(rest))).collect()
+        })?;
+        Some(groups.into_iter().map(|(ranges, rest)| (Set::of(ranges), Space(rest))).collect())
     }
 
     /// Disjoint rows that make up the set, over the fields alone: variables and rewritten values have to be
@@ -89,7 +123,7 @@ impl Spaces {
             return Some(());
         };
         let (field, level) = fields[at];
-        for (values, rest) in self.groups(space, level) {
+        for (values, rest) in self.groups(space, level)? {
             let values = match self.layout.names_at(level) {
                 Some(names) => names.names(&values),
                 None => values,

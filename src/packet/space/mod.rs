@@ -63,6 +63,7 @@ pub struct Spaces {
     variables: Vec<Variable>,
     known: FxHashMap<VariableKey, usize>,
     sets: FxHashMap<(Level, Set), Space>,
+    usual: Vec<(Level, u128)>,
 }
 
 impl Spaces {
@@ -75,6 +76,7 @@ impl Spaces {
             variables: Vec::new(),
             known: FxHashMap::default(),
             sets: FxHashMap::default(),
+            usual: Vec::new(),
         }
     }
 
@@ -211,6 +213,30 @@ impl Spaces {
         level
     }
 
+    /// A variable that stands for the name of an interface.
+    pub fn interface_variable(&mut self, key: VariableKey) -> Level {
+        let width = self.layout.width(Field::Iif);
+        let level = self.variable(key, width);
+        if !self.layout.named.contains(&level) {
+            self.layout.named.push(level);
+        }
+        level
+    }
+
+    /// Notes which value a variable has in the usual case, for [`Spaces::usually`].
+    pub fn expect(&mut self, level: Level, value: u128) {
+        if !self.usual.contains(&(level, value)) {
+            self.usual.push((level, value));
+        }
+    }
+
+    /// The packets that are in the set when all variables have the values that were noted as usual.
+    pub fn usually(&mut self, space: Space) -> Space {
+        let on: Vec<Level> = self.variables_of(space);
+        let usual: Vec<(Level, u128)> = self.usual.iter().filter(|(level, _)| on.contains(level)).copied().collect();
+        usual.into_iter().fold(space, |space, (level, value)| self.given(space, level, value))
+    }
+
     /// The level of a known variable, such as of a condition that is assumed.
     pub fn find_variable(&self, key: &VariableKey) -> Option<Level> {
         self.known.get(key).map(|at| self.variables[*at].level)
@@ -257,27 +283,21 @@ impl Spaces {
         Space(self.diagram.project(space.0, &keep, u32::MAX))
     }
 
+    /// The set without what translation made of the packets: as they came to the first firewall.
+    pub fn as_came(&mut self, space: Space) -> Space {
+        let ranges = self.layout.translated();
+        if self.diagram.support(space.0).iter().any(|bit| ranges.iter().any(|range| range.contains(bit))) {
+            let keep = |bit: u32| !ranges.iter().any(|range| range.contains(&bit));
+            return Space(self.diagram.project(space.0, &keep, u32::MAX));
+        }
+        space
+    }
+
     /// The packets that are in the set for some value everywhere but at the levels.
     pub fn only(&mut self, space: Space, levels: &[Level]) -> Space {
         let keep = |bit: u32| levels.iter().any(|level| level.holds(bit));
         let end = levels.iter().map(|level| level.start + level.width).max().unwrap_or(0);
         Space(self.diagram.project(space.0, &keep, end))
-    }
-
-    /// The values that packets of the set have at a level.
-    pub fn values(&mut self, space: Space, level: Level) -> Set {
-        let only = self.only(space, &[level]);
-        let mut ranges = Vec::new();
-        list::intervals(&self.diagram, only.0, level, &mut |lo, hi, rest| {
-            if rest != Edge::NONE {
-                ranges.push((lo, hi));
-            }
-        });
-        let set = Set::of(ranges);
-        match self.layout.names_at(level) {
-            Some(names) => names.names(&set),
-            None => set,
-        }
     }
 
     /// How large a part of all packets the set is: only good for comparing sets.

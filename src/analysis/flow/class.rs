@@ -1,0 +1,184 @@
+//! Packets on their way through a firewall, in classes: those of one class have the same things done to them.
+
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHasher;
+
+use crate::model::Way;
+use crate::packet::{Field, Level, Space, Spaces};
+
+/// What a field reads as, for all packets of a class.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Expr {
+    /// This value.
+    Const(u128),
+    /// The value at a level, with a number added, modulo the level's size.
+    At(Level, u128),
+}
+
+/// The end of a packet's connection that came in first: what its original fields read as.
+pub(super) const ENDS: usize = 4;
+
+/// Everything about packets that is not a matter of their fields.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Ctrl {
+    /// The way that they take.
+    pub way: Way,
+    /// The box sends them to itself.
+    pub looping: bool,
+    /// Their destination is the box's own, whatever its address.
+    pub own: bool,
+    /// Connection tracking passes them over.
+    pub untracked: bool,
+    /// Whether destination and source were translated here.
+    pub mapped: [bool; 2],
+    /// What fields read as, where it is not their own level; sorted by field.
+    exprs: Vec<(Field, Expr)>,
+    /// Source, destination, source port, destination port as they came to this firewall.
+    came: [Option<Expr>; ENDS],
+}
+
+impl Ctrl {
+    pub fn new(way: Way) -> Self {
+        Ctrl {
+            way,
+            looping: false,
+            own: false,
+            untracked: false,
+            mapped: [false; 2],
+            exprs: Vec::new(),
+            came: [None; ENDS],
+        }
+    }
+
+    /// Nothing was done to the packets at this firewall yet.
+    pub fn begin(&mut self, way: Way) {
+        (self.way, self.looping, self.own, self.untracked) = (way, false, false, false);
+        self.mapped = [false; 2];
+    }
+
+    /// What a field reads as; `None` where packets of the family have no such field.
+    pub fn expr(&self, spaces: &Spaces, field: Field) -> Option<Expr> {
+        match self.exprs.binary_search_by_key(&field, |(f, _)| *f) {
+            Ok(at) => Some(self.exprs[at].1),
+            Err(_) => spaces.level(field).map(|level| Expr::At(level, 0)),
+        }
+    }
+
+    pub fn set(&mut self, field: Field, expr: Expr) {
+        match self.exprs.binary_search_by_key(&field, |(f, _)| *f) {
+            Ok(at) => self.exprs[at].1 = expr,
+            Err(at) => self.exprs.insert(at, (field, expr)),
+        }
+    }
+
+    /// Whether something was said of a field.
+    pub fn has(&self, field: Field) -> bool {
+        self.exprs.binary_search_by_key(&field, |(f, _)| *f).is_ok()
+    }
+
+    /// Whether an address or a port is another one than the packets came with.
+    pub fn is_translated(&self) -> bool {
+        self.exprs.iter().any(|(field, _)| crate::packet::Side::of(*field).is_some())
+    }
+
+    /// A field reads as its own level again.
+    pub fn clear(&mut self, field: Field) {
+        self.exprs.retain(|(f, _)| *f != field);
+    }
+
+    /// A number for all that fields read as.
+    pub fn exprs_number(&self) -> u64 {
+        number_of(&self.exprs)
+    }
+
+    /// What an end read as when the packets came to this firewall: 0 source, 1 destination, 2 and 3 their ports.
+    pub fn came(&self, end: usize) -> Option<Expr> {
+        self.came[end]
+    }
+
+    pub fn arrive(&mut self, spaces: &Spaces) {
+        let family = spaces.family();
+        let ends = [Field::src(family), Field::dst(family), Field::Sport, Field::Dport];
+        self.came = ends.map(|field| self.expr(spaces, field));
+    }
+}
+
+/// A number for a value: equal ones have equal numbers, and others hardly ever.
+pub(super) fn number_of(value: &impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Packets with the same things done to them.
+#[derive(Clone, Debug)]
+pub struct Class {
+    /// Which packets: as they came to the first firewall, and the values that were chosen for them since.
+    pub space: Space,
+    /// What was done to them.
+    pub ctrl: Ctrl,
+}
+
+/// Classes, apart from each other: one for each [`Ctrl`].
+#[derive(Clone, Default, Debug)]
+pub struct Classes {
+    list: Vec<(u64, Class)>,
+}
+
+impl Classes {
+    pub fn one(class: Class) -> Self {
+        let mut classes = Classes::default();
+        classes.push(class);
+        classes
+    }
+
+    fn push(&mut self, class: Class) {
+        self.list.push((number_of(&class.ctrl), class));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Class> {
+        self.list.iter().map(|(_, class)| class)
+    }
+
+    /// Adds packets, to the class that has had the same done to it where there is one.
+    pub fn add(&mut self, spaces: &mut Spaces, class: Class) {
+        if class.space.is_none() {
+            return;
+        }
+        let number = number_of(&class.ctrl);
+        match self.list.iter_mut().find(|(n, known)| *n == number && known.ctrl == class.ctrl) {
+            Some((_, known)) => known.space = spaces.or(known.space, class.space),
+            None => self.list.push((number, class)),
+        }
+    }
+
+    pub fn extend(&mut self, spaces: &mut Spaces, classes: impl IntoIterator<Item = Class>) {
+        for class in classes {
+            self.add(spaces, class);
+        }
+    }
+
+    /// All packets.
+    pub fn union(&self, spaces: &mut Spaces) -> Space {
+        let parts: Vec<Space> = self.iter().map(|class| class.space).collect();
+        spaces.union(parts)
+    }
+}
+
+impl IntoIterator for Classes {
+    type Item = Class;
+    type IntoIter = std::iter::Map<std::vec::IntoIter<(u64, Class)>, fn((u64, Class)) -> Class>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter().map(|(_, class)| class)
+    }
+}

@@ -1,0 +1,574 @@
+//! Sets of packets through a ruleset: the same answers as the interpreter, for all packets at once.
+//!
+//! Packets go through in [`Class`]es. What a rule tests becomes a [`Space`] over the packets as they came to the
+//! first firewall; what nobody knows is a variable in it, so that nothing is assumed and nothing is sampled.
+
+mod change;
+mod class;
+mod read;
+mod reply;
+mod walk;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+pub use class::{Class, Classes, Ctrl, Expr};
+pub use reply::{Known, answers};
+
+use super::Decider;
+use super::index::Index;
+use crate::model::{
+    About, Effect, HelperId, Hook, RuleId, Ruleset, StageKind, Step, Test, TuplesId, Verdict, Way,
+};
+use crate::packet::{Field, Level, Set, Side, Space, Spaces, State, VariableKey, interface};
+use read::View;
+
+/// Rule visits after which a run is given up.
+const VISIT_LIMIT: usize = 8_000_000;
+/// Chains that are open at once, after which a run is given up; nftables itself allows sixteen.
+const DEPTH_LIMIT: usize = 200;
+
+/// The flow engine over one ruleset. Can be used by several threads.
+pub struct Flow<'a> {
+    rules: &'a Ruleset,
+    /// Tells its unknown conditions from those of other firewalls.
+    number: u64,
+    /// Packets are those of honest senders, within all rates.
+    honest: bool,
+    /// For each condition, which it is of those with its name.
+    ordinals: Vec<u32>,
+    /// What rules look at.
+    reads: FxHashSet<Field>,
+    /// Rules say for which packets answers are remembered (pf); else they are for all that are tracked.
+    keeps_by_rule: bool,
+    index: Index,
+}
+
+/// The limit of work was hit: nothing is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooMuch;
+
+/// How packets cross a firewall.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// Which firewall of the path it is, from 0.
+    pub number: usize,
+    /// The way before any translation.
+    pub way: Way,
+    /// The interfaces by which they may come in; `None` where the packets themselves say.
+    pub iif: Option<Set>,
+    /// The interfaces by which they may leave, likewise.
+    pub oif: Option<Set>,
+    /// The output interfaces should translation turn them from the box into the network behind it.
+    pub fwd_oif: Option<Set>,
+    /// What connection tracking says of them; `None` where the packets themselves say.
+    pub state: Option<State>,
+    /// They answer packets that came before: what the firewall remembers of those.
+    pub known: Option<Known>,
+}
+
+impl Hop {
+    /// A crossing of the first firewall by packets that say everything themselves.
+    pub fn first(way: Way) -> Self {
+        Hop { number: 0, way, iif: None, oif: None, fwd_oif: None, state: None, known: None }
+    }
+}
+
+/// Who let packets pass at one of the stages, and how well that names the answer, [`Decider::weight`].
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// The rule or policy.
+    pub by: Decider,
+    /// How well it names why they pass.
+    pub weight: u8,
+    /// The packets.
+    pub space: Space,
+}
+
+/// What became of packets at a firewall. All spaces are over the packets as they came to the first one.
+#[derive(Clone, Debug, Default)]
+pub struct Passage {
+    /// Those that were refused, by whom and how: apart from each other and from those that passed.
+    pub refused: Vec<(Decider, Verdict, Space)>,
+    /// Those that passed, and what was done to them.
+    pub passed: Classes,
+    /// Who let them pass, at each stage.
+    pub passes: Vec<Pass>,
+    /// Which rules translated destinations (`true`) or sources.
+    pub translations: Vec<(RuleId, bool, Space)>,
+    /// The helpers that connections got.
+    pub helpers: Vec<(HelperId, Space)>,
+    /// What the firewall will know of their answers.
+    pub known: Option<Known>,
+}
+
+impl<'a> Flow<'a> {
+    /// An engine. `number` is another one for each firewall whose conditions are not those of another.
+    pub fn new(rules: &'a Ruleset, number: u64, honest: bool) -> Self {
+        let mut counts: FxHashMap<&str, u32> = FxHashMap::default();
+        let ordinals = rules.conditions.iter().map(|condition| {
+            let count = counts.entry(&condition.name).or_default();
+            *count += 1;
+            *count - 1
+        });
+        let ordinals = ordinals.collect();
+        let keeps = |step: &Step| matches!(step, Step::Effect(Effect::KeepState(_)));
+        let keeps_by_rule = rules.steps.iter().any(keeps);
+        Flow { rules, number, honest, ordinals, reads: reads(rules), keeps_by_rule, index: Index::default() }
+    }
+
+    /// The ruleset.
+    pub fn rules(&self) -> &'a Ruleset {
+        self.rules
+    }
+
+    /// All sets of interface names that the rules ask for.
+    pub fn names(rules: &Ruleset) -> Vec<Set> {
+        let mut names = vec![Set::one(interface("lo"))];
+        let is_name = |field: &Field| matches!(field, Field::Iif | Field::Oif);
+        for step in &rules.steps {
+            if let Step::Test(Test::In { field, values, .. }) = step
+                && is_name(field)
+            {
+                names.push(rules.values(*values));
+            }
+        }
+        let tuples = rules.tuples.iter().flat_map(|tuples| tuples.boxes.iter().map(|sides| (&tuples.fields, sides)));
+        let maps = rules.maps.iter().flat_map(|map| map.entries.iter().map(|entry| (&map.fields, &entry.key)));
+        for (fields, sides) in tuples.chain(maps) {
+            for (field, side) in fields.iter().zip(sides) {
+                names.extend(side.iter().filter(|_| is_name(field)).cloned());
+            }
+        }
+        names.extend(rules.own.iter().map(|own| Set::one(interface(&own.interface))));
+        names
+    }
+
+    /// What becomes of packets.
+    ///
+    /// # Errors
+    /// Where the limits on work are hit: nothing is known of any of the packets then.
+    pub fn run(&self, spaces: &mut Spaces, packets: &Classes, hop: &Hop) -> Result<Passage, TooMuch> {
+        let mut run = Run {
+            flow: self,
+            spaces,
+            hop,
+            passage: Passage::default(),
+            refusals: FxHashMap::default(),
+            accepts: FxHashMap::default(),
+            tuples: FxHashMap::default(),
+            lists: FxHashMap::default(),
+            hulls: FxHashMap::default(),
+            visits: 0,
+            depth: 0,
+            kept: [Space::NONE; 2],
+            of_box: Vec::new(),
+            translated: false,
+        };
+        let classes = run.arrive(packets)?;
+        run.follow(classes)?;
+        run.finish()
+    }
+}
+
+/// What the rules look at: what nobody looks at need not be followed.
+fn reads(rules: &Ruleset) -> FxHashSet<Field> {
+    let mut reads = FxHashSet::default();
+    for step in &rules.steps {
+        match step {
+            Step::Test(Test::In { field, .. } | Test::Masked { field, .. }) => {
+                reads.insert(*field);
+            }
+            Step::Effect(Effect::SaveMark(_)) => {
+                reads.insert(Field::Mark);
+            }
+            Step::Effect(Effect::RestoreMark(_)) => {
+                reads.insert(Field::CtMark);
+            }
+            _ => {}
+        }
+    }
+    reads.extend(rules.tuples.iter().flat_map(|tuples| tuples.fields.iter().copied()));
+    reads.extend(rules.maps.iter().flat_map(|map| map.fields.iter().copied()));
+    for condition in &rules.conditions {
+        if let About::Fields(fields) = &condition.about {
+            reads.extend(fields.iter().copied());
+        }
+    }
+    reads
+}
+
+/// What a box remembers of connections.
+const OF_CONNECTION: [Field; 3] = [Field::CtMark, Field::Dnat, Field::Snat];
+
+/// What a test on several fields was worked out for.
+type TuplesKey = (TuplesId, bool, Hook, bool, bool, Way, u64);
+
+/// One crossing at work.
+struct Run<'a, 's> {
+    flow: &'s Flow<'a>,
+    spaces: &'s mut Spaces,
+    hop: &'s Hop,
+    passage: Passage,
+    refusals: FxHashMap<(Decider, Verdict), usize>,
+    accepts: FxHashMap<(Decider, u8), usize>,
+    tuples: FxHashMap<TuplesKey, Space>,
+    lists: FxHashMap<walk::ListKey, std::sync::Arc<[u32]>>,
+    /// The values that packets can have at a level, at the most; and how often that grew.
+    hulls: FxHashMap<Level, (Set, u32)>,
+    visits: usize,
+    depth: usize,
+    /// Packets whose answers pass without rules where they come in and where they go out again: pf.
+    kept: [Space; 2],
+    /// Where marks and the like stand that rules read.
+    of_box: Vec<Level>,
+    /// Some address or port was rewritten.
+    translated: bool,
+}
+
+impl Run<'_, '_> {
+    /// The packets as this firewall gets them.
+    fn arrive(&mut self, packets: &Classes) -> Result<Classes, TooMuch> {
+        let read = OF_CONNECTION.into_iter().chain([Field::Mark, Field::Tag]);
+        self.of_box = read
+            .filter(|field| self.flow.reads.contains(field))
+            .filter_map(|field| self.spaces.level(field))
+            .collect();
+        let mut classes = Classes::default();
+        for class in packets.iter() {
+            let Class { space, mut ctrl } = class.clone();
+            self.translated |= ctrl.is_translated();
+            ctrl.begin(self.hop.way);
+            OF_CONNECTION.into_iter().chain([Field::Mark, Field::Direction]).for_each(|field| ctrl.clear(field));
+            let mut space = self.zero(space, &[Field::Mark, Field::Tag]);
+            space = self.side(&mut ctrl, space, Field::Iif, self.hop.iif.as_ref())?;
+            space = self.side(&mut ctrl, space, Field::Oif, self.hop.oif.as_ref())?;
+            if let Some(state) = self.hop.state {
+                ctrl.set(Field::State, Expr::Const(state as u128));
+            }
+            ctrl.arrive(self.spaces);
+            let (new, old) = self.by_newness(&ctrl, space);
+            let reply = self.hop.known.is_some();
+            for (part, is_new) in [(new, !reply), (old, false)] {
+                let mut ctrl = ctrl.clone();
+                let mut part = part;
+                if is_new {
+                    ctrl.set(Field::Direction, Expr::Const(0));
+                    part = self.zero(part, &OF_CONNECTION);
+                } else {
+                    self.unknown_connection(&mut ctrl);
+                }
+                classes.add(self.spaces, Class { space: part, ctrl });
+            }
+        }
+        self.measure(&classes);
+        Ok(classes)
+    }
+
+    /// Of a connection that runs, nobody knows what was remembered of it.
+    fn unknown_connection(&mut self, ctrl: &mut Ctrl) {
+        let reply = self.hop.known.is_some();
+        for field in OF_CONNECTION {
+            if self.flow.reads.contains(&field) {
+                let of = vec![self.flow.number, u64::from(reply)];
+                let width = 128 - field.last().leading_zeros();
+                let level = self.spaces.variable(VariableKey { name: field.name().to_string(), of }, width);
+                ctrl.set(field, Expr::At(level, 0));
+            }
+        }
+        if reply {
+            ctrl.set(Field::Direction, Expr::Const(1));
+        }
+    }
+
+    fn zero(&mut self, space: Space, fields: &[Field]) -> Space {
+        let read = fields.iter().filter(|field| self.flow.reads.contains(field));
+        read.fold(space, |space, field| {
+            let zero = self.spaces.test(*field, &Set::one(0));
+            self.spaces.and(space, zero)
+        })
+    }
+
+    /// The interface on one side.
+    fn side(
+        &mut self,
+        ctrl: &mut Ctrl,
+        space: Space,
+        field: Field,
+        names: Option<&Set>,
+    ) -> Result<Space, TooMuch> {
+        let side = if field == Field::Iif { Side::Iif } else { Side::Oif };
+        let level = match self.hop.number.checked_sub(1) {
+            None => self.spaces.level(field),
+            Some(later) => self.spaces.rewritten(side, later),
+        };
+        let level = level.ok_or(TooMuch)?;
+        // Answers leave where the packets came in.
+        if self.hop.known.is_some() && names.is_none() && ctrl.has(field) {
+            return Ok(space);
+        }
+        let Some(names) = names else {
+            ctrl.set(field, Expr::At(level, 0));
+            return Ok(space);
+        };
+        if let Some(name) = names.single() {
+            ctrl.set(field, Expr::Const(name));
+            return Ok(space);
+        }
+        ctrl.set(field, Expr::At(level, 0));
+        let within = self.spaces.within(level, names);
+        Ok(self.spaces.and(space, within))
+    }
+
+    fn by_newness(&mut self, ctrl: &Ctrl, space: Space) -> (Space, Space) {
+        match ctrl.expr(self.spaces, Field::State) {
+            Some(Expr::At(level, _)) => {
+                let new = self.spaces.within(level, &Set::one(State::New as u128));
+                (self.spaces.and(space, new), self.spaces.minus(space, new))
+            }
+            Some(Expr::Const(state)) if state == State::New as u128 => (space, Space::NONE),
+            _ => (Space::NONE, space),
+        }
+    }
+
+    fn follow(&mut self, classes: Classes) -> Result<(), TooMuch> {
+        if self.hop.way == Way::Output {
+            let classes = self.hook(Hook::Output, classes, false)?;
+            let classes = self.route(classes, |ctrl, own| {
+                if own {
+                    ctrl.looping = true;
+                    ctrl.set(Field::Oif, Expr::Const(interface("lo")));
+                }
+            });
+            let classes = self.hook(Hook::Postrouting, classes, false)?;
+            let (mut gone, mut looping) = (Classes::default(), Classes::default());
+            for class in classes {
+                let to = if class.ctrl.looping { &mut looping } else { &mut gone };
+                to.add(self.spaces, class);
+            }
+            self.end(gone);
+            let back = self.hook(Hook::Prerouting, looping, true)?;
+            let back = self.hook(Hook::Input, back, true)?;
+            self.end(back);
+            return Ok(());
+        }
+        let classes = self.hook(Hook::Prerouting, classes, false)?;
+        let fwd_oif = self.forward_oif()?;
+        let classes = self.route(classes, |ctrl, own| {
+            let way = if own { Way::Input } else { Way::Forward };
+            if way != ctrl.way && way == Way::Forward {
+                ctrl.set(Field::Oif, fwd_oif.0);
+            }
+            ctrl.way = way;
+        });
+        let (mut forward, mut input) = (Classes::default(), Classes::default());
+        for mut class in classes {
+            if class.ctrl.way == Way::Forward {
+                if class.ctrl.expr(self.spaces, Field::Oif) == Some(fwd_oif.0) {
+                    class.space = self.spaces.and(class.space, fwd_oif.1);
+                }
+                self.forwardable(class, &mut forward);
+            } else {
+                input.add(self.spaces, class);
+            }
+        }
+        let input = self.hook(Hook::Input, input, false)?;
+        self.end(input);
+        let forward = self.hook(Hook::Forward, forward, false)?;
+        let forward = self.hook(Hook::Postrouting, forward, false)?;
+        self.end(forward);
+        Ok(())
+    }
+
+    /// By which interface packets leave that translation turns from the box into the network behind it.
+    fn forward_oif(&mut self) -> Result<(Expr, Space), TooMuch> {
+        let number = self.hop.number;
+        let level = if number == 0 {
+            self.spaces.level(Field::Oif)
+        } else {
+            self.spaces.rewritten(Side::Oif, number - 1)
+        };
+        let level = level.ok_or(TooMuch)?;
+        Ok(match &self.hop.fwd_oif {
+            Some(names) => match names.single() {
+                Some(name) => (Expr::Const(name), Space::ALL),
+                None => (Expr::At(level, 0), self.spaces.within(level, names)),
+            },
+            None => (Expr::At(level, 0), Space::ALL),
+        })
+    }
+
+    /// The packets that pass all stages of a hook.
+    fn hook(&mut self, hook: Hook, classes: Classes, returned: bool) -> Result<Classes, TooMuch> {
+        let mut classes = if self.hop.known.is_some() { self.known_at(hook, classes) } else { classes };
+        for (at, stage) in self.flow.rules.stages(hook).iter().enumerate() {
+            if classes.is_empty() {
+                break;
+            }
+            let view = View { hook, stage, returned, reply: self.hop.known.is_some() };
+            let (entering, mut past) = self.enter(&view, classes);
+            let through = self.stage(view, Decider::Policy(hook, at as u32), entering)?;
+            past.extend(self.spaces, through);
+            classes = past;
+        }
+        Ok(classes)
+    }
+
+    /// Parts packets into those that a stage looks at and the others.
+    fn enter(&mut self, view: &View<'_>, classes: Classes) -> (Classes, Classes) {
+        let side = match view.stage.kind {
+            StageKind::Filter => None,
+            StageKind::DstNat => Some(0),
+            StageKind::SrcNat => Some(1),
+        };
+        let seen = view.stage.sees(self.spaces.family());
+        // What goes round to the box itself has had its translations on the way out.
+        let tried = view.returned && side.is_some();
+        let (mut entering, mut past) = (Classes::default(), Classes::default());
+        for class in classes {
+            if !seen || tried || side.is_some_and(|side| class.ctrl.mapped[side]) {
+                past.add(self.spaces, class);
+                continue;
+            }
+            if side.is_none() {
+                entering.add(self.spaces, class);
+                continue;
+            }
+            let new = self.among(view, &class.ctrl, Field::State, &Set::one(State::New as u128), false);
+            let space = self.spaces.and(class.space, new);
+            entering.add(self.spaces, Class { space, ctrl: class.ctrl.clone() });
+            let space = self.spaces.minus(class.space, new);
+            past.add(self.spaces, Class { space, ctrl: class.ctrl });
+        }
+        (entering, past)
+    }
+
+    /// The packets without the sources that no router passes on.
+    fn forwardable(&mut self, class: Class, forward: &mut Classes) {
+        let family = self.spaces.family();
+        let stay = match class.ctrl.expr(self.spaces, Field::src(family)) {
+            Some(Expr::At(level, 0)) => self.spaces.within(level, &family.unforwardable()),
+            Some(Expr::Const(src)) => read::constant(family.unforwardable().contains(src)),
+            _ => Space::NONE,
+        };
+        let stays = self.spaces.and(class.space, stay);
+        self.refuse(Decider::End, Verdict::Drop, stays);
+        let space = self.spaces.minus(class.space, stay);
+        forward.add(self.spaces, Class { space, ctrl: class.ctrl });
+    }
+
+    /// The routing decision for packets whose destination was translated: `send` puts them on the way that leads
+    /// to the box itself, or past it.
+    fn route(&mut self, classes: Classes, send: impl Fn(&mut Ctrl, bool)) -> Classes {
+        let mut routed = Classes::default();
+        for class in classes {
+            if !class.ctrl.mapped[0] {
+                routed.add(self.spaces, class);
+                continue;
+            }
+            let own = self.own(&class.ctrl);
+            for (part, here) in [(own, true), (own.not(), false)] {
+                let space = self.spaces.and(class.space, part);
+                let mut ctrl = class.ctrl.clone();
+                send(&mut ctrl, here);
+                routed.add(self.spaces, Class { space, ctrl });
+            }
+        }
+        routed
+    }
+
+    /// The packets whose destination is an address of the box itself.
+    fn own(&mut self, ctrl: &Ctrl) -> Space {
+        if ctrl.own {
+            return Space::ALL;
+        }
+        let family = self.spaces.family();
+        let rules = self.flow.rules;
+        let own = rules.own_set(family);
+        let Some(expr) = ctrl.expr(self.spaces, Field::dst(family)) else { return Space::NONE };
+        let elsewhere =
+            rules.elsewhere.iter().filter(|(f, _)| *f == family).map(|(_, address)| (*address, *address));
+        let elsewhere = Set::of(elsewhere);
+        let (here, known_other) = match expr {
+            Expr::Const(dst) => (read::constant(own.contains(dst)), read::constant(elsewhere.contains(dst))),
+            Expr::At(level, delta) => {
+                let before = |set: &Set| match delta {
+                    0 => set.clone(),
+                    _ => set.shifted(delta.wrapping_neg(), family.bits()),
+                };
+                (self.spaces.within(level, &before(&own)), self.spaces.within(level, &before(&elsewhere)))
+            }
+        };
+        if !rules.own.is_empty() {
+            return here;
+        }
+        let of = vec![self.flow.number, class::number_of(&expr)];
+        let key = VariableKey { name: "the firewall's own addresses".to_string(), of };
+        let level = self.spaces.variable(key, 1);
+        let may_be = self.spaces.within(level, &Set::one(1));
+        let other = self.spaces.minus(may_be, known_other);
+        self.spaces.or(here, other)
+    }
+
+    fn refuse(&mut self, by: Decider, verdict: Verdict, space: Space) {
+        if space.is_none() {
+            return;
+        }
+        let space = self.lasting(space);
+        match self.refusals.entry((by, verdict)) {
+            std::collections::hash_map::Entry::Occupied(at) => {
+                let known = &mut self.passage.refused[*at.get()].2;
+                *known = self.spaces.or(*known, space);
+            }
+            std::collections::hash_map::Entry::Vacant(at) => {
+                at.insert(self.passage.refused.len());
+                self.passage.refused.push((by, verdict, space));
+            }
+        }
+    }
+
+    fn pass(&mut self, by: Decider, weight: u8, space: Space) {
+        let space = self.lasting(space);
+        match self.accepts.entry((by, weight)) {
+            std::collections::hash_map::Entry::Occupied(at) => {
+                let known = &mut self.passage.passes[*at.get()].space;
+                *known = self.spaces.or(*known, space);
+            }
+            std::collections::hash_map::Entry::Vacant(at) => {
+                at.insert(self.passage.passes.len());
+                self.passage.passes.push(Pass { by, weight, space });
+            }
+        }
+    }
+
+    fn end(&mut self, classes: Classes) {
+        self.passage.passed.extend(self.spaces, classes);
+    }
+
+    /// What was the box's own business is over: marks, tags, what it remembers of the connection.
+    fn finish(mut self) -> Result<Passage, TooMuch> {
+        let known = self.remembered();
+        let mut passage = std::mem::take(&mut self.passage);
+        passage.known = Some(known);
+        if !self.of_box.is_empty() {
+            let mut passed = Classes::default();
+            for class in passage.passed {
+                let space = self.spaces.without(class.space, &self.of_box);
+                passed.add(self.spaces, Class { space, ctrl: class.ctrl });
+            }
+            passage.passed = passed;
+        }
+        if self.spaces.exhausted() { Err(TooMuch) } else { Ok(passage) }
+    }
+
+    /// The packets without what rules change in them on the way, so that it still tells which they are later.
+    fn lasting(&mut self, space: Space) -> Space {
+        let space = if self.of_box.is_empty() { space } else { self.spaces.without(space, &self.of_box) };
+        if self.translated { self.spaces.as_came(space) } else { space }
+    }
+
+    /// How many rule visits, and so much more.
+    fn visit(&mut self, classes: usize) -> Result<(), TooMuch> {
+        self.visits += classes;
+        if self.visits > VISIT_LIMIT || self.spaces.exhausted() { Err(TooMuch) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,435 @@
+//! All packets from one place to another, through the firewalls between.
+
+use std::rc::Rc;
+
+use super::{Desk, JOURNEY_LIMIT, Judge};
+use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Known, Passage, TooMuch, answers};
+use crate::analysis::{Decider, Flow};
+use crate::model::{NatAddr, Ruleset, Way};
+use crate::packet::{Family, Field, Level, Set, Side, Space, Spaces, State, interface, proto, states};
+use crate::site::{Crossing, End, ZoneId};
+
+/// The packets of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// The first packet of a connection.
+    First,
+    /// The first answer.
+    Reply,
+    /// The first packet of a connection that another one announced, to the helpers of these firewalls: one bit
+    /// for each crossing.
+    Announced(u32),
+}
+
+/// At which end of a journey the hosts are that the site names; at the other end is everybody.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Named {
+    /// Where the packets go.
+    To,
+    /// Where they come from.
+    From,
+}
+
+/// Which journey: packets of one family from one end to another.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct JourneyKey {
+    pub from: (ZoneId, Option<usize>),
+    pub to: (ZoneId, Option<usize>),
+    pub named: Named,
+    /// The crossings where the packets are announced.
+    pub announced: u32,
+}
+
+/// What became of packets at one firewall.
+#[derive(Debug)]
+pub struct Leg {
+    /// Index into the site's firewalls.
+    pub firewall: usize,
+    /// How they crossed it.
+    pub hop: Hop,
+    /// What became of them.
+    pub passage: Passage,
+}
+
+/// What became of all packets of a journey. All spaces are over the packets as they came to the first firewall.
+#[derive(Debug, Default)]
+pub struct Journey {
+    /// Firewall after firewall, as far as any packet came.
+    pub legs: Vec<Leg>,
+    /// All packets.
+    pub all: Space,
+    /// Those that arrived where they were meant to.
+    pub arrived: Space,
+    /// Those that arrived when all rates are kept.
+    pub usual: Space,
+    /// Those that were let through and led elsewhere: by which firewall's translation, or for want of one.
+    pub astray: Vec<(usize, Decider, Space)>,
+    /// Those whose answers do not get back, and who stops them.
+    pub unanswered: Vec<(usize, Decider, Space)>,
+    /// The limits on work were hit: nothing is known.
+    pub given_up: bool,
+}
+
+/// A host: the addresses by which others know it, and its own.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    pub dialled: Set,
+    pub own: u128,
+}
+
+impl Judge<'_> {
+    /// The hosts of a zone that the site names, as seen from another one.
+    pub(super) fn hosts(&self, key: &JourneyKey, family: Family, path: &[Crossing]) -> Vec<Host> {
+        let (zone, device) = if key.named == Named::To { key.to } else { key.from };
+        let outside = key.named == Named::To && key.announced == 0 && self.site.is_everything_else(key.from.0);
+        let mut hosts = Vec::new();
+        for (at, placed) in self.site.devices.iter().enumerate() {
+            if device.is_some_and(|device| device != at) {
+                continue;
+            }
+            for address in placed.addresses.iter().filter(|address| self.site.zone_of(**address) == Some(zone)) {
+                let (of, own) = Family::of(*address);
+                if of == family {
+                    let dialled = if outside { self.dialled(at, family, own, path) } else { Set::one(own) };
+                    hosts.push(Host { dialled, own });
+                }
+            }
+        }
+        let peers = self.site.peers.iter().filter_map(|peer| match &peer.place {
+            crate::site::PeerPlace::Addresses(addresses) if device.is_none() => Some(addresses),
+            _ => None,
+        });
+        for address in peers.flatten().filter(|address| self.site.zone_of(**address) == Some(zone)) {
+            let (of, own) = Family::of(*address);
+            if of == family {
+                hosts.push(Host { dialled: Set::one(own), own });
+            }
+        }
+        hosts
+    }
+
+    /// The addresses by which the outside knows a device: its public ones, or where nobody says them those that
+    /// some firewall on the way translates to it, or its own.
+    pub(super) fn dialled(&self, device: usize, family: Family, own: u128, path: &[Crossing]) -> Set {
+        let public = self.site.devices[device].public_addresses.iter().map(|a| Family::of(*a));
+        let public = Set::of(public.filter(|(f, _)| *f == family).map(|(_, number)| (number, number)));
+        if !public.is_empty() {
+            return public;
+        }
+        let mut seen = Set::empty();
+        for crossing in path.iter().filter(|crossing| crossing.way == Way::Forward) {
+            if let Some(firewall) = self.firewall(crossing.firewall) {
+                let before = firewall.rules.translated_from(family, own);
+                let apart = before.minus(&firewall.rules.own_set(family));
+                seen = seen.or(&if apart.is_empty() { before } else { apart.or(&Set::one(own)) });
+            }
+        }
+        if seen.is_empty() || !translates_to(self, path, family, own) { Set::one(own) } else { seen }
+    }
+}
+
+fn translates_to(judge: &Judge<'_>, path: &[Crossing], family: Family, address: u128) -> bool {
+    let leads = |rules: &Ruleset| {
+        rules.nats.iter().filter(|nat| nat.destination).any(|nat| match nat.addr {
+            NatAddr::Pool(f, lo, hi) => f == family && (lo..=hi).contains(&address),
+            NatAddr::Prefix(f, net, len) => {
+                let (lo, hi) = family.prefix(net, len);
+                f == family && (lo..=hi).contains(&address)
+            }
+            NatAddr::Keep | NatAddr::Interface | NatAddr::Loopback | NatAddr::Unknown => false,
+        })
+    };
+    path.iter().filter_map(|crossing| judge.firewall(crossing.firewall)).any(|firewall| leads(&firewall.rules))
+}
+
+impl Desk<'_, '_> {
+    /// The journey of a key; `None` where no firewall that was read stands between, or no path is known.
+    pub(super) fn journey(&mut self, key: JourneyKey, family: Family) -> Option<Rc<Journey>> {
+        if let Some(known) = self.stores[family as usize].journeys.get(&key) {
+            return known.clone();
+        }
+        self.tidy(family);
+        let judge = self.judge;
+        let from = End { zone: key.from.0, device: key.from.1 };
+        let to = End { zone: key.to.0, device: key.to.1 };
+        let path = judge.site.path(from, to)?;
+        let store = &mut self.stores[family as usize];
+        store.spaces.allow(JOURNEY_LIMIT);
+        let mut trip = Trip { judge, spaces: &mut store.spaces, family, key: &key };
+        let journey = trip.run(&path).map(Rc::new);
+        store.journeys.insert(key, journey.clone());
+        journey
+    }
+}
+
+/// A journey that is being worked out.
+struct Trip<'t, 'j, 'a> {
+    judge: &'j Judge<'a>,
+    spaces: &'t mut Spaces,
+    family: Family,
+    key: &'t JourneyKey,
+}
+
+impl<'j, 'a> Trip<'_, 'j, 'a> {
+    fn run(&mut self, path: &[Crossing]) -> Option<Journey> {
+        let crossed: Vec<(&Crossing, &'j Flow<'a>)> = path
+            .iter()
+            .filter(|crossing| {
+                self.judge.firewall(crossing.firewall).is_some_and(|firewall| firewall.speaks(self.family))
+            })
+            .filter_map(|crossing| Some((crossing, self.judge.flow(crossing.firewall)?)))
+            .collect();
+        if crossed.is_empty() {
+            return None;
+        }
+        let hosts = self.judge.hosts(self.key, self.family, path);
+        let packets = self.packets(&hosts, path);
+        let all = packets.union(self.spaces);
+        let mut journey = Journey { all, ..Journey::default() };
+        if self.cross(&crossed, packets, &hosts, &mut journey).is_err() || self.spaces.exhausted() {
+            journey = Journey { all, given_up: true, ..Journey::default() };
+        }
+        Some(journey)
+    }
+
+    /// The packets that honest senders send: they start connections, and have no options.
+    fn packets(&mut self, hosts: &[Host], path: &[Crossing]) -> Classes {
+        let family = self.family;
+        let everybody = |trip: &Self, zone: ZoneId| {
+            let mut addresses = trip.judge.addresses(zone, family).clone();
+            // Nobody in a zone behind a firewall has an address of the firewall's own.
+            for crossing in path.iter().filter(|crossing| crossing.way == Way::Forward) {
+                if let Some(firewall) = trip.judge.firewall(crossing.firewall) {
+                    addresses = addresses.minus(&firewall.rules.own_set(family));
+                }
+            }
+            addresses
+        };
+        let dialled = Set::of(hosts.iter().flat_map(|host| host.dialled.ranges().to_vec()));
+        let own = Set::of(hosts.iter().map(|host| (host.own, host.own)));
+        let (src, dst) = match self.key.named {
+            Named::To => (everybody(self, self.key.from.0), dialled),
+            Named::From => (own, self.judge.addresses(self.key.to.0, family).clone()),
+        };
+        let range = |lo: u128, hi: u128| Set::range(lo, hi);
+        let ports = [proto::TCP, proto::UDP].map(|p| (u128::from(p), u128::from(p)));
+        let icmp = if family == Family::V4 { proto::ICMP } else { proto::ICMPV6 };
+        let kinds = [
+            vec![(Field::Proto, Set::one(proto::TCP.into())), (Field::TcpFlags, Set::one(2))],
+            vec![(Field::Proto, Set::one(proto::UDP.into()))],
+            vec![
+                (Field::Proto, Set::one(icmp.into())),
+                (Field::IcmpType, Set::one(if family == Family::V4 { 8 } else { 128 })),
+                (Field::IcmpCode, Set::one(0)),
+            ],
+        ];
+        let mut kind = Space::NONE;
+        for fields in kinds {
+            let one = self.product(&fields);
+            kind = self.spaces.or(kind, one);
+        }
+        let with_ports = self.spaces.test(Field::Proto, &Set::of(ports));
+        let high = self.spaces.test(Field::Sport, &range(1024, 65535));
+        let low_without = self.spaces.minus(with_ports, high);
+        let kind = self.spaces.minus(kind, low_without);
+        let ends = self.product(&[
+            (Field::src(family), src),
+            (Field::dst(family), dst),
+            (Field::State, states(&[State::New])),
+            (Field::PktType, Set::one(0)),
+        ]);
+        let mut space = self.spaces.and(ends, kind);
+        if family == Family::V6 {
+            let plain = self.spaces.test(Field::Ext, &Set::of([(0, 0), (128, 128)]));
+            space = self.spaces.and(space, plain);
+        }
+        Classes::one(Class { space, ctrl: Ctrl::new(Way::Forward) })
+    }
+
+    fn product(&mut self, fields: &[(Field, Set)]) -> Space {
+        let mut product = Space::ALL;
+        for (field, set) in fields {
+            let side = self.spaces.test(*field, set);
+            product = self.spaces.and(product, side);
+        }
+        product
+    }
+
+    fn cross(
+        &mut self,
+        crossed: &[(&Crossing, &Flow<'a>)],
+        packets: Classes,
+        hosts: &[Host],
+        journey: &mut Journey,
+    ) -> Result<(), TooMuch> {
+        let mut packets = packets;
+        for (number, (crossing, flow)) in crossed.iter().enumerate() {
+            let state = if self.key.announced >> number & 1 == 1 { State::Related } else { State::New };
+            let hop = Hop {
+                number,
+                way: crossing.way,
+                by_address: crossing.way == Way::Forward,
+                iif: crossing.iif.clone(),
+                oif: crossing.oif.clone(),
+                fwd_oif: crossing.oif.clone(),
+                state: Some(state),
+                known: None,
+            };
+            let passage = flow.run(self.spaces, &packets, &hop)?;
+            packets = passage.passed.clone();
+            journey.legs.push(Leg { firewall: crossing.firewall, hop, passage });
+            if packets.is_empty() {
+                return Ok(());
+            }
+        }
+        let last_way = crossed.last().map_or(Way::Forward, |(crossing, _)| crossing.way);
+        let mut lost = Space::NONE;
+        for class in packets.iter() {
+            let there = self.there(class, hosts, last_way);
+            let there = self.spaces.and(class.space, there);
+            let elsewhere = self.spaces.minus(class.space, there);
+            let (there, elsewhere) = (self.spaces.as_came(there), self.spaces.as_came(elsewhere));
+            journey.arrived = self.spaces.or(journey.arrived, there);
+            lost = self.spaces.or(lost, elsewhere);
+        }
+        journey.usual = self.spaces.usually(journey.arrived);
+        self.blame_translation(lost, journey);
+        self.come_back(crossed, journey)
+    }
+
+    /// Of a class, the packets that are where they were meant to be: at the host that they were sent to, on the
+    /// port that they were sent to.
+    fn there(&mut self, class: &Class, hosts: &[Host], way: Way) -> Space {
+        let family = self.family;
+        let right_way = if way == Way::Input { Way::Input } else { Way::Forward };
+        if way != Way::Output && class.ctrl.way != right_way {
+            return Space::NONE;
+        }
+        let port = self.unmoved(class, Field::Dport);
+        let dst = class.ctrl.expr(self.spaces, Field::dst(family));
+        let address = match (dst, self.spaces.level(Field::dst(family))) {
+            (Some(Expr::At(level, 0)), Some(own)) if level == own && self.key.named == Named::From => Space::ALL,
+            (Some(expr), Some(came)) if self.key.named == Named::To => {
+                let mut there = Space::NONE;
+                for host in hosts {
+                    let sent = self.spaces.within(came, &host.dialled);
+                    let now = self.reads(expr, &Set::one(host.own));
+                    let both = self.spaces.and(sent, now);
+                    there = self.spaces.or(there, both);
+                }
+                there
+            }
+            _ => self.unmoved(class, Field::dst(family)),
+        };
+        self.spaces.and(address, port)
+    }
+
+    fn reads(&mut self, expr: Expr, set: &Set) -> Space {
+        match expr {
+            Expr::Const(value) if set.contains(value) => Space::ALL,
+            Expr::Const(_) => Space::NONE,
+            Expr::At(level, 0) => self.spaces.within(level, set),
+            Expr::At(level, delta) => {
+                let before = set.shifted(delta.wrapping_neg(), level.bits());
+                self.spaces.within(level, &before)
+            }
+        }
+    }
+
+    /// The packets whose field is what it was when they came.
+    fn unmoved(&mut self, class: &Class, field: Field) -> Space {
+        const FEW: u128 = 4096;
+        let (Some(expr), Some(came)) = (class.ctrl.expr(self.spaces, field), self.spaces.level(field)) else {
+            return Space::ALL;
+        };
+        let carriers = field.carriers().map_or(Space::ALL, |carriers| {
+            self.spaces.test(Field::Proto, &Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p)))))
+        });
+        let same = match expr {
+            Expr::At(level, 0) if level == came => return Space::ALL,
+            Expr::At(level, _) if level == came => Space::NONE,
+            Expr::Const(value) => self.spaces.within(came, &Set::one(value)),
+            Expr::At(level, delta) => {
+                let now = self.spaces.hull(class.space, level).shifted(delta, level.bits());
+                if now.count() > FEW {
+                    Space::NONE
+                } else {
+                    let mut same = Space::NONE;
+                    for value in now.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi) {
+                        let value = Set::one(value);
+                        let (before, after) = (self.spaces.within(came, &value), self.reads(expr, &value));
+                        let both = self.spaces.and(before, after);
+                        same = self.spaces.or(same, both);
+                    }
+                    same
+                }
+            }
+        };
+        self.spaces.or(same, carriers.not())
+    }
+
+    /// Who led packets astray: the translation that they met first, else the firewall that has none for them.
+    fn blame_translation(&mut self, lost: Space, journey: &mut Journey) {
+        let mut lost = lost;
+        for leg in &journey.legs {
+            for (rule, destination, space) in &leg.passage.translations {
+                let part = self.spaces.and(lost, *space);
+                if *destination && !part.is_none() {
+                    journey.astray.push((leg.firewall, Decider::Rule(*rule), part));
+                    lost = self.spaces.minus(lost, part);
+                }
+            }
+        }
+        let Some(leg) = journey.legs.first() else { return };
+        let mut passes: Vec<_> = leg.passage.passes.iter().collect();
+        passes.sort_by_key(|pass| std::cmp::Reverse(pass.weight));
+        for pass in passes {
+            let part = self.spaces.and(lost, pass.space);
+            if !part.is_none() {
+                journey.astray.push((leg.firewall, pass.by, part));
+                lost = self.spaces.minus(lost, part);
+            }
+        }
+        if !lost.is_none() {
+            journey.astray.push((leg.firewall, Decider::End, lost));
+        }
+    }
+
+    /// The answers to what arrived, firewall after firewall: what one translated it translates back.
+    fn come_back(&mut self, crossed: &[(&Crossing, &Flow<'a>)], journey: &mut Journey) -> Result<(), TooMuch> {
+        let mut unanswered = Vec::new();
+        for (leg, (_, flow)) in journey.legs.iter().zip(crossed) {
+            let mut arriving = Classes::default();
+            for class in answers(self.spaces, &leg.passage.passed) {
+                let space = self.spaces.and(class.space, journey.arrived);
+                arriving.extend(self.spaces, [Class { space, ctrl: class.ctrl }]);
+            }
+            let back = leg.hop.back(&leg.passage);
+            let passage = flow.run(self.spaces, &arriving, &back)?;
+            for (by, _, space) in passage.refused {
+                let part = self.spaces.and(space, journey.arrived);
+                if !part.is_none() {
+                    unanswered.push((leg.firewall, by, part));
+                }
+            }
+        }
+        journey.unanswered = unanswered;
+        Ok(())
+    }
+}
+
+/// The levels of the interfaces by which packets cross firewalls.
+pub(super) fn interface_levels(spaces: &Spaces, hops: usize) -> Vec<Level> {
+    let first = [Field::Iif, Field::Oif].into_iter().filter_map(|field| spaces.level(field));
+    let later = (1..hops).flat_map(|hop| [(Side::Iif, hop - 1), (Side::Oif, hop - 1)]);
+    let later = later.filter_map(|(side, hop)| spaces.rewritten(side, hop));
+    first.chain(later).collect()
+}
+
+/// A way back on which no firewall has seen what is answered.
+pub(super) const STRANGER: Known = Known::NOTHING;
+
+/// The name of the loopback interface.
+pub(super) fn loopback() -> Set {
+    Set::one(interface("lo"))
+}

@@ -1,0 +1,326 @@
+//! Questions to the site: who gets through where, through all firewalls on the way.
+//!
+//! What leaves one firewall enters the next, with its translation; answers come back through the same firewalls
+//! and need what those remember. A [`Journey`] is worked out once for all packets from one zone to the hosts of
+//! another that the site names, and every question about these is answered from it.
+
+mod answer;
+mod helped;
+mod journey;
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use crate::analysis::{Decider, Flow};
+use crate::catalog::{Catalog, Transport};
+use crate::dialect::Dialect;
+use crate::model::Ruleset;
+use crate::packet::{Family, Packet, Set, Spaces, interface, proto};
+use crate::site::{End, Far, Leg, Party, Site, ZoneId, loopbacks, unicast};
+
+pub use helped::Helped;
+pub use journey::{Journey, Kind};
+
+use journey::JourneyKey;
+
+/// Work that one journey may take, in steps of [`Spaces`].
+const JOURNEY_LIMIT: u64 = 40_000_000;
+/// Nodes after which a desk throws away what it knows.
+const DESK_SIZE: usize = 24_000_000;
+
+/// A firewall whose files were read.
+#[derive(Debug)]
+pub struct Firewall {
+    /// Its name in the site file, or the path of its file.
+    pub name: String,
+    /// The language of its files.
+    pub dialect: Dialect,
+    /// Its rules.
+    pub rules: Ruleset,
+}
+
+/// Who refuses or lets through what, and on which firewall.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// Index into the site's firewalls.
+    pub firewall: usize,
+    /// The rule or policy.
+    pub by: Decider,
+    /// It is a translation that leads elsewhere, or the lack of one.
+    pub astray: bool,
+    /// The destination ports, or ICMP types.
+    pub values: Set,
+    /// The source addresses of the packets.
+    pub sources: Set,
+}
+
+/// What becomes of one leg of a row between one address of a device and one party.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The ports that were asked for.
+    pub asked: Set,
+    /// Those that get through, whatever the unknowns are, from every source port.
+    pub open: Set,
+    /// Those that do not.
+    pub blocked: Set,
+    /// Those of `blocked` that get through from some of the source ports.
+    pub partly: Set,
+    /// Those where it depends.
+    pub unsure: Set,
+    /// Who blocks, the largest share first.
+    pub blockers: Vec<Share>,
+    /// Who may block.
+    pub doubters: Vec<Share>,
+    /// Who lets through.
+    pub openers: Vec<Share>,
+    /// Who may let through.
+    pub granters: Vec<Share>,
+    /// What it depends on.
+    pub depends_on: Vec<String>,
+    /// What was taken for granted where it decides: that rates are kept.
+    pub assumes: Vec<String>,
+    /// A packet that is blocked or, where none is, may be.
+    pub witness: Option<Witness>,
+    /// A packet that gets through.
+    pub passes: Option<Witness>,
+}
+
+/// One packet at one firewall, as `pinhole trace` takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// The firewall that it comes to first.
+    pub firewall: usize,
+    /// The way before translation.
+    pub way: crate::model::Way,
+    /// The packet.
+    pub packet: Packet,
+}
+
+impl Answer {
+    fn all_open(asked: &Set) -> Answer {
+        Answer { asked: asked.clone(), open: asked.clone(), ..Answer::default() }
+    }
+
+    /// One place or another: a packet has to get through from one of them.
+    fn or(&mut self, other: Answer) {
+        self.open = self.open.or(&other.open);
+        self.blocked = self.blocked.and(&other.blocked);
+        self.partly = self.partly.or(&other.partly).and(&self.blocked);
+        self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
+        self.blockers.extend(other.blockers);
+        self.doubters.extend(other.doubters);
+        self.granters.extend(other.granters);
+        self.openers.extend(other.openers);
+        self.depends_on.extend(other.depends_on);
+        self.assumes.extend(other.assumes);
+        self.witness = self.witness.take().or(other.witness);
+        self.passes = self.passes.take().or(other.passes);
+    }
+
+    /// Whether nothing gets through.
+    pub fn all_blocked(&self) -> bool {
+        self.open.is_empty() && self.unsure.is_empty()
+    }
+}
+
+/// The device's end of a flow: one of its addresses, or any where none was given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Near {
+    /// The family.
+    pub family: Family,
+    /// The addresses.
+    pub addresses: Set,
+    /// The zone that they are in.
+    pub zone: ZoneId,
+}
+
+/// One question to the site.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Index into the site's devices.
+    pub device: usize,
+    /// The device's end.
+    pub near: &'a Near,
+    /// Who opens the connection.
+    pub leg: Leg,
+    /// The protocol number.
+    pub protocol: u8,
+    /// Destination ports of the first packet, or ICMP types.
+    pub ports: &'a Set,
+}
+
+/// The site with the rulesets of its firewalls: what all threads share.
+pub struct Judge<'a> {
+    /// The site.
+    pub site: &'a Site,
+    /// The catalog.
+    pub catalog: &'a Catalog,
+    /// By index of the site's firewalls; `None` for those that are not judged.
+    pub firewalls: &'a [Option<Firewall>],
+    flows: Vec<Option<Flow<'a>>>,
+    /// All sets of interface names that somebody asks for.
+    names: Vec<Set>,
+    /// The addresses of each zone.
+    zones: Vec<[Set; 2]>,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge over the firewalls of a site.
+    pub fn new(site: &'a Site, catalog: &'a Catalog, firewalls: &'a [Option<Firewall>]) -> Self {
+        let flow = |(at, firewall): (usize, &'a Option<Firewall>)| {
+            firewall.as_ref().map(|firewall| Flow::new(&firewall.rules, at as u64, true))
+        };
+        let flows = firewalls.iter().enumerate().map(flow).collect();
+        let mut names = vec![loopbacks()];
+        for firewall in firewalls.iter().flatten() {
+            names.extend(Flow::names(&firewall.rules));
+        }
+        for firewall in &site.firewalls {
+            names.extend(firewall.interfaces.keys().map(|name| Set::one(interface(name))));
+        }
+        let addresses = |zone| [Family::V4, Family::V6].map(|family| site.addresses_of(zone, family));
+        let zones = (0..site.zones.len()).map(addresses).collect();
+        Judge { site, catalog, firewalls, flows, names, zones }
+    }
+
+    /// The device's ends: its addresses that are in a zone.
+    pub fn nears(&self, device: usize) -> Vec<Near> {
+        let addresses = &self.site.devices[device].addresses;
+        if addresses.is_empty() {
+            let any = |family| Near { family, addresses: unicast(family), zone: 0 };
+            return vec![any(Family::V4), any(Family::V6)];
+        }
+        let near = |address: &std::net::IpAddr| {
+            let (family, number) = Family::of(*address);
+            Some(Near { family, addresses: Set::one(number), zone: self.site.zone_of(*address)? })
+        };
+        addresses.iter().filter_map(near).collect()
+    }
+
+    /// The firewall of an index that an answer names.
+    pub fn firewall(&self, index: usize) -> Option<&'a Firewall> {
+        self.firewalls.get(index)?.as_ref()
+    }
+
+    /// The flow engine of a firewall.
+    pub fn flow(&self, index: usize) -> Option<&Flow<'a>> {
+        self.flows.get(index)?.as_ref()
+    }
+
+    /// A store for sets of packets in which all interface names of the site can be told apart.
+    pub fn spaces(&self, family: Family, limit: u64) -> Spaces {
+        Spaces::new(family, self.names.iter().cloned(), limit)
+    }
+
+    /// The addresses of a zone.
+    pub fn addresses(&self, zone: ZoneId, family: Family) -> &Set {
+        &self.zones[zone][family as usize]
+    }
+
+    /// The firewalls around an address of a device, where none of those that were read speaks of its family.
+    pub fn silent(&self, device: usize, near: &Near) -> Vec<usize> {
+        let end = End { zone: near.zone, device: Some(device) };
+        let paths =
+            (0..self.site.zones.len()).filter_map(|zone| self.site.path(End { zone, device: None }, end));
+        let mut around: Vec<usize> = paths.flatten().map(|crossing| crossing.firewall).collect();
+        around.retain(|at| self.firewall(*at).is_some());
+        around.sort_unstable();
+        around.dedup();
+        let heard = |at: &usize| self.firewall(*at).is_some_and(|firewall| firewall.speaks(near.family));
+        if around.iter().any(heard) { Vec::new() } else { around }
+    }
+}
+
+impl Firewall {
+    /// Whether its files speak of a family.
+    pub fn speaks(&self, family: Family) -> bool {
+        match family {
+            Family::V4 => self.rules.v4,
+            Family::V6 => self.rules.v6,
+        }
+    }
+}
+
+/// One thread's work: sets of packets, and the journeys that were worked out with them.
+pub struct Desk<'j, 'a> {
+    judge: &'j Judge<'a>,
+    stores: [Store; 2],
+}
+
+struct Store {
+    spaces: Spaces,
+    journeys: FxHashMap<JourneyKey, Option<Rc<Journey>>>,
+}
+
+impl<'j, 'a> Desk<'j, 'a> {
+    /// An empty desk.
+    pub fn new(judge: &'j Judge<'a>) -> Self {
+        let store = |family| Store { spaces: judge.spaces(family, 0), journeys: FxHashMap::default() };
+        Desk { judge, stores: [store(Family::V4), store(Family::V6)] }
+    }
+
+    /// The judge whose questions are answered here.
+    pub fn judge(&self) -> &'j Judge<'a> {
+        self.judge
+    }
+
+    /// What becomes of a leg for one address, transport and party; `None` where no firewall that was read
+    /// stands between, or none of its files speaks of the address's family.
+    pub fn judge_leg(&mut self, ask: &Ask<'_>, party: &Party, kind: Kind) -> Option<Answer> {
+        let answers: Option<Vec<Answer>> =
+            self.places(ask, party).into_iter().map(|far| self.answer(ask, far, kind)).collect();
+        any_of(answers?)
+    }
+
+    /// Likewise for new connections from those places alone that a firewall which was read keeps apart from the
+    /// device: what it lets through it lets through, whoever reaches the device on other ways.
+    pub fn let_through(&mut self, ask: &Ask<'_>, party: &Party) -> Option<Answer> {
+        let answers: Vec<Answer> =
+            self.places(ask, party).into_iter().filter_map(|far| self.answer(ask, far, Kind::First)).collect();
+        any_of(answers)
+    }
+
+    /// A party's places that a path leads to.
+    fn places<'p>(&self, ask: &Ask<'_>, party: &'p Party) -> Vec<&'p Far> {
+        let near = End { zone: ask.near.zone, device: Some(ask.device) };
+        let leads = |far: &&Far| {
+            let there = End { zone: far.zone, device: far.device };
+            let path = match ask.leg {
+                Leg::ToDevice => self.judge.site.path(there, near),
+                Leg::FromDevice => self.judge.site.path(near, there),
+            };
+            !far.addresses(ask.near.family).is_empty() && path.is_some()
+        };
+        party.places.iter().filter(leads).collect()
+    }
+
+    /// Makes room where much was kept.
+    fn tidy(&mut self, family: Family) {
+        let store = &mut self.stores[family as usize];
+        if store.spaces.size() > DESK_SIZE {
+            *store = Store { spaces: self.judge.spaces(family, 0), journeys: FxHashMap::default() };
+        }
+    }
+}
+
+/// The answer for somebody who may be in any of several places.
+fn any_of(answers: Vec<Answer>) -> Option<Answer> {
+    let mut total = answers.into_iter().reduce(|mut total, other| {
+        total.or(other);
+        total
+    })?;
+    for names in [&mut total.depends_on, &mut total.assumes] {
+        names.sort();
+        names.dedup();
+    }
+    Some(total)
+}
+
+/// The protocol number of a transport.
+pub fn number(transport: Transport) -> u8 {
+    match transport {
+        Transport::Tcp => proto::TCP,
+        Transport::Udp => proto::UDP,
+    }
+}
