@@ -1,8 +1,8 @@
 //! What is doubtful in a site file that can be read: PH602 and on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Date, Device, MovedRow, PeerPlace, Site};
+use super::{Choice, Date, Device, MovedRow, PeerPlace, Route, Site, ZoneId};
 use crate::catalog::{Catalog, Product, Requirement};
 use crate::codes::nearest;
 use crate::finding::{Finding, Severity};
@@ -43,6 +43,7 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
         }
     }
     findings.extend(outside_zones(site));
+    findings.extend(undecided(site));
     findings.extend(expired(site, today));
     findings
 }
@@ -148,6 +149,53 @@ fn outside_zones(site: &Site) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// PH613: for each choice of ways one finding, for all pairs of zones that it concerns.
+fn undecided(site: &Site) -> Vec<Finding> {
+    let mut pairs: BTreeMap<&Choice, Vec<(ZoneId, ZoneId)>> = BTreeMap::new();
+    for from in 0..site.zones.len() {
+        for to in from + 1..site.zones.len() {
+            if let Route::Choice(choice) = site.route(from, to) {
+                pairs.entry(choice).or_default().push((from, to));
+            }
+        }
+    }
+    pairs.into_iter().filter_map(|(choice, pairs)| choice_of_ways(site, choice, &pairs)).collect()
+}
+
+fn choice_of_ways(site: &Site, choice: &Choice, pairs: &[(ZoneId, ZoneId)]) -> Option<Finding> {
+    let (from, to) = pairs.first()?;
+    let between = format!("`{}` and `{}`", site.zones[*from].name, site.zones[*to].name);
+    let name = |firewall: &usize| format!("`{}`", site.firewalls[*firewall].name);
+    let (message, firewalls) = match choice {
+        Choice::Either(firewalls) => {
+            let names: Vec<String> = firewalls.iter().map(name).collect();
+            (
+                format!("packets between zones {between} can go through {}", names.join(" or ")),
+                firewalls.clone(),
+            )
+        }
+        Choice::Beyond(near, far) => {
+            let ways = format!("{} alone or through {} as well", name(near), name(far));
+            (format!("packets between zones {between} can go through {ways}"), vec![*near, *far])
+        }
+        Choice::Around(firewall) => {
+            let ways = format!("{} or around it", name(firewall));
+            (format!("packets between zones {between} can go through {ways}"), vec![*firewall])
+        }
+    };
+    let (first, others) = firewalls.split_first()?;
+    let label = match pairs.len() - 1 {
+        0 => "nothing is judged between these zones".to_string(),
+        1 => "nothing is judged between these zones, nor between one other pair".to_string(),
+        more => format!("nothing is judged between these zones, nor between {more} other pairs"),
+    };
+    let help = "Add a `[[path]]` with `from`, `to` and `firewalls`: those that packets go through, in order.";
+    let finding = Finding::new("PH613", Severity::Error, site.firewalls[*first].span, message);
+    let spans = others.iter().filter_map(|other| site.firewalls[*other].span);
+    let finding = spans.fold(finding, |finding, span| finding.related(span, "also on a way"));
+    Some(finding.label(label).help(help))
 }
 
 fn expired(site: &Site, today: Date) -> Vec<Finding> {

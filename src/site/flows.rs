@@ -215,12 +215,13 @@ impl Site {
                 if !catalog.implied_roles(&peer.role).contains(&role) {
                     continue;
                 }
+                let called = peer.name.as_ref().unwrap_or(&peer.role);
                 match &peer.place {
                     PeerPlace::Addresses(addresses) => parties.extend(
-                        addresses.iter().filter_map(|a| self.party(format!("{} {a}", peer.role), *a, None)),
+                        addresses.iter().filter_map(|a| self.party(format!("{called} {a}"), *a, None)),
                     ),
                     PeerPlace::Zone(zone) => parties.push(Party {
-                        name: format!("{} in zone {}", peer.role, self.zones[*zone].name),
+                        name: format!("{called} in zone {}", self.zones[*zone].name),
                         places: vec![self.whole(*zone)],
                         anybody: false,
                     }),

@@ -1,0 +1,145 @@
+//! What follows from a site and is asked often, worked out once: which zone an address is in, and through which
+//! firewalls packets go from zone to zone.
+
+use std::sync::OnceLock;
+
+use super::graph::Graph;
+use super::{Crossing, Route, Site, ZoneId, unicast};
+use crate::model::Way;
+use crate::packet::{Family, Set};
+
+/// The index of a site, made when it is asked for first. A copy of a site makes its own.
+#[derive(Debug, Default)]
+pub(super) struct Cache(OnceLock<Index>);
+
+impl Cache {
+    pub(super) fn of(&self, site: &Site) -> &Index {
+        self.0.get_or_init(|| Index::of(site))
+    }
+}
+
+impl Clone for Cache {
+    fn clone(&self) -> Self {
+        Cache::default()
+    }
+}
+
+impl PartialEq for Cache {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Cache {}
+
+/// What follows from a site.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// For each family the networks, apart from each other and in order, with the zone that each is in.
+    networks: [Vec<(u128, u128, ZoneId)>; 2],
+    /// The zone that is everything else.
+    rest: Option<ZoneId>,
+    /// The addresses of each zone, of both families.
+    addresses: Vec<[Set; 2]>,
+    /// For each device the crossings of its own firewall: out of the device and into it.
+    hosts: Vec<Option<[Crossing; 2]>>,
+    /// From each zone to each.
+    routes: Vec<Route>,
+}
+
+impl Index {
+    fn of(site: &Site) -> Index {
+        let networks = [Family::V4, Family::V6].map(|family| networks(site, family));
+        let rest = site.zones.iter().position(|zone| zone.networks.is_empty());
+        let mut hosts = vec![None; site.devices.len()];
+        for (at, firewall) in site.firewalls.iter().enumerate() {
+            if let Some(host) = firewall.host.and_then(|device| hosts.get_mut(device)) {
+                let ways = || [Way::Output, Way::Input].map(|way| Crossing::open(at, way));
+                host.get_or_insert_with(ways);
+            }
+        }
+        Index {
+            addresses: addresses(site.zones.len(), rest, &networks),
+            networks,
+            rest,
+            hosts,
+            routes: Graph::of(site).routes(site),
+        }
+    }
+
+    /// The zone that an address is in.
+    pub(super) fn zone_of(&self, family: Family, address: u128) -> Option<ZoneId> {
+        let networks = &self.networks[family as usize];
+        let next = networks.partition_point(|(low, ..)| *low <= address);
+        let within = next.checked_sub(1).map(|at| networks[at]).filter(|(_, high, _)| address <= *high);
+        within.map_or(self.rest, |(.., zone)| Some(zone))
+    }
+
+    pub(super) fn addresses_of(&self, zone: ZoneId, family: Family) -> &Set {
+        &self.addresses[zone][family as usize]
+    }
+
+    /// The crossings of a device's own firewall: out of the device and into it.
+    pub(super) fn host(&self, device: usize) -> Option<&[Crossing; 2]> {
+        self.hosts.get(device)?.as_ref()
+    }
+
+    pub(super) fn route(&self, from: ZoneId, to: ZoneId) -> &Route {
+        &self.routes[from * self.addresses.len() + to]
+    }
+}
+
+/// The networks of a family, cut so that each address is in one: that with the longest prefix.
+fn networks(site: &Site, family: Family) -> Vec<(u128, u128, ZoneId)> {
+    let all = site.zones.iter().enumerate().flat_map(|(id, zone)| zone.networks.iter().map(move |n| (id, n)));
+    let mut given: Vec<(u128, u8, u128, ZoneId)> = all
+        .filter_map(|(zone, network)| {
+            let (its, number) = Family::of(network.address);
+            let (low, high) = family.prefix(number, network.length.into());
+            (its == family).then_some((low, network.length, high, zone))
+        })
+        .collect();
+    given.sort_unstable();
+    let mut cut = Vec::new();
+    // Networks that hold the place where the sweep is, the innermost last; all before `at` is done.
+    let mut open: Vec<(u128, ZoneId)> = Vec::new();
+    let mut at = 0;
+    let mut close = |open: &mut Vec<(u128, ZoneId)>, at: &mut u128, until: Option<u128>| {
+        while let Some((high, zone)) =
+            open.last().copied().filter(|(high, _)| until.is_none_or(|u| *high < u))
+        {
+            if *at <= high {
+                cut.push((*at, high, zone));
+            }
+            *at = (*at).max(high.saturating_add(1));
+            open.pop();
+        }
+        if let (Some((_, zone)), Some(until)) = (open.last(), until)
+            && *at < until
+        {
+            cut.push((*at, until - 1, *zone));
+        }
+        *at = until.unwrap_or(*at);
+    };
+    for (low, _, high, zone) in given {
+        close(&mut open, &mut at, Some(low));
+        open.push((high, zone));
+    }
+    close(&mut open, &mut at, None);
+    cut
+}
+
+fn addresses(zones: usize, rest: Option<ZoneId>, networks: &[Vec<(u128, u128, ZoneId)>; 2]) -> Vec<[Set; 2]> {
+    let mut ranges: Vec<[Vec<(u128, u128)>; 2]> = vec![Default::default(); zones];
+    for (family, networks) in networks.iter().enumerate() {
+        networks.iter().for_each(|(low, high, zone)| ranges[*zone][family].push((*low, *high)));
+    }
+    let mut addresses: Vec<[Set; 2]> = ranges.into_iter().map(|both| both.map(Set::of)).collect();
+    if let Some(rest) = rest {
+        addresses[rest] = [Family::V4, Family::V6].map(|family| {
+            let taken = networks[family as usize].iter().map(|(low, high, _)| (*low, *high));
+            unicast(family).minus(&Set::of(taken))
+        });
+    }
+    addresses
+}
