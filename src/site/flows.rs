@@ -270,7 +270,8 @@ impl Site {
         let near = End { zone, device: Some(device) };
         let others: Vec<ZoneId> = (0..self.zones.len()).filter(|other| *other != zone).collect();
         let is_meant = |other: &ZoneId| {
-            self.is_on_side(side, *other) && self.path(End { zone: *other, device: None }, near).is_some()
+            let path = self.path(End { zone: *other, device: None }, near);
+            self.is_on_side(side, *other) && path.is_some_and(|path| !path.is_empty())
         };
         let meant: Vec<ZoneId> = others.iter().copied().filter(is_meant).collect();
         let name = match meant.len() == others.len() {

@@ -163,7 +163,7 @@ impl Graph {
                 );
                 exact.or_else(|| self.crossing(firewall, before, after))
             };
-            let mut ways = (0..self.firewalls.len()).filter_map(|firewall| ends(firewall));
+            let mut ways = (0..self.firewalls.len()).filter_map(ends);
             let Some(way) = ways.next() else { return Route::Through(Vec::new()) };
             let others: Vec<usize> = ways.map(|other| other.firewall).collect();
             if !others.is_empty() {
@@ -250,7 +250,7 @@ impl Graph {
 
 /// Whether something can come in by one of some interfaces and leave by one of others that is not the same.
 fn crosses(here: &BTreeSet<u128>, there: &BTreeSet<u128>) -> bool {
-    !here.is_empty() && !there.is_empty() && !(here.len() == 1 && here == there)
+    !(here.is_empty() || there.is_empty() || here.len() == 1 && here == there)
 }
 
 /// What zones that share an interface of a firewall are to each other.
