@@ -140,7 +140,8 @@ fn add_host_addresses(addresses: &mut BTreeMap<String, Vec<Prefix>>, device: &[I
 
 /// All `[[path]]`.
 pub(super) fn paths(tables: Vec<(&DeTable, At)>, site: &Site, problems: &mut Problems) -> Vec<GivenPath> {
-    let graph = Graph::of(site);
+    // Which zone an interface is in does not matter for a path that is given.
+    let graph = Graph::of(site, &|_| None);
     let mut paths: Vec<GivenPath> = Vec::new();
     for (table, at) in tables {
         let path = path(table, at, (site, &graph, &paths), problems);

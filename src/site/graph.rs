@@ -1,6 +1,7 @@
 //! The ways from zone to zone through firewalls.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::{Choice, Crossing, GivenPath, Route, Site, ZoneId};
 use crate::model::Way;
@@ -21,22 +22,51 @@ struct Reached {
 /// Zones, and the firewalls between them.
 pub(super) struct Graph {
     zones: usize,
-    /// By firewall; one on a host has none.
+    /// By firewall, as the site file says it; one on a host has none.
+    named: Vec<Sides>,
+    /// By firewall, with those zones that an interface is in itself, as far as its addresses tell that.
     firewalls: Vec<Sides>,
+    /// Zones that are behind an interface, but not the one that it is in, which comes first.
+    beyond: Vec<(ZoneId, ZoneId)>,
+    /// By zone, the firewalls that have interfaces in it.
+    around: Vec<Vec<usize>>,
 }
 
 impl Graph {
-    pub(super) fn of(site: &Site) -> Graph {
-        let sides = site.firewalls.iter().map(|firewall| {
-            let mut sides = Sides::new();
-            for (name, zones) in &firewall.interfaces {
-                for zone in zones.iter().filter(|zone| **zone < site.zones.len()) {
-                    sides.entry(*zone).or_default().insert(interface(name));
+    /// The graph; `zone_of` finds the zone of an address.
+    pub(super) fn of(site: &Site, zone_of: &impl Fn(IpAddr) -> Option<ZoneId>) -> Graph {
+        let zones = site.zones.len();
+        let mut graph = Graph {
+            zones,
+            named: Vec::new(),
+            firewalls: Vec::new(),
+            beyond: Vec::new(),
+            around: vec![Vec::new(); zones],
+        };
+        for (at, firewall) in site.firewalls.iter().enumerate() {
+            let (mut named, mut sides) = (Sides::new(), Sides::new());
+            for (name, behind) in &firewall.interfaces {
+                let known = || behind.iter().copied().filter(|zone| *zone < zones);
+                let own = firewall.addresses.get(name);
+                let own: BTreeSet<ZoneId> =
+                    own.into_iter().flatten().filter_map(|prefix| zone_of(prefix.address)).collect();
+                let mut within = known().filter(|zone| own.contains(zone));
+                let home = within.next().filter(|_| within.next().is_none());
+                for zone in known() {
+                    named.entry(zone).or_default().insert(interface(name));
+                    match home {
+                        Some(home) if home != zone => graph.beyond.push((home, zone)),
+                        _ => {
+                            sides.entry(zone).or_default().insert(interface(name));
+                        }
+                    }
                 }
             }
-            sides
-        });
-        Graph { zones: site.zones.len(), firewalls: sides.collect() }
+            sides.keys().for_each(|zone| graph.around[*zone].push(at));
+            graph.named.push(named);
+            graph.firewalls.push(sides);
+        }
+        graph
     }
 
     /// The routes from each zone to each.
@@ -126,10 +156,9 @@ impl Graph {
             return Route::Choice(Choice::Around(*firewall));
         }
         if shared.group[from] == shared.group[to] {
-            let mut between = 0..self.firewalls.len();
-            let between = between.find(|firewall| self.crossing(*firewall, &[from], &[to]).is_some());
+            let between = self.crossings(&[from], &[to]).next();
             return between
-                .map_or(Route::Through(Vec::new()), |firewall| Route::Choice(Choice::Around(firewall)));
+                .map_or(Route::Through(Vec::new()), |way| Route::Choice(Choice::Around(way.firewall)));
         }
         let Some(Reached { steps: length, .. }) = apart[from][to] else { return Route::Through(Vec::new()) };
         let steps = |one: ZoneId, two: ZoneId| apart[one][two].map(|reached| reached.steps);
@@ -150,20 +179,18 @@ impl Graph {
         for (at, pair) in levels.windows(2).enumerate() {
             let (before, after) = (&pair[0], &pair[1]);
             // The ends are these zones, if they are at the firewall themselves, and not those around them.
-            let first = [from];
-            let last = [to];
-            let ends = |firewall: usize| {
-                let sides = &self.firewalls[firewall];
+            let (first, last) = ([from], [to]);
+            let exact = |crossing: Crossing| {
+                let sides = &self.firewalls[crossing.firewall];
                 let start = at == 0 && sides.contains_key(&from);
                 let end = at + 2 == levels.len() && sides.contains_key(&to);
-                let exact = self.crossing(
-                    firewall,
-                    if start { &first } else { before },
-                    if end { &last } else { after },
+                let (before, after) = (
+                    if start { &first } else { before.as_slice() },
+                    if end { &last } else { after.as_slice() },
                 );
-                exact.or_else(|| self.crossing(firewall, before, after))
+                cross(crossing.firewall, sides, before, after).unwrap_or(crossing)
             };
-            let mut ways = (0..self.firewalls.len()).filter_map(ends);
+            let mut ways = self.crossings(before, after);
             let Some(way) = ways.next() else { return Route::Through(Vec::new()) };
             let others: Vec<usize> = ways.map(|other| other.firewall).collect();
             if !others.is_empty() {
@@ -174,31 +201,16 @@ impl Graph {
             if let Some(behind) = behind {
                 return Route::Choice(Choice::Beyond(way.firewall, *behind));
             }
-            crossings.push(way);
+            crossings.push(exact(way));
         }
         Route::Through(crossings)
     }
 
-    /// The way through a firewall from some zones to others, by any interfaces that are not the same.
-    fn crossing(&self, firewall: usize, before: &[ZoneId], after: &[ZoneId]) -> Option<Crossing> {
-        let sides = &self.firewalls[firewall];
-        let meets = |zones: &[ZoneId]| zones.iter().any(|zone| sides.contains_key(zone));
-        if !meets(before) || !meets(after) {
-            return None;
-        }
-        let of = |zones: &[ZoneId]| -> BTreeSet<u128> {
-            zones.iter().filter_map(|zone| sides.get(zone)).flatten().copied().collect()
-        };
-        let (here, there) = (of(before), of(after));
-        if !crosses(&here, &there) {
-            return None;
-        }
-        let leads = |names: &BTreeSet<u128>, others: &BTreeSet<u128>| {
-            let other = |name: &&u128| others.len() > 1 || !others.contains(*name);
-            Some(Set::of(names.iter().filter(other).map(|name| (*name, *name))))
-        };
-        let (iif, oif) = (leads(&here, &there), leads(&there, &here));
-        Some(Crossing { firewall, way: Way::Forward, iif, oif })
+    /// The ways through one firewall from some zones to others.
+    fn crossings(&self, before: &[ZoneId], after: &[ZoneId]) -> impl Iterator<Item = Crossing> {
+        let firewalls: BTreeSet<usize> =
+            before.iter().flat_map(|zone| &self.around[*zone]).copied().collect();
+        firewalls.into_iter().filter_map(|at| cross(at, &self.firewalls[at], before, after))
     }
 
     /// The crossings of a path that the site file gives, or where it breaks off.
@@ -206,7 +218,7 @@ impl Graph {
         let mut levels: Vec<Vec<ZoneId>> = vec![vec![path.from]];
         let last = path.firewalls.len().saturating_sub(1);
         for (at, firewall) in path.firewalls.iter().enumerate() {
-            let sides = self.firewalls.get(*firewall).filter(|sides| !sides.is_empty());
+            let sides = self.named.get(*firewall).filter(|sides| !sides.is_empty());
             let Some(sides) = sides else { return Err(Gap::Host(at)) };
             if path.firewalls[..at].contains(firewall) {
                 return Err(Gap::Twice(at));
@@ -224,7 +236,7 @@ impl Graph {
             };
             let leads = |zone: &ZoneId| {
                 let before: Vec<ZoneId> = before.iter().copied().filter(|other| other != zone).collect();
-                self.crossing(*firewall, &before, &[*zone]).is_some()
+                cross(*firewall, sides, &before, &[*zone]).is_some()
             };
             levels.push(sides.keys().copied().filter(meant).filter(leads).collect());
             if levels[at + 1].is_empty() {
@@ -233,7 +245,10 @@ impl Graph {
         }
         self.trim(path, &mut levels);
         let steps = path.firewalls.iter().zip(levels.windows(2));
-        Ok(steps.filter_map(|(firewall, pair)| self.crossing(*firewall, &pair[0], &pair[1])).collect())
+        let crossing = |firewall: usize, pair: &[Vec<ZoneId>]| {
+            cross(firewall, &self.named[firewall], &pair[0], &pair[1])
+        };
+        Ok(steps.filter_map(|(firewall, pair)| crossing(*firewall, pair)).collect())
     }
 
     /// Leaves out zones from which the rest of a path leads nowhere.
@@ -242,10 +257,32 @@ impl Graph {
             let after = levels[at + 1].clone();
             levels[at].retain(|zone| {
                 let after: Vec<ZoneId> = after.iter().copied().filter(|other| other != zone).collect();
-                self.crossing(path.firewalls[at], &[*zone], &after).is_some()
+                let firewall = path.firewalls[at];
+                cross(firewall, &self.named[firewall], &[*zone], &after).is_some()
             });
         }
     }
+}
+
+/// The way through a firewall from some zones to others, by any interfaces that are not the same.
+fn cross(firewall: usize, sides: &Sides, before: &[ZoneId], after: &[ZoneId]) -> Option<Crossing> {
+    let meets = |zones: &[ZoneId]| zones.iter().any(|zone| sides.contains_key(zone));
+    if !meets(before) || !meets(after) {
+        return None;
+    }
+    let of = |zones: &[ZoneId]| -> BTreeSet<u128> {
+        zones.iter().filter_map(|zone| sides.get(zone)).flatten().copied().collect()
+    };
+    let (here, there) = (of(before), of(after));
+    if !crosses(&here, &there) {
+        return None;
+    }
+    let leads = |names: &BTreeSet<u128>, others: &BTreeSet<u128>| {
+        let other = |name: &&u128| others.len() > 1 || !others.contains(*name);
+        Some(Set::of(names.iter().filter(other).map(|name| (*name, *name))))
+    };
+    let (iif, oif) = (leads(&here, &there), leads(&there, &here));
+    Some(Crossing { firewall, way: Way::Forward, iif, oif })
 }
 
 /// Whether something can come in by one of some interfaces and leave by one of others that is not the same.
@@ -285,6 +322,13 @@ impl Shared {
             for firewall in firewalls {
                 shared.behind.entry((firewall, one)).or_insert(by_one);
                 shared.behind.entry((firewall, two)).or_insert(by_two);
+            }
+        }
+        let mut reached: BTreeMap<ZoneId, Vec<Option<Reached>>> = BTreeMap::new();
+        for (home, zone) in &graph.beyond {
+            let from_home = reached.entry(*home).or_insert_with(|| graph.reach(&[*home], &[], None));
+            if from_home[*zone].is_none() {
+                shared.join(*home, *zone);
             }
         }
         shared

@@ -1,6 +1,7 @@
 //! What follows from a site and is asked often, worked out once: which zone an address is in, and through which
 //! firewalls packets go from zone to zone.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use super::graph::Graph;
@@ -58,21 +59,17 @@ impl Index {
                 host.get_or_insert_with(ways);
             }
         }
-        Index {
-            addresses: addresses(site.zones.len(), rest, &networks),
-            networks,
-            rest,
-            hosts,
-            routes: Graph::of(site).routes(site),
-        }
+        let zone_of = |address: IpAddr| {
+            let (family, number) = Family::of(address);
+            zone_of(&networks[family as usize], number).or(rest)
+        };
+        let routes = Graph::of(site, &zone_of).routes(site);
+        Index { addresses: addresses(site.zones.len(), rest, &networks), networks, rest, hosts, routes }
     }
 
     /// The zone that an address is in.
     pub(super) fn zone_of(&self, family: Family, address: u128) -> Option<ZoneId> {
-        let networks = &self.networks[family as usize];
-        let next = networks.partition_point(|(low, ..)| *low <= address);
-        let within = next.checked_sub(1).map(|at| networks[at]).filter(|(_, high, _)| address <= *high);
-        within.map_or(self.rest, |(.., zone)| Some(zone))
+        zone_of(&self.networks[family as usize], address).or(self.rest)
     }
 
     pub(super) fn addresses_of(&self, zone: ZoneId, family: Family) -> &Set {
@@ -87,6 +84,13 @@ impl Index {
     pub(super) fn route(&self, from: ZoneId, to: ZoneId) -> &Route {
         &self.routes[from * self.addresses.len() + to]
     }
+}
+
+/// The zone of the network that an address is in.
+fn zone_of(networks: &[(u128, u128, ZoneId)], address: u128) -> Option<ZoneId> {
+    let next = networks.partition_point(|(low, ..)| *low <= address);
+    let (_, high, zone) = networks[next.checked_sub(1)?];
+    (address <= high).then_some(zone)
 }
 
 /// The networks of a family, cut so that each address is in one: that with the longest prefix.

@@ -308,6 +308,19 @@ fn a_zone_behind_a_shared_interface_may_have_a_firewall_of_its_own() {
     assert_eq!(choices(&site), []);
     assert_eq!(way(&site, "video", "branch"), "edge(e1>e0) far(e0>e1)");
     assert_eq!(way(&site, "branch", "video"), "far(e1>e0) edge(e0>e1)");
+    // By its address the interface is in zone `internet`, which is everything else: the branch is beyond it.
+    let mut home = site_of(&zones, &firewalls, &[]);
+    home.firewalls[0].addresses.insert("e0".into(), vec![Prefix::host("192.0.2.1".parse().unwrap())]);
+    let home = home.clone();
+    assert_eq!(choices(&home), []);
+    assert_eq!(way(&home, "video", "branch"), "edge(e1>e0) far(e0>e1)");
+    assert_eq!(way(&home, "branch", "video"), "far(e1>e0) edge(e0>e1)");
+    assert_eq!(way(&home, "video", "internet"), "edge(e1>e0)");
+    // Where no firewall separates it, it is reached by the same interface and nothing else.
+    let mut home = site_of(&zones, &firewalls[..1], &[]);
+    home.firewalls[0].addresses.insert("e0".into(), vec![Prefix::host("192.0.2.1".parse().unwrap())]);
+    assert_eq!(way(&home, "video", "branch"), "edge(e1>e0)");
+    assert_eq!((way(&home, "internet", "branch"), choices(&home)), (String::new(), Vec::new()));
     let zones = ["internet", "branch", "video", "hall"];
     let firewalls = [
         ("edge", "e0=internet,branch e1=video"),
