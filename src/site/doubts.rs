@@ -22,6 +22,8 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
         }
     }
     let known: Vec<&Product> = products.iter().flatten().copied().collect();
+    let rows = known.iter().flat_map(|product| &product.requirements);
+    let asked: BTreeSet<&str> = rows.filter_map(|row| row.peer.as_deref()).collect();
     for peer in &site.peers {
         if catalog.role(&peer.role).is_none() {
             let help = match catalog.nearest_role(&peer.role) {
@@ -32,7 +34,9 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
             findings.push(
                 Finding::new("PH603", Severity::Error, peer.span, message).label("no such role").help(help),
             );
-        } else if known.len() == products.len() && !needed(&catalog.implied_roles(&peer.role), &known) {
+        } else if known.len() == products.len()
+            && !catalog.implied_roles(&peer.role).iter().any(|role| asked.contains(role))
+        {
             let message = format!("no device needs a peer with the role `{}`", peer.role);
             let help = "Correct the role, add the device that needs it, or remove the peer.";
             findings.push(
@@ -120,13 +124,6 @@ fn moved_row(moved: &MovedRow, product: &Product) -> Option<Finding> {
 fn allowed(row: &Requirement, moved: &MovedRow) -> bool {
     let within = |[low, high]: &[u16; 2]| row.allowed.iter().any(|range| range.0 <= *low && *high <= range.1);
     row.allowed.is_empty() || moved.ports.iter().all(within)
-}
-
-/// Whether a row of one of the products asks for one of the roles.
-fn needed(roles: &[&str], products: &[&Product]) -> bool {
-    let mut peers =
-        products.iter().flat_map(|product| &product.requirements).filter_map(|row| row.peer.as_deref());
-    peers.any(|peer| roles.contains(&peer))
 }
 
 fn outside_zones(site: &Site) -> Vec<Finding> {

@@ -104,33 +104,44 @@ fn networks(site: &Site, family: Family) -> Vec<(u128, u128, ZoneId)> {
         })
         .collect();
     given.sort_unstable();
-    let mut cut = Vec::new();
-    // Networks that hold the place where the sweep is, the innermost last; all before `at` is done.
-    let mut open: Vec<(u128, ZoneId)> = Vec::new();
-    let mut at = 0;
-    let mut close = |open: &mut Vec<(u128, ZoneId)>, at: &mut u128, until: Option<u128>| {
-        while let Some((high, zone)) =
-            open.last().copied().filter(|(high, _)| until.is_none_or(|u| *high < u))
-        {
-            if *at <= high {
-                cut.push((*at, high, zone));
-            }
-            *at = (*at).max(high.saturating_add(1));
-            open.pop();
-        }
-        if let (Some((_, zone)), Some(until)) = (open.last(), until)
-            && *at < until
-        {
-            cut.push((*at, until - 1, *zone));
-        }
-        *at = until.unwrap_or(*at);
-    };
+    let mut sweep = Sweep { open: Vec::new(), next: Some(0), cut: Vec::new() };
     for (low, _, high, zone) in given {
-        close(&mut open, &mut at, Some(low));
-        open.push((high, zone));
+        sweep.up_to(Some(low));
+        sweep.open.push((high, zone));
     }
-    close(&mut open, &mut at, None);
-    cut
+    sweep.up_to(None);
+    sweep.cut
+}
+
+/// A walk over networks in the order of their addresses.
+struct Sweep {
+    /// The networks that hold the place where the walk is, by their last address; the innermost last.
+    open: Vec<(u128, ZoneId)>,
+    /// The first address that is not done; `None` where all are.
+    next: Option<u128>,
+    /// What is done.
+    cut: Vec<(u128, u128, ZoneId)>,
+}
+
+impl Sweep {
+    /// Goes on to an address, or to the end.
+    fn up_to(&mut self, until: Option<u128>) {
+        while let Some(&(high, zone)) = self.open.last()
+            && until.is_none_or(|until| high < until)
+        {
+            if let Some(next) = self.next.filter(|next| *next <= high) {
+                self.cut.push((next, high, zone));
+                self.next = high.checked_add(1);
+            }
+            self.open.pop();
+        }
+        if let (Some((_, zone)), Some(until), Some(next)) = (self.open.last(), until, self.next)
+            && next < until
+        {
+            self.cut.push((next, until - 1, *zone));
+        }
+        self.next = until.or(self.next);
+    }
 }
 
 fn addresses(zones: usize, rest: Option<ZoneId>, networks: &[Vec<(u128, u128, ZoneId)>; 2]) -> Vec<[Set; 2]> {

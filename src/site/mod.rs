@@ -92,7 +92,7 @@ pub struct Zone {
 pub type ZoneId = usize;
 
 /// A firewall.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Firewall {
     /// Unique among firewalls.
     pub name: String,

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::catalog::Catalog;
 use crate::codes::{Code, Codes};
@@ -365,7 +367,59 @@ fn zone_by_search(site: &Site, address: IpAddr) -> Option<ZoneId> {
     longest.map(|(id, _)| id).or_else(|| site.zones.iter().position(|zone| zone.networks.is_empty()))
 }
 
+/// The plain way: all chains of different firewalls that lead from a zone to another, the shortest first.
+fn ways_by_search(site: &Site, from: ZoneId, to: ZoneId) -> BTreeSet<Vec<usize>> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![(from, Vec::new())];
+    while let Some((zone, way)) = open.pop() {
+        if zone == to {
+            found.insert(way);
+            continue;
+        }
+        for (at, firewall) in site.firewalls.iter().enumerate().filter(|(at, _)| !way.contains(at)) {
+            let zones: BTreeSet<ZoneId> = firewall.interfaces.values().flatten().copied().collect();
+            if zones.contains(&zone) {
+                let next = zones.iter().filter(|next| **next != zone);
+                open.extend(next.map(|next| (*next, [way.clone(), vec![at]].concat())));
+            }
+        }
+    }
+    let shortest = found.iter().map(Vec::len).min().unwrap_or(0);
+    found.retain(|way| way.len() == shortest);
+    found
+}
+
 proptest::proptest! {
+    /// Where each zone is behind interfaces of its own, the one shortest way is found, or none is said to be.
+    #[test]
+    fn the_graph_finds_the_way_that_a_search_finds(
+        firewalls in proptest::collection::vec(proptest::collection::btree_set(0..5usize, 1..4), 0..5),
+    ) {
+        let mut site = Site::default();
+        for name in 0..5 {
+            site.zones.push(Zone { name: name.to_string(), networks: Vec::new(), span: None });
+        }
+        for (at, zones) in firewalls.iter().enumerate() {
+            let interfaces = zones.iter().map(|zone| (format!("e{zone}"), vec![*zone])).collect();
+            site.firewalls.push(Firewall { name: at.to_string(), interfaces, ..Firewall::default() });
+        }
+        for (from, to) in (0..5).flat_map(|from| (0..5).map(move |to| (from, to))) {
+            let ways = ways_by_search(&site, from, to);
+            match site.route(from, to) {
+                Route::Choice(Choice::Either(_)) => proptest::prop_assert!(ways.len() > 1, "{firewalls:?} {from} {to}"),
+                Route::Choice(other) => proptest::prop_assert!(false, "{firewalls:?} {from} {to}: {other:?}"),
+                Route::Through(crossings) => {
+                    let way: Vec<usize> = crossings.iter().map(|crossing| crossing.firewall).collect();
+                    let expected: Vec<usize> = ways.first().cloned().unwrap_or_default();
+                    proptest::prop_assert!(ways.len() < 2 && way == expected, "{firewalls:?} {from} {to}: {way:?}");
+                    let mut back: Vec<Crossing> = crossings.iter().map(Crossing::back).collect();
+                    back.reverse();
+                    proptest::prop_assert_eq!(site.route(to, from), &Route::Through(back));
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_index_finds_the_zone_that_a_search_finds(
         networks in proptest::collection::btree_map((0..256u32, 24..=32u8), 0..6usize, 0..24),
@@ -376,7 +430,7 @@ proptest::proptest! {
             site.zones.push(Zone { name: name.to_string(), networks: Vec::new(), span: None });
         }
         let at = |host: u32| IpAddr::V4((0xffff_ff00 | host).into());
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for ((host, length), zone) in networks {
             let base = host & (u32::MAX << (32 - u32::from(length)).min(31));
             if length > 24 && seen.insert((base & 0xff, length)) {
@@ -405,6 +459,11 @@ fn the_longest_prefix_decides_the_zone() {
     assert_eq!(zone("2001:db8:3::5"), Some("internet"));
     let without = Site { zones: site.zones[1..].to_vec(), ..site.clone() };
     assert_eq!(without.zone_of("192.0.2.1".parse().unwrap()), None);
+    let prefix = |text| parse_prefix(text).unwrap();
+    let zone = |name: &str, network| Zone { name: name.into(), networks: vec![prefix(network)], span: None };
+    let ends = Site { zones: vec![zone("all", "::/0"), zone("end", "ff00::/8")], ..Site::default() };
+    let last = std::net::Ipv6Addr::from(u128::MAX);
+    assert_eq!((ends.zone_of(last.into()), ends.zone_of("::".parse().unwrap())), (Some(1), Some(0)));
     let all = Prefix { address: "0.0.0.0".parse().unwrap(), length: 0 };
     assert!(all.contains("255.1.1.1".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
 }
