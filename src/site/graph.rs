@@ -125,10 +125,16 @@ impl Graph {
         front.iter().for_each(|zone| reached[*zone] = Some(Reached { steps: 0, by: usize::MAX }));
         for steps in 1.. {
             let mut next = Vec::new();
-            for (by, sides) in self.firewalls.iter().enumerate().filter(|(at, _)| !without.contains(at)) {
+            let firewalls = front.iter().flat_map(|zone| &self.around[*zone]).copied();
+            let firewalls: BTreeSet<usize> = firewalls.filter(|at| !without.contains(at)).collect();
+            for by in firewalls {
+                let sides = &self.firewalls[by];
                 let here: BTreeSet<u128> =
                     front.iter().filter_map(|zone| sides.get(zone)).flatten().copied().collect();
-                for (zone, _) in sides.iter().filter(|(_, there)| crosses(&here, there)) {
+                for (zone, there) in sides {
+                    if reached[*zone].is_some() || !crosses(&here, there) {
+                        continue;
+                    }
                     let mates =
                         group.map(|group| (0..self.zones).filter(|other| group[*other] == group[*zone]));
                     for zone in mates.into_iter().flatten().chain([*zone]) {
