@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("codes", &[]),
     ("ports", &[]),
     ("model", &["packet", "source"]),
-    ("dialect", &["model", "packet", "source", "finding"]),
+    ("dialect", &["codes", "model", "packet", "source", "finding"]),
     ("discover", &["dialect", "source"]),
     ("analysis", &["model", "packet", "source"]),
     ("catalog", &["codes", "ports"]),

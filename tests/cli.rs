@@ -234,6 +234,73 @@ fn what_is_doubtful_in_the_site_file_is_a_finding() {
     assert_eq!((ran.code, ran.out.as_str()), (0, ""));
 }
 
+const NIGHT: &str = "ASA Version 9.8(2)\ninterface GigabitEthernet0/0\n nameif outside\n security-level 0\n\
+                     interface GigabitEthernet0/1\n nameif inside\n security-level 100\n\
+                     time-range night\n periodic daily 22:00 to 23:59\n\
+                     access-list in extended permit tcp any host 10.1.2.10 eq 1720 time-range night\n\
+                     access-group in in interface outside\n";
+
+/// A site with one firewall, `edge.cfg`, and more tables.
+fn site_with(more: &str) -> String {
+    let zones = "[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"video\"\nnetworks = [\"10.1.2.0/24\"]\n";
+    let edge = "[[firewall]]\nname = \"edge\"\nconfig = [\"edge.cfg\"]\n\
+                interfaces = { outside = \"internet\", inside = \"video\" }\n";
+    format!("{zones}{edge}{more}")
+}
+
+#[test]
+fn what_the_site_file_assumes_is_so() {
+    let folder = Folder::new("assume");
+    folder.write("edge.cfg", NIGHT).write(
+        "packets.jsonl",
+        "{\"hook\":\"forward\",\"iif\":\"outside\",\"oif\":\"inside\",\"src\":\"192.0.2.1\",\"dst\":\"10.1.2.10\",\
+         \"proto\":\"tcp\",\"sport\":40000,\"dport\":1720}\n",
+    );
+    for (assumed, verdict) in
+        [("", "unknown"), ("true", "accept"), ("{ is = false, reason = \"r\" }", "drop")]
+    {
+        let more = match assumed {
+            "" => String::new(),
+            answer => format!("[firewall.assume]\n\"time-range night\" = {answer}\n"),
+        };
+        folder.write("pinhole.toml", site_with(&more));
+        let ran = folder.run(&["trace", "edge.cfg", "--packets", "packets.jsonl", "--format", "jsonl"]);
+        assert!(ran.out.contains(&format!("\"verdict\":\"{verdict}\"")), "{assumed}: {ran:#?}");
+        assert_eq!(ran.out.contains("[\"time-range night\"]"), assumed.is_empty(), "{assumed}: {ran:#?}");
+    }
+    folder.write("pinhole.toml", site_with("[firewall.assume]\n\"time-range nihgt\" = true\n"));
+    let ran = folder.run(&["check", "--format", "concise", "--select", "PH611,PH612", "edge.cfg"]);
+    assert_eq!(
+        ran.out,
+        "pinhole.toml:11:1: warning[PH611] no rule of the firewall depends on `time-range nihgt`\n"
+    );
+    folder.write("pinhole.toml", site_with("[firewall.assume]\n\"time-range *\" = [\"192.0.2.1\"]\n"));
+    let ran = folder.run(&["check", "--format", "concise", "--select", "PH611,PH612", "edge.cfg"]);
+    assert_eq!(ran.out, "pinhole.toml:11:1: error[PH612] `time-range night` cannot be answered so\n");
+}
+
+#[test]
+fn a_choice_of_ways_is_a_finding_until_a_path_is_given() {
+    let folder = Folder::new("paths");
+    let backup = "[[firewall]]\nname = \"backup\"\nconfig = [\"backup.cfg\"]\n\
+                  interfaces = { outside = [\"internet\"], inside = \"video\" }\n";
+    let device = "[[device]]\nname = \"mcu\"\nproduct = \"scopia-elite-5200\"\naddresses = [\"10.1.2.10\"]\n";
+    folder.write("edge.cfg", NIGHT).write("backup.cfg", NIGHT);
+    folder.write("pinhole.toml", site_with(&format!("{backup}{device}")));
+    let check = ["check", "--format", "concise", "--select", "PH101,PH613"];
+    let ran = folder.run(&check);
+    assert_eq!(
+        ran.out,
+        "pinhole.toml:7:8: error[PH613] packets between zones `internet` and `video` can go through `edge` or \
+         `backup`\n"
+    );
+    let path = "[[path]]\nfrom = \"video\"\nto = \"internet\"\nfirewalls = [\"backup\"]\n";
+    folder.write("pinhole.toml", site_with(&format!("{backup}{device}{path}")));
+    let ran = folder.run(&check);
+    assert!(ran.out.contains("backup.cfg:") && ran.out.contains("[PH101]"), "{ran:#?}");
+    assert!(!ran.out.contains("PH613") && !ran.out.contains("edge.cfg"), "{ran:#?}");
+}
+
 #[test]
 fn damaged_configs_are_findings_and_short_ones() {
     let folder = Folder::new("damaged");

@@ -322,7 +322,7 @@ impl World {
     fn hops(&self, from: usize, to: usize) -> Vec<(usize, Vec<String>, Vec<String>)> {
         let sides = |firewall: usize, zone: usize| -> Vec<String> {
             let names = self.site.firewalls[firewall].interfaces.iter();
-            names.filter(|(_, z)| **z == zone).map(|(name, _)| name.clone()).collect()
+            names.filter(|(_, zones)| zones.contains(&zone)).map(|(name, _)| name.clone()).collect()
         };
         let (office, lab) = (2, 3);
         match (from, to) {

@@ -1,7 +1,8 @@
 //! The examples on the pages of the lints, as a user runs them.
 //!
 //! The info string of a fenced block says what it is: the language, `fail` or `pass`, and the arguments of
-//! `pinhole check` that it needs.
+//! `pinhole check` that it needs. A block `toml site` before it is the site file that it is checked with, in which
+//! it is `firewall.conf`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -10,6 +11,29 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use pinhole::lint::pages::pages;
+
+/// The codes that `pinhole check` reports for a config at a site.
+fn check_at(site: &str, dialect: &str, args: &[&str], config: &str) -> Vec<String> {
+    let folder = std::env::temp_dir().join(format!("pinhole-pages-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("pinhole.toml"), site).unwrap();
+    std::fs::write(folder.join("firewall.conf"), config).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
+        .args(["check", "firewall.conf", "--format", "json", "--dialect", dialect])
+        .args(args)
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    codes(&output.stdout)
+}
+
+/// The codes of the findings in a report.
+fn codes(report: &[u8]) -> Vec<String> {
+    let report: serde_json::Value = serde_json::from_slice(report).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["code"].as_str().unwrap().to_string()).collect()
+}
 
 /// The codes that `pinhole check` reports for a config.
 fn check(dialect: &str, args: &[&str], config: &str) -> Vec<String> {
@@ -22,10 +46,7 @@ fn check(dialect: &str, args: &[&str], config: &str) -> Vec<String> {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(config.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let findings = report["findings"].as_array().unwrap();
-    findings.iter().map(|finding| finding["code"].as_str().unwrap().to_string()).collect()
+    codes(&child.wait_with_output().unwrap().stdout)
 }
 
 #[test]
@@ -33,8 +54,13 @@ fn examples_are_what_they_say() {
     let mut wrong = Vec::new();
     for page in pages().iter().filter(|page| !page.head.dialects.is_empty()) {
         let mut seen: BTreeMap<&str, [bool; 2]> = BTreeMap::new();
+        let mut site = None;
         for block in page.text.split("\n```").skip(1).step_by(2) {
             let (info, config) = block.split_once('\n').unwrap();
+            if info == "toml site" {
+                site = Some(config);
+                continue;
+            }
             let mut words = info.split_whitespace();
             let (Some(dialect), Some(kind)) = (words.next(), words.next()) else {
                 panic!("{}: {info}", page.code)
@@ -45,7 +71,11 @@ fn examples_are_what_they_say() {
                 _ => panic!("{}: {info}", page.code),
             };
             seen.entry(dialect).or_default()[usize::from(fails)] = true;
-            let found = check(dialect, &words.collect::<Vec<_>>(), &format!("{config}\n"));
+            let (args, config) = (words.collect::<Vec<_>>(), format!("{config}\n"));
+            let found = match site.take() {
+                Some(site) => check_at(site, dialect, &args, &config),
+                None => check(dialect, &args, &config),
+            };
             if found.iter().any(|code| code == page.code) != fails {
                 wrong.push(format!("{} {info}: found {found:?}", page.code));
             }

@@ -91,26 +91,19 @@ impl InputArgs {
         sources: &mut SourceMap,
     ) -> Result<Environment, Failure> {
         let mut own: Vec<OwnAddress> =
-            self.interfaces.iter().map(|(interface, prefix)| own_of(interface, *prefix)).collect();
-        let mut groups = Vec::new();
+            self.interfaces.iter().map(|(interface, prefix)| prefix.on(interface)).collect();
+        let (mut groups, mut assumptions) = (Vec::new(), Vec::new());
         if let Some(firewall) = firewall {
-            let more = firewall
-                .addresses
-                .iter()
-                .filter(|(name, _)| !self.interfaces.iter().any(|(n, _)| n == *name));
-            own.extend(more.flat_map(|(name, all)| all.iter().map(|prefix| own_of(name, *prefix))));
+            let given = |own: &OwnAddress| self.interfaces.iter().any(|(name, _)| *name == own.interface);
+            own.extend(firewall.own_addresses().into_iter().filter(|own| !given(own)));
+            assumptions.extend_from_slice(&firewall.assumptions);
             groups.extend(firewall.groups.iter().map(|(name, members)| (name.clone(), members.clone())));
         }
         let ipsets: Result<Vec<SourceId>, _> =
             self.ipsets.iter().map(|path| sources.read(path, path)).collect();
         let family = (self.dialect == Some(DialectArg::Ip6tables)).then_some(Family::V6);
-        Ok(Environment { own, groups, ipsets: ipsets?, family })
+        Ok(Environment { own, groups, ipsets: ipsets?, family, assumptions })
     }
-}
-
-fn own_of(interface: &str, prefix: Prefix) -> OwnAddress {
-    let (family, address) = Family::of(prefix.address);
-    OwnAddress { interface: interface.to_string(), family, address, prefix: prefix.length.into() }
 }
 
 /// Which site file to use.

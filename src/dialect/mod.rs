@@ -1,13 +1,14 @@
 //! The firewall languages: each has a syntax tree, a parser and a lowering into the model.
 
 pub mod asa;
+mod assume;
 pub mod iptables;
 pub mod names;
 pub mod nftables;
 pub mod pf;
 
 use crate::finding::Finding;
-use crate::model::{OwnAddress, Ruleset};
+use crate::model::{Assumption, OwnAddress, Ruleset};
 use crate::source::{SourceId, SourceMap};
 
 /// A firewall language.
@@ -47,6 +48,8 @@ pub struct Environment {
     pub ipsets: Vec<SourceId>,
     /// The family of iptables files, where it was forced (`ip6tables`); else it is read from the file.
     pub family: Option<crate::packet::Family>,
+    /// What is so of that which no file tells.
+    pub assumptions: Vec<Assumption>,
 }
 
 /// What came of reading the files of one firewall.
@@ -70,5 +73,7 @@ pub fn load(dialect: Dialect, sources: &mut SourceMap, files: &[SourceId], env: 
         Dialect::Pf => pf::load,
         Dialect::Asa => asa::load,
     };
-    load(sources, files, env)
+    let mut loaded = load(sources, files, env);
+    assume::apply(&mut loaded, &env.assumptions);
+    loaded
 }

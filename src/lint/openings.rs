@@ -201,7 +201,7 @@ impl<'a, 'j> Lens<'a, 'j> {
         let Some(firewall) = self.judge.site.firewalls.get(self.at) else { return Vec::new() };
         let mut zones: Vec<ZoneId> = match firewall.host {
             Some(_) => (0..self.judge.site.zones.len()).collect(),
-            None => firewall.interfaces.values().copied().collect(),
+            None => firewall.interfaces.values().flatten().copied().collect(),
         };
         zones.sort_unstable();
         zones.dedup();
@@ -282,7 +282,7 @@ impl<'a, 'j> Lens<'a, 'j> {
         region.set(Dim::Dport, shape.side(Field::Dport).unwrap_or_else(|| Set::range(0, 0xffff)));
         let names = |zone: ZoneId| {
             let firewall = self.judge.site.firewalls.get(self.at)?;
-            let names = firewall.interfaces.iter().filter(|(_, z)| **z == zone);
+            let names = firewall.interfaces.iter().filter(|(_, zones)| zones.contains(&zone));
             Some(Set::of(names.map(|(name, _)| (interface(name), interface(name)))))
                 .filter(|set| !set.is_empty())
         };

@@ -143,6 +143,9 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "PH608" "unused-peer"
     "PH609" "expired-ignore"
     "PH610" "family-without-rules"
+    "PH611" "unknown-condition"
+    "PH612" "unfit-assumption"
+    "PH613" "undecided-path"
 };
 
 /// All pages, by code.

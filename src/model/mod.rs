@@ -6,12 +6,14 @@
 //! run in order: a test that fails ends the rule, an effect happens and the row goes on, unless the
 //! effect decides. Last-match languages are normalized by their dialect before they come here.
 
+mod assume;
 mod build;
 mod condition;
 
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
+pub use assume::{Answer, Assumption, Fits, Unmet};
 pub use build::Builder;
 pub use condition::{About, Condition, Nature};
 
@@ -403,7 +405,7 @@ pub struct Behind {
 /// An address of the box itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OwnAddress {
-    /// The interface's name.
+    /// The interface's name; empty where it is not known which it is.
     pub interface: String,
     /// Family of the address.
     pub family: Family,

@@ -1,8 +1,8 @@
 //! What is doubtful in a site file that can be read: PH602 and on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Date, Device, MovedRow, PeerPlace, Site};
+use super::{Choice, Date, Device, MovedRow, PeerPlace, Route, Site, ZoneId};
 use crate::catalog::{Catalog, Product, Requirement};
 use crate::codes::nearest;
 use crate::finding::{Finding, Severity};
@@ -22,6 +22,8 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
         }
     }
     let known: Vec<&Product> = products.iter().flatten().copied().collect();
+    let rows = known.iter().flat_map(|product| &product.requirements);
+    let asked: BTreeSet<&str> = rows.filter_map(|row| row.peer.as_deref()).collect();
     for peer in &site.peers {
         if catalog.role(&peer.role).is_none() {
             let help = match catalog.nearest_role(&peer.role) {
@@ -32,7 +34,9 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
             findings.push(
                 Finding::new("PH603", Severity::Error, peer.span, message).label("no such role").help(help),
             );
-        } else if known.len() == products.len() && !needed(&catalog.implied_roles(&peer.role), &known) {
+        } else if known.len() == products.len()
+            && !catalog.implied_roles(&peer.role).iter().any(|role| asked.contains(role))
+        {
             let message = format!("no device needs a peer with the role `{}`", peer.role);
             let help = "Correct the role, add the device that needs it, or remove the peer.";
             findings.push(
@@ -43,6 +47,7 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
         }
     }
     findings.extend(outside_zones(site));
+    findings.extend(undecided(site));
     findings.extend(expired(site, today));
     findings
 }
@@ -121,13 +126,6 @@ fn allowed(row: &Requirement, moved: &MovedRow) -> bool {
     row.allowed.is_empty() || moved.ports.iter().all(within)
 }
 
-/// Whether a row of one of the products asks for one of the roles.
-fn needed(roles: &[&str], products: &[&Product]) -> bool {
-    let mut peers =
-        products.iter().flat_map(|product| &product.requirements).filter_map(|row| row.peer.as_deref());
-    peers.any(|peer| roles.contains(&peer))
-}
-
 fn outside_zones(site: &Site) -> Vec<Finding> {
     if site.zones.is_empty() {
         return Vec::new();
@@ -148,6 +146,53 @@ fn outside_zones(site: &Site) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// PH613: for each choice of ways one finding, for all pairs of zones that it concerns.
+fn undecided(site: &Site) -> Vec<Finding> {
+    let mut pairs: BTreeMap<&Choice, Vec<(ZoneId, ZoneId)>> = BTreeMap::new();
+    for from in 0..site.zones.len() {
+        for to in from + 1..site.zones.len() {
+            if let Route::Choice(choice) = site.route(from, to) {
+                pairs.entry(choice).or_default().push((from, to));
+            }
+        }
+    }
+    pairs.into_iter().filter_map(|(choice, pairs)| choice_of_ways(site, choice, &pairs)).collect()
+}
+
+fn choice_of_ways(site: &Site, choice: &Choice, pairs: &[(ZoneId, ZoneId)]) -> Option<Finding> {
+    let (from, to) = pairs.first()?;
+    let between = format!("`{}` and `{}`", site.zones[*from].name, site.zones[*to].name);
+    let name = |firewall: &usize| format!("`{}`", site.firewalls[*firewall].name);
+    let (message, firewalls) = match choice {
+        Choice::Either(firewalls) => {
+            let names: Vec<String> = firewalls.iter().map(name).collect();
+            (
+                format!("packets between zones {between} can go through {}", names.join(" or ")),
+                firewalls.clone(),
+            )
+        }
+        Choice::Beyond(near, far) => {
+            let ways = format!("{} alone or through {} as well", name(near), name(far));
+            (format!("packets between zones {between} can go through {ways}"), vec![*near, *far])
+        }
+        Choice::Around(firewall) => {
+            let ways = format!("{} or around it", name(firewall));
+            (format!("packets between zones {between} can go through {ways}"), vec![*firewall])
+        }
+    };
+    let (first, others) = firewalls.split_first()?;
+    let label = match pairs.len() - 1 {
+        0 => "nothing is judged between these zones".to_string(),
+        1 => "nothing is judged between these zones, nor between one other pair".to_string(),
+        more => format!("nothing is judged between these zones, nor between {more} other pairs"),
+    };
+    let help = "Add a `[[path]]` with `from`, `to` and `firewalls`: those that packets go through, in order.";
+    let finding = Finding::new("PH613", Severity::Error, site.firewalls[*first].span, message);
+    let spans = others.iter().filter_map(|other| site.firewalls[*other].span);
+    let finding = spans.fold(finding, |finding, span| finding.related(span, "also on a way"));
+    Some(finding.label(label).help(help))
 }
 
 fn expired(site: &Site, today: Date) -> Vec<Finding> {

@@ -215,12 +215,13 @@ impl Site {
                 if !catalog.implied_roles(&peer.role).contains(&role) {
                     continue;
                 }
+                let called = peer.name.as_ref().unwrap_or(&peer.role);
                 match &peer.place {
                     PeerPlace::Addresses(addresses) => parties.extend(
-                        addresses.iter().filter_map(|a| self.party(format!("{} {a}", peer.role), *a, None)),
+                        addresses.iter().filter_map(|a| self.party(format!("{called} {a}"), *a, None)),
                     ),
                     PeerPlace::Zone(zone) => parties.push(Party {
-                        name: format!("{} in zone {}", peer.role, self.zones[*zone].name),
+                        name: format!("{called} in zone {}", self.zones[*zone].name),
                         places: vec![self.whole(*zone)],
                         anybody: false,
                     }),
@@ -269,7 +270,8 @@ impl Site {
         let near = End { zone, device: Some(device) };
         let others: Vec<ZoneId> = (0..self.zones.len()).filter(|other| *other != zone).collect();
         let is_meant = |other: &ZoneId| {
-            self.is_on_side(side, *other) && self.path(End { zone: *other, device: None }, near).is_some()
+            let path = self.path(End { zone: *other, device: None }, near);
+            self.is_on_side(side, *other) && path.is_some_and(|path| !path.is_empty())
         };
         let meant: Vec<ZoneId> = others.iter().copied().filter(is_meant).collect();
         let name = match meant.len() == others.len() {

@@ -2,9 +2,13 @@
 //!
 //! It comes from `pinhole.toml` ([`load`]) or, where there is none, from the command line ([`Site::of_products`]).
 
+mod assume;
 mod date;
 mod doubts;
+mod firewalls;
 mod flows;
+mod graph;
+mod index;
 mod parse;
 mod paths;
 mod reader;
@@ -19,11 +23,12 @@ pub use date::Date;
 pub use doubts::doubts;
 pub use flows::{Far, Flow, Leg, Party};
 pub use parse::load;
-pub use paths::{Crossing, End, loopbacks, unicast};
+pub use paths::{Choice, Crossing, End, Route, loopbacks, unicast};
 pub use settings::{Ignore, Settings};
 pub use value::parse_prefix;
 
-use crate::model::Way;
+use crate::model::{Assumption, OwnAddress, Way};
+use crate::packet::Family;
 use crate::source::Span;
 
 /// The name of the site file.
@@ -39,6 +44,17 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// The network that is one address.
+    pub fn host(address: IpAddr) -> Prefix {
+        Prefix { address, length: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// An address of a firewall's interface.
+    pub fn on(self, interface: &str) -> OwnAddress {
+        let (family, address) = Family::of(self.address);
+        OwnAddress { interface: interface.to_string(), family, address, prefix: self.length.into() }
+    }
+
     /// Whether an address is in the network.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {
@@ -76,23 +92,34 @@ pub struct Zone {
 pub type ZoneId = usize;
 
 /// A firewall.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Firewall {
     /// Unique among firewalls.
     pub name: String,
     /// Its config files, paths as they can be opened.
     pub configs: Vec<PathBuf>,
-    /// The zone behind each interface.
-    pub interfaces: BTreeMap<String, ZoneId>,
-    /// The firewall's own addresses, by interface.
+    /// The zones behind each interface.
+    pub interfaces: BTreeMap<String, Vec<ZoneId>>,
+    /// The firewall's own addresses, by interface; those of which it is not said on which are under the empty
+    /// name. A firewall on a device has the device's.
     pub addresses: BTreeMap<String, Vec<Prefix>>,
     /// pf interface groups: the interfaces of each.
     pub groups: BTreeMap<String, Vec<String>>,
     /// Index of the device that the firewall runs on, where it protects that device alone; such a
     /// firewall has no interfaces into zones.
     pub host: Option<usize>,
+    /// What is so of that which the config files do not tell.
+    pub assumptions: Vec<Assumption>,
     /// The name in the site file.
     pub span: Option<Span>,
+}
+
+impl Firewall {
+    /// The firewall's own addresses, as far as the site tells them.
+    pub fn own_addresses(&self) -> Vec<OwnAddress> {
+        let all = self.addresses.iter();
+        all.flat_map(|(name, prefixes)| prefixes.iter().map(|prefix| prefix.on(name))).collect()
+    }
 }
 
 /// A product at work.
@@ -134,6 +161,8 @@ pub struct MovedRow {
 /// Who fills a role that no device fills.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Peer {
+    /// Unique among peers, devices and zones.
+    pub name: Option<String>,
     /// The role's name in the catalog.
     pub role: String,
     /// Where it is.
@@ -151,7 +180,22 @@ pub enum PeerPlace {
     Zone(ZoneId),
 }
 
-/// Everything about one site.
+/// A path that the site file gives, where the graph of zones leaves a choice. It is the way back as well, unless
+/// another one is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GivenPath {
+    /// Where it starts.
+    pub from: ZoneId,
+    /// Where it ends.
+    pub to: ZoneId,
+    /// Indexes into [`Site::firewalls`], in order.
+    pub firewalls: Vec<usize>,
+    /// The entry in the site file.
+    pub span: Option<Span>,
+}
+
+/// Everything about one site. Zones, firewalls, devices and paths stay as they are once something was asked: what
+/// follows from them is worked out at the first question.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Site {
     /// The site file; `None` where the site comes from the command line.
@@ -160,6 +204,8 @@ pub struct Site {
     pub zones: Vec<Zone>,
     /// Firewalls.
     pub firewalls: Vec<Firewall>,
+    /// Paths that are given.
+    pub paths: Vec<GivenPath>,
     /// Devices.
     pub devices: Vec<Device>,
     /// Peers.
@@ -170,6 +216,7 @@ pub struct Site {
     pub settings: Settings,
     /// Without a site file: the one way that all traffic takes through the one firewall.
     pub single: Option<Way>,
+    index: index::Cache,
 }
 
 impl Site {
@@ -199,17 +246,12 @@ impl Site {
     /// The zone that an address is in: the one with the longest prefix that holds it, else the one that is
     /// everything else; `None` where there is neither.
     pub fn zone_of(&self, address: IpAddr) -> Option<ZoneId> {
-        let longest = self
-            .zones
-            .iter()
-            .enumerate()
-            .flat_map(|(id, zone)| zone.networks.iter().map(move |network| (id, network)))
-            .filter(|(_, network)| network.contains(address))
-            .max_by_key(|(_, network)| network.length);
-        match longest {
-            Some((id, _)) => Some(id),
-            None => self.zones.iter().position(|zone| zone.networks.is_empty()),
-        }
+        let (family, number) = Family::of(address);
+        self.index().zone_of(family, number)
+    }
+
+    fn index(&self) -> &index::Index {
+        self.index.of(self)
     }
 
     /// The firewall that a config file belongs to.

@@ -1,16 +1,15 @@
 //! From the text of `pinhole.toml` to a [`Site`]. A mistake stops the run, so that nothing is judged by
 //! half a site; all mistakes are told at once.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::de::{DeTable, Error};
 
-use super::reader::{At, Placed, Problems, Table, list, texts};
+use super::reader::{At, Placed, Problems, Table, list};
 use super::settings;
-use super::value::{address, interface_address, network, ports};
-use super::{Device, Firewall, MovedRow, Peer, PeerPlace, Prefix, Site, Zone, ZoneId};
+use super::value::{address, network, ports};
+use super::{Device, MovedRow, Peer, PeerPlace, Site, Zone, ZoneId, firewalls};
 use crate::codes::{Codes, nearest};
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap};
@@ -47,7 +46,7 @@ fn syntax_error(error: &Error, len: usize, problems: &mut Problems) {
     problems.add(&at, message, "here", "The TOML language is described at https://toml.io.");
 }
 
-const TOP: &[&str] = &["catalog", "check", "zone", "firewall", "device", "peer"];
+const TOP: &[&str] = &["catalog", "check", "zone", "firewall", "path", "device", "peer"];
 
 fn read(root: &DeTable, path: &Path, codes: &Codes, problems: &mut Problems) -> Site {
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -66,18 +65,19 @@ fn read(root: &DeTable, path: &Path, codes: &Codes, problems: &mut Problems) -> 
         site.devices.extend(device);
     }
     for (table, at) in root.tables("firewall", problems) {
-        let firewall = firewall(table, at, &site, folder, problems);
+        let firewall = firewalls::firewall(table, at, &site, folder, problems);
         site.firewalls.extend(firewall);
     }
+    site.paths = firewalls::paths(root.tables("path", problems), &site, problems);
     for (table, at) in root.tables("peer", problems) {
-        let peer = peer(table, at, &site.zones, problems);
+        let peer = peer(table, at, &site, problems);
         site.peers.extend(peer);
     }
     site
 }
 
 /// The name of an entry, which no earlier entry may have.
-fn name<'a>(
+pub(super) fn name<'a>(
     table: &Table,
     mut earlier: impl Iterator<Item = (&'a str, Option<crate::source::Span>)>,
     problems: &mut Problems,
@@ -124,7 +124,7 @@ fn zone(table: &DeTable, at: At, zones: &[Zone], problems: &mut Problems) -> Opt
 }
 
 /// The index of what a text names.
-fn refer<'a>(
+pub(super) fn refer<'a>(
     word: &Placed<String>,
     kind: &str,
     names: impl Iterator<Item = &'a str> + Clone,
@@ -148,113 +148,8 @@ fn refer<'a>(
     found
 }
 
-fn zone_named(word: &Placed<String>, zones: &[Zone], problems: &mut Problems) -> Option<ZoneId> {
+pub(super) fn zone_named(word: &Placed<String>, zones: &[Zone], problems: &mut Problems) -> Option<ZoneId> {
     refer(word, "zone", zones.iter().map(|zone| zone.name.as_str()), problems)
-}
-
-const FIREWALL: &[&str] = &["name", "config", "interfaces", "addresses", "groups", "host"];
-
-fn firewall(
-    table: &DeTable,
-    at: At,
-    site: &Site,
-    folder: &Path,
-    problems: &mut Problems,
-) -> Option<Firewall> {
-    let table = Table::new(table, at, "[[firewall]]", FIREWALL, problems);
-    let earlier = site.firewalls.iter().map(|firewall| (firewall.name.as_str(), firewall.span));
-    let name = name(&table, earlier, problems);
-    let files = table.texts("config", problems);
-    if table.get("config").is_none() {
-        table.missing("config", problems);
-    }
-    let mut configs: Vec<PathBuf> = Vec::new();
-    for file in files {
-        let path = folder.join(&file.value);
-        if let Some(other) = site.firewalls.iter().find(|firewall| firewall.configs.contains(&path)) {
-            let message = format!("`{}` is the config of two firewalls", file.value);
-            problems.add(&file.at, message, "given again", "Give each firewall a config of its own.");
-            problems.see_also(other.span, "also of this firewall");
-        }
-        configs.push(path);
-    }
-    let zones: Vec<(String, ZoneId)> = by_name(&table, "interfaces", problems, |value, key, problems| {
-        zone_named(&super::reader::text(value, key, problems)?, &site.zones, problems)
-    });
-    let host = table.optional("host", problems);
-    let host_id = host.as_ref().and_then(|word| {
-        refer(word, "device", site.devices.iter().map(|device| device.name.as_str()), problems)
-    });
-    match (&host, table.get("interfaces")) {
-        (Some(host), Some(_)) => {
-            let help = "Leave out `host`, or leave out `interfaces`.";
-            problems.add(&host.at, "a firewall has both `host` and `interfaces`", "one too many", help);
-        }
-        (None, None) => {
-            let help = "Say which zone is behind each interface, such as `interfaces = { eth0 = \"internet\" }`, \
-                        or which device the firewall runs on, such as `host = \"mcu-1\"`.";
-            problems.add(
-                &table.at,
-                "[[firewall]] has neither `interfaces` nor `host`",
-                "where does it stand?",
-                help,
-            );
-        }
-        _ => {}
-    }
-    let interfaces: BTreeMap<String, ZoneId> = zones.into_iter().collect();
-    let addresses = by_name(&table, "addresses", problems, |value, key, problems| {
-        let texts = texts(value, key, problems);
-        Some(texts.iter().filter_map(|text| interface_address(text, problems)).collect::<Vec<Prefix>>())
-    });
-    let groups = by_name(&table, "groups", problems, |value, key, problems| {
-        let members = texts(value, key, problems);
-        members.iter().for_each(|member| known_interface(member, &interfaces, host.is_some(), problems));
-        Some(members.into_iter().map(|member| member.value).collect::<Vec<String>>())
-    });
-    if let Some((given, _)) = table.table("addresses", problems) {
-        for key in given.keys() {
-            let word = Placed { value: key.get_ref().to_string(), at: key.span() };
-            known_interface(&word, &interfaces, host.is_some(), problems);
-        }
-    }
-    let name = name?;
-    Some(Firewall {
-        span: Some(problems.span(&name.at)),
-        name: name.value,
-        configs,
-        interfaces,
-        addresses: addresses.into_iter().collect(),
-        groups: groups.into_iter().collect(),
-        host: host_id,
-    })
-}
-
-/// The entries of a table within a table, each read by `read`.
-fn by_name<T>(
-    table: &Table,
-    key: &'static str,
-    problems: &mut Problems,
-    read: impl Fn(&toml::Spanned<toml::de::DeValue>, &str, &mut Problems) -> Option<T>,
-) -> Vec<(String, T)> {
-    let Some((inner, _)) = table.table(key, problems) else { return Vec::new() };
-    let entries = inner.iter().filter_map(|(name, value)| {
-        let value = read(value, name.get_ref(), problems)?;
-        Some((name.get_ref().to_string(), value))
-    });
-    entries.collect()
-}
-
-/// Complains where an interface has no zone; on a host's own firewall none has.
-fn known_interface(
-    word: &Placed<String>,
-    interfaces: &BTreeMap<String, ZoneId>,
-    host: bool,
-    problems: &mut Problems,
-) {
-    if !host && !interfaces.is_empty() {
-        refer(word, "interface", interfaces.keys().map(String::as_str), problems);
-    }
 }
 
 const DEVICE: &[&str] =
@@ -306,14 +201,18 @@ fn addresses(table: &Table, key: &'static str, problems: &mut Problems) -> Vec<I
     given.iter().filter_map(|text| address(text, problems)).collect()
 }
 
-fn peer(table: &DeTable, at: At, zones: &[Zone], problems: &mut Problems) -> Option<Peer> {
-    let table = Table::new(table, at, "[[peer]]", &["role", "addresses", "zone"], problems);
+fn peer(table: &DeTable, at: At, site: &Site, problems: &mut Problems) -> Option<Peer> {
+    let table = Table::new(table, at, "[[peer]]", &["name", "role", "addresses", "zone"], problems);
+    let name = table.optional("name", problems);
+    if let Some(name) = &name {
+        unlike_others(name, site, problems);
+    }
     let role = table.required("role", problems);
     let addresses = addresses(&table, "addresses", problems);
     let zone = table.optional("zone", problems);
     let place = match (table.get("addresses").is_some(), &zone) {
         (true, None) => Some(PeerPlace::Addresses(addresses)),
-        (false, Some(zone)) => zone_named(zone, zones, problems).map(PeerPlace::Zone),
+        (false, Some(zone)) => zone_named(zone, &site.zones, problems).map(PeerPlace::Zone),
         (both, _) => {
             let has = if both { "both `addresses` and `zone`" } else { "neither `addresses` nor `zone`" };
             let help = "Give a peer either its `addresses` or the `zone` that it is somewhere in.";
@@ -322,5 +221,20 @@ fn peer(table: &DeTable, at: At, zones: &[Zone], problems: &mut Problems) -> Opt
         }
     };
     let role = role?;
-    Some(Peer { span: Some(problems.span(&role.at)), role: role.value, place: place? })
+    let span = Some(problems.span(&role.at));
+    Some(Peer { name: name.map(|name| name.value), span, role: role.value, place: place? })
+}
+
+/// Complains where a peer has the name of another peer, a device or a zone: one name means one of them.
+fn unlike_others(name: &Placed<String>, site: &Site, problems: &mut Problems) {
+    let peers = site.peers.iter().filter_map(|peer| Some((peer.name.as_deref()?, peer.span)));
+    let devices = site.devices.iter().map(|device| (device.name.as_str(), device.span));
+    let zones = site.zones.iter().map(|zone| (zone.name.as_str(), zone.span));
+    let Some((_, span)) = peers.chain(devices).chain(zones).find(|(other, _)| *other == name.value) else {
+        return;
+    };
+    let message = format!("the name `{}` is given twice", name.value);
+    let help = "Give each peer a name that no other peer, no device and no zone has.";
+    problems.add(&name.at, message, "the second one", help);
+    problems.see_also(span, "the first one");
 }

@@ -1,7 +1,5 @@
 //! Through which firewalls packets go from one place of the site to another.
 
-use std::collections::VecDeque;
-
 use super::{Site, ZoneId};
 use crate::model::Way;
 use crate::packet::{Family, Set, interface};
@@ -19,6 +17,25 @@ pub struct Crossing {
     pub oif: Option<Set>,
 }
 
+impl Crossing {
+    /// A firewall of which no interfaces are known. What others send to a host, and what it sends to them, goes
+    /// by any interface but the loopback, on which most hosts let everything pass.
+    pub(super) fn open(firewall: usize, way: Way) -> Crossing {
+        let side = |here: bool| here.then(|| loopbacks().not());
+        Crossing { firewall, way, iif: side(way == Way::Input), oif: side(way == Way::Output) }
+    }
+
+    /// The same firewall, crossed the other way.
+    pub(super) fn back(&self) -> Crossing {
+        let way = match self.way {
+            Way::Forward => Way::Forward,
+            Way::Input => Way::Output,
+            Way::Output => Way::Input,
+        };
+        Crossing { firewall: self.firewall, way, iif: self.oif.clone(), oif: self.iif.clone() }
+    }
+}
+
 /// One end of a path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct End {
@@ -28,9 +45,30 @@ pub struct End {
     pub device: Option<usize>,
 }
 
+/// How packets get from zone to zone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// Through these firewalls, in order; freely where there are none.
+    Through(Vec<Crossing>),
+    /// By several ways, and the site file does not say by which.
+    Choice(Choice),
+}
+
+/// Why it is open which way packets take.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Choice {
+    /// They can go through any of these firewalls.
+    Either(Vec<usize>),
+    /// They go through the first firewall; behind it a zone shares an interface with another one, from which the
+    /// second firewall may separate it.
+    Beyond(usize, usize),
+    /// They can go through this firewall, or around it: both zones share an interface of another one.
+    Around(usize),
+}
+
 impl Site {
-    /// The firewalls from one end to the other, in order: none where both are in one zone and neither has
-    /// a firewall of its own; `None` where no path is known.
+    /// The firewalls from one end to the other, in order: none where nothing keeps them apart, `None` where it is
+    /// open which way packets take. Replies take the path from `to` to `from`.
     pub fn path(&self, from: End, to: End) -> Option<Vec<Crossing>> {
         if let Some(way) = self.single {
             let way = match way {
@@ -38,98 +76,29 @@ impl Site {
                 _ if from.device.is_some() => Way::Output,
                 _ => Way::Input,
             };
-            return Some(vec![open_crossing(0, way)]);
+            return Some(vec![Crossing::open(0, way)]);
         }
-        let mut path = Vec::new();
-        path.extend(self.host_firewall(from.device).map(|firewall| open_crossing(firewall, Way::Output)));
-        path.extend(self.between(from.zone, to.zone)?);
-        path.extend(self.host_firewall(to.device).map(|firewall| open_crossing(firewall, Way::Input)));
-        Some(path)
+        let Route::Through(between) = self.route(from.zone, to.zone) else { return None };
+        let host = |end: End| self.index().host(end.device?);
+        let out = host(from).map(|[out, _]| out);
+        let into = host(to).map(|[_, into]| into);
+        Some(out.into_iter().chain(between).chain(into).cloned().collect())
     }
 
-    fn host_firewall(&self, device: Option<usize>) -> Option<usize> {
-        let device = device?;
-        self.firewalls.iter().position(|firewall| firewall.host == Some(device))
-    }
-
-    /// The shortest way from zone to zone; in a site with firewalls on hosts alone, zones touch.
-    fn between(&self, from: ZoneId, to: ZoneId) -> Option<Vec<Crossing>> {
-        if from == to || self.firewalls.iter().all(|firewall| firewall.host.is_some()) {
-            return Some(Vec::new());
-        }
-        let mut reached: Vec<Option<(ZoneId, usize)>> = vec![None; self.zones.len()];
-        let mut queue = VecDeque::from([from]);
-        while let Some(zone) = queue.pop_front() {
-            for (at, firewall) in self.firewalls.iter().enumerate() {
-                if !firewall.interfaces.values().any(|z| *z == zone) {
-                    continue;
-                }
-                for next in firewall.interfaces.values().copied() {
-                    if next != from && reached[next].is_none() {
-                        reached[next] = Some((zone, at));
-                        queue.push_back(next);
-                    }
-                }
-            }
-        }
-        let mut path = Vec::new();
-        let mut zone = to;
-        while zone != from {
-            let (before, firewall) = reached[zone]?;
-            path.push(Crossing {
-                firewall,
-                way: Way::Forward,
-                iif: Some(self.interfaces(firewall, before)),
-                oif: Some(self.interfaces(firewall, zone)),
-            });
-            zone = before;
-        }
-        path.reverse();
-        Some(path)
-    }
-
-    fn interfaces(&self, firewall: usize, zone: ZoneId) -> Set {
-        let names = self.firewalls[firewall].interfaces.iter().filter(|(_, z)| **z == zone);
-        Set::of(names.map(|(name, _)| (interface(name), interface(name))))
+    /// How packets get from zone to zone. Between zones that no firewall keeps apart they pass freely.
+    pub fn route(&self, from: ZoneId, to: ZoneId) -> &Route {
+        self.index().route(from, to)
     }
 
     /// The unicast addresses of a zone: its networks, less what longer prefixes give to other zones.
     pub fn addresses_of(&self, zone: ZoneId, family: Family) -> Set {
-        let all: Vec<_> = self
-            .zones
-            .iter()
-            .enumerate()
-            .flat_map(|(id, z)| z.networks.iter().map(move |n| (id, n)))
-            .collect();
-        let of_family = all.iter().filter_map(|(id, net)| {
-            let (f, number) = Family::of(net.address);
-            let (lo, hi) = f.prefix(number, net.length.into());
-            (f == family).then_some((*id, u32::from(net.length), lo, hi))
-        });
-        let nets: Vec<_> = of_family.collect();
-        if self.is_everything_else(zone) {
-            return unicast(family).minus(&Set::of(nets.iter().map(|(_, _, lo, hi)| (*lo, *hi))));
-        }
-        // From the shortest prefix to the longest, each gives or takes.
-        let mut by_length = nets.clone();
-        by_length.sort_by_key(|(_, length, _, _)| *length);
-        by_length.iter().fold(Set::empty(), |set, (id, _, lo, hi)| {
-            let net = Set::range(*lo, *hi);
-            if *id == zone { set.or(&net) } else { set.minus(&net) }
-        })
+        self.index().addresses_of(zone, family).clone()
     }
 
     /// Whether a zone is everything that is in no other one.
     pub fn is_everything_else(&self, zone: ZoneId) -> bool {
         self.zones[zone].networks.is_empty()
     }
-}
-
-/// A firewall of which no interfaces are known. What others send to a host, and what it sends to them, goes by any
-/// interface but the loopback, on which most hosts let everything pass.
-fn open_crossing(firewall: usize, way: Way) -> Crossing {
-    let side = |here: bool| here.then(|| loopbacks().not());
-    Crossing { firewall, way, iif: side(way == Way::Input), oif: side(way == Way::Output) }
 }
 
 /// The loopback interfaces of Linux and BSD.
