@@ -23,6 +23,7 @@ pub use paths::{Crossing, End, loopbacks, unicast};
 pub use settings::{Ignore, Settings};
 pub use value::parse_prefix;
 
+use crate::catalog::Version;
 use crate::model::Way;
 use crate::source::Span;
 
@@ -104,6 +105,8 @@ pub struct Device {
     pub product: String,
     /// Where the site file names the product.
     pub product_span: Option<Span>,
+    /// Its version; the newest where `None`.
+    pub version: Option<Version>,
     /// Its addresses; none only where the command line gives a product without address.
     pub addresses: Vec<IpAddr>,
     /// How others see it, where a firewall translates.
@@ -179,6 +182,7 @@ impl Site {
             name: address.map_or(product.clone(), |address| format!("{product}@{address}")),
             product: product.clone(),
             product_span: None,
+            version: None,
             addresses: address.iter().copied().collect(),
             public_addresses: Vec::new(),
             security_mode: mode.map(str::to_ascii_lowercase),
