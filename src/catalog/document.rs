@@ -12,7 +12,7 @@ pub struct Document {
     pub document: String,
     /// Version, commit or edition.
     pub revision: Option<String>,
-    /// The day of that revision, or the day of the copy that was read: `2026-08-20`, `2026-08` or `2026`.
+    /// The day of that revision or, where it has none, of the copy that was read: `2026-08-20`, `2026-08` or `2026`.
     pub date: Option<String>,
     /// It is not the vendor's or project's own word, or a copy of which parts could not be read.
     #[serde(default)]
