@@ -18,6 +18,7 @@ pub mod codes;
 pub mod dialect;
 pub mod discover;
 pub mod finding;
+pub mod judge;
 pub mod lint;
 pub mod model;
 pub mod packet;

@@ -1,9 +1,9 @@
-//! The bundled catalog, held against the port guide that it was read from.
+//! The SCOPIA products of the bundled catalog, held against the port guide that they were read from.
 
 use std::collections::{BTreeMap, HashSet};
 
 use pinhole::catalog::{
-    Catalog, Direction, Initiator, Listener, Need, Parity, Product, Requirement, Transport, Zone, export,
+    Catalog, Direction, Initiator, Listener, Need, Parity, Product, Requirement, Transport, Zone,
 };
 
 /// Distinct rows of each table of ports in the guide.
@@ -38,8 +38,16 @@ const ROWS: [(&str, usize); 28] = [
     ("1-31", 12),
 ];
 
+/// The products that the guide is about, in its order.
+fn products(catalog: &Catalog) -> impl Iterator<Item = &Product> {
+    let about = catalog.products().iter().filter(|product| product.vendor.as_deref() == Some("RADVISION"));
+    let mut products: Vec<&Product> = about.collect();
+    products.sort_by_key(|product| product.tables()[0].split_once('-').unwrap().1.parse::<u32>().unwrap());
+    products.into_iter()
+}
+
 fn all(catalog: &Catalog) -> impl Iterator<Item = (&Product, &Requirement)> {
-    catalog.products().iter().flat_map(|product| product.requirements.iter().map(move |row| (product, row)))
+    products(catalog).flat_map(|product| product.requirements.iter().map(move |row| (product, row)))
 }
 
 /// The rows of a table that start with the port `first`.
@@ -66,7 +74,8 @@ fn every_table_has_as_many_rows_as_in_the_guide() {
     }
     assert_eq!(counted, BTreeMap::from(ROWS));
     assert_eq!(counted.values().sum::<usize>(), 274);
-    assert_eq!(export::rows(&catalog).len(), 274);
+    let modes: usize = products(&catalog).map(|product| product.modes.len()).sum();
+    assert_eq!(modes, 9);
 }
 
 #[test]
@@ -97,9 +106,16 @@ fn every_product_has_its_tables_and_no_others() {
     ];
     let catalog = Catalog::bundled().unwrap();
     let found: Vec<(&str, Vec<&str>)> =
-        catalog.products().iter().map(|product| (product.name.as_str(), product.tables())).collect();
+        products(&catalog).map(|product| (product.name.as_str(), product.tables())).collect();
     let expected: Vec<(&str, Vec<&str>)> =
         expected.into_iter().map(|(name, tables)| (name, tables.to_vec())).collect();
+    for product in products(&catalog) {
+        let [document] = product.documents.as_slice() else { panic!("{}", product.name) };
+        assert_eq!(
+            (document.revision.as_deref(), document.date.as_deref()),
+            (Some("7.5"), Some("2010-09-16"))
+        );
+    }
     assert_eq!(found, expected);
     assert_eq!(
         catalog.product("SCOPIA-Elite-5215").map(|product| product.name.as_str()),
@@ -115,7 +131,7 @@ fn no_two_rows_collide() {
         let key = (&row.table, &row.ports, &row.transports, row.name(), &row.function, row.parity);
         assert!(seen.insert(format!("{key:?}")), "{} {key:?}", product.name);
     }
-    for product in catalog.products() {
+    for product in products(&catalog) {
         let mut names = HashSet::new();
         for row in &product.requirements {
             assert!(names.insert(row.name()), "{} {}", product.name, row.name());
@@ -138,7 +154,8 @@ fn every_role_is_in_the_vocabulary_and_roles_imply_others() {
     }
     let ecs = catalog.product("scopia-ecs").unwrap();
     assert!(ecs.fills("gatekeeper") && !ecs.fills("media-entity"));
-    let managers: Vec<&str> = catalog.products_filling("snmp-manager").map(|p| p.name.as_str()).collect();
+    let managers = products(&catalog).filter(|product| product.fills("snmp-manager"));
+    let managers: Vec<&str> = managers.map(|product| product.name.as_str()).collect();
     assert_eq!(managers, ["scopia-iview-management-suite", "scopia-iview-network-manager"]);
 }
 
@@ -605,20 +622,12 @@ fn configurable_is_what_the_guide_calls_configurable() {
 #[test]
 fn security_modes_belong_to_a_product() {
     let catalog = Catalog::bundled().unwrap();
-    let modes = serde_json::to_value(export::modes(&catalog)).unwrap();
-    let modes: Vec<String> = modes
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|mode| {
-            let on = |key: &str| if mode[key].as_bool().unwrap() { '+' } else { '-' };
+    let modes: Vec<String> = products(&catalog)
+        .flat_map(|product| product.modes.iter().map(move |mode| (product, mode)))
+        .map(|(product, mode)| {
+            let on = |service| if mode.is_on(service).unwrap() { '+' } else { '-' };
             let flags: String = ["telnet", "ftp", "snmp", "icmp"].map(on).into_iter().collect();
-            format!(
-                "{} {} {} {flags}",
-                mode["product"].as_str().unwrap(),
-                mode["table"].as_str().unwrap(),
-                mode["mode"].as_str().unwrap()
-            )
+            format!("{} {} {} {flags}", product.name, mode.table, mode.name)
         })
         .collect();
     let expected = [

@@ -69,6 +69,7 @@ fn every_key_of_the_json_forms_is_documented() {
         vec!["check", config, "--format", "json"],
         vec!["catalog", "export", "--format", "json"],
         vec!["catalog", "modes", "--format", "json"],
+        vec!["catalog", "sources", "--format", "json"],
         vec!["trace", config, "--packet", packet, "--format", "jsonl"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))

@@ -159,7 +159,7 @@ fn block_of(rules: &Ruleset, steps: &[Step], side: Side) -> Option<Block> {
 }
 
 /// The tests before anything happens.
-fn first_tests(steps: &[Step]) -> impl Iterator<Item = &Test> {
+fn first_tests(steps: &[Step]) -> impl Iterator<Item = &Test> + '_ {
     steps.iter().map_while(|step| match step {
         Step::Test(test) => Some(test),
         Step::Effect(_) | Step::Lookup(_) => None,

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use super::{Catalog, Direction, Initiator, Need, Parity, Product, Transport};
+use super::{ByDesign, Catalog, Confined, Direction, Helper, Initiator, Need, Parity, Product, Transport};
 
 /// One row, as `pinhole catalog export --format json` writes it. The names of the fields are stable.
 #[derive(Serialize, Debug)]
 pub struct ExportedRow<'a> {
     product: &'a str,
-    table: &'a str,
+    table: Option<&'a str>,
+    source: &'a [String],
     row: Option<&'a str>,
     ports: &'a [(u16, u16)],
     parity: Option<Parity>,
@@ -22,6 +23,17 @@ pub struct ExportedRow<'a> {
     service: &'a str,
     peer: Option<&'a str>,
     blocked: Option<&'a str>,
+    setting: Option<&'a str>,
+    since: Option<String>,
+    until: Option<String>,
+    helper: Option<Helper>,
+    announced_by: &'a [String],
+    fallback: &'a [String],
+    symmetric: Option<&'a str>,
+    by_design: Option<ByDesign>,
+    confined: Option<Confined>,
+    no_login: bool,
+    networks: Vec<String>,
     external: bool,
     future_use: bool,
     internal_only: bool,
@@ -31,12 +43,34 @@ pub struct ExportedRow<'a> {
 #[derive(Serialize, Debug)]
 pub struct ExportedMode<'a> {
     product: &'a str,
-    table: &'a str,
+    table: Option<&'a str>,
     mode: &'a str,
-    telnet: bool,
-    ftp: bool,
-    snmp: bool,
-    icmp: bool,
+    telnet: Option<bool>,
+    ftp: Option<bool>,
+    snmp: Option<bool>,
+    icmp: Option<bool>,
+    on: &'a [String],
+    off: &'a [String],
+}
+
+/// One document of a product, as `pinhole catalog sources --format json` writes it. The names of the fields are
+/// stable.
+#[derive(Serialize, Debug)]
+pub struct ExportedSource<'a> {
+    /// The product.
+    pub product: &'a str,
+    /// The name by which its rows mean it.
+    pub id: &'a str,
+    /// Its title.
+    pub document: &'a str,
+    /// Version, commit or edition.
+    pub revision: Option<&'a str>,
+    /// The day of the revision.
+    pub date: Option<&'a str>,
+    /// It is not the vendor's or project's own word.
+    pub secondary: bool,
+    /// How many rows of the product stand in it.
+    pub rows: usize,
 }
 
 /// Every row of every product.
@@ -47,7 +81,8 @@ pub fn rows(catalog: &Catalog) -> Vec<ExportedRow<'_>> {
 fn rows_of(product: &Product) -> impl Iterator<Item = ExportedRow<'_>> {
     product.requirements.iter().map(|row| ExportedRow {
         product: &product.name,
-        table: &row.table,
+        table: named(&row.table),
+        source: &row.source,
         row: row.row.as_deref(),
         ports: &row.ports,
         parity: row.parity,
@@ -61,6 +96,17 @@ fn rows_of(product: &Product) -> impl Iterator<Item = ExportedRow<'_>> {
         service: &row.service,
         peer: row.peer.as_deref(),
         blocked: row.blocked.as_deref(),
+        setting: row.setting.as_deref(),
+        since: row.since.as_ref().map(ToString::to_string),
+        until: row.until.as_ref().map(ToString::to_string),
+        helper: row.helper,
+        announced_by: &row.announced_by,
+        fallback: &row.fallback,
+        symmetric: row.symmetric.as_deref(),
+        by_design: row.by_design,
+        confined: row.confined,
+        no_login: row.no_login,
+        networks: row.networks.iter().map(ToString::to_string).collect(),
         external: row.external,
         future_use: row.future_use,
         internal_only: row.internal_only,
@@ -75,12 +121,37 @@ pub fn modes(catalog: &Catalog) -> Vec<ExportedMode<'_>> {
         .flat_map(|product| product.modes.iter().map(move |mode| (product, mode)))
         .map(|(product, mode)| ExportedMode {
             product: &product.name,
-            table: &mode.table,
+            table: named(&mode.table),
             mode: &mode.name,
             telnet: mode.telnet,
             ftp: mode.ftp,
             snmp: mode.snmp,
             icmp: mode.icmp,
+            on: &mode.on,
+            off: &mode.off,
         })
         .collect()
+}
+
+/// Every document of every product, with the number of rows that stand in it.
+pub fn sources(catalog: &Catalog) -> Vec<ExportedSource<'_>> {
+    catalog
+        .products()
+        .iter()
+        .flat_map(|product| product.documents.iter().map(move |document| (product, document)))
+        .map(|(product, document)| ExportedSource {
+            product: &product.name,
+            id: &document.id,
+            document: &document.document,
+            revision: document.revision.as_deref(),
+            date: document.date.as_deref(),
+            secondary: document.secondary,
+            rows: product.requirements.iter().filter(|row| row.source.contains(&document.id)).count(),
+        })
+        .collect()
+}
+
+/// A table that has a name.
+fn named(table: &str) -> Option<&str> {
+    (!table.is_empty()).then_some(table)
 }

@@ -1,48 +1,22 @@
 //! Reading catalog files, and what makes them acceptable.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
+use walkdir::WalkDir;
 
-use super::{Catalog, Initiator, Listener, Need, Parity, Product, Requirement, Role, SecurityMode, bundled};
+use super::file::{Source, did_you_mean};
+use super::{
+    Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, bundled,
+    consistent,
+};
 use crate::codes::nearest;
 
-/// The file that holds a catalog's roles.
-const ROLES: &str = "roles.toml";
-
-/// Why a catalog cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogError {
-    /// The operating system could not read it.
-    #[error("cannot read `{}`: {error}", .path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        error: io::Error,
-    },
-    /// There is nothing to load.
-    #[error("`{}` holds no catalog: a folder with files that end in `.toml`", .0.display())]
-    Empty(PathBuf),
-    /// A file says something that it must not say.
-    #[error("{}:{line}:{column}: {message}\n{excerpt}", .path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// Column in characters, from 1.
-        column: usize,
-        /// What is wrong: one line, lower case, no full stop.
-        message: String,
-        /// The line, with the place marked beneath.
-        excerpt: String,
-    },
-}
+/// How deep folders may lie in a catalog's folder.
+const DEPTH: usize = 8;
 
 impl Catalog {
     /// The catalog that is part of the program.
@@ -52,15 +26,18 @@ impl Catalog {
         merge(Catalog::default(), &files.collect::<Vec<_>>())
     }
 
-    /// This catalog with the files of a folder on top: a product with the name of a known one replaces it, a role
-    /// with the name of a known one adds to it.
+    /// This catalog with the files of a folder, and of the folders in it, on top: a product with the name of a known
+    /// one replaces it, a role with the name of a known one adds to it.
     pub fn load_dir(self, dir: &Path) -> Result<Catalog, CatalogError> {
         let failed = |error| CatalogError::Read { path: dir.to_path_buf(), error };
+        std::fs::read_dir(dir).map_err(failed)?;
         let mut paths = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                paths.push(path);
+        for entry in WalkDir::new(dir).max_depth(DEPTH) {
+            let entry = entry.map_err(|error| failed(error.into()))?;
+            if !entry.file_type().is_dir()
+                && entry.path().extension().is_some_and(|extension| extension == "toml")
+            {
+                paths.push(entry.into_path());
             }
         }
         if paths.is_empty() {
@@ -76,20 +53,20 @@ impl Catalog {
     }
 }
 
-/// One catalog file.
-pub(super) struct Source {
-    path: PathBuf,
-    text: String,
-}
-
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ProductFile {
     name: Spanned<String>,
     title: String,
     #[serde(default)]
     aliases: Vec<Spanned<String>>,
+    vendor: Option<String>,
+    part_of: Option<Spanned<String>>,
+    fills: Option<Vec<Spanned<String>>>,
+    /// Short for one `[[source]]`: the version of the guide that `table` speaks of.
     guide: Option<String>,
+    #[serde(default)]
+    source: Vec<Spanned<Document>>,
     notes: Option<String>,
     #[serde(default)]
     mode: Vec<Spanned<SecurityMode>>,
@@ -115,10 +92,20 @@ pub(super) fn merge(mut catalog: Catalog, files: &[Source]) -> Result<Catalog, C
     }
     let known: BTreeSet<String> = catalog.roles.iter().map(|role| role.name.clone()).collect();
     let mut loaded = Vec::new();
+    let mut wholes = Vec::new();
     for file in products {
-        loaded.push((file, read_product(file, &known)?));
+        let product = read_product(file, &known)?;
+        wholes.extend(product.part_of.clone().map(|whole| (file, whole)));
+        loaded.push((file, product));
     }
     add_products(&mut catalog, loaded)?;
+    for (file, whole) in &wholes {
+        if !catalog.products.iter().any(|product| product.name == *whole.get_ref()) {
+            let hint = did_you_mean(catalog.nearest_product(whole.get_ref()));
+            let message = format!("there is no product `{}`{hint}", whole.get_ref());
+            return Err(file.fault(&whole.span(), message));
+        }
+    }
     for (file, span, role) in &role_places {
         check_role(&catalog, file, span, role)?;
     }
@@ -168,17 +155,29 @@ fn fill_roles(catalog: &mut Catalog) {
             filled.entry(product.clone()).or_default().extend(implied.iter().map(|name| (*name).to_string()));
         }
     }
-    for product in &mut catalog.products {
-        product.roles = filled.remove(&product.name).unwrap_or_default();
+    let implied = |role: &String| catalog.implied_roles(role).into_iter().map(str::to_string).collect();
+    let own: Vec<Vec<String>> = catalog
+        .products
+        .iter()
+        .map(|product| product.fills.iter().flat_map(|role| -> Vec<String> { implied(role) }).collect())
+        .collect();
+    for (product, own) in catalog.products.iter_mut().zip(own) {
+        product.roles = own;
+        product.roles.extend(filled.remove(&product.name).unwrap_or_default());
         product.roles.sort_unstable();
         product.roles.dedup();
     }
 }
 
-/// A product with the places of its name and aliases.
+/// A product with the places of what other files decide.
 struct Loaded {
     product: Product,
+    /// Its name and aliases.
     names: Vec<Spanned<String>>,
+    /// The product that it is part of.
+    part_of: Option<Spanned<String>>,
+    /// Its file says which roles it fills; else it keeps those of the product that it replaces.
+    fills: bool,
 }
 
 fn add_products(catalog: &mut Catalog, loaded: Vec<(&Source, Loaded)>) -> Result<(), CatalogError> {
@@ -201,7 +200,11 @@ fn add_products(catalog: &mut Catalog, loaded: Vec<(&Source, Loaded)>) -> Result
     }
     for (_, new) in loaded {
         match catalog.products.iter_mut().find(|known| known.name == new.product.name) {
-            Some(known) => *known = new.product,
+            Some(known) => {
+                let kept = if new.fills { Vec::new() } else { std::mem::take(&mut known.fills) };
+                *known = new.product;
+                known.fills.extend(kept);
+            }
             None => catalog.products.push(new.product),
         }
     }
@@ -223,126 +226,75 @@ fn read_product(file: &Source, known: &BTreeSet<String>) -> Result<Loaded, Catal
         }
         modes.push(mode.into_inner());
     }
-    check_rows(file, &parsed.requirement, known)?;
+    let documents = documents(file, parsed.guide, parsed.source)?;
+    let fills: Vec<Spanned<String>> = parsed.fills.clone().unwrap_or_default();
+    if let Some(role) = fills.iter().find(|role| !known.contains(role.get_ref())) {
+        let hint = did_you_mean(nearest(role.get_ref(), known.iter().map(String::as_str)));
+        return Err(file.fault(&role.span(), format!("there is no role `{}`{hint}", role.get_ref())));
+    }
+    let mut rows = parsed.requirement;
+    for row in &mut rows {
+        complete(row.get_mut(), &documents);
+    }
+    consistent::check(file, &rows, &documents, known)?;
     let product = Product {
         name: parsed.name.into_inner(),
         title: parsed.title,
         aliases: names.iter().skip(1).map(|name| name.get_ref().clone()).collect(),
-        guide: parsed.guide,
+        vendor: parsed.vendor,
+        part_of: parsed.part_of.as_ref().map(|whole| whole.get_ref().clone()),
+        documents,
         notes: parsed.notes,
+        fills: fills.into_iter().map(Spanned::into_inner).collect(),
         modes,
         roles: Vec::new(),
-        requirements: parsed.requirement.into_iter().map(Spanned::into_inner).collect(),
+        requirements: rows.into_iter().map(Spanned::into_inner).collect(),
     };
-    Ok(Loaded { product, names })
+    Ok(Loaded { product, names, part_of: parsed.part_of, fills: parsed.fills.is_some() })
 }
 
-fn check_rows(
+/// The documents of a product.
+fn documents(
     file: &Source,
-    rows: &[Spanned<Requirement>],
-    known: &BTreeSet<String>,
-) -> Result<(), CatalogError> {
-    let mut services: HashMap<&str, u32> = HashMap::new();
-    for row in rows {
-        *services.entry(&row.get_ref().service).or_default() += 1;
+    guide: Option<String>,
+    sources: Vec<Spanned<Document>>,
+) -> Result<Vec<Document>, CatalogError> {
+    let mut documents: Vec<Document> = Vec::new();
+    for source in sources {
+        let document = source.get_ref();
+        if documents.iter().any(|known| known.id == document.id) {
+            let message = format!("two sources are called `{}`", document.id);
+            return Err(file.fault(&file.key(&source.span(), "id"), message));
+        }
+        if !document.dated() {
+            let message = "a date is written `2026-08-20`, `2026-08` or `2026`".to_string();
+            return Err(file.fault(&file.key(&source.span(), "date"), message));
+        }
+        documents.push(source.into_inner());
     }
-    let mut names = HashSet::new();
-    for spanned in rows {
-        let row = spanned.get_ref();
-        let fault = |key: &str, message: String| Err(file.fault(&file.key(&spanned.span(), key), message));
-        match &row.row {
-            None if services.get(row.service.as_str()).is_some_and(|count| *count > 1) => {
-                let message =
-                    format!("several rows have the service `{}`, so each needs a `row` name", row.service);
-                return fault("service", message);
-            }
-            Some(name) if services.contains_key(name.as_str()) => {
-                return fault(
-                    "row",
-                    format!("`{name}` is the name of a service of this product, so no row can have it"),
-                );
-            }
-            Some(name) if !names.insert(name) => {
-                return fault("row", format!("two rows are called `{name}`"));
-            }
-            _ => {}
-        }
-        for (key, role) in [("peer", &row.peer), ("host", &row.host)] {
-            if let Some(role) = role
-                && !known.contains(role)
-            {
-                let hint = did_you_mean(nearest(role, known.iter().map(String::as_str)));
-                return fault(key, format!("there is no role `{role}`{hint}"));
-            }
-        }
-        if let Some((key, message)) = contradiction(row) {
-            return fault(key, message.to_string());
-        }
+    if let Some(revision) = guide.filter(|_| documents.is_empty()) {
+        documents.push(Document {
+            id: "guide".to_string(),
+            document: "port guide".to_string(),
+            revision: Some(revision),
+            date: None,
+            secondary: false,
+        });
     }
-    Ok(())
+    Ok(documents)
 }
 
-/// What in a row contradicts the rest of it: the key to look at, and why.
-fn contradiction(row: &Requirement) -> Option<(&'static str, &'static str)> {
-    let wrong_end = |port: u16| match row.parity {
-        None => false,
-        Some(Parity::Even) => !port.is_multiple_of(2),
-        Some(Parity::Odd) => port.is_multiple_of(2),
-    };
-    let listener_fits = match row.initiator {
-        Initiator::Peer => row.listener == Listener::Device,
-        Initiator::Device => row.listener != Listener::Device,
-        Initiator::Either => row.listener != Listener::Peer,
-    };
-    let mut transports = row.transports.clone();
-    transports.sort_unstable();
-    transports.dedup();
-    let checks = [
-        (row.ports.is_empty() && !row.dynamic, "table", "a row without `ports` has to be `dynamic`"),
-        (
-            row.ports.iter().any(|(low, high)| wrong_end(*low) || wrong_end(*high)),
-            "parity",
-            "the range ends on a port of the other parity",
-        ),
-        (
-            !listener_fits,
-            "listener",
-            "who opens the connection and where the ports are contradict each other",
-        ),
-        (
-            row.inbound.iter().any(|ports| !row.ports.contains(ports)),
-            "inbound",
-            "these are not among the row's `ports`",
-        ),
-        (
-            !row.inbound.is_empty() && row.listener != Listener::Peer,
-            "inbound",
-            "only a row whose ports are the peer's can have `inbound` ones",
-        ),
-        (transports.len() != row.transports.len(), "transports", "a transport is listed twice"),
-        (
-            row.transport_inferred && row.transports.is_empty(),
-            "transport-inferred",
-            "there is no transport that was inferred",
-        ),
-        (
-            row.stated_severity == Some(Need::Internal),
-            "stated-severity",
-            "a guide states mandatory, recommended or optional",
-        ),
-        (
-            row.internal_only != (row.severity == Need::Internal),
-            "severity",
-            "`internal` and `internal-only` go together",
-        ),
-        (
-            row.external && row.listener != Listener::Peer,
-            "external",
-            "the ports of an external server are the peer's",
-        ),
-        (row.doubtful && row.notes.is_none(), "doubtful", "`notes` have to say what is doubtful"),
-    ];
-    checks.into_iter().find(|(wrong, ..)| *wrong).map(|(_, key, message)| (key, message))
+/// What a row says without writing it: the only document where it names a table, that it is internal, that a setting
+/// moves it.
+fn complete(row: &mut Requirement, documents: &[Document]) {
+    if let ([document], true) = (documents, row.source.is_empty() && !row.table.is_empty()) {
+        row.source.push(document.id.clone());
+    }
+    row.internal_only |= row.severity == Need::Internal;
+    row.configurable |= row.setting.is_some();
+    if row.internal_only && row.confined.is_none() {
+        row.confined = Some(Confined::Box);
+    }
 }
 
 const NAME_RULE: &str = "a name is made of lower-case letters, digits and hyphens";
@@ -352,77 +304,4 @@ fn is_name(name: &str) -> bool {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
     name.split('-').all(part)
-}
-
-fn did_you_mean(name: Option<&str>) -> String {
-    name.map_or(String::new(), |name| format!("; the nearest is `{name}`"))
-}
-
-impl Source {
-    pub(super) fn new(path: PathBuf, text: String) -> Source {
-        Source { path, text }
-    }
-
-    fn is_roles(&self) -> bool {
-        self.path.file_name().is_some_and(|name| name == ROLES)
-    }
-
-    fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, CatalogError> {
-        toml::from_str(&self.text).map_err(|error| {
-            let span = error.span().unwrap_or(0..0);
-            self.fault(&span, shorten(error.message()))
-        })
-    }
-
-    /// The value of a key of the table whose span is given, or the span itself where the key is not there.
-    fn key(&self, table: &Range<usize>, key: &str) -> Range<usize> {
-        let rest = self.text.get(table.start..).unwrap_or("");
-        let mut start = table.start;
-        for (index, line) in rest.split_inclusive('\n').enumerate() {
-            if index > 0 && line.starts_with('[') {
-                break;
-            }
-            if let Some((name, value)) = line.split_once('=')
-                && name.trim() == key
-            {
-                let at = start + line.len() - value.trim_start().len();
-                return at..at + value.trim().len();
-            }
-            start += line.len();
-        }
-        table.clone()
-    }
-
-    fn fault(&self, span: &Range<usize>, message: String) -> CatalogError {
-        let mut at = span.start.min(self.text.len());
-        while !self.text.is_char_boundary(at) {
-            at -= 1;
-        }
-        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_text: String =
-            self.text[start..].lines().next().unwrap_or("").chars().take(EXCERPT).collect();
-        let line = self.text[..start].matches('\n').count() + 1;
-        let column = self.text[start..at].chars().count() + 1;
-        let shown = line_text.chars().count();
-        let marked =
-            self.text.get(at..span.end.max(at)).unwrap_or("").lines().next().unwrap_or("").chars().count();
-        let marks = marked.min((shown + 1).saturating_sub(column)).max(1);
-        let gutter = line.to_string().len();
-        let under =
-            if column <= EXCERPT { " ".repeat(column - 1) + &"^".repeat(marks) } else { "…".to_string() };
-        let excerpt = format!("{:gutter$} |\n{line} | {line_text}\n{:gutter$} | {under}", "", "");
-        CatalogError::Invalid { path: self.path.clone(), line, column, message, excerpt }
-    }
-}
-
-/// The characters of a line that an excerpt shows.
-const EXCERPT: usize = 120;
-
-/// The parser's message on one line, with the nearest right word in place of a list of all.
-fn shorten(message: &str) -> String {
-    let message = message.lines().collect::<Vec<_>>().join("; ");
-    let Some((fault, expected)) = message.split_once(", expected one of ") else { return message };
-    let Some(word) = fault.split('`').nth(1) else { return message };
-    let right = expected.split('`').skip(1).step_by(2);
-    format!("{fault}{}", did_you_mean(nearest(word, right)))
 }

@@ -1,24 +1,34 @@
 //! The port catalog: which product needs which ports, who opens the connection, and what fails without it.
 //!
-//! A catalog is a folder of TOML files: one for each product, and `roles.toml` for the roles that a requirement
-//! can name as its peer. The bundled one, `rules/catalog`, holds every row of the port-security guide 7.5 of the
-//! SCOPIA products (31 tables; `table` fields are its table numbers). Users' own catalogs have the same form and
-//! the same rights: [`Catalog::load_dir`].
+//! A catalog is a folder of TOML files: one for each product, in folders by vendor or project, and `roles.toml` for
+//! the roles that a requirement can name as its peer. The bundled one, `rules/catalog`, holds every row of the
+//! port-security guide 7.5 of the SCOPIA products (31 tables; `table` fields are its table numbers) and the products
+//! that people run today. Users' own catalogs have the same form and the same rights: [`Catalog::load_dir`].
 //!
 //! Facts are kept as printed and readings beside them: `direction` and `stated_severity` are the guide's,
-//! `initiator`, `listener` and `severity` are ours. Where the guide contradicts itself or is silent about
+//! `initiator`, `listener` and `severity` are ours. Where a document contradicts itself or is silent about
 //! something that a verdict rests on, the row is `doubtful`, and its notes say why.
 
 mod bundled;
+mod consistent;
+mod document;
 pub mod export;
+mod file;
 mod load;
+mod network;
 mod ports;
 mod row;
 #[cfg(test)]
 mod tests;
+mod version;
 
-pub use load::CatalogError;
-pub use row::{Direction, Initiator, Listener, Need, Parity, Requirement, Transport, Zone};
+pub use document::Document;
+pub use file::CatalogError;
+pub use network::Network;
+pub use row::{
+    ByDesign, Confined, Direction, Helper, Initiator, Listener, Need, Parity, Requirement, Transport, Zone,
+};
+pub use version::Version;
 
 /// Products and roles.
 #[derive(Clone, Debug, Default)]
@@ -36,15 +46,21 @@ pub struct Product {
     pub title: String,
     /// Other names that are understood.
     pub aliases: Vec<String>,
-    /// Version of the port guide that the rows are taken from.
-    pub guide: Option<String>,
+    /// Who makes it: a company or a project.
+    pub vendor: Option<String>,
+    /// The product that this is a component of, where it can stand on a host of its own.
+    pub part_of: Option<String>,
+    /// The documents that its rows are taken from.
+    pub documents: Vec<Document>,
     /// What holds for the product as a whole.
     pub notes: Option<String>,
+    /// The roles that its own file says it fills.
+    pub fills: Vec<String>,
     /// Its security modes. They belong to the product: `high` means different things to an MCU and a gateway.
     pub modes: Vec<SecurityMode>,
     /// All roles that it fills, implied ones too, sorted.
     pub roles: Vec<String>,
-    /// Its rows, in the order of the guide.
+    /// Its rows, in the order of its file.
     pub requirements: Vec<Requirement>,
 }
 
@@ -52,28 +68,43 @@ pub struct Product {
 #[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecurityMode {
-    /// The guide's table.
+    /// The document's table; empty where the document has none.
+    #[serde(default)]
     pub table: String,
+    /// The documents that it stands in.
+    #[serde(default)]
+    pub source: Vec<String>,
     /// Its name, in lower case.
     pub name: String,
-    /// Whether the Telnet server is on.
-    pub telnet: bool,
+    /// Whether the Telnet server is on; `None` where the document does not say.
+    pub telnet: Option<bool>,
     /// Whether the FTP server is on.
-    pub ftp: bool,
+    pub ftp: Option<bool>,
     /// Whether SNMP is on.
-    pub snmp: bool,
+    pub snmp: Option<bool>,
     /// Whether the device answers ICMP echo requests (ping).
-    pub icmp: bool,
+    pub icmp: Option<bool>,
+    /// Other services that are on.
+    #[serde(default)]
+    pub on: Vec<String>,
+    /// Other services that are off.
+    #[serde(default)]
+    pub off: Vec<String>,
+    /// What else it changes, in whole sentences.
+    pub notes: Option<String>,
 }
 
 impl SecurityMode {
-    /// Whether a service is on; `None` for the services that no mode speaks of, such as SSH.
+    /// Whether a service is on; `None` for the services that the mode does not speak of.
     pub fn is_on(&self, service: &str) -> Option<bool> {
+        let listed = |services: &[String]| services.iter().any(|listed| listed == service);
         match service {
-            "telnet" => Some(self.telnet),
-            "ftp" => Some(self.ftp),
-            "snmp" => Some(self.snmp),
-            "icmp" => Some(self.icmp),
+            "telnet" => self.telnet,
+            "ftp" => self.ftp,
+            "snmp" => self.snmp,
+            "icmp" => self.icmp,
+            _ if listed(&self.off) => Some(false),
+            _ if listed(&self.on) => Some(true),
             _ => None,
         }
     }
@@ -87,7 +118,7 @@ pub struct Role {
     pub name: String,
     /// What fills it, in words: `an H.323 endpoint, gateway or MCU`.
     pub title: String,
-    /// The products that fill it, by name.
+    /// Products that fill it although their own files do not say so: those of another catalog.
     #[serde(default)]
     pub products: Vec<String>,
     /// Roles that whoever fills this one fills too.
@@ -105,7 +136,7 @@ pub struct Use<'a> {
 }
 
 impl Catalog {
-    /// All products, in the order of the guide; those of users' catalogs follow.
+    /// All products, in the order of their files; those of users' catalogs follow.
     pub fn products(&self) -> &[Product] {
         &self.products
     }
@@ -161,6 +192,21 @@ impl Catalog {
         self.products.iter().filter(move |product| product.fills(role))
     }
 
+    /// The components of a product: those that say that they are part of it.
+    pub fn components<'a>(&'a self, product: &'a Product) -> impl Iterator<Item = &'a Product> {
+        self.products.iter().filter(move |part| part.part_of.as_deref() == Some(product.name.as_str()))
+    }
+
+    /// The vendor whose name a word is; case does not matter.
+    pub fn vendor(&self, name: &str) -> Option<&str> {
+        self.vendors().find(|vendor| vendor.eq_ignore_ascii_case(name))
+    }
+
+    /// The vendors of all products.
+    pub fn vendors(&self) -> impl Iterator<Item = &str> {
+        self.products.iter().filter_map(|product| product.vendor.as_deref())
+    }
+
     /// Every row that uses a port, those with the fewest ports first. Parity counts: an even range does not use
     /// an odd port.
     pub fn search(&self, port: u16) -> Vec<Use<'_>> {
@@ -201,12 +247,17 @@ impl Product {
         }
     }
 
-    /// The guide's tables that its rows and modes come from, each once, in order.
+    /// The document with this id.
+    pub fn document(&self, id: &str) -> Option<&Document> {
+        self.documents.iter().find(|document| document.id == id)
+    }
+
+    /// The tables of documents that its rows and modes come from, each once, in order.
     pub fn tables(&self) -> Vec<&str> {
         let rows = self.requirements.iter().map(|requirement| requirement.table.as_str());
         let mut tables: Vec<&str> = Vec::new();
         for table in rows.chain(self.modes.iter().map(|mode| mode.table.as_str())) {
-            if !tables.contains(&table) {
+            if !table.is_empty() && !tables.contains(&table) {
                 tables.push(table);
             }
         }

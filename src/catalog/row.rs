@@ -7,14 +7,18 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::ports;
+use super::{Network, Version, ports};
 
-/// What a product needs from the network: one row of a table of its port guide.
+/// What a product needs from the network: one row of the document that its ports are taken from.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Requirement {
-    /// The guide's table, such as `1-1`.
+    /// The document's table, such as `1-1`; empty where the document has none.
+    #[serde(default)]
     pub table: String,
+    /// The documents that the row stands in, by the `id` of the product's [`super::Document`]s.
+    #[serde(default)]
+    pub source: Vec<String>,
     /// The row's own name; given, and unique within the product, where several rows share a service.
     pub row: Option<String>,
     /// The ports, as sorted inclusive intervals that do not overlap; [`Requirement::listener`] tells at which
@@ -56,15 +60,43 @@ pub struct Requirement {
     pub zone: Option<Zone>,
     /// Packets go to this group and not to the peer's own address.
     pub multicast: Option<IpAddr>,
-    /// The guide calls the ports configurable.
+    /// The guide calls the ports configurable, or `setting` names what moves them.
     #[serde(default)]
     pub configurable: bool,
+    /// The product's own name of the setting that moves the ports or turns them on, with its default where that is
+    /// not what `ports` say.
+    pub setting: Option<String>,
+    /// The first version that has the row.
+    pub since: Option<Version>,
+    /// The first version that has it no longer.
+    pub until: Option<Version>,
     /// The severity that the guide prints.
     pub stated_severity: Option<Need>,
     /// How much the product needs the row: the printed severity, else derived from what fails.
     pub severity: Need,
     /// The tag by which call stages, security modes and site files mean the row, such as `q931`.
     pub service: String,
+    /// The row is signalling that this connection helper reads to open what is announced in it.
+    pub helper: Option<Helper>,
+    /// The services of the product in whose signalling the ports are announced, call by call.
+    #[serde(default)]
+    pub announced_by: Vec<String>,
+    /// What carries the traffic where this row is blocked: rows or services of the product, in the order in which it
+    /// tries them.
+    #[serde(default)]
+    pub fallback: Vec<String>,
+    /// The document that says that the product sends from the port that it listens on, and sends first.
+    pub symmetric: Option<String>,
+    /// Whoever may reach the ports although nobody in particular is meant: such an opening is no finding.
+    pub by_design: Option<ByDesign>,
+    /// How far the ports may be reachable; an opening beyond is a finding.
+    pub confined: Option<Confined>,
+    /// Whoever reaches the ports is served without a login.
+    #[serde(default)]
+    pub no_login: bool,
+    /// The networks that the vendor publishes for the peer.
+    #[serde(default)]
+    pub networks: Vec<Network>,
     /// The row is needed only where this holds: lower case, no full stop.
     pub condition: Option<String>,
     /// What fails when the ports are blocked, after the guide: lower case, no full stop. `None` where it does
@@ -83,7 +115,8 @@ pub struct Requirement {
     /// Reserved for future use: nothing breaks today.
     #[serde(default)]
     pub future_use: bool,
-    /// The traffic never leaves the box; opening the ports in a firewall is a fault.
+    /// The traffic never leaves the box; opening the ports in a firewall is a fault. So it is for every row with the
+    /// severity `internal`.
     #[serde(default)]
     pub internal_only: bool,
 }
@@ -116,6 +149,78 @@ impl Transport {
             Transport::Udp => "udp",
         }
     }
+}
+
+/// A connection helper of a firewall, by the name that Linux has for it; the ASA's inspections read the same
+/// protocols (`inspect h323 h225` is `Q.931`, `inspect h323 ras` is `RAS`, `inspect skinny` is `skinny`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize)]
+pub enum Helper {
+    /// H.225.0 RAS.
+    #[serde(rename = "RAS")]
+    Ras,
+    /// H.225.0 call signalling.
+    #[serde(rename = "Q.931")]
+    Q931,
+    /// H.245 control.
+    #[serde(rename = "H.245")]
+    H245,
+    /// SIP without TLS.
+    #[serde(rename = "sip")]
+    Sip,
+    /// Skinny (SCCP).
+    #[serde(rename = "skinny")]
+    Skinny,
+    /// MGCP.
+    #[serde(rename = "mgcp")]
+    Mgcp,
+    /// CTIQBE, the protocol of Cisco's CTI.
+    #[serde(rename = "ctiqbe")]
+    Ctiqbe,
+    /// RTSP.
+    #[serde(rename = "rtsp")]
+    Rtsp,
+    /// The control connection of FTP.
+    #[serde(rename = "ftp")]
+    Ftp,
+    /// TFTP.
+    #[serde(rename = "tftp")]
+    Tftp,
+}
+
+impl Helper {
+    /// Its name, as `model::Ruleset::helpers` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Helper::Ras => "RAS",
+            Helper::Q931 => "Q.931",
+            Helper::H245 => "H.245",
+            Helper::Sip => "sip",
+            Helper::Skinny => "skinny",
+            Helper::Mgcp => "mgcp",
+            Helper::Ctiqbe => "ctiqbe",
+            Helper::Rtsp => "rtsp",
+            Helper::Ftp => "ftp",
+            Helper::Tftp => "tftp",
+        }
+    }
+}
+
+/// To whom ports are open by design.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ByDesign {
+    /// To everybody.
+    World,
+}
+
+/// How far ports may be reachable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confined {
+    /// On the box that they are on, and nowhere else.
+    Box,
+    /// For those who fill the row's `peer` role: the other parts of the same installation.
+    Cluster,
 }
 
 /// The way of the packets as the guide prints it.
@@ -226,6 +331,15 @@ impl Requirement {
                 self.ports.iter().filter(|ports| !self.inbound.contains(ports)).copied().collect()
             }
         }
+    }
+
+    /// Whether a version of the product has the row; without a version the newest is meant, as it is where versions
+    /// are not numbered in the way of `since` and `until`.
+    pub fn is_in(&self, version: Option<&Version>) -> bool {
+        let compared = |mark: &Option<Version>| Some(version?.compare(mark.as_ref()?)?.is_ge());
+        let came = compared(&self.since).unwrap_or(true);
+        let went = compared(&self.until).unwrap_or(self.until.is_some());
+        came && !went
     }
 
     /// Whether a port is one of the row's.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::load::{Source, merge};
+use super::file::Source;
+use super::load::merge;
 use super::*;
 
 const ROLES: &str = r#"
@@ -125,9 +126,63 @@ fn faults_are_told_with_their_place() {
             product(22, 12, "who opens the connection and where the ports are contradict each other"),
         ),
         (
-            "severity = \"mandatory\"",
-            "severity = \"internal\"",
+            "service = \"q931\"\n",
+            "service = \"q931\"\ninternal-only = true\n",
             product(24, 12, "`internal` and `internal-only` go together"),
+        ),
+        (
+            "service = \"q931\"\n",
+            "service = \"q931\"\nannounced-by = [\"q391\"]\n",
+            product(26, 16, "no row of this product is called `q391`; the nearest is `q931`"),
+        ),
+        (
+            "service = \"q931\"\n",
+            "service = \"q931\"\nfallback = [\"tow\"]\n",
+            product(26, 12, "no row of this product is called `tow`; the nearest is `two`"),
+        ),
+        (
+            "service = \"q931\"\n",
+            "service = \"q931\"\nsource = [\"sheet\"]\n",
+            product(26, 10, "the product has no source `sheet`"),
+        ),
+        (
+            "table = \"t\"\nrow = \"two\"",
+            "row = \"two\"",
+            product(
+                29,
+                9,
+                "the row has to name its `source`, or its `table` where the product has one source",
+            ),
+        ),
+        (
+            "service = \"q931\"\n",
+            "service = \"q931\"\nsince = \"8\"\nuntil = \"7.2\"\n",
+            product(27, 9, "`until` has to be a later version than `since`, numbered in the same way"),
+        ),
+        (
+            "service = \"q931\"\n",
+            "service = \"q931\"\nuntil = \"next\"\n",
+            product(26, 9, "`next` is no version; write it like `4.17.0`"),
+        ),
+        (
+            "service = \"q931\"\n",
+            "service = \"q931\"\nconfined = \"box\"\n",
+            product(26, 12, "a row that is confined to the box is `internal`"),
+        ),
+        (
+            "service = \"q931\"\n",
+            "service = \"q931\"\nnetworks = [\"192.0.2.1/24\"]\n",
+            product(26, 12, "`192.0.2.1/24` is no network; write it like `192.0.2.0/24`"),
+        ),
+        (
+            "title = \"A box\"",
+            "title = \"A box\"\npart-of = \"bux\"",
+            product(3, 11, "there is no product `bux`; the nearest is `box`"),
+        ),
+        (
+            "title = \"A box\"",
+            "title = \"A box\"\nfills = [\"far-ends\"]",
+            product(3, 10, "there is no role `far-ends`; the nearest is `far-end`"),
         ),
         (
             "service = \"q931\"\n",
@@ -170,6 +225,41 @@ fn faults_are_told_with_their_place() {
         fault("implies = [\"any-end\"]", "implies = [\"my-end\"]").3,
         "there is no role `my-end`; the nearest is `any-end`"
     );
+}
+
+#[test]
+fn what_a_row_says_without_writing_it() {
+    let source = "[[source]]\nid = \"sheet\"\ndocument = \"Data sheet\"\ndate = \"2026-08\"\n\n[[mode]]";
+    let text = PRODUCT.replacen("[[mode]]", source, 1);
+    let text = text.replacen("severity = \"optional\"", "severity = \"internal\"\nsetting = \"x.port\"", 1);
+    let catalog = load(ROLES, &text).unwrap();
+    let [one, two] = catalog.products()[0].requirements.as_slice() else { panic!() };
+    // The one document is that of the tables.
+    assert_eq!((one.source.as_slice(), one.configurable), (&["sheet".to_string()][..], false));
+    assert_eq!((two.internal_only, two.confined, two.configurable), (true, Some(Confined::Box), true));
+    let twice = format!("{source}\n").replacen("[[mode]]", "", 1) + &source;
+    let error = load(ROLES, &PRODUCT.replacen("[[mode]]", &twice, 1)).unwrap_err().to_string();
+    assert!(error.contains("two sources are called `sheet`"), "{error}");
+    let error = load(ROLES, &text.replacen("2026-08", "August", 1)).unwrap_err().to_string();
+    assert!(error.contains("a date is written `2026-08-20`, `2026-08` or `2026`"), "{error}");
+}
+
+#[test]
+fn a_version_has_the_rows_of_its_time() {
+    let row = |marks: &str| {
+        let text = PRODUCT.replacen("service = \"q931\"\n", &format!("service = \"q931\"\n{marks}\n"), 1);
+        load(ROLES, &text).unwrap().products()[0].requirements[0].clone()
+    };
+    let version = |text| Version::parse(text);
+    let (gone, came, both) =
+        (row("until = \"3.0\""), row("since = \"2.6\""), row("since = \"2\"\nuntil = \"3\""));
+    assert!(!gone.is_in(None) && gone.is_in(version("2.9").as_ref()) && !gone.is_in(version("3").as_ref()));
+    assert!(
+        came.is_in(None) && came.is_in(version("2.6.1").as_ref()) && !came.is_in(version("2.5").as_ref())
+    );
+    assert!(both.is_in(version("2.0").as_ref()) && !both.is_in(version("1").as_ref()) && !both.is_in(None));
+    // Numbered in another way: taken to be the newest.
+    assert!(!gone.is_in(version("stable-1").as_ref()) && came.is_in(version("stable-1").as_ref()));
 }
 
 #[test]
@@ -225,6 +315,9 @@ fn a_second_catalog_replaces_products_and_adds_to_roles() {
     assert!(
         merged.product("other").unwrap().fills("any-end") && merged.product("box").unwrap().fills("far-end")
     );
+    let filling = "name = \"box\"\ntitle = \"A newer box\"\nfills = [\"any-end\"]\n".to_string();
+    let refilled = merge(base.clone(), &[file("b.toml", filling)]).unwrap();
+    assert!(refilled.product("box").unwrap().fills("any-end"));
     let clash = "name = \"crate\"\ntitle = \"\"\n".to_string();
     assert!(
         merge(base, &[file("c.toml", clash)])

@@ -4,7 +4,7 @@
 //! be done. Reports go to standard output, what kept pinhole from its work goes to standard error.
 
 mod catalog;
-//mod check;
+mod check;
 mod color;
 mod failure;
 mod filter;
@@ -48,7 +48,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Check firewall configs
-//Check
+    Check(check::CheckArgs),
     /// Follow packets through the rules of a firewall
     Trace(trace::TraceArgs),
     /// Print the normalized rules of configs
@@ -82,7 +82,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
     match &cli.command {
-//Check
+        Command::Check(args) => check::run(args, cli.color, out),
         Command::Trace(args) => trace::run(args, out),
         Command::Model(args) => model::run(args, out),
         Command::Catalog(args) => match catalog::run(args, out) {

@@ -29,21 +29,21 @@ impl Desk<'_, '_> {
     /// What helpers open of a row that signalling announces, for the calls that they watch: each firewall on the
     /// path needs its own, on the leg that opens the call.
     pub fn helped(&mut self, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<Helped> {
-        let signalling = flow.requirement.signalling();
-        if signalling.is_empty() {
+        if flow.requirement.announced_by.is_empty() {
             return None;
         }
         let product = self.judge().catalog.product(&self.judge().site.devices[flow.device].product)?;
         let mut helped = Helped { ports: Set::empty(), depends_on: Vec::new() };
         let [far] = party.places.as_slice() else { return None };
         let mut ways: Vec<Option<u32>> = Vec::new();
-        for (service, helpers) in signalling {
+        for service in &flow.requirement.announced_by {
             for row in product.requirements.iter().filter(|row| row.service == *service) {
+                let Some(helper) = row.helper else { continue };
                 let ports = self.judge().site.ports_of(flow.device, product, row);
                 for transport in &row.transports {
                     for leg in legs(row) {
-                        let ask = Ask { ports: &ports, protocol: number(*transport), leg, ..*ask };
-                        let Some(watch) = self.watch(&ask, far, helpers) else { continue };
+                        let ask = Ask { ports: &ports, protocol: number(*transport), leg: *leg, ..*ask };
+                        let Some(watch) = self.watch(&ask, far, helper.name()) else { continue };
                         if !watch.calls {
                             continue;
                         }
@@ -73,7 +73,7 @@ impl Desk<'_, '_> {
     }
 
     /// At which firewalls calls are watched.
-    fn watch(&mut self, ask: &Ask<'_>, far: &Far, helpers: &[String]) -> Option<Watch> {
+    fn watch(&mut self, ask: &Ask<'_>, far: &Far, wanted: &str) -> Option<Watch> {
         let (journey, region) = self.asked(ask, far, Kind::First)?;
         let judge = self.judge();
         let spaces = &mut self.stores[ask.near.family as usize].spaces;
@@ -83,8 +83,7 @@ impl Desk<'_, '_> {
             let Some(firewall) = judge.firewall(leg.firewall) else { continue };
             let mut unwatched = calls;
             for (helper, space) in &leg.passage.helpers {
-                let name = &firewall.rules.helpers[helper.index()];
-                if helpers.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                if firewall.rules.helpers[helper.index()] == wanted {
                     unwatched = spaces.minus(unwatched, *space);
                 }
             }

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::{Desk, JOURNEY_LIMIT, Judge};
-use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Known, Passage, TooMuch, answers};
+use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Passage, TooMuch, answers};
 use crate::analysis::{Decider, Flow};
 use crate::model::{NatAddr, Ruleset, Way};
-use crate::packet::{Family, Field, Level, Set, Side, Space, Spaces, State, interface, proto, states};
+use crate::packet::{Family, Field, Level, Set, Side, Space, Spaces, State, proto, states};
 use crate::site::{Crossing, End, ZoneId};
 
 /// The packets of a leg.
@@ -52,7 +52,7 @@ pub struct Leg {
 }
 
 /// What became of all packets of a journey. All spaces are over the packets as they came to the first firewall.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Journey {
     /// Firewall after firewall, as far as any packet came.
     pub legs: Vec<Leg>,
@@ -68,6 +68,21 @@ pub struct Journey {
     pub unanswered: Vec<(usize, Decider, Space)>,
     /// The limits on work were hit: nothing is known.
     pub given_up: bool,
+}
+
+impl Journey {
+    /// A journey that has not begun.
+    fn of(all: Space) -> Self {
+        Journey {
+            legs: Vec::new(),
+            all,
+            arrived: Space::NONE,
+            usual: Space::NONE,
+            astray: Vec::new(),
+            unanswered: Vec::new(),
+            given_up: false,
+        }
+    }
 }
 
 /// A host: the addresses by which others know it, and its own.
@@ -185,9 +200,9 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         let hosts = self.judge.hosts(self.key, self.family, path);
         let packets = self.packets(&hosts, path);
         let all = packets.union(self.spaces);
-        let mut journey = Journey { all, ..Journey::default() };
+        let mut journey = Journey::of(all);
         if self.cross(&crossed, packets, &hosts, &mut journey).is_err() || self.spaces.exhausted() {
-            journey = Journey { all, given_up: true, ..Journey::default() };
+            journey = Journey { given_up: true, ..Journey::of(all) };
         }
         Some(journey)
     }
@@ -424,12 +439,4 @@ pub(super) fn interface_levels(spaces: &Spaces, hops: usize) -> Vec<Level> {
     let later = (1..hops).flat_map(|hop| [(Side::Iif, hop - 1), (Side::Oif, hop - 1)]);
     let later = later.filter_map(|(side, hop)| spaces.rewritten(side, hop));
     first.chain(later).collect()
-}
-
-/// A way back on which no firewall has seen what is answered.
-pub(super) const STRANGER: Known = Known::NOTHING;
-
-/// The name of the loopback interface.
-pub(super) fn loopback() -> Set {
-    Set::one(interface("lo"))
 }

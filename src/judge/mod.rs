@@ -233,6 +233,13 @@ impl<'a> Judge<'a> {
 }
 
 impl Firewall {
+    /// The interfaces that the rules name one by one, but for the loopback.
+    pub fn interfaces(&self) -> Set {
+        let singles = Flow::names(&self.rules).into_iter().filter_map(|set| set.single());
+        let names = Set::of(singles.filter(|name| *name != 0).map(|name| (name, name)));
+        names.minus(&loopbacks())
+    }
+
     /// Whether its files speak of a family.
     pub fn speaks(&self, family: Family) -> bool {
         match family {

@@ -1,9 +1,9 @@
 //! PH204, PH205 and PH301: services of devices that can be reached and should not be.
 
-use super::judge::{Ask, Blame, Judge, Judgement, Near, number};
-use super::words;
+use super::{cores, words};
 use crate::catalog::{Initiator, Listener, Need, Product, Requirement};
 use crate::finding::{Finding, Label, RequirementRef, Severity};
+use crate::judge::{Answer, Ask, Desk, Judge, Near, Share, Witness, number};
 use crate::packet::{Family, Set, proto};
 use crate::site::{Leg, Party};
 use crate::source::Span;
@@ -35,36 +35,43 @@ struct Exposure {
     service: Service,
     /// The security mode that forbids it.
     mode: Option<String>,
-    by: Blame,
+    by: Share,
     /// Others that let some of it through.
-    others: Vec<Blame>,
+    others: Vec<Share>,
+    /// A packet that gets through, or may.
+    witness: Option<Witness>,
     depends_on: Vec<String>,
 }
 
 /// Checks all devices of the site.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
-    let mut exposures = Vec::new();
-    for (device, placed) in judge.site.devices.iter().enumerate() {
-        let Some(product) = judge.catalog.product(&placed.product) else { continue };
-        let anybody = judge.site.everybody(device);
-        for near in judge.nears(device) {
-            forbidden(judge, product, device, &near, &anybody, &mut exposures);
-            internal(judge, product, device, &near, &anybody, &mut exposures);
-            management(judge, product, device, &near, &mut exposures);
+    let exposures = cores::for_each(judge, &cores::devices(judge), |desk, device| {
+        let mut exposures = Vec::new();
+        let site = desk.judge().site;
+        let Some(product) = desk.judge().catalog.product(&site.devices[device].product) else {
+            return exposures;
+        };
+        let anybody = site.everybody(device);
+        for near in desk.judge().nears(device) {
+            forbidden(desk, product, device, &near, &anybody, &mut exposures);
+            internal(desk, product, device, &near, &anybody, &mut exposures);
+            management(desk, product, device, &near, &mut exposures);
         }
-    }
-    group(exposures).iter().map(|group| word(judge, group)).collect()
+        exposures
+    });
+    group(exposures.into_iter().flatten()).iter().map(|group| word(judge, group)).collect()
 }
 
 /// PH301: what the security mode turns off and the firewall lets in.
 fn forbidden(
-    judge: &Judge<'_>,
+    desk: &mut Desk<'_, '_>,
     product: &Product,
     device: usize,
     near: &Near,
     anybody: &Party,
     out: &mut Vec<Exposure>,
 ) {
+    let judge = desk.judge();
     let Some(mode) = judge.site.mode_of(device, product) else { return };
     for (service, title, protocol, port) in [
         ("telnet", "Telnet", proto::TCP, 23),
@@ -93,8 +100,8 @@ fn forbidden(
                 words::ports(&ports)
             ),
         };
-        let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports, every_opener: true };
-        let Some(judgement) = judge.let_through(&ask, anybody) else { continue };
+        let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports };
+        let Some(judgement) = desk.let_through(&ask, anybody) else { continue };
         let transport = match protocol {
             proto::TCP => "tcp",
             proto::UDP => "udp",
@@ -117,7 +124,7 @@ fn forbidden(
 
 /// PH204: ports whose traffic never leaves a chassis.
 fn internal(
-    judge: &Judge<'_>,
+    desk: &mut Desk<'_, '_>,
     product: &Product,
     device: usize,
     near: &Near,
@@ -126,7 +133,7 @@ fn internal(
 ) {
     let rows = product.requirements.iter().filter(|row| row.internal_only && row.severity == Need::Internal);
     for row in rows {
-        for (service, judgement) in reached(judge, product, device, near, row, anybody) {
+        for (service, judgement) in reached(desk, product, device, near, row, anybody) {
             if !judgement.open.is_empty() {
                 out.extend(exposure("PH204", device, service, None, &judgement, |_| true));
             }
@@ -135,7 +142,8 @@ fn internal(
 }
 
 /// PH205: administration that is open to any source.
-fn management(judge: &Judge<'_>, product: &Product, device: usize, near: &Near, out: &mut Vec<Exposure>) {
+fn management(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &Near, out: &mut Vec<Exposure>) {
+    let judge = desk.judge();
     let site = judge.site;
     let mut party = site.everybody(device);
     party.places.retain(|far| site.single.is_some() || site.is_everything_else(far.zone));
@@ -152,9 +160,9 @@ fn management(judge: &Judge<'_>, product: &Product, device: usize, near: &Near, 
             && !wanted(judge, role)
     });
     for row in rows {
-        for (service, judgement) in reached(judge, product, device, near, row, &party) {
+        for (service, judgement) in reached(desk, product, device, near, row, &party) {
             // Open to any source: to most of the addresses, whatever was blocked before.
-            let any = |blame: &Blame| blame.share.sources.count() > from / 2;
+            let any = |share: &Share| share.sources.count() > from / 2;
             out.extend(exposure("PH205", device, service, None, &judgement, any));
         }
     }
@@ -173,22 +181,22 @@ fn wanted(judge: &Judge<'_>, role: &str) -> bool {
 
 /// What becomes of a row's ports from a party, for each transport.
 fn reached(
-    judge: &Judge<'_>,
+    desk: &mut Desk<'_, '_>,
     product: &Product,
     device: usize,
     near: &Near,
     row: &Requirement,
     party: &Party,
-) -> Vec<(Service, Judgement)> {
+) -> Vec<(Service, Answer)> {
+    let judge = desk.judge();
     let ports = judge.site.ports_of(device, product, row);
-    let one = |transport: &crate::catalog::Transport| {
+    let mut one = |transport: &crate::catalog::Transport| {
         let ask = Ask {
             device,
             near,
             leg: Leg::ToDevice,
             protocol: number(*transport),
             ports: &ports,
-            every_opener: true,
         };
         let what =
             format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(&ports));
@@ -202,9 +210,9 @@ fn reached(
             ports: words::intervals(&ports),
             blocked: Vec::new(),
         };
-        Some((Service { what, row }, judge.let_through(&ask, party)?))
+        Some((Service { what, row }, desk.let_through(&ask, party)?))
     };
-    row.transports.iter().filter_map(one).collect()
+    row.transports.iter().filter_map(&mut one).collect()
 }
 
 /// An exposure by the rules that open; where none does for certain, by those that may.
@@ -213,11 +221,11 @@ fn exposure(
     device: usize,
     service: Service,
     mode: Option<String>,
-    judgement: &Judgement,
-    counts: impl Fn(&Blame) -> bool,
+    judgement: &Answer,
+    counts: impl Fn(&Share) -> bool,
 ) -> Option<Exposure> {
     const SHOWN: usize = 3;
-    let make = |found: Vec<&Blame>, certain: bool| {
+    let make = |found: Vec<&Share>, certain: bool| {
         let (by, others) = found.split_first()?;
         Some(Exposure {
             code,
@@ -227,23 +235,24 @@ fn exposure(
             mode: mode.clone(),
             by: (*by).clone(),
             others: others.iter().take(SHOWN).map(|by| (*by).clone()).collect(),
+            witness: if certain { judgement.passes.clone() } else { judgement.witness.clone() },
             depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
         })
     };
-    let openers: Vec<&Blame> = judgement.openers.iter().filter(|blame| counts(blame)).collect();
+    let openers: Vec<&Share> = judgement.openers.iter().filter(|blame| counts(blame)).collect();
     if !openers.is_empty() || judgement.unsure.is_empty() || code != "PH301" {
         return make(openers, true);
     }
     make(judgement.granters.iter().collect(), false)
 }
 
-fn group(exposures: Vec<Exposure>) -> Vec<Vec<Exposure>> {
+fn group(exposures: impl Iterator<Item = Exposure>) -> Vec<Vec<Exposure>> {
     let mut groups: Vec<Vec<Exposure>> = Vec::new();
     for exposure in exposures {
         let same = |group: &Vec<Exposure>| {
             let first = &group[0];
-            (first.code, first.certain, first.by.firewall, first.by.share.by)
-                == (exposure.code, exposure.certain, exposure.by.firewall, exposure.by.share.by)
+            (first.code, first.certain, first.by.firewall, first.by.by)
+                == (exposure.code, exposure.certain, exposure.by.firewall, exposure.by.by)
         };
         match groups.iter_mut().find(|group| same(group)) {
             Some(group) => group.push(exposure),
@@ -290,18 +299,18 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
         ),
     };
     let firewall = judge.firewall(first.by.firewall);
-    let span = firewall.and_then(|firewall| first.by.share.by.span(&firewall.rules));
+    let span = firewall.and_then(|firewall| first.by.by.span(&firewall.rules));
     let message = match depends_on.as_slice() {
         [] => message,
         conds => format!("{message}, depending on {}", words::some(conds, 3, "condition")),
     };
     let mut finding = Finding::new(first.code, severity, span, message).notice(notice).help(help);
     finding.label = match first.certain {
-        true => words::opens(first.by.share.by).to_string(),
+        true => words::opens(first.by.by).to_string(),
         false => "this may let it through".to_string(),
     };
     for other in group.iter().flat_map(|exposure| &exposure.others) {
-        let there = judge.firewall(other.firewall).and_then(|at| other.share.by.span(&at.rules));
+        let there = judge.firewall(other.firewall).and_then(|at| other.by.span(&at.rules));
         let known = |span: &Span| {
             finding.span == Some(*span) || finding.related.iter().any(|label| label.span == *span)
         };

@@ -1,8 +1,8 @@
 //! PH610: addresses of which no file speaks, so that nothing could be judged for them.
 
-use super::judge::{Judge, Near};
 use super::words;
 use crate::finding::{Finding, Severity};
+use crate::judge::{Judge, Near};
 use crate::packet::Family;
 
 /// Checks all devices of the site.

@@ -1,53 +1,53 @@
 //! PH201, PH202 and PH203: openings that are too wide, judged by what they let through after the rules
 //! before them.
 
-use std::rc::Rc;
-
-use super::judge::{Firewall, Judge, number};
-use super::words;
-use crate::analysis::{Decider, Engine, Entry, Scope};
+use super::{cores, words};
+use crate::analysis::Decider;
+use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::catalog::{Listener, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
-use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Step, Test, Verdict, Way};
-use crate::packet::{Dim, Family, Field, Region, Set, State, interface, proto};
+use crate::judge::{Firewall, Judge, number};
+use crate::model::{ChainId, Effect, Hook, Rule, RuleId, StageKind, Step, Test, Verdict, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, proto};
 use crate::site::{ZoneId, loopbacks, unicast};
 
 const ALL_PORTS: u128 = 65536;
+/// So many ports of a protocol are all of them, but for a few that rules before name.
+const NEARLY_ALL: u128 = 60_000;
+/// Work for the openings of one firewall, in steps of [`Spaces`].
+const LIMIT: u64 = 60_000_000;
 
 /// Checks all firewalls of the site.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (at, firewall) in judge.firewalls.iter().enumerate() {
-        let Some((firewall, engine)) = firewall.as_ref().zip(judge.engine(at)) else { continue };
-        let lens = Lens::new(judge, at, firewall, engine);
-        for (chain, listed) in firewall.rules.chains.iter().enumerate() {
-            for (index, rule) in listed.rules.iter().enumerate() {
-                let id = RuleId { chain: ChainId(chain as u32), index: index as u32 };
-                findings.extend(lens.rule(id, rule));
-            }
+    let order: Vec<usize> = (0..judge.firewalls.len()).collect();
+    let findings = cores::for_each(judge, &order, |_, at| {
+        let Some(firewall) = judge.firewall(at) else { return Vec::new() };
+        let lens = Lens { judge, firewall, at };
+        let mut findings = lens.openings();
+        if firewall.dialect != Dialect::Asa {
+            findings.extend(lens.default_accept());
         }
-    }
-    findings
+        findings
+    });
+    findings.into_iter().flatten().collect()
 }
 
 /// One firewall, and what is inside of it.
-struct Lens<'a, 'j> {
-    judge: &'a Judge<'j>,
+struct Lens<'l, 'a> {
+    judge: &'l Judge<'a>,
     firewall: &'a Firewall,
-    engine: Rc<Engine<'j>>,
     at: usize,
-    way: Way,
 }
 
 /// What a rule lets through to one kind of destination.
 struct Opening {
     protocol: u8,
-    /// All destination ports that somebody can reach through it.
+    /// All destination ports that can be reached through it.
     ports: Set,
-    /// Those that no row of the catalog asks for, at the destination where they are most.
+    /// Those that no row of the catalog asks for.
     excess: Set,
-    /// That destination.
+    /// Where to.
     whom: String,
     /// It is open to most of the addresses that there are.
     any_source: bool,
@@ -55,40 +55,74 @@ struct Opening {
     outward: bool,
 }
 
-impl<'a, 'j> Lens<'a, 'j> {
-    fn new(judge: &'a Judge<'j>, at: usize, firewall: &'a Firewall, engine: &Rc<Engine<'j>>) -> Self {
-        let host = judge.site.firewalls.get(at).is_some_and(|firewall| firewall.host.is_some());
-        let way = judge.site.single.unwrap_or(if host { Way::Input } else { Way::Forward });
-        Lens { judge, firewall, engine: engine.clone(), at, way }
+/// A rule that accepts, and what it looks for.
+struct Candidate {
+    id: RuleId,
+    every_protocol: bool,
+    from_any_interface: bool,
+}
+
+impl Lens<'_, '_> {
+    fn host(&self) -> Option<usize> {
+        self.judge.site.firewalls.get(self.at).and_then(|firewall| firewall.host)
     }
 
-    fn rule(&self, id: RuleId, rule: &Rule) -> Option<Finding> {
-        let shape = self.shape(rule)?;
-        let mut openings = Vec::new();
+    /// PH201 and PH202: rules that let much through.
+    fn openings(&self) -> Vec<Finding> {
+        let candidates = self.candidates();
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        let ways: &[Way] = match (self.host(), self.judge.site.is_made_up()) {
+            (Some(_), _) => &[Way::Input],
+            (None, true) => &[Way::Forward, Way::Input],
+            (None, false) => &[Way::Forward],
+        };
+        let mut openings: Vec<Vec<Opening>> = candidates.iter().map(|_| Vec::new()).collect();
         for family in [Family::V4, Family::V6] {
-            for protocol in [proto::TCP, proto::UDP] {
-                openings.extend(self.opening(id, &shape, family, protocol));
+            for way in ways.iter().filter(|_| self.firewall.speaks(family)) {
+                self.measure(family, *way, &candidates, &mut openings);
             }
         }
+        let rules = &self.firewall.rules;
+        let all = candidates.iter().zip(&openings);
+        all.filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings)).collect()
+    }
+
+    fn judged(&self, candidate: &Candidate, rule: &Rule, openings: &[Opening]) -> Option<Finding> {
         let wide = self.judge.site.settings.wide_range.into();
-        let any =
-            |opening: &&Opening| opening.ports.count() == ALL_PORTS && opening.any_source && !opening.outward;
-        let all: Vec<u8> = openings.iter().filter(any).map(|opening| opening.protocol).collect();
-        if !all.is_empty() {
+        let any = |opening: &&Opening| {
+            opening.ports.count() >= NEARLY_ALL && opening.any_source && !opening.outward
+        };
+        let mut all: Vec<u8> = openings.iter().filter(any).map(|opening| opening.protocol).collect();
+        all.sort_unstable();
+        all.dedup();
+        if !all.is_empty() && candidate.from_any_interface {
             return Some(any_to_any(rule, &all));
         }
-        if shape.every_protocol {
+        if candidate.every_protocol {
             return None;
         }
         let widest = openings
             .iter()
             .filter(|opening| opening.ports.count() >= wide)
-            .max_by_key(|o| (o.excess.count(), o.ports.count()))?;
+            .max_by_key(|o| (!o.outward, o.excess.count(), o.ports.count()))?;
         Some(self.too_wide(rule, widest, wide))
     }
 
-    /// What a rule that accepts wide looks for; `None` for all other rules.
-    fn shape(&self, rule: &Rule) -> Option<Shape> {
+    /// The rules that accept many ports.
+    fn candidates(&self) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        for (chain, listed) in self.firewall.rules.chains.iter().enumerate() {
+            for (index, rule) in listed.rules.iter().enumerate() {
+                let id = RuleId { chain: ChainId(chain as u32), index: index as u32 };
+                found.extend(self.candidate(id, rule));
+            }
+        }
+        found
+    }
+
+    fn candidate(&self, id: RuleId, rule: &Rule) -> Option<Candidate> {
         let rules = &self.firewall.rules;
         let steps = rules.steps_of(rule);
         let accepts = |step: &Step| {
@@ -97,11 +131,9 @@ impl<'a, 'j> Lens<'a, 'j> {
         if !steps.iter().any(accepts) {
             return None;
         }
-        let mut shape = Shape { sides: Vec::new(), every_protocol: true };
-        let mut ports = None;
+        let mut candidate = Candidate { id, every_protocol: true, from_any_interface: true };
         for step in steps {
-            let Step::Test(test) = step else { continue };
-            let Test::In { field, values, negate: false } = *test else { continue };
+            let Step::Test(Test::In { field, values, negate: false }) = *step else { continue };
             let set = rules.values(values);
             match field {
                 Field::State if !set.contains(State::New as u128) => return None,
@@ -110,202 +142,177 @@ impl<'a, 'j> Lens<'a, 'j> {
                     if !set.contains(proto::TCP.into()) && !set.contains(proto::UDP.into()) {
                         return None;
                     }
-                    shape.every_protocol = false;
+                    candidate.every_protocol = false;
                 }
                 // What a host sends to itself is nobody's opening.
                 Field::Iif if loopbacks().covers(&set) => return None,
-                Field::Dport => ports = Some(set.clone()),
+                Field::Iif | Field::Oif if self.judge.site.is_made_up() => candidate.from_any_interface = false,
+                Field::Dport if set.count() < self.judge.site.settings.wide_range.into() => return None,
                 _ => {}
             }
-            shape.sides.push((field, set));
         }
-        // Narrow ports are no wide opening, and one trusted host is no range of ports.
-        if ports.is_some_and(|ports| ports.count() < self.judge.site.settings.wide_range.into()) {
-            return None;
-        }
-        Some(shape)
+        Some(candidate)
     }
 
-    /// What the rule lets through of a protocol in a family, after the rules before it: to each device and to
-    /// one address that no device has, from a few sources. What a sample shows is so; sources and addresses
-    /// that no sample stands for may get more.
-    fn opening(&self, id: RuleId, shape: &Shape, family: Family, protocol: u8) -> Option<Opening> {
-        let speaks = match family {
-            Family::V4 => self.firewall.rules.v4,
-            Family::V6 => self.firewall.rules.v6,
-        };
-        let alien = |(field, _): &(Field, Set)| field.family().is_some_and(|f| f != family);
-        let other = |(field, set): &(Field, Set)| *field == Field::Proto && !set.contains(protocol.into());
-        if !speaks || shape.sides.iter().any(|side| alien(side) || other(side)) {
-            return None;
-        }
-        let mut best: Option<Opening> = None;
-        for target in self.targets(shape, family) {
-            let Some(opening) = self.towards(id, shape, family, protocol, &target) else { continue };
-            let size = |o: &Opening| (!o.outward, o.excess.count(), o.ports.count());
-            let any = |o: &Opening| o.any_source && o.ports.count() == ALL_PORTS;
-            if best.as_ref().is_none_or(|best| (any(&opening), size(&opening)) > (any(best), size(best))) {
-                best = Some(opening);
+    /// What the candidates let through of a family on a way, after the rules before them.
+    fn measure(&self, family: Family, way: Way, candidates: &[Candidate], openings: &mut [Vec<Opening>]) {
+        let mut spaces = self.judge.spaces(family, LIMIT);
+        let all = self.strangers(&mut spaces, way);
+        let Some(passage) = self.run(&mut spaces, all, way) else { return };
+        let passed = passage.passed.union(&mut spaces);
+        let passed = spaces.as_came(passed);
+        let by_rule = decided(&mut spaces, &passage, passed);
+        for (by, space) in by_rule {
+            let Decider::Rule(id) = by else { continue };
+            let Some(at) = candidates.iter().position(|candidate| candidate.id == id) else { continue };
+            let usual = spaces.usually(space);
+            let others = spaces.minus(all, usual);
+            let (may, may_not) = (spaces.possibly(usual), spaces.possibly(others));
+            let certain = spaces.minus(may, may_not);
+            for protocol in [proto::TCP, proto::UDP] {
+                let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
+                let part = spaces.and(certain, of);
+                if !part.is_none() {
+                    self.opened(&mut spaces, part, protocol, &passage, &mut openings[at]);
+                }
+            }
+            if spaces.exhausted() {
+                return;
             }
         }
-        best
     }
 
-    /// Where the rule can lead: the devices, one address inside that no device has, and one outside.
-    fn targets(&self, shape: &Shape, family: Family) -> Vec<Target> {
+    fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {
+        let flow = self.judge.flow(self.at)?;
+        let packets = Classes::one(Class { space: all, ctrl: Ctrl::new(way) });
+        let hop = Hop { by_address: way == Way::Forward, state: Some(State::New), ..Hop::first(way) };
+        flow.run(spaces, &packets, &hop).ok()
+    }
+
+    /// First packets of TCP and UDP from anybody, on all ways between different zones.
+    fn strangers(&self, spaces: &mut Spaces, way: Way) -> Space {
+        let family = spaces.family();
         let site = self.judge.site;
-        let wanted = shape.side(Field::dst(family)).unwrap_or_else(|| unicast(family)).and(&unicast(family));
-        let mut targets = Vec::new();
-        let mut taken = Set::empty();
-        for (at, device) in site.devices.iter().enumerate() {
-            for address in &device.addresses {
-                let (f, number) = Family::of(*address);
-                let zone = site.zone_of(*address);
-                if let (true, Some(zone)) = (f == family && wanted.contains(number), zone) {
-                    taken = taken.or(&Set::one(number));
-                    targets.push(Target { address: number, zone, device: Some(at), outward: false });
+        let named = |zone: ZoneId, field: Field, spaces: &mut Spaces| {
+            let firewall = site.firewalls.get(self.at);
+            let names = firewall.into_iter().flat_map(|firewall| &firewall.interfaces);
+            let names = names.filter(|(_, zones)| zones.contains(&zone)).map(|(name, _)| interface(name));
+            let names = Set::of(names.map(|name| (name, name)));
+            spaces.test(field, &names)
+        };
+        let mut ends = Space::NONE;
+        match self.host() {
+            Some(host) => {
+                let own = site.devices[host].addresses.iter().map(|address| Family::of(*address));
+                let own = Set::of(own.filter(|(f, _)| *f == family).map(|(_, number)| (number, number)));
+                let dst = spaces.test(Field::dst(family), &own);
+                let src = spaces.test(Field::src(family), &unicast(family).minus(&own));
+                ends = spaces.and(src, dst);
+            }
+            None if site.is_made_up() => {
+                let dst = spaces.test(Field::dst(family), &unicast(family));
+                let src = spaces.test(Field::src(family), &unicast(family));
+                ends = spaces.and(src, dst);
+            }
+            None => {
+                let zones = self.zones();
+                for from in &zones {
+                    let from_side = named(*from, Field::Iif, spaces);
+                    let src = spaces.test(Field::src(family), self.judge.addresses(*from, family));
+                    let from_side = spaces.and(from_side, src);
+                    for to in zones.iter().filter(|to| *to != from) {
+                        let to_side = named(*to, Field::Oif, spaces);
+                        // What is translated is addressed to whatever is translated.
+                        let dst = match self.firewall.rules.nats.iter().any(|nat| nat.destination) {
+                            true => spaces.test(Field::dst(family), &unicast(family)),
+                            false => spaces.test(Field::dst(family), self.judge.addresses(*to, family)),
+                        };
+                        let to_side = spaces.and(to_side, dst);
+                        let both = spaces.and(from_side, to_side);
+                        ends = spaces.or(ends, both);
+                    }
                 }
             }
         }
-        // A host's own firewall leads to that host alone.
-        let host = site.firewalls.get(self.at).and_then(|firewall| firewall.host);
-        if host.is_some() {
-            targets.retain(|target| target.device == host);
-            return targets;
-        }
-        if site.single.is_some() {
-            let free = wanted.minus(&taken);
-            targets.extend(free.samples(1).into_iter().map(|address| Target {
-                address,
-                zone: 0,
-                device: None,
-                outward: false,
-            }));
-            return targets;
-        }
-        for zone in self.zones() {
-            let free = site.addresses_of(zone, family).and(&wanted).minus(&taken);
-            let outward = site.is_everything_else(zone);
-            targets.extend(free.samples(1).into_iter().map(|address| Target {
-                address,
-                zone,
-                device: None,
-                outward,
-            }));
-        }
-        targets
+        let anybody = self.anybody(spaces, way);
+        spaces.and(ends, anybody)
     }
 
-    /// The zones behind the firewall's interfaces; those that a firewall on a host can hear from.
+    /// The zones behind the firewall's interfaces.
     fn zones(&self) -> Vec<ZoneId> {
         let Some(firewall) = self.judge.site.firewalls.get(self.at) else { return Vec::new() };
-        let mut zones: Vec<ZoneId> = match firewall.host {
-            Some(_) => (0..self.judge.site.zones.len()).collect(),
-            None => firewall.interfaces.values().flatten().copied().collect(),
-        };
+        let mut zones: Vec<ZoneId> = firewall.interfaces.values().flatten().copied().collect();
         zones.sort_unstable();
         zones.dedup();
         zones
     }
 
-    fn towards(
+    /// What packets of one protocol that a rule lets through can reach: to each kind of destination.
+    fn opened(
         &self,
-        id: RuleId,
-        shape: &Shape,
-        family: Family,
+        spaces: &mut Spaces,
+        part: Space,
         protocol: u8,
-        target: &Target,
-    ) -> Option<Opening> {
-        const SOURCES: usize = 3;
+        passage: &Passage,
+        openings: &mut Vec<Opening>,
+    ) {
+        let family = spaces.family();
         let site = self.judge.site;
-        let wanted = shape.side(Field::src(family)).unwrap_or_else(|| unicast(family)).and(&unicast(family));
-        let origins: Vec<(Option<ZoneId>, Set)> = if site.single.is_some() {
-            vec![(None, wanted.clone())]
-        } else {
-            let others = self.zones().into_iter().filter(|zone| *zone != target.zone);
-            others.map(|zone| (Some(zone), site.addresses_of(zone, family).and(&wanted))).collect()
+        let (Some(dst), Some(src), Some(dport)) =
+            (spaces.level(Field::dst(family)), spaces.level(Field::src(family)), spaces.level(Field::Dport))
+        else {
+            return;
         };
-        let wide: u128 = site.settings.wide_range.into();
-        let mut ports = Set::empty();
-        let (mut asked, mut passed) = (0, 0);
-        for (zone, sources) in origins {
-            let outside = zone.is_none_or(|zone| site.is_everything_else(zone));
-            for source in sources.samples(SOURCES) {
-                let open = self.open(id, shape, family, protocol, source, zone, target);
-                if outside {
-                    asked += 1;
-                    passed += usize::from(open.count() == ALL_PORTS);
+        let mut rest = part;
+        for (device, placed) in site.devices.iter().enumerate() {
+            for address in placed.addresses.iter().map(|address| Family::of(*address)) {
+                if address.0 != family {
+                    continue;
                 }
-                ports = ports.or(&open);
-                // One source that gets wide through is enough, unless it might be everybody.
-                if ports.count() >= wide && ports.count() < ALL_PORTS {
-                    break;
+                let here = arriving(spaces, passage, rest, address.1);
+                if here.is_none() {
+                    continue;
                 }
+                rest = spaces.minus(rest, here);
+                let ports = spaces.values(here, dport);
+                let sources = spaces.hull(here, src);
+                openings.push(Opening {
+                    protocol,
+                    excess: ports.minus(&self.required(device, protocol)),
+                    ports,
+                    whom: placed.name.clone(),
+                    any_source: self.is_any(&sources, family),
+                    outward: false,
+                });
             }
         }
-        if ports.is_empty() {
-            return None;
+        if self.host().is_some() {
+            return;
         }
-        let free = wanted.count() > unicast(family).count() / 2;
-        let fixed =
-            site.single.is_some() && (shape.side(Field::Iif).is_some() || shape.side(Field::Oif).is_some());
-        let excess =
-            target.device.map_or(ports.clone(), |device| ports.minus(&self.required(device, protocol)));
-        let whom = match target.device {
-            Some(device) => site.devices[device].name.clone(),
-            None if target.outward => "the outside".to_string(),
-            None => "addresses without a device".to_string(),
+        let Some(groups) = spaces.values_by(rest, dst, dport) else { return };
+        let widest = groups.into_iter().max_by_key(|(_, ports)| ports.count());
+        let Some((to, ports)) = widest else { return };
+        let there = spaces.within(dst, &to);
+        let there = spaces.and(rest, there);
+        let sources = spaces.hull(there, src);
+        let inside = |zone: &ZoneId| {
+            !site.is_everything_else(*zone) && self.judge.addresses(*zone, family).meets(&to)
         };
-        let any_source = free && !fixed && asked > 0 && asked == passed;
-        Some(Opening { protocol, ports, excess, whom, any_source, outward: target.outward })
+        let outward = !site.is_made_up() && !self.zones().iter().any(inside);
+        let whom = if outward { "the outside" } else { "addresses without a device" };
+        openings.push(Opening {
+            protocol,
+            excess: ports.clone(),
+            ports,
+            whom: whom.to_string(),
+            any_source: self.is_any(&sources, family),
+            outward,
+        });
     }
 
-    /// The ports that one source can reach on the target through the rule.
-    #[allow(clippy::too_many_arguments)]
-    fn open(
-        &self,
-        id: RuleId,
-        shape: &Shape,
-        family: Family,
-        protocol: u8,
-        source: u128,
-        zone: Option<ZoneId>,
-        target: &Target,
-    ) -> Set {
-        let mut region = Region::all(family)
-            .with(Dim::Src, Set::one(source))
-            .with(Dim::Dst, Set::one(target.address))
-            .with(Dim::Proto, Set::one(protocol.into()))
-            .with(Dim::State, Set::one(State::New as u128))
-            .with(Dim::TcpFlags, Set::one(2))
-            .with(Dim::Sport, Set::one(50_000));
-        region.set(Dim::Dport, shape.side(Field::Dport).unwrap_or_else(|| Set::range(0, 0xffff)));
-        let names = |zone: ZoneId| {
-            let firewall = self.judge.site.firewalls.get(self.at)?;
-            let names = firewall.interfaces.iter().filter(|(_, zones)| zones.contains(&zone));
-            Some(Set::of(names.map(|(name, _)| (interface(name), interface(name)))))
-                .filter(|set| !set.is_empty())
-        };
-        for (dim, field, zone) in [(Dim::Iif, Field::Iif, zone), (Dim::Oif, Field::Oif, Some(target.zone))] {
-            let known = zone.and_then(names);
-            let side = match (known, shape.side(field)) {
-                (Some(known), Some(side)) => known.and(&side),
-                (Some(known), None) => known,
-                (None, Some(side)) => Set::of(side.samples(1).into_iter().map(|name| (name, name))),
-                (None, None) => continue,
-            };
-            if side.is_empty() {
-                return Set::empty();
-            }
-            region.set(dim, side);
-        }
-        let entries = Scope::new(&self.engine, region.clone()).run(&region, self.way, None);
-        let through =
-            |entry: &&Entry| entry.accepted() && entry.conds.is_empty() && entry.decider == Decider::Rule(id);
-        entries
-            .iter()
-            .filter(through)
-            .fold(Set::empty(), |set, entry| set.or(&entry.region.values(Dim::Dport)))
+    /// Whether sources are most of those that there are outside.
+    fn is_any(&self, sources: &Set, family: Family) -> bool {
+        sources.count() > unicast(family).count() / 2
     }
 
     /// The ports that the catalog asks to be open towards a device.
@@ -401,6 +408,100 @@ impl<'a, 'j> Lens<'a, 'j> {
         }
         help
     }
+
+    /// PH203: what no rule speaks of is let through.
+    fn default_accept(&self) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = Vec::new();
+        for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
+            let found = [Family::V4, Family::V6].into_iter().find_map(|family| self.falls_through(family, hook, way));
+            findings.extend(found.filter(|found| findings.iter().all(|known| known.span != found.span)));
+        }
+        findings
+    }
+
+    /// Whether some packet of a new connection reaches an accepting policy for certain, whatever is unknown.
+    fn falls_through(&self, family: Family, hook: Hook, way: Way) -> Option<Finding> {
+        let rules = &self.firewall.rules;
+        let pf = self.firewall.dialect == Dialect::Pf;
+        // In pf every packet meets the rules on its way in, whatever its way.
+        let hook = if pf { Hook::Prerouting } else { hook };
+        let is_filter = |stage: &&crate::model::Stage| stage.kind == StageKind::Filter && stage.sees(family);
+        let filters: Vec<_> = rules.stages(hook).iter().filter(is_filter).collect();
+        if !self.firewall.speaks(family) || filters.is_empty() || filters.iter().any(|s| s.policy != Verdict::Accept) {
+            return None;
+        }
+        let mut spaces = self.judge.spaces(family, LIMIT);
+        let all = self.anybody(&mut spaces, way);
+        let passage = self.run(&mut spaces, all, way)?;
+        let passed = passage.passed.union(&mut spaces);
+        let passed = spaces.as_came(passed);
+        let by_policy = decided(&mut spaces, &passage, passed)
+            .into_iter()
+            .filter(|(by, _)| !matches!(by, Decider::Rule(_)))
+            .map(|(_, space)| space)
+            .collect::<Vec<_>>();
+        let through = spaces.union(by_policy);
+        let otherwise = spaces.minus(all, through);
+        let (may, may_not) = (spaces.possibly(through), spaces.possibly(otherwise));
+        let certain = spaces.minus(may, may_not);
+        if certain.is_none() || spaces.exhausted() || self.blocks_named(&mut spaces, passed, way) {
+            return None;
+        }
+        let stage = filters.into_iter().min_by_key(|stage| stage.priority.abs())?;
+        let first = rules.chain(stage.chain).rules.iter().map(|rule| rule.span).find(|span| span.start < span.end);
+        let span = if pf { first.unwrap_or(stage.policy_span) } else { stage.policy_span };
+        let what = if way == Way::Forward { "forwarded traffic" } else { "traffic to the firewall itself" };
+        let message = format!("{what} that no rule speaks of is let through");
+        let label = match stage.policy_written {
+            true => "the policy accepts",
+            false => "without a policy, what no rule decides is accepted",
+        };
+        let finding = Finding::new("PH203", Severity::Warning, Some(span), message)
+            .label(label)
+            .notice("Calls work, and every service that somebody starts later is open from its first minute.")
+            .help(match self.firewall.dialect {
+                Dialect::Pf => "Begin the rules with `block all`, and let through what is needed after it.",
+                Dialect::Nftables => {
+                    "Give the base chain `policy drop;`, and accept what is needed before its end."
+                }
+                Dialect::Iptables | Dialect::Asa => {
+                    "Set the policy to DROP, and accept what is needed before the end of the chain."
+                }
+            });
+        Some(finding)
+    }
+
+    /// Whether the rules block everything on all interfaces that they name.
+    fn blocks_named(&self, spaces: &mut Spaces, passed: Space, way: Way) -> bool {
+        let named = self.firewall.interfaces();
+        if named.is_empty() || way == Way::Output {
+            return false;
+        }
+        let on = spaces.test(Field::Iif, &named);
+        !spaces.meets(passed, on)
+    }
+
+    /// First packets of TCP and UDP from anybody to anybody.
+    fn anybody(&self, spaces: &mut Spaces, way: Way) -> Space {
+        let family = spaces.family();
+        let real = loopbacks().not().and(&Set::range(1, u128::MAX));
+        let mut fields = vec![
+            (Field::src(family), unicast(family)),
+            (Field::dst(family), unicast(family)),
+            (Field::Iif, real.clone()),
+            (Field::Proto, Set::of([proto::TCP, proto::UDP].map(|p| (p.into(), p.into())))),
+            (Field::State, Set::one(State::New as u128)),
+            (Field::TcpFlags, Set::one(2)),
+            (Field::Sport, Set::range(1024, 65535)),
+        ];
+        if way == Way::Forward {
+            fields.push((Field::Oif, real));
+        }
+        fields.into_iter().fold(Space::ALL, |all, (field, set)| {
+            let side = spaces.test(field, &set);
+            spaces.and(all, side)
+        })
+    }
 }
 
 /// PH202 for a rule that opens all ports of these protocols.
@@ -422,110 +523,31 @@ fn any_to_any(rule: &Rule, protocols: &[u8]) -> Finding {
         )
 }
 
-/// What a rule looks for.
-struct Shape {
-    sides: Vec<(Field, Set)>,
-    every_protocol: bool,
-}
-
-impl Shape {
-    /// The values of a field that the rule looks for; `None` where it does not look at it.
-    fn side(&self, field: Field) -> Option<Set> {
-        let sides = self.sides.iter().filter(|(f, _)| *f == field);
-        sides.map(|(_, set)| set.clone()).reduce(|a, b| a.and(&b))
+/// Of packets, those that arrive at an address.
+fn arriving(spaces: &mut Spaces, passage: &Passage, packets: Space, address: u128) -> Space {
+    let field = Field::dst(spaces.family());
+    let mut arriving = Space::NONE;
+    for class in passage.passed.iter() {
+        let at = class.ctrl.reads(spaces, field, &Set::one(address));
+        let there = spaces.and(class.space, at);
+        let there = spaces.as_came(there);
+        arriving = spaces.or(arriving, there);
     }
+    spaces.and(packets, arriving)
 }
 
-/// Where an opening leads.
-struct Target {
-    address: u128,
-    zone: ZoneId,
-    device: Option<usize>,
-    outward: bool,
-}
-
-/// PH203: what no rule speaks of is let through.
-pub fn default_accept(judge: &Judge<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (at, firewall) in judge.firewalls.iter().enumerate() {
-        let Some(firewall) = firewall.as_ref().filter(|firewall| firewall.dialect != Dialect::Asa) else {
-            continue;
-        };
-        let Some(engine) = judge.engine(at) else { continue };
-        let lens = Lens::new(judge, at, firewall, engine);
-        for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
-            findings.extend(lens.falls_through(hook, way));
+/// Who lets packets pass: each by what names it best.
+fn decided(spaces: &mut Spaces, passage: &Passage, passed: Space) -> Vec<(Decider, Space)> {
+    let mut passes: Vec<_> = passage.passes.iter().enumerate().collect();
+    passes.sort_by_key(|(at, pass)| std::cmp::Reverse((pass.weight, *at)));
+    let mut rest = passed;
+    let mut found = Vec::new();
+    for (_, pass) in passes {
+        let part = spaces.and(rest, pass.space);
+        if !part.is_none() {
+            rest = spaces.minus(rest, part);
+            found.push((pass.by, part));
         }
     }
-    findings.dedup_by(|a, b| a.span == b.span);
-    findings
-}
-
-impl Lens<'_, '_> {
-    /// A packet that no rule is likely to speak of, and the policy that lets it through.
-    fn falls_through(&self, hook: Hook, way: Way) -> Option<Finding> {
-        let rules = &self.firewall.rules;
-        let family = if rules.v4 { Family::V4 } else { Family::V6 };
-        let passes = |protocol: u8| {
-            let region = self.stranger(family, protocol);
-            let entries = Scope::new(&self.engine, region.clone()).run(&region, way, None);
-            !entries.is_empty()
-                && entries.iter().all(|e| e.accepted() && !matches!(e.decider, Decider::Rule(_)))
-        };
-        if !passes(proto::TCP) || !passes(proto::UDP) {
-            return None;
-        }
-        // In pf every packet meets the rules on its way in, whatever its way.
-        let hook = if self.firewall.dialect == Dialect::Pf { Hook::Prerouting } else { hook };
-        let filters = rules
-            .stages(hook)
-            .iter()
-            .filter(|stage| stage.kind == crate::model::StageKind::Filter && stage.sees(family));
-        let stage = filters.min_by_key(|stage| stage.priority.abs())?;
-        let first = rules.chain(stage.chain).rules.first().map(|rule| rule.span);
-        let span = if self.firewall.dialect == Dialect::Pf {
-            first.unwrap_or(stage.policy_span)
-        } else {
-            stage.policy_span
-        };
-        let what = if way == Way::Forward { "forwarded traffic" } else { "traffic to the firewall itself" };
-        let finding = Finding::new(
-            "PH203",
-            Severity::Warning,
-            Some(span),
-            format!("{what} that no rule speaks of is let through"),
-        )
-        .label(if stage.policy_written {
-            "the policy accepts"
-        } else {
-            "without a policy, what no rule decides is accepted"
-        })
-        .notice("Calls work, and every service that somebody starts later is open from its first minute.")
-        .help(match self.firewall.dialect {
-            Dialect::Pf => "Begin the rules with `block all`, and let through what is needed after it.",
-            Dialect::Nftables => {
-                "Give the base chain `policy drop;`, and accept what is needed before its end."
-            }
-            _ => "Set the policy to DROP, and accept what is needed before the end of the chain.",
-        });
-        Some(finding)
-    }
-
-    /// One packet between addresses set aside for documentation, on ports and interfaces that nobody uses.
-    fn stranger(&self, family: Family, protocol: u8) -> Region {
-        let (src, dst) = match family {
-            Family::V4 => (0xc633_6453, 0xcb00_714d),
-            Family::V6 => (0x2001_0db8_ffff_fffe << 64 | 0x53, 0x2001_0db8_ffff_fffd << 64 | 0x4d),
-        };
-        Region::all(family)
-            .with(Dim::Iif, Set::one(interface("no-such-if0")))
-            .with(Dim::Oif, Set::one(interface("no-such-if1")))
-            .with(Dim::Src, Set::one(src))
-            .with(Dim::Dst, Set::one(dst))
-            .with(Dim::Proto, Set::one(protocol.into()))
-            .with(Dim::Sport, Set::one(50123))
-            .with(Dim::Dport, Set::one(47))
-            .with(Dim::TcpFlags, Set::one(2))
-            .with(Dim::State, Set::one(State::New as u128))
-    }
+    found
 }

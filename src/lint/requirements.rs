@@ -1,15 +1,17 @@
 //! PH101 to PH106: what the devices need, and a firewall refuses.
 
-use super::judge::{Ask, Blame, Firewall, Judge, Judgement, Kind, Near, number};
-use super::later;
+use std::collections::BTreeMap;
+
 use super::mend::{self, Wanted};
 use super::words::{self, Listed};
+use super::{cores, later};
 use crate::analysis::Decider;
 use crate::catalog::{Initiator, Need, Requirement, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Label, RequirementRef, Severity};
+use crate::judge::{Answer, Ask, Desk, Firewall, Judge, Kind, Near, Share, Witness, number};
 use crate::packet::{Family, Set};
-use crate::site::{Flow, Leg, Party, Prefix};
+use crate::site::{Far, Flow, Leg, Party, Prefix, ZoneId};
 use crate::source::Span;
 
 /// One leg of a row that does not get through.
@@ -25,53 +27,85 @@ struct Trouble<'a> {
     asked: Set,
     bad: Set,
     /// Who blocks, the largest share first.
-    blame: Vec<Blame>,
+    blame: Vec<Share>,
     /// Who may let through what may be blocked.
-    granters: Vec<Blame>,
+    granters: Vec<Share>,
     depends_on: Vec<String>,
+    assumes: Vec<String>,
+    witness: Option<Witness>,
     /// It is the answers that are blocked.
     reply: bool,
+    /// It gets through from some source ports.
+    partly: bool,
 }
 
 /// Checks all devices of the site.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
-    let mut troubles = Vec::new();
-    for device in 0..judge.site.devices.len() {
+    let troubles = cores::for_each(judge, &cores::devices(judge), |desk, device| {
+        let mut troubles = Vec::new();
         for near in judge.nears(device) {
             for flow in judge.site.flows(judge.catalog, device, near.zone) {
-                for party in flow.parties.clone() {
-                    look(judge, &flow, &near, &party, &mut troubles);
-                }
+                look(desk, &flow, &near, &mut troubles);
             }
         }
+        troubles
+    });
+    group(troubles.into_iter().flatten()).into_iter().map(|group| word(judge, &group)).collect()
+}
+
+/// Looks at one leg of a row, for one address: at all who have to get through from one place at once, and at each
+/// only where not all do.
+fn look<'a>(desk: &mut Desk<'_, '_>, flow: &Flow<'a>, near: &Near, troubles: &mut Vec<Trouble<'a>>) {
+    let answered = is_answered(flow.requirement);
+    let mut waiting: Vec<&Party> = Vec::new();
+    let mut together: BTreeMap<(ZoneId, Option<usize>), Vec<&Party>> = BTreeMap::new();
+    for party in &flow.parties {
+        match party.places.as_slice() {
+            [one] => together.entry((one.zone, one.device)).or_default().push(party),
+            _ => waiting.push(party),
+        }
     }
-    group(troubles).into_iter().map(|group| word(judge, &group)).collect()
+    for parties in together.into_values() {
+        let places: Vec<&Far> = parties.iter().flat_map(|party| &party.places).collect();
+        let all_pass = |transport: &Transport| {
+            let ask = ask(flow, near, *transport);
+            desk.all_pass(&ask, &places, answered)
+        };
+        if !flow.transports.iter().all(all_pass) {
+            waiting.extend(parties);
+        }
+    }
+    for party in flow.parties.iter().filter(|party| waiting.iter().any(|one| std::ptr::eq(*one, *party))) {
+        look_at(desk, flow, near, party, troubles);
+    }
+}
+
+fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) -> Ask<'n> {
+    Ask { device: flow.device, near, leg: flow.leg, protocol: number(transport), ports: &flow.ports }
 }
 
 /// Looks at one leg of a row, for one address and one party.
-fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, troubles: &mut Vec<Trouble<'a>>) {
-    let ask = |transport: Transport| Ask {
-        device: flow.device,
-        near,
-        leg: flow.leg,
-        protocol: number(transport),
-        ports: &flow.ports,
-        every_opener: false,
-    };
-    let mut judged: Vec<(Transport, Judgement)> = Vec::new();
+fn look_at<'a>(
+    desk: &mut Desk<'_, '_>,
+    flow: &Flow<'a>,
+    near: &Near,
+    party: &Party,
+    troubles: &mut Vec<Trouble<'a>>,
+) {
+    let mut judged: Vec<(Transport, Answer)> = Vec::new();
     for transport in &flow.transports {
-        let Some(judgement) = judge_leg(judge, flow, &ask(*transport), party) else { return };
-        judged.push((*transport, judgement));
+        let Some(answer) = judge_leg(desk, flow, &ask(flow, near, *transport), party) else { return };
+        judged.push((*transport, answer));
     }
     if flow.either_transport {
         // Nobody says which transport it is: only what neither gets through is blocked.
-        if judged.iter().any(|(_, judgement)| !judgement.all_blocked()) {
+        if judged.iter().any(|(_, answer)| !answer.all_blocked()) {
             return;
         }
         judged.truncate(1);
     }
-    for (transport, judgement) in judged {
-        let trouble = |code, severity, certain, bad: &Set, blame: &[Blame], reply| Trouble {
+    for (transport, answer) in judged {
+        let trouble = |code, severity, certain, bad: &Set, answer: &Answer, reply| Trouble {
             code,
             severity,
             certain,
@@ -81,51 +115,48 @@ fn look<'a>(judge: &Judge<'_>, flow: &Flow<'a>, near: &Near, party: &Party, trou
             party: party.clone(),
             asked: flow.ports.clone(),
             bad: bad.clone(),
-            blame: blame.to_vec(),
-            granters: if certain { Vec::new() } else { judgement.granters.clone() },
-            depends_on: if certain { Vec::new() } else { judgement.depends_on.clone() },
+            blame: if certain { answer.blockers.clone() } else { answer.doubters.clone() },
+            granters: if certain { Vec::new() } else { answer.granters.clone() },
+            depends_on: if certain { Vec::new() } else { answer.depends_on.clone() },
+            assumes: answer.assumes.clone(),
+            witness: answer.witness.clone(),
             reply,
+            partly: certain && answer.partly.covers(bad),
         };
-        let (blocked, unsure) = faults(flow, &judgement);
+        let (blocked, unsure) = faults(flow, &answer);
         if !blocked.is_empty() || !unsure.is_empty() {
-            if one_direction(flow) && (flow.doubtful || !called(judge, flow, near, party, transport)) {
+            if one_direction(flow) && (flow.doubtful || !called(desk, flow, near, party, transport)) {
                 continue;
             }
             let certain = !blocked.is_empty();
             let bad = if certain { &blocked } else { &unsure };
             let whole = blocked.or(&unsure).covers(&flow.ports) && bad.covers(&flow.ports) || flow.any_port;
             let (code, severity) = code(flow, whole, certain);
-            let blame = if certain { &judgement.blockers } else { &judgement.doubters };
-            troubles.push(trouble(code, severity, certain, bad, blame, false));
+            troubles.push(trouble(code, severity, certain, bad, &answer, false));
             continue;
         }
-        if is_answered(flow.requirement)
-            && let Some(reply) = judge.reply(&ask(transport), party)
-        {
-            let (blocked, unsure) = faults(flow, &reply);
-            let certain = !blocked.is_empty();
-            let (bad, blame) = if certain { (&blocked, &reply.blockers) } else { (&unsure, &reply.doubters) };
-            if !bad.is_empty() {
-                let severity = if certain { weight(flow) } else { Severity::Warning };
-                let mut trouble = trouble("PH105", severity, certain, bad, blame, true);
-                if !certain {
-                    (trouble.depends_on, trouble.granters) =
-                        (reply.depends_on.clone(), reply.granters.clone());
-                }
-                troubles.push(trouble);
-            }
+        if !is_answered(flow.requirement) {
+            continue;
+        }
+        let Some(reply) = desk.judge_leg(&ask(flow, near, transport), party, Kind::Reply) else { continue };
+        let (blocked, unsure) = faults(flow, &reply);
+        let certain = !blocked.is_empty();
+        let bad = if certain { &blocked } else { &unsure };
+        if !bad.is_empty() {
+            let severity = if certain { weight(flow) } else { Severity::Warning };
+            troubles.push(trouble("PH105", severity, certain, bad, &reply, true));
         }
     }
 }
 
-/// The judgement of a leg, with what a helper opens counted in.
-fn judge_leg(judge: &Judge<'_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<Judgement> {
-    let mut judgement = judge.judge(ask, party, Kind::First)?;
+/// The answer for a leg, with what a helper opens counted in.
+fn judge_leg(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<Answer> {
+    let mut judgement = desk.judge_leg(ask, party, Kind::First)?;
     let closed = judgement.blocked.or(&judgement.unsure);
     if closed.is_empty() {
         return Some(judgement);
     }
-    if let Some(helped) = judge.helped(flow, ask, party) {
+    if let Some(helped) = desk.helped(flow, ask, party) {
         if helped.depends_on.is_empty() {
             judgement.open = judgement.open.or(&helped.ports);
         }
@@ -142,7 +173,7 @@ fn judge_leg(judge: &Judge<'_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -
 }
 
 /// The ports that are blocked, and those that may be; none where one port is enough and one gets through.
-fn faults(flow: &Flow<'_>, judgement: &Judgement) -> (Set, Set) {
+fn faults(flow: &Flow<'_>, judgement: &Answer) -> (Set, Set) {
     if !flow.any_port {
         return (judgement.blocked.clone(), judgement.unsure.clone());
     }
@@ -166,20 +197,18 @@ fn one_direction(flow: &Flow<'_>) -> bool {
 }
 
 /// Whether the party gets through to the device on the same row: else the other leg has its own finding.
-fn called(judge: &Judge<'_>, flow: &Flow<'_>, near: &Near, party: &Party, transport: Transport) -> bool {
-    let site = judge.site;
-    let Some(product) = judge.catalog.product(&site.devices[flow.device].product) else { return false };
+fn called(
+    desk: &mut Desk<'_, '_>,
+    flow: &Flow<'_>,
+    near: &Near,
+    party: &Party,
+    transport: Transport,
+) -> bool {
+    let site = desk.judge().site;
+    let Some(product) = desk.judge().catalog.product(&site.devices[flow.device].product) else { return false };
     let ports = site.ports_of(flow.device, product, flow.requirement);
-    let ask = Ask {
-        device: flow.device,
-        near,
-        leg: Leg::ToDevice,
-        protocol: number(transport),
-        ports: &ports,
-        every_opener: false,
-    };
-    let flow = Flow { leg: Leg::ToDevice, ports: ports.clone(), any_port: false, ..flow.clone() };
-    judge_leg(judge, &flow, &ask, party)
+    let flow = Flow { leg: Leg::ToDevice, ports, any_port: false, ..flow.clone() };
+    judge_leg(desk, &flow, &ask(&flow, near, transport), party)
         .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.unsure.is_empty())
 }
 
@@ -206,12 +235,12 @@ fn weight(flow: &Flow<'_>) -> Severity {
 }
 
 /// Troubles of one cause: one code, one rule that decides, one direction.
-fn group(troubles: Vec<Trouble<'_>>) -> Vec<Vec<Trouble<'_>>> {
+fn group<'a>(troubles: impl Iterator<Item = Trouble<'a>>) -> Vec<Vec<Trouble<'a>>> {
     let mut groups: Vec<Vec<Trouble>> = Vec::new();
     for trouble in troubles {
         let same = |group: &Vec<Trouble>| {
             let first = &group[0];
-            let by = |t: &Trouble| t.blame.first().map(|blame| (blame.firewall, blame.share.by));
+            let by = |t: &Trouble| t.blame.first().map(|blame| (blame.firewall, blame.by));
             first.code == trouble.code
                 && (first.certain, first.severity, first.flow.leg)
                     == (trouble.certain, trouble.severity, trouble.flow.leg)
@@ -230,12 +259,12 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
     let first = &group[0];
     let blame = first.blame.first();
     let firewall = blame.and_then(|blame| judge.firewall(blame.firewall));
-    let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.share.by.span(&firewall.rules));
+    let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.by.span(&firewall.rules));
     let listed: Vec<Listed> = list(judge, group);
     let mut finding = Finding::new(first.code, first.severity, span, message(judge, group, &listed));
     finding.label = blame
         .zip(firewall)
-        .map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.share.by));
+        .map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.by));
     let behind = behind(judge, group);
     finding.related = related(judge, group, span, &behind);
     finding.notice = match first.code {
@@ -362,17 +391,17 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind:
     for trouble in group {
         for blame in trouble.blame.iter().skip(1) {
             let Some(firewall) = judge.firewall(blame.firewall) else { continue };
-            let Some(span) = blame.share.by.span(&firewall.rules) else { continue };
+            let Some(span) = blame.by.span(&firewall.rules) else { continue };
             let shown = labels.len() >= SHOWN || labels.iter().any(|label| label.span == span);
             if Some(span) == main || span.start == span.end || shown {
                 continue;
             }
-            let values = words::ports(&blame.share.values);
+            let values = words::ports(&blame.values);
             labels.push(Label { span, message: format!("blocks {values} too") });
         }
         for blame in trouble.granters.iter() {
             let Some(firewall) = judge.firewall(blame.firewall) else { continue };
-            let Some(span) = blame.share.by.span(&firewall.rules) else { continue };
+            let Some(span) = blame.by.span(&firewall.rules) else { continue };
             if labels.len() < SHOWN && Some(span) != main && labels.iter().all(|label| label.span != span) {
                 labels.push(Label { span, message: "this may let it through".to_string() });
             }
@@ -386,17 +415,17 @@ fn behind(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Span> {
     const LOOKED_AT: usize = 3;
     let mut spans: Vec<Span> = Vec::new();
     for trouble in group.iter().take(LOOKED_AT).filter(|trouble| trouble.certain && !trouble.reply) {
-        let ask = Ask {
-            device: trouble.flow.device,
-            near: &trouble.near,
-            leg: trouble.flow.leg,
-            protocol: number(trouble.transport),
-            ports: &trouble.asked,
-            every_opener: false,
-        };
-        let blame = trouble.blame.first();
-        let span =
-            blame.and_then(|blame| later::rule_behind(judge, &ask, &trouble.party, blame, &trouble.bad));
+        let span = trouble.blame.first().and_then(|blame| {
+            let wanted = later::Wanted {
+                family: trouble.near.family,
+                protocol: number(trouble.transport),
+                ports: &trouble.bad,
+                near: &trouble.near.addresses,
+                far: &trouble.party,
+                leg: trouble.flow.leg,
+            };
+            later::rule_behind(judge, &wanted, blame)
+        });
         spans.extend(span.filter(|span| !spans.contains(span)));
     }
     spans
@@ -436,7 +465,7 @@ fn media_notice(trouble: &Trouble<'_>) -> String {
 fn help(
     judge: &Judge<'_>,
     group: &[Trouble<'_>],
-    blame: Option<(&Blame, &Firewall)>,
+    blame: Option<(&Share, &Firewall)>,
     late: bool,
 ) -> (String, Vec<String>) {
     let first = &group[0];
@@ -451,10 +480,10 @@ fn help(
                     `[[check.ignore]]` and say why; where it does not, let them through by a rule without conditions.";
         return (help.to_string(), Vec::new());
     }
-    if let Some(untranslated) = untranslated(judge, first, blame.share.by, firewall) {
+    if let Some(untranslated) = untranslated(judge, first, blame.by, firewall) {
         return untranslated;
     }
-    let chain = words::chain(firewall, blame.share.by);
+    let chain = words::chain(firewall, blame.by);
     let mut lines: Vec<String> = Vec::new();
     for trouble in group {
         let near = trouble.near.addresses.single().map(|number| host(trouble.near.family, number));
@@ -485,7 +514,7 @@ fn help(
         (true, Dialect::Iptables | Dialect::Nftables | Dialect::Asa) => {
             "Move the rule that would let it through before the one that decides, or put another there:"
         }
-        _ => words::where_to_put(firewall, blame.share.by),
+        _ => words::where_to_put(firewall, blame.by),
     };
     (format!("{notes}{place}"), words::unique(lines.into_iter()))
 }

@@ -1,8 +1,8 @@
 //! Phrases that several lints share.
 
-use super::judge::Firewall;
 use crate::analysis::Decider;
 use crate::dialect::Dialect;
+use crate::judge::Firewall;
 use crate::model::{Effect, Hook, Rule, RuleId, Step, Verdict};
 use crate::packet::Set;
 
@@ -99,13 +99,8 @@ pub fn somebody(name: String) -> String {
 
 /// Each item once, in the order of their first appearance.
 pub fn unique(items: impl Iterator<Item = String>) -> Vec<String> {
-    let mut seen = Vec::new();
-    for item in items {
-        if !seen.contains(&item) {
-            seen.push(item);
-        }
-    }
-    seen
+    let mut seen = rustc_hash::FxHashSet::default();
+    items.filter(|item| seen.insert(item.clone())).collect()
 }
 
 /// The first three different texts; of a sentence that comes more than once, the last is kept.

@@ -44,6 +44,13 @@ ids! {
     HelperId,
 }
 
+impl HelperId {
+    /// Its place in [`Ruleset::helpers`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// The values that a test compares with: a small interval in place, or a set by name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Values {

@@ -89,11 +89,14 @@ impl Site {
     }
 
     /// Rows that no rule of a firewall can satisfy or break are left out: those within a chassis, those of
-    /// two other machines, multicast, what the device's security mode turns off, and what is not used yet.
+    /// two other machines, multicast, what the device's security mode turns off, and what its version does not use
+    /// yet or no longer.
     fn is_judged(&self, device: usize, product: &Product, row: &Requirement) -> bool {
         let off = row.listener == Listener::Device
             && self.mode_of(device, product).is_some_and(|mode| mode.is_on(&row.service) == Some(false));
-        !(row.internal_only || row.future_use || row.host.is_some() || row.multicast.is_some() || off)
+        let there = row.is_in(self.devices[device].version.as_ref());
+        there
+            && !(row.internal_only || row.future_use || row.host.is_some() || row.multicast.is_some() || off)
     }
 
     /// The security mode that a device is in, where it is said and known.

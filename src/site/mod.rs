@@ -27,6 +27,7 @@ pub use paths::{Choice, Crossing, End, Route, loopbacks, unicast};
 pub use settings::{Ignore, Settings};
 pub use value::parse_prefix;
 
+use crate::catalog::Version;
 use crate::model::{Assumption, OwnAddress, Way};
 use crate::packet::Family;
 use crate::source::Span;
@@ -131,6 +132,8 @@ pub struct Device {
     pub product: String,
     /// Where the site file names the product.
     pub product_span: Option<Span>,
+    /// Its version; the newest where `None`.
+    pub version: Option<Version>,
     /// Its addresses; none only where the command line gives a product without address.
     pub addresses: Vec<IpAddr>,
     /// How others see it, where a firewall translates.
@@ -226,6 +229,7 @@ impl Site {
             name: address.map_or(product.clone(), |address| format!("{product}@{address}")),
             product: product.clone(),
             product_span: None,
+            version: None,
             addresses: address.iter().copied().collect(),
             public_addresses: Vec::new(),
             security_mode: mode.map(str::to_ascii_lowercase),
@@ -241,6 +245,11 @@ impl Site {
             single: Some(Way::Forward),
             ..Site::default()
         }
+    }
+
+    /// Whether it is made up for a config that no site file speaks of.
+    pub fn is_made_up(&self) -> bool {
+        self.path.is_none()
     }
 
     /// The zone that an address is in: the one with the longest prefix that holds it, else the one that is

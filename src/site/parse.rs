@@ -10,6 +10,7 @@ use super::reader::{At, Placed, Problems, Table, list};
 use super::settings;
 use super::value::{address, network, ports};
 use super::{Device, MovedRow, Peer, PeerPlace, Site, Zone, ZoneId, firewalls};
+use crate::catalog::Version;
 use crate::codes::{Codes, nearest};
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap};
@@ -153,12 +154,13 @@ pub(super) fn zone_named(word: &Placed<String>, zones: &[Zone], problems: &mut P
 }
 
 const DEVICE: &[&str] =
-    &["name", "product", "addresses", "public-addresses", "security-mode", "ports", "connections"];
+    &["name", "product", "version", "addresses", "public-addresses", "security-mode", "ports", "connections"];
 
 fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) -> Option<Device> {
     let table = Table::new(table, at, "[[device]]", DEVICE, problems);
     let name = name(&table, devices.iter().map(|device| (device.name.as_str(), device.span)), problems);
     let product = table.required("product", problems);
+    let version = table.optional("version", problems).and_then(|word| version(&word, problems));
     let addresses = addresses(&table, "addresses", problems);
     if table.get("addresses").is_none() {
         table.missing("addresses", problems);
@@ -180,6 +182,7 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         name: name.value,
         product_span: Some(problems.span(&product.at)),
         product: product.value,
+        version,
         addresses,
         public_addresses,
         mode_span: mode.as_ref().map(|mode| problems.span(&mode.at)),
@@ -187,6 +190,16 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         moved,
         connections,
     })
+}
+
+/// The version of a device's product.
+fn version(word: &Placed<String>, problems: &mut Problems) -> Option<Version> {
+    let version = Version::parse(&word.value);
+    if version.is_none() {
+        let message = format!("`{}` is no version", word.value);
+        problems.add(&word.at, message, "no version", "Write it with numbers, such as `4.17.0`.");
+    }
+    version
 }
 
 /// A list of addresses, which may be left out but not be empty.

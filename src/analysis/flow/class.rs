@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::FxHasher;
 
 use crate::model::Way;
-use crate::packet::{Field, Level, Space, Spaces};
+use crate::packet::{Field, Level, Set, Space, Spaces};
 
 /// What a field reads as, for all packets of a class.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -62,6 +62,20 @@ impl Ctrl {
         match self.exprs.binary_search_by_key(&field, |(f, _)| *f) {
             Ok(at) => Some(self.exprs[at].1),
             Err(_) => spaces.level(field).map(|level| Expr::At(level, 0)),
+        }
+    }
+
+    /// The packets whose field now has one of some values.
+    pub fn reads(&self, spaces: &mut Spaces, field: Field, set: &Set) -> Space {
+        match self.expr(spaces, field) {
+            None => Space::NONE,
+            Some(Expr::Const(value)) if set.contains(value) => Space::ALL,
+            Some(Expr::Const(_)) => Space::NONE,
+            Some(Expr::At(level, 0)) => spaces.within(level, set),
+            Some(Expr::At(level, delta)) => {
+                let before = set.shifted(delta.wrapping_neg(), level.bits());
+                spaces.within(level, &before)
+            }
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Hop {
     pub number: usize,
     /// The way before any translation.
     pub way: Way,
+    /// What is addressed to the box itself goes to the box, whatever `way` says of the others.
+    pub by_address: bool,
     /// The interfaces by which they may come in; `None` where the packets themselves say.
     pub iif: Option<Set>,
     /// The interfaces by which they may leave, likewise.
@@ -69,7 +71,7 @@ pub struct Hop {
 impl Hop {
     /// A crossing of the first firewall by packets that say everything themselves.
     pub fn first(way: Way) -> Self {
-        Hop { number: 0, way, iif: None, oif: None, fwd_oif: None, state: None, known: None }
+        Hop { number: 0, way, by_address: false, iif: None, oif: None, fwd_oif: None, state: None, known: None }
     }
 }
 
@@ -257,11 +259,34 @@ impl Run<'_, '_> {
                 } else {
                     self.unknown_connection(&mut ctrl);
                 }
-                classes.add(self.spaces, Class { space: part, ctrl });
+                self.by_address(Class { space: part, ctrl }, &mut classes);
             }
         }
         self.measure(&classes);
         Ok(classes)
+    }
+
+    /// Parts what is addressed to the box itself from what goes through it, where that is asked for.
+    fn by_address(&mut self, class: Class, classes: &mut Classes) {
+        let family = self.spaces.family();
+        let own = self.flow.rules.own_set(family);
+        if !self.hop.by_address || self.hop.way != Way::Forward {
+            return classes.add(self.spaces, class);
+        }
+        let here = match class.ctrl.expr(self.spaces, Field::dst(family)) {
+            Some(Expr::Const(dst)) => read::constant(own.contains(dst)),
+            Some(Expr::At(level, 0)) => self.spaces.within(level, &own),
+            Some(Expr::At(level, delta)) => {
+                self.spaces.within(level, &own.shifted(delta.wrapping_neg(), family.bits()))
+            }
+            None => Space::NONE,
+        };
+        let mut ctrl = class.ctrl.clone();
+        ctrl.way = Way::Input;
+        let space = self.spaces.and(class.space, here);
+        classes.add(self.spaces, Class { space, ctrl });
+        let space = self.spaces.minus(class.space, here);
+        classes.add(self.spaces, Class { space, ctrl: class.ctrl });
     }
 
     /// Of a connection that runs, nobody knows what was remembered of it.

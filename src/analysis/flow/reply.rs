@@ -117,6 +117,7 @@ impl Hop {
         Hop {
             number: self.number,
             way,
+            by_address: false,
             iif: None,
             oif: None,
             fwd_oif: None,

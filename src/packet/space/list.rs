@@ -76,6 +76,14 @@ impl Spaces {
         })
     }
 
+    /// The values that packets of the set have at a level, in groups that are alike at the other one: each with the
+    /// values there. `None` where they are too many to list.
+    pub fn values_by(&mut self, space: Space, level: Level, other: Level) -> Option<Vec<(Set, Set)>> {
+        let both = self.only(space, &[level, other]);
+        let groups = if level < other { self.groups(both, level)? } else { return None };
+        Some(groups.into_iter().map(|(values, rest)| (values, self.values(rest, other))).collect())
+    }
+
     /// The values at a level, in groups that are alike in all else: each with what is left below. The set asks
     /// for nothing above the level.
     fn groups(&self, space: Space, level: Level) -> Option<Vec<(Set, Space)>> {
