@@ -6,9 +6,10 @@ pub mod names;
 pub mod nftables;
 pub mod pf;
 
-use crate::finding::Finding;
+use crate::budget::{Budget, Exhausted};
+use crate::finding::{Finding, Severity};
 use crate::model::{OwnAddress, Ruleset};
-use crate::source::{SourceId, SourceMap};
+use crate::source::{SourceId, SourceMap, Span};
 
 /// A firewall language.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -47,6 +48,8 @@ pub struct Environment {
     pub ipsets: Vec<SourceId>,
     /// The family of iptables files, where it was forced (`ip6tables`); else it is read from the file.
     pub family: Option<crate::packet::Family>,
+    /// What expansions and named files draw on. [`load`] begins it anew.
+    pub budget: Budget,
 }
 
 /// What came of reading the files of one firewall.
@@ -70,5 +73,17 @@ pub fn load(dialect: Dialect, sources: &mut SourceMap, files: &[SourceId], env: 
         Dialect::Pf => pf::load,
         Dialect::Asa => asa::load,
     };
+    env.budget.begin(files.iter().map(|id| sources.file(*id).text.len() as u64).sum());
     load(sources, files, env)
+}
+
+/// A finding for what would have cost more than the budget: `what` was left out, and stays unknown. Each
+/// place says it once.
+pub fn over_budget(span: Span, what: &str, exhausted: Exhausted) -> Finding {
+    Finding::new("PH006", Severity::Warning, Some(span), format!("{what} is beyond {exhausted}"))
+        .label("not expanded")
+        .help(format!(
+            "Write it shorter, or give more with `--budget {}=N`: verdicts that depend on it are unknown.",
+            exhausted.resource.name()
+        ))
 }

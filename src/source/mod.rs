@@ -3,7 +3,13 @@
 //! All files of one run lie in one address space: a [`Span`] is a pair of `u32` offsets that also
 //! tells the file, so that rules carry eight bytes and no name.
 
+mod named;
+
 use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHashMap;
+
+pub use named::Refusal;
 
 /// A half-open range of bytes `[start, end)` in the address space of a [`SourceMap`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -121,6 +127,12 @@ pub enum SourceError {
 #[derive(Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
+    /// The tree that stands for `/` where configs name files.
+    root: Option<PathBuf>,
+    /// Files that configs name, by real path and by the folder that they may name files of.
+    named: FxHashMap<(PathBuf, PathBuf), SourceId>,
+    /// The folder of the config that brought a named file in.
+    homes: FxHashMap<SourceId, PathBuf>,
 }
 
 impl SourceMap {
