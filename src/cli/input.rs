@@ -211,13 +211,26 @@ impl ConfigArgs {
     pub fn load(&self, sources: &mut SourceMap) -> Result<Loaded, Failure> {
         let places: Vec<&Path> = self.configs.iter().map(|path| self.input.place(path)).collect();
         let site = self.site.load(places.iter().copied(), sources)?;
-        let found = discover::read(&self.configs, &self.input.options(), sources)?;
+        let found = all_of(&self.configs, &self.input.options(), sources)?;
         let firewall = places.iter().find_map(|path| site.firewall_of(path)).map(|id| &site.firewalls[id]);
         let environment = self.input.environment(firewall, sources)?;
         let dialect = one_dialect(&found, sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
         Ok(load(dialect, sources, &files, &environment))
     }
+}
+
+/// The configs of one firewall, of which none may be missing.
+pub fn all_of(
+    paths: &[PathBuf],
+    options: &discover::Options,
+    sources: &mut SourceMap,
+) -> Result<Vec<discover::Config>, Failure> {
+    let found = discover::read(paths, options, sources);
+    if found.failures.is_empty() {
+        return Ok(found.configs);
+    }
+    Err(Failure::Several(found.failures.into_iter().map(Failure::from).collect()))
 }
 
 /// The dialect of the configs of one firewall.

@@ -82,7 +82,7 @@ impl SourceMap {
         let bytes = read_regular(&key.0, budget)?;
         let id = self.add(shown, bytes).map_err(|error| match error {
             SourceError::Read { error, .. } => Refusal::Unreadable(error),
-            SourceError::TooLarge(_) => Refusal::NoRoom,
+            SourceError::TooLarge(_) | SourceError::Endless(_) => Refusal::NoRoom,
         })?;
         self.homes.insert(id, key.1.clone());
         self.named.insert(key, id);
