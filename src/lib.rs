@@ -7,11 +7,12 @@
 //! pinhole.toml ──site──▶ Zone, Firewall, Device ──site::flows──▶ Flow ──────────────────────────────┘
 //! ```
 //!
-//! Dependencies run one way: `packet`, `source`, `codes` and `finding` at the bottom, then `model`, `dialect`
+//! Dependencies run one way: `budget`, `packet`, `source`, `codes` and `finding` at the bottom, then `model`, `dialect`
 //! and `discover`, `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each
 //! other; `report` never imports `lint`.
 
 pub mod analysis;
+pub mod budget;
 pub mod catalog;
 pub mod cli;
 pub mod codes;

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 /// For each module, the modules of the crate that it may use.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("source", &[]),
+    ("budget", &[]),
+    ("source", &["budget"]),
     ("packet", &[]),
     ("finding", &["source"]),
     ("codes", &[]),
     ("ports", &[]),
     ("model", &["packet", "source"]),
-    ("dialect", &["codes", "model", "packet", "source", "finding"]),
+    ("dialect", &["budget", "codes", "model", "packet", "source", "finding"]),
     ("discover", &["dialect", "source"]),
-    ("analysis", &["model", "packet", "source"]),
+    ("analysis", &["budget", "model", "packet", "source"]),
     ("catalog", &["codes", "ports"]),
     ("site", &["catalog", "codes", "finding", "model", "packet", "ports", "source"]),
     ("lint", &["analysis", "catalog", "codes", "dialect", "finding", "model", "packet", "site", "source"]),

@@ -3,17 +3,19 @@
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::color::ColorChoice;
 use super::filter::{Words, filter};
-use super::input::{InputArgs, SiteArgs, one_dialect};
+use super::input::{InputArgs, SiteArgs, all_of, one_dialect};
+use super::listing;
 use super::{Failure, MAX_FINDINGS};
 use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Loaded, load};
-use crate::discover;
+use crate::discover::{self, Unread};
 use crate::finding::{Finding, Severity};
 use crate::lint::{self, Firewall, Judge, pages};
 use crate::model::Way;
@@ -57,6 +59,9 @@ pub struct CheckArgs {
     /// Not these rules
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Print which files would be read, and why the others in folders would not; check nothing
+    #[arg(long)]
+    list_files: bool,
 }
 
 fn severity() -> impl TypedValueParser<Value = Severity> {
@@ -95,8 +100,19 @@ struct Checked {
     loaded: Loaded,
 }
 
+/// What was read, and what could not be.
+#[derive(Default)]
+struct ReadAll {
+    checked: Vec<Checked>,
+    unread: Vec<Unread>,
+    failures: Vec<Failure>,
+}
+
 /// Runs `pinhole check`.
 pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
+    if args.list_files {
+        return listing::list(args.paths(), &args.input.options(), out);
+    }
     let codes = pages::codes();
     let mut sources = SourceMap::new();
     let mut site = args.load_site(&mut sources)?;
@@ -105,8 +121,13 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let today = Date::today();
     let mut findings: Vec<Finding> = site::doubts(&site, &catalog, today);
     let mut summary = RunSummary::default();
-    let checked = args.load_configs(&site, &mut sources)?;
-    for (checked, way) in lint_all(&mut site, &catalog, args.hook, checked, &sources, &mut findings) {
+    let read = args.load_configs(&site, &mut sources);
+    if read.checked.is_empty() && !read.failures.is_empty() {
+        return Err(Failure::Several(read.failures));
+    }
+    findings.extend(listing::findings(&read.unread, &mut sources)?);
+    summary.unread = read.unread.len();
+    for (checked, way) in lint_all(&mut site, &catalog, args.hook, read.checked, &sources, &mut findings) {
         summary.files.extend(files(&checked, &site, way, &sources));
     }
     let told = filter(findings, &site.settings, today, &sources);
@@ -116,7 +137,10 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let report =
         Report { sources: &sources, findings: &findings, summary: &summary, names: &|code| codes.name(code) };
     let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
-    report.write(args.format, &options, out)?;
+    Failure::unless_closed(report.write(args.format, &options, out).and_then(|()| out.flush()))?;
+    if !read.failures.is_empty() {
+        return Err(Failure::Several(read.failures));
+    }
     let fail_on = args.fail_on.or(site.settings.fail_on).unwrap_or(Severity::Error);
     Ok(u8::from(findings.iter().any(|finding| finding.severity >= fail_on)))
 }
@@ -196,6 +220,15 @@ fn elsewhere(site: &Site, firewall: usize) -> Vec<(Family, u128)> {
     others.flat_map(|(_, device)| device.addresses.iter().map(|address| Family::of(*address))).collect()
 }
 
+impl ReadAll {
+    fn add(&mut self, read: Result<Checked, Failure>) {
+        match read {
+            Ok(checked) => self.checked.push(checked),
+            Err(failure) => self.failures.push(failure),
+        }
+    }
+}
+
 impl CheckArgs {
     /// The bundled catalog with those of the site file and of the command line on top.
     fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
@@ -214,47 +247,53 @@ impl CheckArgs {
         if !self.products.is_empty() {
             return Ok(Site::of_products(&self.products, self.mode.as_deref()));
         }
-        let here = [PathBuf::from(".")];
-        let paths = if self.paths.is_empty() { &here } else { self.paths.as_slice() };
-        self.site.load(paths.iter().map(|path| self.input.place(path)), sources)
+        self.site.load(self.paths().iter().map(|path| self.input.place(path)), sources)
+    }
+
+    /// Where to look.
+    fn paths(&self) -> &[PathBuf] {
+        static HERE: LazyLock<[PathBuf; 1]> = LazyLock::new(|| [PathBuf::from(".")]);
+        if self.paths.is_empty() { HERE.as_slice() } else { &self.paths }
     }
 
     /// Reads what is to be checked, firewall by firewall. A file that the site gives to a firewall brings
     /// the firewall's other files with it; any other file is a firewall of its own.
-    fn load_configs(&self, site: &Site, sources: &mut SourceMap) -> Result<Vec<Checked>, Failure> {
-        let options = self.input.options();
-        let mut all = Vec::new();
+    fn load_configs(&self, site: &Site, sources: &mut SourceMap) -> ReadAll {
+        let mut all = ReadAll::default();
         if self.paths.is_empty() && !site.firewalls.is_empty() {
             for id in 0..site.firewalls.len() {
-                all.push(self.load_firewall(site, id, sources)?);
+                all.add(self.load_firewall(site, id, sources));
             }
-            return Ok(all);
+            return all;
         }
-        let here = [PathBuf::from(".")];
-        let paths = if self.paths.is_empty() { &here } else { self.paths.as_slice() };
+        let found = discover::read(self.paths(), &self.input.options(), sources);
+        all.unread = found.unread;
+        all.failures.extend(found.failures.into_iter().map(Failure::from));
         let mut done = Vec::new();
-        for config in discover::read(paths, &options, sources)? {
+        for config in found.configs {
             let path = sources.file(config.id).path.clone();
             match site.firewall_of(&path) {
                 Some(id) if done.contains(&id) => {}
                 Some(id) => {
                     done.push(id);
-                    all.push(self.load_firewall(site, id, sources)?);
+                    all.add(self.load_firewall(site, id, sources));
                 }
-                None => {
-                    let environment = self.input.environment(None, sources)?;
-                    let files = vec![config.id];
-                    let loaded = load(config.dialect, sources, &files, &environment);
-                    all.push(Checked { firewall: None, dialect: config.dialect, files, loaded });
-                }
+                None => all.add(self.load_alone(config, sources)),
             }
         }
-        Ok(all)
+        all
+    }
+
+    fn load_alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Checked, Failure> {
+        let environment = self.input.environment(None, sources)?;
+        let files = vec![config.id];
+        let loaded = load(config.dialect, sources, &files, &environment);
+        Ok(Checked { firewall: None, dialect: config.dialect, files, loaded })
     }
 
     fn load_firewall(&self, site: &Site, id: usize, sources: &mut SourceMap) -> Result<Checked, Failure> {
         let firewall = &site.firewalls[id];
-        let found = discover::read(&firewall.configs, &self.input.options(), sources)?;
+        let found = all_of(&firewall.configs, &self.input.options(), sources)?;
         let dialect = one_dialect(&found, sources)?;
         let environment = self.input.environment(Some(firewall), sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();

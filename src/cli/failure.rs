@@ -18,6 +18,8 @@ pub enum Failure {
     Message(String),
     /// A site file that cannot be used: what is wrong with it.
     Site(Box<SourceMap>, Vec<Finding>),
+    /// Several things, none of which kept the rest from being done.
+    Several(Vec<Failure>),
     /// The report could not be written.
     Output(io::Error),
 }
@@ -28,8 +30,20 @@ impl Failure {
         Failure::Message(message.into())
     }
 
+    /// Passes over that whoever reads the output has seen enough of it, as `head` does: what was found keeps
+    /// its exit code.
+    pub fn unless_closed(written: io::Result<()>) -> Result<(), Failure> {
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells the user, and gives the exit code.
     pub fn report(&self, color: ColorChoice) -> u8 {
+        if let Failure::Several(failures) = self {
+            return failures.iter().map(|failure| failure.report(color)).max().unwrap_or(2);
+        }
         let mut err = io::stderr().lock();
         let color = color.on(&err);
         // Where standard error is closed, too, the exit code has to say it all.
@@ -37,6 +51,7 @@ impl Failure {
             // Whoever reads the report has seen enough of it, as `head` does.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
             Failure::Output(error) => writeln!(err, "error: cannot write the report: {error}"),
+            Failure::Several(_) => Ok(()),
             Failure::Message(message) => writeln!(err, "error: {message}"),
             Failure::Site(sources, findings) => {
                 let codes = pages::codes();

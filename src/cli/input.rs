@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::Failure;
+use crate::budget::{Budget, Limits, Resource};
 use crate::dialect::{Dialect, Environment, Loaded, load};
 use crate::discover;
 use crate::lint::pages;
@@ -54,6 +55,34 @@ pub struct InputArgs {
     /// A file written by `ipset save`; repeatable
     #[arg(long = "ipset", value_name = "FILE")]
     ipsets: Vec<PathBuf>,
+    /// The folder that stands for `/` of the firewall: absolute paths that configs name are read in it
+    #[arg(long, value_name = "DIR", value_parser = folder)]
+    root: Option<PathBuf>,
+    /// How much a config may expand to beyond its own size: `steps`, `nodes` or `bytes`, such as
+    /// `nodes=2M`; repeatable
+    #[arg(long = "budget", value_name = "KIND=N", value_delimiter = ',', value_parser = amount)]
+    budget: Vec<(Resource, u64)>,
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("it is no folder".to_string()) }
+}
+
+fn amount(text: &str) -> Result<(Resource, u64), String> {
+    let of = |name: &str| Resource::ALL.into_iter().find(|resource| resource.name() == name);
+    let (name, number) = text.split_once('=').ok_or("write it as KIND=N, such as nodes=2M")?;
+    let resource = of(name).ok_or("the kinds are `steps`, `nodes` and `bytes`")?;
+    let digits = number.trim_end_matches(['k', 'M', 'G']);
+    let unit = match &number[digits.len()..] {
+        "" => 1,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return Err(format!("`{number}` is no number")),
+    };
+    let amount = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    amount.map(|amount| (resource, amount)).ok_or_else(|| format!("`{number}` is no number"))
 }
 
 fn own_address(text: &str) -> Result<(String, Prefix), String> {
@@ -102,7 +131,11 @@ impl InputArgs {
         let ipsets: Result<Vec<SourceId>, _> =
             self.ipsets.iter().map(|path| sources.read(path, path)).collect();
         let family = (self.dialect == Some(DialectArg::Ip6tables)).then_some(Family::V6);
-        Ok(Environment { own, groups, ipsets: ipsets?, family, assumptions })
+        if let Some(root) = &self.root {
+            sources.set_root(root.clone());
+        }
+        let limits = self.budget.iter().fold(Limits::default(), |limits, (r, n)| limits.with(*r, *n));
+        Ok(Environment { own, groups, ipsets: ipsets?, family, assumptions, budget: Budget::new(limits) })
     }
 }
 
@@ -171,13 +204,26 @@ impl ConfigArgs {
     pub fn load(&self, sources: &mut SourceMap) -> Result<Loaded, Failure> {
         let places: Vec<&Path> = self.configs.iter().map(|path| self.input.place(path)).collect();
         let site = self.site.load(places.iter().copied(), sources)?;
-        let found = discover::read(&self.configs, &self.input.options(), sources)?;
+        let found = all_of(&self.configs, &self.input.options(), sources)?;
         let firewall = places.iter().find_map(|path| site.firewall_of(path)).map(|id| &site.firewalls[id]);
         let environment = self.input.environment(firewall, sources)?;
         let dialect = one_dialect(&found, sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
         Ok(load(dialect, sources, &files, &environment))
     }
+}
+
+/// The configs of one firewall, of which none may be missing.
+pub fn all_of(
+    paths: &[PathBuf],
+    options: &discover::Options,
+    sources: &mut SourceMap,
+) -> Result<Vec<discover::Config>, Failure> {
+    let found = discover::read(paths, options, sources);
+    if found.failures.is_empty() {
+        return Ok(found.configs);
+    }
+    Err(Failure::Several(found.failures.into_iter().map(Failure::from).collect()))
 }
 
 /// The dialect of the configs of one firewall.

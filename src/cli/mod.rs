@@ -9,6 +9,7 @@ mod color;
 mod failure;
 mod filter;
 mod input;
+mod listing;
 mod markdown;
 mod model;
 mod packets;
@@ -70,13 +71,14 @@ pub fn main() -> ExitCode {
         }
     };
     let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, std::io::stdout().lock());
-    let done = run(&cli, &mut out).and_then(|code| {
-        out.flush()?;
-        Ok(code)
-    });
+    let done = run(&cli, &mut out).and_then(|code| Failure::unless_closed(out.flush()).map(|()| code));
     match done {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => ExitCode::from(failure.report(cli.color)),
+        Err(failure) => {
+            // What was done goes before what could not be.
+            let _ = out.flush();
+            ExitCode::from(failure.report(cli.color))
+        }
     }
 }
 

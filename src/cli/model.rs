@@ -40,9 +40,13 @@ enum ModelFormat {
 /// Runs `pinhole model`.
 pub fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sources = SourceMap::new();
-    let configs = discover::read(&args.configs, &args.input.options(), &mut sources)?;
+    let found = discover::read(&args.configs, &args.input.options(), &mut sources);
+    let failures: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();
+    if found.configs.is_empty() {
+        return Err(Failure::Several(failures));
+    }
     let mut loaded = Vec::new();
-    for config in configs {
+    for config in found.configs {
         let environment = args.input.environment(None, &mut sources)?;
         loaded.push((
             config.id,
@@ -59,7 +63,7 @@ pub fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
             writeln!(out)?;
         }
     }
-    Ok(0)
+    if failures.is_empty() { Ok(0) } else { Err(Failure::Several(failures)) }
 }
 
 #[derive(Serialize)]

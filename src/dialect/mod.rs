@@ -7,9 +7,10 @@ pub mod names;
 pub mod nftables;
 pub mod pf;
 
-use crate::finding::Finding;
+use crate::budget::{Budget, Exhausted};
+use crate::finding::{Finding, Severity};
 use crate::model::{Assumption, OwnAddress, Ruleset};
-use crate::source::{SourceId, SourceMap};
+use crate::source::{SourceId, SourceMap, Span};
 
 /// A firewall language.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -50,6 +51,8 @@ pub struct Environment {
     pub family: Option<crate::packet::Family>,
     /// What is so of that which no file tells.
     pub assumptions: Vec<Assumption>,
+    /// What expansions and named files draw on. [`load`] begins it anew.
+    pub budget: Budget,
 }
 
 /// What came of reading the files of one firewall.
@@ -73,7 +76,19 @@ pub fn load(dialect: Dialect, sources: &mut SourceMap, files: &[SourceId], env: 
         Dialect::Pf => pf::load,
         Dialect::Asa => asa::load,
     };
+    env.budget.begin(files.iter().map(|id| sources.file(*id).text.len() as u64).sum());
     let mut loaded = load(sources, files, env);
     assume::apply(&mut loaded, &env.assumptions);
     loaded
+}
+
+/// A finding for what would have cost more than the budget: `what` was left out, and stays unknown. Each
+/// place says it once.
+pub fn over_budget(span: Span, what: &str, exhausted: Exhausted) -> Finding {
+    Finding::new("PH006", Severity::Warning, Some(span), format!("{what} is beyond {exhausted}"))
+        .label("not expanded")
+        .help(format!(
+            "Write it shorter, or give more with `--budget {}=N`: verdicts that depend on it are unknown.",
+            exhausted.resource.name()
+        ))
 }

@@ -1,18 +1,22 @@
 //! From paths on the command line to config files and their dialects.
 
+mod form;
+mod look;
+mod marks;
+mod shell;
 mod sniff;
+mod walk;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
-
-pub use sniff::sniff;
+pub use form::Form;
+pub use marks::Near;
+pub use sniff::{Told, sniff};
+pub use walk::{Unread, Why};
 
 use crate::dialect::Dialect;
-use crate::source::{SourceError, SourceId, SourceMap};
+use crate::source::{SourceError, SourceId, SourceMap, bytes_of, bytes_of_stream};
 
 /// A config that was read into the source map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +34,17 @@ pub struct Options {
     pub dialect: Option<Dialect>,
     /// The name that reports give to standard input.
     pub stdin_name: Option<PathBuf>,
+}
+
+/// What paths lead to.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The configs, in the order of the paths, each once.
+    pub configs: Vec<Config>,
+    /// The files in folders that were not read.
+    pub unread: Vec<Unread>,
+    /// What could not be read though it was asked for.
+    pub failures: Vec<DiscoverError>,
 }
 
 /// Why configs could not be read.
@@ -52,132 +67,113 @@ pub enum DiscoverError {
     /// A file is in none of the known languages.
     #[error("cannot tell which firewall language `{}` is written in; name it with `--dialect`", .0.display())]
     UnknownDialect(PathBuf),
+    /// A file is in a language near to the known ones.
+    #[error("`{}` looks like {}. {} If it is something else, name its language with `--dialect`.", .0.display(), .1.name, .1.instead)]
+    Near(PathBuf, Near),
+    /// A file has no content, and its name tells no language.
+    #[error("`{}` is empty: there is no config in it", .0.display())]
+    Empty(PathBuf),
+    /// A file in a folder that smells of a firewall, where the folder holds nothing else.
+    #[error("`{}` was not read: {}", .0.path.display(), .0.why)]
+    Unread(Unread),
+    /// A file is no text as it stands.
+    #[error("`{}` is {}: {}", .0.display(), .1.name(), .1.help())]
+    Form(PathBuf, Form),
 }
-
-/// How much of a file in a folder is read to see whether it is a config, in bytes.
-const LOOK_AT: u64 = 256 * 1024;
 
 /// Reads the configs that paths lead to, in the order of the paths, each once. A folder stands for the
 /// configs in it, sorted by name; `-` is standard input. What the source map holds already is not read again.
-pub fn read(
-    paths: &[PathBuf],
-    options: &Options,
-    sources: &mut SourceMap,
-) -> Result<Vec<Config>, DiscoverError> {
-    let mut reader = Reader { held: BTreeMap::new(), configs: Vec::new() };
+/// What cannot be read does not stop the rest.
+pub fn read(paths: &[PathBuf], options: &Options, sources: &mut SourceMap) -> Found {
+    let mut reader = Reader { held: BTreeMap::new(), found: Found::default() };
     reader.held.extend(sources.files().filter_map(|(id, file)| Some((file.path.canonicalize().ok()?, id))));
     for path in paths {
-        if path.as_os_str() == "-" {
-            reader.configs.push(read_stdin(options, sources)?);
-        } else if path.is_dir() {
-            let found = walk(path, options)?;
-            if found.is_empty() {
-                return Err(DiscoverError::NoConfig(path.clone()));
-            }
-            for (file, dialect) in found {
-                reader.add(&file, sources, |_, _| Ok(dialect))?;
-            }
-        } else {
-            reader.add(path, sources, |id, sources| dialect_of(id, options, sources))?;
+        if path.is_dir() {
+            reader.folder(path, options, sources);
+        } else if let Err(error) = reader.file(path, options, sources) {
+            reader.found.failures.push(error);
         }
     }
-    Ok(reader.configs)
+    reader.found
 }
 
 struct Reader {
     /// What the source map holds, by full path.
     held: BTreeMap<PathBuf, SourceId>,
-    configs: Vec<Config>,
+    found: Found,
 }
 
 impl Reader {
-    fn add(
-        &mut self,
-        path: &Path,
-        sources: &mut SourceMap,
-        dialect: impl FnOnce(SourceId, &SourceMap) -> Result<Dialect, DiscoverError>,
-    ) -> Result<(), DiscoverError> {
+    fn folder(&mut self, folder: &Path, options: &Options, sources: &mut SourceMap) {
+        let walked = walk::walk(folder, options);
+        if walked.configs.is_empty() && walked.failures.is_empty() {
+            let smelling = walked.unread.iter().filter(|unread| unread.smells()).cloned();
+            self.found.failures.push(DiscoverError::NoConfig(folder.to_path_buf()));
+            self.found.failures.extend(smelling.map(DiscoverError::Unread));
+        }
+        self.found.unread.extend(walked.unread);
+        self.found.failures.extend(walked.failures);
+        for (path, dialect) in walked.configs {
+            match self.take(&path, sources) {
+                Ok(id) => self.add(id, dialect),
+                Err(error) => self.found.failures.push(error),
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, options: &Options, sources: &mut SourceMap) -> Result<(), DiscoverError> {
+        let id = match path.as_os_str() == "-" {
+            true => {
+                let name = options.stdin_name.as_deref().unwrap_or(Path::new("<stdin>"));
+                add_text(name, bytes_of_stream(std::io::stdin().lock(), name)?, sources)?
+            }
+            false => self.take(path, sources)?,
+        };
+        let dialect = dialect_of(id, options, sources)?;
+        self.add(id, dialect);
+        Ok(())
+    }
+
+    /// Reads a file, unless it is held.
+    fn take(&mut self, path: &Path, sources: &mut SourceMap) -> Result<SourceId, DiscoverError> {
         let full = path.canonicalize().ok();
         let held = full.as_ref().and_then(|full| self.held.get(full).copied());
         let id = match held {
             Some(id) => id,
-            None => sources.read(path, path)?,
+            None => add_text(path, bytes_of(path, path)?, sources)?,
         };
         self.held.extend(full.map(|full| (full, id)));
-        if self.configs.iter().all(|config| config.id != id) {
-            self.configs.push(Config { id, dialect: dialect(id, sources)? });
+        Ok(id)
+    }
+
+    fn add(&mut self, id: SourceId, dialect: Dialect) {
+        if self.found.configs.iter().all(|config| config.id != id) {
+            self.found.configs.push(Config { id, dialect });
         }
-        Ok(())
     }
 }
 
-fn read_stdin(options: &Options, sources: &mut SourceMap) -> Result<Config, DiscoverError> {
-    let path = options.stdin_name.clone().unwrap_or_else(|| "<stdin>".into());
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut bytes)
-        .map_err(|error| SourceError::Read { path: path.clone(), error })?;
-    let id = sources.add(path, bytes)?;
-    Ok(Config { id, dialect: dialect_of(id, options, sources)? })
+/// Takes in what may be text.
+fn add_text(path: &Path, bytes: Vec<u8>, sources: &mut SourceMap) -> Result<SourceId, DiscoverError> {
+    match form::of(&bytes) {
+        Some(form) => Err(DiscoverError::Form(path.to_path_buf(), form)),
+        None => Ok(sources.add(path, bytes)?),
+    }
 }
 
 /// The dialect that the user says, or that the text looks like.
 fn dialect_of(id: SourceId, options: &Options, sources: &SourceMap) -> Result<Dialect, DiscoverError> {
     let file = sources.file(id);
-    options
-        .dialect
-        .or_else(|| sniff(&file.text, &file.path))
-        .ok_or_else(|| DiscoverError::UnknownDialect(file.path.clone()))
-}
-
-/// The configs in a folder and below, but not in hidden folders, nor in those of builds.
-fn walk(folder: &Path, options: &Options) -> Result<Vec<(PathBuf, Dialect)>, DiscoverError> {
-    let mut found = Vec::new();
-    let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || wanted(entry)) {
-        let entry = entry.map_err(|error| DiscoverError::Folder {
-            path: error.path().unwrap_or(folder).to_path_buf(),
-            error: error.into(),
-        })?;
-        // A link to a file counts, one to a folder does not: it could lead round in a circle.
-        if !entry.path().is_file() {
-            continue;
-        }
-        let path = match entry.path().strip_prefix(".") {
-            Ok(below) if folder == Path::new(".") => below,
-            _ => entry.path(),
-        };
-        let start = start_of(path)?;
-        if let Some(dialect) = sniff(&String::from_utf8_lossy(&start), path)
-            && options.dialect.is_none_or(|only| only == dialect)
-        {
-            found.push((path.to_path_buf(), dialect));
-        }
+    let path = || file.path.clone();
+    if let Some(dialect) = options.dialect {
+        return Ok(dialect);
     }
-    Ok(found)
-}
-
-fn start_of(path: &Path) -> Result<Vec<u8>, DiscoverError> {
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LOOK_AT).read_to_end(&mut start))
-        .map_err(|error| SourceError::Read { path: path.to_path_buf(), error })?;
-    Ok(start)
-}
-
-/// Ends of names of what is surely no config, though a config may be quoted in it.
-const OTHER: &[&str] = &[
-    "c", "css", "csv", "go", "h", "html", "js", "lock", "log", "md", "pdf", "png", "py", "rs", "rst", "snap",
-    "toml", "ts", "xml", "yaml", "yml",
-];
-
-fn wanted(entry: &DirEntry) -> bool {
-    let name = entry.file_name().to_string_lossy();
-    if entry.file_type().is_dir() {
-        return !name.starts_with('.') && !["target", "node_modules"].contains(&name.as_ref());
+    match sniff(&file.text, &file.path) {
+        Told::Config(dialect) | Told::ByName { dialect, .. } => Ok(dialect),
+        Told::Near(near) => Err(DiscoverError::Near(path(), near)),
+        Told::Empty => Err(DiscoverError::Empty(path())),
+        Told::Unknown => Err(DiscoverError::UnknownDialect(path())),
     }
-    let extension = entry.path().extension().map(|end| end.to_string_lossy().to_ascii_lowercase());
-    !name.starts_with('.') && extension.is_none_or(|end| !OTHER.contains(&end.as_str()))
 }
 
 #[cfg(test)]

@@ -1,204 +1,161 @@
-//! Which dialect a text is in, by its first lines.
+//! Which language a text is in: what pinhole reads, or what else it looks like.
 
 use std::path::Path;
 
+use super::look::{Look, Score, count, look};
+use super::marks::{
+    DOCUMENT, Kind, Near, OTHER_JSON, OTHER_PROGRAM, OTHER_SCRIPT, OTHER_TOOLS, PART_OF_NFTABLES,
+    RULES_OF_NFTABLES, TEMPLATE, XML, YAML,
+};
+use super::shell::{Interpreter, Tool, interpreter, tool};
 use crate::dialect::Dialect;
 
-/// How much of a text is looked at, in bytes: enough to come past any comment at the top.
-const LOOK_AT: usize = 256 * 1024;
-/// After this many points for one dialect, the rest of the text does not matter.
-const ENOUGH: u32 = 40;
+/// What a text is, as far as its look and its name tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// A config in a language that pinhole reads.
+    Config(Dialect),
+    /// Nothing but its name tells: it has no content, or none that speaks a language. Others may use the name
+    /// as well where it is not `sure`.
+    ByName {
+        /// The dialect of the name.
+        dialect: Dialect,
+        /// Whether the name is that of a firewall's config.
+        sure: bool,
+    },
+    /// Something near to it.
+    Near(Near),
+    /// No content at all: blanks and comments.
+    Empty,
+    /// Something else.
+    Unknown,
+}
 
-/// The dialect that most of the lines speak; where none does, the one that the file's name tells.
-pub fn sniff(text: &str, path: &Path) -> Option<Dialect> {
-    let mut end = text.len().min(LOOK_AT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+/// What a text is. It takes several sure marks, or one where most of the other lines agree with it; where
+/// two languages have marks, the one with more different ones is meant.
+pub fn sniff(text: &str, path: &Path) -> Told {
+    let text = text.trim_start_matches('\u{feff}');
+    let joined = text.contains("\\\n").then(|| text.replace("\\\n", " "));
+    let text = joined.as_deref().unwrap_or(text);
+    if let Some(told) = by_form(text) {
+        return told;
     }
-    let start = text[..end].trim_start_matches('\u{feff}');
-    if start.trim_start().starts_with('{') && start.contains("\"nftables\"") {
-        return Some(Dialect::Nftables);
+    let seen = look(text);
+    match (by_marks(&seen), document(text)) {
+        (Some(Told::Config(_)), _) if is_template(text) => return Told::Near(TEMPLATE),
+        (Some(Told::Near(near)), _) | (_, Some(near)) => return Told::Near(near),
+        (Some(told), None) => return told,
+        (None, None) => {}
     }
-    let all = [Dialect::Iptables, Dialect::Nftables, Dialect::Pf, Dialect::Asa];
-    let mut points = [0; 4];
-    for line in start.lines() {
-        for (index, dialect) in all.into_iter().enumerate() {
-            points[index] += speaks(dialect, line);
+    if count(text, RULES_OF_NFTABLES) >= 2 {
+        return Told::Near(PART_OF_NFTABLES);
+    }
+    if count(text, OTHER_TOOLS) >= 1 {
+        return Told::Near(OTHER_SCRIPT);
+    }
+    match by_name(path, text) {
+        Some((dialect, sure)) => Told::ByName { dialect, sure },
+        None if seen.lines == 0 => Told::Empty,
+        None => Told::Unknown,
+    }
+}
+
+/// What the first characters tell.
+fn by_form(text: &str) -> Option<Told> {
+    match interpreter(text) {
+        Some(Interpreter::Nft) => return Some(Told::Config(Dialect::Nftables)),
+        Some(Interpreter::Restore) => return Some(Told::Config(Dialect::Iptables)),
+        Some(Interpreter::Pfctl) => return Some(Told::Config(Dialect::Pf)),
+        Some(Interpreter::Shell) => {
+            return Some(match tool(text) {
+                Some(Tool::Iptables) => Told::Config(Dialect::Iptables),
+                Some(Tool::Other) => Told::Near(OTHER_SCRIPT),
+                None => Told::Unknown,
+            });
         }
-        if points.iter().any(|count| *count >= ENOUGH) {
-            break;
+        Some(Interpreter::Other) => {
+            let calls = tool(text) == Some(Tool::Iptables);
+            return Some(if calls { Told::Near(OTHER_PROGRAM) } else { Told::Unknown });
         }
+        None => {}
     }
-    let most = *points.iter().max()?;
-    let best = all.into_iter().zip(points).find(|(_, count)| *count == most).map(|(dialect, _)| dialect);
-    best.filter(|_| most > 0).or_else(|| by_name(path))
-}
-
-/// How surely a line is of a dialect: 0 not, 1 it may be, 4 it is.
-fn speaks(dialect: Dialect, line: &str) -> u32 {
-    let line = line.trim();
-    let mut words = line.split_whitespace();
-    let (first, second, third) =
-        (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
-    match dialect {
-        Dialect::Iptables => iptables(line, first, second, third),
-        Dialect::Nftables => nftables(line, first, second, third),
-        Dialect::Pf => pf(line, first, second, third),
-        Dialect::Asa => asa(line, first, second, third),
+    let start = text.trim_start();
+    if start.starts_with('{') && start[1..].trim_start().starts_with(['"', '}']) {
+        let mut lists =
+            start.match_indices("\"nftables\"").map(|(at, key)| start[at + key.len()..].trim_start());
+        let list = |rest: &str| rest.strip_prefix(':').is_some_and(|rest| rest.trim_start().starts_with('['));
+        return Some(if lists.any(list) { Told::Config(Dialect::Nftables) } else { Told::Near(OTHER_JSON) });
     }
+    None
 }
 
-const IPTABLES_TABLES: &[&str] = &["*filter", "*nat", "*mangle", "*raw", "*security"];
-const IPTABLES_TOOLS: &[&str] =
-    &["iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft"];
-
-fn iptables(line: &str, first: &str, second: &str, third: &str) -> u32 {
-    let tool = |word: &str| IPTABLES_TOOLS.contains(&word.rsplit('/').next().unwrap_or(word));
-    let by_tool =
-        tool(first) && second.starts_with('-') || first == "sudo" && tool(second) && third.starts_with('-');
-    let header = first == "#" && line.contains("tables-save v");
-    let chain = first.starts_with(':') && first.len() > 1 && matches!(second, "ACCEPT" | "DROP" | "-");
-    // Counters may stand before a rule: `[12:3456] -A INPUT`.
-    let rule = |word: &str| matches!(word, "-A" | "-I" | "-N" | "-P");
-    if IPTABLES_TABLES.contains(&line) || header || chain || by_tool {
-        4
-    } else if line == "COMMIT" || rule(first) || first.starts_with('[') && rule(second) {
-        2
-    } else {
-        0
-    }
-}
-
-const NFT_FAMILIES: &[&str] = &["ip", "ip6", "inet", "arp", "bridge", "netdev"];
-const NFT_OBJECTS: &[&str] =
-    &["table", "chain", "rule", "set", "map", "element", "flowtable", "counter", "ct"];
-
-fn nftables(line: &str, first: &str, second: &str, third: &str) -> u32 {
-    let command =
-        matches!(first, "add" | "create" | "insert" | "replace" | "delete" | "destroy" | "flush" | "nft");
-    let shebang = first.starts_with("#!") && line.contains("nft");
-    let hook = first == "type" && third == "hook";
-    let table = first == "table" && (NFT_FAMILIES.contains(&second) && !third.is_empty() || third == "{");
-    if shebang || hook || table || command && (NFT_OBJECTS.contains(&second) || second == "ruleset") {
-        4
-    } else if first == "chain" && third == "{" || first == "define" && third == "=" {
-        2
-    } else {
-        u32::from(
-            matches!(first, "ct" | "iifname" | "oifname" | "tcp" | "udp" | "ip" | "ip6" | "meta")
-                && ends_rule(line),
-        )
-    }
-}
-
-fn ends_rule(line: &str) -> bool {
-    ["accept", "drop", "reject", "return", "counter"].iter().any(|word| line.contains(word))
-}
-
-/// What may follow `pass`, `block` and `match` in pf.conf(5).
-const PF_AFTER: &[&str] = &[
-    "in",
-    "out",
-    "log",
-    "quick",
-    "on",
-    "all",
-    "from",
-    "to",
-    "inet",
-    "inet6",
-    "proto",
-    "drop",
-    "return",
-    "return-rst",
-    "return-icmp",
-    "return-icmp6",
-];
-const PF_SET: &[&str] = &[
-    "skip",
-    "block-policy",
-    "debug",
-    "fingerprints",
-    "hostid",
-    "limit",
-    "loginterface",
-    "optimization",
-    "reassemble",
-    "ruleset-optimization",
-    "state-defaults",
-    "state-policy",
-    "syncookies",
-    "timeout",
-    "require-order",
-    "keepcounters",
-    "state-hash",
-];
-
-fn pf(line: &str, first: &str, second: &str, third: &str) -> u32 {
-    let next = second.split(['(', '{']).next().unwrap_or("");
-    match first {
-        "pass" | "block" | "match" if PF_AFTER.contains(&next) => 4,
-        "pass" | "block" if second.is_empty() || second == "\\" => 2,
-        "queue" if matches!(third, "on" | "parent" | "bandwidth") => 2,
-        "set" if PF_SET.contains(&next) => 4,
-        "scrub" if second.is_empty() || PF_AFTER.contains(&next) || next == "fragment" => 4,
-        "nat" | "rdr" | "binat" | "no" if matches!(next, "on" | "pass" | "nat" | "rdr" | "binat") => 4,
-        "nat-anchor" | "rdr-anchor" | "binat-anchor" | "antispoof" | "altq" => 4,
-        "anchor" if second.starts_with('"') || second.starts_with(|c: char| c.is_alphanumeric()) => 2,
-        "load" if second == "anchor" => 4,
-        "table" if second.starts_with('<') => 4,
-        _ => {
-            // A macro: `ext_if = "em0"`.
-            let named = first.chars().all(|c| c.is_alphanumeric() || c == '_') && !first.is_empty();
-            u32::from(named && second == "=" && line.contains('"') || macro_without_spaces(first))
-        }
-    }
-}
-
-fn macro_without_spaces(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, value)| {
-        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_') && value.starts_with('"')
+/// Of the languages that have marks enough, the one with the most different ones, and among those the one
+/// with the most lines.
+fn by_marks(seen: &Look) -> Option<Told> {
+    let told = seen.scores.iter().filter(|(kind, score)| match kind {
+        // A table may be the only line that surely is of nftables, in a ruleset of any length.
+        Kind::Ours(Dialect::Nftables) if score.marks > 0 && score.spoken > 1 => true,
+        Kind::Ours(_) => enough(score, seen.lines),
+        Kind::Near(_) => score.marks >= 2,
+    });
+    told.max_by_key(|(_, score)| (score.marks, score.sure)).map(|(kind, _)| match kind {
+        Kind::Ours(dialect) => Told::Config(*dialect),
+        Kind::Near(near) => Told::Near(*near),
     })
 }
 
-fn asa(line: &str, first: &str, second: &str, third: &str) -> u32 {
-    let sure = match first {
-        "ASA" | "PIX" => second == "Version",
-        "access-list" => !second.is_empty(),
-        "access-group" => matches!(third, "in" | "out" | "global") || second == "global",
-        "object" => matches!(second, "network" | "service"),
-        "object-group" => {
-            matches!(second, "network" | "service" | "protocol" | "icmp-type" | "user" | "security")
-        }
-        "nameif" | "security-level" | "same-security-traffic" => true,
-        "nat" | "static" | "global" => second.starts_with('('),
-        ":" => matches!(second, "Saved" | "end"),
-        _ => line == ":end",
-    };
-    let maybe = match first {
-        "hostname" | "interface" | "policy-map" | "class-map" | "service-policy" | "network-object"
-        | "port-object" | "service-object" | "group-object" | "inspect" | "icmp" | "passwd" => {
-            !second.is_empty()
-        }
-        "ip" => second == "address",
-        "enable" => second == "password",
-        "tunnel-group" | "crypto" | "route" | "username" | "group-policy" | "logging" => !second.is_empty(),
-        _ => matches!(line, "names" | "end" | "!"),
-    };
-    if sure { 4 } else { u32::from(maybe) }
+/// Whether the marks of one of our languages tell it: several, or one in a text that is otherwise of the
+/// language too.
+fn enough(score: &Score, lines: u32) -> bool {
+    score.marks >= 3 || score.sure >= 3 || score.sure > 0 && score.spoken * 2 >= lines
 }
 
-/// The dialect that a file's name tells.
-fn by_name(path: &Path) -> Option<Dialect> {
+/// Whether configs are made of a text by Jinja or the like.
+fn is_template(text: &str) -> bool {
+    text.lines().any(|line| line.trim_start().starts_with("{%"))
+}
+
+/// Documents in which a config may be quoted.
+fn document(text: &str) -> Option<Near> {
+    if text.trim_start().starts_with('<') {
+        return Some(XML);
+    }
+    let fenced = text.lines().any(|line| line.trim_start().starts_with("```"));
+    if fenced {
+        return Some(DOCUMENT);
+    }
+    let mut content = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = content.clone().next()?;
+    let is_key = |line: &str| {
+        let key = line.trim_start_matches("- ").split([' ', '"']).next().unwrap_or("");
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        key.strip_suffix(':').is_some_and(|key| !key.is_empty() && key.chars().all(plain))
+    };
+    let (keys, all) = content
+        .by_ref()
+        .take(1000)
+        .fold((0, 0), |(keys, all), line| (keys + usize::from(is_key(line)), all + 1));
+    (first == "---" || keys * 2 > all).then_some(YAML)
+}
+
+/// The dialect that a file's name tells, and whether surely: a name that others use as well counts only where
+/// the text is nothing but comments.
+fn by_name(path: &Path, text: &str) -> Option<(Dialect, bool)> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
     let extension = path.extension().map(|end| end.to_string_lossy().to_ascii_lowercase());
+    let comments = |start: &[char]| {
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).all(|line| line.starts_with(start))
+    };
     match extension.as_deref() {
-        Some("nft" | "nftables") => Some(Dialect::Nftables),
-        Some("iptables" | "ip6tables") => Some(Dialect::Iptables),
-        Some("pf") => Some(Dialect::Pf),
-        Some("asa") => Some(Dialect::Asa),
-        _ if name == "pf.conf" => Some(Dialect::Pf),
-        _ if name == "nftables.conf" => Some(Dialect::Nftables),
+        Some("nft" | "nftables") => Some((Dialect::Nftables, true)),
+        Some("iptables" | "ip6tables") => Some((Dialect::Iptables, true)),
+        Some("pf") => Some((Dialect::Pf, true)),
+        Some("asa") => Some((Dialect::Asa, true)),
+        _ if name.ends_with("pf.conf") => Some((Dialect::Pf, true)),
+        _ if name == "nftables.conf" => Some((Dialect::Nftables, true)),
+        _ if name == "rules.v4" || name == "rules.v6" => Some((Dialect::Iptables, true)),
+        Some("rules" | "save") if comments(&['#']) => Some((Dialect::Iptables, false)),
+        Some("cfg" | "conf") if text.contains('!') && comments(&['!', ':']) => Some((Dialect::Asa, false)),
         _ => None,
     }
 }

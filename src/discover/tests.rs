@@ -1,7 +1,15 @@
 use super::*;
 
-fn of(text: &str) -> Option<Dialect> {
+fn of(text: &str) -> Told {
     sniff(text, Path::new("config"))
+}
+
+/// What a text looks like, where it is near to a config.
+fn near(text: &str) -> &'static str {
+    match of(text) {
+        Told::Near(near) => near.name,
+        other => panic!("{other:?}: {text}"),
+    }
 }
 
 #[test]
@@ -13,28 +21,36 @@ fn texts_tell_their_dialect() {
         "/sbin/ip6tables -P INPUT DROP\n",
         "[0:0] -A INPUT -j DROP\nCOMMIT\n",
         "-A INPUT -i eth0 -j ACCEPT\n",
+        "-P INPUT DROP\n-P FORWARD DROP\n-N web\n-A INPUT -j web\n",
+        "#!/usr/sbin/iptables-restore\n*filter\nCOMMIT\n",
+        "FW=/usr/sbin/iptables\n$FW -P FORWARD DROP\n$FW -A FORWARD -i eth1 -j ACCEPT\n",
+        "#!/usr/bin/env bash\nIP6T=$(command -v ip6tables)\nopen() {\n  \"$IP6T\" -A INPUT -p tcp --dport \"$1\" -j ACCEPT\n}\n",
+        "#!/bin/dash\niptables-restore < rules.v4\n",
+        "Chain INPUT (policy DROP 10 packets, 520 bytes)\n pkts bytes target     prot opt in     out     source               destination\n",
     ];
     let nftables = [
         "#!/usr/sbin/nft -f\nflush ruleset\n",
         "table inet filter {\n chain input {\n type filter hook input priority 0; policy drop;\n}\n}\n",
         "add rule ip filter input tcp dport 22 accept\n",
         "{\"nftables\": [{\"metainfo\": {}}]}",
-        "  {\n \"nftables\": []}",
+        "  {\n \"nftables\" : []}",
     ];
     let pf = [
         "ext_if = \"em0\"\nset skip on lo\nblock all\npass out\n",
         "table <bad> persist\nblock in quick from <bad>\n",
         "rdr pass on em0 proto tcp to port 80 -> 10.0.0.1\n",
         "scrub in all\n",
-        "ext_if=\"em0\"\n",
         "block \\\n in \\\n on lo0\n",
         "queue rootq on em0 bandwidth 10G\n",
+        "web=\"10.0.0.7\"\nports=\"{ 80 443 }\"\npass in to $web\n",
     ];
     let asa = [
         ": Saved\n:\nASA Version 9.8(2)\n!\nhostname fw\n",
         "interface GigabitEthernet0/0\n nameif outside\n security-level 0\n ip address 192.0.2.1 255.255.255.0\n",
         "access-list OUT extended permit tcp any host 10.0.0.1 eq 80\naccess-group OUT in interface outside\n",
         "object network web\n host 10.0.0.1\n nat (inside,outside) static 192.0.2.2\n",
+        "edge/act(config)# interface Gi0/1\nedge/act(config-if)# nameif video\nedge/act(config-if)# security-level 50\n",
+        "hostname a\r! a session with lone carriage returns\raccess-list A extended permit ip any any\raccess-list A remark x\r",
     ];
     let cases: [(&[&str], Dialect); 4] = [
         (&iptables, Dialect::Iptables),
@@ -44,24 +60,119 @@ fn texts_tell_their_dialect() {
     ];
     for (texts, dialect) in cases {
         for text in texts {
-            assert_eq!(of(text), Some(dialect), "{text}");
+            assert_eq!(of(text), Told::Config(dialect), "{text}");
         }
     }
 }
 
 #[test]
-fn other_texts_are_no_configs() {
-    for text in
-        ["", "\n\n", "Pass the salt.\nBlock the door.\n", "fn main() {}\n", "\0\0\0", "match me if you can\n"]
-    {
-        assert_eq!(of(text), None, "{text}");
+fn what_is_near_to_a_config_is_named() {
+    let cases = [
+        (
+            "IOS",
+            "hostname core\n!\nip access-list extended WEB\n permit tcp any any eq 80\n!\ninterface Gi0/1\n ip access-group WEB in\n!\nend\n",
+        ),
+        ("IOS", "version 15.4\nservice timestamps debug datetime\nline vty 0 4\n transport input ssh\n"),
+        ("NX-OS", "!Command: show running-config\nfeature ospf\nvrf context mgmt\nhostname n9k\n"),
+        ("IOS XR", "!! IOS XR Configuration 6.1\nipv4 access-list A\n 10 permit tcp any any\n"),
+        (
+            "PIX 6",
+            "PIX Version 6.3(5)\nnameif ethernet0 outside security0\naccess-list a permit ip any any\naccess-group a in interface outside\n",
+        ),
+        (
+            "Junos",
+            "set system host-name srx\nset security policies from-zone a to-zone b policy p match source-address any\n",
+        ),
+        ("Junos", "## Last changed: 2020-01-01\nsystem {\n host-name srx;\n}\n"),
+        ("FortiGate", "config firewall policy\n edit 1\n  set srcintf \"wan1\"\n next\nend\n"),
+        ("PAN-OS", "set rulebase security rules web action allow\nset deviceconfig system hostname pa\n"),
+        (
+            "iptables -L",
+            "Chain INPUT (policy ACCEPT)\ntarget     prot opt source               destination\nACCEPT     all  --  anywhere             anywhere\n",
+        ),
+        (
+            "ufw status",
+            "Status: active\n\nTo                         Action      From\n--                         ------      ----\n22/tcp                     ALLOW       Anywhere\n",
+        ),
+        (
+            "firewall-cmd",
+            "public (active)\n  target: default\n  icmp-block-inversion: no\n  services: ssh\n  masquerade: no\n",
+        ),
+        (
+            "pfctl",
+            "@0 block drop all\n  [ Evaluations: 12        Packets: 3         Bytes: 99          States: 0     ]\n",
+        ),
+        (
+            "without its table",
+            "chain input {\n type filter hook input priority 0; policy drop;\n ct state established accept\n tcp dport 22 accept\n}\n",
+        ),
+        ("IPFire", "1,ACCEPT,FORWARDFW,ON,std_net_src,GREEN,std_net_tgt,RED,,TCP\n"),
+        (
+            "VyOS",
+            "set firewall ipv4 name WAN rule 10 action 'accept'\nset interfaces ethernet eth0 address dhcp\n",
+        ),
+        ("RouterOS", "/ip firewall filter\nadd action=accept chain=input dst-port=22 protocol=tcp\n"),
+        (
+            "OpenWrt",
+            "config zone\n\toption name 'wan'\n\toption input 'REJECT'\n\nconfig rule\n\toption src 'wan'\n",
+        ),
+        ("ipset save", "create bad hash:ip family inet hashsize 1024 maxelem 65536\nadd bad 192.0.2.1\n"),
+        ("other means", "#!/bin/sh\nnft add rule inet filter input tcp dport 22 accept\n"),
+        ("other means", "ufw allow 22/tcp\nufw default deny incoming\n"),
+        ("no shell script", "#!/usr/bin/python3\nimport os\nos.system(\"iptables -A INPUT -j DROP\")\n"),
+        ("without a list", "{\"a\": 1}"),
+        (
+            "template",
+            "{% for port in ports %}\n-A INPUT -p tcp --dport {{ port }} -j ACCEPT\n{% endfor %}\nCOMMIT\n",
+        ),
+        (
+            "Markdown",
+            "# Firewall\n\nRun this:\n\n```\niptables -A INPUT -j DROP\niptables -A FORWARD -j DROP\n```\n",
+        ),
+        (
+            "YAML",
+            "---\n- hosts: all\n  tasks:\n  - name: open ssh\n    shell: |\n      iptables -A INPUT -p tcp --dport 22 -j ACCEPT\n",
+        ),
+        ("pfSense", "<?xml version=\"1.0\"?>\n<pfsense>\n <filter/>\n</pfsense>\n"),
+    ];
+    for (name, text) in cases {
+        assert!(near(text).contains(name), "{name}: told as {}", near(text));
     }
-    assert_eq!(sniff("", Path::new("rules/pf.conf")), Some(Dialect::Pf));
-    assert_eq!(sniff("# empty\n", Path::new("a.nft")), Some(Dialect::Nftables));
-    assert_eq!(sniff("*filter\n", Path::new("a.nft")), Some(Dialect::Iptables));
 }
 
 #[test]
-fn a_character_across_the_last_byte_looked_at_is_no_panic() {
-    assert_eq!(of(&format!("#{}\n*filter\n", "ä".repeat(LOOK_AT as usize))), None);
+fn other_texts_are_no_configs() {
+    for text in [
+        "Pass the salt.\nBlock the door.\n",
+        "fn main() {}\n",
+        "\0\0\0",
+        "match me if you can\n",
+        "shopping\n!\nmilk\nend\n",
+        "hostname r1\n!\nend\n",
+        "a = \"b\"\nc = \"d\"\n",
+        "#!/bin/sh\n# iptables -A INPUT -j DROP\nuseradd -P x\necho iptables\niptables -L -n\n",
+        "#!/bin/sh\nCC=gcc\n$CC -I include -P -o x x.c\n",
+        "#!/usr/bin/perl\nprint 1;\n",
+    ] {
+        assert_eq!(of(text), Told::Unknown, "{text}");
+    }
+    for text in ["", "\n\n", "# a\n\n# b\n"] {
+        assert_eq!(of(text), Told::Empty, "{text}");
+    }
+    let named = |text: &str, name: &str| sniff(text, Path::new(name));
+    let told = |dialect, sure| Told::ByName { dialect, sure };
+    assert_eq!(named("", "rules/pf.conf"), told(Dialect::Pf, true));
+    assert_eq!(named("# empty\n", "a.nft"), told(Dialect::Nftables, true));
+    assert_eq!(named("# empty\n", "a.rules"), told(Dialect::Iptables, false));
+    assert_eq!(named("! empty\n", "a.cfg"), told(Dialect::Asa, false));
+    assert_eq!(named("KERNEL==\"sd*\"\n", "10-disk.rules"), Told::Unknown);
+    assert_eq!(named("*filter\n:INPUT DROP\n", "a.nft"), Told::Config(Dialect::Iptables));
+}
+
+#[test]
+fn comments_in_front_hide_nothing() {
+    assert_eq!(
+        of(&format!("#{}\n*filter\n:INPUT DROP\n", "ä".repeat(300_000))),
+        Told::Config(Dialect::Iptables)
+    );
 }

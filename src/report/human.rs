@@ -313,6 +313,9 @@ fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<(
     if summary.ignored > 0 {
         write!(out, "; {} ignored by the site file", summary.ignored)?;
     }
+    if summary.unread > 0 {
+        write!(out, "; {} not read (`--list-files` says why)", counted(summary.unread, "other file"))?;
+    }
     writeln!(out)
 }
 

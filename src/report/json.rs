@@ -68,6 +68,7 @@ struct Summary {
     infos: usize,
     hidden: usize,
     ignored: usize,
+    unread: usize,
     files: usize,
     rules: usize,
 }
@@ -90,6 +91,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             infos: report.count(Severity::Info),
             hidden: report.summary.hidden,
             ignored: report.summary.ignored,
+            unread: report.summary.unread,
             files: report.summary.files.len(),
             rules: report.summary.rules(),
         },

@@ -41,6 +41,8 @@ pub struct RunSummary {
     pub hidden: usize,
     /// Findings left out by an entry `[[check.ignore]]` of the site file.
     pub ignored: usize,
+    /// Files in folders that were not read.
+    pub unread: usize,
 }
 
 impl RunSummary {
@@ -106,7 +108,7 @@ fn docs(code: &str) -> String {
 
 /// Text from a config made fit for a terminal, byte for byte: control characters, which could move the
 /// cursor or colour the rest, become `?`, and those that turn the direction of writing become `�`.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

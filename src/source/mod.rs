@@ -3,7 +3,15 @@
 //! All files of one run lie in one address space: a [`Span`] is a pair of `u32` offsets that also
 //! tells the file, so that rules carry eight bytes and no name.
 
+mod named;
+
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHashMap;
+
+pub use named::Refusal;
 
 /// A half-open range of bytes `[start, end)` in the address space of a [`SourceMap`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -46,6 +54,9 @@ pub struct SourceFile {
     /// How many characters start before each block of [`BLOCK`] bytes; empty where all are ASCII.
     chars_before: Vec<u32>,
 }
+
+/// How much is read of what is no regular file, in bytes.
+const LARGEST_STREAM: u64 = 64 << 20;
 
 /// Bytes between two counts of characters: a place in a line of any length costs no more than a block.
 const BLOCK: usize = 4096;
@@ -115,12 +126,21 @@ pub enum SourceError {
     /// All files of a run share 32-bit offsets.
     #[error("`{}` is too large: all files of one run together may hold at most 4 GiB", .0.display())]
     TooLarge(PathBuf),
+    /// What is no regular file may have no end.
+    #[error("`{}` is no regular file, and gives more than 64 MiB", .0.display())]
+    Endless(PathBuf),
 }
 
 /// All files of one run.
 #[derive(Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
+    /// The tree that stands for `/` where configs name files.
+    root: Option<PathBuf>,
+    /// Files that configs name, by real path and by the folder that they may name files of.
+    named: FxHashMap<(PathBuf, PathBuf), SourceId>,
+    /// The folder of the config that brought a named file in.
+    homes: FxHashMap<SourceId, PathBuf>,
 }
 
 impl SourceMap {
@@ -131,9 +151,7 @@ impl SourceMap {
 
     /// Reads a file from disk; `shown` is the path that reports name.
     pub fn read(&mut self, path: &Path, shown: &Path) -> Result<SourceId, SourceError> {
-        let bytes =
-            std::fs::read(path).map_err(|error| SourceError::Read { path: shown.to_path_buf(), error })?;
-        self.add(shown, bytes)
+        self.add(shown, bytes_of(path, shown)?)
     }
 
     /// Takes in bytes under a name.
@@ -178,6 +196,31 @@ impl SourceMap {
                 file.text.get((span.start - file.base) as usize..(span.end - file.base) as usize)
             })
             .unwrap_or("")
+    }
+}
+
+/// The bytes of a file. Pipes may be read too, as a shell gives them for `<(…)`, but not without end.
+pub fn bytes_of(path: &Path, shown: &Path) -> Result<Vec<u8>, SourceError> {
+    let failed = |error| SourceError::Read { path: shown.to_path_buf(), error };
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() > 0) {
+        let mut bytes = Vec::new();
+        (&file).read_to_end(&mut bytes).map_err(failed)?;
+        return Ok(bytes);
+    }
+    bytes_of_stream(file, shown)
+}
+
+/// The bytes of a stream, which has to end within 64 MiB.
+pub fn bytes_of_stream(stream: impl Read, shown: &Path) -> Result<Vec<u8>, SourceError> {
+    let mut bytes = Vec::new();
+    stream
+        .take(LARGEST_STREAM + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| SourceError::Read { path: shown.to_path_buf(), error })?;
+    match bytes.len() as u64 <= LARGEST_STREAM {
+        true => Ok(bytes),
+        false => Err(SourceError::Endless(shown.to_path_buf())),
     }
 }
 

@@ -1,0 +1,171 @@
+//! How much work a config may cause beyond its own size.
+//!
+//! A few lines can stand for millions of rules, or for gigabytes of text. Whatever multiplies draws on the
+//! budget of its firewall before it does so, and stops where nothing is left. That is a finding (PH006), and
+//! what was not built stays in the model as an unknown condition, so that no verdict rests on half of a rule.
+
+use std::cell::Cell;
+use std::fmt;
+
+/// What is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resource {
+    /// Work that builds nothing: a comparison, a look at an element, a command of a loop. Some 50 ns each.
+    Steps,
+    /// What is built: a rule, a test, an element of a set, a word. Some 100 bytes each.
+    Nodes,
+    /// Text that comes of text: files that a config names, macros and variables put in.
+    Bytes,
+}
+
+impl Resource {
+    /// All kinds.
+    pub const ALL: [Resource; 3] = [Resource::Steps, Resource::Nodes, Resource::Bytes];
+
+    /// The name on the command line and in findings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Resource::Steps => "steps",
+            Resource::Nodes => "nodes",
+            Resource::Bytes => "bytes",
+        }
+    }
+
+    /// How many are granted for each byte of a firewall's configs, as a fraction: a large config may need
+    /// more than a small one.
+    fn share(self) -> (u64, u64) {
+        match self {
+            Resource::Steps => (16, 1),
+            Resource::Nodes => (1, 4),
+            Resource::Bytes => (8, 1),
+        }
+    }
+}
+
+/// What is granted to each firewall, whatever the size of its configs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    granted: [u64; 3],
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { granted: [10_000_000, 400_000, 32 << 20] }
+    }
+}
+
+impl Limits {
+    /// Grants another amount of one resource.
+    pub fn with(mut self, resource: Resource, amount: u64) -> Self {
+        self.granted[resource as usize] = amount;
+        self
+    }
+}
+
+/// The resource that came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exhausted {
+    /// Which one.
+    pub resource: Resource,
+    /// How much of it there was.
+    pub limit: u64,
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the budget of {} {}", self.limit, self.resource.name())
+    }
+}
+
+impl std::error::Error for Exhausted {}
+
+/// What is left of one firewall's limits. It is shared by reference: drawing needs no exclusive hold.
+#[derive(Clone, Debug, Default)]
+pub struct Budget {
+    limits: Limits,
+    input: Cell<u64>,
+    used: [Cell<u64>; 3],
+    hit: Cell<Option<Exhausted>>,
+}
+
+impl Budget {
+    /// A budget with nothing drawn yet.
+    pub fn new(limits: Limits) -> Self {
+        Budget { limits, ..Budget::default() }
+    }
+
+    /// Begins anew, for configs of so many bytes.
+    pub fn begin(&self, input: u64) {
+        self.input.set(input);
+        self.used.iter().for_each(|used| used.set(0));
+        self.hit.set(None);
+    }
+
+    /// Draws an amount before it is spent; where so much is not left, nothing is drawn. A smaller draw may
+    /// still succeed afterwards, so that one huge rule does not take the others with it.
+    pub fn draw(&self, resource: Resource, amount: u64) -> Result<(), Exhausted> {
+        let limit = self.limit(resource);
+        let used = &self.used[resource as usize];
+        match used.get().checked_add(amount).filter(|sum| *sum <= limit) {
+            Some(sum) => {
+                used.set(sum);
+                Ok(())
+            }
+            None => {
+                let exhausted = Exhausted { resource, limit };
+                self.hit.set(self.hit.get().or(Some(exhausted)));
+                Err(exhausted)
+            }
+        }
+    }
+
+    /// Draws steps.
+    pub fn steps(&self, count: usize) -> Result<(), Exhausted> {
+        self.draw(Resource::Steps, count as u64)
+    }
+
+    /// Draws nodes.
+    pub fn nodes(&self, count: usize) -> Result<(), Exhausted> {
+        self.draw(Resource::Nodes, count as u64)
+    }
+
+    /// Draws bytes.
+    pub fn bytes(&self, count: usize) -> Result<(), Exhausted> {
+        self.draw(Resource::Bytes, count as u64)
+    }
+
+    /// Whether so much is left; nothing is drawn.
+    pub fn has(&self, resource: Resource, amount: u64) -> bool {
+        self.used[resource as usize].get().saturating_add(amount) <= self.limit(resource)
+    }
+
+    /// What came to its end first, if anything did.
+    pub fn hit(&self) -> Option<Exhausted> {
+        self.hit.get()
+    }
+
+    fn limit(&self, resource: Resource) -> u64 {
+        let (times, per) = resource.share();
+        let share = self.input.get().saturating_mul(times) / per;
+        self.limits.granted[resource as usize].saturating_add(share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_grows_with_the_input_and_says_what_was_hit() {
+        let budget = Budget::new(Limits::default().with(Resource::Nodes, 10));
+        assert_eq!(budget.nodes(10), Ok(()));
+        let hit = Exhausted { resource: Resource::Nodes, limit: 10 };
+        assert_eq!(budget.nodes(1), Err(hit));
+        assert_eq!(budget.hit(), Some(hit));
+        assert_eq!(hit.to_string(), "the budget of 10 nodes");
+        budget.begin(400);
+        assert_eq!((budget.hit(), budget.nodes(111).is_err(), budget.nodes(110)), (None, true, Ok(())));
+        assert!(budget.has(Resource::Steps, 1) && !budget.has(Resource::Nodes, 1));
+        assert!(budget.draw(Resource::Bytes, u64::MAX).is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! The whole of it as a library: what was read, the site around it, and what is wrong.
+//!
+//! A [`Session`] is loaded once and does not change. A config that no site file speaks of is judged as a site with
+//! one firewall that is made up from it: the same code, no second mode.
+
+mod made_up;
+
+use crate::catalog::Catalog;
+use crate::dialect::{Dialect, Environment, Loaded, load};
+use crate::finding::Finding;
+use crate::judge::{Firewall, Judge};
+use crate::lint;
+use crate::model::{Ruleset, Way};
+use crate::packet::Family;
+use crate::site::{self, Date, Site};
+use crate::source::{SourceId, SourceMap};
+
+/// The files of one firewall, as they were read.
+#[derive(Debug)]
+pub struct Config {
+    /// Index into the site's firewalls; `None` where the site has none for these files, or there is no site.
+    pub firewall: Option<usize>,
+    /// Their language.
+    pub dialect: Dialect,
+    /// The files that were asked for.
+    pub files: Vec<SourceId>,
+    /// What else is known of the firewall.
+    pub environment: Environment,
+    /// What came of reading them.
+    pub loaded: Loaded,
+}
+
+/// How a config was judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judged {
+    /// As a firewall of the site.
+    InSite,
+    /// By the general rules alone: the site has no firewall with these files.
+    Alone,
+    /// On a made-up site, this way through the firewall.
+    Way(Way),
+}
+
+/// What was read of one firewall.
+#[derive(Debug)]
+pub struct Read {
+    /// The language.
+    pub dialect: Dialect,
+    /// For each file, those that were asked for and those that they include, how many rules as written it holds.
+    pub rules: Vec<(SourceId, usize)>,
+    /// How it was judged.
+    pub judged: Judged,
+}
+
+/// Everything that was read, with the site around it.
+pub struct Session {
+    site: Site,
+    catalog: Catalog,
+    /// By index of the site's firewalls; `None` for those whose files were not read.
+    firewalls: Vec<Option<Firewall>>,
+    /// Configs of no firewall of the site: each on a site of its own.
+    alone: Vec<made_up::Alone>,
+    reads: Vec<Read>,
+    /// What reading had to say.
+    findings: Vec<Finding>,
+}
+
+impl Session {
+    /// Puts together what was read. `site` is that of the site file or, without one, that of the command line;
+    /// `hook` says which way configs without a site file are judged, where it is not told from them.
+    pub fn new(
+        site: Site,
+        catalog: Catalog,
+        configs: Vec<Config>,
+        hook: Option<Way>,
+        sources: &mut SourceMap,
+    ) -> Session {
+        let mut session = Session {
+            firewalls: site.firewalls.iter().map(|_| None).collect(),
+            site,
+            catalog,
+            alone: Vec::new(),
+            reads: Vec::new(),
+            findings: Vec::new(),
+        };
+        for config in configs {
+            session.add(config, hook, sources);
+        }
+        session
+    }
+
+    fn add(&mut self, mut config: Config, hook: Option<Way>, sources: &mut SourceMap) {
+        self.findings.append(&mut config.loaded.findings);
+        let counted = config.loaded.rules.clone();
+        let rules = |id: SourceId| counted.iter().filter(|(other, _)| *other == id).map(|(_, rules)| rules).sum();
+        let mut files: Vec<SourceId> = config.files.clone();
+        files.extend(counted.iter().map(|(id, _)| *id).filter(|id| !config.files.contains(id)));
+        let rules = files.into_iter().map(|id| (id, rules(id))).collect();
+        let dialect = config.dialect;
+        let judged = match config.firewall {
+            Some(id) => {
+                let mut rules = std::mem::take(&mut config.loaded.ruleset);
+                rules.elsewhere = elsewhere(&self.site, Some(id));
+                let name = self.site.firewalls[id].name.clone();
+                self.firewalls[id] = Some(Firewall { name, dialect, rules });
+                Judged::InSite
+            }
+            None => {
+                let unlisted = !self.site.firewalls.is_empty();
+                let alone = if unlisted { Site::of_products(&[], None) } else { self.site.clone() };
+                let alone = made_up::Alone::new(&alone, &self.catalog, config, hook, sources);
+                let way = alone.way();
+                self.alone.push(alone);
+                if unlisted { Judged::Alone } else { Judged::Way(way) }
+            }
+        };
+        self.reads.push(Read { dialect, rules, judged });
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// What was read, firewall by firewall.
+    pub fn reads(&self) -> &[Read] {
+        &self.reads
+    }
+
+    /// Everything that is wrong, in no order.
+    pub fn check(&self, today: Date) -> Vec<Finding> {
+        let mut findings = site::doubts(&self.site, &self.catalog, today);
+        findings.extend(self.findings.iter().cloned());
+        for alone in &self.alone {
+            findings.extend(lint::check(&alone.judge(&self.catalog)));
+        }
+        if self.firewalls.iter().any(Option::is_some) {
+            findings.extend(lint::check(&Judge::new(&self.site, &self.catalog, &self.firewalls)));
+        }
+        findings
+    }
+}
+
+/// The addresses of devices that are certainly not the firewall's own.
+fn elsewhere(site: &Site, firewall: Option<usize>) -> Vec<(Family, u128)> {
+    let host = firewall.and_then(|firewall| site.firewalls[firewall].host);
+    let others = site.devices.iter().enumerate().filter(|(at, _)| host != Some(*at));
+    others.flat_map(|(_, device)| device.addresses.iter().map(|address| Family::of(*address))).collect()
+}
+
+/// Reads a config again, with more of the box's own addresses known.
+fn read_again(config: &Config, site: &Site, sources: &mut SourceMap) -> Ruleset {
+    let mut environment = config.environment.clone();
+    for address in site.devices.iter().flat_map(|device| &device.addresses) {
+        let own = site::Prefix::host(*address).on("");
+        if environment.own.iter().all(|known| known.address != own.address) {
+            environment.own.push(own);
+        }
+    }
+    load(config.dialect, sources, &config.files, &environment).ruleset
+}
