@@ -25,5 +25,6 @@ pub mod model;
 pub mod packet;
 pub mod ports;
 pub mod report;
+pub mod session;
 pub mod site;
 pub mod source;

@@ -14,14 +14,14 @@ use super::input::{InputArgs, SiteArgs, all_of, one_dialect};
 use super::listing;
 use super::{Failure, MAX_FINDINGS};
 use crate::catalog::Catalog;
-use crate::dialect::{Dialect, Loaded, load};
+use crate::dialect::load;
 use crate::discover::{self, Unread};
 use crate::finding::{Finding, Severity};
-use crate::lint::{self, Firewall, Judge, pages};
+use crate::lint::pages;
 use crate::model::Way;
-use crate::packet::Family;
 use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
-use crate::site::{self, Date, Site};
+use crate::session::{Config, Judged, Read, Session};
+use crate::site::{Date, Site};
 use crate::source::{SourceId, SourceMap};
 
 /// Arguments of `pinhole check`.
@@ -90,20 +90,10 @@ fn product(text: &str) -> Result<(String, Option<IpAddr>), String> {
     }
 }
 
-/// The files of one firewall, read into one ruleset.
-struct Checked {
-    /// Index into the site's firewalls; `None` where the site has none for these files, or there is no site.
-    firewall: Option<usize>,
-    dialect: Dialect,
-    /// The files that were asked for.
-    files: Vec<SourceId>,
-    loaded: Loaded,
-}
-
 /// What was read, and what could not be.
 #[derive(Default)]
 struct ReadAll {
-    checked: Vec<Checked>,
+    configs: Vec<Config>,
     unread: Vec<Unread>,
     failures: Vec<Failure>,
 }
@@ -119,18 +109,17 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings, &codes)?;
     let catalog = args.load_catalog(&site)?;
     let today = Date::today();
-    let mut findings: Vec<Finding> = site::doubts(&site, &catalog, today);
-    let mut summary = RunSummary::default();
     let read = args.load_configs(&site, &mut sources);
-    if read.checked.is_empty() && !read.failures.is_empty() {
+    if read.configs.is_empty() && !read.failures.is_empty() {
         return Err(Failure::Several(read.failures));
     }
+    let session = Session::new(site, catalog, read.configs, args.hook, &mut sources);
+    let mut findings: Vec<Finding> = session.check(today);
     findings.extend(listing::findings(&read.unread, &mut sources)?);
-    summary.unread = read.unread.len();
-    for (checked, way) in lint_all(&mut site, &catalog, args.hook, read.checked, &sources, &mut findings) {
-        summary.files.extend(files(&checked, &site, way, &sources));
-    }
-    let told = filter(findings, &site.settings, today, &sources);
+    let mut summary = RunSummary { unread: read.unread.len(), ..RunSummary::default() };
+    summary.files.extend(session.reads().iter().flat_map(|read| files(read, &sources)));
+    let settings = &session.site().settings;
+    let told = filter(findings, settings, today, &sources);
     let mut findings = told.findings;
     (summary.hidden, summary.ignored) = (told.hidden, told.ignored);
     report::sort(&mut findings, &sources);
@@ -141,89 +130,32 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     if !read.failures.is_empty() {
         return Err(Failure::Several(read.failures));
     }
-    let fail_on = args.fail_on.or(site.settings.fail_on).unwrap_or(Severity::Error);
+    let fail_on = args.fail_on.or(settings.fail_on).unwrap_or(Severity::Error);
     Ok(u8::from(findings.iter().any(|finding| finding.severity >= fail_on)))
 }
 
 /// The files of a firewall, and those that they include.
-fn files(checked: &Checked, site: &Site, way: Option<Way>, sources: &SourceMap) -> Vec<FileSummary> {
-    let unlisted = checked.firewall.is_none() && !site.firewalls.is_empty();
-    let way = match way {
-        _ if unlisted => Some("by the general rules alone: no firewall of the site has it".to_string()),
-        Some(Way::Forward) => Some("as traffic through the firewall (hook forward)".to_string()),
-        Some(Way::Input) => Some("as traffic to the host itself (hook input)".to_string()),
-        Some(Way::Output) => Some("as traffic from the host itself (hook output)".to_string()),
-        None => None,
+fn files(read: &Read, sources: &SourceMap) -> Vec<FileSummary> {
+    let way = match read.judged {
+        Judged::InSite => None,
+        Judged::Alone => Some("by the general rules alone: no firewall of the site has it".to_string()),
+        Judged::Way(Way::Forward) => Some("as traffic through the firewall (hook forward)".to_string()),
+        Judged::Way(Way::Input) => Some("as traffic to the host itself (hook input)".to_string()),
+        Judged::Way(Way::Output) => Some("as traffic from the host itself (hook output)".to_string()),
     };
-    let counted = &checked.loaded.rules;
-    let included = counted.iter().map(|(id, _)| *id).filter(|id| !checked.files.contains(id));
-    let all = checked.files.iter().copied().chain(included);
-    let summary = all.map(|id| FileSummary {
-        path: sources.file(id).path.clone(),
-        dialect: checked.dialect.name(),
-        rules: counted.iter().filter(|(other, _)| *other == id).map(|(_, rules)| rules).sum(),
+    let summary = read.rules.iter().map(|(id, rules)| FileSummary {
+        path: sources.file(*id).path.clone(),
+        dialect: read.dialect.name(),
+        rules: *rules,
         way: way.clone(),
     });
     summary.collect()
 }
 
-/// Runs the lints over all firewalls; gives back what was read, with the way that was judged where no site
-/// file tells it.
-fn lint_all(
-    site: &mut Site,
-    catalog: &Catalog,
-    hook: Option<Way>,
-    checked: Vec<Checked>,
-    sources: &SourceMap,
-    findings: &mut Vec<Finding>,
-) -> Vec<(Checked, Option<Way>)> {
-    let mut firewalls: Vec<Option<Firewall>> = site.firewalls.iter().map(|_| None).collect();
-    let mut done = Vec::new();
-    for mut checked in checked {
-        findings.append(&mut checked.loaded.findings);
-        let mut rules = std::mem::take(&mut checked.loaded.ruleset);
-        let name =
-            checked.files.first().map_or(String::new(), |id| sources.file(*id).path.display().to_string());
-        let dialect = checked.dialect;
-        match checked.firewall {
-            Some(id) => {
-                rules.elsewhere = elsewhere(site, id);
-                firewalls[id] = Some(Firewall { name: site.firewalls[id].name.clone(), dialect, rules });
-                done.push((checked, None));
-            }
-            None => {
-                let unlisted = !site.firewalls.is_empty();
-                let mut alone = if unlisted { Site::of_products(&[], None) } else { std::mem::take(site) };
-                let way = hook.unwrap_or_else(|| lint::way(&rules, &alone));
-                alone.single = Some(way);
-                rules.elsewhere =
-                    if way == Way::Forward { elsewhere(&alone, usize::MAX) } else { Vec::new() };
-                let one = [Some(Firewall { name, dialect, rules })];
-                findings.extend(lint::check(&Judge::new(&alone, catalog, &one)));
-                if !unlisted {
-                    *site = alone;
-                }
-                done.push((checked, Some(way)));
-            }
-        }
-    }
-    if firewalls.iter().any(Option::is_some) {
-        findings.extend(lint::check(&Judge::new(site, catalog, &firewalls)));
-    }
-    done
-}
-
-/// The addresses of devices that are certainly not the firewall's own.
-fn elsewhere(site: &Site, firewall: usize) -> Vec<(Family, u128)> {
-    let host = site.firewalls.get(firewall).and_then(|firewall| firewall.host);
-    let others = site.devices.iter().enumerate().filter(|(at, _)| host != Some(*at));
-    others.flat_map(|(_, device)| device.addresses.iter().map(|address| Family::of(*address))).collect()
-}
-
 impl ReadAll {
-    fn add(&mut self, read: Result<Checked, Failure>) {
+    fn add(&mut self, read: Result<Config, Failure>) {
         match read {
-            Ok(checked) => self.checked.push(checked),
+            Ok(config) => self.configs.push(config),
             Err(failure) => self.failures.push(failure),
         }
     }
@@ -284,20 +216,20 @@ impl CheckArgs {
         all
     }
 
-    fn load_alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Checked, Failure> {
+    fn load_alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {
         let environment = self.input.environment(None, sources)?;
         let files = vec![config.id];
         let loaded = load(config.dialect, sources, &files, &environment);
-        Ok(Checked { firewall: None, dialect: config.dialect, files, loaded })
+        Ok(Config { firewall: None, dialect: config.dialect, files, environment, loaded })
     }
 
-    fn load_firewall(&self, site: &Site, id: usize, sources: &mut SourceMap) -> Result<Checked, Failure> {
+    fn load_firewall(&self, site: &Site, id: usize, sources: &mut SourceMap) -> Result<Config, Failure> {
         let firewall = &site.firewalls[id];
         let found = all_of(&firewall.configs, &self.input.options(), sources)?;
         let dialect = one_dialect(&found, sources)?;
         let environment = self.input.environment(Some(firewall), sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
         let loaded = load(dialect, sources, &files, &environment);
-        Ok(Checked { firewall: Some(id), dialect, files, loaded })
+        Ok(Config { firewall: Some(id), dialect, files, environment, loaded })
     }
 }

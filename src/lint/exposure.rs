@@ -146,7 +146,7 @@ fn management(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &
     let judge = desk.judge();
     let site = judge.site;
     let mut party = site.everybody(device);
-    party.places.retain(|far| site.single.is_some() || site.is_everything_else(far.zone));
+    party.places.retain(|far| site.is_made_up() || site.is_everything_else(far.zone));
     let from: u128 =
         party.places.iter().map(|far| far.addresses(near.family).count()).fold(0, u128::saturating_add);
     let rows = product.requirements.iter().filter(|row| {

@@ -41,6 +41,24 @@ struct Trouble<'a> {
 
 /// Checks all devices of the site.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
+    group(troubles(judge).into_iter()).into_iter().map(|group| word(judge, &group)).collect()
+}
+
+/// How many mandatory rows do not get through, for some party on some leg.
+pub fn lacking(judge: &Judge<'_>) -> usize {
+    let troubles = troubles(judge);
+    let mandatory = troubles.iter().filter(|trouble| trouble.flow.requirement.severity == Need::Mandatory);
+    let mut rows: Vec<_> = mandatory
+        .map(|trouble| (trouble.flow.device, &trouble.flow.requirement.service, &trouble.flow.requirement.row, trouble.flow.leg))
+        .collect();
+    rows.sort_unstable();
+    rows.dedup();
+    // Of two that lack as many of them, the one with less trouble in all else.
+    rows.len() * 100_000 + troubles.len().min(99_999)
+}
+
+/// Every leg of a row that does not get through.
+fn troubles<'a>(judge: &Judge<'a>) -> Vec<Trouble<'a>> {
     let troubles = cores::for_each(judge, &cores::devices(judge), |desk, device| {
         let mut troubles = Vec::new();
         for near in judge.nears(device) {
@@ -50,7 +68,7 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
         }
         troubles
     });
-    group(troubles.into_iter().flatten()).into_iter().map(|group| word(judge, &group)).collect()
+    troubles.into_iter().flatten().collect()
 }
 
 /// Looks at one leg of a row, for one address: at all who have to get through from one place at once, and at each

@@ -2,6 +2,7 @@
 
 use super::{Config, elsewhere, read_again};
 use crate::catalog::Catalog;
+use crate::dialect::Dialect;
 use crate::judge::{Firewall, Judge};
 use crate::lint;
 use crate::model::{Hook, Ruleset, StageKind, Way};
@@ -35,45 +36,43 @@ impl Alone {
             return Alone { site: made, firewalls: [Some(firewall(rules))] };
         }
         let own = owns(&rules, site);
-        let mut best: Option<(usize, Alone)> = None;
-        let mut consider = |alone: Alone| {
-            let lacking = lint::lacking(&alone.judge(catalog));
-            if best.as_ref().is_none_or(|(least, _)| lacking < *least) {
-                best = Some((lacking, alone));
+        let hosts = hook.map_or(own || dialect == Dialect::Pf || holds(&rules, Hook::Input), |way| way != Way::Forward);
+        let routes = hook.map_or(!own, |way| way == Way::Forward);
+        let host_alone = holds(&rules, Hook::Input) && !holds(&rules, Hook::Forward);
+        let on_box = hosts.then(|| {
+            let rules = if own { rules.clone() } else { read_again(&config, site, sources) };
+            let made = site.made_up(&name, &Reading::OnBox, &rules);
+            Alone { site: made, firewalls: [Some(firewall(rules))] }
+        });
+        let behind = routes.then(|| Alone::behind(site, catalog, firewall(rules)));
+        let lacking = |alone: &Alone| lint::lacking(&alone.judge(catalog));
+        match (on_box, behind) {
+            (Some(on_box), Some((least, behind))) => {
+                let here = lacking(&on_box);
+                if here < least || here == least && host_alone { on_box } else { behind }
             }
-        };
-        let on_box = match hook {
-            Some(way) => way != Way::Forward,
-            None => own || holds(&rules, Hook::Input),
-        };
-        let behind = hook.map_or(!own, |way| way == Way::Forward);
-        let likely_behind = holds(&rules, Hook::Forward);
-        let mut readings: Vec<Reading> = Vec::new();
-        if behind {
-            readings = site.readings(&rules, &firewall(Ruleset::default()).named(&rules));
+            (Some(one), None) | (None, Some((_, one))) => one,
+            (None, None) => Alone { site: site.clone(), firewalls: [None] },
         }
-        if on_box || readings.is_empty() {
-            let at = if likely_behind { readings.len() } else { 0 };
-            readings.insert(at, Reading::OnBox);
-        }
-        let mut rules = Some(rules);
+    }
+
+    /// The devices behind the firewall: of all pairs of interfaces, those by which most of what they need passes.
+    fn behind(site: &Site, catalog: &Catalog, mut firewall: Firewall) -> (usize, Alone) {
+        firewall.rules.elsewhere = elsewhere(site, None);
+        let readings = site.readings(&firewall.rules, &firewall.interfaces());
+        let made = |reading: &Reading, firewall: &Firewall| site.made_up(&firewall.name, reading, &firewall.rules);
+        let firewalls = [Some(firewall)];
+        let mut best: Option<(usize, Site)> = None;
         for reading in &readings {
-            let rules = match (reading, own) {
-                (Reading::OnBox, false) => read_again(&config, site, sources),
-                _ => match rules.take() {
-                    Some(rules) => rules,
-                    None => continue,
-                },
-            };
-            let made = site.made_up(&name, reading, &rules);
-            let mut rules = rules;
-            rules.elsewhere = elsewhere(&made, Some(0));
-            consider(Alone { site: made, firewalls: [Some(firewall(rules))] });
+            let Some(firewall) = &firewalls[0] else { continue };
+            let made = made(reading, firewall);
+            let lacking = lint::lacking(&Judge::new(&made, catalog, &firewalls));
+            if best.as_ref().is_none_or(|(least, _)| lacking < *least) {
+                best = Some((lacking, made));
+            }
         }
-        match best {
-            Some((_, alone)) => alone,
-            None => Alone { site: site.clone(), firewalls: [None] },
-        }
+        let (lacking, site) = best.unwrap_or_else(|| (0, site.clone()));
+        (lacking, Alone { site, firewalls })
     }
 
     /// The judge over the config.

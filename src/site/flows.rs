@@ -245,7 +245,7 @@ impl Site {
         match side {
             None => true,
             Some(Side::Internet) => self.is_everything_else(zone),
-            Some(Side::Internal) => self.single.is_some() || !self.is_everything_else(zone),
+            Some(Side::Internal) => self.is_made_up() || !self.is_everything_else(zone),
         }
     }
 
@@ -267,7 +267,7 @@ impl Site {
 
     /// Anybody outside the zone of a device's address, as far as firewalls are on the way to it.
     fn anybody(&self, device: usize, zone: ZoneId, side: Option<Side>) -> Option<Party> {
-        if self.single.is_some() {
+        if self.is_made_up() {
             return Some(self.everybody(device));
         }
         let near = End { zone, device: Some(device) };

@@ -9,6 +9,7 @@ mod firewalls;
 mod flows;
 mod graph;
 mod index;
+mod made_up;
 mod parse;
 mod paths;
 mod reader;
@@ -22,13 +23,14 @@ use std::path::{Path, PathBuf};
 pub use date::Date;
 pub use doubts::doubts;
 pub use flows::{Far, Flow, Leg, Party};
+pub use made_up::Reading;
 pub use parse::load;
 pub use paths::{Choice, Crossing, End, Route, loopbacks, unicast};
 pub use settings::{Ignore, Settings};
 pub use value::parse_prefix;
 
 use crate::catalog::Version;
-use crate::model::{Assumption, OwnAddress, Way};
+use crate::model::{Assumption, OwnAddress};
 use crate::packet::Family;
 use crate::source::Span;
 
@@ -217,8 +219,6 @@ pub struct Site {
     pub catalogs: Vec<PathBuf>,
     /// How to check.
     pub settings: Settings,
-    /// Without a site file: the one way that all traffic takes through the one firewall.
-    pub single: Option<Way>,
     index: index::Cache,
 }
 
@@ -238,13 +238,7 @@ impl Site {
             connections: None,
             span: None,
         });
-        let everywhere = Zone { name: "everywhere".to_string(), networks: Vec::new(), span: None };
-        Site {
-            zones: vec![everywhere],
-            devices: devices.collect(),
-            single: Some(Way::Forward),
-            ..Site::default()
-        }
+        Site { devices: devices.collect(), ..Site::default() }
     }
 
     /// Whether it is made up for a config that no site file speaks of.

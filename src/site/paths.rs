@@ -70,14 +70,6 @@ impl Site {
     /// The firewalls from one end to the other, in order: none where nothing keeps them apart, `None` where it is
     /// open which way packets take. Replies take the path from `to` to `from`.
     pub fn path(&self, from: End, to: End) -> Option<Vec<Crossing>> {
-        if let Some(way) = self.single {
-            let way = match way {
-                Way::Forward => Way::Forward,
-                _ if from.device.is_some() => Way::Output,
-                _ => Way::Input,
-            };
-            return Some(vec![Crossing::open(0, way)]);
-        }
         let Route::Through(between) = self.route(from.zone, to.zone) else { return None };
         let host = |end: End| self.index().host(end.device?);
         let out = host(from).map(|[out, _]| out);
