@@ -439,7 +439,8 @@ impl Engine<'_> {
                 walk.remember(*number, u8::from(!negated));
             }
             Learns::Value(field, set) => {
-                let (Value::Among(lo, hi), negate) = (walk.packet.get(*field), self.is_negated(id, at)) else {
+                let (Value::Among(lo, hi), negate) = (walk.packet.get(*field), self.is_negated(id, at))
+                else {
                     return self.put_off(walk.clone());
                 };
                 let all = Set::range(lo, hi);
@@ -678,7 +679,8 @@ fn asked_again(rules: &Ruleset) -> Vec<bool> {
         Step::Effect(effect) => target(*effect),
         Step::Test(_) | Step::Lookup(_) => None,
     });
-    let looked_up = rules.maps.iter().flat_map(|map| map.entries.iter().filter_map(|entry| target(entry.effect)));
+    let looked_up =
+        rules.maps.iter().flat_map(|map| map.entries.iter().filter_map(|entry| target(entry.effect)));
     for chain in stages.chain(jumps).chain(looked_up) {
         walked[chain.0 as usize] += 1;
     }

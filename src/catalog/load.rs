@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use super::file::{Source, did_you_mean};
 use super::{
     Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, bundled,
-    consistent,
+    consistent, signalling,
 };
 use crate::codes::nearest;
 
@@ -248,7 +248,7 @@ fn read_product(file: &Source, known: &BTreeSet<String>) -> Result<Loaded, Catal
         fills: fills.into_iter().map(Spanned::into_inner).collect(),
         modes,
         roles: Vec::new(),
-        requirements: rows.into_iter().map(Spanned::into_inner).collect(),
+        requirements: signalling::filled_in(rows.into_iter().map(Spanned::into_inner).collect()),
     };
     Ok(Loaded { product, names, part_of: parsed.part_of, fills: parsed.fills.is_some() })
 }

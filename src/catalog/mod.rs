@@ -18,6 +18,7 @@ mod load;
 mod network;
 mod ports;
 mod row;
+mod signalling;
 #[cfg(test)]
 mod tests;
 mod version;

@@ -40,8 +40,9 @@ impl Desk<'_, '_> {
         store.spaces.allow(super::JOURNEY_LIMIT);
         let spaces = &mut store.spaces;
         let entering = spaces.and(journey.all, region);
-        let stopped = spaces.minus(entering, journey.usual);
-        let silent = with_answers && journey.unanswered.iter().any(|(_, _, space)| spaces.meets(*space, entering));
+        let stopped = spaces.and(journey.stopped, region);
+        let silent =
+            with_answers && journey.unanswered.iter().any(|(_, _, space)| spaces.meets(*space, entering));
         stopped.is_none() && !silent && !entering.is_none() && !spaces.exhausted()
     }
 
@@ -75,8 +76,14 @@ impl Desk<'_, '_> {
         };
         let spaces = &mut self.stores[family as usize].spaces;
         let mut region = spaces.test(Field::Proto, &Set::one(ask.protocol.into()));
-        for (field, set) in [(Field::src(family), src), (Field::dst(family), dst), (along(ask.protocol), ask.ports)] {
+        for (field, set) in
+            [(Field::src(family), src), (Field::dst(family), dst), (along(ask.protocol), ask.ports)]
+        {
             let side = spaces.test(field, set);
+            region = spaces.and(region, side);
+        }
+        if let Some(from) = ask.from {
+            let side = spaces.test(Field::Sport, from);
             region = spaces.and(region, side);
         }
         Some((journey, region))
@@ -135,17 +142,17 @@ impl Look<'_> {
             return Answer::all_open(asked);
         }
         let usual = self.spaces.and(self.journey.usual, all);
-        let good = match kind {
-            Kind::First | Kind::Announced(_) => usual,
+        let (good, bad) = match kind {
+            Kind::First | Kind::Announced(_) => (usual, self.spaces.and(self.journey.stopped, self.region)),
+            // Answers are asked about where packets get through.
             Kind::Reply => {
-                let stopped: Vec<Space> = self.journey.unanswered.iter().map(|(_, _, space)| *space).collect();
+                let stopped: Vec<Space> =
+                    self.journey.unanswered.iter().map(|(_, _, space)| *space).collect();
                 let stopped = self.spaces.union(stopped);
-                self.spaces.minus(usual, stopped)
+                (self.spaces.minus(usual, stopped), self.spaces.and(usual, stopped))
             }
         };
-        // Answers are asked about where packets get through.
-        let all = if kind == Kind::Reply { usual } else { all };
-        let fates = self.fates(all, good);
+        let fates = self.fates(good, bad);
         let ports = self.ports(&fates, asked);
         let [open, partly, unsure] = ports;
         let blocked = asked.minus(&open).minus(&unsure);
@@ -162,6 +169,10 @@ impl Look<'_> {
             let doubtful = self.spaces.minus(fates.possible, fates.certain);
             let part = self.at(doubtful, &answer.unsure);
             let hangs = self.spaces.and(good, part);
+            // What honest packets have in common is nothing that it hangs on.
+            let common =
+                [Field::PktType, Field::Ext].into_iter().filter_map(|field| self.spaces.level(field));
+            let hangs = self.spaces.without(hangs, &common.collect::<Vec<_>>());
             answer.depends_on = self.spaces.depends_on(hangs);
         }
         answer.assumes = self.assumed(all);
@@ -172,7 +183,9 @@ impl Look<'_> {
     fn assumed(&mut self, all: Space) -> Vec<String> {
         let arrived = self.spaces.and(self.journey.arrived, all);
         let usual = self.spaces.and(self.journey.usual, all);
-        if arrived == usual { Vec::new() } else {
+        if arrived == usual {
+            Vec::new()
+        } else {
             let on = self.spaces.depends_on(usual);
             self.spaces.depends_on(arrived).into_iter().filter(|name| !on.contains(name)).collect()
         }
@@ -183,20 +196,22 @@ impl Look<'_> {
         interface_levels(self.spaces, self.journey.legs.len())
     }
 
-    fn fates(&mut self, all: Space, good: Space) -> Fates {
+    fn fates(&mut self, good: Space, bad: Space) -> Fates {
         let levels = self.unknowns();
-        let bad = self.spaces.minus(all, good);
-        let [all, good, bad] = [all, good, bad].map(|space| {
+        let [good, bad] = [good, bad].map(|space| {
             let known = self.spaces.possibly(space);
             self.spaces.without(known, &levels)
         });
+        let all = self.spaces.or(good, bad);
         Fates { all, possible: good, certain: self.spaces.minus(good, bad) }
     }
 
     /// The ports that are open from somebody whatever his source port is, those that are so from some source
     /// ports, and those where it depends.
     fn ports(&mut self, fates: &Fates, asked: &Set) -> [Set; 3] {
-        let Some(sport) = self.spaces.level(Field::Sport) else { return [Set::empty(), Set::empty(), Set::empty()] };
+        let Some(sport) = self.spaces.level(Field::Sport) else {
+            return [Set::empty(), Set::empty(), Set::empty()];
+        };
         // Who is in doubt from one source port, and open from all others, is in doubt.
         let never = self.spaces.minus(fates.all, fates.possible);
         let not_sure = self.spaces.minus(fates.all, fates.certain);

@@ -42,7 +42,13 @@ impl Desk<'_, '_> {
                 let ports = self.judge().site.ports_of(flow.device, product, row);
                 for transport in &row.transports {
                     for leg in legs(row) {
-                        let ask = Ask { ports: &ports, protocol: number(*transport), leg: *leg, ..*ask };
+                        let ask = Ask {
+                            ports: &ports,
+                            protocol: number(*transport),
+                            leg: *leg,
+                            from: None,
+                            ..*ask
+                        };
                         let Some(watch) = self.watch(&ask, far, helper.name()) else { continue };
                         if !watch.calls {
                             continue;

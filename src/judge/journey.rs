@@ -6,8 +6,10 @@ use super::{Desk, JOURNEY_LIMIT, Judge};
 use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Passage, TooMuch, answers};
 use crate::analysis::{Decider, Flow};
 use crate::model::{NatAddr, Ruleset, Way};
-use crate::packet::{Family, Field, Level, Set, Side, Space, Spaces, State, proto, states};
-use crate::site::{Crossing, End, ZoneId};
+use crate::packet::{
+    Family, Field, Level, Set, Side, Space, Spaces, State, interface, interface_name, proto, states,
+};
+use crate::site::{Crossing, End, ZoneId, unicast};
 
 /// The packets of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -62,6 +64,8 @@ pub struct Journey {
     pub arrived: Space,
     /// Those that arrived when all rates are kept.
     pub usual: Space,
+    /// Those that did not, when all rates are kept: refused or led astray.
+    pub stopped: Space,
     /// Those that were let through and led elsewhere: by which firewall's translation, or for want of one.
     pub astray: Vec<(usize, Decider, Space)>,
     /// Those whose answers do not get back, and who stops them.
@@ -78,6 +82,7 @@ impl Journey {
             all,
             arrived: Space::NONE,
             usual: Space::NONE,
+            stopped: Space::NONE,
             astray: Vec::new(),
             unanswered: Vec::new(),
             given_up: false,
@@ -89,25 +94,32 @@ impl Journey {
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     pub dialled: Set,
-    pub own: u128,
+    pub own: Set,
 }
 
 impl Judge<'_> {
     /// The hosts of a zone that the site names, as seen from another one.
     pub(super) fn hosts(&self, key: &JourneyKey, family: Family, path: &[Crossing]) -> Vec<Host> {
         let (zone, device) = if key.named == Named::To { key.to } else { key.from };
-        let outside = key.named == Named::To && key.announced == 0 && self.site.is_everything_else(key.from.0);
+        let outside =
+            key.named == Named::To && key.announced == 0 && self.site.is_everything_else(key.from.0);
         let mut hosts = Vec::new();
         for (at, placed) in self.site.devices.iter().enumerate() {
             if device.is_some_and(|device| device != at) {
                 continue;
             }
-            for address in placed.addresses.iter().filter(|address| self.site.zone_of(**address) == Some(zone)) {
+            for address in
+                placed.addresses.iter().filter(|address| self.site.zone_of(**address) == Some(zone))
+            {
                 let (of, own) = Family::of(*address);
                 if of == family {
                     let dialled = if outside { self.dialled(at, family, own, path) } else { Set::one(own) };
-                    hosts.push(Host { dialled, own });
+                    hosts.push(Host { dialled, own: Set::one(own) });
                 }
+            }
+            // Nobody said where it is: anywhere.
+            if placed.addresses.is_empty() {
+                hosts.push(Host { dialled: unicast(family), own: unicast(family) });
             }
         }
         let peers = self.site.peers.iter().filter_map(|peer| match &peer.place {
@@ -117,7 +129,7 @@ impl Judge<'_> {
         for address in peers.flatten().filter(|address| self.site.zone_of(**address) == Some(zone)) {
             let (of, own) = Family::of(*address);
             if of == family {
-                hosts.push(Host { dialled: Set::one(own), own });
+                hosts.push(Host { dialled: Set::one(own), own: Set::one(own) });
             }
         }
         hosts
@@ -154,7 +166,9 @@ fn translates_to(judge: &Judge<'_>, path: &[Crossing], family: Family, address: 
             NatAddr::Keep | NatAddr::Interface | NatAddr::Loopback | NatAddr::Unknown => false,
         })
     };
-    path.iter().filter_map(|crossing| judge.firewall(crossing.firewall)).any(|firewall| leads(&firewall.rules))
+    path.iter()
+        .filter_map(|crossing| judge.firewall(crossing.firewall))
+        .any(|firewall| leads(&firewall.rules))
 }
 
 impl Desk<'_, '_> {
@@ -221,7 +235,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
             addresses
         };
         let dialled = Set::of(hosts.iter().flat_map(|host| host.dialled.ranges().to_vec()));
-        let own = Set::of(hosts.iter().map(|host| (host.own, host.own)));
+        let own = Set::of(hosts.iter().flat_map(|host| host.own.ranges().to_vec()));
         let (src, dst) = match self.key.named {
             Named::To => (everybody(self, self.key.from.0), dialled),
             Named::From => (own, self.judge.addresses(self.key.to.0, family).clone()),
@@ -284,18 +298,18 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
                 number,
                 way: crossing.way,
                 by_address: crossing.way == Way::Forward,
-                iif: crossing.iif.clone(),
-                oif: crossing.oif.clone(),
+                iif: self.side(crossing, &crossing.iif),
+                oif: self.side(crossing, &crossing.oif),
                 fwd_oif: crossing.oif.clone(),
                 state: Some(state),
                 known: None,
             };
             let passage = flow.run(self.spaces, &packets, &hop)?;
             packets = passage.passed.clone();
+            let refused: Vec<Space> = passage.refused.iter().map(|(_, _, space)| *space).collect();
+            let refused = self.spaces.union(refused);
+            journey.stopped = self.spaces.or(journey.stopped, refused);
             journey.legs.push(Leg { firewall: crossing.firewall, hop, passage });
-            if packets.is_empty() {
-                return Ok(());
-            }
         }
         let last_way = crossed.last().map_or(Way::Forward, |(crossing, _)| crossing.way);
         let mut lost = Space::NONE;
@@ -308,8 +322,33 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
             lost = self.spaces.or(lost, elsewhere);
         }
         journey.usual = self.spaces.usually(journey.arrived);
+        journey.stopped = self.spaces.or(journey.stopped, lost);
+        journey.stopped = self.spaces.usually(journey.stopped);
         self.blame_translation(lost, journey);
         self.come_back(crossed, journey)
+    }
+
+    /// The interfaces on one side of a crossing: of a host of which nobody says them, the one that has the
+    /// device's address, or those that its rules name, but for the loopback and those of virtual networks.
+    fn side(&self, crossing: &Crossing, side: &Option<Set>) -> Option<Set> {
+        let side = side.as_ref()?;
+        if crossing.way == Way::Forward {
+            return Some(side.clone());
+        }
+        let firewall = self.judge.firewall(crossing.firewall)?;
+        let host = self.judge.site.firewalls.get(crossing.firewall).and_then(|firewall| firewall.host);
+        let addresses = host.map(|host| &self.judge.site.devices[host].addresses);
+        let has = |own: &&crate::model::OwnAddress| {
+            let address = own.family.address(own.address);
+            !own.interface.is_empty() && addresses.is_some_and(|all| all.contains(&address))
+        };
+        if let Some(own) = firewall.rules.own.iter().find(has) {
+            return Some(Set::one(interface(&own.interface)));
+        }
+        let named = firewall.interfaces();
+        let real = named.ranges().iter().filter(|(name, _)| !is_virtual(&interface_name(*name)));
+        let real = Set::of(real.copied());
+        Some(if real.is_empty() { side.minus(&named) } else { real })
     }
 
     /// Of a class, the packets that are where they were meant to be: at the host that they were sent to, on the
@@ -323,12 +362,14 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         let port = self.unmoved(class, Field::Dport);
         let dst = class.ctrl.expr(self.spaces, Field::dst(family));
         let address = match (dst, self.spaces.level(Field::dst(family))) {
-            (Some(Expr::At(level, 0)), Some(own)) if level == own && self.key.named == Named::From => Space::ALL,
+            (Some(Expr::At(level, 0)), Some(own)) if level == own && self.key.named == Named::From => {
+                Space::ALL
+            }
             (Some(expr), Some(came)) if self.key.named == Named::To => {
                 let mut there = Space::NONE;
                 for host in hosts {
                     let sent = self.spaces.within(came, &host.dialled);
-                    let now = self.reads(expr, &Set::one(host.own));
+                    let now = self.reads(expr, &host.own);
                     let both = self.spaces.and(sent, now);
                     there = self.spaces.or(there, both);
                 }
@@ -358,7 +399,8 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
             return Space::ALL;
         };
         let carriers = field.carriers().map_or(Space::ALL, |carriers| {
-            self.spaces.test(Field::Proto, &Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p)))))
+            self.spaces
+                .test(Field::Proto, &Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p)))))
         });
         let same = match expr {
             Expr::At(level, 0) if level == came => return Space::ALL,
@@ -411,7 +453,11 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
     }
 
     /// The answers to what arrived, firewall after firewall: what one translated it translates back.
-    fn come_back(&mut self, crossed: &[(&Crossing, &Flow<'a>)], journey: &mut Journey) -> Result<(), TooMuch> {
+    fn come_back(
+        &mut self,
+        crossed: &[(&Crossing, &Flow<'a>)],
+        journey: &mut Journey,
+    ) -> Result<(), TooMuch> {
         let mut unanswered = Vec::new();
         for (leg, (_, flow)) in journey.legs.iter().zip(crossed) {
             let mut arriving = Classes::default();
@@ -431,6 +477,13 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         journey.unanswered = unanswered;
         Ok(())
     }
+}
+
+/// Whether an interface belongs to containers, virtual machines or tunnels, by the names that these have.
+fn is_virtual(name: &str) -> bool {
+    const STARTS: [&str; 12] =
+        ["docker", "br-", "veth", "virbr", "vnet", "cni", "cali", "flannel", "tun", "tap", "wg", "lxc"];
+    STARTS.iter().any(|start| name.starts_with(start))
 }
 
 /// The levels of the interfaces by which packets cross firewalls.

@@ -148,6 +148,8 @@ pub struct Ask<'a> {
     pub protocol: u8,
     /// Destination ports of the first packet, or ICMP types.
     pub ports: &'a Set,
+    /// Source ports of the first packet; `None` where the sender may have chosen any of 1024-65535.
+    pub from: Option<&'a Set>,
 }
 
 /// The site with the rulesets of its firewalls: what all threads share.
@@ -188,7 +190,9 @@ impl<'a> Judge<'a> {
     pub fn nears(&self, device: usize) -> Vec<Near> {
         let addresses = &self.site.devices[device].addresses;
         if addresses.is_empty() {
-            let any = |family| Near { family, addresses: unicast(family), zone: 0 };
+            // Nobody said where it is: in the last zone of a made-up site.
+            let zone = self.site.zones.len().saturating_sub(1);
+            let any = |family| Near { family, addresses: unicast(family), zone };
             return vec![any(Family::V4), any(Family::V6)];
         }
         let near = |address: &std::net::IpAddr| {
@@ -283,8 +287,11 @@ impl<'j, 'a> Desk<'j, 'a> {
     /// Likewise for new connections from those places alone that a firewall which was read keeps apart from the
     /// device: what it lets through it lets through, whoever reaches the device on other ways.
     pub fn let_through(&mut self, ask: &Ask<'_>, party: &Party) -> Option<Answer> {
-        let answers: Vec<Answer> =
-            self.places(ask, party).into_iter().filter_map(|far| self.answer(ask, far, Kind::First)).collect();
+        let answers: Vec<Answer> = self
+            .places(ask, party)
+            .into_iter()
+            .filter_map(|far| self.answer(ask, far, Kind::First))
+            .collect();
         any_of(answers)
     }
 

@@ -100,7 +100,7 @@ fn forbidden(
                 words::ports(&ports)
             ),
         };
-        let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports };
+        let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
         let Some(judgement) = desk.let_through(&ask, anybody) else { continue };
         let transport = match protocol {
             proto::TCP => "tcp",
@@ -142,7 +142,13 @@ fn internal(
 }
 
 /// PH205: administration that is open to any source.
-fn management(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &Near, out: &mut Vec<Exposure>) {
+fn management(
+    desk: &mut Desk<'_, '_>,
+    product: &Product,
+    device: usize,
+    near: &Near,
+    out: &mut Vec<Exposure>,
+) {
     let judge = desk.judge();
     let site = judge.site;
     let mut party = site.everybody(device);
@@ -191,13 +197,8 @@ fn reached(
     let judge = desk.judge();
     let ports = judge.site.ports_of(device, product, row);
     let mut one = |transport: &crate::catalog::Transport| {
-        let ask = Ask {
-            device,
-            near,
-            leg: Leg::ToDevice,
-            protocol: number(*transport),
-            ports: &ports,
-        };
+        let ask =
+            Ask { device, near, leg: Leg::ToDevice, protocol: number(*transport), ports: &ports, from: None };
         let what =
             format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(&ports));
         let row = RequirementRef {

@@ -86,7 +86,8 @@ impl Lens<'_, '_> {
         }
         let rules = &self.firewall.rules;
         let all = candidates.iter().zip(&openings);
-        all.filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings)).collect()
+        all.filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings))
+            .collect()
     }
 
     fn judged(&self, candidate: &Candidate, rule: &Rule, openings: &[Opening]) -> Option<Finding> {
@@ -146,7 +147,9 @@ impl Lens<'_, '_> {
                 }
                 // What a host sends to itself is nobody's opening.
                 Field::Iif if loopbacks().covers(&set) => return None,
-                Field::Iif | Field::Oif if self.judge.site.is_made_up() => candidate.from_any_interface = false,
+                Field::Iif | Field::Oif if self.judge.site.is_made_up() => {
+                    candidate.from_any_interface = false
+                }
                 Field::Dport if set.count() < self.judge.site.settings.wide_range.into() => return None,
                 _ => {}
             }
@@ -295,9 +298,8 @@ impl Lens<'_, '_> {
         let there = spaces.within(dst, &to);
         let there = spaces.and(rest, there);
         let sources = spaces.hull(there, src);
-        let inside = |zone: &ZoneId| {
-            !site.is_everything_else(*zone) && self.judge.addresses(*zone, family).meets(&to)
-        };
+        let inside =
+            |zone: &ZoneId| !site.is_everything_else(*zone) && self.judge.addresses(*zone, family).meets(&to);
         let outward = !site.is_made_up() && !self.zones().iter().any(inside);
         let whom = if outward { "the outside" } else { "addresses without a device" };
         openings.push(Opening {
@@ -413,7 +415,8 @@ impl Lens<'_, '_> {
     fn default_accept(&self) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
         for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
-            let found = [Family::V4, Family::V6].into_iter().find_map(|family| self.falls_through(family, hook, way));
+            let found =
+                [Family::V4, Family::V6].into_iter().find_map(|family| self.falls_through(family, hook, way));
             findings.extend(found.filter(|found| findings.iter().all(|known| known.span != found.span)));
         }
         findings
@@ -427,7 +430,10 @@ impl Lens<'_, '_> {
         let hook = if pf { Hook::Prerouting } else { hook };
         let is_filter = |stage: &&crate::model::Stage| stage.kind == StageKind::Filter && stage.sees(family);
         let filters: Vec<_> = rules.stages(hook).iter().filter(is_filter).collect();
-        if !self.firewall.speaks(family) || filters.is_empty() || filters.iter().any(|s| s.policy != Verdict::Accept) {
+        if !self.firewall.speaks(family)
+            || filters.is_empty()
+            || filters.iter().any(|s| s.policy != Verdict::Accept)
+        {
             return None;
         }
         let mut spaces = self.judge.spaces(family, LIMIT);
@@ -448,7 +454,8 @@ impl Lens<'_, '_> {
             return None;
         }
         let stage = filters.into_iter().min_by_key(|stage| stage.priority.abs())?;
-        let first = rules.chain(stage.chain).rules.iter().map(|rule| rule.span).find(|span| span.start < span.end);
+        let first =
+            rules.chain(stage.chain).rules.iter().map(|rule| rule.span).find(|span| span.start < span.end);
         let span = if pf { first.unwrap_or(stage.policy_span) } else { stage.policy_span };
         let what = if way == Way::Forward { "forwarded traffic" } else { "traffic to the firewall itself" };
         let message = format!("{what} that no rule speaks of is let through");

@@ -49,7 +49,14 @@ pub fn lacking(judge: &Judge<'_>) -> usize {
     let troubles = troubles(judge);
     let mandatory = troubles.iter().filter(|trouble| trouble.flow.requirement.severity == Need::Mandatory);
     let mut rows: Vec<_> = mandatory
-        .map(|trouble| (trouble.flow.device, &trouble.flow.requirement.service, &trouble.flow.requirement.row, trouble.flow.leg))
+        .map(|trouble| {
+            (
+                trouble.flow.device,
+                &trouble.flow.requirement.service,
+                &trouble.flow.requirement.row,
+                trouble.flow.leg,
+            )
+        })
         .collect();
     rows.sort_unstable();
     rows.dedup();
@@ -99,7 +106,8 @@ fn look<'a>(desk: &mut Desk<'_, '_>, flow: &Flow<'a>, near: &Near, troubles: &mu
 }
 
 fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) -> Ask<'n> {
-    Ask { device: flow.device, near, leg: flow.leg, protocol: number(transport), ports: &flow.ports }
+    let from = flow.from.as_ref().filter(|_| transport == Transport::Udp);
+    Ask { device: flow.device, near, leg: flow.leg, protocol: number(transport), ports: &flow.ports, from }
 }
 
 /// Looks at one leg of a row, for one address and one party.
@@ -223,9 +231,11 @@ fn called(
     transport: Transport,
 ) -> bool {
     let site = desk.judge().site;
-    let Some(product) = desk.judge().catalog.product(&site.devices[flow.device].product) else { return false };
+    let Some(product) = desk.judge().catalog.product(&site.devices[flow.device].product) else {
+        return false;
+    };
     let ports = site.ports_of(flow.device, product, flow.requirement);
-    let flow = Flow { leg: Leg::ToDevice, ports, any_port: false, ..flow.clone() };
+    let flow = Flow { leg: Leg::ToDevice, ports, from: None, any_port: false, ..flow.clone() };
     judge_leg(desk, &flow, &ask(&flow, near, transport), party)
         .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.unsure.is_empty())
 }
@@ -280,9 +290,8 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
     let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.by.span(&firewall.rules));
     let listed: Vec<Listed> = list(judge, group);
     let mut finding = Finding::new(first.code, first.severity, span, message(judge, group, &listed));
-    finding.label = blame
-        .zip(firewall)
-        .map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.by));
+    finding.label =
+        blame.zip(firewall).map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.by));
     let behind = behind(judge, group);
     finding.related = related(judge, group, span, &behind);
     finding.notice = match first.code {
@@ -312,6 +321,7 @@ fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
             protocol: words::protocol(&trouble.flow.requirement.protocol),
             transports,
             ports: trouble.bad.clone(),
+            asked: trouble.asked.clone(),
             any_port: trouble.flow.any_port,
         };
         let same = |known: &&mut Listed| {
@@ -346,7 +356,7 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
             };
             let fate = if sure { "is blocked".to_string() } else { "may be blocked".to_string() };
             let on = if sure { String::new() } else { format!(", depending on {depends}") };
-            format!("part of a range that {device} {uses} {fate}{whom}{on}: {}", parts(group, listed))
+            format!("part of a range that {device} {uses} {fate}{whom}{on}: {}", parts(listed))
         }
         ("PH105", leg) => {
             let (passes, whose) = match leg {
@@ -387,12 +397,9 @@ fn at(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
 }
 
 /// How much of which ranges is in trouble: `301 of 601 ports of RTP/RTCP (udp 16684-16984)`.
-fn parts(group: &[Trouble<'_>], listed: &[Listed]) -> String {
+fn parts(listed: &[Listed]) -> String {
     let part = |entry: &Listed| {
-        let asked = group.iter().find(|trouble| {
-            trouble.flow.requirement.protocol == entry.protocol && trouble.bad == entry.ports
-        });
-        let all = asked.map_or(0, |trouble| trouble.asked.count());
+        let all = entry.asked.count();
         format!("{} of {all} ports of {} ({})", entry.ports.count(), entry.protocol, entry.numbers())
     };
     words::some(&words::unique(listed.iter().map(part)), 3, "range")

@@ -15,8 +15,10 @@ pub struct Listed {
     pub protocol: String,
     /// `tcp`, `udp` or both.
     pub transports: Vec<&'static str>,
-    /// The ports.
+    /// The ports in trouble.
     pub ports: Set,
+    /// The ports of the row.
+    pub asked: Set,
     /// One of the ports would do.
     pub any_port: bool,
 }

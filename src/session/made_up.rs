@@ -26,7 +26,8 @@ impl Alone {
         hook: Option<Way>,
         sources: &mut SourceMap,
     ) -> Alone {
-        let name = config.files.first().map_or(String::new(), |id| sources.file(*id).path.display().to_string());
+        let name =
+            config.files.first().map_or(String::new(), |id| sources.file(*id).path.display().to_string());
         let dialect = config.dialect;
         let rules = std::mem::take(&mut config.loaded.ruleset);
         let firewall = |rules| Firewall { name: name.clone(), dialect, rules };
@@ -36,7 +37,8 @@ impl Alone {
             return Alone { site: made, firewalls: [Some(firewall(rules))] };
         }
         let own = owns(&rules, site);
-        let hosts = hook.map_or(own || dialect == Dialect::Pf || holds(&rules, Hook::Input), |way| way != Way::Forward);
+        let hosts = hook
+            .map_or(own || dialect == Dialect::Pf || holds(&rules, Hook::Input), |way| way != Way::Forward);
         let routes = hook.map_or(!own, |way| way == Way::Forward);
         let host_alone = holds(&rules, Hook::Input) && !holds(&rules, Hook::Forward);
         let on_box = hosts.then(|| {
@@ -60,7 +62,8 @@ impl Alone {
     fn behind(site: &Site, catalog: &Catalog, mut firewall: Firewall) -> (usize, Alone) {
         firewall.rules.elsewhere = elsewhere(site, None);
         let readings = site.readings(&firewall.rules, &firewall.interfaces());
-        let made = |reading: &Reading, firewall: &Firewall| site.made_up(&firewall.name, reading, &firewall.rules);
+        let made =
+            |reading: &Reading, firewall: &Firewall| site.made_up(&firewall.name, reading, &firewall.rules);
         let firewalls = [Some(firewall)];
         let mut best: Option<(usize, Site)> = None;
         for reading in &readings {

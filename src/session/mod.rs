@@ -92,7 +92,8 @@ impl Session {
     fn add(&mut self, mut config: Config, hook: Option<Way>, sources: &mut SourceMap) {
         self.findings.append(&mut config.loaded.findings);
         let counted = config.loaded.rules.clone();
-        let rules = |id: SourceId| counted.iter().filter(|(other, _)| *other == id).map(|(_, rules)| rules).sum();
+        let rules =
+            |id: SourceId| counted.iter().filter(|(other, _)| *other == id).map(|(_, rules)| rules).sum();
         let mut files: Vec<SourceId> = config.files.clone();
         files.extend(counted.iter().map(|(id, _)| *id).filter(|id| !config.files.contains(id)));
         let rules = files.into_iter().map(|id| (id, rules(id))).collect();

@@ -67,6 +67,9 @@ pub struct Flow<'a> {
     pub either_transport: bool,
     /// The destination ports.
     pub ports: Set,
+    /// The source ports, where the device sends from the ports that it listens on: over UDP, for a service that
+    /// either end opens.
+    pub from: Option<Set>,
     /// It is enough that one of the ports gets through.
     pub any_port: bool,
     /// Everybody who has to get through.
@@ -122,12 +125,14 @@ impl Site {
         let ports = self.ports_of(device, product, row);
         let inbound = Set::of(row.inbound.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
         let both = [Transport::Tcp, Transport::Udp];
+        let own = ports.clone();
         let flow = |leg, ports: Set, any_port, parties: Vec<Party>| Flow {
             device,
             requirement: row,
             leg,
             transports: if row.transports.is_empty() { both.to_vec() } else { row.transports.clone() },
             either_transport: row.transports.is_empty(),
+            from: (leg == Leg::FromDevice && row.initiator == Initiator::Either).then(|| own.clone()),
             ports,
             any_port,
             parties,
@@ -295,7 +300,9 @@ impl Site {
             let own = own.iter().map(|address| Family::of(*address)).filter(|(f, _)| *f == family);
             Set::of(own.map(|(_, number)| (number, number)))
         };
-        let places = (0..self.zones.len()).map(|zone| {
+        // On a made-up site everybody else is outside.
+        let zones = if self.is_made_up() { 1 } else { self.zones.len() };
+        let places = (0..zones).map(|zone| {
             let far = self.whole(zone);
             Far { v4: far.v4.minus(&own(Family::V4)), v6: far.v6.minus(&own(Family::V6)), ..far }
         });

@@ -29,7 +29,8 @@ impl Site {
     /// The site of a config alone: one firewall, with the devices of this site on it or behind it.
     #[must_use]
     pub fn made_up(&self, name: &str, reading: &Reading, rules: &Ruleset) -> Site {
-        let mut site = Site { devices: self.devices.clone(), settings: self.settings.clone(), ..Site::default() };
+        let mut site =
+            Site { devices: self.devices.clone(), settings: self.settings.clone(), ..Site::default() };
         let zone = |name: &str, networks| Zone { name: name.to_string(), networks, span: None };
         let mut firewall = Firewall {
             name: name.to_string(),
@@ -85,12 +86,19 @@ impl Site {
         }
         let mut readings = Vec::new();
         for inside in names.iter().rev() {
-            if known.as_ref().is_some_and(|known| known != inside) && names.contains(known.as_ref().unwrap_or(inside)) {
+            if known.as_ref().is_some_and(|known| known != inside)
+                && names.contains(known.as_ref().unwrap_or(inside))
+            {
                 continue;
             }
             for outside in names.iter().rev().filter(|outside| *outside != inside || outside.is_empty()) {
-                let or = |name: &String, other: &str| if name.is_empty() { other.to_string() } else { name.clone() };
-                readings.push(Reading::Behind { outside: or(outside, UNNAMED[0]), inside: or(inside, UNNAMED[1]) });
+                let or = |name: &String, other: &str| {
+                    if name.is_empty() { other.to_string() } else { name.clone() }
+                };
+                readings.push(Reading::Behind {
+                    outside: or(outside, UNNAMED[0]),
+                    inside: or(inside, UNNAMED[1]),
+                });
             }
         }
         if readings.is_empty() {

@@ -1,8 +1,8 @@
 //! What rules change in packets: translation, marks, what is remembered of them.
 
+use super::Run;
 use super::class::{Class, Classes, Expr, number_of};
 use super::read::{View, side_of};
-use super::Run;
 use crate::model::{Effect, MarkOp, Nat, NatAddr, NatId, NatPort, RuleId};
 use crate::packet::{Family, Field, Level, Set, Space, VariableKey, interface};
 
@@ -181,6 +181,10 @@ impl Run<'_, '_> {
             self.translate_port(view, id, &nat.port, port, part, &mut ported);
             for (mut part, port_moved) in ported {
                 part.ctrl.mapped[side] = true;
+                if matches!((address_moved, port_moved), (Some(true), _) | (_, Some(true))) {
+                    let space = self.lasting(part.space);
+                    self.moved[side] = self.spaces.or(self.moved[side], space);
+                }
                 if self.flow.reads.contains(&moved) {
                     match (address_moved, port_moved) {
                         (Some(true), _) | (_, Some(true)) => self.assign(moved, 1, &mut part),
@@ -232,7 +236,9 @@ impl Run<'_, '_> {
                 parts.push((inside, None));
                 parts.push((outside, Some(true)));
             }
-            NatAddr::Prefix(_, net, len) => self.new_network(view, id, field, family.prefix(net, len), class, parts),
+            NatAddr::Prefix(_, net, len) => {
+                self.new_network(view, id, field, family.prefix(net, len), class, parts)
+            }
             NatAddr::Interface => self.interface_address(view, id, nat.destination, field, class, parts),
             NatAddr::Loopback => {
                 let mut class = class;
@@ -276,7 +282,10 @@ impl Run<'_, '_> {
         let hull = self.now(&class, field);
         let blocks = blocks_of(&hull, host);
         let mut rest = class;
-        if blocks.is_none() && host.count_ones() <= FEW_HOST_BITS && self.copy_host(field, (lo, host), &mut rest) {
+        if blocks.is_none()
+            && host.count_ones() <= FEW_HOST_BITS
+            && self.copy_host(field, (lo, host), &mut rest)
+        {
             return parts.push((rest, None));
         }
         for block in blocks.unwrap_or_default() {

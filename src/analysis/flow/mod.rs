@@ -71,7 +71,16 @@ pub struct Hop {
 impl Hop {
     /// A crossing of the first firewall by packets that say everything themselves.
     pub fn first(way: Way) -> Self {
-        Hop { number: 0, way, by_address: false, iif: None, oif: None, fwd_oif: None, state: None, known: None }
+        Hop {
+            number: 0,
+            way,
+            by_address: false,
+            iif: None,
+            oif: None,
+            fwd_oif: None,
+            state: None,
+            known: None,
+        }
     }
 }
 
@@ -134,8 +143,10 @@ impl<'a> Flow<'a> {
                 names.push(rules.values(*values));
             }
         }
-        let tuples = rules.tuples.iter().flat_map(|tuples| tuples.boxes.iter().map(|sides| (&tuples.fields, sides)));
-        let maps = rules.maps.iter().flat_map(|map| map.entries.iter().map(|entry| (&map.fields, &entry.key)));
+        let tuples =
+            rules.tuples.iter().flat_map(|tuples| tuples.boxes.iter().map(|sides| (&tuples.fields, sides)));
+        let maps =
+            rules.maps.iter().flat_map(|map| map.entries.iter().map(|entry| (&map.fields, &entry.key)));
         for (fields, sides) in tuples.chain(maps) {
             for (field, side) in fields.iter().zip(sides) {
                 names.extend(side.iter().filter(|_| is_name(field)).cloned());
@@ -165,6 +176,7 @@ impl<'a> Flow<'a> {
             kept: [Space::NONE; 2],
             of_box: Vec::new(),
             translated: false,
+            moved: [Space::NONE; 2],
         };
         let classes = run.arrive(packets)?;
         run.follow(classes)?;
@@ -225,6 +237,8 @@ struct Run<'a, 's> {
     of_box: Vec<Level>,
     /// Some address or port was rewritten.
     translated: bool,
+    /// Packets whose destination and source became another one for certain.
+    moved: [Space; 2],
 }
 
 impl Run<'_, '_> {
@@ -240,7 +254,10 @@ impl Run<'_, '_> {
             let Class { space, mut ctrl } = class.clone();
             self.translated |= ctrl.is_translated();
             ctrl.begin(self.hop.way);
-            OF_CONNECTION.into_iter().chain([Field::Mark, Field::Direction]).for_each(|field| ctrl.clear(field));
+            OF_CONNECTION
+                .into_iter()
+                .chain([Field::Mark, Field::Direction])
+                .for_each(|field| ctrl.clear(field));
             let mut space = self.zero(space, &[Field::Mark, Field::Tag]);
             space = self.side(&mut ctrl, space, Field::Iif, self.hop.iif.as_ref())?;
             space = self.side(&mut ctrl, space, Field::Oif, self.hop.oif.as_ref())?;
@@ -258,12 +275,29 @@ impl Run<'_, '_> {
                     part = self.zero(part, &OF_CONNECTION);
                 } else {
                     self.unknown_connection(&mut ctrl);
+                    part = self.translated_before(part, &mut ctrl);
                 }
                 self.by_address(Class { space: part, ctrl }, &mut classes);
             }
         }
         self.measure(&classes);
         Ok(classes)
+    }
+
+    /// Answers belong to connections of which the firewall knows whether it has translated them.
+    fn translated_before(&mut self, space: Space, ctrl: &mut Ctrl) -> Space {
+        let Some(known) = self.hop.known else { return space };
+        let mut space = space;
+        for (field, moved) in [Field::Dnat, Field::Snat].into_iter().zip(known.moved) {
+            if self.flow.reads.contains(&field) {
+                ctrl.clear(field);
+                let [one, zero] = [1, 0].map(|value| self.spaces.test(field, &Set::one(value)));
+                let (was, was_not) = (self.spaces.and(moved, one), self.spaces.minus(zero, moved));
+                let either = self.spaces.or(was, was_not);
+                space = self.spaces.and(space, either);
+            }
+        }
+        space
     }
 
     /// Parts what is addressed to the box itself from what goes through it, where that is asked for.

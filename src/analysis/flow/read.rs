@@ -135,14 +135,7 @@ impl<'a> Run<'a, '_> {
         self.spaces.and(present, within)
     }
 
-    fn expr_within(
-        &mut self,
-        view: &View<'_>,
-        ctrl: &Ctrl,
-        field: Field,
-        expr: Expr,
-        set: &Set,
-    ) -> Space {
+    fn expr_within(&mut self, view: &View<'_>, ctrl: &Ctrl, field: Field, expr: Expr, set: &Set) -> Space {
         // Forwarding takes one off before the forward hook (Linux `ip_forward`, `ip6_forward`).
         let late = field == Field::Ttl && ctrl.way == Way::Forward && view.hook != Hook::Prerouting;
         let moved;

@@ -12,11 +12,13 @@ pub struct Known {
     pub came_in: Space,
     /// Those that it remembers from where they went out.
     pub went_out: Space,
+    /// Those whose destination and source it has translated to another one, as far as it is certain.
+    pub moved: [Space; 2],
 }
 
 impl Known {
     /// A firewall that remembers nothing: answers that come by another way than what they answer.
-    pub const NOTHING: Known = Known { came_in: Space::NONE, went_out: Space::NONE };
+    pub const NOTHING: Known = Known { came_in: Space::NONE, went_out: Space::NONE, moved: [Space::NONE; 2] };
 }
 
 /// Where packets are as a hook sees them: coming in (0), or going out (1).
@@ -45,9 +47,10 @@ impl Run<'_, '_> {
             return Known {
                 came_in,
                 went_out: if both_ways || self.hop.way == Way::Output { went_out } else { came_in },
+                moved: self.moved,
             };
         }
-        Known { came_in: tracked, went_out: tracked }
+        Known { came_in: tracked, went_out: tracked, moved: self.moved }
     }
 
     /// Answers at a hook: those that the firewall knows belong to a connection, the others start one or are

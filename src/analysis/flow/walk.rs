@@ -75,7 +75,12 @@ impl Run<'_, '_> {
     }
 
     /// Walks a chain; gives back the packets that fall off its end or return.
-    fn chain(&mut self, walking: &mut Walking<'_>, id: ChainId, entering: Classes) -> Result<Classes, TooMuch> {
+    fn chain(
+        &mut self,
+        walking: &mut Walking<'_>,
+        id: ChainId,
+        entering: Classes,
+    ) -> Result<Classes, TooMuch> {
         let chain = self.flow.rules.chain(id);
         self.depth += 1;
         if self.depth > DEPTH_LIMIT {
@@ -89,9 +94,9 @@ impl Run<'_, '_> {
             for class in live.iter() {
                 lists.push(self.list(id, &class.ctrl));
             }
-            let next = lists.iter().filter_map(|list| {
-                list.get(list.partition_point(|index| *index < from)).copied()
-            });
+            let next = lists
+                .iter()
+                .filter_map(|list| list.get(list.partition_point(|index| *index < from)).copied());
             let Some(index) = next.min() else { break };
             let Some(rule) = chain.rules.get(index as usize) else { break };
             from = index + 1;
@@ -390,9 +395,11 @@ impl Run<'_, '_> {
         let of = self.identity(&walking.view, &class.ctrl, cond);
         let name = self.flow.rules.condition(cond).name.clone();
         let level = self.spaces.variable(VariableKey { name, of }, 2);
-        for (answers, verdict) in
-            [(Set::range(0, 1), None), (Set::one(2), Some(Verdict::Drop)), (Set::one(3), Some(Verdict::Accept))]
-        {
+        for (answers, verdict) in [
+            (Set::range(0, 1), None),
+            (Set::one(2), Some(Verdict::Drop)),
+            (Set::one(3), Some(Verdict::Accept)),
+        ] {
             let answer = self.spaces.within(level, &answers);
             let space = self.spaces.and(class.space, answer);
             let part = Class { space, ctrl: class.ctrl.clone() };

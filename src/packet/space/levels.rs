@@ -181,6 +181,15 @@ impl Layout {
         self.unknown.iter().find(|(level, _)| level.holds(bit)).map(|(_, field)| *field)
     }
 
+    /// The field of a bit that stands for the interface at some firewall.
+    pub fn interface_field(&self, bit: u32) -> Option<Field> {
+        [(Field::Iif, Side::Iif), (Field::Oif, Side::Oif)].into_iter().find_map(|(field, side)| {
+            let own = self.fields[field as usize].is_some_and(|level| level.holds(bit));
+            let later = self.rewritten[side as usize].iter().any(|level| level.holds(bit));
+            (own || later).then_some(field)
+        })
+    }
+
     /// The fields that have a level, with it, in order.
     pub fn known_fields(&self) -> impl Iterator<Item = (Field, Level)> + '_ {
         let mut all: Vec<(Field, Level)> =

@@ -162,7 +162,8 @@ impl Spaces {
             rest = self.and(rest, one);
             values.push((field, value));
         }
-        let protocol = values.iter().find(|(field, _)| *field == Field::Proto).map_or(u128::from(proto::TCP), |v| v.1);
+        let protocol =
+            values.iter().find(|(field, _)| *field == Field::Proto).map_or(u128::from(proto::TCP), |v| v.1);
         let mut packet = Packet::new(self.family(), protocol as u8);
         for (field, value) in values {
             packet.set(field, value);

@@ -140,8 +140,10 @@ impl Spaces {
         // Halves and halves of halves: a long list of small sets stays small for longest.
         let mut layer: Vec<Space> = spaces.into_iter().collect();
         while layer.len() > 1 {
-            let pairs: Vec<Space> =
-                layer.chunks(2).map(|pair| if let [a, b] = *pair { self.or(a, b) } else { pair[0] }).collect();
+            let pairs: Vec<Space> = layer
+                .chunks(2)
+                .map(|pair| if let [a, b] = *pair { self.or(a, b) } else { pair[0] })
+                .collect();
             layer = pairs;
         }
         layer.first().copied().unwrap_or(Space::NONE)
@@ -233,7 +235,8 @@ impl Spaces {
     /// The packets that are in the set when all variables have the values that were noted as usual.
     pub fn usually(&mut self, space: Space) -> Space {
         let on: Vec<Level> = self.variables_of(space);
-        let usual: Vec<(Level, u128)> = self.usual.iter().filter(|(level, _)| on.contains(level)).copied().collect();
+        let usual: Vec<(Level, u128)> =
+            self.usual.iter().filter(|(level, _)| on.contains(level)).copied().collect();
         usual.into_iter().fold(space, |space, (level, value)| self.given(space, level, value))
     }
 
@@ -247,7 +250,7 @@ impl Spaces {
     pub fn depends_on(&self, space: Space) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for bit in self.diagram.support(space.0) {
-            if let Some(field) = self.layout.unknown_field(bit) {
+            if let Some(field) = self.layout.unknown_field(bit).or(self.layout.interface_field(bit)) {
                 names.push(field.name().to_string());
             } else if bit >= VARIABLES.start {
                 let at = self.variables.partition_point(|variable| variable.level.start > bit);

@@ -29,7 +29,8 @@ enum Expr {
 fn expr() -> impl Strategy<Value = Expr> {
     let range = (0u128..8, 0u128..4).prop_map(|(lo, len)| (lo, lo + len));
     let leaf = prop_oneof![
-        (0usize..4, proptest::collection::vec(range, 1..3)).prop_map(|(field, ranges)| Expr::Test(field, ranges)),
+        (0usize..4, proptest::collection::vec(range, 1..3))
+            .prop_map(|(field, ranges)| Expr::Test(field, ranges)),
         (0u8..3).prop_map(Expr::Variable),
     ];
     leaf.prop_recursive(5, 40, 2, |inner| {
