@@ -232,23 +232,27 @@ impl World {
     /// PH203 is said where the policy lets some new connection through, and nowhere else.
     fn policy_faults(&self, report: &Report, at: usize) -> Vec<String> {
         let wall = &self.walls[at];
-        if wall.form == Form::Asa {
+        // An ASA has no such policy, and pf none where a rule speaks of everything.
+        if wall.form == Form::Asa || wall.form == Form::Pf && wall.state {
             return vec![];
         }
         let families: &[&[bool]] =
             if wall.form == Form::Iptables { &[&[true], &[false]] } else { &[&[true, false]] };
-        let mut faults = Vec::new();
-        for (file, families) in self.names(at).iter().zip(families) {
-            let said = report.of("PH203").any(|finding| finding.file.as_deref() == Some(file));
-            if said && !wall.accepts {
+        let (mut faults, mut missed, mut told) = (Vec::new(), Vec::new(), false);
+        for (file, families) in self.names(at).into_iter().zip(families) {
+            let said = report.of("PH203").any(|finding| finding.file.as_ref() == Some(&file));
+            if said && families.iter().all(|v4| !wall.accepts(*v4)) {
                 faults.push(format!("{file}: its policy does not accept"));
             }
-            let falls = |v4: &bool| {
-                self.strangers(at, *v4).into_iter().any(|(packet, side)| self.falls_through(at, packet, side))
-            };
-            if !said && families.iter().any(falls) {
-                faults.push(format!("{file}: the policy lets packets through, and that is not said"));
+            let strangers = families.iter().flat_map(|v4| self.strangers(at, *v4));
+            if strangers.into_iter().any(|(packet, side)| self.falls_through(at, packet, side)) {
+                told |= said;
+                missed.push(file);
             }
+        }
+        // One finding may speak of both families.
+        if let (false, [file, ..]) = (told, missed.as_slice()) {
+            faults.push(format!("{file}: the policy lets packets through, and that is not said"));
         }
         faults
     }

@@ -220,7 +220,9 @@ impl World {
         answers: &mut Answers,
     ) -> bool {
         let wall = &self.walls[at];
-        self.walk(at, &wall.rules, &packet, side, answer, answers).flatten().unwrap_or(wall.accepts)
+        self.walk(at, &wall.rules, &packet, side, answer, answers)
+            .flatten()
+            .unwrap_or(wall.accepts(packet.src.is_ipv4()))
     }
 
     /// What rules decide: nothing where they end, `Some(None)` where one of them returns.
@@ -256,7 +258,7 @@ impl World {
         let given = BTreeMap::new();
         let walked = Answers::new(&given)
             .all(|answers| self.walk(at, &self.walls[at].rules, &packet, side, false, answers).flatten());
-        self.walls[at].accepts && walked.iter().all(Option::is_none)
+        self.walls[at].accepts(packet.src.is_ipv4()) && walked.iter().all(Option::is_none)
     }
 }
 

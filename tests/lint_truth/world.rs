@@ -31,7 +31,7 @@ pub const NETWORKS: [&[&str]; 3] =
 /// Sources that stand for all that rules can tell apart, by zone.
 pub const HOSTS: [&[&str]; 3] = [
     &["9.1.1.1", "192.0.2.5", "192.0.2.200", "203.0.113.5", "203.0.113.77", "2001:db8:c::5", "2400:1::1"],
-    &["10.81.1.50", "2001:db8:81:1::50"],
+    &["10.81.1.50", "10.81.1.60", "2001:db8:81:1::50"],
     &["10.81.2.50", "2001:db8:81:2::50"],
 ];
 /// The networks that rules name.
@@ -44,7 +44,7 @@ const NAMED: [&str; 14] = [
     "10.81.1.10/32",
     "10.81.1.11/32",
     "10.81.2.10/32",
-    "10.81.1.1/32",
+    "10.81.1.60/32",
     "2001:db8:c::/48",
     "2001:db8:81:1::/64",
     "2001:db8:81:2::/64",
@@ -69,7 +69,7 @@ const SOURCE_PORTS: [(u16, u16); 4] = [(1024, 65535), (1720, 1720), (1024, 39999
 pub const CLIENT_PORTS: [u16; 4] = [1024, 1720, 39999, 65535];
 /// What outer addresses devices have, and what a firewall puts in the place of a source, by side.
 pub const PUBLIC: [&str; 2] = ["198.51.100.7", "198.51.100.8"];
-pub const MASKS: [&str; 2] = ["198.51.100.1", "10.81.1.1"];
+pub const MASKS: [&str; 2] = ["198.51.100.9", "10.81.1.60"];
 
 /// Who opens the connection.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -195,8 +195,8 @@ pub struct Wall {
     /// The zone on its outer side, the next one is on the other; or the device that it is on.
     pub place: Place,
     pub rules: Vec<Rule>,
-    /// What the policy does.
-    pub accepts: bool,
+    /// What the policy does with IPv4, and with IPv6.
+    pub accepts: [bool; 2],
     /// Answers pass by themselves.
     pub state: bool,
     /// On which sides a SIP helper watches.
@@ -204,6 +204,13 @@ pub struct Wall {
     pub dnat: Vec<Dnat>,
     /// On the way out of which side sources are replaced.
     pub snat: Option<usize>,
+}
+
+impl Wall {
+    /// Whether the policy accepts packets of a family.
+    pub fn accepts(&self, v4: bool) -> bool {
+        self.accepts[usize::from(!v4)]
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -288,12 +295,15 @@ impl World {
             form,
             place,
             rules: vec![],
-            accepts: d.one_in(3),
+            accepts: [d.one_in(3); 2],
             state: form == Form::Asa || !d.one_in(4),
             helper: [false; 2],
             dnat: vec![],
             snat: None,
         };
+        if form == Form::Iptables {
+            wall.accepts[1] = d.one_in(3);
+        }
         if place == Place::Between(0) && (wall.state || form != Form::Pf) {
             self.draw_translation(d, &mut wall);
             if matches!(form, Form::Iptables | Form::Nftables) && d.one_in(4) {

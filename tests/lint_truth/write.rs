@@ -44,7 +44,7 @@ impl World {
         let of = |zone: usize, host: usize| {
             vec![format!("10.81.{zone}.{host}/24"), format!("2001:db8:81:{zone}::{host}/64")]
         };
-        let mut outer = if zone == 0 { vec![format!("{}/24", MASKS[0])] } else { of(zone, 2) };
+        let mut outer = if zone == 0 { vec!["198.51.100.1/24".to_string()] } else { of(zone, 2) };
         if zone == 0 && self.owned {
             outer.extend(PUBLIC.map(|address| format!("{address}/24")));
         }
@@ -128,7 +128,8 @@ impl World {
             text += "COMMIT\n";
         }
         let host = matches!(wall.place, Place::On(_));
-        let (chain, policy) = (if host { "INPUT" } else { "FORWARD" }, word(wall.accepts, "ACCEPT", "DROP"));
+        let (chain, policy) =
+            (if host { "INPUT" } else { "FORWARD" }, word(wall.accepts(v4), "ACCEPT", "DROP"));
         let (input, forward) = if host { (policy, "DROP") } else { ("DROP", policy) };
         writeln!(text, "*filter\n:INPUT {input} [0:0]\n:FORWARD {forward} [0:0]\n:OUTPUT ACCEPT [0:0]")
             .unwrap();
@@ -182,7 +183,7 @@ impl World {
             }
         }
         let host = matches!(wall.place, Place::On(_));
-        let policy = word(wall.accepts, "accept", "drop");
+        let policy = word(wall.accepts[0], "accept", "drop");
         if host {
             text += "\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n";
         }
@@ -217,10 +218,10 @@ impl World {
             writeln!(text, " from any to {}{ports} -> {to}{port}", PUBLIC[rule.device]).unwrap();
         }
         let keep = if wall.state { "" } else { " no state" };
-        write!(text, "pass out quick all{keep}\n").unwrap();
-        match wall.accepts {
-            true => writeln!(text, "pass in all{keep}").unwrap(),
-            false => text += "block in all\n",
+        // What no rule speaks of passes, and no state is kept of it.
+        if wall.state || !wall.accepts[0] {
+            writeln!(text, "pass out quick all{keep}").unwrap();
+            text += if wall.accepts[0] { "pass in all\n" } else { "block in all\n" };
         }
         for rule in &wall.rules {
             pf_rule(&mut text, at, wall, rule, keep);
@@ -269,7 +270,7 @@ impl World {
             for rule in wall.rules.iter().filter(|rule| rule.when.side.is_none_or(|by| by == side)) {
                 asa_rule(&mut text, at, side, rule);
             }
-            let last = word(wall.accepts, "permit", "deny");
+            let last = word(wall.accepts[0], "permit", "deny");
             writeln!(text, "access-list side{side} extended {last} ip any any").unwrap();
             writeln!(text, "access-group side{side} in interface {}", face(wall, side)).unwrap();
         }
