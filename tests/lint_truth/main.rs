@@ -185,6 +185,14 @@ fn lesser(world: &World) -> Vec<World> {
                 }
             }
         }
+        for rule in 0..wall.marks.len() {
+            without(&|less| {
+                less.walls[at].marks.remove(rule);
+            });
+        }
+        if wall.rewrite.is_some() {
+            without(&|less| less.walls[at].rewrite = None);
+        }
         for rule in 0..wall.dnat.len() {
             without(&|less| {
                 less.walls[at].dnat.remove(rule);

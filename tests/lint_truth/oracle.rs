@@ -188,6 +188,11 @@ impl World {
 
     /// Rewrites the destination of what comes in by a side.
     pub fn translate(&self, wall: &Wall, side: Option<usize>, packet: &mut Packet) {
+        if let (Some(0), Some(rewrite)) = (side, wall.rewrite)
+            && (rewrite.tcp, rewrite.from) == (packet.tcp, packet.dport)
+        {
+            packet.dport = rewrite.to;
+        }
         let rule = wall.dnat.iter().find(|rule| {
             side == Some(0)
                 && packet.dst == parse(PUBLIC[rule.device])
@@ -219,73 +224,88 @@ impl World {
         answer: bool,
         answers: &mut Answers,
     ) -> bool {
-        let wall = &self.walls[at];
-        self.walk(at, &wall.rules, &packet, side, answer, answers)
-            .flatten()
-            .unwrap_or(wall.accepts(packet.src.is_ipv4()))
+        let look = self.look(at, packet, side, answer, answers);
+        let decided = walk(&self.walls[at].rules, &look, answers).flatten();
+        decided.unwrap_or(self.walls[at].accepts(packet.src.is_ipv4()))
     }
 
-    /// What rules decide: nothing where they end, `Some(None)` where one of them returns.
-    fn walk(
+    /// A packet as the rules of a firewall see it.
+    fn look(
         &self,
         at: usize,
-        rules: &[Rule],
-        packet: &Packet,
+        packet: Packet,
         side: Option<usize>,
         answer: bool,
         answers: &mut Answers,
-    ) -> Option<Option<bool>> {
-        for rule in rules {
-            if !holds(at, rule, packet, side, answer, answers) {
-                continue;
-            }
-            match &rule.act {
-                Act::Accept => return Some(Some(true)),
-                Act::Drop | Act::Reject => return Some(Some(false)),
-                Act::Return => return Some(None),
-                Act::Jump(inner) => {
-                    if let Some(decided @ Some(_)) = self.walk(at, inner, packet, side, answer, answers) {
-                        return Some(decided);
-                    }
-                }
-            }
+    ) -> Look {
+        let mut look = Look { at, packet, side, answer, marked: false };
+        // A mark stays, and the rules after it are walked through all the same.
+        for rule in &self.walls[at].marks {
+            look.marked |= holds(rule, &look, answers);
         }
-        None
+        look
     }
 
     /// Whether a packet of a new connection gets to an accepting policy for all answers.
     pub fn falls_through(&self, at: usize, packet: Packet, side: Option<usize>) -> bool {
         let given = BTreeMap::new();
-        let walked = Answers::new(&given)
-            .all(|answers| self.walk(at, &self.walls[at].rules, &packet, side, false, answers).flatten());
+        let walked = Answers::new(&given).all(|answers| {
+            let look = self.look(at, packet, side, false, answers);
+            walk(&self.walls[at].rules, &look, answers).flatten()
+        });
         self.walls[at].accepts(packet.src.is_ipv4()) && walked.iter().all(Option::is_none)
     }
 }
 
-fn holds(
+/// A packet at a firewall.
+struct Look {
     at: usize,
-    rule: &Rule,
-    packet: &Packet,
+    packet: Packet,
     side: Option<usize>,
     answer: bool,
-    answers: &mut Answers,
-) -> bool {
-    let Match { v4, tcp, src, dst, side: by, sport, dport, new, cond } = &rule.when;
+    marked: bool,
+}
+
+/// What rules decide: nothing where they end, `Some(None)` where one of them returns.
+fn walk(rules: &[Rule], look: &Look, answers: &mut Answers) -> Option<Option<bool>> {
+    for rule in rules {
+        if !holds(rule, look, answers) {
+            continue;
+        }
+        match &rule.act {
+            Act::Accept => return Some(Some(true)),
+            Act::Drop | Act::Reject => return Some(Some(false)),
+            Act::Return => return Some(None),
+            Act::Mark => {}
+            Act::Jump(inner) => {
+                if let Some(decided @ Some(_)) = walk(inner, look, answers) {
+                    return Some(decided);
+                }
+            }
+        }
+    }
+    None
+}
+
+fn holds(rule: &Rule, look: &Look, answers: &mut Answers) -> bool {
+    let Match { v4, tcp, src, dst, side, sport, dport, new, cond, mark } = &rule.when;
+    let packet = &look.packet;
     let within = |ports: &Option<(u16, u16)>, port| ports.is_none_or(|(lo, hi)| (lo..=hi).contains(&port));
     let known = v4.is_none_or(|v4| v4 == packet.src.is_ipv4())
         && tcp.is_none_or(|tcp| tcp == packet.tcp)
         && src.is_none_or(|net| net.has(packet.src))
         && dst.is_none_or(|net| net.has(packet.dst))
-        && by.is_none_or(|by| Some(by) == side)
+        && side.is_none_or(|side| Some(side) == look.side)
         && within(sport, packet.sport)
         && within(dport, packet.dport)
-        && !(*new && answer);
+        && mark.is_none_or(|mark| mark == look.marked)
+        && !(*new && look.answer);
     known
         && match *cond {
             None => true,
-            Some(Cond::Rate) => !answers.rates || answers.ask(Key::Chance(rule.id, answer)),
-            Some(Cond::Set { name, not }) => answers.ask(Key::Member(at, name, packet.src)) != not,
-            Some(Cond::Time(name)) => answers.ask(Key::Time(at, name)),
-            Some(Cond::Chance) => answers.ask(Key::Chance(rule.id, answer)),
+            Some(Cond::Rate) => !answers.rates || answers.ask(Key::Chance(rule.id, look.answer)),
+            Some(Cond::Set { name, not }) => answers.ask(Key::Member(look.at, name, packet.src)) != not,
+            Some(Cond::Time(name)) => answers.ask(Key::Time(look.at, name)),
+            Some(Cond::Chance) => answers.ask(Key::Chance(rule.id, look.answer)),
         }
 }

@@ -152,6 +152,8 @@ pub struct Match {
     /// New connections alone.
     pub new: bool,
     pub cond: Option<Cond>,
+    /// It has the mark, or has it not.
+    pub mark: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -160,6 +162,8 @@ pub enum Act {
     Drop,
     Reject,
     Return,
+    /// The packet gets the mark, and goes on.
+    Mark,
     Jump(Vec<Rule>),
 }
 
@@ -180,6 +184,14 @@ pub struct Dnat {
     pub to_port: Option<u16>,
 }
 
+/// A change of ports that no answer undoes.
+#[derive(Clone, Copy, Debug)]
+pub struct Rewrite {
+    pub tcp: bool,
+    pub from: u16,
+    pub to: u16,
+}
+
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Form {
     Iptables,
@@ -195,6 +207,10 @@ pub struct Wall {
     /// The zone on its outer side, the next one is on the other; or the device that it is on.
     pub place: Place,
     pub rules: Vec<Rule>,
+    /// What marks packets, before the rules.
+    pub marks: Vec<Rule>,
+    /// A destination port that is written over before anything else, in what comes in by the outer side.
+    pub rewrite: Option<Rewrite>,
     /// What the policy does with IPv4, and with IPv6.
     pub accepts: [bool; 2],
     /// Answers pass by themselves.
@@ -275,6 +291,7 @@ impl World {
         if world.walls.iter().any(|wall| wall.snat.is_some()) {
             // A firewall that replaces sources may choose another port as well.
             world.walls.iter_mut().flat_map(|wall| &mut wall.rules).for_each(forget_source_port);
+            world.walls.iter_mut().flat_map(|wall| &mut wall.marks).for_each(forget_source_port);
         }
         for _ in 0..1 + d.below(2) {
             let zone = if d.one_in(2) { 0 } else { d.below(zones) };
@@ -295,6 +312,8 @@ impl World {
             form,
             place,
             rules: vec![],
+            marks: vec![],
+            rewrite: None,
             accepts: [d.one_in(3); 2],
             state: form == Form::Asa || !d.one_in(4),
             helper: [false; 2],
@@ -308,6 +327,16 @@ impl World {
             self.draw_translation(d, &mut wall);
             if matches!(form, Form::Iptables | Form::Nftables) && d.one_in(4) {
                 wall.helper = d.pick(&[[true, false], [false, true], [true, true]]);
+            }
+        }
+        if form == Form::Nftables && matches!(place, Place::Between(_)) && d.one_in(5) {
+            let row = &ROWS[d.below(ROWS.len())];
+            wall.rewrite = Some(Rewrite { tcp: row.tcp, from: row.ports.0, to: d.pick(&[23, 5003, 7777]) });
+        }
+        if form != Form::Asa && d.one_in(4) {
+            for _ in 0..1 + d.below(2) {
+                *ids += 1;
+                wall.marks.push(Rule { id: *ids, when: when(d, &wall), act: Act::Mark });
             }
         }
         for _ in 0..d.below(7) {
@@ -425,5 +454,8 @@ fn when(d: &mut Draw, wall: &Wall) -> Match {
         }
     }
     when.new = linux && d.one_in(8);
+    if !wall.marks.is_empty() && d.one_in(3) {
+        when.mark = Some(d.one_in(2));
+    }
     when
 }

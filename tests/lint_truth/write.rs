@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::world::{
-    Act, Cond, Dnat, Form, MASKS, Match, NETWORKS, Net, Opens, PUBLIC, Peer, Place, ROWS, Rule, Wall, World,
-    ZONES,
+    Act, Cond, Dnat, Form, MASKS, Match, NETWORKS, Net, Opens, PUBLIC, Peer, Place, ROWS, Rewrite, Rule,
+    Wall, World, ZONES,
 };
 
 /// The files of a site, by name.
@@ -131,6 +131,12 @@ impl World {
         let (chain, policy) =
             (if host { "INPUT" } else { "FORWARD" }, word(wall.accepts(v4), "ACCEPT", "DROP"));
         let (input, forward) = if host { (policy, "DROP") } else { ("DROP", policy) };
+        if !wall.marks.is_empty() {
+            text += "*mangle\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n\
+                     :OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n";
+            iptables_rules(&mut text, at, wall, chain, &wall.marks, v4);
+            text += "COMMIT\n";
+        }
         writeln!(text, "*filter\n:INPUT {input} [0:0]\n:FORWARD {forward} [0:0]\n:OUTPUT ACCEPT [0:0]")
             .unwrap();
         for rule in wall.rules.iter().filter(|rule| matches!(rule.act, Act::Jump(_))) {
@@ -188,6 +194,17 @@ impl World {
             text += "\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n";
         }
         let hook = if host { "input" } else { "forward" };
+        if let Some(Rewrite { tcp, from, to }) = wall.rewrite {
+            text += "\tchain first {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n";
+            let (by, tcp) = (face(wall, 0), proto(tcp));
+            write!(text, "\t\tiifname \"{by}\" {tcp} dport {from} {tcp} dport set {to}\n\t}}\n").unwrap();
+        }
+        if !wall.marks.is_empty() {
+            writeln!(text, "\tchain mark {{\n\t\ttype filter hook {hook} priority mangle; policy accept;")
+                .unwrap();
+            nftables_rules(&mut text, at, wall, &wall.marks);
+            text += "\t}\n";
+        }
         writeln!(text, "\tchain {hook} {{\n\t\ttype filter hook {hook} priority filter; policy {policy};")
             .unwrap();
         if wall.state {
@@ -218,6 +235,9 @@ impl World {
             writeln!(text, " from any to {}{ports} -> {to}{port}", PUBLIC[rule.device]).unwrap();
         }
         let keep = if wall.state { "" } else { " no state" };
+        for rule in &wall.marks {
+            pf_rule(&mut text, at, wall, rule, keep);
+        }
         // What no rule speaks of passes, and no state is kept of it.
         if wall.state || !wall.accepts[0] {
             writeln!(text, "pass out quick all{keep}").unwrap();
@@ -301,7 +321,7 @@ fn word(first: bool, one: &'static str, other: &'static str) -> &'static str {
 
 fn iptables_rules(text: &mut String, at: usize, wall: &Wall, chain: &str, rules: &[Rule], v4: bool) {
     for rule in rules.iter().filter(|rule| rule.when.v4.is_none_or(|of| of == v4)) {
-        let Match { tcp, src, dst, side, sport, dport, new, cond, .. } = &rule.when;
+        let Match { tcp, src, dst, side, sport, dport, new, cond, mark, .. } = &rule.when;
         write!(text, "-A {chain}").unwrap();
         for (flag, net) in [("-s", src), ("-d", dst)] {
             if let Some(Net { address, length, not }) = net {
@@ -319,6 +339,9 @@ fn iptables_rules(text: &mut String, at: usize, wall: &Wall, chain: &str, rules:
                 write!(text, " {flag} {lo}:{hi}").unwrap();
             }
         }
+        if let Some(mark) = mark {
+            write!(text, " -m mark{} --mark 0x1", word(*mark, "", " !")).unwrap();
+        }
         if *new {
             text.push_str(" -m conntrack --ctstate NEW");
         }
@@ -335,6 +358,7 @@ fn iptables_rules(text: &mut String, at: usize, wall: &Wall, chain: &str, rules:
             Act::Drop => text.push_str(" -j DROP\n"),
             Act::Reject => text.push_str(" -j REJECT\n"),
             Act::Return => text.push_str(" -j RETURN\n"),
+            Act::Mark => text.push_str(" -j MARK --set-mark 0x1\n"),
             Act::Jump(inner) => {
                 let name = format!("C{}", rule.id);
                 writeln!(text, " -j {name}").unwrap();
@@ -346,7 +370,7 @@ fn iptables_rules(text: &mut String, at: usize, wall: &Wall, chain: &str, rules:
 
 fn nftables_rules(text: &mut String, at: usize, wall: &Wall, rules: &[Rule]) {
     for rule in rules {
-        let Match { v4, tcp, src, dst, side, sport, dport, new, cond } = &rule.when;
+        let Match { v4, tcp, src, dst, side, sport, dport, new, cond, mark } = &rule.when;
         let mut words = Vec::new();
         if let Some(side) = side {
             words.push(format!("iifname \"{}\"", face(wall, *side)));
@@ -370,6 +394,9 @@ fn nftables_rules(text: &mut String, at: usize, wall: &Wall, rules: &[Rule]) {
             }
             None => {}
         }
+        if let Some(mark) = mark {
+            words.push(format!("meta mark{} 1", word(*mark, "", " !=")));
+        }
         if *new {
             words.push("ct state new".to_string());
         }
@@ -384,6 +411,7 @@ fn nftables_rules(text: &mut String, at: usize, wall: &Wall, rules: &[Rule]) {
             Act::Drop => "drop".to_string(),
             Act::Reject => "reject".to_string(),
             Act::Return => "return".to_string(),
+            Act::Mark => "meta mark set 1".to_string(),
             Act::Jump(_) => format!("jump c{}", rule.id),
         });
         writeln!(text, "\t\t{}", words.join(" ")).unwrap();
@@ -391,11 +419,12 @@ fn nftables_rules(text: &mut String, at: usize, wall: &Wall, rules: &[Rule]) {
 }
 
 fn pf_rule(text: &mut String, at: usize, wall: &Wall, rule: &Rule, keep: &str) {
-    let Match { v4, tcp, src, dst, side, sport, dport, cond, .. } = &rule.when;
+    let Match { v4, tcp, src, dst, side, sport, dport, cond, mark, .. } = &rule.when;
     let passes = matches!(rule.act, Act::Accept);
     text.push_str(match rule.act {
         Act::Accept => "pass in quick",
         Act::Reject => "block return in quick",
+        Act::Mark => "match in",
         _ => "block drop in quick",
     });
     if let Some(side) = side {
@@ -418,6 +447,12 @@ fn pf_rule(text: &mut String, at: usize, wall: &Wall, rule: &Rule, keep: &str) {
         from = from.replacen("any", &format!("{}<s{at}_{name}>", word(*not, "! ", "")), 1);
     }
     write!(text, " from {from} to {}", end(dst, dport)).unwrap();
+    if let Some(mark) = mark {
+        write!(text, "{} tagged SEEN", word(*mark, "", " !")).unwrap();
+    }
+    if matches!(rule.act, Act::Mark) {
+        text.push_str(" tag SEEN");
+    }
     if *cond == Some(Cond::Chance) {
         text.push_str(" probability 50%");
     }
