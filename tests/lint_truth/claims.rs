@@ -36,7 +36,8 @@ impl World {
             self.devices.iter().enumerate().filter(|(at, other)| *at != device && other.zone == zone);
         let hosts = HOSTS[zone].iter().map(|text| parse(text));
         let all = hosts.chain(others.flat_map(|(_, other)| other.addresses.iter().copied()));
-        all.filter(|address| address.is_ipv4() == v4).collect()
+        let own = &self.devices[device].addresses;
+        all.filter(|address| address.is_ipv4() == v4 && !own.contains(address)).collect()
     }
 
     /// What is so of a party; nothing where no firewall is between, or too much is open.

@@ -150,7 +150,9 @@ fn search(probe: Probe, seed: u64, cases: u64) {
 fn small(probe: Probe, case: u64) -> String {
     let scratch = Scratch::new(&format!("truth-small-{case}"));
     let mut world = World::draw(&mut Draw(case));
-    while let Some(less) = lesser(&world).into_iter().find(|less| !probe(less, &scratch).is_empty()) {
+    let wrong = probe(&world, &scratch).first().map(|fault| gist(fault)).unwrap_or_default();
+    let still = |less: &World| probe(less, &scratch).iter().any(|fault| gist(fault) == wrong);
+    while let Some(less) = lesser(&world).into_iter().find(still) {
         world = less;
     }
     let mut story = probe(&world, &scratch).join("\n");
@@ -159,6 +161,13 @@ fn small(probe: Probe, case: u64) -> String {
     }
     let told = check(&scratch.0, &[]).told();
     format!("{story}--- check\n{told}")
+}
+
+/// What a fault is about, and its first words: in a smaller site it is the same fault.
+fn gist(fault: &str) -> String {
+    let (what, words) = fault.split_once(": ").unwrap_or((fault, ""));
+    let words: Vec<&str> = words.split(' ').take(3).collect();
+    format!("{what}: {}", words.join(" "))
 }
 
 /// Sites that have one thing less.

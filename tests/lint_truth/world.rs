@@ -31,8 +31,8 @@ pub const NETWORKS: [&[&str]; 3] =
 /// Sources that stand for all that rules can tell apart, by zone.
 pub const HOSTS: [&[&str]; 3] = [
     &["9.1.1.1", "192.0.2.5", "192.0.2.200", "203.0.113.5", "203.0.113.77", "2001:db8:c::5", "2400:1::1"],
-    &["10.81.1.50", "10.81.1.60", "2001:db8:81:1::50"],
-    &["10.81.2.50", "2001:db8:81:2::50"],
+    &["10.81.1.50", "10.81.1.10", "10.81.1.11", "10.81.1.60", "2001:db8:81:1::50", "2001:db8:81:1::10"],
+    &["10.81.2.50", "10.81.2.10", "2001:db8:81:2::50", "2001:db8:81:2::10"],
 ];
 /// The networks that rules name.
 const NAMED: [&str; 14] = [
@@ -296,7 +296,8 @@ impl World {
         for _ in 0..1 + d.below(2) {
             let zone = if d.one_in(2) { 0 } else { d.below(zones) };
             let host = parse(d.pick(HOSTS[zone]));
-            world.peers.push(if d.one_in(3) { Peer::Host(zone, host) } else { Peer::Zone(zone) });
+            let ours = world.devices.iter().any(|device| device.addresses.contains(&host));
+            world.peers.push(if d.one_in(3) && !ours { Peer::Host(zone, host) } else { Peer::Zone(zone) });
         }
         world
     }
