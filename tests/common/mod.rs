@@ -40,7 +40,7 @@ pub struct Finding {
 pub struct Row {
     pub device: String,
     pub product: String,
-    pub table: String,
+    pub table: Option<String>,
     pub row: Option<String>,
     pub service: String,
     pub transport: String,
@@ -67,7 +67,7 @@ pub struct Edit {
 #[derive(Deserialize, Debug, Clone)]
 pub struct CatalogRow {
     pub product: String,
-    pub table: String,
+    pub table: Option<String>,
     pub row: Option<String>,
     pub ports: Vec<[u16; 2]>,
     pub parity: Option<String>,
