@@ -29,7 +29,7 @@ pub const SHAPES: [(&str, Input, &[usize]); 6] = [
     ("nftables vmap to chains", vmap, &[60, 600]),
     ("asa static nat", static_nat, &[50, 500]),
     ("iptables two sets each", two_sets, &[16, 128]),
-    ("pf users and ports", users, &[8, 48, 480]),
+    ("pf users and ports", users, &[8, 48, 192]),
 ];
 
 /// Accepts and drops in turn, so that each rule matters.

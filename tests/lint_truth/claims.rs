@@ -6,9 +6,7 @@ use std::net::IpAddr;
 use crate::common::{Finding, Report};
 
 use super::oracle::{Answers, Key, Packet, Talk};
-use super::world::{
-    CLIENT_PORTS, Form, HOSTS, LINK, Opens, PUBLIC, Peer, Place, ROWS, Row, TELNET, World, parse,
-};
+use super::world::{CLIENT_PORTS, Form, LINK, Opens, PUBLIC, Peer, Place, ROWS, Row, TELNET, World, parse};
 use super::write::face;
 
 /// Open questions that are tried together, at most.
@@ -34,8 +32,8 @@ impl World {
     fn sources(&self, zone: usize, device: usize, v4: bool) -> Vec<IpAddr> {
         let others =
             self.devices.iter().enumerate().filter(|(at, other)| *at != device && other.zone == zone);
-        let hosts = HOSTS[zone].iter().map(|text| parse(text));
-        let all = hosts.chain(others.flat_map(|(_, other)| other.addresses.iter().copied()));
+        let all =
+            self.hosts(zone).into_iter().chain(others.flat_map(|(_, other)| other.addresses.iter().copied()));
         let own = &self.devices[device].addresses;
         all.filter(|address| address.is_ipv4() == v4 && !own.contains(address)).collect()
     }
@@ -183,10 +181,9 @@ impl World {
 
     /// What is so of a port, for everybody from whom a firewall keeps a device apart.
     fn openings(&self, device: usize, row: &Row) -> Vec<Truth> {
-        let zones = 1 + self.walls.iter().filter(|wall| matches!(wall.place, Place::Between(_))).count();
         let mut truths = Vec::new();
         for near in self.devices[device].addresses.iter().copied() {
-            for far_zone in 0..zones {
+            for far_zone in 0..self.zones() {
                 let far = self.sources(far_zone, device, near.is_ipv4());
                 let (tcp, port) = (row.tcp, row.ports.0);
                 let talk =
@@ -262,8 +259,10 @@ impl World {
     pub fn strangers(&self, at: usize, v4: bool) -> Vec<(Packet, Option<usize>)> {
         let hosts = |zone: usize| {
             let devices = self.devices.iter().filter(move |device| device.zone == zone);
-            let hosts = HOSTS[zone].iter().map(|text| parse(text));
-            let all = hosts.chain(devices.flat_map(|device| device.addresses.iter().copied()));
+            let all = self
+                .hosts(zone)
+                .into_iter()
+                .chain(devices.flat_map(|device| device.addresses.iter().copied()));
             all.filter(move |address| address.is_ipv4() == v4).collect::<Vec<_>>()
         };
         let ways: Vec<(Vec<IpAddr>, Vec<IpAddr>, Option<usize>)> = match self.walls[at].place {

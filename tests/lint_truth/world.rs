@@ -368,6 +368,18 @@ impl World {
         }
     }
 
+    /// How many zones there are.
+    pub fn zones(&self) -> usize {
+        1 + self.walls.iter().filter(|wall| matches!(wall.place, Place::Between(_))).count()
+    }
+
+    /// Who stands for all in a zone; what is in no other one is in the internet.
+    pub fn hosts(&self, zone: usize) -> Vec<IpAddr> {
+        let elsewhere = if zone == 0 { self.zones()..HOSTS.len() } else { 0..0 };
+        let hosts = HOSTS[zone].iter().chain(elsewhere.flat_map(|zone| HOSTS[zone]));
+        hosts.map(|text| parse(text)).collect()
+    }
+
     /// The firewall on a device.
     pub fn host_wall(&self, device: usize) -> Option<usize> {
         self.walls.iter().position(|wall| wall.place == Place::On(device))

@@ -53,8 +53,7 @@ impl World {
 
     fn site(&self) -> String {
         let mut text = "catalog = [\"catalog\"]\n".to_string();
-        let zones = 1 + self.walls.iter().filter(|wall| matches!(wall.place, Place::Between(_))).count();
-        for zone in 0..zones {
+        for zone in 0..self.zones() {
             let networks = match zone {
                 0 => String::new(),
                 _ => format!("networks = {:?}\n", NETWORKS[zone]),

@@ -2,7 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod destination;
+mod places;
+mod remedy;
+mod witness;
 
 use common::{Finding, Report, Scratch, catalog, check, folder, trace};
 
@@ -90,113 +96,6 @@ mod openings {
         assert_eq!(web.row("web").unwrap().blocked, [[9443, 9443]]);
         assert!(report.about("PH1", "rtp").is_empty(), "{}", report.told());
         assert!(report.findings.iter().all(|f| !f.message.contains(" 0 ports")), "{}", report.told());
-    }
-}
-
-mod destination {
-    use super::*;
-
-    /// Nobody gets to a public address that nothing translates; the private one is no way in.
-    #[track_caller]
-    fn missing(form: &str) {
-        let report = site(&format!("destination/missing-{form}.toml"));
-        for service in needed("scopia-elite-5200") {
-            let told = report.about("PH101", &service);
-            assert!(told.iter().any(|f| f.depends_on.is_empty()), "{service}\n{}", report.told());
-        }
-        assert!(report.about("PH101", "q931").iter().all(|f| f.severity == "error"), "{}", report.told());
-        report.silent("PH106").certain();
-    }
-
-    #[test]
-    fn missing_iptables() {
-        missing("iptables");
-    }
-
-    #[test]
-    fn missing_nftables() {
-        missing("nftables");
-    }
-
-    #[test]
-    fn missing_pf() {
-        missing("pf");
-    }
-
-    #[test]
-    fn missing_asa() {
-        missing("asa");
-    }
-
-    /// Q.931 is sent elsewhere, and the finding names the rule that does so.
-    #[track_caller]
-    fn elsewhere(name: &str, form: &str, end: &str, rule: &str) {
-        let report = site(&format!("destination/{name}-{form}.toml"));
-        let finding = report.the("PH101", "q931");
-        sure(finding);
-        assert_eq!(finding.row("q931").unwrap().blocked, [[1720, 1720]]);
-        let rule = line(&format!("destination/{name}.{end}"), rule);
-        assert!(finding.lines().contains(&rule), "line {rule} is not named: {finding:#?}");
-    }
-
-    #[test]
-    fn another_host_iptables() {
-        elsewhere("other-host", "iptables", "rules", "10.62.0.41");
-    }
-
-    #[test]
-    fn another_host_nftables() {
-        elsewhere("other-host", "nftables", "nft", "10.62.0.41");
-    }
-
-    #[test]
-    fn another_host_pf() {
-        elsewhere("other-host", "pf", "pf.conf", "10.62.0.41");
-    }
-
-    #[test]
-    fn another_port_iptables() {
-        elsewhere("other-port", "iptables", "rules", "10.62.0.40:5060");
-    }
-
-    #[test]
-    fn another_port_nftables() {
-        elsewhere("other-port", "nftables", "nft", "10.62.0.40:5060");
-    }
-
-    #[test]
-    fn another_port_pf() {
-        elsewhere("other-port", "pf", "pf.conf", "port 5060");
-    }
-
-    #[test]
-    fn another_port_asa() {
-        elsewhere("other-port", "asa", "cfg", "source static bridge public");
-    }
-
-    /// Of a range that is sent to one port, that port alone arrives at itself.
-    #[track_caller]
-    fn shifted(form: &str) {
-        let report = site(&format!("destination/shifted-range-{form}.toml"));
-        let finding = report.the("PH102", "rtp");
-        sure(finding);
-        assert_eq!(finding.row("rtp").unwrap().blocked, [[16385, 16483]]);
-        assert!(report.about("PH1", "q931").is_empty(), "{}", report.told());
-    }
-
-    #[test]
-    fn a_range_to_one_port_iptables() {
-        shifted("iptables");
-    }
-
-    #[test]
-    fn a_range_to_one_port_nftables() {
-        shifted("nftables");
-    }
-
-    #[test]
-    fn a_range_to_one_port_pf() {
-        shifted("pf");
     }
 }
 
@@ -553,128 +452,5 @@ mod two_firewalls {
     #[test]
     fn of_which_the_second_does_not_know_the_translated_source() {
         strangers("two/snat-missed.toml");
-    }
-}
-
-mod witness {
-    use super::*;
-
-    /// Each opening and each blocked row has a packet, and `trace` says of it what the finding says.
-    #[track_caller]
-    fn told(path: &str, codes: &[&str], passes: bool) {
-        let (place, name) = path.split_once('/').unwrap();
-        let report = site(path);
-        let scratch = Scratch::new("witness");
-        for finding in codes.iter().flat_map(|code| report.of(code)) {
-            let packet = finding.witness.as_ref().unwrap_or_else(|| panic!("no packet: {finding:#?}"));
-            scratch.write("packet", packet.to_string());
-            let packets = scratch.0.join("packet").display().to_string();
-            let config = finding.file.clone().unwrap();
-            let args = ["--site", name, "--packets", &packets, &config];
-            let traced = trace(&folder("fixtures/engine").join(place), &args).remove(0);
-            assert_eq!(traced.verdict == "accept", passes, "{packet}: {traced:?}\n{finding:#?}");
-        }
-        assert!(codes.iter().any(|code| report.of(code).next().is_some()), "{}", report.told());
-    }
-
-    #[test]
-    fn of_an_opening() {
-        told("asa-static/routed.toml", &["PH201", "PH204", "PH205", "PH301"], true);
-        told("destination/other-host-iptables.toml", &["PH202", "PH204"], true);
-        told("two/snat-iptables.toml", &["PH202", "PH204"], true);
-    }
-
-    #[test]
-    fn of_a_blocked_row() {
-        told("asa-static/routed.toml", &["PH101", "PH103"], false);
-        told("comma/site.toml", &["PH102"], false);
-        told("remedy/closed-nftables.toml", &["PH101"], false);
-        told("remedy/closed-pf.toml", &["PH101"], false);
-    }
-}
-
-mod remedy {
-    use super::*;
-
-    /// What is missing is the translation: help says so, and with it nothing is blocked.
-    #[track_caller]
-    fn translates(form: &str, end: &str, words: &[&str], never: &[&str]) {
-        let report = site(&format!("remedy/closed-{form}.toml"));
-        let finding = report.the("PH101", "rtp");
-        sure(finding);
-        let remedy = finding.remedy();
-        for word in words {
-            assert!(remedy.contains(word), "`{word}` is not in: {remedy}");
-        }
-        for word in never {
-            assert!(!remedy.contains(word), "`{word}` is in: {remedy}");
-        }
-        site(&format!("remedy/mended-{form}.toml")).silent("PH1").silent("PH531");
-        if !finding.edits.is_empty() {
-            edited("remedy", &format!("closed-{form}.toml"), &format!("closed.{end}"), finding).silent("PH1");
-        }
-    }
-
-    /// The site with the edits of a finding made.
-    fn edited(place: &str, site: &str, config: &str, finding: &Finding) -> Report {
-        let place = folder("fixtures/engine").join(place);
-        let mut text = std::fs::read_to_string(place.join(config)).unwrap();
-        let mut edits = finding.edits.clone();
-        edits.sort_by_key(|edit| std::cmp::Reverse(edit.start));
-        for edit in edits {
-            assert!(edit.file.ends_with(config), "{edit:?}");
-            text.replace_range(edit.start..edit.end, &edit.text);
-        }
-        pasted(&place, site, config, &text)
-    }
-
-    /// The site with another text of its config.
-    fn pasted(place: &std::path::Path, site: &str, config: &str, text: &str) -> Report {
-        let scratch = Scratch::new(config);
-        let catalog = folder("fixtures/engine/catalog").display().to_string();
-        let site = std::fs::read_to_string(place.join(site)).unwrap().replace("../catalog", &catalog);
-        scratch.write("pinhole.toml", site).write(config, text);
-        check(&scratch.0, &[])
-    }
-
-    #[test]
-    fn a_missing_dnat_nftables() {
-        translates("nftables", "nft", &["dnat", "10.68.0.5", "12000-12999"], &["12000-12999 accept"]);
-    }
-
-    #[test]
-    fn a_missing_dnat_iptables() {
-        translates("iptables", "rules", &["DNAT", "10.68.0.5", "12000:12999", "FORWARD"], &["STOP"]);
-    }
-
-    #[test]
-    fn a_missing_rdr() {
-        translates("pf", "pf.conf", &["rdr on wan0", "-> 10.68.0.5", "12000:12999"], &[]);
-    }
-
-    #[test]
-    fn a_missing_rdr_to() {
-        translates("openbsd", "openbsd.conf", &["rdr-to 10.68.0.5", "12000:12999"], &["rdr on"]);
-    }
-
-    #[test]
-    fn a_missing_static_nat() {
-        translates("asa", "cfg", &["nat (lan0,wan0)", "static", "198.51.100.8"], &[]);
-    }
-
-    #[test]
-    fn the_mapped_address_before_8_3() {
-        let report = site("remedy-mapped/site.toml");
-        let finding = report.the("PH101", "rtp");
-        let remedy = finding.remedy();
-        assert!(remedy.contains("198.51.100.60"), "{remedy}");
-        assert!(!remedy.contains("10.69.0.60"), "{remedy}");
-        let rules: Vec<&str> =
-            remedy.lines().map(str::trim).filter(|l| l.starts_with("access-list ")).collect();
-        assert!(!rules.is_empty(), "{remedy}");
-        let place = folder("fixtures/engine/remedy-mapped");
-        let text = std::fs::read_to_string(place.join("edge.cfg")).unwrap();
-        let text = text.replace("static (", &format!("{}\nstatic (", rules.join("\n")));
-        pasted(&place, "site.toml", "edge.cfg", &text).silent("PH101").silent("PH102").silent("PH531");
     }
 }
