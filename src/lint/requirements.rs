@@ -418,6 +418,7 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
     let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
     let depends = words::some(&depends, 3, "condition");
     let sure = first.certain;
+    let from = if group.iter().all(|trouble| trouble.partly) { " from part of the source ports" } else { "" };
     match (first.code, first.flow.leg) {
         ("PH102", leg) => {
             let (uses, whom) = match leg {
@@ -446,8 +447,8 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
                 )
             }
         },
-        (_, Leg::ToDevice) if sure => format!("{device} cannot be reached by {whom} on {what}"),
-        (_, Leg::FromDevice) if sure => format!("{device} cannot reach {whom} on {what}"),
+        (_, Leg::ToDevice) if sure => format!("{device} cannot be reached by {whom} on {what}{from}"),
+        (_, Leg::FromDevice) if sure => format!("{device} cannot reach {whom} on {what}{from}"),
         (_, Leg::ToDevice) => {
             format!("whether {device} can be reached by {whom} on {what} depends on {depends}")
         }

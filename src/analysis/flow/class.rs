@@ -39,6 +39,7 @@ pub struct Ctrl {
 }
 
 impl Ctrl {
+    /// Packets that nothing was done to yet.
     pub fn new(way: Way) -> Self {
         Ctrl {
             way,
@@ -79,6 +80,7 @@ impl Ctrl {
         }
     }
 
+    /// A field reads as something else from here on.
     pub fn set(&mut self, field: Field, expr: Expr) {
         match self.exprs.binary_search_by_key(&field, |(f, _)| *f) {
             Ok(at) => self.exprs[at].1 = expr,
@@ -102,7 +104,7 @@ impl Ctrl {
     }
 
     /// A number for all that fields read as.
-    pub fn exprs_number(&self) -> u64 {
+    pub(super) fn exprs_number(&self) -> u64 {
         number_of(&self.exprs)
     }
 
@@ -111,7 +113,7 @@ impl Ctrl {
         self.came[end]
     }
 
-    pub fn arrive(&mut self, spaces: &Spaces) {
+    pub(super) fn arrive(&mut self, spaces: &Spaces) {
         let family = spaces.family();
         let ends = [Field::src(family), Field::dst(family), Field::Sport, Field::Dport];
         self.came = ends.map(|field| self.expr(spaces, field));
@@ -141,6 +143,7 @@ pub struct Classes {
 }
 
 impl Classes {
+    /// One class.
     pub fn one(class: Class) -> Self {
         let mut classes = Classes::default();
         classes.push(class);
@@ -151,14 +154,17 @@ impl Classes {
         self.list.push((number_of(&class.ctrl), class));
     }
 
+    /// Whether there are no packets.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
+    /// One after the other.
     pub fn iter(&self) -> impl Iterator<Item = &Class> {
         self.list.iter().map(|(_, class)| class)
     }
@@ -175,6 +181,7 @@ impl Classes {
         }
     }
 
+    /// Adds the packets of several classes.
     pub fn extend(&mut self, spaces: &mut Spaces, classes: impl IntoIterator<Item = Class>) {
         for class in classes {
             self.add(spaces, class);
