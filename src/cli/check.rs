@@ -10,11 +10,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::color::ColorChoice;
 use super::filter::{Words, filter};
-use super::input::{InputArgs, SiteArgs, all_of, one_dialect};
+use super::input::{InputArgs, SiteArgs, all_of, load_all, one_dialect};
 use super::listing;
 use super::{Failure, MAX_FINDINGS};
 use crate::catalog::Catalog;
-use crate::dialect::{Dialect, Loaded, load};
+use crate::dialect::{Dialect, Loaded};
 use crate::discover::{self, Unread};
 use crate::finding::{Finding, Severity};
 use crate::lint::{self, Firewall, Judge, pages};
@@ -126,7 +126,7 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
         return Err(Failure::Several(read.failures));
     }
     findings.extend(listing::findings(&read.unread, &mut sources)?);
-    summary.unread = read.unread.len();
+    summary.unread = read.unread.iter().filter(|unread| unread.counts()).count();
     for (checked, way) in lint_all(&mut site, &catalog, args.hook, read.checked, &sources, &mut findings) {
         summary.files.extend(files(&checked, &site, way, &sources));
     }
@@ -250,6 +250,11 @@ impl CheckArgs {
         self.site.load(self.paths().iter().map(|path| self.input.place(path)), sources)
     }
 
+    /// Whether the output has colours.
+    pub fn colors(&self) -> bool {
+        self.format == Format::Human && !self.list_files
+    }
+
     /// Where to look.
     fn paths(&self) -> &[PathBuf] {
         static HERE: LazyLock<[PathBuf; 1]> = LazyLock::new(|| [PathBuf::from(".")]);
@@ -287,7 +292,7 @@ impl CheckArgs {
     fn load_alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Checked, Failure> {
         let environment = self.input.environment(None, sources)?;
         let files = vec![config.id];
-        let loaded = load(config.dialect, sources, &files, &environment);
+        let loaded = load_all(config.dialect, sources, &files, &environment);
         Ok(Checked { firewall: None, dialect: config.dialect, files, loaded })
     }
 
@@ -297,7 +302,7 @@ impl CheckArgs {
         let dialect = one_dialect(&found, sources)?;
         let environment = self.input.environment(Some(firewall), sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
-        let loaded = load(dialect, sources, &files, &environment);
+        let loaded = load_all(dialect, sources, &files, &environment);
         Ok(Checked { firewall: Some(id), dialect, files, loaded })
     }
 }

@@ -5,6 +5,9 @@ pub mod iptables;
 pub mod names;
 pub mod nftables;
 pub mod pf;
+mod unread;
+
+pub use unread::findings as unread;
 
 use crate::budget::{Budget, Exhausted};
 use crate::finding::{Finding, Severity};
@@ -48,6 +51,8 @@ pub struct Environment {
     pub ipsets: Vec<SourceId>,
     /// The family of iptables files, where it was forced (`ip6tables`); else it is read from the file.
     pub family: Option<crate::packet::Family>,
+    /// Whether the user says which dialect the files are in: then a file that is not understood is an error.
+    pub told: bool,
     /// What expansions and named files draw on. [`load`] begins it anew.
     pub budget: Budget,
 }
