@@ -114,7 +114,7 @@ fn a_text_in_no_firewall_language() {
     folder
         .run(&["check", "letter.txt"])
         .refused("cannot tell which firewall language `letter.txt` is written in");
-    folder.run(&["check", "none"]).refused("name it with `--dialect`");
+    folder.run(&["check", "none"]).refused("`none` is empty: there is no config in it");
 }
 
 #[test]
@@ -406,4 +406,189 @@ fn the_site_file_is_found_above_the_current_folder() {
     let ran = Ran::of(command.output().unwrap());
     ran.refused("unknown key `nonsense`");
     assert!(ran.err.contains(&Path::new("pinhole.toml").display().to_string()));
+}
+
+#[test]
+fn what_is_no_config_is_named() {
+    let folder = Folder::new("near");
+    let ios = "hostname core\n!\nip access-list extended A\n permit ip any any\n!\nline vty 0 4\n!\nend\n";
+    folder.write("core.cfg", ios).write("list.txt", "shopping\n!\nmilk\nend\n");
+    folder.run(&["check", "core.cfg"]).refused("`core.cfg` looks like a Cisco IOS config. pinhole reads");
+    folder.run(&["check", "list.txt"]).refused("cannot tell which firewall language `list.txt`");
+    folder.run(&["check", "."]).refused("`core.cfg` was not read: it looks like a Cisco IOS config");
+    folder.run(&["model", "core.cfg"]).refused("Cisco IOS");
+    folder.write("edge.rules", RULES);
+    let ran = folder.run(&["check", ".", "--format", "concise", "--select", "PH0"]);
+    assert_eq!(ran.code, 0);
+    assert_eq!(
+        ran.out,
+        "core.cfg:1:1: warning[PH007] the file was not read: it looks like a Cisco IOS config\n"
+    );
+    let ran = folder.run(&["check", "."]);
+    assert!(ran.out.ends_with("; 2 other files not read (`--list-files` says why)\n"), "{}", ran.out);
+}
+
+#[test]
+fn a_config_of_which_nothing_is_read_is_a_finding() {
+    let folder = Folder::new("nothing");
+    folder.write("empty.rules", "").write("empty.nft", "# nothing\n").write("empty.cfg", "! nothing\n");
+    folder.write("empty.json", "{\"nftables\": []}").write("a.json", "{\"a\": 1}").write("edge.rules", RULES);
+    for name in ["empty.rules", "empty.nft", "empty.cfg", "empty.json"] {
+        let ran = folder.run(&["check", "--format", "concise", name]);
+        assert_eq!(ran.code, 0, "{ran:#?}");
+        assert!(ran.out.starts_with(&format!("{name}:1:1: warning[PH005] there is no rule")), "{ran:#?}");
+        let ran = folder.run(&["trace", name, "--packet", "src=192.0.2.1 dst=10.0.0.1 proto=tcp dport=80"]);
+        assert!(ran.err.contains("there is no rule in the file"), "{ran:#?}");
+    }
+    for (dialect, name) in [("nftables", "a.json"), ("asa", "edge.rules"), ("pf", "edge.rules")] {
+        let ran = folder.run(&["check", "--format", "concise", "--dialect", dialect, name]);
+        assert_eq!(ran.code, 1);
+        assert!(ran.out.contains(": error[PH005] "), "{ran:#?}");
+    }
+}
+
+#[test]
+fn folders_say_what_they_leave_out() {
+    let folder = Folder::new("list");
+    folder.write("edge.rules", RULES).write("run.log", RULES).write("fw.yml", RULES);
+    folder.write("late.rules", format!("{}{RULES}", "# comment\n".repeat(30_000)));
+    folder.write("old.rules.gz", b"\x1f\x8b\x08\x00").write("photo.gz", b"\x1f\x8b\x08\x00");
+    let wide: Vec<u8> = [0xfeff].into_iter().chain(RULES.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    folder.write("wide.txt", wide).write("README.md", RULES).write("notes", "hello\n");
+    folder.write("drafts/x.rules", RULES).write("keep/x.rules", RULES).write(".pinholeignore", "/drafts\n");
+    let ran = folder.run(&["check", "--list-files"]);
+    assert_eq!(ran.code, 0);
+    let wanted = "README.md: not read: its name is that of a program or a document\n\
+                  drafts: not read: an ignore file leaves it out\n\
+                  edge.rules: iptables\nfw.yml: iptables\nkeep/x.rules: iptables\nlate.rules: iptables\n\
+                  notes: not read: no firewall language is told by its text\n\
+                  old.rules.gz: not read: it is packed by gzip\nphoto.gz: not read: it is packed by gzip\n\
+                  run.log: iptables\n\
+                  wide.txt: not read: it is text in UTF-16, and looks like iptables\n";
+    assert_eq!(ran.out, wanted);
+    let ran = folder.run(&["check", "--format", "concise", "--select", "PH007"]);
+    let named: Vec<&str> = ran.out.lines().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(named, ["old.rules.gz", "wide.txt"]);
+    folder.run(&["check", "wide.txt"]).refused("`wide.txt` is text in UTF-16: save it as UTF-8");
+}
+
+#[test]
+fn what_cannot_be_read_does_not_stop_the_rest() {
+    let folder = Folder::new("rest");
+    folder.write("edge.rules", RULES).write("letter.txt", "Dear firewall,\n");
+    let ran = folder.run(&["check", "nowhere.rules", "edge.rules", "letter.txt"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("1 file with 1 rule read"), "{ran:#?}");
+    assert!(ran.err.contains("cannot read `nowhere.rules`") && ran.err.contains("`letter.txt`"), "{ran:#?}");
+    assert_eq!(folder.run(&["model", "nowhere.rules", "edge.rules"]).code, 2);
+    // A firewall of which a file is missing is none.
+    folder
+        .run(&["trace", "nowhere.rules", "edge.rules", "--packet", "src=1.2.3.4"])
+        .refused("`nowhere.rules`");
+}
+
+#[test]
+fn text_is_data_in_every_command_and_on_both_streams() {
+    let folder = Folder::new("foul");
+    let foul = "a\u{1b}[31mb\u{9b}2Jc\u{202e}d\u{2066}e";
+    let name = format!("{foul}.rules");
+    let rules = format!(
+        "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m set --match-set {foul} src -j DROP\n-A INPUT -m {foul} -j DROP\n\
+         -A INPUT -p tcp -m comment --comment \"{foul}\" -j ACCEPT\n-A INPUT --{foul} -j {foul}\nCOMMIT\n"
+    );
+    folder.write(&name, rules).write("sub/pinhole.toml", format!("[[zone]]\n\"{foul}\" = 1\n"));
+    folder.write("sub/edge.rules", RULES).write("nothing/x", "").write(&format!("x/{foul}.cfg"), "Dear\n");
+    let packet = "src=192.0.2.1 dst=10.0.0.1 proto=tcp dport=80 hook=input";
+    let missing = format!("{foul}.none");
+    let commands: [&[&str]; 16] = [
+        &["check", &name],
+        &["check", &name, "--format", "concise"],
+        &["check", &name, "--format", "json"],
+        &["check", "--list-files"],
+        &["check", "x"],
+        &["check", "sub/edge.rules"],
+        &["check", &missing],
+        &["check", &name, "--site", &missing],
+        &["check", &name, "--ipset", &missing],
+        &["check", &name, "--select", foul],
+        &["check", &name, "--fail-on", foul],
+        &["model", &name],
+        &["model", &name, "--format", "json"],
+        &["trace", &name, "--packet", packet],
+        &["trace", &name, "--packet", foul],
+        &["rule", foul],
+    ];
+    for args in commands {
+        for color in ["never", "always"] {
+            let ran = folder.run(&[&["--color", color], args].concat());
+            for text in [&ran.out, &ran.err] {
+                let of_config = text.replace("\u{1b}[31mb", "FOUL");
+                let plain = color == "never" && text.contains('\u{1b}');
+                let turned = text.contains(['\u{9b}', '\u{202e}', '\u{2066}', '\u{7f}']);
+                assert!(!plain && !turned && !of_config.contains("FOUL"), "{args:?}: {text:?}");
+            }
+        }
+    }
+    let json = folder.run(&["check", &name, "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["files"][0]["path"], name.as_str());
+}
+
+#[test]
+fn a_closed_pipe_keeps_the_exit_code() {
+    let folder = Folder::new("closed");
+    let many = "-A FORWARD -p tcp --dport 99999 -j ACCEPT\n".repeat(3);
+    folder.write("bad.rules", RULES.replace("COMMIT\n", &format!("{many}COMMIT\n")));
+    for format in ["human", "concise", "json"] {
+        let mut child = folder
+            .command(&["check", "bad.rules", "--format", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{format}");
+    }
+}
+
+#[test]
+fn a_trace_is_bounded_and_endless_packets_end() {
+    let folder = Folder::new("bounded");
+    // Chains that jump to the next one twice: 2^15 ways.
+    let chains: String = (0..15).map(|n| format!(":C{n} - [0:0]\n")).collect();
+    let jumps: String = (0..14).map(|n| format!("-A C{n} -j C{m}\n-A C{n} -j C{m}\n", m = n + 1)).collect();
+    folder.write(
+        "dag.rules",
+        format!("*filter\n:INPUT DROP [0:0]\n{chains}-A INPUT -j C0\n{jumps}-A C14 -p udp -j DROP\nCOMMIT\n"),
+    );
+    let packet = "src=192.0.2.1 dst=10.0.0.1 proto=tcp dport=80 hook=input";
+    let ran = folder.run(&["trace", "dag.rules", "--packet", packet]);
+    assert!(ran.out.lines().count() < 6000 && ran.out.contains(" more, which are left out here\n"));
+    assert!(ran.out.contains("verdict: drop\n"), "{}", &ran.out[ran.out.len() - 300..]);
+    folder.write("long.jsonl", "x".repeat(3 << 20));
+    folder
+        .run(&["trace", "dag.rules", "--packets", "long.jsonl"])
+        .refused("long.jsonl:1: the line is longer than 1 MiB");
+    if cfg!(unix) {
+        folder
+            .run(&["trace", "dag.rules", "--packets", "/dev/zero"])
+            .refused("/dev/zero:1: the line is longer");
+        folder
+            .run(&["check", "/dev/zero"])
+            .refused("`/dev/zero` is no regular file, and gives more than 64 MiB");
+    }
+}
+
+#[test]
+fn arguments_about_reading() {
+    let folder = Folder::new("reading");
+    folder.write("edge.rules", RULES);
+    let refused =
+        |args: &[&str], reason: &str| folder.run(&[&["check", "edge.rules"], args].concat()).refused(reason);
+    refused(&["--root", "nowhere"], "it is no folder");
+    refused(&["--budget", "nodes"], "write it as KIND=N, such as nodes=2M");
+    refused(&["--budget", "hours=2"], "the kinds are `steps`, `nodes` and `bytes`");
+    refused(&["--budget", "nodes=2MG"], "`2MG` is no number");
+    assert_eq!(folder.run(&["check", "edge.rules", "--budget", "nodes=2M,bytes=1G", "--root", "."]).code, 0);
 }

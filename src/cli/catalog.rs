@@ -152,7 +152,7 @@ fn json(items: &[impl serde::Serialize], out: &mut impl Write) -> io::Result<()>
     let mut before = "[\n";
     for item in items {
         write!(out, "{before}")?;
-        serde_json::to_writer(&mut *out, item)?;
+        crate::report::json(item, out)?;
         before = ",\n";
     }
     writeln!(out, "{}", if items.is_empty() { "[]" } else { "\n]" })

@@ -10,11 +10,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::color::ColorChoice;
 use super::filter::{Words, filter};
-use super::input::{InputArgs, SiteArgs, all_of, one_dialect};
+use super::input::{InputArgs, SiteArgs, all_of, load_all, one_dialect};
 use super::listing;
 use super::{Failure, MAX_FINDINGS};
 use crate::catalog::Catalog;
-use crate::dialect::load;
 use crate::discover::{self, Unread};
 use crate::finding::{Finding, Severity};
 use crate::lint::pages;
@@ -116,7 +115,8 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let session = Session::new(site, catalog, read.configs, args.hook, &mut sources);
     let mut findings: Vec<Finding> = session.check(today);
     findings.extend(listing::findings(&read.unread, &mut sources)?);
-    let mut summary = RunSummary { unread: read.unread.len(), ..RunSummary::default() };
+    let unread = read.unread.iter().filter(|unread| unread.counts()).count();
+    let mut summary = RunSummary { unread, ..RunSummary::default() };
     summary.files.extend(session.reads().iter().flat_map(|read| files(read, &sources)));
     let settings = &session.site().settings;
     let told = filter(findings, settings, today, &sources);
@@ -182,6 +182,11 @@ impl CheckArgs {
         self.site.load(self.paths().iter().map(|path| self.input.place(path)), sources)
     }
 
+    /// Whether the output has colours.
+    pub fn colors(&self) -> bool {
+        self.format == Format::Human && !self.list_files
+    }
+
     /// Where to look.
     fn paths(&self) -> &[PathBuf] {
         static HERE: LazyLock<[PathBuf; 1]> = LazyLock::new(|| [PathBuf::from(".")]);
@@ -219,7 +224,7 @@ impl CheckArgs {
     fn load_alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {
         let environment = self.input.environment(None, sources)?;
         let files = vec![config.id];
-        let loaded = load(config.dialect, sources, &files, &environment);
+        let loaded = load_all(config.dialect, sources, &files, &environment);
         Ok(Config { firewall: None, dialect: config.dialect, files, environment, loaded })
     }
 
@@ -229,7 +234,7 @@ impl CheckArgs {
         let dialect = one_dialect(&found, sources)?;
         let environment = self.input.environment(Some(firewall), sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
-        let loaded = load(dialect, sources, &files, &environment);
+        let loaded = load_all(dialect, sources, &files, &environment);
         Ok(Config { firewall: Some(id), dialect, files, environment, loaded })
     }
 }

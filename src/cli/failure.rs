@@ -44,21 +44,26 @@ impl Failure {
         if let Failure::Several(failures) = self {
             return failures.iter().map(|failure| failure.report(color)).max().unwrap_or(2);
         }
-        let mut err = io::stderr().lock();
+        let err = io::stderr().lock();
         let color = color.on(&err);
+        let mut err = report::Screen::new(err, color);
         // Where standard error is closed, too, the exit code has to say it all.
         let _ = match self {
             // Whoever reads the report has seen enough of it, as `head` does.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
             Failure::Output(error) => writeln!(err, "error: cannot write the report: {error}"),
             Failure::Several(_) => Ok(()),
-            Failure::Message(message) => writeln!(err, "error: {message}"),
+            Failure::Message(message) => {
+                let lines: Vec<String> = message.lines().map(report::clean).collect();
+                writeln!(err, "error: {}", lines.join("\n"))
+            }
             Failure::Site(sources, findings) => {
                 let codes = pages::codes();
                 report::fatal(sources, findings, &|code| codes.name(code), color, &mut err)
                     .and_then(|()| writeln!(err, "error: the site file cannot be used, nothing was checked"))
             }
-        };
+        }
+        .and_then(|()| err.flush());
         2
     }
 }
@@ -77,7 +82,8 @@ impl From<serde_json::Error> for Failure {
 
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
-        Failure::Message(error.to_string())
+        // A name may have line ends in it; the message has none.
+        Failure::Message(report::clean(&error.to_string()))
     }
 }
 
@@ -98,6 +104,6 @@ impl From<CatalogFailure> for Failure {
 
 impl From<DiscoverError> for Failure {
     fn from(error: DiscoverError) -> Self {
-        Failure::Message(error.to_string())
+        Failure::Message(report::clean(&error.to_string()))
     }
 }

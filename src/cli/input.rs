@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::budget::{Budget, Limits, Resource};
-use crate::dialect::{Dialect, Environment, Loaded, load};
+use crate::dialect::{Dialect, Environment, Loaded, load, unread};
 use crate::discover;
 use crate::lint::pages;
 use crate::model::OwnAddress;
@@ -135,7 +135,15 @@ impl InputArgs {
             sources.set_root(root.clone());
         }
         let limits = self.budget.iter().fold(Limits::default(), |limits, (r, n)| limits.with(*r, *n));
-        Ok(Environment { own, groups, ipsets: ipsets?, family, assumptions, budget: Budget::new(limits) })
+        Ok(Environment {
+            own,
+            groups,
+            ipsets: ipsets?,
+            family,
+            assumptions,
+            told: self.dialect.is_some(),
+            budget: Budget::new(limits),
+        })
     }
 }
 
@@ -209,7 +217,7 @@ impl ConfigArgs {
         let environment = self.input.environment(firewall, sources)?;
         let dialect = one_dialect(&found, sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
-        Ok(load(dialect, sources, &files, &environment))
+        Ok(load_all(dialect, sources, &files, &environment))
     }
 }
 
@@ -224,6 +232,19 @@ pub fn all_of(
         return Ok(found.configs);
     }
     Err(Failure::Several(found.failures.into_iter().map(Failure::from).collect()))
+}
+
+/// Reads the files of one firewall, and says of which of them nothing was read.
+pub fn load_all(
+    dialect: Dialect,
+    sources: &mut SourceMap,
+    files: &[SourceId],
+    environment: &Environment,
+) -> Loaded {
+    let mut loaded = load(dialect, sources, files, environment);
+    let unread = unread(dialect, sources, files, environment, &loaded);
+    loaded.findings.extend(unread);
+    loaded
 }
 
 /// The dialect of the configs of one firewall.

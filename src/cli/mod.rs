@@ -9,6 +9,7 @@ mod color;
 mod failure;
 mod filter;
 mod input;
+mod journal;
 mod listing;
 mod markdown;
 mod model;
@@ -28,6 +29,8 @@ use clap::{Parser, Subcommand};
 use color::ColorChoice;
 use failure::Failure;
 use input::ConfigArgs;
+
+use crate::report::Screen;
 
 /// Bytes that are written at a time.
 const OUTPUT_BUFFER: usize = 256 * 1024;
@@ -60,17 +63,31 @@ enum Command {
     Rule(rule::RuleArgs),
 }
 
+impl Command {
+    /// Whether the output has colours of its own.
+    fn colors(&self) -> bool {
+        match self {
+            Command::Check(args) => args.colors(),
+            Command::Rule(_) => true,
+            Command::Trace(_) | Command::Model(_) | Command::Catalog(_) => false,
+        }
+    }
+}
+
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
             // Help and version are no errors; where they cannot be printed, nobody listens.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let _ = print(&error);
+            return ExitCode::from(code);
         }
     };
-    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, std::io::stdout().lock());
+    let stdout = std::io::stdout().lock();
+    let color = cli.color.on(&stdout) && cli.command.colors();
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, Screen::new(stdout, color));
     let done = run(&cli, &mut out).and_then(|code| Failure::unless_closed(out.flush()).map(|()| code));
     match done {
         Ok(code) => ExitCode::from(code),
@@ -78,6 +95,29 @@ pub fn main() -> ExitCode {
             // What was done goes before what could not be.
             let _ = out.flush();
             ExitCode::from(failure.report(cli.color))
+        }
+    }
+}
+
+/// Prints what is wrong with the arguments, which are data as well, or the help that was asked for.
+fn print(error: &clap::Error) -> std::io::Result<()> {
+    let text = error.render();
+    let print = |stream: &mut dyn Write, color: bool| {
+        let text = if color { text.ansi().to_string() } else { text.to_string() };
+        let mut screen = Screen::new(stream, color);
+        screen.write_all(text.as_bytes())?;
+        screen.flush()
+    };
+    match error.use_stderr() {
+        true => {
+            let mut err = std::io::stderr().lock();
+            let color = ColorChoice::Auto.on(&err);
+            print(&mut err, color)
+        }
+        false => {
+            let mut out = std::io::stdout().lock();
+            let color = ColorChoice::Auto.on(&out);
+            print(&mut out, color)
         }
     }
 }

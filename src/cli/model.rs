@@ -7,12 +7,13 @@ use clap::Args;
 use serde::{Serialize, Serializer};
 
 use super::Failure;
-use super::input::InputArgs;
+use super::input::{InputArgs, load_all};
 use super::words::{self, StepWords};
-use crate::dialect::{Dialect, Loaded, load};
+use crate::dialect::{Dialect, Loaded};
 use crate::discover;
 use crate::finding::{Finding, Severity};
 use crate::model::{Chain, Hook, Rule, Ruleset, Stage, StageKind};
+use crate::report;
 use crate::source::{SourceFile, SourceId, SourceMap, Span};
 
 /// Arguments of `pinhole model`.
@@ -51,7 +52,7 @@ pub fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
         loaded.push((
             config.id,
             config.dialect,
-            load(config.dialect, &mut sources, &[config.id], &environment),
+            load_all(config.dialect, &mut sources, &[config.id], &environment),
         ));
     }
     let views: Vec<View> =
@@ -59,7 +60,7 @@ pub fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
     match args.format {
         ModelFormat::Human => views.iter().try_for_each(|view| view.write(out))?,
         ModelFormat::Json => {
-            serde_json::to_writer(&mut *out, &Output { version: 1, files: &views })?;
+            report::json(&Output { version: 1, files: &views }, out)?;
             writeln!(out)?;
         }
     }
@@ -85,6 +86,8 @@ struct View<'a> {
     unsupported: Vec<Note>,
     /// What keeps the file from loading.
     load_errors: Vec<Note>,
+    /// That nothing, or little, of the file was read.
+    not_read: Vec<Note>,
     /// The names of unknown conditions.
     conditions: Vec<&'a str>,
     hooks: Vec<HookView<'a>>,
@@ -194,6 +197,7 @@ impl<'a> View<'a> {
             syntax_errors: notes(&["PH001"]),
             unsupported: notes(&["PH002"]),
             load_errors: notes(&["PH003", "PH004"]),
+            not_read: notes(&["PH005", "PH006"]),
             conditions: distinct_conditions(rules),
             hooks: hooks.collect(),
             chains: Rules { sources, rules, file: sources.file(id) },
@@ -207,6 +211,7 @@ impl<'a> View<'a> {
         for (kind, notes) in [
             (Severity::Error.name(), &self.syntax_errors),
             (Severity::Error.name(), &self.load_errors),
+            ("not read", &self.not_read),
             ("not modelled", &self.unsupported),
         ] {
             for note in notes {

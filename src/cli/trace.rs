@@ -1,18 +1,23 @@
 //! `pinhole trace`: one packet's way through the rules.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value as Json, json};
 
+use super::journal::Journal;
 use super::packets::{PacketLine, parse_words};
 use super::{ConfigArgs, Failure};
-use crate::analysis::{Outcome, Passed, Trace, Trip, interpret};
+use crate::analysis::{Cond, Outcome, Trip, interpret};
 use crate::dialect::Loaded;
-use crate::model::{Hook, Reply, RuleId, Ruleset, Stage, Verdict, Way};
+use crate::model::{Hook, Reply, Ruleset, Verdict, Way};
 use crate::packet::{Family, Field, Packet, Value, interface_name, proto};
-use crate::source::{SourceMap, Span};
+use crate::report;
+use crate::source::{SourceFile, SourceMap, Span};
+
+/// The longest line of packets that is read, in bytes.
+const LONGEST_LINE: u64 = 1 << 20;
 
 /// Arguments of `pinhole trace`.
 #[derive(Args, Debug)]
@@ -46,16 +51,17 @@ pub fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
     }
     let mut sources = SourceMap::new();
     let loaded = args.config.load(&mut sources)?;
+    say_unread(&sources, &loaded)?;
     if let Some(words) = &args.packet {
         let line = parse_words(words).map_err(|error| Failure::usage(format!("--packet: {error}")))?;
         answer(args, &sources, &loaded, &line, "--packet", out)?;
         return Ok(0);
     }
     let Some(path) = &args.packets else { return Ok(0) };
-    let input = super::open(path)?;
-    for (number, line) in input.lines().enumerate() {
-        let place = format!("{}:{}", path.display(), number + 1);
-        let line = line.map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+    let mut input = super::open(path)?;
+    for number in 1.. {
+        let place = format!("{}:{number}", path.display());
+        let Some(line) = next_line(&mut input, &place)? else { break };
         if line.trim().is_empty() {
             continue;
         }
@@ -64,6 +70,36 @@ pub fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
         answer(args, &sources, &loaded, &packet, &place, out)?;
     }
     Ok(0)
+}
+
+/// Says on standard error of which files nothing was read: answers about them would look like any other.
+fn say_unread(sources: &SourceMap, loaded: &Loaded) -> Result<(), Failure> {
+    let mut err = report::Screen::new(std::io::stderr().lock(), false);
+    for finding in loaded.findings.iter().filter(|finding| finding.code == "PH005") {
+        let (path, _) = finding.span.map_or((String::new(), 0), |span| place(sources, span));
+        writeln!(
+            err,
+            "{}: {}: {}",
+            finding.severity.name(),
+            report::clean(&path),
+            report::clean(&finding.message)
+        )?;
+    }
+    Ok(err.flush()?)
+}
+
+/// The next line of a stream, which has to end within a bearable length; `None` at the end.
+fn next_line(input: &mut impl BufRead, place: &str) -> Result<Option<String>, Failure> {
+    let mut line = Vec::new();
+    let read = input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+    match read.map_err(|error| Failure::usage(format!("{place}: {error}")))? as u64 {
+        0 => Ok(None),
+        LONGEST_LINE => Err(Failure::usage(format!("{place}: the line is longer than 1 MiB"))),
+        _ => match String::from_utf8(line) {
+            Ok(line) => Ok(Some(line)),
+            Err(_) => Err(Failure::usage(format!("{place}: the line is not UTF-8"))),
+        },
+    }
 }
 
 fn answer(
@@ -79,13 +115,13 @@ fn answer(
     match args.format {
         TraceFormat::Jsonl => {
             let outcomes = interpret(rules, &trip, &mut ());
-            serde_json::to_writer(&mut *out, &jsonl(sources, rules, &trip, &outcomes, &line.id))?;
+            report::json(&jsonl(sources, rules, &trip, &outcomes, &line.id), out)?;
             writeln!(out)?;
         }
         TraceFormat::Human => {
-            let mut journal = Journal { sources, rules, lines: Vec::new() };
+            let mut journal = Journal::default();
             let outcomes = interpret(rules, &trip, &mut journal);
-            print_human(sources, rules, &trip, &outcomes, &journal.lines, out)?;
+            print_human(sources, rules, &trip, &outcomes, &journal, out)?;
         }
     }
     Ok(())
@@ -139,14 +175,13 @@ fn rule_json(sources: &SourceMap, span: Span) -> Json {
     json!({ "file": path, "line": line, "text": text(sources, span) })
 }
 
-fn place(sources: &SourceMap, span: Span) -> (String, u32) {
-    sources
-        .file_of(span)
-        .map_or((String::new(), 0), |file| (file.path.display().to_string(), file.place(span.start).line))
+pub fn place(sources: &SourceMap, span: Span) -> (String, u32) {
+    let of = |file: &SourceFile| (file.path.display().to_string(), file.place(span.start).line);
+    sources.file_of(span).map_or((String::new(), 0), of)
 }
 
 /// The text of a rule on one line.
-fn text(sources: &SourceMap, span: Span) -> String {
+pub fn text(sources: &SourceMap, span: Span) -> String {
     let text = sources.text(span);
     let short: String = text.chars().take(400).collect();
     let cut = if short.len() < text.len() { "…" } else { "" };
@@ -182,6 +217,13 @@ fn condition_names(rules: &Ruleset, outcomes: &[Outcome]) -> Vec<String> {
     names
 }
 
+/// Names in a row, as many as can be read.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    if names.len() > MOST { format!("{shown} and {} more", names.len() - MOST) } else { shown }
+}
+
 /// The name of what a refused sender sees.
 fn reply_name(verdict: Verdict, packet: &Packet) -> Option<String> {
     let Verdict::Reject(reply) = verdict else { return None };
@@ -211,44 +253,6 @@ fn reply_name(verdict: Verdict, packet: &Packet) -> Option<String> {
     Some(name.to_string())
 }
 
-/// Writes down what happens on the way.
-struct Journal<'a> {
-    sources: &'a SourceMap,
-    rules: &'a Ruleset,
-    lines: Vec<String>,
-}
-
-impl Journal<'_> {
-    fn rule(&mut self, id: RuleId, why: &str) {
-        let span = self.rules.rule(id).span;
-        let (_, line) = place(self.sources, span);
-        self.lines.push(format!("  {line:>6}  {:<28}  {}", why, text(self.sources, span)));
-    }
-}
-
-impl Trace for Journal<'_> {
-    fn stage(&mut self, hook: Hook, stage: &Stage) {
-        let name = &self.rules.chain(stage.chain).name;
-        self.lines.push(format!("{} · {name}", hook_name(hook)));
-    }
-
-    fn passed(&mut self, passed: Passed) {
-        let why = match passed.field {
-            Some(field) => format!("passed over: {}", field.name()),
-            None => "does not decide".to_string(),
-        };
-        self.rule(passed.rule, &why);
-    }
-
-    fn matched(&mut self, rule: RuleId, maybe: Option<crate::analysis::Cond>) {
-        let why = match maybe {
-            Some(cond) => format!("may match: {}", cond.name(self.rules)),
-            None => "MATCHES".to_string(),
-        };
-        self.rule(rule, &why);
-    }
-}
-
 /// The word for a hook.
 pub fn hook_name(hook: Hook) -> &'static str {
     match hook {
@@ -265,18 +269,16 @@ fn print_human(
     rules: &Ruleset,
     trip: &Trip,
     outcomes: &[Outcome],
-    journal: &[String],
+    journal: &Journal,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     writeln!(out, "packet: {}", describe(&trip.packet, trip.way))?;
-    for line in journal {
-        writeln!(out, "{line}")?;
-    }
+    journal.write(sources, rules, out)?;
     let word = verdict_word(outcomes);
     writeln!(out)?;
     match word {
         "unknown" => {
-            writeln!(out, "verdict: unknown, depends on {}", condition_names(rules, outcomes).join(", "))?
+            writeln!(out, "verdict: unknown, depends on {}", listed(&condition_names(rules, outcomes)))?
         }
         "reject" => {
             let reply = same(outcomes.iter().map(|o| reply_name(o.verdict, &trip.packet))).flatten();
@@ -289,6 +291,9 @@ fn print_human(
             Some(span) => {
                 let (path, line) = place(sources, span);
                 format!("{path}:{line}: {}", text(sources, span))
+            }
+            None if outcome.conds.contains(&Cond::Limit) => {
+                "nobody: there are more ways through the rules than are followed".to_string()
             }
             None if outcome.verdict == Verdict::Accept => "no rule and no policy refuses it".to_string(),
             None => "the system: no router passes on packets from this source".to_string(),

@@ -6,6 +6,9 @@ pub mod iptables;
 pub mod names;
 pub mod nftables;
 pub mod pf;
+mod unread;
+
+pub use unread::findings as unread;
 
 use crate::budget::{Budget, Exhausted};
 use crate::finding::{Finding, Severity};
@@ -51,6 +54,8 @@ pub struct Environment {
     pub family: Option<crate::packet::Family>,
     /// What is so of that which no file tells.
     pub assumptions: Vec<Assumption>,
+    /// Whether the user says which dialect the files are in: then a file that is not understood is an error.
+    pub told: bool,
     /// What expansions and named files draw on. [`load`] begins it anew.
     pub budget: Budget,
 }

@@ -79,6 +79,12 @@ impl Unread {
             Why::OtherDialect(_) | Why::Name | Why::Ignored | Why::Special | Why::Unknown => false,
         }
     }
+
+    /// Whether reports count it: programs and documents are told by their names, and `--list-files` alone
+    /// names them.
+    pub fn counts(&self) -> bool {
+        self.why != Why::Name
+    }
 }
 
 /// Whether a file's name speaks of a firewall's config.

@@ -2,15 +2,17 @@
 //!
 //! A report knows no lint: the name of a code comes from a [`Names`] function that the caller gives.
 
+mod clean;
 mod concise;
 mod excerpt;
 mod human;
-mod json;
+mod machine;
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use clean::{Screen, clean, json};
 pub use human::{HumanOptions, fatal};
 
 use crate::finding::{Finding, Severity};
@@ -41,7 +43,7 @@ pub struct RunSummary {
     pub hidden: usize,
     /// Findings left out by an entry `[[check.ignore]]` of the site file.
     pub ignored: usize,
-    /// Files in folders that were not read.
+    /// Files in folders that were not read, without those whose names tell that they are no configs.
     pub unread: usize,
 }
 
@@ -82,7 +84,7 @@ impl Report<'_> {
         match format {
             Format::Human => human::write(self, options, out),
             Format::Concise => concise::write(self, out),
-            Format::Json => json::write(self, out),
+            Format::Json => machine::write(self, out),
         }
     }
 
@@ -104,24 +106,6 @@ pub fn sort(findings: &mut [Finding], sources: &SourceMap) {
 /// How a user asks for the page of a code.
 fn docs(code: &str) -> String {
     format!("pinhole rule {code}")
-}
-
-/// Text from a config made fit for a terminal, byte for byte: control characters, which could move the
-/// cursor or colour the rest, become `?`, and those that turn the direction of writing become `�`.
-pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\t' => out.push(c),
-            '\u{80}'..='\u{9f}' => out.push_str("??"),
-            c if c.is_control() => out.push('?'),
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.push('\u{fffd}')
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// `1 rule`, `2 rules`.

@@ -19,7 +19,7 @@ fn print(sources: &SourceMap, findings: &[Finding], format: Format, options: &Hu
         rules: 3,
         way: Some("forwarded traffic".into()),
     };
-    let summary = RunSummary { files: vec![file], hidden: 1, ignored: 2, unread: 3 };
+    let summary = RunSummary { files: vec![file], hidden: 1, ignored: 2, unread: 0 };
     let report = Report { sources, findings, summary: &summary, names: &names };
     let mut out = Vec::new();
     report.write(format, options, &mut out).unwrap();

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Report, docs};
+use super::{Report, docs, json};
 use crate::finding::{Finding, RequirementRef, Severity, Witness};
 use crate::source::{SourceMap, Span};
 
@@ -98,7 +98,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             rules: report.summary.rules(),
         },
     };
-    serde_json::to_writer(&mut *out, &output)?;
+    json(&output, out)?;
     writeln!(out)
 }
 

@@ -1,0 +1,172 @@
+//! Text from configs, file names and site files is data: nothing in it may move the cursor, change colours,
+//! or turn the direction of writing.
+//!
+//! [`clean`] makes such a text fit to be shown; [`json`] escapes it. [`Screen`] stands before standard output
+//! and standard error, so that nothing gets past that was forgotten.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+
+/// Characters that turn the direction of writing or break lines unseen.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Characters that a terminal obeys or a reader is deceived by. Line ends and tabs are none.
+fn is_foul(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t') || turns(c)
+}
+
+/// Text from a config made fit for a terminal, byte for byte: control characters, which could move the
+/// cursor or colour the rest, become `?`, and those that turn the direction of writing become `�`.
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => out.push(c),
+            // Two bytes each, as all that the excerpts count stays in place.
+            '\u{61c}' | '\u{80}'..='\u{9f}' => out.push_str("??"),
+            c if c.is_control() => out.push('?'),
+            c if turns(c) => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Writes JSON in which all that a terminal would obey is escaped.
+pub fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, Escaping(CompactFormatter)))?;
+    Ok(())
+}
+
+struct Escaping(CompactFormatter);
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_foul) {
+            self.0.write_string_fragment(out, &rest[..at])?;
+            let Some(c) = rest[at..].chars().next() else { break };
+            write!(out, "\\u{:04x}", u32::from(c))?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        self.0.write_string_fragment(out, rest)
+    }
+}
+
+/// A stream that people read: what [`clean`] or [`json`] should have taken away is `?` at the latest here.
+/// Sequences that colour text pass where colours are on, as reports have them of their own.
+pub struct Screen<W> {
+    out: W,
+    color: bool,
+    /// The beginning of a character that was not written whole.
+    begun: Vec<u8>,
+}
+
+impl<W: Write> Screen<W> {
+    /// A screen before a stream.
+    pub fn new(out: W, color: bool) -> Self {
+        Screen { out, color, begun: Vec::new() }
+    }
+
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        let mut rest = text;
+        while let Some(at) = rest.find(is_foul) {
+            self.out.write_all(&rest.as_bytes()[..at])?;
+            let coloring = if self.color { coloring(&rest[at..]) } else { 0 };
+            if coloring > 0 {
+                self.out.write_all(&rest.as_bytes()[at..at + coloring])?;
+                rest = &rest[at + coloring..];
+            } else {
+                self.out.write_all(b"?")?;
+                rest = &rest[at + rest[at..].chars().next().map_or(1, char::len_utf8)..];
+            }
+        }
+        self.out.write_all(rest.as_bytes())
+    }
+}
+
+/// The length of a sequence at the start of a text that sets colours: `ESC [ 1 ; 31 m`.
+fn coloring(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let numbers = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').len();
+    if rest[numbers..].starts_with('m') { 2 + numbers + 1 } else { 0 }
+}
+
+/// Where the last escape sequence or character of a text begins, if it is not whole.
+fn cut(bytes: &[u8]) -> usize {
+    let tail = bytes.len().saturating_sub(16);
+    match bytes[tail..].iter().rposition(|byte| *byte == 0x1b) {
+        Some(at) if !bytes[tail + at..].contains(&b'm') => tail + at,
+        _ => bytes.len(),
+    }
+}
+
+impl<W: Write> Write for Screen<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut all = std::mem::take(&mut self.begun);
+        all.extend_from_slice(bytes);
+        let mut end = if self.color { cut(&all) } else { all.len() };
+        match std::str::from_utf8(&all[..end]) {
+            Ok(text) => self.put(text)?,
+            Err(error) if error.error_len().is_none() => {
+                end = error.valid_up_to();
+                self.put(&String::from_utf8_lossy(&all[..end]))?;
+            }
+            Err(_) => self.put(&String::from_utf8_lossy(&all[..end]))?,
+        }
+        self.begun = all.split_off(end);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.begun);
+        self.put(&String::from_utf8_lossy(&rest))?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a screen shows of a text that is written in pieces of a size.
+    fn shown(text: &str, color: bool, piece: usize) -> String {
+        let mut out = Vec::new();
+        let mut screen = Screen::new(&mut out, color);
+        text.as_bytes().chunks(piece).for_each(|piece| screen.write_all(piece).unwrap());
+        screen.flush().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_gets_past_a_screen() {
+        let text = "a\u{1b}[31mb\u{1b}]0;x\u{7}c\u{9b}2Jd\u{202e}e\u{7f}f\tg\nä\r";
+        for piece in 1..text.len() {
+            assert_eq!(shown(text, false, piece), "a?[31mb?]0;x?c?2Jd?e?f\tg\nä?");
+            assert_eq!(shown(text, true, piece), "a\u{1b}[31mb?]0;x?c?2Jd?e?f\tg\nä?");
+        }
+    }
+
+    #[test]
+    fn json_escapes_what_turns_or_controls() {
+        let mut out = Vec::new();
+        json(&"\u{1b}[m \u{9b} \u{202e}\u{61c} \"ä\" \u{7f}", &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "\"\\u001b[m \\u009b \\u202e\\u061c \\\"ä\\\" \\u007f\"");
+        assert_eq!(
+            serde_json::from_str::<String>(&text).unwrap(),
+            "\u{1b}[m \u{9b} \u{202e}\u{61c} \"ä\" \u{7f}"
+        );
+    }
+
+    #[test]
+    fn cleaning_keeps_the_number_of_bytes() {
+        let text = "a\u{1b}\u{85}\u{2028}\u{61c}\u{2066}\t€";
+        assert_eq!(clean(text).len(), text.len());
+        assert!(!clean(text).contains(|c| is_foul(c)));
+    }
+}
