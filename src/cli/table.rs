@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 /// The width that a table keeps to where its first columns leave room: its last column is broken into lines.
-const WIDTH: usize = 120;
+pub(super) const WIDTH: usize = 120;
 /// The narrowest that the last column gets.
 const LAST: usize = 32;
 /// Blanks between columns.
@@ -54,7 +54,7 @@ impl<const N: usize> Table<N> {
 }
 
 /// Lines of at most `room` characters, broken at blanks; a longer word has a line of its own.
-fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let Some(line) = lines.last_mut() else { continue };
