@@ -213,30 +213,36 @@ fn documents(sources: &[export::ExportedSource<'_>], out: &mut impl Write) -> io
     table.print(out)
 }
 
-/// The parts in which a product is shown: the heading, and which rows stand under it.
-const PARTS: [(&str, fn(&Requirement) -> bool); 3] = [
-    ("What it needs", |row| row.until.is_none() && row.severity != Need::Internal),
-    ("Internal: to be reached on the box alone, or by the other parts of the installation", |row| {
-        row.until.is_none() && row.severity == Need::Internal
-    }),
-    ("What newer versions no longer use", |row| row.until.is_some()),
+/// Under which heading a row is shown; the headings stand in this order.
+fn heading(row: &Requirement) -> &'static str {
+    match (&row.until, row.severity) {
+        (Some(_), _) => HEADINGS[2],
+        (None, Need::Internal) => HEADINGS[1],
+        (None, Need::Mandatory | Need::Recommended | Need::Optional) => HEADINGS[0],
+    }
+}
+
+const HEADINGS: [&str; 3] = [
+    "What it needs",
+    "Internal: to be reached on the box alone, or by the other parts of the installation",
+    "What newer versions no longer use",
 ];
 
 fn show(catalog: &Catalog, product: &Product, notes: bool, out: &mut impl Write) -> io::Result<()> {
     head(catalog, product, out)?;
-    let several = PARTS.iter().filter(|(_, of)| product.requirements.iter().any(of)).count() > 1;
-    for (heading, of) in PARTS {
-        let rows: Vec<&Requirement> = product.requirements.iter().filter(|row| of(row)).collect();
-        if rows.is_empty() {
+    let under = |wanted| product.requirements.iter().filter(move |row| heading(row) == wanted);
+    let several = HEADINGS.iter().filter(|wanted| under(**wanted).next().is_some()).count() > 1;
+    for wanted in HEADINGS {
+        if under(wanted).next().is_none() {
             continue;
         }
         writeln!(out)?;
         if several {
-            writeln!(out, "{heading}")?;
+            writeln!(out, "{wanted}")?;
         }
         let mut table =
             Table::new(&["PORTS", "TRANSPORT", "SERVICE", "OPENED BY", "SEVERITY", "WHAT BREAKS"]);
-        for row in rows {
+        for row in under(wanted) {
             table.row(cells(row));
         }
         table.print(out)?;
