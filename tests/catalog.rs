@@ -1,5 +1,7 @@
 //! The SCOPIA products of the bundled catalog, held against the port guide that they were read from.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::collections::{BTreeMap, HashSet};
 
 use pinhole::catalog::{

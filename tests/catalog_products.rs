@@ -1,11 +1,14 @@
 //! What holds for every product of the bundled catalog, whatever it is.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Output};
 
 use pinhole::catalog::{Catalog, Confined, Need, Product, Requirement};
 
 fn catalog() -> Catalog {
-    Catalog::bundled().unwrap_or_default()
+    Catalog::bundled().unwrap()
 }
 
 fn rows(catalog: &Catalog) -> impl Iterator<Item = (&Product, &Requirement)> {
@@ -159,7 +162,7 @@ fn parts_and_whole_agree() {
             assert!(same, "{} is not in {}", place(part, row), whole.name);
         }
     }
-    assert_eq!(catalog.product("jitsi").map(|whole| catalog.components(whole).count()), Some(7));
+    assert_eq!(catalog.product("jitsi").map(|whole| catalog.components(whole).count()), Some(6));
 }
 
 #[test]
@@ -191,4 +194,37 @@ fn ports_of_products_that_many_run() {
     // The firewall of FreePBX opens media to everybody by design.
     let media = catalog.product("freepbx").map(|product| product.rows_named("rtp"));
     assert!(media.into_iter().flatten().all(|row| row.by_design.is_some()));
+}
+
+/// What `pinhole check` says of a Jitsi server whose firewall lets in today's ports, with a line more in its device.
+fn check(folder: &str, line: &str) -> Output {
+    let folder = std::env::temp_dir().join(format!("pinhole-{folder}-{}", std::process::id()));
+    let site = format!(
+        "[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"dmz\"\nnetworks = [\"192.0.2.0/24\"]\n\
+         [[firewall]]\nname = \"edge\"\nconfig = [\"edge.rules\"]\ninterfaces = {{ eth0 = \"internet\", eth1 = \"dmz\" }}\n\
+         [[device]]\nname = \"meet\"\nproduct = \"jitsi-meet\"\naddresses = [\"192.0.2.5\"]\n{line}\n"
+    );
+    let rules = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+                 -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n\
+                 -A FORWARD -i eth1 -j ACCEPT\n\
+                 -A FORWARD -d 192.0.2.5 -p tcp -m multiport --dports 80,443,5349 -j ACCEPT\n\
+                 -A FORWARD -d 192.0.2.5 -p udp -m multiport --dports 3478,10000 -j ACCEPT\nCOMMIT\n";
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("pinhole.toml"), site).unwrap();
+    std::fs::write(folder.join("edge.rules"), rules).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_pinhole"));
+    let output = program.current_dir(&folder).args(["check", "--format", "concise"]).output().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    output
+}
+
+/// A site file that says nothing means the newest version; an older one has what was there then.
+#[test]
+fn a_device_has_the_rows_of_its_version() {
+    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let (today, old) = (check("today", ""), check("old", "version = \"stable-6826\""));
+    assert!(!said(&today).contains("4443") && today.status.code() == Some(0), "{}", said(&today));
+    assert!(said(&old).contains("tcp 4443"), "{}", said(&old));
+    let broken = check("broken", "version = \"latest\"");
+    assert_eq!(broken.status.code(), Some(2), "{}", said(&broken));
 }

@@ -237,7 +237,7 @@ fn what_a_row_says_without_writing_it() {
     // The one document is that of the tables.
     assert_eq!((one.source.as_slice(), one.configurable), (&["sheet".to_string()][..], false));
     assert_eq!((two.internal_only, two.confined, two.configurable), (true, Some(Confined::Box), true));
-    let twice = format!("{source}\n").replacen("[[mode]]", "", 1) + &source;
+    let twice = format!("{source}\n").replacen("[[mode]]", "", 1) + source;
     let error = load(ROLES, &PRODUCT.replacen("[[mode]]", &twice, 1)).unwrap_err().to_string();
     assert!(error.contains("two sources are called `sheet`"), "{error}");
     let error = load(ROLES, &text.replacen("2026-08", "August", 1)).unwrap_err().to_string();

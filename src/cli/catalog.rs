@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::table::Table;
+use super::table::{Table, WIDTH, wrap};
 use crate::catalog::{
-    ByDesign, Catalog, CatalogError, Confined, Initiator, Listener, Need, Product, Requirement, export,
+    ByDesign, Catalog, CatalogError, Confined, Document, Initiator, Listener, Need, Product, Requirement,
+    export,
 };
 use crate::codes::nearest;
 
@@ -212,30 +213,36 @@ fn documents(sources: &[export::ExportedSource<'_>], out: &mut impl Write) -> io
     table.print(out)
 }
 
-/// The parts in which a product is shown: the heading, and which rows stand under it.
-const PARTS: [(&str, fn(&Requirement) -> bool); 3] = [
-    ("What it needs", |row| row.until.is_none() && row.severity != Need::Internal),
-    ("What stays on the box: no firewall should let it in", |row| {
-        row.until.is_none() && row.severity == Need::Internal
-    }),
-    ("What newer versions no longer use", |row| row.until.is_some()),
+/// Under which heading a row is shown; the headings stand in this order.
+fn heading(row: &Requirement) -> &'static str {
+    match (&row.until, row.severity) {
+        (Some(_), _) => HEADINGS[2],
+        (None, Need::Internal) => HEADINGS[1],
+        (None, Need::Mandatory | Need::Recommended | Need::Optional) => HEADINGS[0],
+    }
+}
+
+const HEADINGS: [&str; 3] = [
+    "What it needs",
+    "Internal: to be reached on the box alone, or by the other parts of the installation",
+    "What newer versions no longer use",
 ];
 
 fn show(catalog: &Catalog, product: &Product, notes: bool, out: &mut impl Write) -> io::Result<()> {
     head(catalog, product, out)?;
-    let several = PARTS.iter().filter(|(_, of)| product.requirements.iter().any(of)).count() > 1;
-    for (heading, of) in PARTS {
-        let rows: Vec<&Requirement> = product.requirements.iter().filter(|row| of(row)).collect();
-        if rows.is_empty() {
+    let under = |wanted| product.requirements.iter().filter(move |row| heading(row) == wanted);
+    let several = HEADINGS.iter().filter(|wanted| under(**wanted).next().is_some()).count() > 1;
+    for wanted in HEADINGS {
+        if under(wanted).next().is_none() {
             continue;
         }
         writeln!(out)?;
         if several {
-            writeln!(out, "{heading}")?;
+            writeln!(out, "{wanted}")?;
         }
         let mut table =
             Table::new(&["PORTS", "TRANSPORT", "SERVICE", "OPENED BY", "SEVERITY", "WHAT BREAKS"]);
-        for row in rows {
+        for row in under(wanted) {
             table.row(cells(row));
         }
         table.print(out)?;
@@ -248,19 +255,24 @@ fn show(catalog: &Catalog, product: &Product, notes: bool, out: &mut impl Write)
     }
     if notes {
         writeln!(out, "\nNotes")?;
+        for mode in &product.modes {
+            if let Some(text) = &mode.notes {
+                paragraph(&format!("  mode {}: ", mode.name), text, out)?;
+            }
+        }
         for row in &product.requirements {
             let said = row.notes.as_deref().map(str::to_string).into_iter().chain(facts(row));
             let said: Vec<String> = said.collect();
             if !said.is_empty() {
-                let place = place(product, row);
-                writeln!(out, "  {} {} ({place}): {}", row.ports_text(), row.name(), said.join(" "))?;
+                let first = format!("  {} {} ({}): ", row.ports_text(), row.name(), place(row));
+                paragraph(&first, &said.join(" "), out)?;
             }
         }
     }
-    Ok(())
+    sources(product, out)
 }
 
-/// What the product is, and where its rows stand.
+/// What the product is.
 fn head(catalog: &Catalog, product: &Product, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{} ({})", product.title, product.name)?;
     if !product.aliases.is_empty() {
@@ -273,32 +285,54 @@ fn head(catalog: &Catalog, product: &Product, out: &mut impl Write) -> io::Resul
     if !parts.is_empty() {
         writeln!(out, "parts that can stand on hosts of their own: {}", parts.join(", "))?;
     }
-    let tables = product.tables();
-    for document in &product.documents {
-        let marks = [document.revision.as_deref(), document.date.as_deref()];
-        let marks: Vec<&str> = marks.into_iter().flatten().collect();
-        let mut line = format!("from {}", document.document);
-        if !marks.is_empty() {
-            line += &format!(", {}", marks.join(", "));
-        }
-        if product.documents.len() == 1 && !tables.is_empty() {
-            line += &format!(", table{} {}", if tables.len() == 1 { "" } else { "s" }, tables.join(", "));
-        }
-        writeln!(out, "{line}{}", if document.secondary { " (secondary)" } else { "" })?;
+    if let [document] = product.documents.as_slice() {
+        let tables = product.tables();
+        let s = if tables.len() == 1 { "" } else { "s" };
+        let tables = match tables.as_slice() {
+            [] => String::new(),
+            tables => format!(", table{s} {}", tables.join(", ")),
+        };
+        writeln!(out, "from {}{tables}", cited(document))?;
     }
-    if let Some(text) = &product.notes {
-        writeln!(out, "{text}")?;
+    paragraph("", product.notes.as_deref().unwrap_or(""), out)
+}
+
+/// A document with its revision and date.
+fn cited(document: &Document) -> String {
+    let marks = document.revision.iter().chain(&document.date);
+    let text = marks.fold(document.document.clone(), |text, mark| text + ", " + mark);
+    text + if document.secondary { " (secondary)" } else { "" }
+}
+
+/// The documents of a product that has several.
+fn sources(product: &Product, out: &mut impl Write) -> io::Result<()> {
+    if product.documents.len() > 1 {
+        writeln!(out, "\nSources")?;
+        for document in &product.documents {
+            paragraph(&format!("  {}: ", document.id), &cited(document), out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Text in lines; those after the first are indented.
+fn paragraph(first: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
+    let text = format!("{first}{text}");
+    let mut indent = first.len() - first.trim_start().len();
+    let mut start = " ".repeat(indent);
+    for line in wrap(&text, WIDTH - 4).iter().filter(|line| !line.is_empty()) {
+        writeln!(out, "{start}{line}")?;
+        if indent > 0 {
+            indent = 4;
+        }
+        start = " ".repeat(indent);
     }
     Ok(())
 }
 
 /// Where a row stands: its table, else its documents.
-fn place(product: &Product, row: &Requirement) -> String {
-    if !row.table.is_empty() {
-        return format!("table {}", row.table);
-    }
-    let titles = row.source.iter().filter_map(|id| product.document(id));
-    titles.map(|document| document.document.as_str()).collect::<Vec<_>>().join("; ")
+fn place(row: &Requirement) -> String {
+    if row.table.is_empty() { row.source.join(", ") } else { format!("table {}", row.table) }
 }
 
 /// What moves the ports or turns them on.

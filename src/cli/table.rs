@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 /// The width that a table keeps to where its first columns leave room: its last column is broken into lines.
-const WIDTH: usize = 120;
+pub(super) const WIDTH: usize = 120;
+/// The widest that another column gets.
+const COLUMN: usize = 40;
 /// The narrowest that the last column gets.
 const LAST: usize = 32;
 /// Blanks between columns.
@@ -31,22 +33,24 @@ impl<const N: usize> Table<N> {
         let mut widths = [0; N];
         for row in std::iter::once(&self.head).chain(&self.rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
+                let widest = wrap(cell, COLUMN).iter().map(|line| line.chars().count()).max();
+                *width = (*width).max(widest.unwrap_or(0));
             }
         }
         let indent: usize = widths.iter().take(N.saturating_sub(1)).map(|width| width + GAP).sum();
-        let room = WIDTH.saturating_sub(indent).max(LAST);
+        if let Some(last) = widths.last_mut() {
+            *last = WIDTH.saturating_sub(indent).max(LAST);
+        }
         for row in std::iter::once(&self.head).chain(&self.rows) {
-            let mut line = String::new();
-            for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
-                if index + 1 < N {
-                    line.push_str(&format!("{cell:width$}{:GAP$}", ""));
-                    continue;
-                }
-                for part in wrap(cell, room) {
-                    writeln!(out, "{}", format!("{line}{part}").trim_end())?;
-                    line = " ".repeat(indent);
-                }
+            let cells: Vec<Vec<String>> =
+                row.iter().zip(widths).map(|(cell, width)| wrap(cell, width)).collect();
+            let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
+            for line in 0..lines {
+                let parts = cells.iter().zip(widths).map(|(cell, width)| {
+                    let part = cell.get(line).map_or("", String::as_str);
+                    format!("{part:width$}{:GAP$}", "")
+                });
+                writeln!(out, "{}", parts.collect::<String>().trim_end())?;
             }
         }
         Ok(())
@@ -54,7 +58,7 @@ impl<const N: usize> Table<N> {
 }
 
 /// Lines of at most `room` characters, broken at blanks; a longer word has a line of its own.
-fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let Some(line) = lines.last_mut() else { continue };

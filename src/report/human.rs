@@ -294,7 +294,8 @@ fn describe(row: &RequirementRef, several: bool) -> String {
     if !row.blocked.is_empty() && row.blocked != row.ports {
         text += &format!(", affected: {}", ranges(&row.blocked));
     }
-    text + &format!(" ({}, table {})", row.product, row.table)
+    let table = if row.table.is_empty() { String::new() } else { format!(", table {}", row.table) };
+    text + &format!(" ({}{table})", row.product)
 }
 
 fn ranges(ports: &[[u16; 2]]) -> String {
