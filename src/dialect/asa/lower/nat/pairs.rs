@@ -1,7 +1,7 @@
 //! Which address becomes which.
 
 use super::super::{Alternative, Lower};
-use super::{Range, Side, Translation};
+use super::{Range, Side};
 use crate::model::{NatAddr, NatPort};
 use crate::packet::Family;
 
@@ -82,12 +82,12 @@ fn cut(reals: &[Range], maps: &[Range]) -> Option<Vec<(Range, Range, bool)>> {
 }
 
 /// A dynamic translation takes any address of the pool.
-pub(super) fn dynamic_pairs(rule: &Translation) -> Vec<(Range, Range, bool)> {
+pub(super) fn dynamic_pairs(real: &Side, mapped: &Side) -> Vec<(Range, Range, bool)> {
     let unknown = (Family::V4, 0, 0);
-    let reals = rule.real.ranges.clone().unwrap_or_else(|| vec![unknown]);
+    let reals = real.ranges.clone().unwrap_or_else(|| vec![unknown]);
     let mut out = Vec::new();
     for real in reals {
-        let pool = rule.mapped.ranges.as_ref().and_then(|maps| {
+        let pool = mapped.ranges.as_ref().and_then(|maps| {
             let same: Vec<_> = maps.iter().filter(|mapped| mapped.0 == real.0).collect();
             let lo = same.iter().map(|range| range.1).min()?;
             let hi = same.iter().map(|range| range.2).max()?;
