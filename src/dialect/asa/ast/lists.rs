@@ -181,7 +181,7 @@ pub struct Group<'a> {
 }
 
 /// Which way an access-list is bound.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Direction {
     /// Into the box.
     In,

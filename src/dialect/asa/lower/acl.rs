@@ -1,20 +1,22 @@
 //! Access-lists as chains.
 
+use std::sync::Arc;
+
 use super::super::ast::{
     Ace, Acl, AclKind, Action, Address, Entry, Host, Icmp, Identity, Named, Ports, Protocol, Service,
 };
 use super::super::resolve::{Guess, Product, Services};
 use super::{Alternative, Lower, Use};
-use crate::model::{ChainId, ChainKind, Condition, Effect, Test, Tuples, Values, Verdict};
+use crate::model::{ChainId, ChainKind, Condition, Effect, Test, Tuples, TuplesId, Values, Verdict};
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
 /// Characters of a line that a condition names it by.
 const NAMED_BY: usize = 60;
 
-/// Combinations of source and destination alternatives that become rules of their own; beyond, the
-/// addresses of an entry count as unknown.
-const COMBINATIONS: usize = 4096;
+/// Combinations of source and destination alternatives that become rules of their own; beyond, what is no
+/// set of the addresses of an entry counts as unknown.
+const COMBINATIONS: usize = 256;
 
 impl<'c, 'a> Lower<'c, 'a> {
     /// The chain of an access-list for a use; `None` where there is no such list to walk.
@@ -176,14 +178,14 @@ impl<'c, 'a> Lower<'c, 'a> {
         &mut self,
         ace: &'c Ace<'a>,
         span: Span,
-        services: &Services,
+        services: &Arc<Services>,
         usage: Use,
         chain: ChainId,
         mut addresses: impl FnMut(&mut Self),
     ) {
         if !services.products.is_empty() {
             addresses(self);
-            self.products(&services.products, usage);
+            self.products(services, usage);
             self.finish_ace(ace, span, usage, chain);
         }
         for Guess { product, unsure } in &services.guesses {
@@ -197,10 +199,27 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    fn products(&mut self, products: &[Product], usage: Use) {
-        match products {
-            [product] => self.product(product, usage),
-            _ => self.tuples(products, usage),
+    fn products(&mut self, services: &Arc<Services>, usage: Use) {
+        if let [product] = &services.products[..] {
+            return self.product(product, usage);
+        }
+        // What the resolver keeps, a group, has its place: its products are written out once.
+        let kept = Arc::strong_count(services) > 1;
+        let key = (
+            Arc::as_ptr(services) as usize,
+            port_field(Field::Sport, usage),
+            port_field(Field::Dport, usage),
+        );
+        let known = self.products.get(&key).filter(|_| kept).copied();
+        let tuples = match known {
+            Some(tuples) => tuples,
+            None => self.tuples(&services.products, usage),
+        };
+        if kept {
+            self.products.insert(key, tuples);
+        }
+        if let Some(tuples) = tuples {
+            self.b.test(Test::Tuple { tuples, negate: false });
         }
     }
 
@@ -221,7 +240,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    fn tuples(&mut self, products: &[Product], usage: Use) {
+    /// Products as one test; `None` where they limit nothing.
+    fn tuples(&mut self, products: &[Product], usage: Use) -> Option<TuplesId> {
         let all = [Field::Proto, Field::Sport, Field::Dport, Field::IcmpType, Field::IcmpCode]
             .map(|field| port_field(field, usage));
         let side = |product: &Product, at: usize| -> Option<Set> {
@@ -236,13 +256,12 @@ impl<'c, 'a> Lower<'c, 'a> {
         let needed: Vec<usize> =
             (0..all.len()).filter(|at| products.iter().any(|p| side(p, *at).is_some())).collect();
         if needed.is_empty() {
-            return;
+            return None;
         }
         let boxes =
             products.iter().map(|product| needed.iter().map(|at| side(product, *at)).collect()).collect();
         let fields = needed.iter().map(|at| all[*at]).collect();
-        let tuples = self.b.tuples(Tuples { fields, boxes });
-        self.b.test(Test::Tuple { tuples, negate: false });
+        Some(self.b.tuples(Tuples { fields, boxes }))
     }
 
     /// The conditions that every rule of an entry has, and what it does.

@@ -74,11 +74,15 @@ pub(super) struct Out {
 pub(super) struct Ranks {
     routed: FxHashMap<u8, Set>,
     lower: FxHashMap<u8, Set>,
-    groups: FxHashMap<u16, Group>,
+    pub groups: FxHashMap<u16, Group>,
+    /// All names.
+    pub all: Set,
+    /// The place of each interface in the list of levels.
+    pub places: FxHashMap<String, usize>,
 }
 
 #[derive(Default)]
-struct Group {
+pub(super) struct Group {
     all: Set,
     equal: FxHashMap<u8, Set>,
     lower: FxHashMap<u8, Set>,
@@ -123,7 +127,10 @@ impl<'c, 'a> Lower<'c, 'a> {
             let all = Set::of(names.iter().flat_map(|(_, set)| set.ranges().iter().copied()));
             (group, Group { all, equal, lower })
         });
-        self.ranks = Ranks { routed, lower, groups: groups.collect() };
+        let all = self.levels.iter().map(|known| self.interface_set(known.name));
+        let all = Set::of(all.flat_map(|set| set.ranges().to_vec()));
+        let places = self.levels.iter().enumerate().map(|(at, known)| (known.name.to_string(), at)).collect();
+        self.ranks = Ranks { routed, lower, groups: groups.collect(), all, places };
     }
 
     /// The names of a bridge-group's members.

@@ -86,10 +86,15 @@ pub(super) struct Lower<'c, 'a> {
     resets: FxHashMap<ChainId, reset::Answered>,
     /// The same for all ways; `None` inside is nowhere.
     all_resets: Option<Option<crate::model::TuplesId>>,
+    answered: FxHashMap<reset::Rank, Set>,
     /// What becomes of packets out of a tunnel where lists filter them.
     vpn_chain: Option<ChainId>,
     /// Sets that are large have their place by where they lie, so that they are hashed once.
     large: FxHashMap<usize, Values>,
+    /// The products of service groups, by where they lie and the fields that hold the ports.
+    products: FxHashMap<(usize, Field, Field), Option<crate::model::TuplesId>>,
+    /// The interfaces that each list is bound to in a direction; `None` inside is everywhere.
+    bindings: FxHashMap<(&'a str, Direction), Vec<Option<&'a str>>>,
     /// Where rules point that the language implies.
     nowhere: Span,
     version: Version,
@@ -146,6 +151,9 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
         now: now(),
         resets: FxHashMap::default(),
         all_resets: None,
+        answered: FxHashMap::default(),
+        products: FxHashMap::default(),
+        bindings: bindings(config),
         vpn_chain: None,
         large: FxHashMap::default(),
         nowhere,
@@ -178,6 +186,16 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     findings.append(&mut lower.resolver.findings);
     let statics = nat.iter().filter_map(nat::Translation::as_static).collect();
     Lowered { ruleset: lower.b.finish(), findings, resolver: lower.resolver, statics }
+}
+
+/// The interfaces that each list is bound to, by its name and the direction.
+fn bindings<'a>(config: &Config<'a>) -> FxHashMap<(&'a str, Direction), Vec<Option<&'a str>>> {
+    let mut bindings: FxHashMap<_, Vec<_>> = FxHashMap::default();
+    for group in &config.access_groups {
+        let interface = group.interface.map(|name| name.text);
+        bindings.entry((group.acl.text, group.direction)).or_default().push(interface);
+    }
+    bindings
 }
 
 /// Minutes since 1970.

@@ -4,12 +4,26 @@
 //! `resetoutside` are off unless written; between equal levels both count. *Understand RST Packets Sent by
 //! Secure Firewall*: what access-lists deny.
 
+use rustc_hash::FxHashMap;
+
 use super::super::ast::Direction;
 use super::levels::Towards;
 use super::{Lower, Use};
 use crate::model::{ChainId, Effect, Reply, Step, Test, Tuples, TuplesId, Values, Verdict};
 use crate::packet::{Field, Set, proto};
 use crate::source::Span;
+
+/// Bridge-groups up to which it is told what is denied within them.
+const GROUPS: usize = 64;
+
+/// What interfaces have in common whose denied TCP is answered towards the same others.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Rank {
+    group: Option<u16>,
+    level: Option<u8>,
+    inbound: bool,
+    outbound: bool,
+}
 
 /// Where the denied packets of a chain are answered.
 #[derive(Clone, Debug)]
@@ -56,16 +70,11 @@ impl<'c, 'a> Lower<'c, 'a> {
             Use::Egress => Direction::Out,
             Use::ControlPlane | Use::Inspect(_) | Use::Tunnel(_) | Use::VpnFilter => return,
         };
-        let config = self.config;
-        let mut bound = config
-            .access_groups
-            .iter()
-            .filter(|group| group.acl.text == name && group.direction == direction)
-            .map(|group| group.interface);
-        let answered = match (bound.next(), bound.next()) {
-            (None, _) => Answered::Nowhere,
-            (Some(Some(interface)), None) if direction == Direction::In => {
-                let set = self.answered_from(interface.text);
+        let bound = self.bindings.get(&(name, direction)).map_or(&[][..], Vec::as_slice);
+        let answered = match *bound {
+            [] => Answered::Nowhere,
+            [Some(interface)] if direction == Direction::In => {
+                let set = self.answered_from(interface);
                 if set.is_empty() { Answered::Nowhere } else { Answered::By(Field::Oif, set) }
             }
             _ => self.all_pairs().map_or(Answered::Nowhere, Answered::Pairs),
@@ -74,36 +83,55 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// The interfaces towards which denied TCP from an interface is answered.
-    fn answered_from(&self, name: &str) -> Set {
-        let Some(at) = self.levels.iter().position(|known| known.name == name) else { return Set::empty() };
+    fn answered_from(&mut self, name: &str) -> Set {
+        let Some(at) = self.ranks.places.get(name).copied() else { return Set::empty() };
         self.answered(at)
     }
 
-    fn answered(&self, at: usize) -> Set {
+    /// What tells the interfaces apart towards which denied TCP is answered.
+    fn rank_of(&self, at: usize) -> Rank {
         let from = &self.levels[at];
         let is = |list: &[Option<&str>]| list.iter().any(|of| of.is_none_or(|of| of == from.name));
-        let (inbound, outbound) = (is(&self.config.resets.inbound), !is(&self.config.resets.no_outbound));
+        let resets = &self.config.resets;
+        let (inbound, outbound) = (is(&resets.inbound), !is(&resets.no_outbound));
+        // With many bridge-groups what is denied within one counts as dropped.
+        let group = from.group.filter(|_| self.ranks.groups.len() <= GROUPS);
+        let level = if group.is_some() { Some(from.level) } else { from.routed };
+        Rank { group, level, inbound, outbound }
+    }
+
+    fn answered(&mut self, at: usize) -> Set {
+        let rank = self.rank_of(at);
+        if let Some(known) = self.answered.get(&rank) {
+            return known.clone();
+        }
         let mut out = Set::empty();
-        if outbound {
-            out = out.or(&self.reached(at, Towards::Lower));
+        if rank.outbound {
+            out = out.or(&self.reached(at, &rank, Towards::Lower));
         }
-        if outbound || inbound {
-            out = out.or(&self.reached(at, Towards::Equal));
+        if rank.outbound || rank.inbound {
+            out = out.or(&self.reached(at, &rank, Towards::Equal));
         }
-        if inbound {
-            let not_higher = self.reached(at, Towards::Lower).or(&self.reached(at, Towards::Equal));
-            let all = Set::of(
-                self.levels.iter().flat_map(|known| self.interface_set(known.name).ranges().to_vec()),
-            );
-            out = out.or(&all.minus(&not_higher));
+        if rank.inbound {
+            let lower = self.reached(at, &rank, Towards::Lower);
+            let not_higher = lower.or(&self.reached(at, &rank, Towards::Equal));
+            out = out.or(&self.ranks.all.minus(&not_higher));
         }
+        self.answered.insert(rank, out.clone());
         out
     }
 
-    fn reached(&self, at: usize, towards: Towards) -> Set {
+    fn reached(&self, at: usize, rank: &Rank, towards: Towards) -> Set {
         let mut out = Set::empty();
         for part in self.towards(at, towards) {
-            out = out.or(&part.but.map_or_else(|| part.set.clone(), |but| part.set.minus(&but)));
+            // The part within a bridge-group has no other to be apart from.
+            if rank.group.is_none() && self.levels[at].group.is_some() && part.but.is_none() {
+                continue;
+            }
+            out = out.or(&part
+                .but
+                .filter(|_| rank.group.is_some())
+                .map_or_else(|| part.set.clone(), |but| part.set.minus(&but)));
         }
         out
     }
@@ -114,15 +142,12 @@ impl<'c, 'a> Lower<'c, 'a> {
             return known;
         }
         let mut boxes: Vec<(Vec<(u128, u128)>, Set)> = Vec::new();
-        let mut places = rustc_hash::FxHashMap::default();
-        let by_name = self.config.resets.inbound.iter().chain(&self.config.resets.no_outbound);
-        let by_name = by_name.flatten().next().is_some();
+        let mut places = FxHashMap::default();
         for at in 0..self.levels.len() {
-            let from = self.levels[at];
-            let key = (from.group, from.level, from.routed, by_name.then_some(from.name));
-            let own = self.interface_set(from.name);
-            let place = *places.entry(key).or_insert_with(|| {
-                boxes.push((Vec::new(), self.answered(at)));
+            let own = self.interface_set(self.levels[at].name);
+            let to = self.answered(at);
+            let place = *places.entry(self.rank_of(at)).or_insert_with(|| {
+                boxes.push((Vec::new(), to));
                 boxes.len() - 1
             });
             boxes[place].0.extend_from_slice(own.ranges());

@@ -67,6 +67,8 @@ pub(super) struct Parser<'a> {
     class_maps: FxHashMap<&'a str, usize>,
     policy_maps: FxHashMap<&'a str, usize>,
     interfaces: FxHashMap<&'a str, usize>,
+    /// The classes of each policy-map.
+    classes: FxHashMap<(usize, &'a str), usize>,
     /// The open class of the open policy-map.
     open_class: usize,
     webvpn_port: u16,
@@ -103,6 +105,7 @@ pub(super) fn parse<'a>(
         class_maps: FxHashMap::default(),
         policy_maps: FxHashMap::default(),
         interfaces: FxHashMap::default(),
+        classes: FxHashMap::default(),
         open_class: 0,
         webvpn_port: 443,
         files: Vec::new(),

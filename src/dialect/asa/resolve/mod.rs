@@ -5,6 +5,8 @@
 
 mod sets;
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(super) use sets::{Addresses, Guess, Product, Services, Unknown, tcp_udp};
@@ -38,7 +40,7 @@ pub(super) struct Resolver<'c, 'a> {
     interfaces: FxHashMap<&'a str, usize>,
     hardware: FxHashSet<&'a str>,
     addresses: Vec<Option<Addresses>>,
-    service_groups: Vec<Option<Services>>,
+    service_groups: Vec<Option<Arc<Services>>>,
     port_groups: Vec<Option<Partly>>,
     icmp_groups: Vec<Option<Partly>>,
     /// Number of elements of each group with all that it contains, each as often as it occurs.
@@ -164,7 +166,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         match group.kind {
             GroupKind::Network => self.addresses[at] = Some(self.network_group(group)),
             GroupKind::Service | GroupKind::Protocol => {
-                self.service_groups[at] = Some(self.service_group(group))
+                self.service_groups[at] = Some(self.service_group(group).into())
             }
             GroupKind::Ports => self.port_groups[at] = Some(self.port_group(group)),
             GroupKind::Icmp => self.icmp_groups[at] = Some(self.icmp_group(group)),
@@ -198,9 +200,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 Member::Group(name) => self.service(Service::of(Protocol::Group(*name))),
                 _ => continue,
             };
-            all.products.extend(part.products);
+            all.products.extend_from_slice(&part.products);
             if all.guesses.len() <= UNKNOWNS {
-                all.guesses.extend(part.guesses);
+                all.guesses.extend_from_slice(&part.guesses);
             }
         }
         all.products = merged(all.products);
@@ -375,17 +377,17 @@ impl<'c, 'a> Resolver<'c, 'a> {
         group.and_then(|at| self.addresses[at].clone()).unwrap_or_else(|| nothing_but("object-group", name))
     }
 
-    /// What a service stands for.
-    pub(super) fn service(&mut self, service: Service<'a>) -> Services {
+    /// What a service stands for; that of a group is shared by all who ask.
+    pub(super) fn service(&mut self, service: Service<'a>) -> Arc<Services> {
         let of = match service.protocol {
-            Protocol::Ip => Services { products: vec![Product::default()], guesses: Vec::new() },
-            Protocol::Number(number) => of_protocols(Set::one(number.into())),
-            Protocol::TcpUdp => of_protocols(tcp_udp()),
+            Protocol::Ip => Services { products: vec![Product::default()], guesses: Vec::new() }.into(),
+            Protocol::Number(number) => of_protocols(Set::one(number.into())).into(),
+            Protocol::TcpUdp => of_protocols(tcp_udp()).into(),
             Protocol::Object(name) => self.service_object(name),
             Protocol::Group(name) => self.services(name),
             Protocol::Unknown(name) => {
                 self.missing(name, "protocol");
-                Services::guess(format!("protocol {}", name.text), &[Field::Proto])
+                Services::guess(format!("protocol {}", name.text), &[Field::Proto]).into()
             }
         };
         if (service.source, service.destination, service.icmp) == (Ports::Any, Ports::Any, Icmp::Any) {
@@ -393,8 +395,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         let (source, destination) = (self.ports(service.source), self.ports(service.destination));
         let (types, codes) = self.icmp(service.icmp);
-        let certain = of.products.into_iter().map(|product| Guess { product, unsure: Vec::new() });
-        let mut all: Vec<Guess> = certain.chain(of.guesses).collect();
+        let certain =
+            of.products.iter().map(|product| Guess { product: product.clone(), unsure: Vec::new() });
+        let mut all: Vec<Guess> = certain.chain(of.guesses.iter().cloned()).collect();
         if service.source != Ports::Any {
             narrow(&mut all, &source, &[Field::Sport], |product, set| meet(&mut product.source, set));
         }
@@ -417,26 +420,26 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 out.guesses.push(guess);
             }
         }
-        out
+        out.into()
     }
 
-    fn service_object(&mut self, name: Named<'a>) -> Services {
+    fn service_object(&mut self, name: Named<'a>) -> Arc<Services> {
         self.used.insert(name.text);
         match self.services.get(name.text).copied() {
             Some(at) => match self.config.services[at].service {
                 Some(Service { protocol: Protocol::Object(_) | Protocol::Group(_), .. }) | None => {
-                    Services::guess(format!("object {}", name.text), SERVICE)
+                    Services::guess(format!("object {}", name.text), SERVICE).into()
                 }
                 Some(service) => self.service(service),
             },
             None => {
                 self.missing(name, "object");
-                Services::guess(format!("object {}", name.text), SERVICE)
+                Services::guess(format!("object {}", name.text), SERVICE).into()
             }
         }
     }
 
-    fn services(&mut self, name: Named<'a>) -> Services {
+    fn services(&mut self, name: Named<'a>) -> Arc<Services> {
         self.used.insert(name.text);
         let group = self.groups.get(name.text).copied();
         if group.is_none() {
@@ -444,7 +447,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         match group.and_then(|at| self.service_groups[at].clone()) {
             Some(services) => services,
-            None => Services::guess(format!("object-group {}", name.text), SERVICE),
+            None => Services::guess(format!("object-group {}", name.text), SERVICE).into(),
         }
     }
 
