@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::super::ast::{Acl, AclKind, Entry, Match, OldNat, Vpn};
-use super::Facts;
+use super::{Facts, active};
 use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
@@ -16,6 +16,25 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             self.lists_alone();
         }
         self.without_version();
+        self.snort();
+    }
+
+    /// Lists of FTD, of which the firewall's part alone is in the file.
+    fn snort(&mut self) {
+        for acl in &self.config.acls {
+            let mut judged = active(acl).filter(|ace| ace.snort.is_some());
+            let Some(first) = judged.next() else { continue };
+            let name = acl.name.text;
+            let message = match judged.count() {
+                0 => format!("Snort may block what an entry of `{name}` permits"),
+                more => format!("Snort may block what {} entries of `{name}` permit", more + 1),
+            };
+            self.findings.push(
+                Finding::new("PH002", Severity::Info, Some(first.span), message)
+                    .label("permits, unless Snort blocks it")
+                    .help("The rules of Snort are not in this file: what these entries permit depends on `snort RULE`."),
+            );
+        }
     }
 
     /// A file that holds lists and nothing that binds one: nothing of it decides about a packet.

@@ -48,7 +48,7 @@ pub(in super::super) const TABLE: &[Command] = &[
     row(
         "access-list",
         Modelled,
-        "extended; standard lists select addresses; EtherType and webtype lists are read, not lowered",
+        "extended, and `advanced` of FTD; EtherType lists as far as they stop IP; standard lists select addresses; webtype lists are read, not lowered",
     ),
     row("alert-interval", Irrelevant, "`show access-list` output"),
     row("allocate-interface", Irrelevant, ""),
