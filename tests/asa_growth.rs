@@ -289,7 +289,6 @@ fn four_times_the_lines_cost_little_more_than_four_times_as_much() {
         let (once, steps) = cost(kind, kind.1);
         let (more, more_steps) = cost(kind, 4 * kind.1);
         let factor = more.as_secs_f64() / once.as_secs_f64().max(1e-6);
-        println!("{:35} {once:>10.2?} {more:>10.2?} {factor:5.1}  steps {steps} {more_steps}", kind.0);
         if more > SHORT && factor > FACTOR {
             wrong.push(format!("{}: {once:?} and {more:?}, {factor:.1} times", kind.0));
         }
