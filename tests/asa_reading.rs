@@ -7,8 +7,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
-use pinhole::model::{About, ChainKind, Effect, Nature, Step, Test};
-use pinhole::packet::Field;
+use pinhole::model::{About, ChainKind, Effect, NatAddr, Nature, Step, Test};
+use pinhole::packet::{Family, Field};
 use pinhole::source::SourceMap;
 
 const INTERFACES: &str = "ASA Version 9.8(4)\ninterface Ethernet0\n nameif outside\n security-level 0\n \
@@ -149,6 +149,21 @@ fn conditions_say_what_they_look_at() {
         "{:?}",
         loaded.ruleset.conditions
     );
+}
+
+#[test]
+fn a_translation_to_nowhere_leads_to_no_address() {
+    let nat = |line: &str| {
+        let (loaded, _) = read(&format!("{INTERFACES}object network real\n host 10.1.1.5\n{line}\n"));
+        let unknown = loaded.ruleset.nats.iter().filter(|nat| nat.addr == NatAddr::Unknown).count();
+        let nowhere = NatAddr::Pool(Family::V4, 0, 0);
+        assert!(loaded.ruleset.nats.iter().all(|nat| nat.addr != nowhere), "{:?}", loaded.ruleset.nats);
+        (unknown, loaded.ruleset.nats.len())
+    };
+    // What comes for an unknown address goes to the real one, what leaves gets an unknown one.
+    assert_eq!(nat("nat (inside,outside) source static real gone"), (1, 2));
+    assert_eq!(nat("nat (inside,outside) source static gone real"), (1, 2));
+    assert_eq!(nat("nat (inside,outside) source static gone lost"), (2, 2));
 }
 
 #[test]
