@@ -4,15 +4,13 @@
 //! `access-group`, `ipv6 access-list`.
 
 use super::super::ast::{
-    AccessGroup, Ace, Acl, AclKind, Action, Address, Direction, Entry, Families, GroupKind, Host, Icmp,
-    Identity, Named, Ports, Protocol, Service,
+    AccessGroup, Ace, Acl, AclKind, Action, Address, Direction, Entry, Families, GroupKind, Icmp, Identity,
+    Named, Ports, Protocol, Service,
 };
 use super::super::literals;
 use super::super::words::{Expected, Parsed, Words, prefix6, v4};
 use super::Parser;
-use super::text::Broken;
 use super::undo::Held;
-use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
 const LEVELS: [&str; 8] = [
@@ -89,77 +87,6 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whether a line is an entry without anything unknown in it: what two broken lines give may be nonsense.
-    pub(super) fn is_entry(&mut self, w: &mut Words<'_, 'a>) -> bool {
-        w.take();
-        let (Some(_), true) = (w.take(), !w.eat("line") || w.number::<u32>("a line number").is_ok()) else {
-            return false;
-        };
-        if w.eat("remark") {
-            return true;
-        }
-        match list_kind(w) {
-            Ok(AclKind::Extended) => self.extended(w).is_ok_and(|ace| self.is_plain(&ace)),
-            Ok(AclKind::Standard) => self.standard(w).is_ok(),
-            _ => false,
-        }
-    }
-
-    /// Whether all literals are known ones.
-    fn is_plain(&self, ace: &Ace<'a>) -> bool {
-        let Service { protocol, source, destination, icmp } = &ace.service;
-        let host = |host: Host<'_>| match host {
-            Host::Name(name) => self.config.names.contains_key(name.text),
-            Host::V4(_) | Host::V6(_) => true,
-        };
-        let address = |address: Address<'_>| match address {
-            Address::Host(of) | Address::Net(of, _) => host(of),
-            Address::Range(from, to) => host(from) && host(to),
-            _ => true,
-        };
-        let ports = |ports: &Ports<'_>| !matches!(ports, Ports::Unknown(_));
-        !matches!(protocol, Protocol::Unknown(_))
-            && !matches!(icmp, Icmp::Unknown(_))
-            && ports(source)
-            && ports(destination)
-            && address(ace.source)
-            && address(ace.destination)
-    }
-
-    /// An entry that a terminal broke into several lines: read as one where that gives one entry, else
-    /// nobody knows what the list does there.
-    pub(super) fn broken_entry(&mut self, broken: &'a Broken) {
-        let (mut words, mut spaced) = (Vec::new(), Vec::new());
-        let span = broken.words(false, &mut words);
-        broken.words(true, &mut spaced);
-        let good = self.is_entry(&mut Words::new(&words, span));
-        let good_spaced = self.is_entry(&mut Words::new(&spaced, span));
-        let texts = |words: &[Named<'a>]| words.iter().map(|word| word.text).collect::<Vec<_>>();
-        let remark = words.get(2).is_some_and(|word| word.text == "remark");
-        if good && (!good_spaced || remark || texts(&words) == texts(&spaced)) {
-            return self.line(&words, span, false);
-        }
-        if good_spaced && !good {
-            return self.line(&spaced, span, false);
-        }
-        let Some(name) = words.get(1).copied() else { return };
-        self.close();
-        self.config.rules += 1;
-        let at = self.acl(name, Some(AclKind::Extended));
-        self.unread(at, None, span);
-        self.findings.push(
-            Finding::new("PH001", Severity::Error, Some(span), "the entry is broken into several lines")
-                .label("these lines do not read as one entry")
-                .help("Set the terminal to a wide line (`terminal width 511`) and show the configuration again."),
-        );
-    }
-
-    /// Remembers that an entry stands there which could not be read.
-    pub(super) fn unread(&mut self, at: usize, line: Option<u32>, span: Span) {
-        let text = self.text_of(span);
-        self.insert(at, line, Entry::Unread(Named { text, span }));
-    }
-
     /// A line that starts with `ipv6 access-list`, both words taken.
     pub(super) fn ipv6_access_list(&mut self, w: &mut Words<'_, 'a>) -> Parsed<()> {
         let name = w.name("the name of an access-list")?;
@@ -186,7 +113,7 @@ impl<'a> Parser<'a> {
 
     /// Puts an entry at its line number, or at the end. The entries stay in the order of the file until
     /// all are read; their places are kept beside.
-    fn insert(&mut self, at: usize, line: Option<u32>, entry: Entry<'a>) {
+    pub(super) fn insert(&mut self, at: usize, line: Option<u32>, entry: Entry<'a>) {
         if line.is_some() && !self.settle(at) {
             let span = entry.span();
             let text = self.text_of(span);
@@ -283,7 +210,7 @@ impl<'a> Parser<'a> {
         Ok(Entry::EtherType(line, action, (IPV4.contains(&what), IPV6.contains(&what))))
     }
 
-    fn standard(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Entry<'a>> {
+    pub(super) fn standard(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Entry<'a>> {
         let line = w.line;
         let action = Self::action(w)?;
         let address = self.address(w)?;
@@ -292,7 +219,7 @@ impl<'a> Parser<'a> {
     }
 
     /// From the action on.
-    fn extended(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Ace<'a>> {
+    pub(super) fn extended(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Ace<'a>> {
         let span = w.line;
         let trust = w.peek() == Some("trust");
         let action = Self::action(w)?;
@@ -609,7 +536,7 @@ fn way<'a>(w: &mut Words<'_, 'a>) -> Parsed<Option<Named<'a>>> {
 }
 
 /// The kind of a list, by the word before `permit` or `deny`, which is taken.
-fn list_kind(w: &mut Words<'_, '_>) -> Parsed<AclKind> {
+pub(super) fn list_kind(w: &mut Words<'_, '_>) -> Parsed<AclKind> {
     let kind = match w.peek() {
         Some("standard") => AclKind::Standard,
         Some("ethertype") => AclKind::EtherType,

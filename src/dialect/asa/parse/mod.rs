@@ -5,6 +5,7 @@
 //! itself, a line is tried in the open block first and at the top level then.
 
 mod acl;
+mod broken;
 mod commands;
 mod interface;
 mod manage;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(super) use sets::{Addresses, Guess, Product, Services, Unknown, tcp_udp};
-use sets::{SERVICE, merged, net, union};
+use sets::{Partly, SERVICE, meet, merged, narrow, net, of_protocols, union};
 
 use super::ast::{
     Address, Config, Families, Group, GroupKind, Host, Icmp, Member, Named, Ports, Protocol, Service,
@@ -23,13 +23,6 @@ use crate::source::Span;
 const UNKNOWNS: usize = 32;
 /// Intervals of all groups together beyond which no more are worked out.
 const WORK: usize = 10_000_000;
-
-/// A set and what else may belong to it.
-#[derive(Clone, Default, Debug)]
-struct Partly {
-    set: Set,
-    unknown: Option<String>,
-}
 
 /// Resolves the names of one configuration.
 pub(super) struct Resolver<'c, 'a> {
@@ -591,24 +584,6 @@ impl<'c, 'a> Resolver<'c, 'a> {
     }
 }
 
-/// Leaves of each product what is in a set, and beside it what may be in the part of it that is unknown.
-fn narrow(all: &mut Vec<Guess>, part: &Partly, about: &'static [Field], cut: impl Fn(&mut Product, &Set)) {
-    let unsure = part.unknown.as_ref().map(|name| {
-        let mut guesses = all.clone();
-        guesses.iter_mut().for_each(|guess| guess.unsure.push((name.clone(), about)));
-        guesses
-    });
-    if unsure.is_some() && part.set.is_empty() {
-        all.clear();
-    }
-    all.iter_mut().for_each(|guess| cut(&mut guess.product, &part.set));
-    all.extend(unsure.into_iter().flatten());
-}
-
-fn meet(side: &mut Option<Set>, set: &Set) {
-    *side = Some(side.as_ref().map_or_else(|| set.clone(), |old| old.and(set)));
-}
-
 /// `192.0.x.x`, `203.0.113.***`: four parts of digits and marks.
 fn is_redacted(word: &str) -> bool {
     let part = |part: &str| {
@@ -630,8 +605,4 @@ fn unknown_host(host: Host<'_>) -> Unknown {
         Host::V4(address) => Unknown::both(format!("address {}", std::net::Ipv4Addr::from(address))),
         Host::V6(address) => Unknown::both(format!("address {}", std::net::Ipv6Addr::from(address))),
     }
-}
-
-fn of_protocols(set: Set) -> Services {
-    Services { products: vec![Product { protocol: Some(set), ..Product::default() }], guesses: Vec::new() }
 }

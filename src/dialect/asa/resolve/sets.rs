@@ -93,6 +93,41 @@ pub(in super::super) fn tcp_udp() -> Set {
     Set::of([(proto::TCP.into(), proto::TCP.into()), (proto::UDP.into(), proto::UDP.into())])
 }
 
+/// A set and what else may belong to it.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Partly {
+    pub set: Set,
+    pub unknown: Option<String>,
+}
+
+/// Leaves of each product what is in a set, and beside it what may be in the part of it that is unknown.
+pub(super) fn narrow(
+    all: &mut Vec<Guess>,
+    part: &Partly,
+    about: &'static [Field],
+    cut: impl Fn(&mut Product, &Set),
+) {
+    let unsure = part.unknown.as_ref().map(|name| {
+        let mut guesses = all.clone();
+        guesses.iter_mut().for_each(|guess| guess.unsure.push((name.clone(), about)));
+        guesses
+    });
+    if unsure.is_some() && part.set.is_empty() {
+        all.clear();
+    }
+    all.iter_mut().for_each(|guess| cut(&mut guess.product, &part.set));
+    all.extend(unsure.into_iter().flatten());
+}
+
+pub(super) fn meet(side: &mut Option<Set>, set: &Set) {
+    *side = Some(side.as_ref().map_or_else(|| set.clone(), |old| old.and(set)));
+}
+
+/// All of some protocols.
+pub(super) fn of_protocols(set: Set) -> Services {
+    Services { products: vec![Product { protocol: Some(set), ..Product::default() }], guesses: Vec::new() }
+}
+
 /// The addresses of a network; a mask with holes gives several intervals.
 pub(super) fn net(out: &mut Addresses, address: u32, mask: u32) {
     let value = address & mask;
