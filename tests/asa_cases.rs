@@ -11,7 +11,7 @@ mod one_packet;
 
 use pinhole::analysis::{Decider, Outcome, Trip, interpret};
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
-use pinhole::model::{Ruleset, Verdict, Way};
+use pinhole::model::{Reply, Ruleset, Verdict, Way};
 use pinhole::packet::{Family, Field, Packet, Set, interface};
 use pinhole::source::SourceMap;
 use serde::Deserialize;
@@ -40,6 +40,8 @@ struct Case {
     helper: Option<String>,
     /// A word of what the answer depends on.
     on: Option<String>,
+    /// What the sender of a denied packet gets: `tcp-reset`, or nothing where it is empty.
+    reply: Option<String>,
     /// The new destination, `address` or `address:port`.
     dnat: Option<String>,
     /// The new source.
@@ -71,7 +73,7 @@ fn the_box_does_what_the_manuals_say() {
         }
     }
     assert!(wrong.is_empty(), "{} of {count} cases:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(count >= 80, "{count} cases");
+    assert!(count >= 180, "{count} cases");
 }
 
 fn check(loaded: &Loaded, sources: &SourceMap, case: &Case) -> Result<(), String> {
@@ -89,6 +91,12 @@ fn check(loaded: &Loaded, sources: &SourceMap, case: &Case) -> Result<(), String
         let by = line(rules, sources, end.decider);
         if !(by.starts_with(rule.as_str()) && rule.is_empty() == by.is_empty()) {
             return Err(format!("decided by `{by}`"));
+        }
+    }
+    if let Some(reply) = &case.reply {
+        let got = if end.verdict == Verdict::Reject(Reply::TcpReset) { "tcp-reset" } else { "" };
+        if got != reply || !matches!(end.verdict, Verdict::Drop | Verdict::Reject(Reply::TcpReset)) {
+            return Err(format!("{:?}", end.verdict));
         }
     }
     if let Some(on) = &case.on

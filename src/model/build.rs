@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    Chain, ChainId, CondId, Condition, Effect, HelperId, Hook, Map, MapEntry, MapId, Nat, NatId, Rule,
-    Ruleset, SetId, Stage, Step, Test, Tuples, TuplesId, Values,
+    Chain, ChainId, ChainKind, CondId, Condition, Effect, HelperId, Hook, Map, MapEntry, MapId, Nat, NatId,
+    Rule, Ruleset, SetId, Stage, Step, Test, Tuples, TuplesId, Values,
 };
 use crate::packet::{Field, Set};
 use crate::source::Span;
@@ -37,8 +37,13 @@ impl Builder {
 
     /// Declares a chain.
     pub fn chain(&mut self, name: impl Into<String>, span: Span) -> ChainId {
+        self.chain_of(ChainKind::Plain, name, span)
+    }
+
+    /// Declares a chain of a kind.
+    pub fn chain_of(&mut self, kind: ChainKind, name: impl Into<String>, span: Span) -> ChainId {
         let id = ChainId(self.rules.chains.len() as u32);
-        self.rules.chains.push(Chain { name: name.into(), span, rules: Vec::new() });
+        self.rules.chains.push(Chain { kind, name: name.into(), span, rules: Vec::new() });
         id
     }
 
@@ -85,6 +90,11 @@ impl Builder {
         let rule = Rule { first: self.first, last, span, element };
         self.first = last;
         self.rules.chains[chain.0 as usize].rules.push(rule);
+    }
+
+    /// The steps of the rule that is being made.
+    pub fn pending(&self) -> &[Step] {
+        &self.rules.steps[self.first as usize..]
     }
 
     /// Throws away the steps since the last end of a rule.

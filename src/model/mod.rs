@@ -243,9 +243,27 @@ pub struct Rule {
     pub element: Span,
 }
 
+/// What the rules of a chain are, where the language has kinds that people tell apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ChainKind {
+    /// A chain as the file has it, or a part of the way through the box.
+    #[default]
+    Plain,
+    /// The entries of an access-list.
+    AccessList,
+    /// The end that a bound access-list has without an entry: one rule for each reply.
+    ImpliedDeny,
+    /// What the security levels of interfaces let pass and stop.
+    SecurityLevels,
+    /// Translations, and what has to hold for them.
+    Translation,
+}
+
 /// A chain: rules from the top.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Chain {
+    /// What its rules are.
+    pub kind: ChainKind,
     /// Its name, with the table where the dialect has tables: `filter INPUT`.
     pub name: String,
     /// Where it is declared.

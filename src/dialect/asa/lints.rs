@@ -5,6 +5,7 @@ mod calls;
 mod entries;
 mod lists;
 mod management;
+mod sides;
 
 use rustc_hash::FxHashMap;
 

@@ -17,7 +17,8 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
         let base = sources.file(*id).base;
         Span::new(base, base)
     });
-    let (config, mut findings, rules) = parse::parse(files.iter().map(|id| sources.file(*id)));
+    let broken: Vec<_> = files.iter().map(|id| parse::broken(sources.file(*id))).collect();
+    let (config, mut findings, rules) = parse::parse(files.iter().map(|id| sources.file(*id)), &broken);
     let mut lowered = lower::lower(&config, &env.own, nowhere);
     findings.append(&mut lowered.findings);
     findings.append(&mut lints::check(&config, &mut lowered, nowhere));

@@ -19,6 +19,8 @@ pub struct Identity<'a> {
     pub kind: &'static str,
     /// Its argument.
     pub name: Named<'a>,
+    /// Whether it is about the destination, and not the source.
+    pub destination: bool,
 }
 
 /// An entry of an extended or IPv6 access-list.
@@ -34,6 +36,10 @@ pub struct Ace<'a> {
     pub source: Address<'a>,
     /// Destination.
     pub destination: Address<'a>,
+    /// `ifc` before source and destination (FTD): the interfaces.
+    pub ways: (Option<Named<'a>>, Option<Named<'a>>),
+    /// The `rule-id` of a permit of FTD: Snort may still block what it lets pass.
+    pub snort: Option<Named<'a>>,
     /// Users, user groups and security groups.
     pub identities: Vec<Identity<'a>>,
     /// `time-range`.
@@ -57,8 +63,12 @@ pub enum Entry<'a> {
     Standard(Span, Action, Address<'a>),
     /// `remark`.
     Remark(Span),
-    /// Of an EtherType or webtype list, or one that could not be read.
-    Other(Span),
+    /// Of an EtherType list: an action, and whether it is about IPv4 and about IPv6.
+    EtherType(Span, Action, (bool, bool)),
+    /// Of a webtype list.
+    WebType(Span),
+    /// One that could not be read, with its text.
+    Unread(Named<'a>),
 }
 
 impl Entry<'_> {
@@ -66,7 +76,11 @@ impl Entry<'_> {
     pub fn span(&self) -> Span {
         match self {
             Entry::Extended(ace) => ace.span,
-            Entry::Standard(span, ..) | Entry::Remark(span) | Entry::Other(span) => *span,
+            Entry::Standard(span, ..)
+            | Entry::Remark(span)
+            | Entry::EtherType(span, ..)
+            | Entry::WebType(span) => *span,
+            Entry::Unread(line) => line.span,
         }
     }
 }
@@ -95,8 +109,6 @@ pub struct Acl<'a> {
     pub kind: Option<AclKind>,
     /// The lines, in order.
     pub entries: Vec<Entry<'a>>,
-    /// Some lines could not be read: what the list does is not known where they would stand.
-    pub damaged: bool,
 }
 
 /// `object network`.
@@ -169,7 +181,7 @@ pub struct Group<'a> {
 }
 
 /// Which way an access-list is bound.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Direction {
     /// Into the box.
     In,

@@ -223,6 +223,28 @@ pub enum Vpn<'a> {
     },
 }
 
+/// `vpn-filter` of a group-policy or a user: the list that traffic of the tunnel has to pass.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VpnFilter<'a> {
+    /// The whole line.
+    pub span: Span,
+    /// The group-policy or user.
+    pub policy: &'a str,
+    /// The access-list.
+    pub acl: Named<'a>,
+}
+
+/// To whom TCP resets are sent, and not silence.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Resets<'a> {
+    /// `service resetinbound`; `None` inside is for all interfaces.
+    pub inbound: Vec<Option<&'a str>>,
+    /// `no service resetoutbound`, likewise.
+    pub no_outbound: Vec<Option<&'a str>>,
+    /// `service resetoutside`.
+    pub outside: Option<Span>,
+}
+
 /// How far this program goes with a command.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Support {
@@ -277,6 +299,10 @@ pub struct Config<'a> {
     pub acls: Vec<Acl<'a>>,
     /// `access-group`.
     pub access_groups: Vec<AccessGroup<'a>>,
+    /// `no access-group` of bindings that are not in the files: what is bound there instead is not known.
+    pub unbound: Vec<AccessGroup<'a>>,
+    /// Names of rules by their `rule-id`, as remarks of FTD tell them.
+    pub rule_names: FxHashMap<&'a str, &'a str>,
     /// Twice NAT.
     pub nats: Vec<TwiceNat<'a>>,
     /// NAT of versions before 8.3.
@@ -313,8 +339,16 @@ pub struct Config<'a> {
     pub time_ranges: Vec<TimeRange<'a>>,
     /// VPN.
     pub vpns: Vec<Vpn<'a>>,
-    /// `established`.
-    pub established: Vec<Span>,
+    /// `established`, the whole lines.
+    pub established: Vec<Named<'a>>,
+    /// `ip verify reverse-path interface`, with its line.
+    pub reverse_path: Vec<(Named<'a>, Span)>,
+    /// `service reset…`.
+    pub resets: Resets<'a>,
+    /// `vpn-filter`.
+    pub vpn_filters: Vec<VpnFilter<'a>>,
+    /// A line that says that the rest is in a language that is not read.
+    pub foreign: Option<Named<'a>>,
     /// `multicast-routing`.
     pub multicast: Option<Span>,
     /// `aaa authentication match`, `include` and `listener`: users log in, and may get lists of their own.

@@ -95,3 +95,12 @@ pub enum OldNat<'a> {
         service: Option<(u8, u16, u16)>,
     },
 }
+
+impl OldNat<'_> {
+    /// The whole line.
+    pub fn span(&self) -> Span {
+        match self {
+            OldNat::Nat { span, .. } | OldNat::Global { span, .. } | OldNat::Static { span, .. } => *span,
+        }
+    }
+}

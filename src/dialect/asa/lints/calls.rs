@@ -2,7 +2,7 @@
 
 use super::super::ast::{Ace, Acl, Direction, Icmp, Ports, Protocol, Service};
 use super::{Facts, permits, ports_of};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Finding, Severity};
 use crate::packet::Set;
@@ -91,7 +91,14 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
 
     fn opened(&mut self, acl: &'c Acl<'a>) -> Opened {
         let mut opened = Opened::default();
+        let mut seen = FxHashSet::default();
         for ace in permits(acl).filter(|ace| matters(ace)) {
+            // A group that an earlier entry names opens nothing new.
+            if let (Protocol::Group(name), Ports::Any) = (ace.service.protocol, ace.service.destination)
+                && !seen.insert(name.text)
+            {
+                continue;
+            }
             for product in &self.resolver.service(ace.service).products {
                 for protocol in [6, 17] {
                     let open = product.protocol.as_ref().is_none_or(|set| set.contains(protocol.into()));

@@ -1,12 +1,13 @@
 //! Single entries that do nothing, or not what they seem to do.
 
+use rustc_hash::FxHashMap;
+
 use super::super::ast::{
-    Ace, Acl, AclKind, Action, Address, Direction, Entry, Host, Member, Named, Ports, Protocol,
+    Ace, Acl, AclKind, Action, Address, Direction, Entry, Host, Member, Named, Ports, Protocol, TimeRange,
 };
-use super::super::lower::{REAL_ADDRESSES, effective_version};
+use super::super::lower::now;
 use super::{Facts, active, is_ip, permits};
 use crate::finding::{Finding, Severity};
-use crate::packet::Set;
 use crate::source::Span;
 
 /// Elements of one entry beyond which it is worth a word.
@@ -16,11 +17,14 @@ const RELATED: usize = 10;
 
 impl<'c, 'a> Facts<'_, 'c, 'a> {
     pub(super) fn entries(&mut self) {
+        let searched = self.config.others.iter().any(|other| other.command == "object-group-search");
         for acl in &self.config.acls {
             if matches!(acl.kind, Some(AclKind::Extended | AclKind::V6)) {
                 self.after_all(acl);
                 self.inactive(acl);
-                self.elements(acl);
+                if !searched {
+                    self.elements(acl);
+                }
             }
         }
         self.masks();
@@ -82,10 +86,6 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
 
     /// Groups within groups within an entry, multiplied.
     fn elements(&mut self, acl: &'c Acl<'a>) {
-        let searched = self.config.others.iter().any(|other| other.command == "object-group-search");
-        if searched {
-            return;
-        }
         for ace in active(acl) {
             let side = |address: Address<'a>| match address {
                 Address::Group(name) => self.resolver.weight(name.text),
@@ -182,24 +182,28 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
 
     /// Time ranges that have ended.
     fn over(&mut self) {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs() as i64 / 60);
-        for range in &self.config.time_ranges {
-            let Some((end, span)) = range.end.filter(|(end, _)| *end < now) else { continue };
+        let now = now();
+        let mut over: FxHashMap<&str, Vec<Span>> = FxHashMap::default();
+        let ended = |range: &&TimeRange<'a>| range.end.is_some_and(|(end, _)| end < now);
+        over.extend(self.config.time_ranges.iter().filter(ended).map(|range| (range.name.text, Vec::new())));
+        if over.is_empty() {
+            return;
+        }
+        for ace in self.config.acls.iter().flat_map(active) {
+            let entries = ace.time_range.and_then(|name: Named<'_>| over.get_mut(name.text));
+            if let Some(entries) = entries.filter(|entries| entries.len() < RELATED) {
+                entries.push(ace.span);
+            }
+        }
+        for range in self.config.time_ranges.iter().filter(ended) {
+            let Some((end, span)) = range.end else { continue };
             let days = (now - end) / 1440;
-            let mut finding = Finding::new(
-                "PH435",
-                Severity::Warning,
-                Some(span),
-                format!("time-range `{}` is over since {}", range.name.text, if days == 1 { "a day".to_string() } else { format!("{days} days") }),
-            )
-            .help("The entries with this time-range do nothing any more. Take them out, or give the range another end.");
-            let entries = self.config.acls.iter().flat_map(active);
-            let within =
-                |ace: &&Ace<'_>| ace.time_range.is_some_and(|name: Named<'_>| name.text == range.name.text);
-            for ace in entries.filter(within).take(RELATED) {
-                finding = finding.related(ace.span, "is off for good");
+            let days = if days == 1 { "a day".to_string() } else { format!("{days} days") };
+            let message = format!("time-range `{}` is over since {days}", range.name.text);
+            let mut finding = Finding::new("PH435", Severity::Warning, Some(span), message)
+                .help("The entries with this time-range do nothing any more. Take them out, or give the range another end.");
+            for entry in over.get(range.name.text).into_iter().flatten() {
+                finding = finding.related(*entry, "is off for good");
             }
             self.findings.push(finding);
         }
@@ -226,43 +230,6 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                     )
                     .label("opens the ports to everybody who sends from that port")
                     .help("An ASA keeps connections: replies need no entry. Take it out."),
-                );
-            }
-        }
-    }
-
-    /// Entries with the address of the wrong side of a translation.
-    fn wrong_side(&mut self) {
-        let real = effective_version(self.config) >= REAL_ADDRESSES;
-        let side = |pick: fn(&super::super::lower::Static) -> &Set| {
-            Set::of(self.statics.iter().flat_map(|nat| pick(nat).ranges().iter().copied()))
-        };
-        let (reals, maps) = (side(|nat| &nat.real), side(|nat| &nat.mapped));
-        let (wrong, right) = if real { (maps, reals) } else { (reals, maps) };
-        if wrong.is_empty() {
-            return;
-        }
-        for (_, acl) in self.bound(Direction::In) {
-            for ace in permits(acl) {
-                let to = self.resolver.address(ace.destination).v4;
-                if to.is_empty() || !wrong.covers(&to) || right.meets(&to) {
-                    continue;
-                }
-                let meant = |nat: &&super::super::lower::Static| {
-                    (if real { &nat.mapped } else { &nat.real }).meets(&to)
-                };
-                let Some(nat) = self.statics.iter().find(meant) else { continue };
-                let (named, wanted) = if real { ("mapped", "real") } else { ("real", "mapped") };
-                self.findings.push(
-                    Finding::new(
-                        "PH531",
-                        Severity::Warning,
-                        Some(ace.span),
-                        format!("the entry names the {named} address, and this version looks at the {wanted} one"),
-                    )
-                    .related(nat.span, "translates it")
-                    .notice("Connections from outside to the translated host are blocked.")
-                    .help(format!("Write the {wanted} address. From 8.3 on access-lists hold real addresses, before that mapped ones.")),
                 );
             }
         }

@@ -2,8 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::super::ast::{AclKind, Entry, Match, OldNat, Vpn};
-use super::Facts;
+use super::super::ast::{Acl, AclKind, Entry, Match, OldNat, Vpn};
+use super::{Facts, active};
 use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
@@ -12,8 +12,52 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         if self.is_whole() {
             self.unbound();
             self.unused();
+        } else {
+            self.lists_alone();
         }
         self.without_version();
+        self.snort();
+    }
+
+    /// Lists of FTD, of which the firewall's part alone is in the file.
+    fn snort(&mut self) {
+        for acl in &self.config.acls {
+            let mut judged = active(acl).filter(|ace| ace.snort.is_some());
+            let Some(first) = judged.next() else { continue };
+            let name = acl.name.text;
+            let message = match judged.count() {
+                0 => format!("Snort may block what an entry of `{name}` permits"),
+                more => format!("Snort may block what {} entries of `{name}` permit", more + 1),
+            };
+            self.findings.push(
+                Finding::new("PH002", Severity::Info, Some(first.span), message)
+                    .label("permits, unless Snort blocks it")
+                    .help("The rules of Snort are not in this file: what these entries permit depends on `snort RULE`."),
+            );
+        }
+    }
+
+    /// A file that holds lists and nothing that binds one: nothing of it decides about a packet.
+    fn lists_alone(&mut self) {
+        let config = self.config;
+        let named = self.named_lists();
+        let alone = |acl: &&Acl<'a>| {
+            matches!(acl.kind, Some(AclKind::Extended | AclKind::V6))
+                && !named.contains(acl.name.text)
+                && !config.mentions.contains(acl.name.text)
+        };
+        let Some(first) = config.acls.iter().find(alone) else { return };
+        let span = first.entries.first().map_or(first.name.span, Entry::span);
+        let name = first.name.text;
+        let message = match config.acls.iter().filter(alone).count() {
+            1 => format!("access-list `{name}` is bound to nothing in this file"),
+            count => format!("none of {count} access-lists is bound to anything in this file"),
+        };
+        self.findings.push(
+            Finding::new("PH430", Severity::Warning, Some(span), message)
+                .label("decides about no packet here")
+                .help("Give the whole running-config: interfaces, and `access-group` lines that bind the lists."),
+        );
     }
 
     /// Whether the file is more than lists or objects on their own: only then is something missing.
@@ -30,6 +74,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             Match::Acl(name) => Some(name.text),
             _ => None,
         }));
+        named.extend(config.vpn_filters.iter().map(|filter| filter.acl.text));
         named.extend(config.vpns.iter().filter_map(|vpn| match vpn {
             Vpn::Match { acl, .. } => Some(acl.text),
             _ => None,
@@ -58,7 +103,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             let span = acl.entries.first().map_or(acl.name.span, Entry::span);
             self.findings.push(
                 Finding::new("PH430", Severity::Warning, Some(span), format!("{kind} `{}` is bound to nothing", acl.name.text))
-                    .label(format!("{count} lines that nothing reads"))
+                    .label(if count == 1 { "a line that nothing reads".to_string() } else { format!("{count} lines that nothing reads") })
                     .help(format!(
                         "Bind it with `access-group {} in interface …`, or take it out. As it is, it neither permits nor denies anything.",
                         acl.name.text

@@ -1,17 +1,22 @@
 //! Access-lists as chains.
 
+use std::sync::Arc;
+
 use super::super::ast::{
-    Ace, Acl, AclKind, Action, Address, Entry, Host, Icmp, Named, Ports, Protocol, Service,
+    Ace, Acl, AclKind, Action, Address, Entry, Host, Icmp, Identity, Named, Ports, Protocol, Service,
 };
-use super::super::resolve::{Product, Services};
+use super::super::resolve::{Guess, Product, Services};
 use super::{Alternative, Lower, Use};
-use crate::model::{ChainId, Effect, Test, Tuples, Values, Verdict};
+use crate::model::{ChainId, ChainKind, Condition, Effect, Test, Tuples, TuplesId, Values, Verdict};
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
-/// Combinations of source and destination alternatives that become rules of their own; beyond, the
-/// addresses of an entry count as unknown.
-const COMBINATIONS: usize = 4096;
+/// Characters of a line that a condition names it by.
+const NAMED_BY: usize = 60;
+
+/// Combinations of source and destination alternatives that become rules of their own; beyond, what is no
+/// set of the addresses of an entry counts as unknown.
+const COMBINATIONS: usize = 256;
 
 impl<'c, 'a> Lower<'c, 'a> {
     /// The chain of an access-list for a use; `None` where there is no such list to walk.
@@ -21,7 +26,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             return Some(*chain);
         }
         let acl = &self.config.acls[at];
-        if !Self::bindable(acl) {
+        if !Self::is_filter(acl) {
             return None;
         }
         let label = match usage {
@@ -31,10 +36,12 @@ impl<'c, 'a> Lower<'c, 'a> {
                 let helper = self.b.ruleset().helpers[helper.0 as usize].clone();
                 format!("{} ({helper})", acl.name.text)
             }
-            Use::Tunnel => format!("{} (tunnel)", acl.name.text),
+            Use::Tunnel(_) => format!("{} (tunnel)", acl.name.text),
+            Use::VpnFilter => format!("{} (vpn-filter)", acl.name.text),
         };
-        let chain = self.b.chain(label, acl.name.span);
+        let chain = self.b.chain_of(ChainKind::AccessList, label, acl.name.span);
         self.chains.insert((at, usage), chain);
+        self.answers(acl.name.text, usage, chain);
         self.acl_rules(acl, usage, chain);
         Some(chain)
     }
@@ -61,22 +68,23 @@ impl<'c, 'a> Lower<'c, 'a> {
                         self.ace(element, (ace.span, any), usage, chain);
                     }
                 }
-                Entry::Other(span) if acl.damaged => {
-                    let cond = self.b.condition(&format!(
-                        "a line of access-list {} that could not be read",
-                        acl.name.text
-                    ));
-                    self.step(Effect::Undefined(cond));
-                    self.b.rule(chain, *span, *span);
+                Entry::Unread(line) => {
+                    // Without `access-list NAME`, which the condition has already.
+                    let words: Vec<&str> = line.text.split_ascii_whitespace().collect();
+                    let skip = if words.first() == Some(&"access-list") { 2 } else { 0 };
+                    let text: String =
+                        words[skip.min(words.len())..].join(" ").chars().take(NAMED_BY).collect();
+                    let name = self.b.numbered("acl", acl.name.text, &text);
+                    self.undefined(chain, Condition::elsewhere(name), line.span);
                 }
-                Entry::Other(_) | Entry::Remark(_) | Entry::Standard(..) => {}
+                Entry::EtherType(..) | Entry::WebType(_) | Entry::Remark(_) | Entry::Standard(..) => {}
             }
         }
     }
 
     /// The rules of one entry: usually one.
     fn ace(&mut self, ace: &'c Ace<'a>, (span, any): (Span, Address<'a>), usage: Use, chain: ChainId) {
-        if ace.inactive {
+        if ace.inactive || self.is_over(ace) {
             return;
         }
         if self.plain_ace(ace, span, usage, chain) {
@@ -85,7 +93,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let any = |address| if address == Address::Any { any } else { address };
         let mut source = self.resolver.address(any(ace.source));
         let mut destination = self.resolver.address(any(ace.destination));
-        if usage == Use::Tunnel {
+        if usage.is_reversed() {
             std::mem::swap(&mut source, &mut destination);
         }
         let services = self.resolver.service(ace.service);
@@ -99,8 +107,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
         for (family, (mut sources, mut destinations)) in [(Family::V4, v4), (Family::V6, v6)] {
             if sources.len() * destinations.len() > COMBINATIONS {
-                sources = vec![Alternative::Unknown("masked source addresses".to_string())];
-                destinations = vec![Alternative::Unknown("masked destination addresses".to_string())];
+                Alternative::shorten(&mut sources, ace.source);
+                Alternative::shorten(&mut destinations, ace.destination);
             }
             for source in &sources {
                 for destination in &destinations {
@@ -109,8 +117,8 @@ impl<'c, 'a> Lower<'c, 'a> {
                         if matches!((source, destination), (Alternative::All, Alternative::All)) {
                             lower.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
                         }
-                        lower.alternative(src, source, (family, "source"));
-                        lower.alternative(dst, destination, (family, "destination"));
+                        lower.alternative(src, source, family);
+                        lower.alternative(dst, destination, family);
                     });
                 }
             }
@@ -126,11 +134,11 @@ impl<'c, 'a> Lower<'c, 'a> {
             return false;
         };
         // One address at least has to be of IPv4: it keeps the other family out.
-        if (source.is_none() && destination.is_none()) || usage == Use::Tunnel {
+        if (source.is_none() && destination.is_none()) || usage.is_reversed() {
             return false;
         }
         let (src, dst) = address_fields(Family::V4, usage);
-        let (sport, dport) = port_fields(usage);
+        let (sport, dport) = (port_field(Field::Sport, usage), port_field(Field::Dport, usage));
         let (protocol, source_ports, destination_ports) = service;
         let tests = [
             (src, source),
@@ -148,7 +156,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         true
     }
 
-    fn alternative(&mut self, field: Field, alternative: &Alternative, (family, side): (Family, &str)) {
+    /// Tests that an address is in an alternative.
+    pub(super) fn alternative(&mut self, field: Field, alternative: &Alternative, family: Family) {
         match alternative {
             Alternative::All => {}
             Alternative::In(set) => self.within(field, set.clone()),
@@ -159,44 +168,68 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
             Alternative::Unknown(name) => {
                 self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
-                self.b.unknown(&format!("{name} ({side})"));
+                self.b.unknown(Condition::of(name, [field]));
             }
         }
     }
 
-    /// One rule for the known services of an entry, and one for the unknown ones.
+    /// One rule for the known services of an entry, and one for each of the unknown ones.
     fn services(
         &mut self,
         ace: &'c Ace<'a>,
         span: Span,
-        services: &Services,
+        services: &Arc<Services>,
         usage: Use,
         chain: ChainId,
         mut addresses: impl FnMut(&mut Self),
     ) {
         if !services.products.is_empty() {
             addresses(self);
-            self.products(&services.products, usage);
+            self.products(services, usage);
             self.finish_ace(ace, span, usage, chain);
         }
-        if let Some(unknown) = &services.unknown {
+        for Guess { product, unsure } in &services.guesses {
             addresses(self);
-            self.b.unknown(unknown);
+            self.product(product, usage);
+            for (name, about) in unsure {
+                let about: Vec<Field> = about.iter().map(|field| port_field(*field, usage)).collect();
+                self.b.unknown(Condition::of(name, about));
+            }
             self.finish_ace(ace, span, usage, chain);
         }
     }
 
-    fn products(&mut self, products: &[Product], usage: Use) {
-        let [product] = products else { return self.tuples(products, usage) };
-        let Product { protocol, source, destination, icmp_type, icmp_code } = product;
-        let (mut sport, mut dport) = port_fields(usage);
-        if usage == Use::Tunnel {
-            std::mem::swap(&mut sport, &mut dport);
+    fn products(&mut self, services: &Arc<Services>, usage: Use) {
+        if let [product] = &services.products[..] {
+            return self.product(product, usage);
         }
+        // What the resolver keeps, a group, has its place: its products are written out once.
+        let kept = Arc::strong_count(services) > 1;
+        let key = (
+            Arc::as_ptr(services) as usize,
+            port_field(Field::Sport, usage),
+            port_field(Field::Dport, usage),
+        );
+        let known = self.products.get(&key).filter(|_| kept).copied();
+        let tuples = match known {
+            Some(tuples) => tuples,
+            None => self.tuples(&services.products, usage),
+        };
+        if kept {
+            self.products.insert(key, tuples);
+        }
+        if let Some(tuples) = tuples {
+            self.b.test(Test::Tuple { tuples, negate: false });
+        }
+    }
+
+    /// Tests of what is limited in a product.
+    fn product(&mut self, product: &Product, usage: Use) {
+        let Product { protocol, source, destination, icmp_type, icmp_code } = product;
         let fields = [
             (Field::Proto, protocol),
-            (sport, source),
-            (dport, destination),
+            (port_field(Field::Sport, usage), source),
+            (port_field(Field::Dport, usage), destination),
             (Field::IcmpType, icmp_type),
             (Field::IcmpCode, icmp_code),
         ];
@@ -207,12 +240,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    fn tuples(&mut self, products: &[Product], usage: Use) {
-        let (mut sport, mut dport) = port_fields(usage);
-        if usage == Use::Tunnel {
-            std::mem::swap(&mut sport, &mut dport);
-        }
-        let all = [Field::Proto, sport, dport, Field::IcmpType, Field::IcmpCode];
+    /// Products as one test; `None` where they limit nothing.
+    fn tuples(&mut self, products: &[Product], usage: Use) -> Option<TuplesId> {
+        let all = [Field::Proto, Field::Sport, Field::Dport, Field::IcmpType, Field::IcmpCode]
+            .map(|field| port_field(field, usage));
         let side = |product: &Product, at: usize| -> Option<Set> {
             match at {
                 0 => product.protocol.clone(),
@@ -225,47 +256,89 @@ impl<'c, 'a> Lower<'c, 'a> {
         let needed: Vec<usize> =
             (0..all.len()).filter(|at| products.iter().any(|p| side(p, *at).is_some())).collect();
         if needed.is_empty() {
-            return;
+            return None;
         }
         let boxes =
             products.iter().map(|product| needed.iter().map(|at| side(product, *at)).collect()).collect();
         let fields = needed.iter().map(|at| all[*at]).collect();
-        let tuples = self.b.tuples(Tuples { fields, boxes });
-        self.b.test(Test::Tuple { tuples, negate: false });
+        Some(self.b.tuples(Tuples { fields, boxes }))
     }
 
     /// The conditions that every rule of an entry has, and what it does.
     fn finish_ace(&mut self, ace: &'c Ace<'a>, span: Span, usage: Use, chain: ChainId) {
+        for (field, way) in [(Field::Iif, ace.ways.0), (Field::Oif, ace.ways.1)] {
+            if let Some(name) = way {
+                self.on(field, name.text);
+            }
+        }
         for identity in &ace.identities {
-            self.b.unknown(&format!("{} {}", identity.kind, identity.name.text));
+            self.identity(identity, usage);
         }
         if let Some(range) = ace.time_range {
-            if !self.config.time_ranges.iter().any(|known| known.name.text == range.text) && !ace.shown {
+            if !self.time_ranges.contains_key(range.text) && !ace.shown {
                 self.resolver.missing(range, "time-range");
             }
-            self.b.unknown(&format!("time-range {}", range.text));
+            self.b.unknown(Condition::global(format!("time-range {}", range.text)));
+        }
+        if matches!(usage, Use::Filter | Use::Egress | Use::FilterOriginal) {
+            match (ace.action, ace.snort) {
+                (Action::Permit, Some(rule)) => self.snort(chain, rule, (span, ace.span)),
+                (Action::Permit, None) => {}
+                (Action::Deny, _) => self.reset(chain, (span, ace.span)),
+            }
         }
         let effect = match (usage, ace.action) {
-            (Use::Filter | Use::Egress | Use::FilterOriginal, Action::Permit) => {
+            (Use::Filter | Use::Egress | Use::FilterOriginal | Use::VpnFilter, Action::Permit) => {
                 Effect::Verdict(Verdict::Accept)
             }
-            (Use::Filter | Use::Egress | Use::FilterOriginal | Use::ControlPlane, Action::Deny) => {
-                Effect::Verdict(Verdict::Drop)
-            }
-            (Use::Tunnel, Action::Permit) => {
-                self.b.unknown("the packet arrives through the VPN tunnel");
-                Effect::Verdict(Verdict::Accept)
+            (
+                Use::Filter | Use::Egress | Use::FilterOriginal | Use::ControlPlane | Use::VpnFilter,
+                Action::Deny,
+            ) => Effect::Verdict(Verdict::Drop),
+            (Use::Tunnel(vpn), Action::Permit) => {
+                self.b.test(Test::Unknown { cond: vpn, negate: false });
+                self.through_tunnel()
             }
             (Use::Inspect(helper), Action::Permit) => {
                 self.step(Effect::Helper(helper));
                 Effect::Return
             }
-            (Use::ControlPlane, Action::Permit) | (Use::Inspect(_) | Use::Tunnel, Action::Deny) => {
+            (Use::ControlPlane, Action::Permit) | (Use::Inspect(_) | Use::Tunnel(_), Action::Deny) => {
                 Effect::Return
             }
         };
         self.step(effect);
         self.b.rule(chain, span, ace.span);
+    }
+
+    /// Who somebody is, by the address.
+    ///
+    /// *Command Reference*, `access-list extended`: users come before the source; a security group before
+    /// the address that it is about. Both are looked up by the address (`user-identity`, `cts`).
+    fn identity(&mut self, identity: &Identity<'a>, usage: Use) {
+        let (src, dst) = (address_fields(Family::V4, usage), address_fields(Family::V6, usage));
+        let about = if identity.destination != usage.is_reversed() { [src.1, dst.1] } else { [src.0, dst.0] };
+        self.b.unknown(Condition::of(format!("{} {}", identity.kind, identity.name.text), about));
+    }
+
+    /// What an entry lets pass goes on to Snort, which may still block it (FTD).
+    ///
+    /// *Clarify the Firepower Threat Defense Access Control Policy Rule Actions*: rules with conditions
+    /// above layer 4 are permits for the firewall, whatever Snort does; denies of layers 3 and 4, and trust,
+    /// are decided without it.
+    fn snort(&mut self, chain: ChainId, rule: Named<'a>, (span, element): (Span, Span)) {
+        let tests = self.b.pending().to_vec();
+        let name = self.config.rule_names.get(rule.text).copied().unwrap_or(rule.text);
+        self.b.unknown(Condition::elsewhere(format!("snort {name}")));
+        self.step(Effect::Verdict(Verdict::Drop));
+        self.b.rule(chain, span, element);
+        tests.into_iter().for_each(|step| self.b.step(step));
+    }
+
+    /// Whether a time range has ended for good.
+    fn is_over(&self, ace: &Ace<'a>) -> bool {
+        let end = ace.time_range.and_then(|range| self.time_ranges.get(range.text)).copied().flatten();
+        end.is_some_and(|end| end < self.now)
     }
 }
 
@@ -306,7 +379,7 @@ fn plain_service(service: &Service<'_>) -> Option<(Interval, Interval, Interval)
 
 /// The address fields that a list looks at.
 fn address_fields(family: Family, usage: Use) -> (Field, Field) {
-    let original = matches!(usage, Use::FilterOriginal | Use::Tunnel);
+    let original = matches!(usage, Use::FilterOriginal | Use::Tunnel(_));
     let dst = match (family, original) {
         (Family::V4, true) => Field::OrigDst4,
         (Family::V6, true) => Field::OrigDst6,
@@ -315,9 +388,12 @@ fn address_fields(family: Family, usage: Use) -> (Field, Field) {
     (Field::src(family), dst)
 }
 
-fn port_fields(usage: Use) -> (Field, Field) {
-    match usage {
-        Use::FilterOriginal => (Field::Sport, Field::OrigDport),
-        _ => (Field::Sport, Field::Dport),
+/// Where a list finds what an entry says of a field.
+fn port_field(field: Field, usage: Use) -> Field {
+    match (field, usage) {
+        (Field::Dport, Use::FilterOriginal) => Field::OrigDport,
+        (Field::Sport, Use::Tunnel(_)) => Field::Dport,
+        (Field::Dport, Use::Tunnel(_)) => Field::Sport,
+        (field, _) => field,
     }
 }

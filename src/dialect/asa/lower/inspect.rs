@@ -7,8 +7,9 @@
 use rustc_hash::FxHashMap;
 
 use super::super::ast::{ClassMap, Match, PolicyMap, Ports, Protocol, Service};
+use super::implicit::CLASSIFIED;
 use super::{Lower, Use};
-use crate::model::{ChainId, Effect, HelperId, Hook, StageKind, Verdict};
+use crate::model::{ChainId, Condition, Effect, HelperId, Hook, StageKind, Verdict};
 use crate::packet::{Field, Set};
 use crate::source::Span;
 
@@ -69,7 +70,9 @@ pub(in super::super) struct Applied<'c, 'a> {
 }
 
 /// The policies that are applied: map, interface, line.
-fn policies<'c, 'a>(config: &'c super::Config<'a>) -> Vec<(&'c PolicyMap<'a>, Option<&'a str>, Span)> {
+pub(super) fn policies<'c, 'a>(
+    config: &'c super::Config<'a>,
+) -> Vec<(&'c PolicyMap<'a>, Option<&'a str>, Span)> {
     let maps: FxHashMap<&str, &PolicyMap<'a>> =
         config.policy_maps.iter().map(|map| (map.name.text, map)).collect();
     let mut out = Vec::new();
@@ -196,18 +199,19 @@ impl<'c, 'a> Lower<'c, 'a> {
                     Match::Any | Match::Default | Match::Acl(_) => {}
                     Match::Port(of, ports) => self.class_ports(of, ports),
                     Match::Other(_) => {
-                        self.b.unknown("a class-map that selects by more than addresses and ports")
+                        let name = inspection.class.map_or("", |class| class.name.text);
+                        self.b.unknown(Condition::of(format!("class-map {name}"), CLASSIFIED));
                     }
                 }
             }
             if inspection.unsure {
-                self.b.unknown("the default inspection policy");
+                self.b.unknown(Condition::global("policy-map global_policy"));
             }
             match list {
                 None => self.step(Effect::Helper(helper)),
                 Some((_, Some(list))) => self.step(Effect::Jump(list)),
                 Some((name, None)) => {
-                    self.b.unknown(&format!("access-list {}", name.text));
+                    self.b.unknown(Condition::elsewhere(format!("acl {}", name.text)));
                     self.step(Effect::Helper(helper));
                 }
             }
@@ -219,9 +223,11 @@ impl<'c, 'a> Lower<'c, 'a> {
         let service = Service { destination: ports, ..Service::of(Protocol::Number(protocol)) };
         let services = self.resolver.service(service);
         self.b.is(Field::Proto, protocol.into());
-        match services.products.first().and_then(|product| product.destination.clone()) {
-            Some(set) => self.within(Field::Dport, set),
-            None => self.b.unknown("the ports of a class-map"),
+        if let Some(set) = services.products.first().and_then(|product| product.destination.clone()) {
+            self.within(Field::Dport, set);
+        }
+        for (name, about) in services.guesses.iter().flat_map(|guess| &guess.unsure) {
+            self.b.unknown(Condition::of(name, about.iter().copied()));
         }
     }
 

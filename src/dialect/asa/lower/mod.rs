@@ -9,20 +9,25 @@
 mod acl;
 mod implicit;
 mod inspect;
+mod levels;
+mod lists;
 mod nat;
+mod reset;
 mod routes;
 mod to_box;
+mod vpn;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub(super) use implicit::levelled;
 pub(super) use inspect::{Applied, applied};
+pub(super) use levels::{Levelled, levelled};
 
-use super::ast::{Acl, AclKind, Config, Direction, Entry, Named, Version};
+use super::ast::{Acl, AclKind, Address, Config, Direction, Entry, Named, Version};
 use super::resolve::{Addresses, Resolver};
 use crate::finding::{Finding, Severity};
 use crate::model::{
-    Builder, ChainId, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind, Step, Test, Values, Verdict,
+    Builder, ChainId, ChainKind, CondId, Condition, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind,
+    Step, Test, Values, Verdict,
 };
 use crate::packet::{Family, Field, Set, State, interface, proto, states};
 use crate::source::Span;
@@ -45,8 +50,17 @@ enum Use {
     ControlPlane,
     /// To select for an inspection: the helper's place in the list.
     Inspect(crate::model::HelperId),
-    /// A crypto map's list, for packets of the other end: may arrive through the tunnel.
-    Tunnel,
+    /// A crypto map's list, for packets of the other end: they pass where they come through the tunnel.
+    Tunnel(CondId),
+    /// What comes out of a tunnel has to pass it.
+    VpnFilter,
+}
+
+impl Use {
+    /// Whether the list is written from this end, and the packet comes from the other one.
+    fn is_reversed(self) -> bool {
+        matches!(self, Use::Tunnel(_))
+    }
 }
 
 pub(super) struct Lower<'c, 'a> {
@@ -58,10 +72,29 @@ pub(super) struct Lower<'c, 'a> {
     chains: FxHashMap<(usize, Use), ChainId>,
     /// The names of interfaces by that of `nameif`.
     interfaces: FxHashMap<&'a str, Set>,
-    /// Lists that end with their implicit deny, being the last that a packet meets.
-    closed: FxHashSet<ChainId>,
+    /// Interfaces with their levels.
+    levels: Vec<Levelled<'a>>,
+    /// Interfaces by level.
+    ranks: levels::Ranks,
+    /// Bridge-groups in routed mode by the names of their BVIs, and those whose BVI has a list for the way in.
+    bridges: FxHashMap<&'a str, u16>,
+    listed_bridges: FxHashSet<u16>,
+    /// The ends of time-ranges, in minutes since 1970, where they have one.
+    time_ranges: FxHashMap<&'a str, Option<i64>>,
+    now: i64,
+    /// Where denied TCP is answered by a reset, for each chain that denies.
+    resets: FxHashMap<ChainId, reset::Answered>,
+    /// The same for all ways; `None` inside is nowhere.
+    all_resets: Option<Option<crate::model::TuplesId>>,
+    answered: FxHashMap<reset::Rank, Set>,
+    /// What becomes of packets out of a tunnel where lists filter them.
+    vpn_chain: Option<ChainId>,
     /// Sets that are large have their place by where they lie, so that they are hashed once.
     large: FxHashMap<usize, Values>,
+    /// The products of service groups, by where they lie and the fields that hold the ports.
+    products: FxHashMap<(usize, Field, Field), Option<crate::model::TuplesId>>,
+    /// The interfaces that each list is bound to in a direction; `None` inside is everywhere.
+    bindings: FxHashMap<(&'a str, Direction), Vec<Option<&'a str>>>,
     /// Where rules point that the language implies.
     nowhere: Span,
     version: Version,
@@ -88,6 +121,12 @@ pub(super) struct Static {
     pub real: Set,
     /// Mapped IPv4 addresses.
     pub mapped: Set,
+    /// The names of the interface of the mapped side; `None` is any.
+    pub interfaces: Option<Set>,
+    /// The protocol, where ports are translated.
+    pub protocol: Option<u8>,
+    /// Real and mapped ports, where they are translated.
+    pub ports: Option<((u16, u16), (u16, u16))>,
 }
 
 /// Lowers a configuration; `own` are addresses of the box that others tell.
@@ -100,13 +139,30 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
         acls: config.acls.iter().enumerate().map(|(at, acl)| (acl.name.text, at)).collect(),
         chains: FxHashMap::default(),
         interfaces: interface_names(config),
-        closed: FxHashSet::default(),
+        levels: levelled(config),
+        ranks: levels::Ranks::default(),
+        bridges: FxHashMap::default(),
+        listed_bridges: FxHashSet::default(),
+        time_ranges: config
+            .time_ranges
+            .iter()
+            .map(|range| (range.name.text, range.end.map(|(end, _)| end)))
+            .collect(),
+        now: now(),
+        resets: FxHashMap::default(),
+        all_resets: None,
+        answered: FxHashMap::default(),
+        products: FxHashMap::default(),
+        bindings: bindings(config),
+        vpn_chain: None,
         large: FxHashMap::default(),
         nowhere,
         version: effective_version(config),
         late_egress: None,
         untranslates: false,
     };
+    lower.rank();
+    lower.find_bridges();
     lower.own_addresses(own);
     lower.routes();
     lower.check_bindings();
@@ -122,7 +178,7 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     let ruleset = lower.b.ruleset();
     ruleset.stateful = true;
     ruleset.interfaces =
-        Set::of(levelled(config).iter().map(|known| (interface(known.name), interface(known.name))));
+        Set::of(lower.levels.iter().map(|known| (interface(known.name), interface(known.name))));
     ruleset.v4 = true;
     ruleset.v6 = true;
     ruleset.written = config.rules;
@@ -130,6 +186,22 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     findings.append(&mut lower.resolver.findings);
     let statics = nat.iter().filter_map(nat::Translation::as_static).collect();
     Lowered { ruleset: lower.b.finish(), findings, resolver: lower.resolver, statics }
+}
+
+/// The interfaces that each list is bound to, by its name and the direction.
+fn bindings<'a>(config: &Config<'a>) -> FxHashMap<(&'a str, Direction), Vec<Option<&'a str>>> {
+    let mut bindings: FxHashMap<_, Vec<_>> = FxHashMap::default();
+    for group in &config.access_groups {
+        let interface = group.interface.map(|name| name.text);
+        bindings.entry((group.acl.text, group.direction)).or_default().push(interface);
+    }
+    bindings
+}
+
+/// Minutes since 1970.
+pub(super) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as i64 / 60)
 }
 
 /// For each interface its names: that of `nameif` and that of the hardware.
@@ -217,11 +289,6 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.interfaces.get(name).cloned().unwrap_or_else(|| Set::one(interface(name)))
     }
 
-    fn interfaces_set<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Set {
-        let sets: Vec<Set> = names.into_iter().map(|name| self.interface_set(name)).collect();
-        Set::of(sets.iter().flat_map(|set| set.ranges().iter().copied()))
-    }
-
     /// Tests that a packet comes in by, or leaves by, an interface.
     fn on(&mut self, field: Field, name: &str) {
         let set = self.interface_set(name);
@@ -257,6 +324,13 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     fn verdict(&mut self, chain: ChainId, verdict: Verdict, span: Span) {
         self.b.effect(Effect::Verdict(verdict));
+        self.b.rule(chain, span, span);
+    }
+
+    /// Nobody knows what happens to the packets of the rule that is being made.
+    fn undefined(&mut self, chain: ChainId, condition: Condition, span: Span) {
+        let cond = self.b.condition(condition);
+        self.step(Effect::Undefined(cond));
         self.b.rule(chain, span, span);
     }
 
@@ -302,18 +376,24 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// Filter stages for traffic through the box, in order.
     fn through_the_box(&mut self, nat: &[nat::Translation]) {
         let ingress = self.b.chain("ingress", self.nowhere);
+        self.foreign(ingress);
         self.established(ingress);
         self.first_packets(ingress);
         self.forbidden_ways(ingress);
+        self.spoofed(ingress);
+        self.ether_lists(ingress, Direction::In);
         self.tunnels(ingress);
         self.ingress_lists(ingress);
-        self.implicit_rules(ingress);
+        self.security_levels(ingress);
         self.stage(Hook::Forward, ingress, StageKind::Filter, Verdict::Drop);
+        self.bridge_stage(Direction::In);
         self.reverse_path(nat);
+        self.bridge_stage(Direction::Out);
         let bound = |group: &super::ast::AccessGroup<'_>| group.direction == Direction::Out;
-        if self.config.access_groups.iter().any(bound) {
+        if self.config.access_groups.iter().chain(&self.config.unbound).any(bound) {
             let egress = self.b.chain("egress", self.nowhere);
             self.established(egress);
+            self.ether_lists(egress, Direction::Out);
             self.egress_lists(egress);
             // Before 8.3 an outbound list sees the packet as it leaves, after translation.
             if self.mapped_addresses() {
@@ -325,10 +405,22 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.inspections();
     }
 
-    /// The access-groups of one direction, in order, with the interface's name; `None` is everywhere.
-    fn bound(&self, direction: Direction) -> Vec<(&'c super::ast::AccessGroup<'a>, Option<Named<'a>>)> {
-        let groups = self.config.access_groups.iter().filter(|group| group.direction == direction);
-        groups.map(|group| (group, group.interface)).collect()
+    /// Of a file in another language nothing is known.
+    fn foreign(&mut self, chain: ChainId) {
+        if let Some(line) = self.config.foreign {
+            self.undefined(chain, Condition::elsewhere(line.text), line.span);
+        }
+    }
+
+    /// Packets that come in where their source does not lie.
+    ///
+    /// *Command Reference*, `ip verify reverse-path`: the first packet of a connection is looked up.
+    fn spoofed(&mut self, chain: ChainId) {
+        for (interface, span) in &self.config.reverse_path {
+            self.on(Field::Iif, interface.text);
+            self.b.unknown(Condition::forgery(format!("reverse-path {}", interface.text), false));
+            self.verdict(chain, Verdict::Drop, *span);
+        }
     }
 
     /// Lists that nothing walks are chains too, so that what they say can be seen, and what they name is checked.
@@ -340,9 +432,8 @@ impl<'c, 'a> Lower<'c, 'a> {
                     self.acl_chain(acl.name, Use::Filter);
                 }
                 Some(AclKind::Standard) => self.standard_list(acl),
-                Some(kind @ (AclKind::EtherType | AclKind::WebType)) => {
-                    let what = if kind == AclKind::EtherType { "EtherType" } else { "webtype" };
-                    let message = format!("{what} access-list `{}` is not in the model", acl.name.text);
+                Some(AclKind::WebType) => {
+                    let message = format!("webtype access-list `{}` is not in the model", acl.name.text);
                     self.findings.push(
                         Finding::new("PH002", Severity::Info, acl.entries.first().map(Entry::span), message)
                             .help("It says nothing of routed IP packets through the box. The answers leave it out."),
@@ -355,7 +446,8 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     /// A standard list selects destinations, for routes and split tunnels.
     fn standard_list(&mut self, acl: &'c Acl<'a>) {
-        let chain = self.b.chain(format!("access-list {}", acl.name.text), acl.name.span);
+        let name = format!("access-list {}", acl.name.text);
+        let chain = self.b.chain_of(ChainKind::AccessList, name, acl.name.span);
         for entry in &acl.entries {
             let Entry::Standard(span, action, address) = entry else { continue };
             let set = self.resolver.address(*address);
@@ -375,9 +467,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// Whether a list lets nothing be said: an unread line, or a kind that cannot be bound.
-    fn bindable(acl: &Acl<'_>) -> bool {
-        matches!(acl.kind, Some(AclKind::Extended | AclKind::V6 | AclKind::EtherType))
+    /// Whether a list decides about IP packets, once it is bound.
+    fn is_filter(acl: &Acl<'_>) -> bool {
+        matches!(acl.kind, Some(AclKind::Extended | AclKind::V6))
     }
 
     /// Whether an access-list has lines of its own that a running-config would have.
@@ -407,11 +499,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         if family == Family::V4 {
             out.extend(addresses.masked.iter().map(|(mask, value)| Alternative::Masked(*mask, *value)));
         }
-        if let Some(unknown) = &addresses.unknown
-            && (if family == Family::V4 { unknown.v4 } else { unknown.v6 })
-        {
-            out.push(Alternative::Unknown(unknown.name.clone()));
-        }
+        let of_family =
+            addresses.unknown.iter().filter(|of| if family == Family::V4 { of.v4 } else { of.v6 });
+        out.extend(of_family.map(|unknown| Alternative::Unknown(unknown.name.clone())));
         out
     }
 }
@@ -422,5 +512,15 @@ enum Alternative {
     All,
     In(Set),
     Masked(u32, u32),
+    /// Unknown, by the name of the condition about the address field.
     Unknown(String),
+}
+
+impl Alternative {
+    /// Makes one unknown alternative of all that are no set, where there are too many to write out.
+    fn shorten(all: &mut Vec<Alternative>, written: Address<'_>) {
+        let (Address::Group(name) | Address::Object(name)) = written else { return };
+        all.retain(|alternative| matches!(alternative, Alternative::All | Alternative::In(_)));
+        all.push(Alternative::Unknown(format!("object-group {}", name.text)));
+    }
 }

@@ -4,21 +4,26 @@
 //! list; what that list does not match goes on to the box's own rules. `icmp`: without a rule for an
 //! interface all ICMP to it is answered, with one the rest is not.
 
+use rustc_hash::FxHashSet;
+
 use super::super::ast::{Action, Address, BoxService, Direction, IcmpRule, Protocol, Service};
 use super::super::resolve::Addresses;
+use super::levels::bvi_number;
 use super::{Alternative, Lower, Use};
-use crate::model::{ChainId, Effect, Hook, StageKind, Test, Verdict};
+use crate::model::{ChainId, Condition, Effect, Hook, StageKind, Verdict};
 use crate::packet::{Family, Field, Set, State, proto, states};
 
 impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn box_rules(&mut self) {
         let chain = self.b.chain("to the box", self.nowhere);
+        self.foreign(chain);
         self.within(Field::State, states(&[State::Established, State::Related]));
         self.within(
             Field::Proto,
             Set::of([proto::TCP, proto::UDP, proto::SCTP].map(|p| (p.into(), p.into()))),
         );
         self.verdict(chain, Verdict::Accept, self.nowhere);
+        self.spoofed(chain);
         self.far_interfaces(chain);
         self.services_of_the_box(chain);
         for (group, interface) in self.bound(Direction::ControlPlane) {
@@ -33,7 +38,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     continue;
                 }
                 None => {
-                    let cond = self.b.condition(&format!("access-list {}", group.acl.text));
+                    let cond = self.b.condition(Condition::elsewhere(format!("acl {}", group.acl.text)));
                     self.step(Effect::Undefined(cond));
                 }
             }
@@ -41,27 +46,41 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
         self.listeners(chain);
         self.icmp(chain);
+        self.box_resets(chain);
         self.stage(Hook::Input, chain, StageKind::Filter, Verdict::Drop);
     }
 
-    /// The box answers on the address of the interface by which a packet comes in, and on no other,
-    /// but for `management-access` through a tunnel.
+    /// The box answers on the address of the interface by which a packet comes in, and on no other, but
+    /// for `management-access` through a tunnel. The members of a bridge-group share the address of its BVI.
     fn far_interfaces(&mut self, chain: ChainId) {
         let config = self.config;
+        let tunnels = self.vpn_interfaces();
         for interface in &config.interfaces {
             let Some(name) = interface.name else { continue };
             let own = self.resolver.interface(name);
+            let mut here = self.interface_set(name.text);
+            if let Some(group) = bvi_number(interface) {
+                here = here.or(&self.members(group));
+            }
+            let managed = config.management_access.is_some_and(|access| access.text == name.text);
             for (field, set) in [(Field::Dst4, own.v4), (Field::Dst6, own.v6)] {
                 if set.is_empty() {
                     continue;
                 }
-                self.within(field, set);
-                let here = self.interface_set(name.text);
-                let here = self.values(here);
-                self.b.field(Field::Iif, here, true);
-                if config.management_access.is_some_and(|access| access.text == name.text) {
-                    self.b.unknown("the packet does not arrive through the VPN tunnel");
+                let mut near = here.clone();
+                for tunnel in tunnels.iter().filter(|_| managed) {
+                    near = near.or(&self.interface_set(tunnel));
+                    if *tunnel == name.text {
+                        continue;
+                    }
+                    self.within(field, set.clone());
+                    self.on(Field::Iif, tunnel);
+                    self.tunnelled(tunnel, true);
+                    self.verdict(chain, Verdict::Drop, name.span);
                 }
+                self.within(field, set);
+                let near = self.values(near);
+                self.b.field(Field::Iif, near, true);
                 self.verdict(chain, Verdict::Drop, name.span);
             }
         }
@@ -69,7 +88,12 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     fn services_of_the_box(&mut self, chain: ChainId) {
         let config = self.config;
-        let lowest = self.levelled().iter().map(|interface| interface.level).min();
+        let lowest: FxHashSet<&str> = {
+            let least = self.levels.iter().map(|known| known.level).min().filter(|level| *level == 0);
+            let lowest = self.levels.iter().filter(|known| Some(known.level) == least);
+            lowest.map(|known| known.name).collect()
+        };
+        let tunnels: FxHashSet<&str> = self.vpn_interfaces().into_iter().collect();
         for access in &config.accesses {
             let (protocol, port) = match access.service {
                 BoxService::Telnet => (proto::TCP, 23),
@@ -82,17 +106,18 @@ impl<'c, 'a> Lower<'c, 'a> {
                 },
             };
             // Telnet to the interface of the lowest level works through a tunnel only.
-            let through_tunnel = access.service == BoxService::Telnet
-                && self.levelled().iter().any(|known| {
-                    known.name == access.interface.text && Some(known.level) == lowest && known.level == 0
-                });
+            let name = access.interface.text;
+            let through_tunnel = access.service == BoxService::Telnet && lowest.contains(name);
+            if through_tunnel && !tunnels.contains(name) {
+                continue;
+            }
             let from = self.resolver.address(access.from);
             self.from(chain, &from, access.span, |lower| {
                 lower.on(Field::Iif, access.interface.text);
                 lower.b.is(Field::Proto, protocol.into());
                 lower.b.is(Field::Dport, port.into());
                 if through_tunnel {
-                    lower.b.unknown("the packet arrives through the VPN tunnel");
+                    lower.tunnelled(name, false);
                 }
                 Verdict::Accept
             });
@@ -112,7 +137,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.within(Field::Dport, Set::range(lo.into(), hi.into()));
             }
             if listener.interface.is_none() {
-                self.b.unknown(&format!("{} runs on the interface", listener.what));
+                self.b.unknown(Condition::of(format!("listener {}", listener.what), [Field::Iif]));
             }
             self.verdict(chain, Verdict::Accept, listener.span);
         }
@@ -125,10 +150,8 @@ impl<'c, 'a> Lower<'c, 'a> {
             for rule in &rules {
                 self.icmp_rule(chain, rule, protocol);
             }
-            for (at, rule) in rules.iter().enumerate() {
-                if rules[..at].iter().any(|earlier| earlier.interface.text == rule.interface.text) {
-                    continue;
-                }
+            let mut ruled = FxHashSet::default();
+            for rule in rules.iter().filter(|rule| ruled.insert(rule.interface.text)) {
                 self.on(Field::Iif, rule.interface.text);
                 self.b.is(Field::Proto, protocol.into());
                 self.verdict(chain, Verdict::Drop, rule.span);
@@ -152,9 +175,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.from(chain, &from, rule.span, |lower| {
             lower.on(Field::Iif, rule.interface.text);
             lower.b.is(Field::Proto, protocol.into());
-            if let Some(unknown) = &services.unknown {
-                lower.b.unknown(unknown);
-            } else {
+            for (name, about) in services.guesses.iter().flat_map(|guess| &guess.unsure) {
+                lower.b.unknown(Condition::of(name, about.iter().copied()));
+            }
+            if services.guesses.is_empty() {
                 for (field, set) in [(Field::IcmpType, &types), (Field::IcmpCode, &codes)] {
                     if let Some(set) = set {
                         lower.within(field, set.clone());
@@ -178,20 +202,10 @@ impl<'c, 'a> Lower<'c, 'a> {
     ) {
         for family in [Family::V4, Family::V6] {
             for alternative in Self::alternatives(from, family) {
-                let field = Field::src(family);
-                match alternative {
-                    Alternative::All => self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 }),
-                    Alternative::In(set) => self.within(field, set),
-                    Alternative::Masked(mask, value) => {
-                        let mask = self.b.mask(mask.into());
-                        let values = self.b.range(value.into(), value.into());
-                        self.b.test(Test::Masked { field, mask, values, negate: false });
-                    }
-                    Alternative::Unknown(name) => {
-                        self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
-                        self.b.unknown(&name);
-                    }
+                if matches!(alternative, Alternative::All) {
+                    self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
                 }
+                self.alternative(Field::src(family), &alternative, family);
                 let verdict = rest(self);
                 self.verdict(chain, verdict, span);
             }

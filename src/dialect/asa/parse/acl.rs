@@ -10,6 +10,7 @@ use super::super::ast::{
 use super::super::literals;
 use super::super::words::{Expected, Parsed, Words, prefix6, v4};
 use super::Parser;
+use super::undo::Held;
 use crate::source::Span;
 
 const LEVELS: [&str; 8] = [
@@ -30,7 +31,12 @@ struct Tail<'a> {
     inactive: bool,
     log: bool,
     shown: bool,
+    rule_id: Option<Named<'a>>,
 }
+
+/// The values of EtherType that are IP; `any` is every one.
+const IPV4: &[&str] = &["any", "ipv4", "800", "0800"];
+const IPV6: &[&str] = &["any", "ipv6", "86dd"];
 
 impl<'a> Parser<'a> {
     /// A line that starts with `access-list`.
@@ -51,22 +57,34 @@ impl<'a> Parser<'a> {
         }
         let line = if w.eat("line") { Some(w.number::<u32>("a line number")?) } else { None };
         if w.eat("remark") {
+            self.rule_name(w);
             let at = self.acl(name, None);
             self.insert(at, line, Entry::Remark(w.line));
             return Ok(());
         }
-        let kind = match w.peek() {
-            Some("standard") => AclKind::Standard,
-            Some("ethertype") => AclKind::EtherType,
-            Some("webtype") => AclKind::WebType,
-            Some("extended" | "permit" | "deny") => AclKind::Extended,
-            Some("rename") => return Ok(()),
-            _ => return w.expected("`extended`, `standard`, `remark`, `permit` or `deny`"),
-        };
-        if !matches!(w.peek(), Some("permit" | "deny")) {
-            w.take();
+        if w.eat("rename") {
+            let new = w.name("the new name")?;
+            self.rename(name, new);
+            return w.end();
         }
-        self.entry(name, kind, line, indent, w)
+        match list_kind(w) {
+            Ok(kind) => self.entry(name, kind, line, indent, w),
+            Err(error) => {
+                let at = self.acl(name, Some(AclKind::Extended));
+                self.unread(at, line, w.line);
+                Err(error)
+            }
+        }
+    }
+
+    /// `remark rule-id 268434432: L7 RULE: NAME` of FTD.
+    fn rule_name(&mut self, w: &mut Words<'_, 'a>) {
+        if w.eat("rule-id")
+            && let Some(id) = w.take().and_then(|word| word.text.strip_suffix(':'))
+            && let Some((_, name)) = self.text_of(w.line).split_once("RULE:")
+        {
+            self.config.rule_names.insert(id, name.trim());
+        }
     }
 
     /// A line that starts with `ipv6 access-list`, both words taken.
@@ -81,36 +99,10 @@ impl<'a> Parser<'a> {
         self.entry(name, AclKind::V6, line, false, w)
     }
 
-    /// `clear configure access-list NAME` and `no access-list NAME`: the list is empty from here on.
-    pub(super) fn forget_acl(&mut self, name: &str) {
-        if let Some(at) = self.acls.get(name) {
-            let acl = &mut self.config.acls[*at];
-            acl.entries.clear();
-            self.places.remove(at);
-            acl.kind = None;
-            acl.damaged = false;
-        }
-    }
-
-    /// `no access-list NAME …`: takes out the entry that says the same.
-    pub(super) fn remove_entry(&mut self, w: &mut Words<'_, 'a>) -> Parsed<()> {
-        let name = w.name("the name of an access-list")?;
-        if w.done() {
-            self.forget_acl(name.text);
-            return Ok(());
-        }
-        self.unsupported(
-            w.line,
-            format!("`no access-list {}` takes out an entry", name.text),
-            "The entry stays in the model. Give the running-config as it is after the change.",
-        );
-        Ok(())
-    }
-
-    fn acl(&mut self, name: Named<'a>, kind: Option<AclKind>) -> usize {
+    pub(super) fn acl(&mut self, name: Named<'a>, kind: Option<AclKind>) -> usize {
         let acls = &mut self.config.acls;
         let at = *self.acls.entry(name.text).or_insert_with(|| {
-            acls.push(Acl { name, kind, entries: Vec::new(), damaged: false });
+            acls.push(Acl { name, kind, entries: Vec::new() });
             acls.len() - 1
         });
         if acls[at].kind.is_none() {
@@ -121,7 +113,13 @@ impl<'a> Parser<'a> {
 
     /// Puts an entry at its line number, or at the end. The entries stay in the order of the file until
     /// all are read; their places are kept beside.
-    fn insert(&mut self, at: usize, line: Option<u32>, entry: Entry<'a>) {
+    pub(super) fn insert(&mut self, at: usize, line: Option<u32>, entry: Entry<'a>) {
+        if line.is_some() && !self.settle(at) {
+            let span = entry.span();
+            let text = self.text_of(span);
+            self.config.acls[at].entries.push(Entry::Unread(Named { text, span }));
+            return;
+        }
         let entries = &mut self.config.acls[at].entries;
         let last = entries.len() as u32;
         entries.push(entry);
@@ -132,13 +130,19 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Puts all entries where their line numbers say.
-    pub(super) fn order_entries(&mut self) {
-        for (at, mut places) in std::mem::take(&mut self.places) {
-            let entries = std::mem::take(&mut self.config.acls[at].entries);
-            places.resize(entries.len(), NO_PLACE);
-            self.config.acls[at].entries = ordered(entries, &places);
+    /// Puts the entries of a list where their line numbers say, without those that were taken out.
+    pub(super) fn order_entries(&mut self, at: usize) {
+        let gone = self.undo.forget(Held::Entry(at));
+        let places = self.places.remove(&at);
+        if gone.is_empty() && places.is_none() {
+            return;
         }
+        let entries = std::mem::take(&mut self.config.acls[at].entries);
+        let left = |(index, entry)| (!gone.contains(&(index as u32))).then_some(entry);
+        let entries: Vec<Option<Entry<'a>>> = entries.into_iter().enumerate().map(left).collect();
+        let mut places = places.unwrap_or_default();
+        places.resize(entries.len(), NO_PLACE);
+        self.config.acls[at].entries = ordered(entries, &places).into_iter().flatten().collect();
     }
 
     fn entry(
@@ -154,13 +158,13 @@ impl<'a> Parser<'a> {
         let entry = match kind {
             AclKind::Standard => self.standard(w),
             AclKind::Extended | AclKind::V6 => self.extended(w).map(|ace| Entry::Extended(Box::new(ace))),
-            AclKind::EtherType | AclKind::WebType => Ok(Entry::Other(w.line)),
+            AclKind::EtherType => Self::ether_type(w),
+            AclKind::WebType => Ok(Entry::WebType(w.line)),
         };
         let mut entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                self.config.acls[at].damaged = true;
-                self.insert(at, line, Entry::Other(w.line));
+                self.unread(at, line, w.line);
                 return Err(error);
             }
         };
@@ -190,14 +194,23 @@ impl<'a> Parser<'a> {
     }
 
     fn action(w: &mut Words<'_, 'a>) -> Parsed<Action> {
-        if w.eat("permit") {
+        if w.eat("permit") || w.eat("trust") {
             Ok(Action::Permit)
         } else {
             w.keyword("deny").map(|()| Action::Deny).or_else(|_| w.expected("`permit` or `deny`"))
         }
     }
 
-    fn standard(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Entry<'a>> {
+    /// An entry of an EtherType list: what it says of IP.
+    fn ether_type(w: &mut Words<'_, 'a>) -> Parsed<Entry<'a>> {
+        let line = w.line;
+        let action = Self::action(w)?;
+        let what = w.name("an EtherType")?.text.to_ascii_lowercase();
+        let what = what.strip_prefix("0x").unwrap_or(&what);
+        Ok(Entry::EtherType(line, action, (IPV4.contains(&what), IPV6.contains(&what))))
+    }
+
+    pub(super) fn standard(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Entry<'a>> {
         let line = w.line;
         let action = Self::action(w)?;
         let address = self.address(w)?;
@@ -206,21 +219,24 @@ impl<'a> Parser<'a> {
     }
 
     /// From the action on.
-    fn extended(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Ace<'a>> {
+    pub(super) fn extended(&mut self, w: &mut Words<'_, 'a>) -> Parsed<Ace<'a>> {
         let span = w.line;
+        let trust = w.peek() == Some("trust");
         let action = Self::action(w)?;
         let protocol = self.protocol(w)?;
         let mut identities = Vec::new();
-        identity(w, &mut identities)?;
+        let from = way(w)?;
+        identity(w, &mut identities, false)?;
         let source = self.address(w)?;
-        resolved(w, &mut identities);
+        resolved(w, &mut identities, false);
         let mut source_ports = Ports::Any;
         if self.ports_follow(w) {
             source_ports = self.ports(w)?;
         }
-        identity(w, &mut identities)?;
+        let to = way(w)?;
+        identity(w, &mut identities, true)?;
         let destination = self.address(w)?;
-        resolved(w, &mut identities);
+        resolved(w, &mut identities, true);
         let mut service =
             Service { protocol, source: source_ports, destination: Ports::Any, icmp: Icmp::Any };
         self.after_destination(w, &mut service)?;
@@ -231,6 +247,8 @@ impl<'a> Parser<'a> {
             service,
             source,
             destination,
+            ways: (from, to),
+            snort: tail.rule_id.filter(|_| action == Action::Permit && !trust),
             identities,
             time_range: tail.time_range,
             inactive: tail.inactive,
@@ -362,6 +380,8 @@ impl<'a> Parser<'a> {
                 "inactive" => tail.inactive = true,
                 "(inactive)" => tail.shown = true,
                 "(unresolved)" => {}
+                "rule-id" => tail.rule_id = Some(w.name("the number of a rule")?),
+                "event-log" => drop(w.name("`flow-start`, `flow-end` or `both`")?),
                 text if text.starts_with("(hitcnt=") || text.starts_with("0x") => tail.shown = true,
                 _ => {
                     return Err(Expected {
@@ -481,7 +501,7 @@ fn log(w: &mut Words<'_, '_>) -> Parsed<bool> {
 }
 
 /// Users and security groups before an address.
-fn identity<'a>(w: &mut Words<'_, 'a>, identities: &mut Vec<Identity<'a>>) -> Parsed<()> {
+fn identity<'a>(w: &mut Words<'_, 'a>, identities: &mut Vec<Identity<'a>>, destination: bool) -> Parsed<()> {
     loop {
         let kind = match w.peek() {
             Some("user") => "user",
@@ -495,19 +515,39 @@ fn identity<'a>(w: &mut Words<'_, 'a>, identities: &mut Vec<Identity<'a>>) -> Pa
         if kind == "security-group" && !w.eat("name") {
             w.keyword("tag")?;
         }
-        identities.push(Identity { kind, name: w.name("a name")? });
+        identities.push(Identity { kind, name: w.name("a name")?, destination });
     }
 }
 
 /// The name that an address was resolved from, printed in brackets by `show access-list`.
-fn resolved<'a>(w: &mut Words<'_, 'a>, identities: &mut Vec<Identity<'a>>) {
-    if w.peek().is_some_and(|word| {
-        word.starts_with('(') && word.ends_with(')') && !word.starts_with("(hitcnt") && word != "(inactive)"
-    }) && let Some(name) = w.take()
-        && name.text != "(unresolved)"
+fn resolved<'a>(w: &mut Words<'_, 'a>, identities: &mut Vec<Identity<'a>>, destination: bool) {
+    let name = w.peek().and_then(|word| word.strip_prefix('(')?.strip_suffix(')'));
+    if let Some(text) = name.filter(|name| !name.starts_with("hitcnt") && *name != "inactive")
+        && let Some(Named { span, .. }) = w.take()
+        && text != "unresolved"
     {
-        identities.push(Identity { kind: "address of", name });
+        identities.push(Identity { kind: "fqdn", name: Named { text, span }, destination });
     }
+}
+
+/// `ifc NAME` before an address (FTD).
+fn way<'a>(w: &mut Words<'_, 'a>) -> Parsed<Option<Named<'a>>> {
+    if w.eat("ifc") { w.name("the name of an interface").map(Some) } else { Ok(None) }
+}
+
+/// The kind of a list, by the word before `permit` or `deny`, which is taken.
+pub(super) fn list_kind(w: &mut Words<'_, '_>) -> Parsed<AclKind> {
+    let kind = match w.peek() {
+        Some("standard") => AclKind::Standard,
+        Some("ethertype") => AclKind::EtherType,
+        Some("webtype") => AclKind::WebType,
+        // `advanced` is what FTD writes.
+        Some("extended" | "advanced") => AclKind::Extended,
+        Some("permit" | "deny") => return Ok(AclKind::Extended),
+        _ => return w.expected("`extended`, `standard`, `remark`, `permit` or `deny`"),
+    };
+    w.take();
+    Ok(kind)
 }
 
 fn address_may_start(word: Option<&str>) -> bool {
@@ -518,7 +558,7 @@ fn address_may_start(word: Option<&str>) -> bool {
 }
 
 fn is_tail(word: &str) -> bool {
-    matches!(word, "log" | "interval" | "time-range" | "inactive")
+    matches!(word, "log" | "interval" | "time-range" | "inactive" | "rule-id" | "event-log")
         || word.starts_with('(')
         || word.starts_with("0x")
 }

@@ -153,7 +153,11 @@ impl<'a> Parser<'a> {
             "ipv6" if matches!(w.peek_at(1), Some("route" | "access-list" | "icmp" | "local")) => {
                 return Ok(Sub::NotMine);
             }
-            "ip" if w.peek_at(1) == Some("local") => return Ok(Sub::NotMine),
+            "ip" if w.peek_at(1) == Some("access-group") => {
+                w.take();
+                return self.of_ios(w);
+            }
+            "ip" if matches!(w.peek_at(1), Some("local" | "verify" | "audit")) => return Ok(Sub::NotMine),
             // What such a line names, a list or a route-map, is in use.
             _ if IRRELEVANT.contains(&word) => self.mention(w),
             _ => return Ok(Sub::NotMine),

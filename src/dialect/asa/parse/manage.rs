@@ -4,7 +4,7 @@
 //! `snmp-server host`, `icmp`, `ipv6 icmp`, `management-access`, `sysopt connection permit-vpn`,
 //! `same-security-traffic`, `crypto map`, `webvpn`.
 
-use super::super::ast::{Access, Action, Address, BoxService, Icmp, IcmpRule, Listener, Vpn};
+use super::super::ast::{Access, Action, Address, BoxService, Icmp, IcmpRule, Listener, Named, Vpn};
 use super::super::literals;
 use super::super::words::{Parsed, Words, prefix6, v4};
 use super::acl::icmp_type;
@@ -21,7 +21,7 @@ impl<'a> Parser<'a> {
             return self.negated(word.text, w);
         }
         match word.text {
-            "ASA" | "PIX" => return self.version(w),
+            "ASA" | "PIX" | "NGFW" => return self.version(word.text, w),
             "access-group" => self.access_group(w)?,
             "interface" => self.interface(w)?,
             "name" => self.name(w)?,
@@ -42,6 +42,7 @@ impl<'a> Parser<'a> {
             "snmp-server" => return self.snmp(w),
             "icmp" => return self.icmp_rule(w, false),
             "ipv6" => return self.ipv6(w),
+            "ip" if w.peek() == Some("access-list") => return self.of_ios(w),
             "ip" if w.eat("local") && w.eat("pool") => self.pool(w)?,
             "firewall" if w.eat("transparent") => self.config.transparent = true,
             "same-security-traffic" => self.same_security(w)?,
@@ -54,25 +55,30 @@ impl<'a> Parser<'a> {
             "dhcpd" if w.eat("enable") => self.listener(w, "the DHCP server", (17, 67, 67)),
             "dhcprelay" if w.eat("enable") => self.listener(w, "the DHCP relay", (17, 67, 67)),
             "router" => return self.router(w),
-            "established" => self.config.established.push(w.line),
+            "established" => {
+                let line = Named { text: self.text_of(w.line), span: w.line };
+                self.config.established.push(line);
+            }
+            "service" => return Ok(self.resets(w, false)),
+            "ip" if w.eat("verify") && w.eat("reverse-path") => {
+                w.keyword("interface")?;
+                let line = w.line;
+                self.config.reverse_path.push((w.name("the name of an interface")?, line));
+            }
             "multicast-routing" => self.config.multicast = Some(w.line),
             "aaa" => return self.aaa(w),
-            "clear" if w.eat("configure") && w.eat("access-list") => match w.take() {
-                Some(name) => self.forget_acl(name.text),
-                None => self
-                    .acls
-                    .keys()
-                    .copied()
-                    .collect::<Vec<_>>()
-                    .into_iter()
-                    .for_each(|name| self.forget_acl(name)),
-            },
+            "clear" => return Ok(self.clear(w)),
             _ => return Ok(false),
         }
         if !matches!(word.text, "interface" | "object" | "object-group" | "time-range" | "webvpn" | "nat") {
             self.close_unless_opened();
         }
         Ok(true)
+    }
+
+    /// A line of IOS, whose access-lists are written otherwise.
+    pub(super) fn of_ios<T>(&mut self, w: &Words<'_, 'a>) -> Parsed<T> {
+        w.expected("a command of an ASA, not one of IOS")
     }
 
     /// Commands of one line leave no block open.
@@ -82,43 +88,27 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// `no …` where it changes the tree.
-    fn negated(&mut self, word: &str, w: &mut Words<'_, 'a>) -> Parsed<bool> {
-        match word {
-            "access-list" => self.remove_entry(w)?,
-            "sysopt" if w.eat("connection") && w.eat("permit-vpn") => {
-                self.config.no_permit_vpn = Some(w.line)
+    /// `service resetinbound`, `resetoutbound` and `resetoutside`; false for other services.
+    ///
+    /// *Command Reference*, `service`: outbound resets are on unless taken back.
+    pub(super) fn resets(&mut self, w: &mut Words<'_, 'a>, negated: bool) -> bool {
+        let Some(word) = w.take() else { return false };
+        let interface = if w.eat("interface") { w.take().map(|name| name.text) } else { None };
+        let resets = &mut self.config.resets;
+        let (list, add) = match word.text {
+            "resetinbound" => (&mut resets.inbound, !negated),
+            "resetoutbound" => (&mut resets.no_outbound, negated),
+            "resetoutside" => {
+                resets.outside = (!negated).then_some(w.line);
+                return true;
             }
-            "same-security-traffic" => {
-                w.keyword("permit")?;
-                if w.eat("inter-interface") {
-                    self.config.inter_interface = None;
-                } else {
-                    self.config.intra_interface = None;
-                }
-            }
-            "snmp-server" if w.peek() == Some("enable") && w.peek_at(1).is_none() => {
-                self.config.no_snmp = true
-            }
-            "http" if w.eat("server") => self.config.http_server = None,
-            "nat-control" => self.config.nat_control = None,
-            "access-group" | "nat" | "static" | "global" | "object" | "object-group" | "interface"
-            | "service-policy" | "class-map" | "policy-map" | "time-range" | "ssh" | "telnet" | "icmp"
-            | "route" => {
-                let toggle = word == "ssh"
-                    && w.peek().and_then(v4).is_none()
-                    && !w.peek().is_some_and(|w| w.contains(':'));
-                if !toggle {
-                    self.unsupported(
-                        w.line,
-                        format!("`no {word}` takes back an earlier line"),
-                        "The earlier line stays in the model. Give the running-config as it is after the change.",
-                    );
-                }
-            }
-            _ => return Ok(false),
+            _ => return false,
+        };
+        list.retain(|known| interface.is_some() && *known != interface);
+        if add {
+            list.push(interface);
         }
-        Ok(true)
+        true
     }
 
     fn same_security(&mut self, w: &mut Words<'_, 'a>) -> Parsed<()> {

@@ -5,19 +5,24 @@
 //! itself, a line is tried in the open block first and at the top level then.
 
 mod acl;
+mod broken;
 mod commands;
 mod interface;
 mod manage;
 mod nat;
 mod object;
 mod policy;
+mod text;
+mod undo;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::ast::{Config, GroupKind, Named, Other, Support, Version};
+use super::ast::{Config, GroupKind, Named, Other, Support, Version, VpnFilter};
 use super::words::{Expected, Parsed, Words};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceFile, Span};
+pub(super) use text::broken;
+use text::{Broken, Line};
 
 /// The block that is open; numbers are places in the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,16 +68,27 @@ pub(super) struct Parser<'a> {
     class_maps: FxHashMap<&'a str, usize>,
     policy_maps: FxHashMap<&'a str, usize>,
     interfaces: FxHashMap<&'a str, usize>,
+    /// The classes of each policy-map.
+    classes: FxHashMap<(usize, &'a str), usize>,
     /// The open class of the open policy-map.
     open_class: usize,
     webvpn_port: u16,
+    files: Vec<&'a SourceFile>,
+    undo: undo::Undo,
+    /// The second word of the command that opened a block of no interest: a group-policy's name.
+    subject: Option<&'a str>,
+    /// Lines whose command is known, and others.
+    lines: (usize, usize),
 }
 
 /// Reads the files of one firewall, one after the other.
 ///
 /// Gives the tree, what there is to say, and for each file how many rules it holds.
+///
+/// `broken` are the entries of each file that terminals broke, as [`text::broken`] finds them.
 pub(super) fn parse<'a>(
     files: impl IntoIterator<Item = &'a SourceFile>,
+    broken: &'a [Vec<Broken>],
 ) -> (Config<'a>, Vec<Finding>, Vec<usize>) {
     let mut parser = Parser {
         config: Config::default(),
@@ -90,21 +106,27 @@ pub(super) fn parse<'a>(
         class_maps: FxHashMap::default(),
         policy_maps: FxHashMap::default(),
         interfaces: FxHashMap::default(),
+        classes: FxHashMap::default(),
         open_class: 0,
         webvpn_port: 443,
+        files: Vec::new(),
+        undo: undo::Undo::default(),
+        subject: None,
+        lines: (0, 0),
     };
     let mut rules = Vec::new();
-    for file in files {
+    for (file, broken) in files.into_iter().zip(broken) {
         let before = parser.config.rules;
-        parser.file(file);
+        parser.files.push(file);
+        parser.file(file, broken);
         rules.push(parser.config.rules - before);
     }
-    parser.order_entries();
+    parser.finish();
     (parser.config, parser.findings, rules)
 }
 
 impl<'a> Parser<'a> {
-    fn file(&mut self, file: &'a SourceFile) {
+    fn file(&mut self, file: &'a SourceFile, broken: &'a [Broken]) {
         if let Some(span) = file.damage.first() {
             self.findings.push(
                 Finding::new("PH001", Severity::Error, Some(*span), "bytes that are not text")
@@ -113,20 +135,54 @@ impl<'a> Parser<'a> {
         }
         self.block = Block::None;
         self.scan_groups(file);
+        self.lines = (0, 0);
         let mut words = Vec::new();
-        for (start, line) in lines(file) {
-            split(line, start, &mut words);
+        let mut broken = broken.iter().peekable();
+        let mut lines = text::lines(file);
+        while let Some(Line { text, start }) = lines.next() {
+            if let Some(pieces) = broken.next_if(|broken| broken.start == start) {
+                self.broken_entry(pieces);
+                lines.by_ref().take(pieces.more()).for_each(drop);
+                continue;
+            }
+            split(text, start, &mut words);
             let Some((first, last)) = words.first().zip(words.last()) else { continue };
             let span = first.span.to(last.span);
             let indent = first.span.start > start;
             self.line(&words, span, indent);
+            if self.config.foreign.is_some() {
+                break;
+            }
         }
+        self.understood(file);
+    }
+
+    /// Says so where most of a file is in no language of an ASA.
+    fn understood(&mut self, file: &SourceFile) {
+        let (known, unknown) = self.lines;
+        if unknown > known {
+            let message = format!("{unknown} of {} lines are no commands of an ASA", known + unknown);
+            self.findings.push(
+                Finding::new("PH001", Severity::Error, Some(file.line_span(1)), message)
+                    .help("The file is in another language, or what `show running-config` printed was cut."),
+            );
+        }
+    }
+
+    /// The text of a place in the files.
+    fn text_of(&self, span: Span) -> &'a str {
+        let at = self.files.partition_point(|file| file.base <= span.start);
+        let file = at.checked_sub(1).and_then(|at| self.files.get(at));
+        let text = file.and_then(|file| {
+            file.text.get((span.start - file.base) as usize..(span.end - file.base) as usize)
+        });
+        text.unwrap_or("")
     }
 
     /// The kinds of all groups, before anything else is read: an entry cannot be understood without them.
     fn scan_groups(&mut self, file: &'a SourceFile) {
-        for (_, line) in lines(file) {
-            let Some(rest) = line.trim_start().strip_prefix("object-group ") else { continue };
+        for Line { text, .. } in text::lines(file) {
+            let Some(rest) = text.trim_start().strip_prefix("object-group ") else { continue };
             let mut words = rest.split_ascii_whitespace();
             let (kind, name, tail) = (words.next(), words.next(), words.next());
             if let (Some(kind), Some(name)) = (kind, name) {
@@ -145,9 +201,10 @@ impl<'a> Parser<'a> {
         if std::mem::take(&mut self.closing) && !indent {
             self.close();
         }
-        if first.starts_with(':') || first == "<---" || first.ends_with('#') {
+        if first.starts_with(':') || first.bytes().all(|byte| matches!(byte, b'#' | b'-')) {
             return;
         }
+        self.lines.0 += 1;
         let mut w = Words::new(words, span);
         if first.eq_ignore_ascii_case("access-list") {
             if !indent {
@@ -247,8 +304,11 @@ impl<'a> Parser<'a> {
                 "The line was left out. If it decides about traffic, the answer may be incomplete.",
             );
         }
-        if w.peek() == Some("vpn-filter") && w.peek_at(1) != Some("none") {
-            self.other(w.line, "vpn-filter", Support::NotModelled);
+        if w.eat("vpn-filter") {
+            w.eat("value");
+            if let (Some(acl), Some(policy)) = (w.take().filter(|name| name.text != "none"), self.subject) {
+                self.config.vpn_filters.push(VpnFilter { span: w.line, policy, acl });
+            }
         }
         self.mention(w);
     }
@@ -279,6 +339,11 @@ impl<'a> Parser<'a> {
             Some(command) => (command.words, command.support),
             None => (first, Support::Unknown),
         };
+        if support == Support::Unknown {
+            self.lines.0 -= 1;
+            self.lines.1 += 1;
+        }
+        self.subject = w.peek_at(1);
         self.other(w.line, command, support);
         self.open(Block::Other(commands::opens_block(command)));
         self.mention(w);
@@ -301,13 +366,29 @@ impl<'a> Parser<'a> {
         self.config.others.push(Other { span, command, support });
     }
 
-    fn version(&mut self, w: &mut Words<'_, 'a>) -> Parsed<bool> {
+    /// PIX 6 speaks another language: nothing after its version is read.
+    fn foreign(&mut self, version: Named<'a>, line: Span) {
+        let message = format!("the configuration is of PIX {}, which is not read", version.text);
+        self.findings.push(
+            Finding::new("PH001", Severity::Error, Some(line), message)
+                .label("nothing after this line was read")
+                .help("PIX 7 and ASA are read. PIX 6 has conduits, `fixup` and other commands that mean other things."),
+        );
+        self.config.foreign = Some(Named { text: self.text_of(line), span: line });
+    }
+
+    fn version(&mut self, product: &str, w: &mut Words<'_, 'a>) -> Parsed<bool> {
         if !w.eat("Version") {
             return Ok(false);
         }
         let line = w.line;
         let word = w.name("a version")?;
         match version(word.text) {
+            // Versions of FTD count for themselves; all are later than 9.0.
+            Some(version) if product == "NGFW" => {
+                self.config.version = Some((Version { major: 9, minor: version.minor }, line));
+            }
+            Some(version) if version.major < 7 => self.foreign(word, line),
             Some(version) => self.config.version = Some((version, line)),
             None => self.unsupported(
                 line,
@@ -324,16 +405,6 @@ fn version(word: &str) -> Option<Version> {
     let (major, rest) = word.split_once('.')?;
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     Some(Version { major: major.parse().ok()?, minor: rest[..digits].parse().ok()? })
-}
-
-/// The lines of a file with the offset of each.
-fn lines(file: &SourceFile) -> impl Iterator<Item = (u32, &str)> {
-    let mut at = file.base;
-    file.text.split('\n').map(move |line| {
-        let start = at;
-        at += line.len() as u32 + 1;
-        (start, line)
-    })
 }
 
 /// The words of a line; a NUL counts as white space.

@@ -175,6 +175,8 @@ impl<'a> Parser<'a> {
         let mapped_port = if protocol.is_some() { Some(port(w)?) } else { None };
         let mut service = None;
         let real = if w.eat("access-list") {
+            // The real port is in the list.
+            service = protocol.zip(mapped_port).map(|(protocol, port)| (protocol, port, port));
             Err(w.name("the name of an access-list")?)
         } else {
             let real = w.host("the real address")?;

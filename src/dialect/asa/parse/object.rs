@@ -88,6 +88,10 @@ impl<'a> Parser<'a> {
 
     /// A line of `object network`.
     pub(super) fn network_line(&mut self, at: usize, w: &mut Words<'_, 'a>) -> Parsed<Sub> {
+        if w.peek() == Some("no") && w.peek_at(1) == Some("nat") {
+            self.config.objects[at].nat = None;
+            return Ok(Sub::Done);
+        }
         let address = match w.peek() {
             Some("host") => {
                 w.take();
@@ -148,6 +152,11 @@ impl<'a> Parser<'a> {
     pub(super) fn group_line(&mut self, at: usize, w: &mut Words<'_, 'a>) -> Parsed<Sub> {
         let line = w.line;
         let mark = w.mark();
+        if w.eat("no") && w.peek().is_some_and(|word| word.ends_with("-object")) {
+            self.no_member(at, w);
+            return Ok(Sub::Done);
+        }
+        w.reset(mark);
         let Some(word) = w.take() else { return Ok(Sub::NotMine) };
         let member = match word.text {
             "network-object" => self.network_member(w),

@@ -98,16 +98,19 @@ impl<'a> Parser<'a> {
         if w.eat("class") {
             let name = w.name("the name of a class-map")?;
             let classes = &mut self.config.policy_maps[at].classes;
-            self.open_class =
-                classes.iter().position(|class| class.name.text == name.text).unwrap_or(classes.len());
-            if self.open_class == classes.len() {
+            self.open_class = *self.classes.entry((at, name.text)).or_insert_with(|| {
                 classes.push(PolicyClass { name, inspects: Vec::new(), tcp_state_bypass: None });
-            }
+                classes.len() - 1
+            });
             return Ok(Sub::Done);
         }
         let Some(class) = self.config.policy_maps[at].classes.get_mut(self.open_class) else {
             return Ok(Sub::NotMine);
         };
+        // Within a class `service-policy` names a queue; with these words it is a command of the top level.
+        if w.peek() == Some("service-policy") && matches!(w.peek_at(2), Some("global" | "interface")) {
+            return Ok(Sub::NotMine);
+        }
         let negated = w.eat("no");
         if w.eat("inspect") {
             let engine = w.name("an inspection engine")?;

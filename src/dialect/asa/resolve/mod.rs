@@ -5,28 +5,24 @@
 
 mod sets;
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use sets::Unknown;
-pub(super) use sets::{Addresses, Product, Services, tcp_udp};
-use sets::{merged, net, union};
+pub(super) use sets::{Addresses, Guess, Product, Services, Unknown, tcp_udp};
+use sets::{Partly, SERVICE, meet, merged, narrow, net, of_protocols, union};
 
 use super::ast::{
     Address, Config, Families, Group, GroupKind, Host, Icmp, Member, Named, Ports, Protocol, Service,
 };
 use crate::finding::{Finding, Severity};
-use crate::packet::{Family, Set};
+use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
+/// Unknown parts of one group beyond which the group counts as one.
+const UNKNOWNS: usize = 32;
 /// Intervals of all groups together beyond which no more are worked out.
 const WORK: usize = 10_000_000;
-
-/// A set and what else may belong to it.
-#[derive(Clone, Default, Debug)]
-struct Partly {
-    set: Set,
-    unknown: Option<String>,
-}
 
 /// Resolves the names of one configuration.
 pub(super) struct Resolver<'c, 'a> {
@@ -35,8 +31,9 @@ pub(super) struct Resolver<'c, 'a> {
     services: FxHashMap<&'a str, usize>,
     groups: FxHashMap<&'a str, usize>,
     interfaces: FxHashMap<&'a str, usize>,
+    hardware: FxHashSet<&'a str>,
     addresses: Vec<Option<Addresses>>,
-    service_groups: Vec<Option<Services>>,
+    service_groups: Vec<Option<Arc<Services>>>,
     port_groups: Vec<Option<Partly>>,
     icmp_groups: Vec<Option<Partly>>,
     /// Number of elements of each group with all that it contains, each as often as it occurs.
@@ -65,6 +62,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 .enumerate()
                 .filter_map(|(at, interface)| Some((interface.name?.text, at)))
                 .collect(),
+            hardware: config.interfaces.iter().map(|interface| interface.hardware.text).collect(),
             addresses: vec![None; config.groups.len()],
             service_groups: vec![None; config.groups.len()],
             port_groups: vec![None; config.groups.len()],
@@ -161,16 +159,12 @@ impl<'c, 'a> Resolver<'c, 'a> {
         match group.kind {
             GroupKind::Network => self.addresses[at] = Some(self.network_group(group)),
             GroupKind::Service | GroupKind::Protocol => {
-                self.service_groups[at] = Some(self.service_group(group))
+                self.service_groups[at] = Some(self.service_group(group).into())
             }
             GroupKind::Ports => self.port_groups[at] = Some(self.port_group(group)),
             GroupKind::Icmp => self.icmp_groups[at] = Some(self.icmp_group(group)),
             GroupKind::User | GroupKind::Security | GroupKind::Other => {}
         }
-    }
-
-    fn damage(group: &Group<'_>) -> Option<String> {
-        group.damaged.then(|| format!("what could not be read of object-group {}", group.name.text))
     }
 
     fn network_group(&mut self, group: &Group<'a>) -> Addresses {
@@ -184,14 +178,14 @@ impl<'c, 'a> Resolver<'c, 'a> {
             }
         }
         let mut all = union(parts);
-        if let Some(name) = Self::damage(group) {
-            all.unknown = Unknown::join(all.unknown, Unknown::both(name));
+        if group.damaged || all.unknown.len() > UNKNOWNS {
+            all.unknown = vec![Unknown::both(format!("object-group {}", group.name.text))];
         }
         all
     }
 
     fn service_group(&mut self, group: &Group<'a>) -> Services {
-        let mut all = Services { products: Vec::new(), unknown: Self::damage(group) };
+        let mut all = Services::default();
         for (span, member) in &group.members {
             let part = match member {
                 Member::Service(service) => self.service(*service),
@@ -199,16 +193,21 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 Member::Group(name) => self.service(Service::of(Protocol::Group(*name))),
                 _ => continue,
             };
-            all.products.extend(part.products);
-            all.unknown = all.unknown.or(part.unknown);
+            all.products.extend_from_slice(&part.products);
+            if all.guesses.len() <= UNKNOWNS {
+                all.guesses.extend_from_slice(&part.guesses);
+            }
         }
         all.products = merged(all.products);
+        if group.damaged || all.guesses.len() > UNKNOWNS {
+            all.guesses = vec![Guess::of(format!("object-group {}", group.name.text), SERVICE)];
+        }
         all
     }
 
     fn port_group(&mut self, group: &Group<'a>) -> Partly {
         let mut ranges = Vec::new();
-        let mut unknown = Self::damage(group);
+        let mut unknown = group.damaged.then(|| format!("object-group {}", group.name.text));
         for (span, member) in &group.members {
             let part = match member {
                 Member::Ports(ports) => self.ports(*ports),
@@ -224,7 +223,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
 
     fn icmp_group(&mut self, group: &Group<'a>) -> Partly {
         let mut ranges = Vec::new();
-        let mut unknown = Self::damage(group);
+        let mut unknown = group.damaged.then(|| format!("object-group {}", group.name.text));
         for (span, member) in &group.members {
             let (part, _) = match member {
                 Member::Service(service) => self.icmp(service.icmp),
@@ -259,10 +258,28 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 Some((Host::V4(address), _)) => Some((Family::V4, (*address).into())),
                 Some((Host::V6(address), _)) => Some((Family::V6, *address)),
                 _ => {
-                    self.missing(name, "name");
+                    self.unknown_name(name);
                     None
                 }
             },
+        }
+    }
+
+    /// A name that is not defined, or an address that somebody made unreadable.
+    fn unknown_name(&mut self, name: Named<'a>) {
+        if !is_redacted(name.text) {
+            return self.missing(name, "name");
+        }
+        if self.missing.insert((name.text, "address")) {
+            self.findings.push(
+                Finding::new(
+                    "PH002",
+                    Severity::Info,
+                    Some(name.span),
+                    format!("the address `{}` was made unreadable", name.text),
+                )
+                .help("What it stands for counts as unknown."),
+            );
         }
     }
 
@@ -280,11 +297,11 @@ impl<'c, 'a> Resolver<'c, 'a> {
             Address::Host(host) => match self.host(host) {
                 Some((Family::V4, address)) => out.v4 = Set::one(address),
                 Some((Family::V6, address)) => out.v6 = Set::one(address),
-                None => out.unknown = unknown_host(host),
+                None => out.unknown.push(unknown_host(host)),
             },
             Address::Net(host, mask) => match self.host(host) {
                 Some((Family::V4, address)) => net(&mut out, address as u32, mask),
-                Some((Family::V6, _)) | None => out.unknown = unknown_host(host),
+                Some((Family::V6, _)) | None => out.unknown.push(unknown_host(host)),
             },
             Address::Prefix(address, length) => {
                 let (lo, hi) = Family::V6.prefix(address, length.into());
@@ -293,15 +310,15 @@ impl<'c, 'a> Resolver<'c, 'a> {
             Address::Range(from, to) => match (self.host(from), self.host(to)) {
                 (Some((Family::V4, lo)), Some((Family::V4, hi))) => out.v4 = Set::range(lo, hi),
                 (Some((Family::V6, lo)), Some((Family::V6, hi))) => out.v6 = Set::range(lo, hi),
-                (None, _) => out.unknown = unknown_host(from),
-                _ => out.unknown = unknown_host(to),
+                (None, _) => out.unknown.push(unknown_host(from)),
+                _ => out.unknown.push(unknown_host(to)),
             },
             Address::Interface(name) => return self.interface(name),
             Address::Object(name) => return self.object(name),
             Address::Group(name) => return self.network(name),
             Address::Fqdn(name, families) => {
                 let (v4, v6) = (families != Families::V6, families != Families::V4);
-                out.unknown = Some(Unknown { name: format!("the addresses of {}", name.text), v4, v6 });
+                out.unknown.push(Unknown { name: format!("fqdn {}", name.text), v4, v6 });
             }
         }
         out
@@ -312,14 +329,14 @@ impl<'c, 'a> Resolver<'c, 'a> {
         let mut out = Addresses::default();
         let Some(at) = self.interfaces.get(name.text).copied() else {
             self.check_interface(name);
-            out.unknown = Unknown::both(format!("the address of interface {}", name.text));
+            out.unknown.push(Unknown::both(format!("interface {}", name.text)));
             return out;
         };
         let interface = &self.config.interfaces[at];
         match interface.v4.and_then(|(host, _)| self.host(host)) {
             Some((_, address)) => out.v4 = Set::one(address),
             None if interface.dynamic_address || interface.v4.is_some() => {
-                out.unknown = Unknown::both(format!("the address of interface {}", name.text));
+                out.unknown.push(Unknown::both(format!("interface {}", name.text)));
             }
             None => {}
         }
@@ -333,10 +350,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         if let Some(at) = self.objects.get(name.text).copied() {
             return match self.config.objects[at].address {
                 // An object holds no other object: this goes no deeper.
-                Some(Address::Object(_)) | None => Addresses {
-                    unknown: Unknown::both(format!("object {}", name.text)),
-                    ..Addresses::default()
-                },
+                Some(Address::Object(_)) | None => nothing_but("object", name),
                 Some(address) => self.address(address),
             };
         }
@@ -344,7 +358,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
             return self.network(name);
         }
         self.missing(name, "object");
-        Addresses { unknown: Unknown::both(format!("object {}", name.text)), ..Addresses::default() }
+        nothing_but("object", name)
     }
 
     fn network(&mut self, name: Named<'a>) -> Addresses {
@@ -353,67 +367,72 @@ impl<'c, 'a> Resolver<'c, 'a> {
         if group.is_none() {
             self.missing(name, "object-group");
         }
-        match group.and_then(|at| self.addresses[at].clone()) {
-            Some(addresses) => addresses,
-            None => Addresses {
-                unknown: Unknown::both(format!("object-group {}", name.text)),
-                ..Addresses::default()
-            },
-        }
+        group.and_then(|at| self.addresses[at].clone()).unwrap_or_else(|| nothing_but("object-group", name))
     }
 
-    /// What a service stands for.
-    pub(super) fn service(&mut self, service: Service<'a>) -> Services {
-        let mut out = match service.protocol {
-            Protocol::Ip => Services { products: vec![Product::default()], unknown: None },
-            Protocol::Number(number) => of_protocols(Set::one(number.into())),
-            Protocol::TcpUdp => of_protocols(tcp_udp()),
+    /// What a service stands for; that of a group is shared by all who ask.
+    pub(super) fn service(&mut self, service: Service<'a>) -> Arc<Services> {
+        let of = match service.protocol {
+            Protocol::Ip => Services { products: vec![Product::default()], guesses: Vec::new() }.into(),
+            Protocol::Number(number) => of_protocols(Set::one(number.into())).into(),
+            Protocol::TcpUdp => of_protocols(tcp_udp()).into(),
             Protocol::Object(name) => self.service_object(name),
             Protocol::Group(name) => self.services(name),
             Protocol::Unknown(name) => {
                 self.missing(name, "protocol");
-                Services { products: Vec::new(), unknown: Some(format!("protocol {}", name.text)) }
+                Services::guess(format!("protocol {}", name.text), &[Field::Proto]).into()
             }
         };
+        if (service.source, service.destination, service.icmp) == (Ports::Any, Ports::Any, Icmp::Any) {
+            return of;
+        }
         let (source, destination) = (self.ports(service.source), self.ports(service.destination));
         let (types, codes) = self.icmp(service.icmp);
-        let narrow = |side: &mut Option<Set>, ports: Ports<'_>, set: &Set| {
-            if ports != Ports::Any {
-                *side = Some(side.as_ref().map_or_else(|| set.clone(), |old| old.and(set)));
-            }
-        };
-        for product in &mut out.products {
-            narrow(&mut product.source, service.source, &source.set);
-            narrow(&mut product.destination, service.destination, &destination.set);
-            if service.icmp != Icmp::Any {
-                product.icmp_type = Some(types.set.clone());
+        let certain =
+            of.products.iter().map(|product| Guess { product: product.clone(), unsure: Vec::new() });
+        let mut all: Vec<Guess> = certain.chain(of.guesses.iter().cloned()).collect();
+        if service.source != Ports::Any {
+            narrow(&mut all, &source, &[Field::Sport], |product, set| meet(&mut product.source, set));
+        }
+        if service.destination != Ports::Any {
+            narrow(&mut all, &destination, &[Field::Dport], |product, set| {
+                meet(&mut product.destination, set)
+            });
+        }
+        if service.icmp != Icmp::Any {
+            narrow(&mut all, &types, &[Field::IcmpType], |product, set| {
+                product.icmp_type = Some(set.clone());
                 product.icmp_code = codes.clone();
+            });
+        }
+        let mut out = Services::default();
+        for guess in all {
+            if guess.unsure.is_empty() {
+                out.products.push(guess.product);
+            } else {
+                out.guesses.push(guess);
             }
         }
-        let unknown = source.unknown.or(destination.unknown).or(types.unknown);
-        if unknown.is_some() {
-            out.unknown = out.unknown.or(unknown);
-        }
-        out
+        out.into()
     }
 
-    fn service_object(&mut self, name: Named<'a>) -> Services {
+    fn service_object(&mut self, name: Named<'a>) -> Arc<Services> {
         self.used.insert(name.text);
         match self.services.get(name.text).copied() {
             Some(at) => match self.config.services[at].service {
                 Some(Service { protocol: Protocol::Object(_) | Protocol::Group(_), .. }) | None => {
-                    Services { products: Vec::new(), unknown: Some(format!("object {}", name.text)) }
+                    Services::guess(format!("object {}", name.text), SERVICE).into()
                 }
                 Some(service) => self.service(service),
             },
             None => {
                 self.missing(name, "object");
-                Services { products: Vec::new(), unknown: Some(format!("object {}", name.text)) }
+                Services::guess(format!("object {}", name.text), SERVICE).into()
             }
         }
     }
 
-    fn services(&mut self, name: Named<'a>) -> Services {
+    fn services(&mut self, name: Named<'a>) -> Arc<Services> {
         self.used.insert(name.text);
         let group = self.groups.get(name.text).copied();
         if group.is_none() {
@@ -421,7 +440,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         match group.and_then(|at| self.service_groups[at].clone()) {
             Some(services) => services,
-            None => Services { products: Vec::new(), unknown: Some(format!("object-group {}", name.text)) },
+            None => Services::guess(format!("object-group {}", name.text), SERVICE).into(),
         }
     }
 
@@ -527,7 +546,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 continue;
             }
             let set = self.address(address);
-            if set.unknown.is_some() || !set.masked.is_empty() {
+            if !set.unknown.is_empty() || !set.masked.is_empty() {
                 return None;
             }
             out.extend(set.v4.ranges().iter().map(|(lo, hi)| (Family::V4, *lo, *hi)));
@@ -558,20 +577,32 @@ impl<'c, 'a> Resolver<'c, 'a> {
 
     /// Says so where an interface is not there, unless the file has none at all: then it is a part of one.
     pub(super) fn check_interface(&mut self, name: Named<'a>) {
-        let hardware = || self.config.interfaces.iter().any(|known| known.hardware.text == name.text);
-        if !self.interfaces.is_empty() && !self.interfaces.contains_key(name.text) && !hardware() {
+        let known = self.interfaces.contains_key(name.text) || self.hardware.contains(name.text);
+        if !self.interfaces.is_empty() && !known {
             self.missing(name, "interface");
         }
     }
 }
 
-fn unknown_host(host: Host<'_>) -> Option<Unknown> {
-    match host {
-        Host::Name(name) => Unknown::both(format!("name {}", name.text)),
-        Host::V4(_) | Host::V6(_) => Unknown::both("an address of mixed families".to_string()),
-    }
+/// `192.0.x.x`, `203.0.113.***`: four parts of digits and marks.
+fn is_redacted(word: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'x' | b'X' | b'*' | b'#' | b'?'))
+    };
+    word.split('.').count() == 4 && word.split('.').all(part)
 }
 
-fn of_protocols(set: Set) -> Services {
-    Services { products: vec![Product { protocol: Some(set), ..Product::default() }], unknown: None }
+fn nothing_but(kind: &str, name: Named<'_>) -> Addresses {
+    Addresses { unknown: vec![Unknown::both(format!("{kind} {}", name.text))], ..Addresses::default() }
+}
+
+fn unknown_host(host: Host<'_>) -> Unknown {
+    match host {
+        Host::Name(name) => Unknown::both(format!("name {}", name.text)),
+        Host::V4(address) => Unknown::both(format!("address {}", std::net::Ipv4Addr::from(address))),
+        Host::V6(address) => Unknown::both(format!("address {}", std::net::Ipv6Addr::from(address))),
+    }
 }

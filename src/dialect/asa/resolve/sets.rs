@@ -1,8 +1,8 @@
 //! Addresses and services as sets, and their unions.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::packet::{Set, proto};
+use crate::packet::{Field, Set, proto};
 
 /// Holes in a mask up to which its addresses are written out as intervals.
 const MASK_INTERVALS: u32 = 12;
@@ -16,14 +16,14 @@ pub(in super::super) struct Addresses {
     pub v6: Set,
     /// IPv4 addresses by mask and masked value, where intervals would be too many.
     pub masked: Vec<(u32, u32)>,
-    /// What else may belong to it, for IPv4 and IPv6.
-    pub unknown: Option<Unknown>,
+    /// What else may belong to it.
+    pub unknown: Vec<Unknown>,
 }
 
-/// Something that the files do not tell.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Addresses that the files do not tell.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(in super::super) struct Unknown {
-    /// What it is, as reports name it.
+    /// What they are, as conditions name it: `fqdn www.example.com`.
     pub name: String,
     /// Whether it can be IPv4.
     pub v4: bool,
@@ -32,22 +32,30 @@ pub(in super::super) struct Unknown {
 }
 
 impl Unknown {
-    pub(super) fn both(name: String) -> Option<Unknown> {
-        Some(Unknown { name, v4: true, v6: true })
+    pub(in super::super) fn both(name: impl Into<String>) -> Unknown {
+        Unknown { name: name.into(), v4: true, v6: true }
     }
+}
 
-    pub(super) fn join(a: Option<Unknown>, b: Option<Unknown>) -> Option<Unknown> {
-        match (a, b) {
-            (Some(a), Some(b)) => {
-                let name = if a.name.contains(&b.name) || a.name.len() > 120 {
-                    a.name
-                } else {
-                    format!("{}, {}", a.name, b.name)
-                };
-                Some(Unknown { name, v4: a.v4 | b.v4, v6: a.v6 | b.v6 })
-            }
-            (a, b) => a.or(b),
-        }
+/// A part of a service that the files do not tell: the name of the condition, and what it looks at.
+pub(in super::super) type Unsure = (String, &'static [Field]);
+
+/// All that a service looks at.
+pub(super) const SERVICE: &[Field] =
+    &[Field::Proto, Field::Sport, Field::Dport, Field::IcmpType, Field::IcmpCode];
+
+/// A product that counts where all of some conditions hold.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(in super::super) struct Guess {
+    /// What is known.
+    pub product: Product,
+    /// What is not.
+    pub unsure: Vec<Unsure>,
+}
+
+impl Guess {
+    pub(super) fn of(name: impl Into<String>, about: &'static [Field]) -> Guess {
+        Guess { product: Product::default(), unsure: vec![(name.into(), about)] }
     }
 }
 
@@ -72,11 +80,52 @@ pub(in super::super) struct Services {
     /// The union of these.
     pub products: Vec<Product>,
     /// What else may belong to it.
-    pub unknown: Option<String>,
+    pub guesses: Vec<Guess>,
+}
+
+impl Services {
+    pub(super) fn guess(name: impl Into<String>, about: &'static [Field]) -> Services {
+        Services { products: Vec::new(), guesses: vec![Guess::of(name, about)] }
+    }
 }
 
 pub(in super::super) fn tcp_udp() -> Set {
     Set::of([(proto::TCP.into(), proto::TCP.into()), (proto::UDP.into(), proto::UDP.into())])
+}
+
+/// A set and what else may belong to it.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Partly {
+    pub set: Set,
+    pub unknown: Option<String>,
+}
+
+/// Leaves of each product what is in a set, and beside it what may be in the part of it that is unknown.
+pub(super) fn narrow(
+    all: &mut Vec<Guess>,
+    part: &Partly,
+    about: &'static [Field],
+    cut: impl Fn(&mut Product, &Set),
+) {
+    let unsure = part.unknown.as_ref().map(|name| {
+        let mut guesses = all.clone();
+        guesses.iter_mut().for_each(|guess| guess.unsure.push((name.clone(), about)));
+        guesses
+    });
+    if unsure.is_some() && part.set.is_empty() {
+        all.clear();
+    }
+    all.iter_mut().for_each(|guess| cut(&mut guess.product, &part.set));
+    all.extend(unsure.into_iter().flatten());
+}
+
+pub(super) fn meet(side: &mut Option<Set>, set: &Set) {
+    *side = Some(side.as_ref().map_or_else(|| set.clone(), |old| old.and(set)));
+}
+
+/// All of some protocols.
+pub(super) fn of_protocols(set: Set) -> Services {
+    Services { products: vec![Product { protocol: Some(set), ..Product::default() }], guesses: Vec::new() }
 }
 
 /// The addresses of a network; a mask with holes gives several intervals.
@@ -108,16 +157,16 @@ pub(super) fn union(parts: Vec<Addresses>) -> Addresses {
     let mut masked: Vec<_> = parts.iter().flat_map(|part| part.masked.iter().copied()).collect();
     masked.sort_unstable();
     masked.dedup();
-    let mut out = Addresses {
+    let mut unknown = Vec::new();
+    let mut seen: FxHashSet<&Unknown> = FxHashSet::default();
+    unknown
+        .extend(parts.iter().flat_map(|part| &part.unknown).filter(|unknown| seen.insert(unknown)).cloned());
+    Addresses {
         v4: Set::of(parts.iter().flat_map(|part| part.v4.ranges().iter().copied())),
         v6: Set::of(parts.iter().flat_map(|part| part.v6.ranges().iter().copied())),
         masked,
-        unknown: None,
-    };
-    for part in parts {
-        out.unknown = Unknown::join(out.unknown, part.unknown);
+        unknown,
     }
-    out
 }
 
 /// Closed intervals in any order.

@@ -7,8 +7,12 @@
 mod pairs;
 mod stages;
 
-use super::super::ast::{Address, Entry, Mapped, Named, NetworkObject, OldNat, Ports, Protocol, TwiceNat};
-use super::super::resolve::Addresses;
+use rustc_hash::FxHashMap;
+
+use super::super::ast::{
+    Action, Address, Entry, Icmp, Mapped, Named, NetworkObject, OldNat, Ports, Protocol, Service, TwiceNat,
+};
+use super::super::resolve::{Addresses, Unknown};
 use super::Lower;
 use crate::packet::{Family, Set};
 use crate::source::Span;
@@ -49,6 +53,8 @@ pub(super) struct Translation {
     protocol: Option<u8>,
     source_ports: Option<PortPair>,
     destination_ports: Option<PortPair>,
+    /// A list selects more than is modelled: the name of the condition that it does.
+    unsure: Option<String>,
     /// No connections from the mapped side, and none are checked for.
     one_way: bool,
 }
@@ -58,7 +64,9 @@ impl Translation {
     pub(super) fn as_static(&self) -> Option<super::Static> {
         let (real, mapped) = (self.real.set.v4.clone(), self.mapped.set.v4.clone());
         let changes = !self.dynamic && !self.identity && !mapped.is_empty();
-        changes.then_some(super::Static { span: self.span, real, mapped })
+        let (interfaces, protocol, ports) = (self.mapped_if.clone(), self.protocol, self.source_ports);
+        let ports = ports.map(|pair| (pair.real, pair.mapped));
+        changes.then_some(super::Static { span: self.span, real, mapped, interfaces, protocol, ports })
     }
 }
 
@@ -89,7 +97,16 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     fn side(&mut self, address: Address<'a>) -> Side {
-        Side { set: self.resolver.address(address), ranges: self.resolver.ordered(address), interface: false }
+        let (mut set, ranges) = (self.resolver.address(address), self.resolver.ordered(address));
+        if ranges.is_none() && set.unknown.is_empty() {
+            // Masks with holes, or more elements than are written out.
+            let (Address::Group(name) | Address::Object(name)) = address else {
+                set.unknown.push(Unknown::both("nat addresses"));
+                return Side { set, ranges, interface: false };
+            };
+            set.unknown.push(Unknown::both(format!("object-group {}", name.text)));
+        }
+        Side { set, ranges, interface: false }
     }
 
     /// The mapped side; the address of an interface is known where the interface is.
@@ -101,7 +118,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     Some(name) => self.resolver.interface(name),
                     None => Addresses::default(),
                 };
-                let known = set.unknown.is_none() && !set.v4.is_empty();
+                let known = set.unknown.is_empty() && !set.v4.is_empty();
                 let ranges =
                     known.then(|| set.v4.ranges().iter().map(|(lo, hi)| (Family::V4, *lo, *hi)).collect());
                 Side { set, ranges, interface: true }
@@ -135,6 +152,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             protocol: None,
             source_ports: None,
             destination_ports: None,
+            unsure: None,
             one_way: nat.unidirectional || nat.dynamic,
         };
         if let Some((first, second)) = nat.services {
@@ -171,8 +189,6 @@ impl<'c, 'a> Lower<'c, 'a> {
             Mapped::Address(Address::Host(host)) if !nat.dynamic => self.mapped_from(host, &real),
             mapped => self.mapped_side(mapped, mapped_if),
         };
-        let pair =
-            |(_, real, mapped): (u8, u16, u16)| PortPair { real: (real, real), mapped: (mapped, mapped) };
         let identity = !nat.dynamic
             && real.ranges.is_some()
             && real.ranges == mapped.ranges
@@ -187,8 +203,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             identity,
             destination: None,
             protocol: nat.service.map(|(protocol, ..)| protocol),
-            source_ports: nat.service.map(pair),
+            source_ports: nat.service.map(|(_, real, mapped)| pair(real, mapped)),
             destination_ports: None,
+            unsure: None,
             one_way: nat.dynamic,
         })
     }
@@ -228,11 +245,13 @@ impl<'c, 'a> Lower<'c, 'a> {
             protocol: None,
             source_ports: None,
             destination_ports: None,
+            unsure: None,
             one_way: false,
         };
         for nat in &config.old_nats {
             if let OldNat::Nat { span, interface, id: 0, what: Err(acl) } = nat {
-                for (source, destination) in self.selected(*acl) {
+                // An exemption does not look at ports.
+                for Selected { source, destination, .. } in self.selected(*acl) {
                     let (real, to) = (self.side(source), self.side(destination));
                     let mut rule = blank(*span, real.clone(), real);
                     rule.real_if = self.interface_of(Some(*interface));
@@ -244,73 +263,64 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
         for nat in &config.old_nats {
             let OldNat::Static { span, interfaces, mapped, real, mask, service } = nat else { continue };
-            let Ok(host) = real else {
-                self.findings.push(
-                    crate::finding::Finding::new(
-                        "PH002",
-                        crate::finding::Severity::Info,
-                        Some(*span),
-                        "`static` with an access-list is not in the model",
-                    )
-                    .help(
-                        "The translation is left out: destinations that it translates are taken as they are.",
-                    ),
-                );
-                continue;
+            let selected = match real {
+                Ok(host) => vec![Selected::all_of(Address::Net(*host, *mask))],
+                Err(acl) => self.selected(*acl),
             };
-            let real = self.side(Address::Net(*host, *mask));
-            let mapped = match mapped {
-                Mapped::Address(Address::Host(host)) => self.side(Address::Net(*host, *mask)),
-                other => self.mapped_side(*other, Some(interfaces.1)),
-            };
-            let mut rule = blank(*span, real, mapped);
-            rule.identity = rule.real.ranges.is_some()
-                && rule.real.ranges == rule.mapped.ranges
-                && service.is_none_or(|(_, a, b)| a == b);
-            rule.real_if = self.interface_of(Some(interfaces.0));
-            rule.mapped_if = self.interface_of(Some(interfaces.1));
-            rule.protocol = service.map(|(protocol, ..)| protocol);
-            rule.source_ports =
-                service.map(|(_, mapped, real)| PortPair { real: (real, real), mapped: (mapped, mapped) });
-            out.push(rule);
+            for entry in selected {
+                let real = self.side(entry.source);
+                let mapped = match mapped {
+                    Mapped::Address(Address::Host(host)) => self.mapped_from(*host, &real),
+                    other => self.mapped_side(*other, Some(interfaces.1)),
+                };
+                let mut rule = blank(*span, real, mapped);
+                rule.real_if = self.interface_of(Some(interfaces.0));
+                rule.mapped_if = self.interface_of(Some(interfaces.1));
+                rule.protocol = service.map(|(protocol, ..)| protocol);
+                rule.source_ports = service.map(|(_, mapped, real)| pair(real, mapped));
+                self.select(&mut rule, entry);
+                rule.identity = rule.real.ranges.is_some()
+                    && rule.real.ranges == rule.mapped.ranges
+                    && rule.source_ports.is_none_or(|pair| pair.real == pair.mapped);
+                out.push(rule);
+            }
         }
         self.old_dynamic(out, blank);
     }
 
     fn old_dynamic(&mut self, out: &mut Vec<Translation>, blank: impl Fn(Span, Side, Side) -> Translation) {
         let config = self.config;
+        let mut globals: FxHashMap<u32, Vec<(Mapped<'a>, Named<'a>)>> = FxHashMap::default();
+        for global in &config.old_nats {
+            if let OldNat::Global { interface, id, pool, .. } = global {
+                globals.entry(*id).or_default().push((*pool, *interface));
+            }
+        }
         let mut dynamic = Vec::new();
         for nat in &config.old_nats {
             let OldNat::Nat { span, interface, id, what } = nat else { continue };
             let selected = match what {
-                Ok(address) => vec![(*address, None)],
+                Ok(address) => vec![Selected::all_of(*address)],
                 Err(_) if *id == 0 => continue,
-                Err(acl) => self.selected(*acl).into_iter().map(|(from, to)| (from, Some(to))).collect(),
+                Err(acl) => self.selected(*acl),
             };
-            for (from, to) in selected {
-                let real = self.side(from);
-                let to = to.map(|to| self.side(to));
+            for entry in selected {
+                let real = self.side(entry.source);
                 let mut pools: Vec<(Side, Option<Set>)> = Vec::new();
                 if *id == 0 {
                     pools.push((real.clone(), None));
                 }
-                for global in &config.old_nats {
-                    if let OldNat::Global { interface, id: of, pool, .. } = global
-                        && of == id
-                    {
-                        pools.push((
-                            self.mapped_side(*pool, Some(*interface)),
-                            self.interface_of(Some(*interface)),
-                        ));
-                    }
+                for (pool, interface) in globals.get(id).into_iter().flatten() {
+                    let mapped = self.mapped_side(*pool, Some(*interface));
+                    pools.push((mapped, self.interface_of(Some(*interface))));
                 }
                 for (mapped, mapped_if) in pools {
                     let mut rule = blank(*span, real.clone(), mapped);
                     (rule.identity, rule.dynamic, rule.one_way) = (*id == 0, *id != 0, true);
                     rule.real_if = self.interface_of(Some(*interface));
                     rule.mapped_if = mapped_if;
-                    rule.destination = to.clone().map(|to| (to.clone(), to, true));
-                    dynamic.push((to.is_none(), real.set.v4.count(), rule));
+                    self.select(&mut rule, entry);
+                    dynamic.push((!entry.by_list, real.set.v4.count(), rule));
                 }
             }
         }
@@ -319,20 +329,78 @@ impl<'c, 'a> Lower<'c, 'a> {
         out.extend(dynamic.into_iter().map(|(.., rule)| rule));
     }
 
-    /// Source and destination of the permits of a list.
-    fn selected(&mut self, acl: Named<'a>) -> Vec<(Address<'a>, Address<'a>)> {
+    /// What the permits of a list select.
+    fn selected(&mut self, acl: Named<'a>) -> Vec<Selected<'a>> {
         let Some(at) = self.acls.get(acl.text).copied() else {
             self.resolver.missing(acl, "access-list");
             return Vec::new();
         };
         let permits = self.config.acls[at].entries.iter().filter_map(|entry| match entry {
-            Entry::Extended(ace) if !ace.inactive && ace.action == super::super::ast::Action::Permit => {
-                Some((ace.source, ace.destination))
-            }
+            Entry::Extended(ace) if !ace.inactive && ace.action == Action::Permit => Some(Selected {
+                source: ace.source,
+                destination: ace.destination,
+                service: ace.service,
+                by_list: true,
+                acl: acl.text,
+            }),
             _ => None,
         });
         permits.collect()
     }
+
+    /// Narrows a rule to what an entry of its list selects: the other end, and ports.
+    fn select(&mut self, rule: &mut Translation, entry: Selected<'a>) {
+        if !entry.by_list {
+            return;
+        }
+        let to = self.side(entry.destination);
+        rule.destination = Some((to.clone(), to, true));
+        let Service { protocol, source, destination, icmp } = entry.service;
+        let number = match protocol {
+            Protocol::Number(number) => Some(number),
+            Protocol::Ip
+            | Protocol::TcpUdp
+            | Protocol::Object(_)
+            | Protocol::Group(_)
+            | Protocol::Unknown(_) => None,
+        };
+        rule.protocol = rule.protocol.or(number);
+        let (from, to) = (interval(source), interval(destination));
+        rule.destination_ports = to.map(|ports| PortPair { real: ports, mapped: ports });
+        if !rule.dynamic && rule.source_ports.is_none() {
+            rule.source_ports = from.map(|ports| PortPair { real: ports, mapped: ports });
+        }
+        // `static tcp` writes the mapped port, its list the real one.
+        if let (Some(pair), Some(ports)) = (&mut rule.source_ports, from) {
+            pair.real = ports;
+        }
+        let read = (number.is_some() || protocol == Protocol::Ip)
+            && (source == Ports::Any || (from.is_some() && !rule.dynamic))
+            && (destination == Ports::Any || to.is_some())
+            && icmp == Icmp::Any;
+        rule.unsure = (!read).then(|| format!("acl {} service", entry.acl));
+    }
+}
+
+/// What an entry of a list selects for a translation, or all of an address.
+#[derive(Clone, Copy)]
+struct Selected<'a> {
+    source: Address<'a>,
+    destination: Address<'a>,
+    service: Service<'a>,
+    by_list: bool,
+    acl: &'a str,
+}
+
+impl<'a> Selected<'a> {
+    fn all_of(source: Address<'a>) -> Self {
+        let service = Service::of(Protocol::Ip);
+        Selected { source, destination: Address::Any, service, by_list: false, acl: "" }
+    }
+}
+
+fn pair(real: u16, mapped: u16) -> PortPair {
+    PortPair { real: (real, real), mapped: (mapped, mapped) }
 }
 
 /// Whether the real and the mapped side are written alike.

@@ -1,7 +1,7 @@
 //! Which address becomes which.
 
 use super::super::{Alternative, Lower};
-use super::{Range, Side, Translation};
+use super::{Range, Side};
 use crate::model::{NatAddr, NatPort};
 use crate::packet::Family;
 
@@ -10,16 +10,12 @@ const PIECES: usize = 64;
 
 /// Real and mapped intervals that belong together, and whether each address has its own counterpart.
 pub(super) fn pairs(real: &Side, mapped: &Side, identity: bool) -> Vec<(Range, Range, bool)> {
-    let unknown = (Family::V4, 0, 0);
-    let (Some(reals), Some(maps)) = (&real.ranges, &mapped.ranges) else {
-        if mapped.interface
-            && mapped.ranges.is_none()
-            && let Some(reals) = &real.ranges
-        {
-            // The interface's address is not in the file.
-            return reals.iter().map(|range| (*range, unknown, true)).collect();
-        }
-        return vec![(unknown, unknown, false)];
+    let any = |family: Family| (family, 0, family.last());
+    let (reals, maps) = match (&real.ranges, &mapped.ranges) {
+        (Some(reals), Some(maps)) => (reals, maps),
+        (Some(reals), None) => return reals.iter().map(|range| (*range, any(range.0), false)).collect(),
+        (None, Some(maps)) => return maps.iter().map(|range| (any(range.0), *range, false)).collect(),
+        (None, None) => return vec![(any(Family::V4), any(Family::V4), false)],
     };
     if identity {
         return reals.iter().map(|range| (*range, *range, true)).collect();
@@ -82,12 +78,11 @@ fn cut(reals: &[Range], maps: &[Range]) -> Option<Vec<(Range, Range, bool)>> {
 }
 
 /// A dynamic translation takes any address of the pool.
-pub(super) fn dynamic_pairs(rule: &Translation) -> Vec<(Range, Range, bool)> {
-    let unknown = (Family::V4, 0, 0);
-    let reals = rule.real.ranges.clone().unwrap_or_else(|| vec![unknown]);
+pub(super) fn dynamic_pairs(real: &Side, mapped: &Side) -> Vec<(Range, Range, bool)> {
+    let reals = real.ranges.clone().unwrap_or_else(|| vec![(Family::V4, 0, Family::V4.last())]);
     let mut out = Vec::new();
     for real in reals {
-        let pool = rule.mapped.ranges.as_ref().and_then(|maps| {
+        let pool = mapped.ranges.as_ref().and_then(|maps| {
             let same: Vec<_> = maps.iter().filter(|mapped| mapped.0 == real.0).collect();
             let lo = same.iter().map(|range| range.1).min()?;
             let hi = same.iter().map(|range| range.2).max()?;

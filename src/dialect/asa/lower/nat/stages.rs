@@ -2,8 +2,10 @@
 
 use super::super::{Alternative, Lower};
 use super::pairs::{address_map, dynamic_pairs, family_of, is_single, other_side, pairs, port_map};
-use super::{Range, Side, Translation};
-use crate::model::{ChainId, Effect, Hook, MarkOp, Nat, NatAddr, NatPort, StageKind, Verdict};
+use super::{PortPair, Range, Side, Translation};
+use crate::model::{
+    ChainId, ChainKind, Condition, Effect, Hook, MarkOp, Nat, NatAddr, NatPort, StageKind, Verdict,
+};
 use crate::packet::{Family, Field, Set};
 
 impl<'c, 'a> Lower<'c, 'a> {
@@ -12,10 +14,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         if nat.is_empty() {
             return;
         }
-        let chain = self.b.chain("un-nat", self.nowhere);
+        let chain = self.b.chain_of(ChainKind::Translation, "un-nat", self.nowhere);
         for (at, rule) in nat.iter().enumerate() {
             self.mapped_side_opens(chain, rule, mark_of(at));
-            self.mapped_destination(chain, rule);
+            self.mapped_destination(chain, rule, mark_of(at));
         }
         self.untranslates = !self.b.ruleset().chain(chain).rules.is_empty();
         self.stage(Hook::Prerouting, chain, StageKind::DstNat, Verdict::Accept);
@@ -29,9 +31,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         for (real, mapped, exact) in pairs(&rule.real, &rule.mapped, rule.identity) {
             for source in other_side(rule.destination.as_ref().map(|(_, real, _)| real), family_of(&mapped)) {
                 self.interface_test(Field::Iif, rule.mapped_if.as_ref());
-                self.other(source, Field::src(family_of(&mapped)));
+                self.other(&source, Field::src(family_of(&mapped)));
                 self.target(&mapped, &rule.mapped, Field::dst(family_of(&mapped)));
-                self.port_tests(rule.protocol, rule.source_ports.map(|pair| pair.mapped), Field::Dport);
+                self.service_tests(rule, rule.source_ports.map(|pair| pair.mapped), Field::Dport);
+                self.ports_test(rule.destination_ports.map(|pair| pair.real), Field::Sport);
                 self.step(Effect::Mark(MarkOp { clear: u32::MAX, flip: mark }));
                 if !rule.identity {
                     let port =
@@ -44,14 +47,16 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// Connections from the real side to a mapped destination get the real one.
-    fn mapped_destination(&mut self, chain: ChainId, rule: &Translation) {
+    fn mapped_destination(&mut self, chain: ChainId, rule: &Translation, mark: u32) {
         let Some((mapped, real, identity)) = &rule.destination else { return };
         for (real, mapped_range, exact) in pairs(real, mapped, *identity) {
             for source in other_side(Some(&rule.real), family_of(&mapped_range)) {
                 self.interface_test(Field::Iif, rule.real_if.as_ref());
-                self.other(source, Field::src(family_of(&mapped_range)));
+                self.other(&source, Field::src(family_of(&mapped_range)));
                 self.target(&mapped_range, mapped, Field::dst(family_of(&mapped_range)));
-                self.port_tests(rule.protocol, rule.destination_ports.map(|pair| pair.mapped), Field::Dport);
+                self.service_tests(rule, rule.destination_ports.map(|pair| pair.mapped), Field::Dport);
+                self.ports_test(rule.source_ports.map(|pair| pair.real), Field::Sport);
+                self.step(Effect::Mark(MarkOp { clear: u32::MAX, flip: mark }));
                 let port =
                     rule.destination_ports.map_or(NatPort::Keep, |pair| port_map(pair.mapped, pair.real));
                 if !identity || port != NatPort::Keep {
@@ -63,47 +68,70 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// A connection to real addresses whose replies would be translated is dropped, unless the rule that
-    /// would do so is the one by which it came in.
+    /// would do so is the one by which it came in. Replies meet both halves of every rule, in order.
     ///
     /// Syslog message 305013: asymmetric NAT rules matched for forward and reverse flows.
     pub(in super::super) fn reverse_path(&mut self, nat: &[Translation]) {
-        let checked = |rule: &&Translation| rule.dynamic || !rule.one_way;
-        if !nat.iter().any(|rule| checked(&rule)) {
+        let checked = |rule: &Translation| rule.dynamic || !rule.one_way || rule.destination.is_some();
+        if !nat.iter().any(checked) {
             return;
         }
-        let chain = self.b.chain("nat reverse path", self.nowhere);
+        let chain = self.b.chain_of(ChainKind::Translation, "nat reverse path", self.nowhere);
         self.established(chain);
-        for (at, rule) in nat.iter().enumerate().filter(|(_, rule)| checked(rule)) {
-            let passes: &[bool] = if rule.identity { &[false] } else { &[true, false] };
-            for family in [Family::V4, Family::V6] {
-                for to in Self::alternatives(&rule.real.set, family) {
-                    for source in other_side(rule.destination.as_ref().map(|(_, real, _)| real), family) {
-                        for marked in passes {
-                            self.interface_test(Field::Iif, rule.mapped_if.as_ref());
-                            self.interface_test(Field::Oif, rule.real_if.as_ref());
-                            self.other(source.clone(), Field::src(family));
-                            self.other(to.clone(), Field::dst(family));
-                            if matches!((&source, &to), (Alternative::All, Alternative::All)) {
-                                self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
-                            }
-                            self.port_tests(
-                                rule.protocol,
-                                rule.source_ports.map(|pair| pair.real),
-                                Field::Dport,
-                            );
-                            if *marked {
-                                self.b.is(Field::Mark, mark_of(at).into());
-                            }
-                            // Passing decides nothing: it leaves the chain for the stage's policy.
-                            let pass = *marked || rule.identity;
-                            self.step(if pass { Effect::Return } else { Effect::Verdict(Verdict::Drop) });
-                            self.b.rule(chain, rule.span, rule.span);
+        for (at, rule) in nat.iter().enumerate() {
+            let far = rule.destination.as_ref().map(|(_, real, _)| real);
+            if rule.dynamic || !rule.one_way {
+                let ways = (rule.mapped_if.as_ref(), rule.real_if.as_ref());
+                let ports = (rule.destination_ports, rule.source_ports);
+                self.reverse(chain, (at, rule), ways, (far, Some(&rule.real)), ports, rule.identity);
+            }
+            if let Some((_, real, identity)) = &rule.destination {
+                let ways = (rule.real_if.as_ref(), rule.mapped_if.as_ref());
+                let ports = (rule.source_ports, rule.destination_ports);
+                let sides = (Some(&rule.real), Some(real));
+                self.reverse(chain, (at, rule), ways, sides, ports, *identity || rule.one_way);
+            }
+        }
+        self.stage(Hook::Forward, chain, StageKind::Filter, Verdict::Accept);
+    }
+
+    /// One half of a rule, as replies meet it: what came in by it passes, and where it changes addresses
+    /// nothing else does.
+    fn reverse(
+        &mut self,
+        chain: ChainId,
+        (at, rule): (usize, &Translation),
+        ways: (Option<&Set>, Option<&Set>),
+        (from, to): (Option<&Side>, Option<&Side>),
+        (sport, dport): (Option<PortPair>, Option<PortPair>),
+        unchanged: bool,
+    ) {
+        let passes: &[bool] = if unchanged { &[false] } else { &[true, false] };
+        for family in [Family::V4, Family::V6] {
+            let sources = other_side(from, family);
+            for to in other_side(to, family) {
+                for source in &sources {
+                    for marked in passes {
+                        self.interface_test(Field::Iif, ways.0);
+                        self.interface_test(Field::Oif, ways.1);
+                        self.other(source, Field::src(family));
+                        self.other(&to, Field::dst(family));
+                        if matches!((source, &to), (Alternative::All, Alternative::All)) {
+                            self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
                         }
+                        self.service_tests(rule, dport.map(|pair| pair.real), Field::Dport);
+                        self.ports_test(sport.map(|pair| pair.real), Field::Sport);
+                        if *marked {
+                            self.b.is(Field::Mark, mark_of(at).into());
+                        }
+                        // Passing decides nothing: it leaves the chain for the stage's policy.
+                        let pass = *marked || unchanged;
+                        self.step(if pass { Effect::Return } else { Effect::Verdict(Verdict::Drop) });
+                        self.b.rule(chain, rule.span, rule.span);
                     }
                 }
             }
         }
-        self.stage(Hook::Forward, chain, StageKind::Filter, Verdict::Accept);
     }
 
     /// The stage that translates sources, after everything else.
@@ -111,7 +139,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         if nat.is_empty() {
             return;
         }
-        let chain = self.b.chain("nat", self.nowhere);
+        let chain = self.b.chain_of(ChainKind::Translation, "nat", self.nowhere);
         for rule in nat {
             self.real_side_opens(chain, rule);
             self.mapped_source(chain, rule);
@@ -121,7 +149,7 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     fn real_side_opens(&mut self, chain: ChainId, rule: &Translation) {
         let ways = if rule.dynamic || rule.mapped.interface {
-            dynamic_pairs(rule)
+            dynamic_pairs(&rule.real, &rule.mapped)
         } else {
             pairs(&rule.real, &rule.mapped, rule.identity)
         };
@@ -131,7 +159,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.interface_test(Field::Iif, rule.real_if.as_ref());
                 self.interface_test(Field::Oif, rule.mapped_if.as_ref());
                 self.target(&real, &rule.real, Field::src(family));
-                self.other(to, Field::dst(family));
+                self.other(&to, Field::dst(family));
                 if let Some((mapped, _, false)) = &rule.destination {
                     let set =
                         if family == Family::V4 { mapped.set.v4.clone() } else { mapped.set.v6.clone() };
@@ -142,7 +170,8 @@ impl<'c, 'a> Lower<'c, 'a> {
                         );
                     }
                 }
-                self.port_tests(rule.protocol, rule.source_ports.map(|pair| pair.real), Field::Sport);
+                self.service_tests(rule, rule.source_ports.map(|pair| pair.real), Field::Sport);
+                self.ports_test(rule.destination_ports.map(|pair| pair.real), Field::Dport);
                 if !rule.identity {
                     let port = match rule.source_ports {
                         Some(pair) => port_map(pair.real, pair.mapped),
@@ -163,17 +192,29 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// Connections from the mapped side by twice NAT: the source is the destination's real side.
     fn mapped_source(&mut self, chain: ChainId, rule: &Translation) {
         let Some((mapped, real, identity)) = &rule.destination else { return };
-        if rule.one_way || *identity || mapped.interface {
+        if rule.one_way {
             return;
         }
-        for (real_range, mapped_range, exact) in pairs(real, mapped, false) {
+        let ways =
+            if mapped.interface { dynamic_pairs(real, mapped) } else { pairs(real, mapped, *identity) };
+        for (real_range, mapped_range, exact) in ways {
             let family = family_of(&real_range);
             for to in other_side(Some(&rule.real), family) {
                 self.interface_test(Field::Iif, rule.mapped_if.as_ref());
                 self.interface_test(Field::Oif, rule.real_if.as_ref());
                 self.target(&real_range, real, Field::src(family));
-                self.other(to, Field::dst(family));
-                self.nat(false, address_map(&mapped_range, exact), NatPort::Keep);
+                self.other(&to, Field::dst(family));
+                self.service_tests(rule, rule.destination_ports.map(|pair| pair.real), Field::Sport);
+                self.ports_test(rule.source_ports.map(|pair| pair.real), Field::Dport);
+                let port =
+                    rule.destination_ports.map_or(NatPort::Keep, |pair| port_map(pair.real, pair.mapped));
+                if mapped.interface {
+                    self.nat(false, NatAddr::Interface, port);
+                } else if !identity {
+                    self.nat(false, address_map(&mapped_range, exact), port);
+                } else if port != NatPort::Keep {
+                    self.nat(false, NatAddr::Keep, port);
+                }
                 self.verdict(chain, Verdict::Accept, rule.span);
             }
         }
@@ -190,10 +231,18 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    fn port_tests(&mut self, protocol: Option<u8>, ports: Option<(u16, u16)>, field: Field) {
-        if let Some(protocol) = protocol {
+    /// Tests the protocol of a rule and ports.
+    fn service_tests(&mut self, rule: &Translation, ports: Option<(u16, u16)>, field: Field) {
+        if let Some(protocol) = rule.protocol {
             self.b.is(Field::Proto, protocol.into());
         }
+        if let Some(name) = &rule.unsure {
+            self.b.unknown(Condition::of(name, [Field::Proto, Field::Sport, Field::Dport]));
+        }
+        self.ports_test(ports, field);
+    }
+
+    fn ports_test(&mut self, ports: Option<(u16, u16)>, field: Field) {
         if let Some((lo, hi)) = ports {
             self.within(field, Set::range(lo.into(), hi.into()));
         }
@@ -207,25 +256,19 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
             }
             (_, Some(_)) => self.within(field, Set::range(lo, hi)),
-            (Some(unknown), None) => {
+            (unknown, None) => {
                 self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
-                self.b.unknown(&unknown.name);
-            }
-            (None, None) => {
-                self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
-                self.b.unknown("the addresses of a translation");
+                // Several unknown parts: which of them it is decides nothing here.
+                let names: Vec<&str> = unknown.iter().map(|of| of.name.as_str()).collect();
+                self.b.unknown(Condition::of(names.join(", "), [field]));
             }
         }
     }
 
     /// Tests the address at the other end.
-    fn other(&mut self, alternative: Alternative, field: Field) {
-        match alternative {
-            Alternative::All => {}
-            Alternative::In(set) => self.within(field, set),
-            Alternative::Masked(..) => self.b.unknown("the addresses of a translation"),
-            Alternative::Unknown(name) => self.b.unknown(&name),
-        }
+    fn other(&mut self, alternative: &Alternative, field: Field) {
+        let v6 = matches!(field, Field::Src6 | Field::Dst6);
+        self.alternative(field, alternative, if v6 { Family::V6 } else { Family::V4 });
     }
 }
 
