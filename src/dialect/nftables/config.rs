@@ -433,7 +433,8 @@ fn tracks(kind: &StmtKind) -> bool {
         StmtKind::Vmap(parts) => uses_ct(&parts.0),
         StmtKind::Mangle(parts) => uses_ct(&parts.0) || uses_ct(&parts.1),
         StmtKind::Update(update) => uses_ct(&update.key),
-        StmtKind::Nat(_) | StmtKind::History("ct count") | StmtKind::Synproxy | StmtKind::Tproxy => true,
+        StmtKind::Meter(meter) => meter.kind == "ct count",
+        StmtKind::Nat(_) | StmtKind::Synproxy | StmtKind::Tproxy => true,
         StmtKind::Offload(_) => true,
         StmtKind::Object(parts) => {
             matches!(parts.0, ObjectKind::CtHelper | ObjectKind::CtTimeout | ObjectKind::CtExpectation)

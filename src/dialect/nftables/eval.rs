@@ -18,8 +18,10 @@ pub enum Fault {
     /// nft refuses it.
     Refused(Span, String),
     /// It depends on the machine that loads, or is out of the model's sight: the name of the
-    /// condition, and whether that is the model's own shortcoming.
+    /// condition, and whether the name tells values apart (an interface index, a host's name).
     Unknown(String, bool),
+    /// It is more work than is done for one file.
+    TooMuch(Span, &'static str),
 }
 
 /// The value, or why there is none.
@@ -50,9 +52,14 @@ fn refused<T>(span: Span, message: impl Into<String>) -> Eval<T> {
     Err(Fault::Refused(span, message.into()))
 }
 
-/// Something that only the machine that loads knows.
-pub fn open<T>(name: impl Into<String>) -> Eval<T> {
+/// Something that is out of sight.
+fn open<T>(name: impl Into<String>) -> Eval<T> {
     Err(Fault::Unknown(name.into(), false))
+}
+
+/// A value that only the machine that loads knows, by a name of its own.
+fn foreign<T>(name: impl Into<String>) -> Eval<T> {
+    Err(Fault::Unknown(name.into(), true))
 }
 
 /// Evaluates constants.
@@ -148,7 +155,7 @@ impl<'s> Values<'s> {
         match spec.kind {
             Type::IfName => return Ok(interface(&value.to_string())),
             Type::IfIndex if value == 1 => return Ok(interface("lo")),
-            Type::IfIndex => return open(format!("interface index {value}")),
+            Type::IfIndex => return foreign(format!("interface index {value}")),
             Type::EtherAddr => return refused(span, "expected a link-layer address"),
             Type::Ipv6Addr => return refused(span, "expected an IPv6 address"),
             Type::Str => return open("text"),
@@ -181,7 +188,9 @@ impl<'s> Values<'s> {
             Type::Ipv6Addr => return address6(word, span),
             Type::EtherAddr | Type::LinkAddr => return mac(word, span),
             Type::IfIndex => return Ok(interface(word)),
-            Type::Time | Type::Hour => return open("time"),
+            Type::Hour => return hour(word).map_or_else(|| open("time"), Ok),
+            Type::Time => return open("time"),
+            Type::ClassId => return class(word, span),
             Type::Str => return open("text"),
             _ => {}
         }
@@ -192,7 +201,7 @@ impl<'s> Values<'s> {
             return self.number(value, span, spec);
         }
         if spec.kind.open() {
-            return open(format!("the value of `{word}`"));
+            return foreign(format!("{} {word}", spec.kind.name()));
         }
         let what = match spec.kind {
             Type::Integer | Type::Bitmask => "a number".to_string(),
@@ -243,7 +252,7 @@ impl<'s> Values<'s> {
             let key = plain(&elem.key);
             *left = left.saturating_sub(1);
             if *left == 0 {
-                return Err(Fault::Unknown("a set that grows too large".to_string(), true));
+                return Err(Fault::TooMuch(elem.key.span, "a set that grows too large"));
             }
             match &key.kind {
                 ExprKind::Set(inner) => self.open_elements(inner, left, visit)?,
@@ -272,6 +281,30 @@ fn interface_interval(word: &str, span: Span) -> Eval<(u128, u128)> {
     }
 }
 
+/// Seconds since midnight: `17:00`, `17:00:30`.
+fn hour(word: &str) -> Option<u128> {
+    let mut parts = word.split(':').map(|part| part.parse::<u128>().ok());
+    let (hour, minute) = (parts.next()??, parts.next()??);
+    let second = parts.next().map_or(Some(0), |second| second)?;
+    (hour < 24 && minute < 60 && second < 60 && parts.next().is_none()).then_some((hour * 60 + minute) * 60 + second)
+}
+
+/// A class of a queueing discipline: `none`, `root`, or two hexadecimal numbers (`tchandle_type_parse`).
+fn class(word: &str, span: Span) -> Eval<u128> {
+    let half = |text: &str| match text {
+        "" => Some(0),
+        text => u16::from_str_radix(text, 16).ok(),
+    };
+    match (word, word.split_once(':')) {
+        ("none", _) => Ok(0),
+        ("root", _) => Ok(u32::MAX.into()),
+        (_, Some((major, minor))) if half(major).is_some() && half(minor).is_some() => {
+            Ok(u128::from(half(major).unwrap_or(0)) << 16 | u128::from(half(minor).unwrap_or(0)))
+        }
+        _ => refused(span, format!("`{word}` is no class, as `1:10` is")),
+    }
+}
+
 fn address4(word: &str, span: Span) -> Eval<u128> {
     if let Ok(address) = word.parse::<Ipv4Addr>() {
         return Ok(u32::from(address).into());
@@ -282,7 +315,7 @@ fn address4(word: &str, span: Span) -> Eval<u128> {
     } else if numeric || word.contains([':', '/']) {
         refused(span, format!("`{word}` is not an IPv4 address"))
     } else {
-        open(format!("the address of `{word}`"))
+        foreign(format!("fqdn {word}"))
     }
 }
 
@@ -295,7 +328,7 @@ fn address6(word: &str, span: Span) -> Eval<u128> {
     } else if word.parse::<Ipv4Addr>().is_ok() || word.contains([':', '/']) {
         refused(span, format!("`{word}` is not an IPv6 address"))
     } else {
-        open(format!("the address of `{word}`"))
+        foreign(format!("fqdn {word}"))
     }
 }
 

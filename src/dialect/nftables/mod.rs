@@ -44,6 +44,13 @@ fn refusal(span: Span, message: impl Into<String>) -> Finding {
     )
 }
 
+/// A finding for something that is more work than is done for one file.
+fn too_much(span: Span, what: &str) -> Finding {
+    Finding::new("PH002", Severity::Warning, Some(span), format!("{what}: it was not read to its end"))
+        .label("here the work was stopped")
+        .help("Answers that rest on it are given as depending on it. Split the ruleset, or write it shorter.")
+}
+
 /// A finding for a name that leads nowhere.
 fn unresolved(span: Span, message: impl Into<String>) -> Finding {
     Finding::new("PH003", Severity::Error, Some(span), message)

@@ -328,6 +328,18 @@ pub enum RawBase {
     Inner,
 }
 
+impl RawBase {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RawBase::Link => "ll",
+            RawBase::Network => "nh",
+            RawBase::Transport => "th",
+            RawBase::Inner => "ih",
+        }
+    }
+}
+
 /// An element of a set or map.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Elem {
@@ -417,14 +429,14 @@ pub enum StmtKind {
     Passive(&'static str),
     /// A named object of a kind, by name or by map; `counter name`, `limit name` …
     Object(Box<(ObjectKind, Expr)>),
-    /// A match that depends on history: `limit`, `quota`, `ct count`.
-    History(&'static str),
+    /// A match that counts traffic: `limit`, `quota`, `ct count`.
+    Meter(Box<Meter>),
     /// `reject`
     Reject(Box<Reject>),
     /// `snat`, `dnat`, `masquerade`, `redirect`
     Nat(Box<NatStmt>),
-    /// `queue`
-    Queue,
+    /// `queue`, and what follows it.
+    Queue(Box<str>),
     /// `tproxy`
     Tproxy,
     /// `synproxy`
@@ -447,6 +459,17 @@ pub enum StmtKind {
     Xt(Box<(bool, Box<str>)>),
 }
 
+/// A match that counts traffic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Meter {
+    /// `limit`, `quota` or `ct count`.
+    pub kind: &'static str,
+    /// Whether it matches what is over the rate or amount, rather than what is within.
+    pub over: bool,
+    /// The rate or amount, as nft prints it: `over 10/second`.
+    pub text: Box<str>,
+}
+
 /// A set or map changed by a rule.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Update {
@@ -458,8 +481,8 @@ pub struct Update {
     pub key: Expr,
     /// What a map gets.
     pub data: Option<Expr>,
-    /// Whether the statement has a part that can fail: `limit`, `quota`, `ct count`.
-    pub history: Option<&'static str>,
+    /// The part of the statement that can fail.
+    pub counts: Option<Meter>,
     /// Whether the set is made by the statement (`meter`).
     pub meter: bool,
 }

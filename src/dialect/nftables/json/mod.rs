@@ -241,7 +241,8 @@ impl Document<'_, '_, '_> {
     }
 
     fn named_object(&self, node: &Node, kind: ObjectKind, makes: bool) -> Read<Object> {
-        let mut object = Object { kind, name: self.name(node, "name")?, helper: None, l3proto: None };
+        let mut object =
+            Object { kind, name: self.name(node, "name")?, helper: None, l3proto: None, over: self.over(node) };
         if kind == ObjectKind::CtHelper && makes {
             let protocol = self.name(node, "protocol")?;
             object.helper = Some((self.name(node, "type")?, protocol.text));

@@ -2,9 +2,9 @@
 
 use super::Document;
 use super::value::{Json, Node};
-use crate::dialect::nftables::parser::Read;
+use crate::dialect::nftables::parser::{Read, meter};
 use crate::dialect::nftables::syntax::{
-    CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, Name, NatKind, NatStmt, ObjectKind, Reject, RelOp, Stmt,
+    CtDir, CtKey, Expr, ExprKind, IcmpKind, Meter, MetaKey, Name, NatKind, NatStmt, ObjectKind, Reject, RelOp, Stmt,
     StmtKind, TableFamily, Update,
 };
 use crate::dialect::nftables::unnamed;
@@ -37,9 +37,9 @@ impl Document<'_, '_, '_> {
                 StmtKind::Vmap(Box::new((self.expr(key)?, self.expr(data)?)))
             }
             "counter" => self.counted(node, ObjectKind::Counter, "packets", StmtKind::Passive("counter"))?,
-            "limit" => self.counted(node, ObjectKind::Limit, "rate", StmtKind::History("limit"))?,
-            "quota" => self.counted(node, ObjectKind::Quota, "val", StmtKind::History("quota"))?,
-            "ct count" => StmtKind::History("ct count"),
+            "limit" => self.counted(node, ObjectKind::Limit, "rate", self.meter_stmt(word, node))?,
+            "quota" => self.counted(node, ObjectKind::Quota, "val", self.meter_stmt(word, node))?,
+            "ct count" => self.meter_stmt(word, node),
             "last" => StmtKind::Passive("last"),
             "log" => StmtKind::Passive("log"),
             "mangle" => return self.mangle(node),
@@ -49,7 +49,11 @@ impl Document<'_, '_, '_> {
             "dnat" => return self.nat(node, NatKind::Dnat),
             "masquerade" => return self.nat(node, NatKind::Masquerade),
             "redirect" => return self.nat(node, NatKind::Redirect),
-            "queue" => StmtKind::Queue,
+            "queue" => {
+                let number = node.get("num").map_or("", |n| self.text_of(n));
+                let words: Vec<_> = number.split_whitespace().collect();
+                StmtKind::Queue(format!("to {}", words.join(" ")).trim().into())
+            }
             "tproxy" => StmtKind::Tproxy,
             "synproxy" if node.is_string() => self.object_stmt(node, ObjectKind::Synproxy)?,
             "synproxy" => StmtKind::Synproxy,
@@ -154,13 +158,41 @@ impl Document<'_, '_, '_> {
         Ok(Name { text: name.text.trim_start_matches('@').into(), span: name.span })
     }
 
-    /// Whether a statement among these can fail.
-    fn history(&self, node: Option<&Node>) -> Option<&'static str> {
-        node?.items().iter().find_map(|item| match item.only()?.0 {
-            "limit" => Some("limit"),
-            "quota" => Some("quota"),
-            "ct count" => Some("ct count"),
-            _ => None,
+    /// The statement among these that can fail.
+    fn counts(&self, node: Option<&Node>) -> Option<Meter> {
+        node?.items().iter().find_map(|item| item.only().and_then(|(word, node)| self.meter_of(word, node)))
+    }
+
+    fn meter_stmt(&self, word: &str, node: &Node) -> StmtKind {
+        self.meter_of(word, node).map_or(StmtKind::Passive("counter"), |meter| StmtKind::Meter(Box::new(meter)))
+    }
+
+    /// Whether it is what is over the limit that matches.
+    pub(super) fn over(&self, node: &Node) -> bool {
+        node.get("inv").is_some_and(|n| matches!(n.value, Json::Bool(true)))
+    }
+
+    /// `limit`, `quota` or `ct count`, with the text as nft prints it.
+    fn meter_of(&self, word: &str, node: &Node) -> Option<Meter> {
+        let part = |name: &str| node.get(name).map_or("", |n| self.text_of(n));
+        let unit = |name: &str| match part(name) {
+            "" | "packets" => String::new(),
+            unit => format!(" {unit}"),
+        };
+        let over = self.over(node);
+        Some(match word {
+            "limit" => {
+                let mut text = format!("{}{}/{}", part("rate"), unit("rate_unit"), part("per"));
+                let burst = (part("burst"), part("burst_unit"));
+                if !matches!(burst, ("" | "0", _) | ("5", "" | "packets")) {
+                    let unit = if burst.1.is_empty() { "packets" } else { burst.1 };
+                    text = format!("{text} burst {} {unit}", burst.0);
+                }
+                meter("limit", over, &text)
+            }
+            "quota" => meter("quota", over, &format!("{}{}", part("val"), unit("val_unit"))),
+            "ct count" => meter("ct count", over, part("val")),
+            _ => return None,
         })
     }
 
@@ -172,8 +204,8 @@ impl Document<'_, '_, '_> {
         let set = self.set_name(set)?;
         let delete = self.text_of(self.member(node, "op")?) == "delete";
         let key = self.expr(self.member(node, "elem")?)?;
-        let history = self.history(node.get("stmt"));
-        Ok(StmtKind::Update(Box::new(Update { set, delete, key, data, history, meter: false })))
+        let counts = self.counts(node.get("stmt"));
+        Ok(StmtKind::Update(Box::new(Update { set, delete, key, data, counts, meter: false })))
     }
 
     fn meter(&mut self, node: &Node) -> Read<StmtKind> {
@@ -182,7 +214,7 @@ impl Document<'_, '_, '_> {
             None => unnamed(node.span),
         };
         let key = self.expr(self.member(node, "key")?)?;
-        let history = self.history(node.get("stmt"));
-        Ok(StmtKind::Update(Box::new(Update { set, delete: false, key, data: None, history, meter: true })))
+        let counts = self.counts(node.get("stmt"));
+        Ok(StmtKind::Update(Box::new(Update { set, delete: false, key, data: None, counts, meter: true })))
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration as rules of the model.
 
 mod addresses;
+mod conditions;
 mod context;
 mod graph;
 mod lens;
@@ -8,6 +9,7 @@ mod matching;
 mod nat;
 mod sets;
 mod stages;
+mod steady;
 mod stmt;
 
 use std::rc::Rc;
@@ -20,13 +22,14 @@ use self::addresses::Addresses;
 use self::context::Context;
 use self::graph::Graph;
 use self::sets::Keys;
+use self::steady::SetName;
 use super::config::{Config, tracks_ipv6};
 use super::eval::{Fault, Spec, Values};
 use super::syntax::{Rule, Stmt, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
 use crate::dialect::Environment;
 use crate::finding::{Finding, Severity};
-use crate::model::{Builder, ChainId, Effect, Ruleset, Step};
+use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step};
 use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
@@ -49,7 +52,13 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         set_specs: FxHashMap::default(),
         set_cache: FxHashMap::default(),
         named: FxHashSet::default(),
-        blocks: Vec::new(),
+        blocks: FxHashMap::default(),
+        unsteady: steady::unsteady(config),
+        ambiguous: steady::ambiguous(config),
+        sets_hidden: steady::sets_hidden(config),
+        stmt_at: 0,
+        rule_conds: FxHashMap::default(),
+        idle: false,
     };
     lower.report_graph();
     lower.declare_chains();
@@ -86,7 +95,18 @@ struct Lower<'a> {
     /// Constructs that were called unsupported.
     named: FxHashSet<String>,
     /// Chains written in place, by where they are written.
-    blocks: Vec<(Span, ChainId)>,
+    blocks: FxHashMap<Span, ChainId>,
+    /// Sets whose answer may change on a packet's own way.
+    unsteady: FxHashSet<SetName>,
+    /// Sets whose name alone does not say which.
+    ambiguous: FxHashSet<SetName>,
+    /// Whether rules change parts of a packet that the model has no field for.
+    sets_hidden: bool,
+    /// The statement of the rule that is lowered, and the rule's own conditions, by statement and words.
+    stmt_at: usize,
+    rule_conds: FxHashMap<(usize, String), CondId>,
+    /// Whether nothing that matters follows in the rule.
+    idle: bool,
 }
 
 /// Whether tables of a family see routed IP packets.
@@ -123,6 +143,29 @@ impl Lower<'_> {
                 "a statement that nft refuses".to_string()
             }
             Fault::Unknown(name, _) => name,
+            Fault::TooMuch(span, what) => {
+                self.refuse_work(span, what);
+                what.to_string()
+            }
+        }
+    }
+
+    /// Says that something is more work than is done for one file.
+    fn refuse_work(&mut self, span: Span, what: &str) {
+        if self.named.insert(what.to_string()) {
+            self.findings.push(super::too_much(span, what));
+        }
+    }
+
+    /// Says once that what iptables left in a ruleset carries no more than a name.
+    fn unread_extension(&mut self, span: Span) {
+        if self.named.insert("xt".to_string()) {
+            let message = "`xt` names an extension of iptables without what it compares: rules with it may match or not";
+            self.findings.push(
+                Finding::new("PH002", Severity::Warning, Some(span), message)
+                    .label("the first of them")
+                    .help("These rules were made by iptables-nft. Give the output of `iptables-save` (and of `ip6tables-save`) instead, which has all of them."),
+            );
         }
     }
 
@@ -205,20 +248,23 @@ impl Lower<'_> {
 
     /// The chain of a block that is written in place.
     fn block_chain(&mut self, cx: &Context, rules: &[Rule], span: Span) -> ChainId {
-        if let Some((_, id)) = self.blocks.iter().find(|(at, _)| *at == span) {
+        if let Some(id) = self.blocks.get(&span) {
             return *id;
         }
         let id = self.builder.chain(format!("{} (block)", self.chain_name((cx.table, cx.chain))), span);
-        self.blocks.push((span, id));
+        self.blocks.insert(span, id);
+        let outer = (self.stmt_at, self.idle, std::mem::take(&mut self.rule_conds));
         for rule in rules {
             self.rule(id, Context::new(cx.table, cx.family, cx.chain, rule.span), rule);
         }
+        (self.stmt_at, self.idle, self.rule_conds) = outer;
         id
     }
 
     /// Adds a rule; where it looks at ports of any protocol, once for each side.
     fn rule(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
         let start = cx.clone();
+        self.rule_conds.clear();
         let made = self.ways(cx, rule);
         if !made.iter().any(Context::wants_sides) {
             made.iter().for_each(|cx| self.emit(chain, cx));
@@ -240,6 +286,8 @@ impl Lower<'_> {
         let mut others: Vec<Context> = Vec::new();
         for (at, stmt) in rule.stmts.iter().enumerate() {
             let last = at + 1 == rule.stmts.len();
+            self.stmt_at = at;
+            self.idle = !rule.stmts[at..].iter().any(|stmt| steady::matters(stmt, stmt::IDLE));
             let mut forked = Vec::new();
             for mut cx in others {
                 self.one_stmt(&mut cx, stmt, last);
@@ -251,8 +299,10 @@ impl Lower<'_> {
             others = forked;
             if others.len() > MAX_FORKS {
                 others.clear();
+                self.refuse_work(rule.span, "a rule with too many cases");
                 let cond = self.builder.condition("a rule with too many cases");
                 main.steps.insert(0, Step::Effect(Effect::Undefined(cond)));
+                break;
             }
         }
         others.push(main);
@@ -261,18 +311,30 @@ impl Lower<'_> {
 
     /// Adds a statement to one way; what cannot be lowered becomes an unknown condition.
     fn one_stmt(&mut self, cx: &mut Context, stmt: &Stmt, last: bool) {
-        if let Err(fault) = self.stmt(cx, stmt, last) {
-            let modelled = matches!(fault, Fault::Refused(..) | Fault::Unknown(_, false));
-            let name = self.fault(fault);
-            self.unknown(cx, &name, modelled);
+        let Err(fault) = self.stmt(cx, stmt, last) else { return };
+        match fault {
+            // A value that the loading machine has is the same wherever it is named.
+            Fault::Unknown(name, true) => self.ask(cx, false, |lower| lower.builder.condition(Condition::elsewhere(name))),
+            fault => {
+                let name = self.fault(fault);
+                let text = self.short_text(stmt.span);
+                self.chance(cx, &name, &text);
+            }
         }
+    }
+
+    /// What is written, on one line; nothing where it is JSON.
+    fn short_text(&self, span: Span) -> String {
+        let words: Vec<_> = self.sources.text(span).split_whitespace().take(16).collect();
+        let text: String = words.join(" ").chars().filter(|c| *c != '"').take(60).collect();
+        if text.starts_with('{') { String::new() } else { text }
     }
 
     /// nft refuses what stands behind a verdict.
     fn check_order(&mut self, rule: &Rule) {
         let ends = |kind: &StmtKind| match kind {
             StmtKind::Verdict(verdict) => !matches!(verdict, Verdict::Continue),
-            StmtKind::Reject(_) | StmtKind::Nat(_) | StmtKind::Queue | StmtKind::Fwd => true,
+            StmtKind::Reject(_) | StmtKind::Nat(_) | StmtKind::Queue(_) | StmtKind::Fwd => true,
             _ => false,
         };
         if let Some(at) = rule.stmts.iter().position(|stmt| ends(&stmt.kind))

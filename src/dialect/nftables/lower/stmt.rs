@@ -3,7 +3,7 @@
 use super::Lower;
 use super::context::Context;
 use super::lens::{View, is_selector};
-use super::sets::Looked;
+use super::sets::{Gives, Looked};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
@@ -11,12 +11,12 @@ use crate::dialect::nftables::syntax::{
     Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
-use crate::model::{Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
-use crate::packet::{Family, Field, Set};
+use crate::model::{Condition, Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
+use crate::packet::{Family, Field, Set, State};
 use crate::source::Span;
 
 /// Extensions of iptables that decide nothing about a packet, iptables-extensions(8).
-const IDLE: &[&str] = &[
+pub(super) const IDLE: &[&str] = &[
     "comment",
     "LOG",
     "NFLOG",
@@ -42,38 +42,30 @@ impl Lower<'_> {
             StmtKind::Vmap(parts) => self.vmap(cx, &parts.0, &parts.1, last)?,
             StmtKind::Passive(_) | StmtKind::StripOption | StmtKind::Dup => {}
             StmtKind::Object(parts) => self.object(cx, parts.0, &parts.1)?,
-            StmtKind::History(name) => self.unknown(cx, name, true),
+            StmtKind::Meter(meter) => self.meter(cx, meter),
             StmtKind::Reject(reject) => self.reject(cx, reject, stmt.span)?,
             StmtKind::Nat(nat) => self.translation(cx, nat, stmt.span)?,
-            StmtKind::Queue => self.undefined(cx, "queue", true),
-            StmtKind::Tproxy => self.unknown(cx, "tproxy", true),
+            StmtKind::Queue(to) => self.undefined(cx, "queue", to),
+            StmtKind::Tproxy => self.chance(cx, "tproxy", ""),
             StmtKind::Synproxy => {
                 cx.require_protocol(6);
-                self.undefined(cx, "synproxy", true);
+                self.undefined(cx, "synproxy", "");
             }
-            StmtKind::Fwd => self.undefined(cx, "fwd", true),
+            StmtKind::Fwd => self.undefined(cx, "fwd", ""),
             StmtKind::Offload(name) => self.offload(cx, name)?,
             StmtKind::Notrack => cx.effect(Effect::NoTrack),
             StmtKind::Mangle(parts) => self.mangle(cx, &parts.0, &parts.1)?,
             StmtKind::Update(update) => self.update(cx, update)?,
             StmtKind::Xt(parts) if IDLE.contains(&&*parts.1) => {}
             StmtKind::Xt(parts) => {
-                let what = format!("xt {} {}", if parts.0 { "target" } else { "match" }, parts.1);
+                self.unread_extension(cx.span);
                 match parts.0 {
-                    true => self.undefined(cx, what.trim_end(), false),
-                    false => self.unknown(cx, what.trim_end(), false),
+                    true => self.undefined(cx, "xt target", &parts.1),
+                    false => self.chance(cx, "xt match", &parts.1),
                 }
             }
         }
         Ok(())
-    }
-
-    fn undefined(&mut self, cx: &mut Context, name: &str, modelled: bool) {
-        if !modelled {
-            self.unsupported(cx.span, name);
-        }
-        let cond = self.builder.condition(name);
-        cx.effect(Effect::Undefined(cond));
     }
 
     /// What a verdict does.
@@ -87,11 +79,11 @@ impl Lower<'_> {
             Verdict::Continue => Effect::Mark(MarkOp { clear: 0, flip: 0 }),
             Verdict::Jump(target) => match self.target(cx, target) {
                 Some(chain) => Effect::Jump(chain),
-                None => Effect::Undefined(self.builder.condition("a jump that cannot be followed")),
+                None => Effect::Undefined(self.builder.condition(target_condition(target))),
             },
             Verdict::Goto(target) => match self.target(cx, target) {
                 Some(chain) => Effect::Goto(chain),
-                None => Effect::Undefined(self.builder.condition("a jump that cannot be followed")),
+                None => Effect::Undefined(self.builder.condition(target_condition(target))),
             },
         })
     }
@@ -125,12 +117,12 @@ impl Lower<'_> {
     }
 
     fn vmap(&mut self, cx: &mut Context, key: &Expr, map: &Expr, last: bool) -> Eval<()> {
-        let looked = self.map_lookup(cx, key, map, true, &mut |lower, cx, data, span| match data {
+        let looked = self.map_lookup(cx, key, map, Gives::Verdicts, &mut |lower, cx, data, span| match data {
             Data::Verdict(verdict) => lower.verdict(cx, verdict, last),
             Data::Value(_) => Err(Fault::Refused(span, "a value, expected a verdict".to_string())),
         })?;
-        if let Looked::Open(name) = looked {
-            self.undefined(cx, &name, true);
+        if let Looked::Open(cond) = looked {
+            cx.effect(Effect::Undefined(cond));
         }
         Ok(())
     }
@@ -163,22 +155,52 @@ impl Lower<'_> {
                 cx.effect(Effect::Helper(id));
                 return Ok(());
             }
-        } else if let ExprKind::Map(parts) = &plain(name).kind {
-            // Which object it is does not matter, but that the key is there does.
-            self.lens(cx, &parts.0).map(drop).or_else(|fault| match (&plain(&parts.0).kind, fault) {
-                (ExprKind::Concat(_), _) => Ok(()),
-                (_, fault) => Err(fault),
-            })?;
-            self.check_objects(cx, kind, &parts.1);
-            self.unknown(cx, &format!("a map of {} objects", kind.name()), true);
+            return self.use_object(cx, kind, name, object.over);
         }
+        if let ExprKind::Map(parts) = &plain(name).kind {
+            self.check_objects(cx, kind, &parts.1);
+            let looked = self.map_lookup(cx, &parts.0, &parts.1, Gives::Objects, &mut |lower, cx, data, span| {
+                lower.mapped_object(cx, kind, data, span)
+            })?;
+            if let Looked::Open(cond) = looked {
+                cx.test(Test::Unknown { cond, negate: false });
+            }
+            if matches!(kind, ObjectKind::Limit | ObjectKind::Quota) {
+                self.chance(cx, kind.name(), "by a map");
+            }
+        }
+        if kind == ObjectKind::Synproxy {
+            self.undefined(cx, "synproxy", "");
+        }
+        Ok(())
+    }
+
+    fn use_object(&mut self, cx: &mut Context, kind: ObjectKind, name: &str, over: bool) -> Eval<()> {
         match kind {
-            ObjectKind::Limit => self.unknown(cx, "limit", true),
-            ObjectKind::Quota => self.unknown(cx, "quota", true),
-            ObjectKind::Synproxy => self.undefined(cx, "synproxy", true),
+            ObjectKind::Limit => self.shared_meter(cx, "limit", name, over),
+            ObjectKind::Quota => self.shared_meter(cx, "quota", name, over),
+            ObjectKind::Synproxy => {
+                cx.require_protocol(6);
+                self.undefined(cx, "synproxy", name);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// What an object that a map names does to a packet.
+    fn mapped_object(&mut self, cx: &Context, kind: ObjectKind, data: &Data, span: Span) -> Eval<Effect> {
+        const NOTHING: Effect = Effect::Mark(MarkOp { clear: 0, flip: 0 });
+        let Data::Value(value) = data else {
+            return Err(Fault::Refused(span, "a verdict, expected an object".to_string()));
+        };
+        let Some(name) = self.values.word(plain(value)) else { return Ok(NOTHING) };
+        let objects = &self.config.tables[cx.table].objects;
+        let object = objects.iter().find(|object| object.kind == kind && *object.name.text == *name);
+        let helper = object.filter(|_| kind == ObjectKind::CtHelper).and_then(|object| object.helper.as_ref());
+        let Some((helper, protocol)) = helper else { return Ok(NOTHING) };
+        let number = crate::dialect::names::protocol(protocol).unwrap_or(6);
+        Ok(if cx.is_protocol(number) { Effect::Helper(self.builder.helper(&helper.text)) } else { NOTHING })
     }
 
     /// The objects that a map written in place names have to be there.
@@ -275,8 +297,10 @@ impl Lower<'_> {
         if !table.objects.iter().any(|o| o.kind == ObjectKind::Flowtable && o.name.text == name.text) {
             self.unresolved(name.span, format!("the flowtable `{}` does not exist in this table", name.text));
         }
-        // Only a connection that has seen both directions is taken over: the rule ends for all others.
-        self.unknown(cx, "flow offload", true);
+        // Only an established connection is taken over: the rule ends for all others (`nft_flow_offload_eval`).
+        let established = self.builder.range(State::Established as u128, State::Established as u128);
+        cx.test(Test::In { field: Field::State, values: established, negate: false });
+        self.chance(cx, "flowtable", &name.text);
         Ok(())
     }
 
@@ -311,8 +335,8 @@ impl Lower<'_> {
                 format!("a value for `{}`, which is no map", update.set.text),
             ));
         }
-        if let Some(name) = update.history {
-            self.unknown(cx, name, true);
+        if let Some(meter) = &update.counts {
+            self.meter(cx, meter);
         }
         Ok(())
     }
@@ -356,15 +380,15 @@ impl Lower<'_> {
         let target = |op| if ct { Effect::CtMark(op) } else { Effect::Mark(op) };
         if let ExprKind::Map(parts) = &value.kind {
             let looked =
-                self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, _, data, span| match data {
+                self.map_lookup(cx, &parts.0, &parts.1, Gives::Values, &mut |lower, _, data, span| match data {
                     Data::Value(value) => {
                         let mark = lower.values.exact(value, Spec::of(Type::Mark))? as u32;
                         Ok(target(MarkOp { clear: u32::MAX, flip: mark }))
                     }
                     Data::Verdict(_) => Err(Fault::Refused(span, "a verdict, expected a mark".to_string())),
                 })?;
-            if let Looked::Open(name) = looked {
-                self.unknown(cx, &name, true);
+            if let Looked::Open(cond) = looked {
+                cx.test(Test::Unknown { cond, negate: false });
                 cx.effect(Effect::Forget(if ct { Field::CtMark } else { Field::Mark }));
             }
             return Ok(());
@@ -423,6 +447,14 @@ impl Lower<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// The condition for a jump that leads nowhere.
+fn target_condition(target: &Target) -> Condition {
+    match target {
+        Target::Chain(name) => Condition::elsewhere(format!("chain {}", name.text)),
+        Target::Block(..) => Condition::elsewhere("chain in place"),
     }
 }
 

@@ -11,6 +11,8 @@ mod selector;
 mod stateful;
 mod stmt;
 
+pub(super) use stateful::meter;
+
 use std::path::PathBuf;
 use std::rc::Rc;
 
