@@ -154,6 +154,7 @@ impl<'s> Values<'s> {
     fn number(&self, value: u128, span: Span, spec: Spec) -> Eval<u128> {
         match spec.kind {
             Type::IfName => return Ok(interface(&value.to_string())),
+            Type::IfIndex if value == 0 => return Ok(0),
             Type::IfIndex if value == 1 => return Ok(interface("lo")),
             Type::IfIndex => return foreign(format!("interface index {value}")),
             Type::EtherAddr => return refused(span, "expected a link-layer address"),
@@ -286,7 +287,8 @@ fn hour(word: &str) -> Option<u128> {
     let mut parts = word.split(':').map(|part| part.parse::<u128>().ok());
     let (hour, minute) = (parts.next()??, parts.next()??);
     let second = parts.next().map_or(Some(0), |second| second)?;
-    (hour < 24 && minute < 60 && second < 60 && parts.next().is_none()).then_some((hour * 60 + minute) * 60 + second)
+    (hour < 24 && minute < 60 && second < 60 && parts.next().is_none())
+        .then_some((hour * 60 + minute) * 60 + second)
 }
 
 /// A class of a queueing discipline: `none`, `root`, or two hexadecimal numbers (`tchandle_type_parse`).

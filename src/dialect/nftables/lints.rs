@@ -108,7 +108,26 @@ impl Lints<'_> {
         }
     }
 
+    /// A rule that matches, and then does nothing.
+    fn without_statement(&mut self, rule: &Rule) {
+        let matches = |stmt: &Stmt| matches!(stmt.kind, StmtKind::Match(_));
+        let Some(last) = rule.stmts.last().filter(|_| rule.stmts.iter().all(matches)) else { return };
+        let helper = matches!(&last.kind, StmtKind::Match(parts)
+            if matches!(plain(&parts.0).kind, ExprKind::Ct(CtKey::Helper, _)) && parts.1 != RelOp::Ne);
+        self.findings.push(if helper {
+            Finding::new("PH512", Severity::Warning, Some(last.span), "the rule compares a helper, and assigns none")
+                .label("holds for connections that a helper announced, and does nothing")
+                .notice("Media and secondary connections of calls are not let through as related.")
+                .help("Write `ct helper set` and the name of a helper that the table declares.")
+        } else {
+            Finding::new("PH419", Severity::Warning, Some(rule.span), "the rule does nothing with what it matches")
+                .label("packets go on to the next rule whether it matches or not")
+                .help("End it with what is to happen: a verdict, or `counter` where packets are only to be counted.")
+        });
+    }
+
     fn rule(&mut self, table: &Table, rule: &Rule) {
+        self.without_statement(rule);
         let mut protocol = false;
         let mut state = false;
         for stmt in &rule.stmts {
@@ -294,27 +313,25 @@ impl Lints<'_> {
         for first in bases.iter().filter(|base| base.kind == StageKind::Filter && !base.device) {
             let (table, chain) = (&config.tables[first.at.0], &config.tables[first.at.0].chains[first.at.1]);
             let Some(accept) = chain.rules.iter().find_map(narrow_accept) else { continue };
-            let later = bases.iter().find(|base| {
+            let later = bases.iter().find_map(|base| {
                 let other = &config.tables[base.at.0].chains[base.at.1];
-                base.kind == StageKind::Filter
+                let runs_later = base.kind == StageKind::Filter
                     && base.hook == first.hook
                     && base.at != first.at
                     && (base.priority > first.priority
                         || base.priority == first.priority && other.made < chain.made)
-                    && share_family(table.family, config.tables[base.at.0].family)
-                    && matches!(other.policy, Some((false, _)))
+                    && share_family(table.family, config.tables[base.at.0].family);
+                if runs_later { refuses_the_rest(other).map(|at| (other, at)) } else { None }
             });
-            let Some(later) = later else { continue };
-            let other = &config.tables[later.at.0].chains[later.at.1];
-            let policy = other.policy.map_or(other.name.span, |(_, span)| span);
+            let Some((other, at)) = later else { continue };
             let message = format!("an accept of `{}` is not the last word", chain.name.text);
             self.findings.push(
                 Finding::new("PH415", Severity::Warning, Some(accept), message)
                     .label("ends this base chain only")
                     .related(
-                        policy,
+                        at,
                         format!(
-                            "`{}` runs later at the same hook, and drops what it does not accept itself",
+                            "`{}` runs later at the same hook, and refuses what it does not accept itself",
                             other.name.text
                         ),
                     )
@@ -378,6 +395,18 @@ fn ends_all(rule: &Rule) -> bool {
         _ => false,
     };
     ends && before.iter().all(passive)
+}
+
+/// Where a base chain refuses all that none of its rules accepts: by its policy, or by a rule about everything.
+fn refuses_the_rest(chain: &Chain) -> Option<Span> {
+    let refuses = |rule: &&Rule| {
+        let end = rule.stmts.last().map(|stmt| &stmt.kind);
+        ends_all(rule) && matches!(end, Some(StmtKind::Verdict(Verdict::Drop) | StmtKind::Reject(_)))
+    };
+    match chain.policy {
+        Some((false, span)) => Some(span),
+        _ => chain.rules.iter().find(|rule| ends_all(rule)).filter(refuses).map(|rule| rule.span),
+    }
 }
 
 /// The accept of a rule that says which packets it is about: loopback and replies left out.

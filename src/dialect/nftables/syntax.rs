@@ -281,7 +281,7 @@ pub enum Selector {
     Socket(&'static str),
     /// `osf …`.
     Osf,
-    /// `ipsec in|out …`; the key.
+    /// `ipsec in|out …`; the key, and its family where written.
     Ipsec(&'static str),
     /// `numgen`: the modulus and the offset.
     Numgen {
@@ -302,6 +302,15 @@ pub enum Selector {
 /// The word of a list that is the given one.
 pub fn one_of(word: &str, words: &[&'static str]) -> Option<&'static str> {
     words.iter().find(|w| **w == word).copied()
+}
+
+/// The key of `ipsec`, of a family where one is written.
+pub fn ipsec_key(family: &str, word: &str) -> Option<&'static str> {
+    let written = format!("{family} {word}");
+    one_of(
+        written.trim(),
+        &["spi", "reqid", "saddr", "daddr", "ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr"],
+    )
 }
 
 /// Keys of `fib … result`.
@@ -455,6 +464,8 @@ pub enum StmtKind {
     Update(Box<Update>),
     /// `reset tcp option`
     StripOption,
+    /// What could not be read: nobody knows what it does.
+    Unread,
     /// What iptables left there: `xt match "x"`, `xt target "x"`.
     Xt(Box<(bool, Box<str>)>),
 }

@@ -2,31 +2,39 @@
 
 use super::Document;
 use super::value::{Json, Node};
-use crate::dialect::nftables::parser::{Read, meter};
+use crate::dialect::nftables::parser::{Read, meter, statements};
 use crate::dialect::nftables::syntax::{
-    CtDir, CtKey, Expr, ExprKind, IcmpKind, Meter, MetaKey, Name, NatKind, NatStmt, ObjectKind, Reject, RelOp, Stmt,
-    StmtKind, TableFamily, Update,
+    CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, Meter, Name, NatKind, NatStmt, ObjectKind, Reject,
+    RelOp, Stmt, StmtKind, TableFamily, Update,
 };
 use crate::dialect::nftables::unnamed;
 
 impl Document<'_, '_, '_> {
-    /// A statement; `None` for what is none (a comment).
-    pub(super) fn stmt(&mut self, node: &Node) -> Read<Option<Stmt>> {
+    /// The statements of a member of a rule: mostly one, none for a comment.
+    pub(super) fn stmt(&mut self, node: &Node) -> Read<Vec<Stmt>> {
         if let Some(verdict) = self.verdict(node)? {
-            return Ok(Some(Stmt { span: node.span, kind: StmtKind::Verdict(verdict) }));
+            return Ok(vec![Stmt { span: node.span, kind: StmtKind::Verdict(verdict) }]);
         }
         let Some((word, value)) = node.only() else {
-            // `"notrack"` alone is a statement too.
-            if self.text_of(node) == "notrack" {
-                return Ok(Some(Stmt { span: node.span, kind: StmtKind::Notrack }));
+            if node.is_string() {
+                return self.printed(node);
             }
             return self.fail(node, "unexpected value, expected a statement");
         };
         if word == "comment" {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let kind = self.stmt_kind(word, value)?;
-        Ok(Some(Stmt { span: node.span, kind }))
+        Ok(vec![Stmt { span: node.span, kind }])
+    }
+
+    /// A string of statements: what nft has no JSON for (chains in place, `notrack`) it prints as text.
+    pub(super) fn printed(&mut self, node: &Node) -> Read<Vec<Stmt>> {
+        let raw = &self.text[(node.span.start - self.base) as usize..(node.span.end - self.base) as usize];
+        match in_place(raw) {
+            Some(text) => statements(self.reader, &text, node.span.start),
+            None => self.fail(node, "text that cannot be read as a statement"),
+        }
     }
 
     fn stmt_kind(&mut self, word: &str, node: &Node) -> Read<StmtKind> {
@@ -164,7 +172,8 @@ impl Document<'_, '_, '_> {
     }
 
     fn meter_stmt(&self, word: &str, node: &Node) -> StmtKind {
-        self.meter_of(word, node).map_or(StmtKind::Passive("counter"), |meter| StmtKind::Meter(Box::new(meter)))
+        self.meter_of(word, node)
+            .map_or(StmtKind::Passive("counter"), |meter| StmtKind::Meter(Box::new(meter)))
     }
 
     /// Whether it is what is over the limit that matches.
@@ -217,4 +226,28 @@ impl Document<'_, '_, '_> {
         let counts = self.counts(node.get("stmt"));
         Ok(StmtKind::Update(Box::new(Update { set, delete: false, key, data: None, counts, meter: true })))
     }
+}
+
+/// The text of a string of JSON with every byte where it was: an escape becomes a blank and what it stands for, or,
+/// for a closing quote, the other way round. `None` where there are other escapes.
+fn in_place(raw: &str) -> Option<String> {
+    let mut text = String::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    let mut quoted = false;
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next()? {
+            'n' if !quoted => text.push_str(" \n"),
+            't' if !quoted => text.push_str("  "),
+            '"' => {
+                quoted = !quoted;
+                text.push_str(if quoted { " \"" } else { "\" " });
+            }
+            _ => return None,
+        }
+    }
+    Some(text)
 }

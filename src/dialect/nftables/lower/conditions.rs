@@ -183,14 +183,16 @@ impl Lower<'_> {
     }
 
     fn hidden_condition(&mut self, place: Place, lens: &Lens, hidden: &Hidden, asked: &Named) -> CondId {
-        let (name, text) = (format!("{}{}", hidden.name, lens.transform()), &asked.text);
+        let transform = if asked.flags { String::new() } else { lens.transform() };
+        let (name, text) = (format!("{}{transform}", hidden.name), &asked.text);
         let shown = |value: u128| asked.set.as_ref().is_some_and(|set| set.contains(lens.shows(value)));
         let full = format!("{name} {text}");
         let full = full.trim_end();
         let condition = match &hidden.on {
             On::Traffic => {
                 let (first, last) = (shown(0), shown(lens.spec.last()));
-                let one_sided = asked.set.as_ref().is_some_and(|set| set.ranges().len() == 1) && first != last;
+                let one_sided =
+                    asked.set.as_ref().is_some_and(|set| set.ranges().len() == 1) && first != last;
                 let nature = if one_sided { Nature::Rate { within: first } } else { Nature::Chance };
                 return self.own_condition(place, &name, text, nature);
             }
@@ -253,7 +255,13 @@ impl Lower<'_> {
     }
 
     /// The condition for what a named set or map holds.
-    pub(super) fn set_condition(&mut self, cx: &Context, name: &str, map: bool, lenses: &[Lens]) -> Condition {
+    pub(super) fn set_condition(
+        &mut self,
+        cx: &Context,
+        name: &str,
+        map: bool,
+        lenses: &[Lens],
+    ) -> Condition {
         let kind = if map { "map" } else { "set" };
         let full = if self.ambiguous.contains(&(cx.table, name.into())) {
             let table = &self.config.tables[cx.table];
@@ -296,29 +304,36 @@ struct Named {
     text: String,
     /// Whether the words leave something out.
     long: bool,
+    /// Whether they name flags, any of which is set.
+    flags: bool,
 }
 
 /// One way of saying it: `missing` is not `exists`, no flag of some is not any of them.
 fn canonical(lens: &Lens, asked: Asked<'_>, negate: bool) -> (Named, bool) {
     let set = match asked {
-        Asked::Words(text) => return (Named { set: None, text, long: false }, negate),
+        Asked::Words(text) => return (Named { set: None, text, long: false, flags: false }, negate),
         Asked::In(set) => set,
     };
     let none = *set == Set::one(0);
     if lens.spec.kind == Type::Boolean && !set.contains(1) && lens.is_plain() {
         let there = Set::one(1);
-        return (Named { text: text_of(&there, lens.spec).0, set: Some(there), long: false }, !negate);
+        return (
+            Named { text: text_of(&there, lens.spec).0, set: Some(there), long: false, flags: false },
+            !negate,
+        );
     }
     if none && lens.spec.kind.is_flags() && lens.flip == 0 && lens.shift == 0 && !lens.is_plain() {
         let any = Set::one(0).not();
         let names: Vec<_> = (0..128u32)
             .filter(|bit| lens.mask >> bit & 1 != 0)
-            .map(|bit| lens.spec.kind.word_of(1 << bit).map_or(format!("{:#x}", 1u128 << bit), str::to_string))
+            .map(|bit| {
+                lens.spec.kind.word_of(1 << bit).map_or(format!("{:#x}", 1u128 << bit), str::to_string)
+            })
             .collect();
-        return (Named { set: Some(any), text: names.join(","), long: false }, !negate);
+        return (Named { set: Some(any), text: names.join(","), long: false, flags: true }, !negate);
     }
     let (text, long) = text_of(set, lens.spec);
-    (Named { set: Some(set.clone()), text, long }, negate)
+    (Named { set: Some(set.clone()), text, long, flags: false }, negate)
 }
 
 /// A set of values as people write it, and whether something is left out.
@@ -327,8 +342,16 @@ fn text_of(set: &Set, spec: Spec) -> (String, bool) {
     let mut text = String::new();
     for (at, (lo, hi)) in ranges.iter().take(MAX_NAMED).enumerate() {
         let comma = if at > 0 { "," } else { "" };
+        if *lo > 0 && lo < hi && *hi == spec.last() {
+            let _ = write!(text, "{comma}>= {}", value_text(*lo, spec));
+            continue;
+        }
         let _ = write!(text, "{comma}{}", value_text(*lo, spec));
-        if hi != lo {
+        if spec.kind == Type::FibType && hi - lo < 8 {
+            for value in lo + 1..=*hi {
+                let _ = write!(text, ",{}", value_text(value, spec));
+            }
+        } else if hi != lo {
             let _ = write!(text, "-{}", value_text(*hi, spec));
         }
     }

@@ -527,13 +527,16 @@ impl Lower<'_> {
             Selector::Ipsec(key) => {
                 let (kind, bits) = match *key {
                     "spi" | "reqid" => (Type::Integer, 32),
-                    "saddr6" | "daddr6" => (Type::Ipv6Addr, 128),
+                    "ip6 saddr" | "ip6 daddr" => (Type::Ipv6Addr, 128),
+                    "ip saddr" | "ip daddr" => (Type::Ipv4Addr, 32),
                     _ if cx.version() == Some(Family::V6) => (Type::Ipv6Addr, 128),
                     _ => (Type::Ipv4Addr, 32),
                 };
                 Lens::new(self.outside(expr, "ipsec"), kind, bits)
             }
-            Selector::Numgen { .. } => Lens::new(hidden(Hidden::new("numgen", On::Chance)), Type::Integer, 32),
+            Selector::Numgen { .. } => {
+                Lens::new(hidden(Hidden::new("numgen", On::Chance)), Type::Integer, 32)
+            }
             Selector::Hash { .. } => Lens::new(hidden(Hidden::new("hash", On::Chance)), Type::Integer, 32),
         })
     }

@@ -314,7 +314,9 @@ impl Lower<'_> {
         let Err(fault) = self.stmt(cx, stmt, last) else { return };
         match fault {
             // A value that the loading machine has is the same wherever it is named.
-            Fault::Unknown(name, true) => self.ask(cx, false, |lower| lower.builder.condition(Condition::elsewhere(name))),
+            Fault::Unknown(name, true) => {
+                self.ask(cx, false, |lower| lower.builder.condition(Condition::elsewhere(name)))
+            }
             fault => {
                 let name = self.fault(fault);
                 let text = self.short_text(stmt.span);
@@ -324,7 +326,7 @@ impl Lower<'_> {
     }
 
     /// What is written, on one line; nothing where it is JSON.
-    fn short_text(&self, span: Span) -> String {
+    pub(super) fn short_text(&self, span: Span) -> String {
         let words: Vec<_> = self.sources.text(span).split_whitespace().take(16).collect();
         let text: String = words.join(" ").chars().filter(|c| *c != '"').take(60).collect();
         if text.starts_with('{') { String::new() } else { text }

@@ -484,7 +484,9 @@ fn is_all(key: &[(u128, u128)], specs: &[Spec]) -> bool {
 /// Whether a key begins with an IPv6 address.
 pub fn is_ipv6_key(key: &KeyType) -> bool {
     match key {
-        KeyType::Named(names) => names.first().is_some_and(|name| Type::of(&name.text) == Some(Type::Ipv6Addr)),
+        KeyType::Named(names) => {
+            names.first().is_some_and(|name| Type::of(&name.text) == Some(Type::Ipv6Addr))
+        }
         KeyType::Of(expr) => {
             let first = match &plain(expr).kind {
                 ExprKind::Concat(parts) => parts.first().map(plain),

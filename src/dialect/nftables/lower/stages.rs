@@ -9,7 +9,7 @@ use crate::dialect::nftables::config::{Chain, Config};
 use crate::dialect::nftables::syntax::{HookSpec, TableFamily};
 use crate::dialect::nftables::{refusal, unresolved};
 use crate::finding::Finding;
-use crate::model::{Effect, Hook, Stage, StageKind, Test, Verdict};
+use crate::model::{Condition, Effect, Hook, Stage, StageKind, Test, Verdict};
 use crate::packet::{Family, Field, Set, interface, interface_prefix};
 
 /// Where connection tracking hooks in (netfilter_ipv4.h): what runs there or before sees no state.
@@ -220,7 +220,13 @@ impl Lower<'_> {
             let values = self.builder.values(names);
             let field = if base.hook == Hook::Prerouting { Field::Iif } else { Field::Oif };
             let door = self.builder.chain(format!("{} (devices)", self.chain_name(base.at)), chain.name.span);
-            self.builder.test(Test::In { field, values, negate: false });
+            if devices.is_empty() {
+                // `nft -j` of some versions does not say which they are.
+                let name = format!("devices of {}", self.chain_name(base.at));
+                self.builder.unknown(Condition::of(name, [field]));
+            } else {
+                self.builder.test(Test::In { field, values, negate: false });
+            }
             self.builder.effect(Effect::Goto(id));
             self.builder.rule(door, chain.name.span, chain.name.span);
             self.builder.effect(Effect::Verdict(Verdict::Accept));

@@ -63,7 +63,9 @@ fn uses_of<'c>(rule: &'c Rule, at: (usize, usize), uses: &mut FxHashMap<&'c str,
             StmtKind::Nat(nat) => {
                 nat.addr.iter().chain(&nat.port).for_each(|expr| expr_uses(expr, at, uses));
             }
-            StmtKind::Verdict(Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _))) => {
+            StmtKind::Verdict(
+                Verdict::Jump(Target::Block(rules, _)) | Verdict::Goto(Target::Block(rules, _)),
+            ) => {
                 rules.iter().for_each(|rule| uses_of(rule, at, uses));
             }
             _ => {}
@@ -96,9 +98,12 @@ pub fn sets_hidden(config: &Config) -> bool {
         },
         _ => false,
     };
-    config.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules).any(|rule| {
-        rule.stmts.iter().any(changes)
-    })
+    config
+        .tables
+        .iter()
+        .flat_map(|table| &table.chains)
+        .flat_map(|chain| &chain.rules)
+        .any(|rule| rule.stmts.iter().any(changes))
 }
 
 /// Whether a statement does something that matters to a verdict.
@@ -121,9 +126,9 @@ pub fn matters(stmt: &Stmt, idle: &[&str]) -> bool {
             _ => true,
         },
         StmtKind::Vmap(parts) => match &plain(&parts.1).kind {
-            ExprKind::Set(elements) => elements.iter().any(|elem| {
-                !matches!(elem.data.as_deref(), Some(Data::Verdict(Verdict::Continue)))
-            }),
+            ExprKind::Set(elements) => elements
+                .iter()
+                .any(|elem| !matches!(elem.data.as_deref(), Some(Data::Verdict(Verdict::Continue)))),
             _ => true,
         },
         StmtKind::Verdict(_)
@@ -132,6 +137,7 @@ pub fn matters(stmt: &Stmt, idle: &[&str]) -> bool {
         | StmtKind::Queue(_)
         | StmtKind::Synproxy
         | StmtKind::Fwd
+        | StmtKind::Unread
         | StmtKind::Notrack => true,
     }
 }

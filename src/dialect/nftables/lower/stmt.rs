@@ -56,6 +56,10 @@ impl Lower<'_> {
             StmtKind::Notrack => cx.effect(Effect::NoTrack),
             StmtKind::Mangle(parts) => self.mangle(cx, &parts.0, &parts.1)?,
             StmtKind::Update(update) => self.update(cx, update)?,
+            StmtKind::Unread => {
+                let text = self.short_text(cx.span);
+                self.undefined(cx, "unread rule", &text);
+            }
             StmtKind::Xt(parts) if IDLE.contains(&&*parts.1) => {}
             StmtKind::Xt(parts) => {
                 self.unread_extension(cx.span);
@@ -117,10 +121,11 @@ impl Lower<'_> {
     }
 
     fn vmap(&mut self, cx: &mut Context, key: &Expr, map: &Expr, last: bool) -> Eval<()> {
-        let looked = self.map_lookup(cx, key, map, Gives::Verdicts, &mut |lower, cx, data, span| match data {
-            Data::Verdict(verdict) => lower.verdict(cx, verdict, last),
-            Data::Value(_) => Err(Fault::Refused(span, "a value, expected a verdict".to_string())),
-        })?;
+        let looked =
+            self.map_lookup(cx, key, map, Gives::Verdicts, &mut |lower, cx, data, span| match data {
+                Data::Verdict(verdict) => lower.verdict(cx, verdict, last),
+                Data::Value(_) => Err(Fault::Refused(span, "a value, expected a verdict".to_string())),
+            })?;
         if let Looked::Open(cond) = looked {
             cx.effect(Effect::Undefined(cond));
         }
@@ -159,9 +164,10 @@ impl Lower<'_> {
         }
         if let ExprKind::Map(parts) = &plain(name).kind {
             self.check_objects(cx, kind, &parts.1);
-            let looked = self.map_lookup(cx, &parts.0, &parts.1, Gives::Objects, &mut |lower, cx, data, span| {
-                lower.mapped_object(cx, kind, data, span)
-            })?;
+            let looked =
+                self.map_lookup(cx, &parts.0, &parts.1, Gives::Objects, &mut |lower, cx, data, span| {
+                    lower.mapped_object(cx, kind, data, span)
+                })?;
             if let Looked::Open(cond) = looked {
                 cx.test(Test::Unknown { cond, negate: false });
             }
@@ -197,7 +203,8 @@ impl Lower<'_> {
         let Some(name) = self.values.word(plain(value)) else { return Ok(NOTHING) };
         let objects = &self.config.tables[cx.table].objects;
         let object = objects.iter().find(|object| object.kind == kind && *object.name.text == *name);
-        let helper = object.filter(|_| kind == ObjectKind::CtHelper).and_then(|object| object.helper.as_ref());
+        let helper =
+            object.filter(|_| kind == ObjectKind::CtHelper).and_then(|object| object.helper.as_ref());
         let Some((helper, protocol)) = helper else { return Ok(NOTHING) };
         let number = crate::dialect::names::protocol(protocol).unwrap_or(6);
         Ok(if cx.is_protocol(number) { Effect::Helper(self.builder.helper(&helper.text)) } else { NOTHING })
@@ -379,14 +386,19 @@ impl Lower<'_> {
         let value = plain(value);
         let target = |op| if ct { Effect::CtMark(op) } else { Effect::Mark(op) };
         if let ExprKind::Map(parts) = &value.kind {
-            let looked =
-                self.map_lookup(cx, &parts.0, &parts.1, Gives::Values, &mut |lower, _, data, span| match data {
+            let looked = self.map_lookup(
+                cx,
+                &parts.0,
+                &parts.1,
+                Gives::Values,
+                &mut |lower, _, data, span| match data {
                     Data::Value(value) => {
                         let mark = lower.values.exact(value, Spec::of(Type::Mark))? as u32;
                         Ok(target(MarkOp { clear: u32::MAX, flip: mark }))
                     }
                     Data::Verdict(_) => Err(Fault::Refused(span, "a verdict, expected a mark".to_string())),
-                })?;
+                },
+            )?;
             if let Looked::Open(cond) = looked {
                 cx.test(Test::Unknown { cond, negate: false });
                 cx.effect(Effect::Forget(if ct { Field::CtMark } else { Field::Mark }));

@@ -125,8 +125,9 @@ impl<'s> Parser<'_, 's, '_> {
                 self.string().map(drop)
             }
             _ => {
-                body.rules.push(self.rule()?);
-                Ok(())
+                let (rule, read) = self.rule();
+                body.rules.push(rule);
+                read
             }
         }
     }

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::lexer::{Kind, Token, after, token};
-use super::syntax::{Command, Expr, Name};
+use super::syntax::{Command, Expr, Name, Stmt};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
@@ -337,6 +337,18 @@ impl<'r, 's, 't> Parser<'r, 's, 't> {
             Kind::End => Ok(()),
             _ => Err(self.unexpected("a line end or `;`")),
         }
+    }
+}
+
+/// The statements of a text that stands somewhere in a file, at `base`.
+pub(super) fn statements(reader: &mut Reader<'_>, text: &str, base: u32) -> Read<Vec<Stmt>> {
+    let mut parser = Parser::new(reader, text, base);
+    let (rule, read) = parser.rule();
+    read?;
+    if parser.at_kind(Kind::End) {
+        Ok(rule.stmts)
+    } else {
+        Err(parser.unexpected("the end of the statement"))
     }
 }
 

@@ -6,15 +6,28 @@ use super::stateful::Stateful;
 use super::{Failed, Parser, Read};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    BinOp, CtDir, CtKey, Expr, ExprKind, IcmpKind, Meter, MetaKey, NatKind, NatStmt, ObjectKind, Reject, RelOp,
-    Rule, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
+    BinOp, CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, Meter, NatKind, NatStmt, ObjectKind, Reject,
+    RelOp, Rule, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
 };
 
 impl Parser<'_, '_, '_> {
     /// A rule: statements, and a comment at the end.
-    pub(super) fn rule(&mut self) -> Read<Rule> {
+    ///
+    /// Of one that cannot be read to its end, the statements before the fault are kept, and it stays open what
+    /// the rest does.
+    pub(super) fn rule(&mut self) -> (Rule, Read<()>) {
         let start = self.cur.start;
         let mut stmts = Vec::new();
+        let read = self.stmts(&mut stmts);
+        let span = self.since(start);
+        if read.is_err() {
+            stmts.push(Stmt { span, kind: StmtKind::Unread });
+        }
+        stmts.shrink_to_fit();
+        (Rule { stmts, span, handle: None }, read)
+    }
+
+    fn stmts(&mut self, stmts: &mut Vec<Stmt>) -> Read<()> {
         while !self.at_end() && !self.at("comment") {
             stmts.push(self.stmt()?);
         }
@@ -24,8 +37,7 @@ impl Parser<'_, '_, '_> {
         if self.eat("comment") {
             self.string()?;
         }
-        stmts.shrink_to_fit();
-        Ok(Rule { stmts, span: self.since(start), handle: None })
+        if self.at_end() { Ok(()) } else { Err(self.unexpected("a line end or `;`")) }
     }
 
     fn stmt(&mut self) -> Read<Stmt> {
@@ -148,7 +160,9 @@ impl Parser<'_, '_, '_> {
                 if p.eat_kind(Kind::RBrace) {
                     return Ok(rules);
                 }
-                rules.push(p.rule()?);
+                let (rule, read) = p.rule();
+                rules.push(rule);
+                read?;
                 p.finish()?;
                 if p.at_kind(Kind::End) {
                     return Err(p.unexpected("`}`"));
@@ -339,7 +353,8 @@ impl Parser<'_, '_, '_> {
                     self.eat_kind(Kind::Comma);
                 }
                 _ => {
-                    let words: Vec<_> = self.text[start..self.last_end.max(start)].split_whitespace().collect();
+                    let words: Vec<_> =
+                        self.text[start..self.last_end.max(start)].split_whitespace().collect();
                     return Ok(StmtKind::Queue(words.join(" ").into()));
                 }
             }
