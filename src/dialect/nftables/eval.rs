@@ -1,5 +1,6 @@
 //! Constants: words, numbers and expressions of them as values of a type.
 
+use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::config::plain;
@@ -9,8 +10,9 @@ use super::types::Type;
 use crate::packet::{interface, interface_prefix};
 use crate::source::{SourceMap, Span};
 
-/// Elements that a set written with variables may grow to.
-const MAX_ELEMENTS: usize = 8_000_000;
+/// Values that are worked out for a small ruleset; more where it is longer.
+const VALUES: u64 = 2_000_000;
+const VALUES_PER_BYTE: u64 = 16;
 
 /// Why there is no value.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,6 +69,14 @@ fn foreign<T>(name: impl Into<String>) -> Eval<T> {
 pub struct Values<'s> {
     /// The files, for the texts of words.
     pub sources: &'s SourceMap,
+    /// How many values are still worked out: variables make much of little.
+    pub left: &'s Cell<u64>,
+}
+
+/// How many values are worked out for the files.
+pub fn budget(sources: &SourceMap) -> Cell<u64> {
+    let bytes: usize = sources.files().map(|(_, file)| file.text.len()).sum();
+    Cell::new(VALUES + VALUES_PER_BYTE * bytes as u64)
 }
 
 impl<'s> Values<'s> {
@@ -82,8 +92,29 @@ impl<'s> Values<'s> {
         }
     }
 
+    /// Takes as many values as a set has that is worked out once more.
+    pub fn spend_many(&self, span: Span, count: usize) -> Eval<()> {
+        self.left.set(self.left.get().saturating_sub(count as u64));
+        self.spend(span)
+    }
+
+    /// Takes one value of those that are left.
+    fn spend(&self, span: Span) -> Eval<()> {
+        match self.left.get().checked_sub(1) {
+            Some(left) => self.left.set(left),
+            None => {
+                return Err(Fault::TooMuch(
+                    span,
+                    "more values than are worked out for a ruleset of this size",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The values of a constant, as an interval.
     pub fn interval(&self, expr: &Expr, spec: Spec) -> Eval<(u128, u128)> {
+        self.spend(expr.span)?;
         let expr = plain(expr);
         match &expr.kind {
             ExprKind::Range(ends) => {
@@ -113,6 +144,7 @@ impl<'s> Values<'s> {
 
     /// The one value of a constant.
     pub fn exact(&self, expr: &Expr, spec: Spec) -> Eval<u128> {
+        self.spend(expr.span)?;
         let expr = plain(expr);
         match &expr.kind {
             ExprKind::Number(number) => self.number(u128::from(*number), expr.span, spec),
@@ -237,26 +269,13 @@ impl<'s> Values<'s> {
     pub fn elements<'e>(
         &self,
         elements: &'e [Elem],
-        visit: &mut impl FnMut(&'e Expr, &'e Elem) -> Eval<()>,
-    ) -> Eval<()> {
-        let mut left = MAX_ELEMENTS;
-        self.open_elements(elements, &mut left, visit)
-    }
-
-    fn open_elements<'e>(
-        &self,
-        elements: &'e [Elem],
-        left: &mut usize,
-        visit: &mut impl FnMut(&'e Expr, &'e Elem) -> Eval<()>,
+        visit: &mut dyn FnMut(&'e Expr, &'e Elem) -> Eval<()>,
     ) -> Eval<()> {
         for elem in elements {
+            self.spend(elem.key.span)?;
             let key = plain(&elem.key);
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                return Err(Fault::TooMuch(elem.key.span, "a set that grows too large"));
-            }
             match &key.kind {
-                ExprKind::Set(inner) => self.open_elements(inner, left, visit)?,
+                ExprKind::Set(inner) => self.elements(inner, visit)?,
                 ExprKind::List(items) => items.iter().try_for_each(|item| visit(item, elem))?,
                 _ => visit(key, elem)?,
             }

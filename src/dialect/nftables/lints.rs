@@ -1,6 +1,8 @@
 //! The lints of the language: rules that say something else than they look.
 
-use rustc_hash::FxHashSet;
+use std::cmp::Reverse;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::config::{Chain, Config, Table, each_stmt, plain};
 use super::lower::Base;
@@ -9,7 +11,7 @@ use super::syntax::{
     StmtKind, TableFamily, Target, Verdict,
 };
 use crate::finding::{Finding, Severity};
-use crate::model::StageKind;
+use crate::model::{Hook, StageKind};
 use crate::source::{SourceMap, Span};
 
 /// Where connection tracking hooks in (netfilter_ipv4.h, `NF_IP_PRI_CONNTRACK`).
@@ -310,18 +312,29 @@ impl Lints<'_> {
 
     /// An accept ends its own base chain only.
     fn accepts(&mut self, config: &Config, bases: &[Base]) {
+        let made = |base: &Base| config.tables[base.at.0].chains[base.at.1].made;
+        let mut refusing: FxHashMap<(Hook, TableFamily), (&Base, Span)> = FxHashMap::default();
+        for base in bases.iter().filter(|base| base.kind == StageKind::Filter) {
+            let table = &config.tables[base.at.0];
+            let Some(at) = refuses_the_rest(&table.chains[base.at.1]) else { continue };
+            let place = (base.priority, Reverse(made(base)));
+            let last = refusing.entry((base.hook, table.family)).or_insert((base, at));
+            if (last.0.priority, Reverse(made(last.0))) < place {
+                *last = (base, at);
+            }
+        }
         for first in bases.iter().filter(|base| base.kind == StageKind::Filter && !base.device) {
             let (table, chain) = (&config.tables[first.at.0], &config.tables[first.at.0].chains[first.at.1]);
             let Some(accept) = chain.rules.iter().find_map(narrow_accept) else { continue };
-            let later = bases.iter().find_map(|base| {
+            // Of those that refuse the rest, the last one of each family is later if any is.
+            let families = [TableFamily::Ip, TableFamily::Ip6, TableFamily::Inet];
+            let later = families.iter().find_map(|family| {
+                let (base, at) = refusing.get(&(first.hook, *family))?;
                 let other = &config.tables[base.at.0].chains[base.at.1];
-                let runs_later = base.kind == StageKind::Filter
-                    && base.hook == first.hook
-                    && base.at != first.at
+                let is_later = base.at != first.at
                     && (base.priority > first.priority
-                        || base.priority == first.priority && other.made < chain.made)
-                    && share_family(table.family, config.tables[base.at.0].family);
-                if runs_later { refuses_the_rest(other).map(|at| (other, at)) } else { None }
+                        || base.priority == first.priority && other.made < chain.made);
+                (share_family(table.family, *family) && is_later).then_some((other, *at))
             });
             let Some((other, at)) = later else { continue };
             let message = format!("an accept of `{}` is not the last word", chain.name.text);

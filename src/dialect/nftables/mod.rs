@@ -29,8 +29,9 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
         }
         rules.push((*id, reader.commands[before..].iter().map(syntax::Command::rules).sum()));
     }
-    let (commands, mut findings) = (reader.commands, reader.findings);
+    let (commands, mut findings, cut) = (reader.commands, reader.findings, reader.cut);
     let mut config = config::apply(commands);
+    config.cut = config.cut.or(cut);
     findings.append(&mut config.findings);
     let (ruleset, mut lowered) = lower::lower(sources, &config, env);
     findings.append(&mut lowered);

@@ -612,9 +612,9 @@ impl Lower<'_> {
     }
 }
 
-/// Whether an expression looks at the packet anywhere.
+/// Whether an expression looks at the packet anywhere. Variables hold constants.
 pub fn is_selector(expr: &Expr) -> bool {
-    match &plain(expr).kind {
+    match &expr.kind {
         ExprKind::Header(_)
         | ExprKind::Meta(_)
         | ExprKind::Ct(..)

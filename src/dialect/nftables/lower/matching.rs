@@ -6,21 +6,34 @@ use super::Lower;
 use super::conditions::{Asked, Hidden, On, fields_of};
 use super::context::Context;
 use super::lens::{Lens, View, shift};
-use super::sets::{Keys, Open};
+use super::sets::{Keys, MAX_KEYS, Open};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault};
 use crate::dialect::nftables::syntax::{Expr, ExprKind, RelOp};
 use crate::dialect::nftables::types::Type;
 use crate::model::{Step, Test, Tuples, TuplesId, Values};
 use crate::packet::{Family, Field, Set, ext};
+use crate::source::Span;
 
 /// Extension headers: the bit and the number, in the order of RFC 8200 section 4.1.
 const EXTENSIONS: [(u128, u128); 5] =
     [(ext::HOP, 0), (ext::DST, 60), (ext::ROUTE, 43), (ext::FRAG, 44), (ext::AUTH, 51)];
 
+/// The test of a lookup.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// No key can be there.
+    Never,
+    /// One field.
+    In(Field, Values),
+    /// Several, and the protocols that they leave.
+    Tuple(TuplesId, Option<Set>),
+}
+
 impl Lower<'_> {
     /// `left op right`
     pub(super) fn compare(&mut self, cx: &mut Context, left: &Expr, op: RelOp, right: &Expr) -> Eval<()> {
+        let by_name = matches!(right.kind, ExprKind::Ref(_));
         let (left, right) = (plain(left), plain(right));
         let lenses = self.key_lenses(cx, left)?;
         // A key is at most sixteen registers of 32 bits (NFT_REG32_COUNT).
@@ -42,12 +55,16 @@ impl Lower<'_> {
                     return Err(Fault::Refused(right.span, "the set is empty".to_string()));
                 }
                 let specs: Vec<_> = lenses.iter().map(|lens| lens.spec).collect();
+                if by_name {
+                    let keys = self.variable_keys(elements, specs)?;
+                    return self.look_up_again(cx, right.span, lenses, &keys, negate);
+                }
                 let keys = self.keys(elements, &specs)?;
-                self.look_up(cx, &lenses, &keys, negate)
+                self.look_up(cx, &lenses, &keys, negate).map(drop)
             }
             ExprKind::SetRef(name) => {
                 let keys = self.named_keys(cx, name, right.span, &lenses)?;
-                self.look_up(cx, &lenses, &keys, negate)
+                self.look_up_again(cx, right.span, lenses, &keys, negate)
             }
             _ => match &lenses[..] {
                 [lens] => self.compare_one(cx, lens.clone(), op, right),
@@ -269,14 +286,53 @@ impl Lower<'_> {
         }
     }
 
-    /// Tests that a key is, or is not, among keys.
-    pub(super) fn look_up(
+    /// Tests that a key is, or is not, among keys that several rules look up: what was made for one serves all.
+    fn look_up_again(
+        &mut self,
+        cx: &mut Context,
+        span: Span,
+        lenses: Vec<Lens>,
+        keys: &Rc<Keys>,
+        negate: bool,
+    ) -> Eval<()> {
+        let key = Rc::as_ptr(keys) as usize;
+        let known = self.known_lookups.get(&key).map_or(&[][..], Vec::as_slice);
+        let known = known.iter().take(MAX_KEYS).find(|(of, _)| *of == lenses).map(|(_, seen)| seen.clone());
+        if let Some(seen) = known {
+            lenses.iter().for_each(|lens| self.presence(cx, lens));
+            self.apply(cx, &seen, negate);
+            return Ok(());
+        }
+        self.values.spend_many(span, keys.len())?;
+        if let Some(seen) = self.look_up(cx, &lenses, keys, negate)? {
+            self.known_lookups.entry(key).or_default().push((lenses, seen));
+        }
+        Ok(())
+    }
+
+    /// Adds the test of a lookup.
+    fn apply(&mut self, cx: &mut Context, seen: &Seen, negate: bool) {
+        match seen {
+            Seen::Never if negate => {}
+            Seen::Never => cx.test(Test::Never),
+            Seen::In(field, values) => cx.test(Test::In { field: *field, values: *values, negate }),
+            Seen::Tuple(tuples, protocols) => {
+                if let (Some(protocols), false) = (protocols, negate) {
+                    cx.keep_protocols(protocols);
+                }
+                cx.test(Test::Tuple { tuples: *tuples, negate });
+            }
+        }
+    }
+
+    /// Tests that a key is, or is not, among keys. Gives the test where it serves other rules as well.
+    fn look_up(
         &mut self,
         cx: &mut Context,
         lenses: &[Lens],
         keys: &Keys,
         negate: bool,
-    ) -> Eval<()> {
+    ) -> Eval<Option<Seen>> {
         if let Some(open) = &keys.open {
             lenses.iter().for_each(|lens| self.presence(cx, lens));
             match open {
@@ -286,21 +342,32 @@ impl Lower<'_> {
                 }
                 Open::Named(name) => self.chance(cx, name, ""),
             }
-            return Ok(());
-        }
-        if let ([lens], Some(set)) = (lenses, &keys.single) {
-            return self.test_values(cx, lens, set, negate);
+            return Ok(None);
         }
         lenses.iter().for_each(|lens| self.presence(cx, lens));
-        let (tuples, hidden) = self.shown(cx, lenses, &keys.boxes, negate);
+        if let ([lens], Some(set)) = (lenses, &keys.single) {
+            return match preimage(lens, set) {
+                Some((field, values)) if !matches!(field, Field::Proto | Field::Version) => {
+                    let empty = values.is_empty();
+                    let values = self.builder.values(values);
+                    let seen = if empty { Seen::Never } else { Seen::In(field, values) };
+                    // A field that is not there fails the negated test as well.
+                    let seen = if empty && negate { Seen::In(field, values) } else { seen };
+                    self.apply(cx, &seen, negate);
+                    Ok(Some(seen).filter(|_| !empty))
+                }
+                _ => self.test_values(cx, lens, set, negate).map(|()| None),
+            };
+        }
+        let (tuples, protocols, hidden) = self.shown(lenses, &keys.boxes);
         let Some(hidden) = hidden else {
-            if let Some(tuples) = tuples {
-                cx.test(Test::Tuple { tuples, negate });
-            } else if !negate {
-                cx.test(Test::Never);
-            }
-            return Ok(());
+            let seen = tuples.map_or(Seen::Never, |tuples| Seen::Tuple(tuples, protocols));
+            self.apply(cx, &seen, negate);
+            return Ok(Some(seen));
         };
+        if let (Some(protocols), false) = (&protocols, negate) {
+            cx.keep_protocols(protocols);
+        }
         if let (true, Some(tuples)) = (negate, tuples) {
             // What is not even in the parts that are seen is certainly not in the set.
             let mut other = cx.clone();
@@ -315,22 +382,20 @@ impl Lower<'_> {
             self.unsupported(cx.span, &hidden.name);
         }
         self.chance(cx, &hidden.name, "in a key");
-        Ok(())
+        Ok(None)
     }
 
-    /// The parts of keys that are seen, as a test, and a part that is hidden.
+    /// The parts of keys that are seen, as a test, the protocols that it leaves, and a part that is hidden.
     fn shown(
         &mut self,
-        cx: &mut Context,
         lenses: &[Lens],
         keys: &[Box<[(u128, u128)]>],
-        negate: bool,
-    ) -> (Option<TuplesId>, Option<Rc<Hidden>>) {
+    ) -> (Option<TuplesId>, Option<Set>, Option<Rc<Hidden>>) {
         let shown: Vec<usize> =
             (0..lenses.len()).filter(|at| preimage(&lenses[*at], &Set::empty()).is_some()).collect();
         let hidden = (0..lenses.len()).find(|at| !shown.contains(at)).map(|at| hidden_of(&lenses[at].view));
         if shown.is_empty() {
-            return (None, hidden);
+            return (None, None, hidden);
         }
         let mut fields = Vec::new();
         let mut boxes = Vec::with_capacity(keys.len());
@@ -345,18 +410,19 @@ impl Lower<'_> {
             }
         }
         if boxes.is_empty() && hidden.is_none() {
-            return (None, None);
+            return (None, None, None);
         }
+        let mut protocols = None;
         for (at, field) in fields.iter().enumerate() {
-            if *field == Field::Proto && !negate {
+            if *field == Field::Proto {
                 let all = boxes
                     .iter()
                     .filter_map(|sides| sides[at].clone())
                     .fold(Set::empty(), |all, s| all.or(&s));
-                cx.keep_protocols(&all);
+                protocols = Some(all);
             }
         }
-        (Some(self.builder.tuples(Tuples { fields, boxes })), hidden)
+        (Some(self.builder.tuples(Tuples { fields, boxes })), protocols, hidden)
     }
 
     /// `fib saddr type` and `fib daddr type`.

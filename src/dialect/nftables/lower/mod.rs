@@ -21,10 +21,12 @@ pub use self::stages::Base;
 use self::addresses::Addresses;
 use self::context::Context;
 use self::graph::Graph;
-use self::sets::Keys;
+use self::lens::Lens;
+use self::matching::Seen;
+use self::sets::{Keys, MadeMaps, MapSource};
 use self::steady::SetName;
 use super::config::{Config, tracks_ipv6};
-use super::eval::{Fault, Spec, Values};
+use super::eval::{Fault, Spec, Values, budget};
 use super::syntax::{Rule, Stmt, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
 use crate::dialect::Environment;
@@ -34,14 +36,17 @@ use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
 const MAX_FORKS: usize = 4_096;
+/// How many all rules may be split into, statement by statement, beyond a few for each.
+const MAX_ALL_FORKS: usize = 50_000;
 
 /// Lowers a configuration: the rules, and what was found wrong on the way.
 pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Ruleset, Vec<Finding>) {
     let (bases, findings) = stages::bases(config);
+    let left = budget(sources);
     let places = Graph::new(config, &stages::hooks_of(&bases));
     let mut lower = Lower {
         sources,
-        values: Values { sources },
+        values: Values { sources, left: &left },
         config,
         builder: Builder::new(),
         findings,
@@ -51,6 +56,9 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         chain_ids: FxHashMap::default(),
         set_specs: FxHashMap::default(),
         set_cache: FxHashMap::default(),
+        variable_sets: FxHashMap::default(),
+        known_lookups: FxHashMap::default(),
+        known_maps: FxHashMap::default(),
         named: FxHashSet::default(),
         blocks: FxHashMap::default(),
         unsteady: steady::unsteady(config),
@@ -59,6 +67,9 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         stmt_at: 0,
         rule_conds: FxHashMap::default(),
         idle: false,
+        last: false,
+        forks: 0,
+        rules: 0,
     };
     lower.report_graph();
     lower.declare_chains();
@@ -66,6 +77,9 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
     lower.check_sets();
     lower.add_rules();
     lower.add_stages(&bases);
+    if let Some(span) = config.cut {
+        lower.add_cut(span);
+    }
     let reached = |table, chain| lower.places.of(table, chain).is_some();
     let mut said = super::lints::lint(sources, config, &bases, &reached);
     lower.findings.append(&mut said);
@@ -92,6 +106,11 @@ struct Lower<'a> {
     chain_ids: FxHashMap<(usize, usize), ChainId>,
     set_specs: FxHashMap<(usize, usize), Vec<Spec>>,
     set_cache: FxHashMap<(usize, usize), Rc<Keys>>,
+    /// The keys of sets that variables hold, by type.
+    variable_sets: FxHashMap<usize, Vec<(Vec<Spec>, Rc<Keys>)>>,
+    /// Lookups in sets that rules share, and verdict maps that they share, by what is looked up.
+    known_lookups: FxHashMap<usize, Vec<(Vec<Lens>, Seen)>>,
+    known_maps: FxHashMap<MapSource, MadeMaps>,
     /// Constructs that were called unsupported.
     named: FxHashSet<String>,
     /// Chains written in place, by where they are written.
@@ -105,8 +124,12 @@ struct Lower<'a> {
     /// The statement of the rule that is lowered, and the rule's own conditions, by statement and words.
     stmt_at: usize,
     rule_conds: FxHashMap<(usize, String), CondId>,
-    /// Whether nothing that matters follows in the rule.
+    /// Whether nothing that matters follows in the rule, and whether the statement is its last.
     idle: bool,
+    last: bool,
+    /// How many ways rules were split into so far, and how many rules there were.
+    forks: usize,
+    rules: usize,
 }
 
 /// Whether tables of a family see routed IP packets.
@@ -253,17 +276,18 @@ impl Lower<'_> {
         }
         let id = self.builder.chain(format!("{} (block)", self.chain_name((cx.table, cx.chain))), span);
         self.blocks.insert(span, id);
-        let outer = (self.stmt_at, self.idle, std::mem::take(&mut self.rule_conds));
+        let outer = (self.stmt_at, self.idle, self.last, std::mem::take(&mut self.rule_conds));
         for rule in rules {
             self.rule(id, Context::new(cx.table, cx.family, cx.chain, rule.span), rule);
         }
-        (self.stmt_at, self.idle, self.rule_conds) = outer;
+        (self.stmt_at, self.idle, self.last, self.rule_conds) = outer;
         id
     }
 
     /// Adds a rule; where it looks at ports of any protocol, once for each side.
     fn rule(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
         let start = cx.clone();
+        self.rules += 1;
         self.rule_conds.clear();
         let made = self.ways(cx, rule);
         if !made.iter().any(Context::wants_sides) {
@@ -287,6 +311,7 @@ impl Lower<'_> {
         for (at, stmt) in rule.stmts.iter().enumerate() {
             let last = at + 1 == rule.stmts.len();
             self.stmt_at = at;
+            self.last = last;
             self.idle = !rule.stmts[at..].iter().any(|stmt| steady::matters(stmt, stmt::IDLE));
             let mut forked = Vec::new();
             for mut cx in others {
@@ -297,7 +322,9 @@ impl Lower<'_> {
             self.one_stmt(&mut main, stmt, last);
             forked.append(&mut main.forks);
             others = forked;
-            if others.len() > MAX_FORKS {
+            self.forks += others.len();
+            let many = !others.is_empty() && self.forks > MAX_ALL_FORKS + 4 * self.rules;
+            if others.len() > MAX_FORKS || many {
                 others.clear();
                 self.refuse_work(rule.span, "a rule with too many cases");
                 let cond = self.builder.condition("a rule with too many cases");

@@ -10,7 +10,7 @@ use crate::dialect::nftables::config::{gives_verdicts, plain};
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{Data, Elem, Expr, ExprKind, KeyType, MapData, SetBody};
 use crate::dialect::nftables::types::Type;
-use crate::model::{CondId, Condition, Effect, MapEntry, Step, Test};
+use crate::model::{CondId, Condition, Effect, MapEntry, MapId, Step, Test};
 use crate::packet::{Field, Set};
 use crate::source::Span;
 
@@ -23,6 +23,13 @@ pub struct Keys {
     pub boxes: Vec<Box<[(u128, u128)]>>,
     /// Whether there is something about it that the files do not tell.
     pub open: Option<Open>,
+}
+
+impl Keys {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.boxes.len() + self.single.as_ref().map_or(0, |set| set.ranges().len())
+    }
 }
 
 /// Why it is open what is in a set or map.
@@ -51,6 +58,15 @@ pub enum Gives {
     /// Objects of the table, by name.
     Objects,
 }
+
+/// A verdict map that rules name: the set of a table or a variable, the chain where that matters, and whether the
+/// lookup is the last statement.
+pub type MapSource = ((usize, usize), usize, bool);
+/// A verdict map as it was made for a key, and the protocols that it leaves.
+pub type MadeMaps = Vec<(Vec<Lens>, (MapId, Option<Set>))>;
+
+/// How many ways of looking a set up are kept.
+pub const MAX_KEYS: usize = 64;
 
 /// The elements of a map, and the types of its key.
 type Found = (Vec<Rc<Vec<Elem>>>, Vec<Spec>);
@@ -124,30 +140,41 @@ impl Lower<'_> {
         }
         let set = &self.config.tables[table].sets[at];
         let open = Open::Set(set.name.text.clone());
-        let keys = match self.set_specs.get(&(table, at)).cloned() {
+        let mut all = Keys::default();
+        match self.set_specs.get(&(table, at)).cloned() {
             Some(specs) => {
-                let mut all = Keys::default();
+                let mut ranges = Vec::new();
                 for elements in &set.body.elements {
                     let keys = self.keys(elements, &specs).unwrap_or_default();
-                    self.check_overlaps(&set.body, &keys, set.name.span);
                     all.open = all.open.or(keys.open);
                     all.boxes.extend(keys.boxes);
-                    all.single = match (all.single, keys.single) {
-                        (Some(a), Some(b)) => Some(a.or(&b)),
-                        (a, b) => a.or(b),
-                    };
+                    ranges.extend(keys.single.iter().flat_map(|set| set.ranges()));
                 }
-                if specs.len() == 1 && all.single.is_none() {
-                    all.single = Some(Set::empty());
+                if specs.len() == 1 {
+                    let single = Set::of(ranges);
+                    self.check_overlaps(&set.body, &single, set.name.span);
+                    all.single = Some(single);
                 }
-                all
             }
-            None => Keys { open: Some(open.clone()), ..Keys::default() },
-        };
-        let changes = set.updated || set.body.dynamic || set.body.timeout || keys.open.is_some();
-        let keys = Rc::new(if changes { Keys { open: Some(open), ..keys } } else { keys });
+            None => all.open = Some(open.clone()),
+        }
+        if set.updated || set.body.dynamic || set.body.timeout || all.open.is_some() {
+            all.open = Some(open);
+        }
+        let keys = Rc::new(all);
         self.set_cache.insert((table, at), keys.clone());
         keys
+    }
+
+    /// The keys of a set that a variable holds: every rule that names it has the same.
+    pub(super) fn variable_keys(&mut self, elements: &Rc<Vec<Elem>>, specs: Vec<Spec>) -> Eval<Rc<Keys>> {
+        let known = self.variable_sets.entry(Rc::as_ptr(elements) as usize).or_default();
+        if let Some((_, keys)) = known.iter().find(|(of, _)| *of == specs) {
+            return Ok(keys.clone());
+        }
+        let keys = Rc::new(self.keys(elements, &specs)?);
+        self.variable_sets.entry(Rc::as_ptr(elements) as usize).or_default().push((specs, keys.clone()));
+        Ok(keys)
     }
 
     /// The types of the keys of all named sets and maps.
@@ -210,8 +237,7 @@ impl Lower<'_> {
     }
 
     /// Elements of an interval set may touch but not overlap, unless they are to be merged.
-    fn check_overlaps(&mut self, body: &SetBody, keys: &Keys, span: Span) {
-        let Some(set) = &keys.single else { return };
+    fn check_overlaps(&mut self, body: &SetBody, set: &Set, span: Span) {
         if !body.interval || body.auto_merge {
             return;
         }
@@ -256,9 +282,18 @@ impl Lower<'_> {
         gives: Gives,
         effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
     ) -> Eval<Looked> {
+        let by_name = matches!(map.kind, ExprKind::Ref(_));
         let (key, map) = (plain(key), plain(map));
         let lenses = self.key_lenses(cx, key)?;
         lenses.iter().for_each(|lens| self.presence(cx, lens));
+        let source = self.map_source(cx, map, by_name).filter(|_| gives == Gives::Verdicts);
+        if let Some(found) = source.as_ref().and_then(|source| self.known_map(source, &lenses)) {
+            if let Some(protocols) = &found.1 {
+                cx.keep_protocols(protocols);
+            }
+            cx.steps.push(Step::Lookup(found.0));
+            return Ok(Looked::Done);
+        }
         let (lists, specs) = match &map.kind {
             ExprKind::Set(elements) => {
                 if elements.is_empty() {
@@ -285,10 +320,34 @@ impl Lower<'_> {
         }
         let seen = lenses.iter().all(|lens| preimage(lens, &Set::empty()).is_some());
         if seen {
-            self.build_map(cx, &lenses, &entries, effect)
+            if by_name || matches!(map.kind, ExprKind::SetRef(_)) {
+                self.values.spend_many(map.span, entries.len())?;
+            }
+            let (looked, made) = self.build_map(cx, &lenses, &entries, effect)?;
+            if let (Some(source), Some(made)) = (source, made) {
+                self.known_maps.entry(source).or_default().push((lenses, made));
+            }
+            Ok(looked)
         } else {
             self.try_entries(cx, (key, map), &lenses, &entries, effect)
         }
+    }
+
+    /// What a verdict map that may be named by many rules is made from.
+    fn map_source(&self, cx: &Context, map: &Expr, by_name: bool) -> Option<MapSource> {
+        let which = match &map.kind {
+            ExprKind::SetRef(name) => (cx.table, self.config.tables[cx.table].set(name)?),
+            ExprKind::Set(elements) if by_name => (usize::MAX, Rc::as_ptr(elements) as usize),
+            _ => return None,
+        };
+        // Which jumps close a circle depends on where they are.
+        let chain = if self.places.cycles.is_empty() { usize::MAX } else { cx.chain };
+        Some((which, chain, self.last))
+    }
+
+    fn known_map(&self, source: &MapSource, lenses: &[Lens]) -> Option<&(MapId, Option<Set>)> {
+        let known = self.known_maps.get(source)?;
+        known.iter().take(MAX_KEYS).find(|(of, _)| *of == lenses).map(|(_, made)| made)
     }
 
     /// A map of which it is not known what it holds.
@@ -370,7 +429,7 @@ impl Lower<'_> {
         lenses: &[Lens],
         entries: &[Entry<'_>],
         effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
-    ) -> Eval<Looked> {
+    ) -> Eval<(Looked, Option<(MapId, Option<Set>)>)> {
         let mut made = Vec::with_capacity(entries.len());
         let mut fields: Vec<Field> = Vec::new();
         for entry in entries {
@@ -387,22 +446,25 @@ impl Lower<'_> {
             }
         }
         if fields.len() == 1 && !make_disjoint(&mut made) {
-            return Ok(Looked::Open(self.condition(Condition::chance("a map whose keys overlap"))));
+            let cond = self.condition(Condition::chance("a map whose keys overlap"));
+            return Ok((Looked::Open(cond), None));
         }
         if made.is_empty() {
             cx.test(Test::Never);
-            return Ok(Looked::Done);
+            return Ok((Looked::Done, None));
         }
+        let mut protocols = None;
         for (at, field) in fields.iter().enumerate() {
             if *field == Field::Proto {
                 let all =
                     made.iter().filter_map(|e| e.key[at].clone()).fold(Set::empty(), |all, s| all.or(&s));
                 cx.keep_protocols(&all);
+                protocols = Some(all);
             }
         }
         let map = self.builder.map(fields, made);
         cx.steps.push(Step::Lookup(map));
-        Ok(Looked::Done)
+        Ok((Looked::Done, Some((map, protocols))))
     }
 
     /// A map with a key that is not seen, or not all of it: each entry that is not ruled out by what is seen may

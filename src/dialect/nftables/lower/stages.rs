@@ -11,6 +11,7 @@ use crate::dialect::nftables::{refusal, unresolved};
 use crate::finding::Finding;
 use crate::model::{Condition, Effect, Hook, Stage, StageKind, Test, Verdict};
 use crate::packet::{Family, Field, Set, interface, interface_prefix};
+use crate::source::Span;
 
 /// Where connection tracking hooks in (netfilter_ipv4.h): what runs there or before sees no state.
 const CONNTRACK: i64 = -200;
@@ -174,6 +175,30 @@ impl Lower<'_> {
         order.sort_by_key(|at| place(&bases[*at]));
         for at in order {
             self.add_stage(&bases[at]);
+        }
+    }
+
+    /// What was not read to its end may hold anything: first of all, it is open what becomes of every packet.
+    pub(super) fn add_cut(&mut self, span: Span) {
+        let chain = self.builder.chain("what was not read", span);
+        let cond = self.builder.condition(Condition::elsewhere("what was not read"));
+        self.builder.effect(Effect::Undefined(cond));
+        self.builder.rule(chain, span, span);
+        for hook in [Hook::Input, Hook::Forward, Hook::Output] {
+            self.builder.stage(
+                hook,
+                Stage {
+                    chain,
+                    kind: StageKind::Filter,
+                    v4: true,
+                    v6: true,
+                    policy: Verdict::Accept,
+                    policy_span: span,
+                    policy_written: false,
+                    priority: i32::MAX,
+                    before_tracking: false,
+                },
+            );
         }
     }
 

@@ -136,10 +136,7 @@ impl Lower<'_> {
         let named = self.values.word(plain(name)).map(str::to_string);
         let span = name.span;
         if let Some(name) = &named {
-            let object = self.config.tables[cx.table]
-                .objects
-                .iter()
-                .find(|o| o.kind == kind && *o.name.text == **name);
+            let object = self.config.tables[cx.table].object(kind, name);
             let Some(object) = object else {
                 self.unresolved(span, format!("the {} `{name}` does not exist in this table", kind.name()));
                 return Ok(());
@@ -213,12 +210,12 @@ impl Lower<'_> {
     /// The objects that a map written in place names have to be there.
     fn check_objects(&mut self, cx: &Context, kind: ObjectKind, map: &Expr) {
         let ExprKind::Set(elements) = &plain(map).kind else { return };
-        let objects = &self.config.tables[cx.table].objects;
+        let table = &self.config.tables[cx.table];
         let mut missing = Vec::new();
         for elem in elements.iter() {
             let Some(Data::Value(value)) = elem.data.as_deref() else { continue };
             let Some(name) = self.values.word(plain(value)) else { continue };
-            if !objects.iter().any(|o| o.kind == kind && &*o.name.text == name) {
+            if table.object(kind, name).is_none() {
                 missing
                     .push((value.span, format!("the {} `{name}` does not exist in this table", kind.name())));
             }
@@ -301,7 +298,7 @@ impl Lower<'_> {
 
     fn offload(&mut self, cx: &mut Context, name: &crate::dialect::nftables::syntax::Name) -> Eval<()> {
         let table = &self.config.tables[cx.table];
-        if !table.objects.iter().any(|o| o.kind == ObjectKind::Flowtable && o.name.text == name.text) {
+        if table.object(ObjectKind::Flowtable, &name.text).is_none() {
             self.unresolved(name.span, format!("the flowtable `{}` does not exist in this table", name.text));
         }
         // Only an established connection is taken over: the rule ends for all others (`nft_flow_offload_eval`).
