@@ -1,6 +1,6 @@
 //! Builds a [`Ruleset`]: interns what rules share.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     Chain, ChainId, CondId, Condition, Effect, HelperId, Hook, Map, MapEntry, MapId, Nat, NatId, Rule,
@@ -228,19 +228,21 @@ impl Builder {
             _ => None,
         };
         let mut jumps = Vec::new();
+        // Rules may share a table: its jumps are the same each time.
+        let mut tables = FxHashSet::default();
         for rule in &self.rules.chains[chain].rules {
             for step in rule.first..rule.last {
                 match self.rules.steps[step as usize] {
                     Step::Effect(effect) => {
                         jumps.extend(target(effect).map(|chain| (Place::Step(step), chain)))
                     }
-                    Step::Lookup(map) => {
+                    Step::Lookup(map) if tables.insert(map) => {
                         let entries = self.rules.maps[map.0 as usize].entries.iter().enumerate();
                         jumps.extend(entries.filter_map(|(at, entry)| {
                             target(entry.effect).map(|chain| (Place::Entry(map.0, at as u32), chain))
                         }));
                     }
-                    Step::Test(_) => {}
+                    Step::Test(_) | Step::Lookup(_) => {}
                 }
             }
         }

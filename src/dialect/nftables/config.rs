@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::syntax::{
     ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object,
@@ -77,6 +77,9 @@ pub struct Table {
     chain_index: FxHashMap<Box<str>, usize>,
     set_index: FxHashMap<Box<str>, usize>,
     object_index: FxHashMap<(ObjectKind, Box<str>), usize>,
+    dead_chains: FxHashSet<usize>,
+    dead_sets: FxHashSet<usize>,
+    dead_objects: FxHashSet<usize>,
 }
 
 impl Table {
@@ -96,20 +99,49 @@ impl Table {
     }
 
     fn forget_object(&mut self, kind: ObjectKind, name: &str) {
-        self.objects.retain(|object| object.kind != kind || *object.name.text != *name);
-        let keys = self.objects.iter().map(|object| (object.kind, object.name.text.clone()));
-        self.object_index = keys.enumerate().map(|(at, key)| (key, at)).collect();
+        let dead = self.object_index.remove(&(kind, name.into()));
+        self.dead_objects.extend(dead);
     }
 
-    fn forget_chain(&mut self, at: usize) {
-        self.chains.remove(at);
-        self.chain_index = self.chains.iter().enumerate().map(|(i, c)| (c.name.text.clone(), i)).collect();
+    fn forget_chain(&mut self, name: &str) {
+        let dead = self.chain_index.remove(name);
+        self.dead_chains.extend(dead);
     }
 
-    fn forget_set(&mut self, at: usize) {
-        self.sets.remove(at);
-        self.set_index = self.sets.iter().enumerate().map(|(i, s)| (s.name.text.clone(), i)).collect();
+    fn forget_set(&mut self, name: &str) {
+        let dead = self.set_index.remove(name);
+        self.dead_sets.extend(dead);
     }
+
+    /// Takes out what was deleted: until then everything stays at its place.
+    fn settle(&mut self) {
+        self.chains.iter_mut().for_each(|chain| {
+            chain.settle();
+        });
+        if bury(&mut self.chains, &mut self.dead_chains) {
+            let names = self.chains.iter().map(|chain| chain.name.text.clone());
+            self.chain_index = names.enumerate().map(|(at, name)| (name, at)).collect();
+        }
+        if bury(&mut self.sets, &mut self.dead_sets) {
+            let names = self.sets.iter().map(|set| set.name.text.clone());
+            self.set_index = names.enumerate().map(|(at, name)| (name, at)).collect();
+        }
+        if bury(&mut self.objects, &mut self.dead_objects) {
+            let keys = self.objects.iter().map(|object| (object.kind, object.name.text.clone()));
+            self.object_index = keys.enumerate().map(|(at, key)| (key, at)).collect();
+        }
+    }
+}
+
+/// Removes what stands at some places: true where there were any.
+fn bury<T>(all: &mut Vec<T>, dead: &mut FxHashSet<usize>) -> bool {
+    let dead = std::mem::take(dead);
+    let mut at = 0;
+    all.retain(|_| {
+        at += 1;
+        !dead.contains(&(at - 1))
+    });
+    !dead.is_empty()
 }
 
 /// All tables.
@@ -129,6 +161,7 @@ pub struct Config {
     made: u32,
     work: usize,
     table_index: FxHashMap<(TableFamily, Box<str>), usize>,
+    dead_tables: FxHashSet<usize>,
 }
 
 /// Rules, chains and the like that commands may search through and move, all in all.
@@ -150,9 +183,8 @@ pub fn apply(commands: Vec<Command>) -> Config {
             *at = at.or(tracks.then_some(made));
         }
     }
-    for chain in config.tables.iter_mut().flat_map(|table| &mut table.chains) {
-        chain.settle();
-    }
+    bury(&mut config.tables, &mut config.dead_tables);
+    config.tables.iter_mut().for_each(Table::settle);
     config.mark_updated();
     config
 }
@@ -164,9 +196,10 @@ impl Config {
             CommandObject::Read | CommandObject::ByHandle => {}
             CommandObject::Ruleset(family) => {
                 self.flushes = true;
-                self.work += self.tables.len();
-                self.tables.retain(|table| family.is_some_and(|family| table.family != family));
-                self.index_tables();
+                let goes = |of: TableFamily| family.is_none_or(|family| of == family);
+                self.work += self.table_index.len();
+                let dead = self.table_index.extract_if(|(of, _), _| goes(*of)).map(|(_, at)| at);
+                self.dead_tables.extend(dead);
             }
             CommandObject::Table { table, dormant, items } => {
                 self.table_command(verb, &table, dormant, items)
@@ -183,11 +216,6 @@ impl Config {
     /// A table by family and name.
     pub fn find(&self, table: &TableRef) -> Option<usize> {
         self.table_index.get(&(table.family, table.name.text.clone())).copied()
-    }
-
-    fn index_tables(&mut self) {
-        let keys = self.tables.iter().map(|table| (table.family, table.name.text.clone()));
-        self.table_index = keys.enumerate().map(|(at, key)| (key, at)).collect();
     }
 
     /// Whether a command brings the first rule that needs connection tracking, for IPv4 and IPv6.
@@ -228,6 +256,9 @@ impl Config {
             chain_index: FxHashMap::default(),
             set_index: FxHashMap::default(),
             object_index: FxHashMap::default(),
+            dead_chains: FxHashSet::default(),
+            dead_sets: FxHashSet::default(),
+            dead_objects: FxHashSet::default(),
         });
         self.tables.len() - 1
     }
@@ -245,11 +276,8 @@ impl Config {
     fn table_command(&mut self, verb: Verb, table: &TableRef, dormant: bool, items: Vec<Item>) {
         match verb {
             Verb::Delete | Verb::Destroy => {
-                if let Some(at) = self.find(table) {
-                    self.work += self.tables.len();
-                    self.tables.remove(at);
-                    self.index_tables();
-                }
+                let dead = self.table_index.remove(&(table.family, table.name.text.clone()));
+                self.dead_tables.extend(dead);
                 self.flushes = true;
             }
             Verb::Flush => {
@@ -287,24 +315,17 @@ impl Config {
                 let Some(chain) = table.chain(&name.text) else { return };
                 match verb {
                     Verb::Flush => table.chains[chain].clear(),
-                    _ => {
-                        self.work += table.chains.len();
-                        table.forget_chain(chain);
-                    }
+                    _ => table.forget_chain(&name.text),
                 }
             }
             Item::Set(name, _) => {
                 let Some(set) = table.set(&name.text) else { return };
                 match verb {
                     Verb::Flush => table.sets[set].body.elements.clear(),
-                    _ => {
-                        self.work += table.sets.len();
-                        table.forget_set(set);
-                    }
+                    _ => table.forget_set(&name.text),
                 }
             }
             Item::Object(object) => {
-                self.work += table.objects.len();
                 table.forget_object(object.kind, &object.name.text);
             }
         }

@@ -1,6 +1,7 @@
 //! The lints of the language: rules that say something else than they look.
 
 use std::cmp::Reverse;
+use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -241,11 +242,11 @@ impl Lints<'_> {
     }
 
     fn unused_sets(&mut self, table: &Table) {
-        let mut used = FxHashSet::default();
+        let mut used = Used::default();
         for chain in &table.chains {
             each_stmt(&chain.rules, &mut |kind| names_in(kind, &mut used));
         }
-        for set in table.sets.iter().filter(|set| !used.contains(&set.name.text)) {
+        for set in table.sets.iter().filter(|set| !used.names.contains(&set.name.text)) {
             let what = if set.body.map { "map" } else { "set" };
             self.findings.push(
                 Finding::new(
@@ -438,8 +439,16 @@ fn share_family(one: TableFamily, other: TableFamily) -> bool {
     one == other || one == TableFamily::Inet || other == TableFamily::Inet
 }
 
+/// The names of sets and maps that statements use.
+#[derive(Default)]
+struct Used {
+    names: FxHashSet<Box<str>>,
+    /// The variables that were looked into.
+    variables: FxHashSet<*const Expr>,
+}
+
 /// The names of sets and maps that a statement uses.
-fn names_in(kind: &StmtKind, used: &mut FxHashSet<Box<str>>) {
+fn names_in(kind: &StmtKind, used: &mut Used) {
     match kind {
         StmtKind::Match(parts) => [&parts.0, &parts.2].into_iter().for_each(|expr| names_of(expr, used)),
         StmtKind::Vmap(parts) | StmtKind::Mangle(parts) => {
@@ -448,7 +457,7 @@ fn names_in(kind: &StmtKind, used: &mut FxHashSet<Box<str>>) {
         }
         StmtKind::Object(parts) => names_of(&parts.1, used),
         StmtKind::Update(update) => {
-            used.insert(update.set.text.clone());
+            used.names.insert(update.set.text.clone());
         }
         StmtKind::Nat(nat) => {
             [&nat.addr, &nat.port].into_iter().flatten().for_each(|expr| names_of(expr, used))
@@ -457,10 +466,15 @@ fn names_in(kind: &StmtKind, used: &mut FxHashSet<Box<str>>) {
     }
 }
 
-fn names_of(expr: &Expr, used: &mut FxHashSet<Box<str>>) {
+fn names_of(expr: &Expr, used: &mut Used) {
+    if let ExprKind::Ref(value) = &expr.kind
+        && !used.variables.insert(Rc::as_ptr(value))
+    {
+        return;
+    }
     match &plain(expr).kind {
         ExprKind::SetRef(name) => {
-            used.insert(name.clone());
+            used.names.insert(name.clone());
         }
         ExprKind::Map(parts) | ExprKind::Binary(_, parts) => {
             names_of(&parts.0, used);
@@ -472,9 +486,9 @@ fn names_of(expr: &Expr, used: &mut FxHashSet<Box<str>>) {
     }
 }
 
-fn names_of_elem(elem: &Elem, used: &mut FxHashSet<Box<str>>) {
+fn names_of_elem(elem: &Elem, used: &mut Used) {
     if let ExprKind::SetRef(name) = &elem.key.kind {
-        used.insert(name.clone());
+        used.names.insert(name.clone());
     }
     if let Some(Data::Value(value)) = elem.data.as_deref() {
         names_of(value, used);

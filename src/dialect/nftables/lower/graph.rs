@@ -84,11 +84,6 @@ impl Graph {
         self.places.get(&(table, chain))
     }
 
-    /// Whether a jump closes a cycle.
-    pub fn closes_cycle(&self, table: usize, from: usize, to: usize) -> bool {
-        self.closing.contains(&(table, from, to))
-    }
-
     fn next(&self, table: usize, chain: usize, at: usize) -> Option<(usize, Span)> {
         self.edges.get(&(table, chain))?.get(at).copied()
     }

@@ -59,9 +59,8 @@ pub enum Gives {
     Objects,
 }
 
-/// A verdict map that rules name: the set of a table or a variable, the chain where that matters, and whether the
-/// lookup is the last statement.
-pub type MapSource = ((usize, usize), usize, bool);
+/// A verdict map that rules name: the set of a table or a variable, and whether the lookup is the last statement.
+pub type MapSource = ((usize, usize), bool);
 /// A verdict map as it was made for a key, and the protocols that it leaves.
 pub type MadeMaps = Vec<(Vec<Lens>, (MapId, Option<Set>))>;
 
@@ -340,9 +339,7 @@ impl Lower<'_> {
             ExprKind::Set(elements) if by_name => (usize::MAX, Rc::as_ptr(elements) as usize),
             _ => return None,
         };
-        // Which jumps close a circle depends on where they are.
-        let chain = if self.places.cycles.is_empty() { usize::MAX } else { cx.chain };
-        Some((which, chain, self.last))
+        Some((which, self.last))
     }
 
     fn known_map(&self, source: &MapSource, lenses: &[Lens]) -> Option<&(MapId, Option<Set>)> {

@@ -106,7 +106,6 @@ impl Lower<'_> {
                         self.refuse(name.span, format!("a jump to `{}`, which is a base chain", name.text));
                         self.chain_ids.get(&(cx.table, at)).copied()
                     }
-                    Some(at) if self.places.closes_cycle(cx.table, cx.chain, at) => None,
                     Some(at) => self.chain_ids.get(&(cx.table, at)).copied(),
                     None => {
                         self.unresolved(
