@@ -163,7 +163,7 @@ fn sets_and_maps_are_linear() {
                 + &chain(&lines(n, |at| format!("tcp dport {at} ip saddr vmap @m")))),
         )
     });
-    holds("a verdict map in many chains", 500, &|n| {
+    holds("a verdict map in many chains", 300, &|n| {
         table(
             &(format!("map m {{ type ipv4_addr : verdict; elements = {{ {} }}; }}\n", verdicts(n))
                 + &lines(n, |at| format!("chain c{at} {{ ip saddr vmap @m; }}"))),

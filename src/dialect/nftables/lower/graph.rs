@@ -25,9 +25,8 @@ pub struct Graph {
     /// For each chain (table, place): the chains it leads to, and where that is written.
     edges: FxHashMap<(usize, usize), Vec<(usize, Span)>>,
     places: FxHashMap<(usize, usize), Place>,
-    /// Jumps that close a cycle: table, from, to, and where that is written.
+    /// Jumps that close a cycle: table, from, to, and where that is written. Maps are numbered behind the chains.
     pub cycles: Vec<(usize, usize, usize, Span)>,
-    closing: FxHashSet<(usize, usize, usize)>,
     /// Base chains below which jumps nest too deep.
     pub too_deep: Vec<(usize, usize)>,
 }
@@ -97,6 +96,7 @@ impl Graph {
             Done,
         }
         let mut marks = vec![Mark::New; places];
+        let mut closing = FxHashSet::default();
         for start in 0..chains {
             let mut stack = vec![(start, 0)];
             while let Some((chain, at)) = stack.pop() {
@@ -118,7 +118,7 @@ impl Graph {
                                     Some((from, _)) if chain >= chains => *from,
                                     _ => chain,
                                 };
-                                if self.closing.insert((table, from, to)) {
+                                if closing.insert((from, to)) {
                                     self.cycles.push((table, from, to, span));
                                 }
                             }
@@ -139,16 +139,18 @@ impl Graph {
         bases: &FxHashMap<(usize, usize), (Hook, StageKind)>,
     ) {
         let mut depth: Vec<Option<i64>> = vec![None; places];
+        let mut open = vec![false; places];
         for start in 0..chains {
             let mut stack = vec![(start, 0)];
             while let Some((chain, at)) = stack.pop() {
                 if at == 0 && depth[chain].is_some() {
                     continue;
                 }
+                open[chain] = true;
                 match self.next(table, chain, at) {
                     Some((to, _)) => {
                         stack.push((chain, at + 1));
-                        if depth[to].is_none() && !self.closes_cycle(table, chain, to) {
+                        if depth[to].is_none() && !open[to] {
                             stack.push((to, 0));
                         }
                     }

@@ -204,14 +204,15 @@ impl Lower<'_> {
             if self.places.of(t, from).is_none() {
                 continue;
             }
-            let chains = &config.tables[t].chains;
-            let message = format!(
-                "the jump from `{}` to `{}` closes a loop",
-                chains[from].name.text, chains[to].name.text
-            );
-            self.findings.push(
-                refusal(span, message).related(chains[to].name.span, "the loop runs through this chain"),
-            );
+            let table = &config.tables[t];
+            let (to, what) = match table.chains.get(to) {
+                Some(chain) => (&chain.name, "chain"),
+                None => (&table.sets[to - table.chains.len()].name, "map"),
+            };
+            let message =
+                format!("the jump from `{}` to `{}` closes a loop", table.chains[from].name.text, to.text);
+            self.findings
+                .push(refusal(span, message).related(to.span, format!("the loop runs through this {what}")));
         }
         for (t, c) in self.places.too_deep.clone() {
             let name = &config.tables[t].chains[c].name;
