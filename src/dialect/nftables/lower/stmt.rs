@@ -7,8 +7,8 @@ use super::sets::{Gives, Looked};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
-    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, Reject, Stmt, StmtKind, TableFamily,
-    Target, Update, Verdict,
+    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, RawBase, Reject, Selector, Stmt, StmtKind,
+    TableFamily, Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
 use crate::model::{Condition, Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
@@ -361,7 +361,10 @@ impl Lower<'_> {
             _ => {
                 let lens = self.lens(cx, left)?;
                 self.presence(cx, &lens);
-                let View::Field(field) = lens.view else { return Ok(()) };
+                let View::Field(field) = lens.view else {
+                    overwritten(plain(left)).for_each(|field| cx.effect(Effect::Forget(field)));
+                    return Ok(());
+                };
                 let all = self.builder.values(Set::range(0, field.last()));
                 cx.test(Test::In { field, values: all, negate: false });
                 let new = if is_selector(value) { None } else { Some(self.values.exact(value, lens.spec)) };
@@ -456,6 +459,37 @@ impl Lower<'_> {
             _ => None,
         }
     }
+}
+
+/// The fields that a write to raw payload may change, whatever the family is (RFC 791, RFC 8200, RFC 9293).
+fn overwritten(left: &Expr) -> impl Iterator<Item = Field> {
+    const NETWORK: &[(Field, u32, u32)] = &[
+        (Field::Dscp, 4, 14),
+        (Field::Ecn, 10, 16),
+        (Field::Ttl, 56, 72),
+        (Field::Src4, 96, 128),
+        (Field::Dst4, 128, 160),
+        (Field::Src6, 64, 192),
+        (Field::Dst6, 192, 320),
+    ];
+    const TRANSPORT: &[(Field, u32, u32)] = &[
+        (Field::IcmpType, 0, 8),
+        (Field::IcmpCode, 8, 16),
+        (Field::Sport, 0, 16),
+        (Field::Dport, 16, 32),
+        (Field::TcpFlags, 104, 112),
+    ];
+    let (fields, from, to) = match &left.kind {
+        ExprKind::Other(selector) => match **selector {
+            Selector::Raw { base: RawBase::Network, offset, len } => (NETWORK, offset, offset.saturating_add(len)),
+            Selector::Raw { base: RawBase::Transport, offset, len } => {
+                (TRANSPORT, offset, offset.saturating_add(len))
+            }
+            _ => (&[][..], 0, 0),
+        },
+        _ => (&[][..], 0, 0),
+    };
+    fields.iter().filter(move |(_, first, last)| from < *last && *first < to).map(|(field, ..)| *field)
 }
 
 /// The condition for a jump that leads nowhere.
