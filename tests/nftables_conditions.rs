@@ -240,3 +240,67 @@ fn a_device_that_json_does_not_name_is_open() {
     assert_eq!(open[0].1, Condition::of("devices of netdev t c", [Field::Iif]));
     assert!(asked(&text(r#", "dev": "eth0""#)).is_empty());
 }
+
+/// Whether a rule brings a condition, and of which kind: the words of the table in the README of the dialect.
+fn support(rule: &str) -> &'static str {
+    let found = asked(&chain(rule));
+    let Some((_, condition)) = found.last() else { return "modelled" };
+    match condition.nature {
+        Nature::Rate { .. } => "rate",
+        Nature::Forgery { .. } => "forgery",
+        Nature::Stable | Nature::Chance => "condition",
+    }
+}
+
+#[test]
+fn the_table_of_support_is_true() {
+    let table = include_str!("../src/dialect/nftables/README.md");
+    for (row, rules) in [
+        (
+            "| `limit`, `quota`, `ct count`",
+            &["limit rate 1/day drop", "meter m { ip saddr ct count over 2 } drop"][..],
+        ),
+        ("| header fields of `ip`", &["ip ttl 5 drop", "tcp option maxseg size 500 drop", "esp spi 7 drop"]),
+        ("| `ether type` |", &["ether type ip drop"]),
+        ("| `ip6 nexthdr`, `exthdr` |", &["ip6 nexthdr 6 drop", "exthdr hbh exists drop"]),
+        (
+            "| `tcp option X exists`",
+            &["tcp option sack-permitted missing drop", "sctp chunk init exists drop"],
+        ),
+        (
+            "| `ip option`",
+            &["ip option rr exists drop", "rt type 2 drop", "hbh hdrlength 1 drop", "mh type 1 drop"],
+        ),
+        ("| other header fields", &["tcp window 5 drop", "tcp option timestamp tsval 1 drop"]),
+        (
+            "| `meta` mark",
+            &["meta mark 5 drop", "iifname eth0 drop", "meta length 60 drop", "meta pkttype host drop"],
+        ),
+        ("| `meta` hour", &["meta hour 1-2 drop", "meta day 1 drop", "meta time \"2030-01-01\" drop"]),
+        ("| `meta` users", &["meta skuid 5 drop", "meta cgroup 5 drop", "meta iiftype ether drop"]),
+        (
+            "| `ct` state",
+            &["ct state new drop", "ct status dnat drop", "meta l4proto tcp ct original proto-dst 5 drop"],
+        ),
+        ("| `ct bytes`", &["ct bytes > 5 drop", "ct original packets < 9 drop"]),
+        ("| other keys of `ct`", &["ct zone 5 drop", "ct helper \"sip\" drop"]),
+        ("| `fib saddr … oif missing`", &["fib saddr . iif oif missing drop", "fib saddr oif 0 drop"]),
+        (
+            "| other `fib`",
+            &["fib daddr oif eth0 drop", "rt mtu 5 drop", "socket transparent 1 drop", "osf name \"x\" drop"],
+        ),
+        ("| `numgen`", &["numgen inc mod 2 == 0 drop", "jhash ip saddr mod 2 == 0 drop"]),
+        ("| `reject` |", &["reject", "reject with tcp reset"]),
+        ("| `tproxy` |", &["tcp dport 5 tproxy to :8080 accept"]),
+        ("| `flow add` |", &["flow add @f accept"]),
+        ("| `counter`, `log`", &["counter log last accept"]),
+    ] {
+        let line = table.lines().find(|line| line.starts_with(row)).unwrap_or_else(|| panic!("{row}"));
+        let says = line.split(" | ").nth(1).unwrap();
+        let word =
+            ["condition", "rate", "forgery", "modelled"].into_iter().find(|word| says.starts_with(word));
+        for rule in rules {
+            assert_eq!(support(rule), word.unwrap_or("modelled"), "{row}: {rule}");
+        }
+    }
+}

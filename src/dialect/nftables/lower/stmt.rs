@@ -7,8 +7,8 @@ use super::sets::{Gives, Looked};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
-    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, RawBase, Reject, Selector, Stmt, StmtKind,
-    TableFamily, Target, Update, Verdict,
+    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, RawBase, Reject, Selector, Stmt,
+    StmtKind, TableFamily, Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
 use crate::model::{Condition, Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
@@ -481,7 +481,9 @@ fn overwritten(left: &Expr) -> impl Iterator<Item = Field> {
     ];
     let (fields, from, to) = match &left.kind {
         ExprKind::Other(selector) => match **selector {
-            Selector::Raw { base: RawBase::Network, offset, len } => (NETWORK, offset, offset.saturating_add(len)),
+            Selector::Raw { base: RawBase::Network, offset, len } => {
+                (NETWORK, offset, offset.saturating_add(len))
+            }
             Selector::Raw { base: RawBase::Transport, offset, len } => {
                 (TRANSPORT, offset, offset.saturating_add(len))
             }
