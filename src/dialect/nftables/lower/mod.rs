@@ -23,7 +23,7 @@ use self::context::Context;
 use self::graph::Graph;
 use self::lens::Lens;
 use self::matching::Seen;
-use self::sets::{Keys, MadeMaps, MapSource};
+use self::sets::{Keys, KeysByType, MadeMaps, MapSource};
 use self::steady::SetName;
 use super::config::{Config, tracks_ipv6};
 use super::eval::{Fault, Spec, Values, budget};
@@ -107,7 +107,7 @@ struct Lower<'a> {
     set_specs: FxHashMap<(usize, usize), Vec<Spec>>,
     set_cache: FxHashMap<(usize, usize), Rc<Keys>>,
     /// The keys of sets that variables hold, by type.
-    variable_sets: FxHashMap<usize, Vec<(Vec<Spec>, Rc<Keys>)>>,
+    variable_sets: FxHashMap<usize, KeysByType>,
     /// Lookups in sets that rules share, and verdict maps that they share, by what is looked up.
     known_lookups: FxHashMap<usize, Vec<(Vec<Lens>, Seen)>>,
     known_maps: FxHashMap<MapSource, MadeMaps>,

@@ -62,7 +62,11 @@ pub enum Gives {
 /// A verdict map that rules name: the set of a table or a variable, and whether the lookup is the last statement.
 pub type MapSource = ((usize, usize), bool);
 /// A verdict map as it was made for a key, and the protocols that it leaves.
-pub type MadeMaps = Vec<(Vec<Lens>, (MapId, Option<Set>))>;
+pub type MadeMaps = Vec<(Vec<Lens>, MadeMap)>;
+type MadeMap = (MapId, Option<Set>);
+
+/// The keys of one set for each type that it is read as.
+pub type KeysByType = Vec<(Vec<Spec>, Rc<Keys>)>;
 
 /// How many ways of looking a set up are kept.
 pub const MAX_KEYS: usize = 64;
@@ -342,7 +346,7 @@ impl Lower<'_> {
         Some((which, self.last))
     }
 
-    fn known_map(&self, source: &MapSource, lenses: &[Lens]) -> Option<&(MapId, Option<Set>)> {
+    fn known_map(&self, source: &MapSource, lenses: &[Lens]) -> Option<&MadeMap> {
         let known = self.known_maps.get(source)?;
         known.iter().take(MAX_KEYS).find(|(of, _)| *of == lenses).map(|(_, made)| made)
     }
@@ -426,7 +430,7 @@ impl Lower<'_> {
         lenses: &[Lens],
         entries: &[Entry<'_>],
         effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
-    ) -> Eval<(Looked, Option<(MapId, Option<Set>)>)> {
+    ) -> Eval<(Looked, Option<MadeMap>)> {
         let mut made = Vec::with_capacity(entries.len());
         let mut fields: Vec<Field> = Vec::new();
         for entry in entries {
