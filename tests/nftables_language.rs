@@ -99,7 +99,8 @@ fn a_syntax_error_costs_one_statement() {
     let loaded =
         read(&chain("", "tcp dport accept accept\ntcp dport { 22, 80\ntcp dport 443 accept\naccept"));
     assert_eq!(loaded.findings.iter().filter(|f| f.code == "PH001").count(), 2);
-    assert_eq!(lengths(&loaded, "inet t c"), [3, 1]);
+    // The two stay, and nobody knows what they do.
+    assert_eq!(lengths(&loaded, "inet t c"), [1, 1, 3, 1]);
     let loaded = read(&format!(
         "table inet x {{\nbogus words {{ a b }}\nchain d {{\naccept\n}}\n}}\n{}",
         chain("", "drop")
@@ -251,7 +252,56 @@ fn a_broken_command_in_json_costs_that_command() {
         ]}"#,
     );
     assert_eq!(loaded.findings.iter().filter(|f| f.code == "PH001").count(), 2);
-    assert_eq!(lengths(&loaded, "inet t c"), [1]);
+    assert_eq!(lengths(&loaded, "inet t c"), [1, 1]);
+    for text in [r#"{"rules": []}"#, "{}"] {
+        assert_eq!(codes(text), ["PH001"], "{text}");
+    }
+}
+
+#[test]
+fn json_holds_text_where_nft_has_no_json() {
+    let rule = |expr: &str| {
+        read(&format!(
+            r#"{{"nftables": [{{"table": {{"family": "inet", "name": "t"}}}},
+                {{"chain": {{"family": "inet", "table": "t", "name": "c"}}}},
+                {{"rule": {{"family": "inet", "table": "t", "chain": "c", "expr": [{expr}]}}}}]}}"#
+        ))
+    };
+    let port = r#"{"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 5061}}"#;
+    let loaded = rule(&format!(
+        r#"{port}, "jump {{\n\t\tip saddr 192.0.2.0/24 iifname \"wan0\" drop\n\t\tudp dport 53 accept\n\t}}""#
+    ));
+    assert!(loaded.findings.iter().all(|f| f.code == "PH413"), "{:?}", loaded.findings);
+    assert_eq!(lengths(&loaded, "inet t c"), [3]);
+    assert_eq!(lengths(&loaded, "inet t c (block)"), [4, 3]);
+    let loaded = rule(&format!(r#"{port}, "notrack""#));
+    assert_eq!(lengths(&loaded, "inet t c"), [3]);
+    // What is not understood stays, and it is open what it does.
+    let loaded = rule(&format!(r#"{port}, "jump {{\u0041}}", {{"accept": null}}"#));
+    assert_eq!(loaded.findings.iter().filter(|f| f.code == "PH001").count(), 1);
+    assert_eq!(lengths(&loaded, "inet t c"), [4]);
+}
+
+#[test]
+fn what_nft_takes_is_taken() {
+    for rule in [
+        "meta priority none accept",
+        "meta priority root accept",
+        "meta priority 1:10 accept",
+        "meta priority \"1:10\" accept",
+        "ipsec in ip6 saddr 2001:db8::1 accept",
+        "ipsec out ip daddr 192.0.2.1 accept",
+        "@nh,8,8 set (@nh,8,8 & 0xfc) >> 2 accept",
+        "@nh,8,8 & 0xfc >> 2 == 5 accept",
+        "meta hour \"08:30\"-\"17:00\" accept",
+        "meta hour \"22:00\"-\"06:00\" accept",
+        "ether type ip6 udp dport 53 accept",
+    ] {
+        let refused: Vec<_> = codes(&chain("", rule)).into_iter().filter(|code| *code != "PH002").collect();
+        assert!(refused.is_empty(), "{rule}: {refused:?}");
+    }
+    assert_eq!(codes(&chain("", "meta priority high accept")), ["PH004"]);
+    assert_eq!(codes(&chain("", "limit 10/second accept")), ["PH001"]);
 }
 
 #[test]

@@ -195,7 +195,8 @@ impl Builder {
         const NEW: u8 = 0;
         const OPEN: u8 = 1;
         const DONE: u8 = 2;
-        let mut marks = vec![NEW; self.rules.chains.len()];
+        // Lookup tables stand behind the chains, each once, however many rules look it up.
+        let mut marks = vec![NEW; self.rules.chains.len() + self.rules.maps.len()];
         let mut circles = Vec::new();
         for root in 0..marks.len() {
             if marks[root] != NEW {
@@ -231,27 +232,29 @@ impl Builder {
         }
     }
 
-    /// The jumps of a chain: where they are, and the chain they go to.
-    fn jumps(&self, chain: usize) -> Vec<(Place, usize)> {
+    /// The jumps of a chain or lookup table: where they are, and the chain or table that they go to.
+    fn jumps(&self, from: usize) -> Vec<(Place, usize)> {
         let target = |effect: Effect| match effect {
             Effect::Jump(chain) | Effect::Goto(chain) => Some(chain.0 as usize),
             _ => None,
         };
+        let chains = self.rules.chains.len();
+        if let Some(map) = from.checked_sub(chains) {
+            let entries = self.rules.maps[map].entries.iter().enumerate();
+            let to = |(at, entry): (usize, &MapEntry)| {
+                target(entry.effect).map(|chain| (Place::Entry(map as u32, at as u32), chain))
+            };
+            return entries.filter_map(to).collect();
+        }
         let mut jumps = Vec::new();
-        for rule in &self.rules.chains[chain].rules {
+        for rule in &self.rules.chains[from].rules {
             for step in rule.first..rule.last {
-                match self.rules.steps[step as usize] {
-                    Step::Effect(effect) => {
-                        jumps.extend(target(effect).map(|chain| (Place::Step(step), chain)))
-                    }
-                    Step::Lookup(map) => {
-                        let entries = self.rules.maps[map.0 as usize].entries.iter().enumerate();
-                        jumps.extend(entries.filter_map(|(at, entry)| {
-                            target(entry.effect).map(|chain| (Place::Entry(map.0, at as u32), chain))
-                        }));
-                    }
-                    Step::Test(_) => {}
-                }
+                let to = match self.rules.steps[step as usize] {
+                    Step::Effect(effect) => target(effect),
+                    Step::Lookup(map) => Some(chains + map.0 as usize),
+                    Step::Test(_) => None,
+                };
+                jumps.extend(to.map(|to| (Place::Step(step), to)));
             }
         }
         jumps

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::syntax::{
     ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object,
     ObjectKind, Position, Rule, Selector, SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
 };
-use super::{refusal, unresolved};
+use super::{refusal, too_much, unresolved};
 use crate::finding::Finding;
 use crate::source::Span;
 
@@ -25,6 +25,27 @@ pub struct Chain {
     pub rules: Vec<Rule>,
     /// When it was made: the kernel orders chains of one priority by it, the latest first.
     pub made: u32,
+    /// Rules that were put in front of these, the first of all at the end.
+    front: Vec<Rule>,
+}
+
+impl Chain {
+    /// Puts all rules into one row, and says how many had to move.
+    fn settle(&mut self) -> usize {
+        if self.front.is_empty() {
+            return 0;
+        }
+        let mut rules = std::mem::take(&mut self.front);
+        rules.reverse();
+        rules.append(&mut self.rules);
+        self.rules = rules;
+        self.rules.len()
+    }
+
+    fn clear(&mut self) {
+        self.rules.clear();
+        self.front.clear();
+    }
 }
 
 /// A set or map as it stands in the end.
@@ -55,6 +76,10 @@ pub struct Table {
     pub objects: Vec<Object>,
     chain_index: FxHashMap<Box<str>, usize>,
     set_index: FxHashMap<Box<str>, usize>,
+    object_index: FxHashMap<(ObjectKind, Box<str>), usize>,
+    dead_chains: FxHashSet<usize>,
+    dead_sets: FxHashSet<usize>,
+    dead_objects: FxHashSet<usize>,
 }
 
 impl Table {
@@ -68,15 +93,55 @@ impl Table {
         self.set_index.get(name).copied()
     }
 
-    fn forget_chain(&mut self, at: usize) {
-        self.chains.remove(at);
-        self.chain_index = self.chains.iter().enumerate().map(|(i, c)| (c.name.text.clone(), i)).collect();
+    /// An object by kind and name.
+    pub fn object(&self, kind: ObjectKind, name: &str) -> Option<&Object> {
+        self.object_index.get(&(kind, name.into())).map(|at| &self.objects[*at])
     }
 
-    fn forget_set(&mut self, at: usize) {
-        self.sets.remove(at);
-        self.set_index = self.sets.iter().enumerate().map(|(i, s)| (s.name.text.clone(), i)).collect();
+    fn forget_object(&mut self, kind: ObjectKind, name: &str) {
+        let dead = self.object_index.remove(&(kind, name.into()));
+        self.dead_objects.extend(dead);
     }
+
+    fn forget_chain(&mut self, name: &str) {
+        let dead = self.chain_index.remove(name);
+        self.dead_chains.extend(dead);
+    }
+
+    fn forget_set(&mut self, name: &str) {
+        let dead = self.set_index.remove(name);
+        self.dead_sets.extend(dead);
+    }
+
+    /// Takes out what was deleted: until then everything stays at its place.
+    fn settle(&mut self) {
+        self.chains.iter_mut().for_each(|chain| {
+            chain.settle();
+        });
+        if bury(&mut self.chains, &mut self.dead_chains) {
+            let names = self.chains.iter().map(|chain| chain.name.text.clone());
+            self.chain_index = names.enumerate().map(|(at, name)| (name, at)).collect();
+        }
+        if bury(&mut self.sets, &mut self.dead_sets) {
+            let names = self.sets.iter().map(|set| set.name.text.clone());
+            self.set_index = names.enumerate().map(|(at, name)| (name, at)).collect();
+        }
+        if bury(&mut self.objects, &mut self.dead_objects) {
+            let keys = self.objects.iter().map(|object| (object.kind, object.name.text.clone()));
+            self.object_index = keys.enumerate().map(|(at, key)| (key, at)).collect();
+        }
+    }
+}
+
+/// Removes what stands at some places: true where there were any.
+fn bury<T>(all: &mut Vec<T>, dead: &mut FxHashSet<usize>) -> bool {
+    let dead = std::mem::take(dead);
+    let mut at = 0;
+    all.retain(|_| {
+        at += 1;
+        !dead.contains(&(at - 1))
+    });
+    !dead.is_empty()
 }
 
 /// All tables.
@@ -91,13 +156,26 @@ pub struct Config {
     /// For IPv4 and IPv6: how many chains there were when the first rule that needs connection
     /// tracking was added. Only then does connection tracking hook in.
     pub tracked_at: [Option<u32>; 2],
+    /// The command from which on nothing was applied, because it was too much work.
+    pub cut: Option<Span>,
     made: u32,
+    work: usize,
+    table_index: FxHashMap<(TableFamily, Box<str>), usize>,
+    dead_tables: FxHashSet<usize>,
 }
+
+/// Rules, chains and the like that commands may search through and move, all in all.
+const MAX_WORK: usize = 20_000_000;
 
 /// Applies commands.
 pub fn apply(commands: Vec<Command>) -> Config {
     let mut config = Config::default();
     for command in commands {
+        if config.work > MAX_WORK {
+            config.cut = Some(command.span);
+            config.findings.push(too_much(command.span, "commands that move too many rules"));
+            break;
+        }
         let tracks = config.newly_tracked(&command);
         config.command(command);
         let made = config.made;
@@ -105,6 +183,8 @@ pub fn apply(commands: Vec<Command>) -> Config {
             *at = at.or(tracks.then_some(made));
         }
     }
+    bury(&mut config.tables, &mut config.dead_tables);
+    config.tables.iter_mut().for_each(Table::settle);
     config.mark_updated();
     config
 }
@@ -116,7 +196,10 @@ impl Config {
             CommandObject::Read | CommandObject::ByHandle => {}
             CommandObject::Ruleset(family) => {
                 self.flushes = true;
-                self.tables.retain(|table| family.is_some_and(|family| table.family != family));
+                let goes = |of: TableFamily| family.is_none_or(|family| of == family);
+                self.work += self.table_index.len();
+                let dead = self.table_index.extract_if(|(of, _), _| goes(*of)).map(|(_, at)| at);
+                self.dead_tables.extend(dead);
             }
             CommandObject::Table { table, dormant, items } => {
                 self.table_command(verb, &table, dormant, items)
@@ -132,7 +215,7 @@ impl Config {
 
     /// A table by family and name.
     pub fn find(&self, table: &TableRef) -> Option<usize> {
-        self.tables.iter().position(|t| t.family == table.family && t.name.text == table.name.text)
+        self.table_index.get(&(table.family, table.name.text.clone())).copied()
     }
 
     /// Whether a command brings the first rule that needs connection tracking, for IPv4 and IPv6.
@@ -162,6 +245,7 @@ impl Config {
         if let Some(at) = self.find(table) {
             return at;
         }
+        self.table_index.insert((table.family, table.name.text.clone()), self.tables.len());
         self.tables.push(Table {
             family: table.family,
             name: table.name.clone(),
@@ -171,6 +255,10 @@ impl Config {
             objects: Vec::new(),
             chain_index: FxHashMap::default(),
             set_index: FxHashMap::default(),
+            object_index: FxHashMap::default(),
+            dead_chains: FxHashSet::default(),
+            dead_sets: FxHashSet::default(),
+            dead_objects: FxHashSet::default(),
         });
         self.tables.len() - 1
     }
@@ -188,14 +276,14 @@ impl Config {
     fn table_command(&mut self, verb: Verb, table: &TableRef, dormant: bool, items: Vec<Item>) {
         match verb {
             Verb::Delete | Verb::Destroy => {
-                if let Some(at) = self.find(table) {
-                    self.tables.remove(at);
-                }
+                let dead = self.table_index.remove(&(table.family, table.name.text.clone()));
+                self.dead_tables.extend(dead);
                 self.flushes = true;
             }
             Verb::Flush => {
                 if let Some(at) = self.find(table) {
-                    self.tables[at].chains.iter_mut().for_each(|chain| chain.rules.clear());
+                    self.work += self.tables[at].chains.len();
+                    self.tables[at].chains.iter_mut().for_each(Chain::clear);
                 }
                 self.flushes = true;
             }
@@ -226,19 +314,19 @@ impl Config {
             Item::Chain(name, _) => {
                 let Some(chain) = table.chain(&name.text) else { return };
                 match verb {
-                    Verb::Flush => table.chains[chain].rules.clear(),
-                    _ => table.forget_chain(chain),
+                    Verb::Flush => table.chains[chain].clear(),
+                    _ => table.forget_chain(&name.text),
                 }
             }
             Item::Set(name, _) => {
                 let Some(set) = table.set(&name.text) else { return };
                 match verb {
                     Verb::Flush => table.sets[set].body.elements.clear(),
-                    _ => table.forget_set(set),
+                    _ => table.forget_set(&name.text),
                 }
             }
             Item::Object(object) => {
-                table.objects.retain(|o| o.kind != object.kind || o.name.text != object.name.text)
+                table.forget_object(object.kind, &object.name.text);
             }
         }
     }
@@ -248,11 +336,14 @@ impl Config {
             Item::Chain(name, body) => self.add_chain(at, name, *body, verb),
             Item::Set(name, body) => self.add_set(at, name, *body, verb),
             Item::Object(object) => {
-                let objects = &mut self.tables[at].objects;
-                let same = |o: &&mut Object| o.kind == object.kind && o.name.text == object.name.text;
-                match objects.iter_mut().find(same) {
-                    Some(old) => *old = object,
-                    None => objects.push(object),
+                let table = &mut self.tables[at];
+                let key = (object.kind, object.name.text.clone());
+                match table.object_index.get(&key) {
+                    Some(old) => table.objects[*old] = object,
+                    None => {
+                        table.object_index.insert(key, table.objects.len());
+                        table.objects.push(object);
+                    }
                 }
             }
         }
@@ -264,7 +355,7 @@ impl Config {
             self.made += 1;
             table.chain_index.insert(name.text.clone(), table.chains.len());
             let ChainBody { hook, policy, rules } = body;
-            table.chains.push(Chain { name, hook, policy, rules, made: self.made });
+            table.chains.push(Chain { name, hook, policy, rules, made: self.made, front: Vec::new() });
             return;
         };
         if verb == Verb::Create {
@@ -335,7 +426,15 @@ impl Config {
             self.add_chain(at, name.clone(), body, Verb::Add);
             return;
         };
-        let rules = &mut table.chains[chain].rules;
+        let chain = &mut table.chains[chain];
+        if let (Verb::Insert, Position::None, Some(_)) = (verb, position, &rule) {
+            chain.front.extend(rule);
+            return;
+        }
+        if position != Position::None {
+            self.work += chain.settle() + chain.rules.len();
+        }
+        let rules = &mut chain.rules;
         let found = match position {
             Position::None => None,
             Position::Index(index) => Some(index as usize).filter(|index| *index < rules.len()),
@@ -353,7 +452,7 @@ impl Config {
         match (verb, found) {
             (Verb::Replace, Some(at)) => rules[at] = rule,
             (Verb::Insert, Some(at)) => rules.insert(at, rule),
-            (Verb::Insert, None) => rules.insert(0, rule),
+            (Verb::Insert, None) => chain.front.push(rule),
             (_, Some(at)) => rules.insert(at + 1, rule),
             (_, None) => rules.push(rule),
         }
@@ -433,7 +532,8 @@ fn tracks(kind: &StmtKind) -> bool {
         StmtKind::Vmap(parts) => uses_ct(&parts.0),
         StmtKind::Mangle(parts) => uses_ct(&parts.0) || uses_ct(&parts.1),
         StmtKind::Update(update) => uses_ct(&update.key),
-        StmtKind::Nat(_) | StmtKind::History("ct count") | StmtKind::Synproxy | StmtKind::Tproxy => true,
+        StmtKind::Meter(meter) => meter.kind == "ct count",
+        StmtKind::Nat(_) | StmtKind::Synproxy | StmtKind::Tproxy => true,
         StmtKind::Offload(_) => true,
         StmtKind::Object(parts) => {
             matches!(parts.0, ObjectKind::CtHelper | ObjectKind::CtTimeout | ObjectKind::CtExpectation)
@@ -455,9 +555,10 @@ pub fn tracks_ipv6(config: &Config) -> bool {
     config.tracked_at[1].is_some()
 }
 
-/// Whether an expression looks at the connection, or at the socket, which needs whole packets too.
+/// Whether an expression looks at the connection, or at the socket, which needs whole packets too. Variables hold
+/// constants.
 fn uses_ct(expr: &Expr) -> bool {
-    match &plain(expr).kind {
+    match &expr.kind {
         ExprKind::Ct(..) => true,
         ExprKind::Other(selector) => matches!(**selector, Selector::Socket(_)),
         ExprKind::Binary(_, sides) => uses_ct(&sides.0) || uses_ct(&sides.1),

@@ -48,6 +48,8 @@ pub struct Object {
     pub helper: Option<(Name, Box<str>)>,
     /// For a helper: the layer 3 protocol, where written.
     pub l3proto: Option<TableFamily>,
+    /// For a limit or quota: whether it matches what is over it.
+    pub over: bool,
 }
 
 /// `type T hook H device D priority P`.

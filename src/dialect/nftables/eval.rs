@@ -1,5 +1,6 @@
 //! Constants: words, numbers and expressions of them as values of a type.
 
+use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::config::plain;
@@ -9,8 +10,9 @@ use super::types::Type;
 use crate::packet::{interface, interface_prefix};
 use crate::source::{SourceMap, Span};
 
-/// Elements that a set written with variables may grow to.
-const MAX_ELEMENTS: usize = 8_000_000;
+/// Values that are worked out for a small ruleset; more where it is longer.
+const VALUES: u64 = 2_000_000;
+const VALUES_PER_BYTE: u64 = 16;
 
 /// Why there is no value.
 #[derive(Clone, PartialEq, Debug)]
@@ -18,8 +20,10 @@ pub enum Fault {
     /// nft refuses it.
     Refused(Span, String),
     /// It depends on the machine that loads, or is out of the model's sight: the name of the
-    /// condition, and whether that is the model's own shortcoming.
+    /// condition, and whether the name tells values apart (an interface index, a host's name).
     Unknown(String, bool),
+    /// It is more work than is done for one file.
+    TooMuch(Span, &'static str),
 }
 
 /// The value, or why there is none.
@@ -50,9 +54,14 @@ fn refused<T>(span: Span, message: impl Into<String>) -> Eval<T> {
     Err(Fault::Refused(span, message.into()))
 }
 
-/// Something that only the machine that loads knows.
-pub fn open<T>(name: impl Into<String>) -> Eval<T> {
+/// Something that is out of sight.
+fn open<T>(name: impl Into<String>) -> Eval<T> {
     Err(Fault::Unknown(name.into(), false))
+}
+
+/// A value that only the machine that loads knows, by a name of its own.
+fn foreign<T>(name: impl Into<String>) -> Eval<T> {
+    Err(Fault::Unknown(name.into(), true))
 }
 
 /// Evaluates constants.
@@ -60,6 +69,14 @@ pub fn open<T>(name: impl Into<String>) -> Eval<T> {
 pub struct Values<'s> {
     /// The files, for the texts of words.
     pub sources: &'s SourceMap,
+    /// How many values are still worked out: variables make much of little.
+    pub left: &'s Cell<u64>,
+}
+
+/// How many values are worked out for the files.
+pub fn budget(sources: &SourceMap) -> Cell<u64> {
+    let bytes: usize = sources.files().map(|(_, file)| file.text.len()).sum();
+    Cell::new(VALUES + VALUES_PER_BYTE * bytes as u64)
 }
 
 impl<'s> Values<'s> {
@@ -75,8 +92,29 @@ impl<'s> Values<'s> {
         }
     }
 
+    /// Takes as many values as a set has that is worked out once more.
+    pub fn spend_many(&self, span: Span, count: usize) -> Eval<()> {
+        self.left.set(self.left.get().saturating_sub(count as u64));
+        self.spend(span)
+    }
+
+    /// Takes one value of those that are left.
+    fn spend(&self, span: Span) -> Eval<()> {
+        match self.left.get().checked_sub(1) {
+            Some(left) => self.left.set(left),
+            None => {
+                return Err(Fault::TooMuch(
+                    span,
+                    "more values than are worked out for a ruleset of this size",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The values of a constant, as an interval.
     pub fn interval(&self, expr: &Expr, spec: Spec) -> Eval<(u128, u128)> {
+        self.spend(expr.span)?;
         let expr = plain(expr);
         match &expr.kind {
             ExprKind::Range(ends) => {
@@ -106,6 +144,7 @@ impl<'s> Values<'s> {
 
     /// The one value of a constant.
     pub fn exact(&self, expr: &Expr, spec: Spec) -> Eval<u128> {
+        self.spend(expr.span)?;
         let expr = plain(expr);
         match &expr.kind {
             ExprKind::Number(number) => self.number(u128::from(*number), expr.span, spec),
@@ -147,8 +186,9 @@ impl<'s> Values<'s> {
     fn number(&self, value: u128, span: Span, spec: Spec) -> Eval<u128> {
         match spec.kind {
             Type::IfName => return Ok(interface(&value.to_string())),
+            Type::IfIndex if value == 0 => return Ok(0),
             Type::IfIndex if value == 1 => return Ok(interface("lo")),
-            Type::IfIndex => return open(format!("interface index {value}")),
+            Type::IfIndex => return foreign(format!("interface index {value}")),
             Type::EtherAddr => return refused(span, "expected a link-layer address"),
             Type::Ipv6Addr => return refused(span, "expected an IPv6 address"),
             Type::Str => return open("text"),
@@ -181,7 +221,9 @@ impl<'s> Values<'s> {
             Type::Ipv6Addr => return address6(word, span),
             Type::EtherAddr | Type::LinkAddr => return mac(word, span),
             Type::IfIndex => return Ok(interface(word)),
-            Type::Time | Type::Hour => return open("time"),
+            Type::Hour => return hour(word).map_or_else(|| open("time"), Ok),
+            Type::Time => return open("time"),
+            Type::ClassId => return class(word, span),
             Type::Str => return open("text"),
             _ => {}
         }
@@ -192,7 +234,7 @@ impl<'s> Values<'s> {
             return self.number(value, span, spec);
         }
         if spec.kind.open() {
-            return open(format!("the value of `{word}`"));
+            return foreign(format!("{} {word}", spec.kind.name()));
         }
         let what = match spec.kind {
             Type::Integer | Type::Bitmask => "a number".to_string(),
@@ -227,26 +269,13 @@ impl<'s> Values<'s> {
     pub fn elements<'e>(
         &self,
         elements: &'e [Elem],
-        visit: &mut impl FnMut(&'e Expr, &'e Elem) -> Eval<()>,
-    ) -> Eval<()> {
-        let mut left = MAX_ELEMENTS;
-        self.open_elements(elements, &mut left, visit)
-    }
-
-    fn open_elements<'e>(
-        &self,
-        elements: &'e [Elem],
-        left: &mut usize,
-        visit: &mut impl FnMut(&'e Expr, &'e Elem) -> Eval<()>,
+        visit: &mut dyn FnMut(&'e Expr, &'e Elem) -> Eval<()>,
     ) -> Eval<()> {
         for elem in elements {
+            self.spend(elem.key.span)?;
             let key = plain(&elem.key);
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                return Err(Fault::Unknown("a set that grows too large".to_string(), true));
-            }
             match &key.kind {
-                ExprKind::Set(inner) => self.open_elements(inner, left, visit)?,
+                ExprKind::Set(inner) => self.elements(inner, visit)?,
                 ExprKind::List(items) => items.iter().try_for_each(|item| visit(item, elem))?,
                 _ => visit(key, elem)?,
             }
@@ -272,6 +301,31 @@ fn interface_interval(word: &str, span: Span) -> Eval<(u128, u128)> {
     }
 }
 
+/// Seconds since midnight: `17:00`, `17:00:30`.
+fn hour(word: &str) -> Option<u128> {
+    let mut parts = word.split(':').map(|part| part.parse::<u128>().ok());
+    let (hour, minute) = (parts.next()??, parts.next()??);
+    let second = parts.next().map_or(Some(0), |second| second)?;
+    (hour < 24 && minute < 60 && second < 60 && parts.next().is_none())
+        .then_some((hour * 60 + minute) * 60 + second)
+}
+
+/// A class of a queueing discipline: `none`, `root`, or two hexadecimal numbers (`tchandle_type_parse`).
+fn class(word: &str, span: Span) -> Eval<u128> {
+    let half = |text: &str| match text {
+        "" => Some(0),
+        text => u16::from_str_radix(text, 16).ok(),
+    };
+    match (word, word.split_once(':')) {
+        ("none", _) => Ok(0),
+        ("root", _) => Ok(u32::MAX.into()),
+        (_, Some((major, minor))) if half(major).is_some() && half(minor).is_some() => {
+            Ok(u128::from(half(major).unwrap_or(0)) << 16 | u128::from(half(minor).unwrap_or(0)))
+        }
+        _ => refused(span, format!("`{word}` is no class, as `1:10` is")),
+    }
+}
+
 fn address4(word: &str, span: Span) -> Eval<u128> {
     if let Ok(address) = word.parse::<Ipv4Addr>() {
         return Ok(u32::from(address).into());
@@ -282,7 +336,7 @@ fn address4(word: &str, span: Span) -> Eval<u128> {
     } else if numeric || word.contains([':', '/']) {
         refused(span, format!("`{word}` is not an IPv4 address"))
     } else {
-        open(format!("the address of `{word}`"))
+        foreign(format!("fqdn {word}"))
     }
 }
 
@@ -295,7 +349,7 @@ fn address6(word: &str, span: Span) -> Eval<u128> {
     } else if word.parse::<Ipv4Addr>().is_ok() || word.contains([':', '/']) {
         refused(span, format!("`{word}` is not an IPv6 address"))
     } else {
-        open(format!("the address of `{word}`"))
+        foreign(format!("fqdn {word}"))
     }
 }
 

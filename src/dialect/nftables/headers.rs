@@ -109,6 +109,8 @@ pub enum Seen {
     Plus(Field, u32),
     /// As the version: 4 or 6.
     Version,
+    /// As the version, under the numbers of Ethernet.
+    EtherType,
     /// As the first next-header number of IPv6, before any extension header.
     FirstNextHeader,
     /// As a port, or the same bytes of what has no ports.
@@ -160,11 +162,11 @@ macro_rules! fields {
     };
 }
 
-use Seen::{AnyPort, As, FirstNextHeader, Not, Plus, Version, Whole};
+use Seen::{AnyPort, As, EtherType, FirstNextHeader, Not, Plus, Version, Whole};
 
 #[rustfmt::skip]
 static FIELDS: &[HeaderField] = fields! {
-    Ether: "saddr" EtherAddr 48 As(Field::SrcMac), "daddr" EtherAddr 48 Not, "type" EtherType 16 Not;
+    Ether: "saddr" EtherAddr 48 As(Field::SrcMac), "daddr" EtherAddr 48 Not, "type" EtherType 16 EtherType;
     Vlan: "id" Integer 12 Not, "dei" Integer 1 Not, "pcp" Integer 3 Not, "type" EtherType 16 Not;
     Arp: "htype" Integer 16 Not, "ptype" EtherType 16 Not, "hlen" Integer 8 Not, "plen" Integer 8 Not,
         "operation" ArpOp 16 Not, "saddr ether" EtherAddr 48 Not, "daddr ether" EtherAddr 48 Not,

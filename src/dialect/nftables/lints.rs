@@ -1,6 +1,9 @@
 //! The lints of the language: rules that say something else than they look.
 
-use rustc_hash::FxHashSet;
+use std::cmp::Reverse;
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::config::{Chain, Config, Table, each_stmt, plain};
 use super::lower::Base;
@@ -9,7 +12,7 @@ use super::syntax::{
     StmtKind, TableFamily, Target, Verdict,
 };
 use crate::finding::{Finding, Severity};
-use crate::model::StageKind;
+use crate::model::{Hook, StageKind};
 use crate::source::{SourceMap, Span};
 
 /// Where connection tracking hooks in (netfilter_ipv4.h, `NF_IP_PRI_CONNTRACK`).
@@ -108,7 +111,26 @@ impl Lints<'_> {
         }
     }
 
+    /// A rule that matches, and then does nothing.
+    fn without_statement(&mut self, rule: &Rule) {
+        let matches = |stmt: &Stmt| matches!(stmt.kind, StmtKind::Match(_));
+        let Some(last) = rule.stmts.last().filter(|_| rule.stmts.iter().all(matches)) else { return };
+        let helper = matches!(&last.kind, StmtKind::Match(parts)
+            if matches!(plain(&parts.0).kind, ExprKind::Ct(CtKey::Helper, _)) && parts.1 != RelOp::Ne);
+        self.findings.push(if helper {
+            Finding::new("PH512", Severity::Warning, Some(last.span), "the rule compares a helper, and assigns none")
+                .label("holds for connections that a helper announced, and does nothing")
+                .notice("Media and secondary connections of calls are not let through as related.")
+                .help("Write `ct helper set` and the name of a helper that the table declares.")
+        } else {
+            Finding::new("PH419", Severity::Warning, Some(rule.span), "the rule does nothing with what it matches")
+                .label("packets go on to the next rule whether it matches or not")
+                .help("End it with what is to happen: a verdict, or `counter` where packets are only to be counted.")
+        });
+    }
+
     fn rule(&mut self, table: &Table, rule: &Rule) {
+        self.without_statement(rule);
         let mut protocol = false;
         let mut state = false;
         for stmt in &rule.stmts {
@@ -220,11 +242,11 @@ impl Lints<'_> {
     }
 
     fn unused_sets(&mut self, table: &Table) {
-        let mut used = FxHashSet::default();
+        let mut used = Used::default();
         for chain in &table.chains {
             each_stmt(&chain.rules, &mut |kind| names_in(kind, &mut used));
         }
-        for set in table.sets.iter().filter(|set| !used.contains(&set.name.text)) {
+        for set in table.sets.iter().filter(|set| !used.names.contains(&set.name.text)) {
             let what = if set.body.map { "map" } else { "set" };
             self.findings.push(
                 Finding::new(
@@ -291,30 +313,39 @@ impl Lints<'_> {
 
     /// An accept ends its own base chain only.
     fn accepts(&mut self, config: &Config, bases: &[Base]) {
+        let made = |base: &Base| config.tables[base.at.0].chains[base.at.1].made;
+        let mut refusing: FxHashMap<(Hook, TableFamily), (&Base, Span)> = FxHashMap::default();
+        for base in bases.iter().filter(|base| base.kind == StageKind::Filter) {
+            let table = &config.tables[base.at.0];
+            let Some(at) = refuses_the_rest(&table.chains[base.at.1]) else { continue };
+            let place = (base.priority, Reverse(made(base)));
+            let last = refusing.entry((base.hook, table.family)).or_insert((base, at));
+            if (last.0.priority, Reverse(made(last.0))) < place {
+                *last = (base, at);
+            }
+        }
         for first in bases.iter().filter(|base| base.kind == StageKind::Filter && !base.device) {
             let (table, chain) = (&config.tables[first.at.0], &config.tables[first.at.0].chains[first.at.1]);
             let Some(accept) = chain.rules.iter().find_map(narrow_accept) else { continue };
-            let later = bases.iter().find(|base| {
+            // Of those that refuse the rest, the last one of each family is later if any is.
+            let families = [TableFamily::Ip, TableFamily::Ip6, TableFamily::Inet];
+            let later = families.iter().find_map(|family| {
+                let (base, at) = refusing.get(&(first.hook, *family))?;
                 let other = &config.tables[base.at.0].chains[base.at.1];
-                base.kind == StageKind::Filter
-                    && base.hook == first.hook
-                    && base.at != first.at
+                let is_later = base.at != first.at
                     && (base.priority > first.priority
-                        || base.priority == first.priority && other.made < chain.made)
-                    && share_family(table.family, config.tables[base.at.0].family)
-                    && matches!(other.policy, Some((false, _)))
+                        || base.priority == first.priority && other.made < chain.made);
+                (share_family(table.family, *family) && is_later).then_some((other, *at))
             });
-            let Some(later) = later else { continue };
-            let other = &config.tables[later.at.0].chains[later.at.1];
-            let policy = other.policy.map_or(other.name.span, |(_, span)| span);
+            let Some((other, at)) = later else { continue };
             let message = format!("an accept of `{}` is not the last word", chain.name.text);
             self.findings.push(
                 Finding::new("PH415", Severity::Warning, Some(accept), message)
                     .label("ends this base chain only")
                     .related(
-                        policy,
+                        at,
                         format!(
-                            "`{}` runs later at the same hook, and drops what it does not accept itself",
+                            "`{}` runs later at the same hook, and refuses what it does not accept itself",
                             other.name.text
                         ),
                     )
@@ -380,6 +411,18 @@ fn ends_all(rule: &Rule) -> bool {
     ends && before.iter().all(passive)
 }
 
+/// Where a base chain refuses all that none of its rules accepts: by its policy, or by a rule about everything.
+fn refuses_the_rest(chain: &Chain) -> Option<Span> {
+    let refuses = |rule: &&Rule| {
+        let end = rule.stmts.last().map(|stmt| &stmt.kind);
+        ends_all(rule) && matches!(end, Some(StmtKind::Verdict(Verdict::Drop) | StmtKind::Reject(_)))
+    };
+    match chain.policy {
+        Some((false, span)) => Some(span),
+        _ => chain.rules.iter().find(|rule| ends_all(rule)).filter(refuses).map(|rule| rule.span),
+    }
+}
+
 /// The accept of a rule that says which packets it is about: loopback and replies left out.
 fn narrow_accept(rule: &Rule) -> Option<Span> {
     let accepts = matches!(rule.stmts.last()?.kind, StmtKind::Verdict(Verdict::Accept));
@@ -396,8 +439,16 @@ fn share_family(one: TableFamily, other: TableFamily) -> bool {
     one == other || one == TableFamily::Inet || other == TableFamily::Inet
 }
 
+/// The names of sets and maps that statements use.
+#[derive(Default)]
+struct Used {
+    names: FxHashSet<Box<str>>,
+    /// The variables that were looked into.
+    variables: FxHashSet<*const Expr>,
+}
+
 /// The names of sets and maps that a statement uses.
-fn names_in(kind: &StmtKind, used: &mut FxHashSet<Box<str>>) {
+fn names_in(kind: &StmtKind, used: &mut Used) {
     match kind {
         StmtKind::Match(parts) => [&parts.0, &parts.2].into_iter().for_each(|expr| names_of(expr, used)),
         StmtKind::Vmap(parts) | StmtKind::Mangle(parts) => {
@@ -406,7 +457,7 @@ fn names_in(kind: &StmtKind, used: &mut FxHashSet<Box<str>>) {
         }
         StmtKind::Object(parts) => names_of(&parts.1, used),
         StmtKind::Update(update) => {
-            used.insert(update.set.text.clone());
+            used.names.insert(update.set.text.clone());
         }
         StmtKind::Nat(nat) => {
             [&nat.addr, &nat.port].into_iter().flatten().for_each(|expr| names_of(expr, used))
@@ -415,10 +466,15 @@ fn names_in(kind: &StmtKind, used: &mut FxHashSet<Box<str>>) {
     }
 }
 
-fn names_of(expr: &Expr, used: &mut FxHashSet<Box<str>>) {
+fn names_of(expr: &Expr, used: &mut Used) {
+    if let ExprKind::Ref(value) = &expr.kind
+        && !used.variables.insert(Rc::as_ptr(value))
+    {
+        return;
+    }
     match &plain(expr).kind {
         ExprKind::SetRef(name) => {
-            used.insert(name.clone());
+            used.names.insert(name.clone());
         }
         ExprKind::Map(parts) | ExprKind::Binary(_, parts) => {
             names_of(&parts.0, used);
@@ -430,9 +486,9 @@ fn names_of(expr: &Expr, used: &mut FxHashSet<Box<str>>) {
     }
 }
 
-fn names_of_elem(elem: &Elem, used: &mut FxHashSet<Box<str>>) {
+fn names_of_elem(elem: &Elem, used: &mut Used) {
     if let ExprKind::SetRef(name) = &elem.key.kind {
-        used.insert(name.clone());
+        used.names.insert(name.clone());
     }
     if let Some(Data::Value(value)) = elem.data.as_deref() {
         names_of(value, used);

@@ -29,8 +29,9 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
         }
         rules.push((*id, reader.commands[before..].iter().map(syntax::Command::rules).sum()));
     }
-    let (commands, mut findings) = (reader.commands, reader.findings);
+    let (commands, mut findings, cut) = (reader.commands, reader.findings, reader.cut);
     let mut config = config::apply(commands);
+    config.cut = config.cut.or(cut);
     findings.append(&mut config.findings);
     let (ruleset, mut lowered) = lower::lower(sources, &config, env);
     findings.append(&mut lowered);
@@ -42,6 +43,13 @@ fn refusal(span: Span, message: impl Into<String>) -> Finding {
     Finding::new("PH004", Severity::Error, Some(span), message).label("nft refuses this").help(
         "Mend it: nft loads either the whole file or nothing, so that none of its rules would be in force.",
     )
+}
+
+/// A finding for something that is more work than is done for one file.
+fn too_much(span: Span, what: &str) -> Finding {
+    Finding::new("PH002", Severity::Warning, Some(span), format!("{what}: it was not read to its end"))
+        .label("here the work was stopped")
+        .help("Answers that rest on it are given as depending on it. Split the ruleset, or write it shorter.")
 }
 
 /// A finding for a name that leads nowhere.

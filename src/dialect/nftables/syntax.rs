@@ -281,7 +281,7 @@ pub enum Selector {
     Socket(&'static str),
     /// `osf …`.
     Osf,
-    /// `ipsec in|out …`; the key.
+    /// `ipsec in|out …`; the key, and its family where written.
     Ipsec(&'static str),
     /// `numgen`: the modulus and the offset.
     Numgen {
@@ -302,6 +302,15 @@ pub enum Selector {
 /// The word of a list that is the given one.
 pub fn one_of(word: &str, words: &[&'static str]) -> Option<&'static str> {
     words.iter().find(|w| **w == word).copied()
+}
+
+/// The key of `ipsec`, of a family where one is written.
+pub fn ipsec_key(family: &str, word: &str) -> Option<&'static str> {
+    let written = format!("{family} {word}");
+    one_of(
+        written.trim(),
+        &["spi", "reqid", "saddr", "daddr", "ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr"],
+    )
 }
 
 /// Keys of `fib … result`.
@@ -326,6 +335,18 @@ pub enum RawBase {
     Transport,
     /// Behind the transport header.
     Inner,
+}
+
+impl RawBase {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RawBase::Link => "ll",
+            RawBase::Network => "nh",
+            RawBase::Transport => "th",
+            RawBase::Inner => "ih",
+        }
+    }
 }
 
 /// An element of a set or map.
@@ -417,14 +438,14 @@ pub enum StmtKind {
     Passive(&'static str),
     /// A named object of a kind, by name or by map; `counter name`, `limit name` …
     Object(Box<(ObjectKind, Expr)>),
-    /// A match that depends on history: `limit`, `quota`, `ct count`.
-    History(&'static str),
+    /// A match that counts traffic: `limit`, `quota`, `ct count`.
+    Meter(Box<Meter>),
     /// `reject`
     Reject(Box<Reject>),
     /// `snat`, `dnat`, `masquerade`, `redirect`
     Nat(Box<NatStmt>),
-    /// `queue`
-    Queue,
+    /// `queue`, and what follows it.
+    Queue(Box<str>),
     /// `tproxy`
     Tproxy,
     /// `synproxy`
@@ -443,8 +464,21 @@ pub enum StmtKind {
     Update(Box<Update>),
     /// `reset tcp option`
     StripOption,
+    /// What could not be read: nobody knows what it does.
+    Unread,
     /// What iptables left there: `xt match "x"`, `xt target "x"`.
     Xt(Box<(bool, Box<str>)>),
+}
+
+/// A match that counts traffic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Meter {
+    /// `limit`, `quota` or `ct count`.
+    pub kind: &'static str,
+    /// Whether it matches what is over the rate or amount, rather than what is within.
+    pub over: bool,
+    /// The rate or amount, as nft prints it: `over 10/second`.
+    pub text: Box<str>,
 }
 
 /// A set or map changed by a rule.
@@ -458,8 +492,8 @@ pub struct Update {
     pub key: Expr,
     /// What a map gets.
     pub data: Option<Expr>,
-    /// Whether the statement has a part that can fail: `limit`, `quota`, `ct count`.
-    pub history: Option<&'static str>,
+    /// The part of the statement that can fail.
+    pub counts: Option<Meter>,
     /// Whether the set is made by the statement (`meter`).
     pub meter: bool,
 }

@@ -138,11 +138,28 @@ impl Type {
 
     /// The value of a symbol.
     pub fn symbol(self, word: &str) -> Option<u128> {
-        let table: &[(&str, u32)] = match self {
+        let word_is = |(name, _): &&(&str, u32)| *name == word;
+        match self {
             // What is a keyword of the language is no name of the machine's list.
             Proto if word == "comp" => return Some(108),
             Proto => return names::protocol(word).map(u128::from),
             Service => return names::any_service(word).map(u128::from),
+            Day => return day(word),
+            _ => {}
+        }
+        self.symbols().iter().find(word_is).map(|(_, value)| u128::from(*value))
+    }
+
+    /// The word for a value, where the language has one that does not depend on the machine.
+    pub fn word_of(self, value: u128) -> Option<&'static str> {
+        if self == Day {
+            return DAYS.get(usize::try_from(value).ok()?).copied();
+        }
+        self.symbols().iter().find(|(_, known)| u128::from(*known) == value).map(|(name, _)| *name)
+    }
+
+    fn symbols(self) -> &'static [(&'static str, u32)] {
+        match self {
             Boolean => &[("exists", 1), ("missing", 0)],
             IcmpType => ICMP_TYPE,
             IcmpCode => ICMP_CODE,
@@ -167,12 +184,10 @@ impl Type {
             EtherType => ETHER_TYPE,
             ArpOp => ARP_OP,
             PktType => &[("host", 0), ("unicast", 0), ("broadcast", 1), ("multicast", 2), ("other", 3)],
-            Day => return day(word),
             Uid | Gid => &[("root", 0)],
             Realm | DevGroup => &[("default", 0)],
-            _ => return None,
-        };
-        table.iter().find(|(name, _)| *name == word).map(|(_, value)| u128::from(*value))
+            _ => &[],
+        }
     }
 
     /// Whether a word that is no symbol may still be one on the machine that loads: host names,
@@ -185,8 +200,9 @@ impl Type {
     }
 }
 
+const DAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+
 fn day(word: &str) -> Option<u128> {
-    const DAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
     let word = word.to_ascii_lowercase();
     DAYS.iter().position(|name| word.len() >= 3 && name.starts_with(&word)).map(|at| at as u128)
 }

@@ -283,7 +283,7 @@ impl Writer<'_> {
     /// A condition on other things.
     fn condition(&mut self, hook: &str, pool: &Pool) -> String {
         let not = self.not();
-        match self.rng.below(9) {
+        match self.rng.below(10) {
             0..=2 => self.address(pool),
             3 => {
                 let states = [
@@ -306,6 +306,8 @@ impl Writer<'_> {
             7 if self.family == "inet" => {
                 format!("meta nfproto {not}{}", if pool.v6 { "ipv6" } else { "ipv4" })
             }
+            // The type of a frame is looked at behind a test for Ethernet: negated, other devices fail it too.
+            8 if hook == "forward" => format!("ether type {}", if pool.v6 { "ip6" } else { "ip" }),
             _ => self.rng.pick(&["counter", "ct status dnat", "ct mark 0"]).to_string(),
         }
     }

@@ -8,7 +8,7 @@ use crate::dialect::nftables::headers::{self, Header, HeaderField};
 use crate::dialect::nftables::parser::Read;
 use crate::dialect::nftables::syntax::{
     BinOp, CtDir, CtKey, Data, Elem, Expr, ExprKind, FIB_FLAGS, FIB_RESULTS, MetaKey, Name, ROUTE_KEYS,
-    RawBase, SOCKET_KEYS, Selector, TUNNELS, TableFamily, Target, Verdict, one_of,
+    RawBase, SOCKET_KEYS, Selector, StmtKind, TUNNELS, TableFamily, Target, Verdict, ipsec_key, one_of,
 };
 
 impl Document<'_, '_, '_> {
@@ -169,7 +169,7 @@ impl Document<'_, '_, '_> {
             "osf" => Selector::Osf,
             "ipsec" => {
                 let key = self.word(node, "key")?;
-                match one_of(&key, &["spi", "reqid", "saddr", "daddr"]) {
+                match ipsec_key(node.get("family").map_or("", |n| self.text_of(n)), &key) {
                     Some(key) => Selector::Ipsec(key),
                     None => return self.fail(node, format!("`{key}` is no key of `ipsec`")),
                 }
@@ -271,7 +271,11 @@ impl Document<'_, '_, '_> {
             Json::Array(pair) => match &pair[..] {
                 [key, data] => {
                     let (key, open) = self.element_key(key)?;
-                    let data = match self.verdict(data)? {
+                    let verdict = match self.verdict(data)? {
+                        None => self.printed_verdict(data),
+                        verdict => verdict,
+                    };
+                    let data = match verdict {
                         Some(verdict) => Data::Verdict(verdict),
                         None => Data::Value(self.expr(data)?),
                     };
@@ -292,6 +296,18 @@ impl Document<'_, '_, '_> {
         let open =
             ["timeout", "expires", "limit", "quota", "ct count"].iter().any(|name| value.get(name).is_some());
         Ok((key, open))
+    }
+
+    /// A jump to a chain that is written in place: nft prints it as text.
+    fn printed_verdict(&mut self, node: &Node) -> Option<Verdict> {
+        let text = self.text_of(node);
+        if !text.starts_with("jump ") && !text.starts_with("goto ") {
+            return None;
+        }
+        match self.printed(node).ok()?.pop()?.kind {
+            StmtKind::Verdict(verdict) => Some(verdict),
+            _ => None,
+        }
     }
 
     /// A verdict, where the value is one.

@@ -12,7 +12,7 @@ use self::value::{Broken, JsonReader, Node};
 use super::parser::{Failed, Read, Reader};
 use super::syntax::{
     ChainBody, Command, CommandObject, HookSpec, Item, KeyType, MapData, Name, Object, ObjectKind, Position,
-    Priority, Rule, SetBody, TableFamily, TableRef, Verb,
+    Priority, Rule, SetBody, Stmt, StmtKind, TableFamily, TableRef, Verb,
 };
 use crate::source::{SourceId, Span};
 
@@ -47,17 +47,34 @@ impl Document<'_, '_, '_> {
         self.reader.syntax_error(Failed { span: Span::new(start, start), message });
     }
 
+    /// Says that the JSON is of something else.
+    fn no_ruleset(&mut self, start: usize) {
+        let at = self.base + start as u32;
+        let message = "no list `nftables`, which holds the rules in the JSON of nft".to_string();
+        self.reader.syntax_error(Failed { span: Span::new(at - 1, at), message });
+    }
+
     fn read(&mut self, json: &mut JsonReader<'_>) -> Result<(), Broken> {
         json.expect(b'{', "`{`")?;
+        let start = json.at;
+        let mut found = false;
+        if json.eat(b'}') {
+            self.no_ruleset(start);
+            return Ok(());
+        }
         loop {
             let name = json.key()?;
             if &*name == "nftables" {
+                found = true;
                 json.expect(b'[', "`[`")?;
                 self.commands(json)?;
             } else {
                 json.value()?;
             }
             if json.eat(b'}') {
+                if !found {
+                    self.no_ruleset(start);
+                }
                 return match json.peek() {
                     None => Ok(()),
                     Some(_) => Err(Broken { at: json.at, expected: "the end of the file" }),
@@ -241,7 +258,13 @@ impl Document<'_, '_, '_> {
     }
 
     fn named_object(&self, node: &Node, kind: ObjectKind, makes: bool) -> Read<Object> {
-        let mut object = Object { kind, name: self.name(node, "name")?, helper: None, l3proto: None };
+        let mut object = Object {
+            kind,
+            name: self.name(node, "name")?,
+            helper: None,
+            l3proto: None,
+            over: self.over(node),
+        };
         if kind == ObjectKind::CtHelper && makes {
             let protocol = self.name(node, "protocol")?;
             object.helper = Some((self.name(node, "type")?, protocol.text));
@@ -297,7 +320,14 @@ impl Document<'_, '_, '_> {
         }
         let mut stmts = Vec::new();
         for item in self.member(node, "expr")?.items() {
-            stmts.extend(self.stmt(item)?);
+            // What cannot be read costs this statement only: it stays open what it does.
+            match self.stmt(item) {
+                Ok(read) => stmts.extend(read),
+                Err(failed) => {
+                    self.reader.syntax_error(failed);
+                    stmts.push(Stmt { span: item.span, kind: StmtKind::Unread });
+                }
+            }
         }
         let rule = Rule { stmts, span: node.span, handle };
         Ok(CommandObject::Rule { table, chain, position, rule: Some(rule) })

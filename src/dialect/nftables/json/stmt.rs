@@ -2,31 +2,39 @@
 
 use super::Document;
 use super::value::{Json, Node};
-use crate::dialect::nftables::parser::Read;
+use crate::dialect::nftables::parser::{Read, meter, statements};
 use crate::dialect::nftables::syntax::{
-    CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, Name, NatKind, NatStmt, ObjectKind, Reject, RelOp, Stmt,
-    StmtKind, TableFamily, Update,
+    CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, Meter, Name, NatKind, NatStmt, ObjectKind, Reject,
+    RelOp, Stmt, StmtKind, TableFamily, Update,
 };
 use crate::dialect::nftables::unnamed;
 
 impl Document<'_, '_, '_> {
-    /// A statement; `None` for what is none (a comment).
-    pub(super) fn stmt(&mut self, node: &Node) -> Read<Option<Stmt>> {
+    /// The statements of a member of a rule: mostly one, none for a comment.
+    pub(super) fn stmt(&mut self, node: &Node) -> Read<Vec<Stmt>> {
         if let Some(verdict) = self.verdict(node)? {
-            return Ok(Some(Stmt { span: node.span, kind: StmtKind::Verdict(verdict) }));
+            return Ok(vec![Stmt { span: node.span, kind: StmtKind::Verdict(verdict) }]);
         }
         let Some((word, value)) = node.only() else {
-            // `"notrack"` alone is a statement too.
-            if self.text_of(node) == "notrack" {
-                return Ok(Some(Stmt { span: node.span, kind: StmtKind::Notrack }));
+            if node.is_string() {
+                return self.printed(node);
             }
             return self.fail(node, "unexpected value, expected a statement");
         };
         if word == "comment" {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let kind = self.stmt_kind(word, value)?;
-        Ok(Some(Stmt { span: node.span, kind }))
+        Ok(vec![Stmt { span: node.span, kind }])
+    }
+
+    /// A string of statements: what nft has no JSON for (chains in place, `notrack`) it prints as text.
+    pub(super) fn printed(&mut self, node: &Node) -> Read<Vec<Stmt>> {
+        let raw = &self.text[(node.span.start - self.base) as usize..(node.span.end - self.base) as usize];
+        match in_place(raw) {
+            Some(text) => statements(self.reader, &text, node.span.start),
+            None => self.fail(node, "text that cannot be read as a statement"),
+        }
     }
 
     fn stmt_kind(&mut self, word: &str, node: &Node) -> Read<StmtKind> {
@@ -37,9 +45,9 @@ impl Document<'_, '_, '_> {
                 StmtKind::Vmap(Box::new((self.expr(key)?, self.expr(data)?)))
             }
             "counter" => self.counted(node, ObjectKind::Counter, "packets", StmtKind::Passive("counter"))?,
-            "limit" => self.counted(node, ObjectKind::Limit, "rate", StmtKind::History("limit"))?,
-            "quota" => self.counted(node, ObjectKind::Quota, "val", StmtKind::History("quota"))?,
-            "ct count" => StmtKind::History("ct count"),
+            "limit" => self.counted(node, ObjectKind::Limit, "rate", self.meter_stmt(word, node))?,
+            "quota" => self.counted(node, ObjectKind::Quota, "val", self.meter_stmt(word, node))?,
+            "ct count" => self.meter_stmt(word, node),
             "last" => StmtKind::Passive("last"),
             "log" => StmtKind::Passive("log"),
             "mangle" => return self.mangle(node),
@@ -49,7 +57,11 @@ impl Document<'_, '_, '_> {
             "dnat" => return self.nat(node, NatKind::Dnat),
             "masquerade" => return self.nat(node, NatKind::Masquerade),
             "redirect" => return self.nat(node, NatKind::Redirect),
-            "queue" => StmtKind::Queue,
+            "queue" => {
+                let number = node.get("num").map_or("", |n| self.text_of(n));
+                let words: Vec<_> = number.split_whitespace().collect();
+                StmtKind::Queue(format!("to {}", words.join(" ")).trim().into())
+            }
             "tproxy" => StmtKind::Tproxy,
             "synproxy" if node.is_string() => self.object_stmt(node, ObjectKind::Synproxy)?,
             "synproxy" => StmtKind::Synproxy,
@@ -154,13 +166,42 @@ impl Document<'_, '_, '_> {
         Ok(Name { text: name.text.trim_start_matches('@').into(), span: name.span })
     }
 
-    /// Whether a statement among these can fail.
-    fn history(&self, node: Option<&Node>) -> Option<&'static str> {
-        node?.items().iter().find_map(|item| match item.only()?.0 {
-            "limit" => Some("limit"),
-            "quota" => Some("quota"),
-            "ct count" => Some("ct count"),
-            _ => None,
+    /// The statement among these that can fail.
+    fn counts(&self, node: Option<&Node>) -> Option<Meter> {
+        node?.items().iter().find_map(|item| item.only().and_then(|(word, node)| self.meter_of(word, node)))
+    }
+
+    fn meter_stmt(&self, word: &str, node: &Node) -> StmtKind {
+        self.meter_of(word, node)
+            .map_or(StmtKind::Passive("counter"), |meter| StmtKind::Meter(Box::new(meter)))
+    }
+
+    /// Whether it is what is over the limit that matches.
+    pub(super) fn over(&self, node: &Node) -> bool {
+        node.get("inv").is_some_and(|n| matches!(n.value, Json::Bool(true)))
+    }
+
+    /// `limit`, `quota` or `ct count`, with the text as nft prints it.
+    fn meter_of(&self, word: &str, node: &Node) -> Option<Meter> {
+        let part = |name: &str| node.get(name).map_or("", |n| self.text_of(n));
+        let unit = |name: &str| match part(name) {
+            "" | "packets" => String::new(),
+            unit => format!(" {unit}"),
+        };
+        let over = self.over(node);
+        Some(match word {
+            "limit" => {
+                let mut text = format!("{}{}/{}", part("rate"), unit("rate_unit"), part("per"));
+                let burst = (part("burst"), part("burst_unit"));
+                if !matches!(burst, ("" | "0", _) | ("5", "" | "packets")) {
+                    let unit = if burst.1.is_empty() { "packets" } else { burst.1 };
+                    text = format!("{text} burst {} {unit}", burst.0);
+                }
+                meter("limit", over, &text)
+            }
+            "quota" => meter("quota", over, &format!("{}{}", part("val"), unit("val_unit"))),
+            "ct count" => meter("ct count", over, part("val")),
+            _ => return None,
         })
     }
 
@@ -172,8 +213,8 @@ impl Document<'_, '_, '_> {
         let set = self.set_name(set)?;
         let delete = self.text_of(self.member(node, "op")?) == "delete";
         let key = self.expr(self.member(node, "elem")?)?;
-        let history = self.history(node.get("stmt"));
-        Ok(StmtKind::Update(Box::new(Update { set, delete, key, data, history, meter: false })))
+        let counts = self.counts(node.get("stmt"));
+        Ok(StmtKind::Update(Box::new(Update { set, delete, key, data, counts, meter: false })))
     }
 
     fn meter(&mut self, node: &Node) -> Read<StmtKind> {
@@ -182,7 +223,31 @@ impl Document<'_, '_, '_> {
             None => unnamed(node.span),
         };
         let key = self.expr(self.member(node, "key")?)?;
-        let history = self.history(node.get("stmt"));
-        Ok(StmtKind::Update(Box::new(Update { set, delete: false, key, data: None, history, meter: true })))
+        let counts = self.counts(node.get("stmt"));
+        Ok(StmtKind::Update(Box::new(Update { set, delete: false, key, data: None, counts, meter: true })))
     }
+}
+
+/// The text of a string of JSON with every byte where it was: an escape becomes a blank and what it stands for, or,
+/// for a closing quote, the other way round. `None` where there are other escapes.
+fn in_place(raw: &str) -> Option<String> {
+    let mut text = String::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    let mut quoted = false;
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next()? {
+            'n' if !quoted => text.push_str(" \n"),
+            't' if !quoted => text.push_str("  "),
+            '"' => {
+                quoted = !quoted;
+                text.push_str(if quoted { " \"" } else { "\" " });
+            }
+            _ => return None,
+        }
+    }
+    Some(text)
 }

@@ -2,13 +2,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::dialect::nftables::config::{Config, plain};
+use crate::dialect::nftables::config::{Config, Table, plain};
 use crate::dialect::nftables::syntax::{Data, Elem, Expr, ExprKind, Rule, StmtKind, Target, Verdict};
 use crate::model::{Hook, StageKind};
 use crate::source::Span;
 
 /// Jumps may nest this deep (nf_tables.h, `NFT_JUMP_STACK_SIZE`).
-const MAX_DEPTH: u32 = 16;
+const MAX_DEPTH: i64 = 16;
 
 /// From where a chain is reached.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +25,8 @@ pub struct Graph {
     /// For each chain (table, place): the chains it leads to, and where that is written.
     edges: FxHashMap<(usize, usize), Vec<(usize, Span)>>,
     places: FxHashMap<(usize, usize), Place>,
-    /// Jumps that close a cycle: table, from, to, and where that is written.
+    /// Jumps that close a cycle: table, from, to, and where that is written. Maps are numbered behind the chains.
     pub cycles: Vec<(usize, usize, usize, Span)>,
-    closing: FxHashSet<(usize, usize, usize)>,
     /// Base chains below which jumps nest too deep.
     pub too_deep: Vec<(usize, usize)>,
 }
@@ -37,38 +36,46 @@ impl Graph {
     pub fn new(config: &Config, bases: &FxHashMap<(usize, usize), (Hook, StageKind)>) -> Graph {
         let mut graph = Graph::default();
         for (t, table) in config.tables.iter().enumerate() {
+            let chains = table.chains.len();
             for (c, chain) in table.chains.iter().enumerate() {
                 let mut names = Vec::new();
                 targets(&chain.rules, &mut names);
-                let mut edges: Vec<(usize, Span)> = Vec::new();
-                for (name, span) in names {
-                    match name {
-                        Leads::Chain(name) => edges.extend(table.chain(&name).map(|to| (to, span))),
-                        Leads::Map(name) => {
-                            let Some(set) = table.set(&name) else { continue };
-                            for elements in &table.sets[set].body.elements {
-                                let mut inner = Vec::new();
-                                element_targets(elements, &mut inner);
-                                for (name, span) in inner {
-                                    if let Leads::Chain(name) = name {
-                                        edges.extend(table.chain(&name).map(|to| (to, span)));
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
+                let edges = graph.leads(table, names);
                 graph.edges.insert((t, c), edges);
+            }
+            // A map that rules look up stands behind the chains, as a place of its own.
+            for (s, set) in table.sets.iter().enumerate() {
+                let mut names = Vec::new();
+                set.body.elements.iter().for_each(|elements| element_targets(elements, &mut names));
+                let edges = graph.leads(table, names);
+                graph.edges.insert((t, chains + s), edges);
             }
         }
         for (t, table) in config.tables.iter().enumerate() {
-            graph.find_cycles(t, table.chains.len());
-            graph.find_depth(t, table.chains.len(), bases);
+            graph.find_cycles(t, table.chains.len(), table.chains.len() + table.sets.len());
+            graph.find_depth(t, table.chains.len(), table.chains.len() + table.sets.len(), bases);
         }
+        let mut starts: FxHashMap<(usize, Hook, StageKind), Vec<usize>> = FxHashMap::default();
         for ((t, c), (hook, kind)) in bases {
-            graph.reach(*t, *c, *hook, *kind);
+            starts.entry((*t, *hook, *kind)).or_default().push(*c);
+        }
+        for ((t, hook, kind), starts) in starts {
+            graph.reach(t, starts, hook, kind);
         }
         graph
+    }
+
+    /// Where names lead, each place once.
+    fn leads(&self, table: &Table, names: Vec<(Leads, Span)>) -> Vec<(usize, Span)> {
+        let mut seen = FxHashSet::default();
+        let place = |(name, span): (Leads, Span)| {
+            let to = match name {
+                Leads::Chain(name) => table.chain(&name)?,
+                Leads::Map(name) => table.chains.len() + table.set(&name)?,
+            };
+            seen.insert(to).then_some((to, span))
+        };
+        names.into_iter().filter_map(place).collect()
     }
 
     /// From where a chain is reached; `None` where it is not.
@@ -76,24 +83,20 @@ impl Graph {
         self.places.get(&(table, chain))
     }
 
-    /// Whether a jump closes a cycle.
-    pub fn closes_cycle(&self, table: usize, from: usize, to: usize) -> bool {
-        self.closing.contains(&(table, from, to))
-    }
-
     fn next(&self, table: usize, chain: usize, at: usize) -> Option<(usize, Span)> {
         self.edges.get(&(table, chain))?.get(at).copied()
     }
 
     /// Depth-first, without recursion: an edge to a chain that is still open closes a cycle.
-    fn find_cycles(&mut self, table: usize, chains: usize) {
+    fn find_cycles(&mut self, table: usize, chains: usize, places: usize) {
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {
             New,
             Open,
             Done,
         }
-        let mut marks = vec![Mark::New; chains];
+        let mut marks = vec![Mark::New; places];
+        let mut closing = FxHashSet::default();
         for start in 0..chains {
             let mut stack = vec![(start, 0)];
             while let Some((chain, at)) = stack.pop() {
@@ -110,8 +113,13 @@ impl Graph {
                         match marks[to] {
                             Mark::New => stack.push((to, 0)),
                             Mark::Open => {
-                                if self.closing.insert((table, chain, to)) {
-                                    self.cycles.push((table, chain, to, span));
+                                // Behind a map stands the chain that looks it up.
+                                let from = match stack.iter().rev().find(|(at, _)| *at < chains) {
+                                    Some((from, _)) if chain >= chains => *from,
+                                    _ => chain,
+                                };
+                                if closing.insert((from, to)) {
+                                    self.cycles.push((table, from, to, span));
                                 }
                             }
                             Mark::Done => {}
@@ -127,26 +135,31 @@ impl Graph {
         &mut self,
         table: usize,
         chains: usize,
+        places: usize,
         bases: &FxHashMap<(usize, usize), (Hook, StageKind)>,
     ) {
-        let mut depth: Vec<Option<u32>> = vec![None; chains];
+        let mut depth: Vec<Option<i64>> = vec![None; places];
+        let mut open = vec![false; places];
         for start in 0..chains {
             let mut stack = vec![(start, 0)];
             while let Some((chain, at)) = stack.pop() {
                 if at == 0 && depth[chain].is_some() {
                     continue;
                 }
+                open[chain] = true;
                 match self.next(table, chain, at) {
                     Some((to, _)) => {
                         stack.push((chain, at + 1));
-                        if depth[to].is_none() && !self.closes_cycle(table, chain, to) {
+                        if depth[to].is_none() && !open[to] {
                             stack.push((to, 0));
                         }
                     }
                     None => {
                         let below = self.edges.get(&(table, chain)).into_iter().flatten();
                         let deepest = below.filter_map(|(to, _)| depth[*to]).max();
-                        depth[chain] = Some(deepest.map_or(0, |d| d.saturating_add(1)));
+                        // A map is no level of its own: the chains that it leads to are.
+                        let own = i64::from(chain < chains);
+                        depth[chain] = Some(deepest.unwrap_or(-1) + own);
                     }
                 }
             }
@@ -158,8 +171,8 @@ impl Graph {
         }
     }
 
-    fn reach(&mut self, table: usize, start: usize, hook: Hook, kind: StageKind) {
-        let mut work = vec![start];
+    fn reach(&mut self, table: usize, starts: Vec<usize>, hook: Hook, kind: StageKind) {
+        let mut work = starts;
         let mut seen = FxHashSet::default();
         while let Some(chain) = work.pop() {
             if !seen.insert(chain) {

@@ -1,6 +1,10 @@
 //! What a selector looks at, as the model has it.
 
+use std::fmt::Write as _;
+use std::rc::Rc;
+
 use super::Lower;
+use super::conditions::{Hidden, On, address_fields};
 use super::context::Context;
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
@@ -31,9 +35,10 @@ pub enum View {
     Status,
     /// The kind of an address: source or destination.
     AddressType(bool),
-    /// Nothing that the model has: the name of the condition, and whether it is one that no file
-    /// tells, rather than one that the model has no field for.
-    Unknown(String, bool),
+    /// Nothing that the model has.
+    Hidden(Rc<Hidden>),
+    /// Whether packets of a protocol have a part that is hidden: 1, else and for other protocols 0.
+    PartOf(u8, Rc<Hidden>),
 }
 
 /// A selector with what has to hold before it is read.
@@ -59,9 +64,36 @@ impl Lens {
         Lens { presence: Vec::new(), view, spec, mask: spec.last(), flip: 0, shift: 0 }
     }
 
+    /// A value of a type, as it is.
+    pub fn of_type(kind: Type) -> Lens {
+        Lens::new(View::Whole(u128::MAX), kind, kind.bits())
+    }
+
     /// Whether the value is looked at as it is.
     pub fn is_plain(&self) -> bool {
         self.mask == self.spec.last() && self.flip == 0 && self.shift == 0
+    }
+
+    /// What is shown of a value.
+    pub fn shows(&self, value: u128) -> u128 {
+        shift((value & self.mask) ^ self.flip, self.shift)
+    }
+
+    /// The operators between the value and what is shown, as they are written; nothing where there are none.
+    pub fn transform(&self) -> String {
+        let mut text = String::new();
+        if self.mask != self.spec.last() {
+            let _ = write!(text, " & {:#x}", self.mask);
+        }
+        if self.flip != 0 {
+            let _ = write!(text, " ^ {:#x}", self.flip);
+        }
+        match self.shift {
+            0 => {}
+            n if n > 0 => drop(write!(text, " >> {n}")),
+            n => drop(write!(text, " << {}", n.unsigned_abs())),
+        }
+        text
     }
 }
 
@@ -78,9 +110,21 @@ const ETHERTYPE: &[(u128, u128)] = &[(0x0800, 4), (0x86dd, 6)];
 const VERSION: &[(u128, u128)] = &[(4, 4), (6, 6)];
 const PKTTYPE: &[(u128, u128)] = &[(0, 0), (1, 1), (2, 2)];
 
-/// A condition that the model has no field for.
+/// A part of a packet that the model has no field for.
 fn unmodelled(name: impl Into<String>) -> View {
-    View::Unknown(name.into(), false)
+    hidden(Hidden::unmodelled(name))
+}
+
+fn hidden(hidden: Hidden) -> View {
+    View::Hidden(Rc::new(hidden))
+}
+
+/// Moves a value to the right, or to the left where negative.
+pub fn shift(value: u128, places: i32) -> u128 {
+    match places {
+        n if n >= 0 => value.checked_shr(n as u32).unwrap_or(0),
+        n => value.checked_shl(n.unsigned_abs()).unwrap_or(0),
+    }
 }
 
 impl Lower<'_> {
@@ -167,16 +211,25 @@ impl Lower<'_> {
             Seen::As(field) => View::Field(field),
             Seen::Plus(field, more) => View::Plus(field, more.into()),
             Seen::Version => View::Coded(Field::Version, VERSION),
+            Seen::EtherType => View::Coded(Field::Version, ETHERTYPE),
             Seen::FirstNextHeader => View::FirstNextHeader,
             Seen::AnyPort(port) => {
                 if cx.has_ports() {
                     View::Field(port)
                 } else {
                     cx.split_ports();
-                    if cx.without_ports() { View::Unknown(name, true) } else { View::Field(port) }
+                    if cx.without_ports() {
+                        hidden(Hidden { outside: true, ..Hidden::unmodelled(name) })
+                    } else {
+                        View::Field(port)
+                    }
                 }
             }
             Seen::Whole(mask) => View::Whole(mask.into()),
+            // No honest sender makes what has these headers.
+            Seen::Not if field.header.extension().is_some() || field.header == Header::Mh => {
+                hidden(Hidden { on: On::Forged, ..Hidden::unmodelled(name) })
+            }
             Seen::Not => unmodelled(name),
         };
         let mut lens = Lens::new(view, field.kind, field.bits);
@@ -243,43 +296,72 @@ impl Lower<'_> {
             MetaKey::IifName => (View::Field(Field::Iif), Type::IfName, 128),
             MetaKey::OifName => (View::Field(Field::Oif), Type::IfName, 128),
             MetaKey::PktType => (View::Coded(Field::PktType, PKTTYPE), Type::PktType, 8),
-            MetaKey::IifType | MetaKey::OifType => {
-                (View::Unknown("the kind of an interface".into(), true), Type::IfType, 16)
-            }
-            MetaKey::SkUid => (View::Unknown("the user of a socket".into(), true), Type::Uid, 32),
-            MetaKey::SkGid => (View::Unknown("the group of a socket".into(), true), Type::Gid, 32),
-            MetaKey::Time => (View::Unknown("time".into(), true), Type::Time, 64),
-            MetaKey::Day => (View::Unknown("time".into(), true), Type::Day, 8),
-            MetaKey::Hour => (View::Unknown("time".into(), true), Type::Hour, 32),
-            MetaKey::IifGroup | MetaKey::OifGroup => {
-                (View::Unknown("the group of an interface".into(), true), Type::DevGroup, 32)
-            }
-            MetaKey::IpSec | MetaKey::SecPath => (View::Unknown("ipsec".into(), true), Type::Boolean, 8),
-            MetaKey::Broute => (unmodelled("meta broute"), Type::Boolean, 1),
-            MetaKey::Priority => (unmodelled("meta priority"), Type::ClassId, 32),
-            MetaKey::RtClassId => (unmodelled("meta rtclassid"), Type::Realm, 32),
-            MetaKey::Secmark => (unmodelled("meta secmark"), Type::Integer, 32),
+            key => return self.hidden_meta(key),
+        };
+        Lens::new(view, kind, bits)
+    }
+
+    /// What the model has no field for.
+    fn hidden_meta(&mut self, key: MetaKey) -> Lens {
+        let (kind, bits) = match key {
+            MetaKey::IifType | MetaKey::OifType => (Type::IfType, 16),
+            MetaKey::SkUid => (Type::Uid, 32),
+            MetaKey::SkGid => (Type::Gid, 32),
+            MetaKey::Time => (Type::Time, 64),
+            MetaKey::Day => (Type::Day, 8),
+            MetaKey::Hour => (Type::Hour, 32),
+            MetaKey::IifGroup | MetaKey::OifGroup => (Type::DevGroup, 32),
+            MetaKey::IpSec | MetaKey::SecPath => (Type::Boolean, 1),
+            MetaKey::Broute => (Type::Boolean, 1),
+            MetaKey::Priority => (Type::ClassId, 32),
+            MetaKey::RtClassId => (Type::Realm, 32),
             MetaKey::BriIif
             | MetaKey::BriOif
             | MetaKey::BriIifName
             | MetaKey::BriOifName
             | MetaKey::SdifName
             | MetaKey::IifKind
-            | MetaKey::OifKind => (unmodelled(format!("meta {}", key.name())), Type::IfName, 128),
-            MetaKey::Sdif => (unmodelled("meta sdif"), Type::IfIndex, 128),
-            MetaKey::BriIifVproto => (unmodelled("meta ibrvproto"), Type::EtherType, 16),
-            MetaKey::BriHwAddr => (unmodelled("meta ibrhwaddr"), Type::EtherAddr, 48),
-            MetaKey::Random | MetaKey::NfTrace | MetaKey::Cpu | MetaKey::Cgroup | MetaKey::BriIifPvid => {
-                (View::Unknown(format!("meta {}", key.name()), true), Type::Integer, 32)
-            }
+            | MetaKey::OifKind => (Type::IfName, 128),
+            MetaKey::Sdif => (Type::IfIndex, 128),
+            MetaKey::BriIifVproto => (Type::EtherType, 16),
+            MetaKey::BriHwAddr => (Type::EtherAddr, 48),
+            _ => (Type::Integer, 32),
         };
-        Lens::new(view, kind, bits)
+        let name = if key == MetaKey::SecPath { "ipsec" } else { key.name() };
+        let seen = Hidden::new(format!("meta {name}"), On::Packet);
+        let door = match key {
+            MetaKey::IifType | MetaKey::IifGroup | MetaKey::IifKind => Some(Field::Iif),
+            MetaKey::OifType | MetaKey::OifGroup | MetaKey::OifKind => Some(Field::Oif),
+            _ => None,
+        };
+        let seen = match key {
+            MetaKey::IifKind | MetaKey::OifKind => Hidden { on: On::Packet, ..seen }.or_absent(),
+            MetaKey::IifType | MetaKey::IifGroup => Hidden { on: On::Fields(vec![Field::Iif]), ..seen },
+            MetaKey::OifType | MetaKey::OifGroup => Hidden { on: On::Fields(vec![Field::Oif]), ..seen },
+            MetaKey::Time | MetaKey::Day | MetaKey::Hour => Hidden { on: On::Clock, ..seen },
+            MetaKey::Random | MetaKey::Cpu => Hidden { on: On::Chance, ..seen },
+            MetaKey::NfTrace | MetaKey::Secmark => Hidden { on: On::Settable, ..seen },
+            MetaKey::SkUid | MetaKey::SkGid | MetaKey::Cgroup => seen.or_absent(),
+            MetaKey::IpSec | MetaKey::SecPath => seen,
+            MetaKey::Priority | MetaKey::Broute => Hidden { outside: false, on: On::Settable, ..seen },
+            _ => Hidden { outside: false, ..seen }.or_absent(),
+        };
+        let mut lens = Lens::new(hidden(seen), kind, bits);
+        // Where there is no interface, nothing of it is read (`nft_meta_get_eval`).
+        lens.presence.extend(door.map(|field| Test::In { field, values: Values::Range(0, 0), negate: true }));
+        lens
     }
 
     fn ct(&mut self, cx: &mut Context, key: CtKey, dir: CtDir, expr: &Expr) -> Eval<Lens> {
         let tracked = Test::In { field: Field::Direction, values: Values::Range(0, 1), negate: false };
         let first = dir == CtDir::Original;
-        let other = || View::Unknown(format!("ct {}", key.name()), true);
+        let side = match dir {
+            CtDir::None => "",
+            CtDir::Original => "original ",
+            CtDir::Reply => "reply ",
+        };
+        let name = format!("ct {side}{}", key.name());
+        let on = |on: On| hidden(Hidden::new(name.clone(), on));
         let (view, kind, bits) = match key {
             CtKey::State => return Ok(Lens::new(View::Coded(Field::State, STATES), Type::CtState, 32)),
             CtKey::Mark => return Ok(Lens::new(View::Field(Field::CtMark), Type::Mark, 32)),
@@ -301,24 +383,24 @@ impl Lower<'_> {
                     cx.split_ports();
                     !cx.without_ports()
                 };
-                (if first && has_ports { View::Field(port) } else { other() }, Type::Service, 16)
+                (if first && has_ports { View::Field(port) } else { on(On::Packet) }, Type::Service, 16)
             }
             CtKey::Helper => {
                 // Only a connection that another one announced has a master whose helper is looked at.
                 let new = self.builder.range(State::New as u128, State::New as u128);
-                let mut lens = Lens::new(View::Unknown("ct helper".into(), true), Type::Str, 0);
+                let helper = hidden(Hidden::new(name, On::Packet).or_absent());
+                let mut lens = Lens::new(helper, Type::Str, 0);
                 lens.presence.push(Test::In { field: Field::State, values: new, negate: true });
                 lens.presence.push(tracked);
                 return Ok(lens);
             }
-            CtKey::Label => (other(), Type::CtLabel, 128),
-            CtKey::Event => (other(), Type::CtEvent, 32),
-            CtKey::Expiration => (other(), Type::Time, 64),
-            CtKey::Zone => (other(), Type::Integer, 16),
-            CtKey::Id | CtKey::Secmark => (other(), Type::Integer, 32),
-            CtKey::Bytes | CtKey::Packets | CtKey::AvgPkt => {
-                (View::Unknown("traffic of a connection".into(), true), Type::Integer, 64)
-            }
+            CtKey::Label => (on(On::Settable), Type::CtLabel, 128),
+            CtKey::Event => (on(On::Settable), Type::CtEvent, 32),
+            CtKey::Expiration => (on(On::Chance), Type::Time, 64),
+            CtKey::Zone => (on(On::Settable), Type::Integer, 16),
+            CtKey::Secmark => (on(On::Settable), Type::Integer, 32),
+            CtKey::Id => (on(On::Packet), Type::Integer, 32),
+            CtKey::Bytes | CtKey::Packets | CtKey::AvgPkt => (on(On::Traffic), Type::Integer, 64),
         };
         let mut lens = Lens::new(view, kind, bits);
         lens.presence.push(tracked);
@@ -359,7 +441,7 @@ impl Lower<'_> {
         let view = if dir == CtDir::Original {
             View::Field(field)
         } else {
-            View::Unknown("ct reply address".into(), true)
+            hidden(Hidden::new(format!("ct reply {}", key.name()), On::Packet))
         };
         let mut lens = Lens::new(view, kind, version.bits());
         lens.presence.push(tracked);
@@ -374,17 +456,20 @@ impl Lower<'_> {
                 let view = match field.header.extension() {
                     Some(_) if field.header == Header::Frag && self.whole => View::Whole(0),
                     Some(bits) => View::Extension(bits),
-                    None => unmodelled("exthdr mh"),
+                    None => hidden(Hidden { on: On::Honest(0), ..Hidden::unmodelled("exthdr mh") }),
                 };
                 Lens::new(view, Type::Boolean, 1)
             }
             Selector::TcpOption { option, field } => {
+                // Whether there is one can be asked of every packet: only TCP has some (`nft_exthdr_tcp_eval`).
+                let name = format!("tcp option {option}");
+                let Some(field) = field.as_deref() else { return Ok(self.part_of(cx, Header::Tcp, name)) };
                 self.require_header(cx, Header::Tcp, expr)?;
-                match (&**option, field.as_deref()) {
-                    ("maxseg", Some("size")) => Lens::new(View::Field(Field::TcpMss), Type::Integer, 16),
-                    (_, None) => Lens::new(unmodelled(format!("tcp option {option}")), Type::Boolean, 1),
-                    (_, Some(field)) => {
-                        Lens::new(unmodelled(format!("tcp option {option} {field}")), Type::Integer, 0)
+                match (&**option, field) {
+                    ("maxseg", "size") => Lens::new(View::Field(Field::TcpMss), Type::Integer, 16),
+                    _ => {
+                        let part = Hidden::unmodelled(format!("{name} {field}")).or_absent();
+                        Lens::new(hidden(part), Type::Integer, 0)
                     }
                 }
             }
@@ -394,32 +479,41 @@ impl Lower<'_> {
                     "sctp chunk" => Header::Sctp,
                     _ => Header::Dccp,
                 };
-                self.require_header(cx, header, expr)?;
-                match field {
-                    None => Lens::new(unmodelled(format!("{kind} {name}")), Type::Boolean, 1),
-                    Some(field) => Lens::new(unmodelled(format!("{kind} {name} {field}")), Type::Integer, 0),
+                let name = format!("{kind} {name}");
+                if header == Header::Ip || field.is_some() {
+                    self.require_header(cx, header, expr)?;
                 }
+                let Some(field) = field else { return Ok(self.part_of(cx, header, name)) };
+                let part = Hidden::unmodelled(format!("{name} {field}")).or_absent();
+                let on = if header == Header::Ip { On::Forged } else { On::Settable };
+                Lens::new(hidden(Hidden { on, ..part }), Type::Integer, 0)
             }
             Selector::Inner { tunnel, field } => {
-                let spec = match &plain(field).kind {
-                    ExprKind::Header(field) => (field.kind, field.bits),
-                    _ => (Type::Integer, 0),
+                let (spec, inside) = match &plain(field).kind {
+                    ExprKind::Header(field) => {
+                        ((field.kind, field.bits), format!(" {} {}", field.header.name(), field.name))
+                    }
+                    _ => ((Type::Integer, 0), String::new()),
                 };
                 let protocol = if matches!(*tunnel, "vxlan" | "geneve") { 17 } else { 47 };
                 cx.require_protocol(protocol);
-                Lens::new(unmodelled(format!("what is inside {tunnel}")), spec.0, spec.1)
+                let part = Hidden::unmodelled(format!("what is inside {tunnel}{inside}")).or_absent();
+                let on = if inside.is_empty() { On::Chance } else { On::Settable };
+                Lens::new(hidden(Hidden { on, ..part }), spec.0, spec.1)
             }
-            Selector::Fib { flags, result } => self.fib(flags, result),
+            Selector::Fib { flags, result } => self.fib(cx, flags, result),
             Selector::Route { key, family } => {
                 let (kind, bits) = match (*key, family.or(Some(cx.family))) {
                     ("classid", _) => (Type::Realm, 32),
                     ("mtu", _) => (Type::Integer, 16),
-                    ("ipsec", _) => (Type::Boolean, 8),
+                    ("ipsec", _) => (Type::Boolean, 1),
                     (_, Some(TableFamily::Ip6)) => (Type::Ipv6Addr, 128),
                     _ => (Type::Ipv4Addr, 32),
                 };
-                let name = if *key == "ipsec" { "ipsec" } else { "the route" };
-                Lens::new(View::Unknown(name.into(), true), kind, bits)
+                let side = family.map_or(String::new(), |family| format!("{} ", family.name()));
+                let route = Hidden::new(format!("rt {side}{key}"), On::Packet);
+                // Before the route is looked up there is none (`nft_rt_get_eval`).
+                Lens::new(hidden(route.or_absent()), kind, bits)
             }
             Selector::Socket(key) => {
                 let (kind, bits) = match *key {
@@ -427,45 +521,72 @@ impl Lower<'_> {
                     "cgroupv2" => (Type::CgroupV2, 64),
                     _ => (Type::Integer, 8),
                 };
-                Lens::new(View::Unknown("the socket of a packet".into(), true), kind, bits)
+                Lens::new(self.outside(expr, "socket"), kind, bits)
             }
-            Selector::Osf => {
-                Lens::new(View::Unknown("the sender's operating system".into(), true), Type::Str, 0)
-            }
+            Selector::Osf => Lens::new(self.outside(expr, "osf"), Type::Str, 0),
             Selector::Ipsec(key) => {
                 let (kind, bits) = match *key {
                     "spi" | "reqid" => (Type::Integer, 32),
+                    "ip6 saddr" | "ip6 daddr" => (Type::Ipv6Addr, 128),
+                    "ip saddr" | "ip daddr" => (Type::Ipv4Addr, 32),
                     _ if cx.version() == Some(Family::V6) => (Type::Ipv6Addr, 128),
                     _ => (Type::Ipv4Addr, 32),
                 };
-                Lens::new(View::Unknown("ipsec".into(), true), kind, bits)
+                Lens::new(self.outside(expr, "ipsec"), kind, bits)
             }
             Selector::Numgen { .. } => {
-                Lens::new(View::Unknown("a number that counts or is drawn".into(), true), Type::Integer, 32)
+                Lens::new(hidden(Hidden::new("numgen", On::Chance)), Type::Integer, 32)
             }
-            Selector::Hash { .. } => Lens::new(View::Unknown("a hash".into(), true), Type::Integer, 32),
+            Selector::Hash { .. } => Lens::new(hidden(Hidden::new("hash", On::Chance)), Type::Integer, 32),
         })
     }
 
-    fn fib(&mut self, flags: &[&'static str], result: &str) -> Lens {
-        if result == "type" {
-            return match flags {
-                ["saddr"] => Lens::new(View::AddressType(true), Type::FibType, 32),
-                ["daddr"] => Lens::new(View::AddressType(false), Type::FibType, 32),
-                _ => Lens::new(
-                    View::Unknown("the type of an address on an interface".into(), true),
-                    Type::FibType,
-                    32,
-                ),
-            };
-        }
-        let name = if flags.contains(&"saddr") { "the way back to the source" } else { "the route" };
-        let kind = match result {
-            "oif" => Type::IfIndex,
-            "check" => Type::Boolean,
-            _ => Type::IfName,
+    /// Whether a part of a header is there: where the packet has no such header, it is not.
+    fn part_of(&mut self, cx: &Context, header: Header, name: String) -> Lens {
+        let on = if header == Header::Ip { On::Honest(0) } else { On::Settable };
+        let part = Hidden { on, ..Hidden::unmodelled(name) };
+        let view = match header.protocol() {
+            Some(protocol) if !cx.is_protocol(protocol) => View::PartOf(protocol, Rc::new(part)),
+            _ => hidden(part),
         };
-        Lens::new(View::Unknown(name.into(), true), kind, 128)
+        Lens::new(view, Type::Boolean, 1)
+    }
+
+    /// Something that a packet may have beside what is in it. Its name is what is written.
+    fn outside(&self, expr: &Expr, word: &str) -> View {
+        let words: Vec<_> = self.sources.text(expr.span).split_whitespace().collect();
+        let text = words.join(" ");
+        // In JSON the words are no name.
+        let named = text.starts_with(word);
+        let on = if named { On::Packet } else { On::Chance };
+        hidden(Hidden::new(if named { text } else { word.to_string() }, on).or_absent())
+    }
+
+    fn fib(&mut self, cx: &Context, flags: &[&'static str], result: &str) -> Lens {
+        let source = flags.contains(&"saddr");
+        if let ("type", [_]) = (result, flags)
+            && (source || flags.contains(&"daddr"))
+        {
+            return Lens::new(View::AddressType(source), Type::FibType, 32);
+        }
+        let mut fields = address_fields(cx, source);
+        for (flag, field) in [("iif", Field::Iif), ("oif", Field::Oif), ("mark", Field::Mark)] {
+            if flags.contains(&flag) {
+                fields.push(field);
+            }
+        }
+        let (kind, bits) = match result {
+            "type" => (Type::FibType, 32),
+            "oif" => (Type::IfIndex, 128),
+            "check" => (Type::Boolean, 1),
+            _ => (Type::IfName, 128),
+        };
+        let on = match result {
+            "check" if source => On::Honest(1),
+            "oif" | "oifname" if source => On::WayBack(fields),
+            _ => On::Fields(fields),
+        };
+        Lens::new(hidden(Hidden::new(format!("fib {} {result}", flags.join(" . ")), on)), kind, bits)
     }
 
     /// Raw payload, where it is a field that the model has.
@@ -485,14 +606,15 @@ impl Lower<'_> {
             (RawBase::Transport, _, 8, 8) if cx.is_protocol(1) || cx.is_protocol(58) => Some(Field::IcmpCode),
             _ => None,
         };
-        let view = known.map_or_else(|| unmodelled("raw payload"), View::Field);
+        let name = || format!("@{},{offset},{len}", base.name());
+        let view = known.map_or_else(|| hidden(Hidden::unmodelled(name()).or_absent()), View::Field);
         Lens::new(view, Type::Integer, len)
     }
 }
 
-/// Whether an expression looks at the packet anywhere.
+/// Whether an expression looks at the packet anywhere. Variables hold constants.
 pub fn is_selector(expr: &Expr) -> bool {
-    match &plain(expr).kind {
+    match &expr.kind {
         ExprKind::Header(_)
         | ExprKind::Meta(_)
         | ExprKind::Ct(..)

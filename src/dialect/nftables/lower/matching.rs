@@ -1,23 +1,39 @@
 //! Comparisons as tests of the model.
 
+use std::rc::Rc;
+
 use super::Lower;
+use super::conditions::{Asked, Hidden, On, fields_of};
 use super::context::Context;
-use super::lens::{Lens, View};
-use super::sets::Keys;
+use super::lens::{Lens, View, shift};
+use super::sets::{Keys, MAX_KEYS, Open};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault};
 use crate::dialect::nftables::syntax::{Expr, ExprKind, RelOp};
 use crate::dialect::nftables::types::Type;
-use crate::model::{Step, Test, Tuples, Values};
+use crate::model::{Step, Test, Tuples, TuplesId, Values};
 use crate::packet::{Family, Field, Set, ext};
+use crate::source::Span;
 
 /// Extension headers: the bit and the number, in the order of RFC 8200 section 4.1.
 const EXTENSIONS: [(u128, u128); 5] =
     [(ext::HOP, 0), (ext::DST, 60), (ext::ROUTE, 43), (ext::FRAG, 44), (ext::AUTH, 51)];
 
+/// The test of a lookup.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// No key can be there.
+    Never,
+    /// One field.
+    In(Field, Values),
+    /// Several, and the protocols that they leave.
+    Tuple(TuplesId, Option<Set>),
+}
+
 impl Lower<'_> {
     /// `left op right`
     pub(super) fn compare(&mut self, cx: &mut Context, left: &Expr, op: RelOp, right: &Expr) -> Eval<()> {
+        let by_name = matches!(right.kind, ExprKind::Ref(_));
         let (left, right) = (plain(left), plain(right));
         let lenses = self.key_lenses(cx, left)?;
         // A key is at most sixteen registers of 32 bits (NFT_REG32_COUNT).
@@ -39,12 +55,16 @@ impl Lower<'_> {
                     return Err(Fault::Refused(right.span, "the set is empty".to_string()));
                 }
                 let specs: Vec<_> = lenses.iter().map(|lens| lens.spec).collect();
+                if by_name {
+                    let keys = self.variable_keys(elements, specs)?;
+                    return self.look_up_again(cx, right.span, lenses, &keys, negate);
+                }
                 let keys = self.keys(elements, &specs)?;
-                self.look_up(cx, &lenses, &keys, negate)
+                self.look_up(cx, &lenses, &keys, negate).map(drop)
             }
             ExprKind::SetRef(name) => {
                 let keys = self.named_keys(cx, name, right.span, &lenses)?;
-                self.look_up(cx, &lenses, &keys, negate)
+                self.look_up_again(cx, right.span, lenses, &keys, negate)
             }
             _ => match &lenses[..] {
                 [lens] => self.compare_one(cx, lens.clone(), op, right),
@@ -70,11 +90,17 @@ impl Lower<'_> {
                 "`!` is for single flags only, `!=` compares".to_string(),
             ));
         }
-        // What cannot be looked at need not be known either, and whether it is there is asked in its place.
-        let hidden = matches!(lens.view, View::Unknown(..));
+        if let View::Hidden(hidden) = &lens.view
+            && let Some(()) = self.hidden_words(cx, &lens, &hidden.clone(), op, right)?
+        {
+            return Ok(());
+        }
         let (lo, hi) = match self.values.interval(right, lens.spec) {
-            Err(Fault::Unknown(..)) if hidden => (0, 0),
-            Err(_) if hidden && matches!(right.kind, ExprKind::Bool(_)) => (0, 0),
+            Err(Fault::Unknown(name, true)) if matches!(op, RelOp::Implicit | RelOp::Eq | RelOp::Ne) => {
+                self.presence(cx, &lens);
+                self.foreign_value(cx, &lens, &name, op == RelOp::Ne);
+                return Ok(());
+            }
             other => other?,
         };
         let exact = matches!(op, RelOp::Implicit | RelOp::Eq | RelOp::Ne) && lens.is_plain();
@@ -106,6 +132,35 @@ impl Lower<'_> {
             _ => Set::range(lo, hi),
         };
         self.test_values(cx, &lens, &set, op == RelOp::Ne)
+    }
+
+    /// Compares what is hidden with what has no number here: whether it is there at all, a date, a name.
+    fn hidden_words(
+        &mut self,
+        cx: &mut Context,
+        lens: &Lens,
+        hidden: &Hidden,
+        op: RelOp,
+        right: &Expr,
+    ) -> Eval<Option<()>> {
+        let negate = op == RelOp::Ne;
+        if let ExprKind::Bool(there) = right.kind
+            && lens.spec.kind != Type::Boolean
+        {
+            self.presence(cx, lens);
+            self.hidden_test(cx, lens, hidden, Asked::In(&Set::one(0)), negate != there);
+            return Ok(Some(()));
+        }
+        match self.values.interval(right, lens.spec) {
+            Err(Fault::Unknown(..)) => {}
+            _ => return Ok(None),
+        }
+        self.presence(cx, lens);
+        match self.words(op, right) {
+            Some(words) => self.hidden_test(cx, lens, hidden, Asked::Words(words), negate),
+            None => self.chance(cx, &hidden.name, ""),
+        }
+        Ok(Some(()))
     }
 
     /// Tests that what the lens shows is, or with `negate` is not, among values of nft.
@@ -160,19 +215,47 @@ impl Lower<'_> {
             }
             View::AddressType(source) if lens.is_plain() => self.address_type(cx, *source, set, negate),
             // The bytes of a port are there whatever they are: every value of them matches.
-            View::Unknown(..)
+            View::Hidden(_)
                 if lens.spec.kind == Type::Service && set.covers(&Set::range(0, lens.spec.last())) =>
             {
                 if negate {
                     cx.test(Test::Never);
                 }
             }
+            View::PartOf(protocol, part) => self.part_test(cx, lens, (*protocol, part), set, negate),
             view => {
-                let name = name_of(view);
-                self.unknown(cx, &name, is_modelled(view));
+                let hidden = hidden_of(view);
+                self.hidden_test(cx, lens, &hidden, Asked::In(set), negate);
             }
         }
         Ok(())
+    }
+
+    /// Tests whether packets of a protocol have a part: those of other protocols do not.
+    fn part_test(
+        &mut self,
+        cx: &mut Context,
+        lens: &Lens,
+        (protocol, part): (u8, &Hidden),
+        set: &Set,
+        negate: bool,
+    ) {
+        let number = u32::from(protocol);
+        let is = |negate| Test::In { field: Field::Proto, values: Values::Range(number, number), negate };
+        match (set.contains(0) != negate, set.contains(1) != negate) {
+            (true, true) => {}
+            (false, false) => cx.test(Test::Never),
+            (lacks, _) => {
+                if lacks {
+                    let mut other = cx.clone();
+                    other.forks.clear();
+                    other.test(is(true));
+                    cx.forks.push(other);
+                }
+                cx.test(is(false));
+                self.hidden_test(cx, lens, part, Asked::In(&Set::one(1)), lacks);
+            }
+        }
     }
 
     fn tuple(&mut self, cx: &mut Context, fields: Vec<Field>, boxes: Vec<Vec<Option<Set>>>) {
@@ -203,48 +286,120 @@ impl Lower<'_> {
         }
     }
 
-    /// Adds an unknown condition; `modelled` is false where the model falls short of the language.
-    pub(super) fn unknown(&mut self, cx: &mut Context, name: &str, modelled: bool) {
-        if !modelled {
-            self.unsupported(cx.span, name);
+    /// Tests that a key is, or is not, among keys that several rules look up: what was made for one serves all.
+    fn look_up_again(
+        &mut self,
+        cx: &mut Context,
+        span: Span,
+        lenses: Vec<Lens>,
+        keys: &Rc<Keys>,
+        negate: bool,
+    ) -> Eval<()> {
+        let key = Rc::as_ptr(keys) as usize;
+        let known = self.known_lookups.get(&key).map_or(&[][..], Vec::as_slice);
+        let known = known.iter().take(MAX_KEYS).find(|(of, _)| *of == lenses).map(|(_, seen)| seen.clone());
+        if let Some(seen) = known {
+            lenses.iter().for_each(|lens| self.presence(cx, lens));
+            self.apply(cx, &seen, negate);
+            return Ok(());
         }
-        let cond = self.builder.condition(name);
-        cx.test(Test::Unknown { cond, negate: false });
+        self.values.spend_many(span, keys.len())?;
+        if let Some(seen) = self.look_up(cx, &lenses, keys, negate)? {
+            self.known_lookups.entry(key).or_default().push((lenses, seen));
+        }
+        Ok(())
     }
 
-    /// Tests that a key is, or is not, among keys.
-    pub(super) fn look_up(
+    /// Adds the test of a lookup.
+    fn apply(&mut self, cx: &mut Context, seen: &Seen, negate: bool) {
+        match seen {
+            Seen::Never if negate => {}
+            Seen::Never => cx.test(Test::Never),
+            Seen::In(field, values) => cx.test(Test::In { field: *field, values: *values, negate }),
+            Seen::Tuple(tuples, protocols) => {
+                if let (Some(protocols), false) = (protocols, negate) {
+                    cx.keep_protocols(protocols);
+                }
+                cx.test(Test::Tuple { tuples: *tuples, negate });
+            }
+        }
+    }
+
+    /// Tests that a key is, or is not, among keys. Gives the test where it serves other rules as well.
+    fn look_up(
         &mut self,
         cx: &mut Context,
         lenses: &[Lens],
         keys: &Keys,
         negate: bool,
-    ) -> Eval<()> {
-        if let Some(name) = &keys.open {
+    ) -> Eval<Option<Seen>> {
+        if let Some(open) = &keys.open {
             lenses.iter().for_each(|lens| self.presence(cx, lens));
-            self.unknown(cx, name, true);
-            return Ok(());
-        }
-        if let ([lens], Some(set)) = (lenses, &keys.single) {
-            return self.test_values(cx, lens, set, negate);
+            match open {
+                Open::Set(name) => {
+                    let condition = self.set_condition(cx, name, false, lenses);
+                    self.ask(cx, negate, |lower| lower.condition(condition));
+                }
+                Open::Named(name) => self.chance(cx, name, ""),
+            }
+            return Ok(None);
         }
         lenses.iter().for_each(|lens| self.presence(cx, lens));
+        if let ([lens], Some(set)) = (lenses, &keys.single) {
+            return match preimage(lens, set) {
+                Some((field, values)) if !matches!(field, Field::Proto | Field::Version) => {
+                    let empty = values.is_empty();
+                    let values = self.builder.values(values);
+                    let seen = if empty { Seen::Never } else { Seen::In(field, values) };
+                    // A field that is not there fails the negated test as well.
+                    let seen = if empty && negate { Seen::In(field, values) } else { seen };
+                    self.apply(cx, &seen, negate);
+                    Ok(Some(seen).filter(|_| !empty))
+                }
+                _ => self.test_values(cx, lens, set, negate).map(|()| None),
+            };
+        }
+        let (tuples, protocols, hidden) = self.shown(lenses, &keys.boxes);
+        let Some(hidden) = hidden else {
+            let seen = tuples.map_or(Seen::Never, |tuples| Seen::Tuple(tuples, protocols));
+            self.apply(cx, &seen, negate);
+            return Ok(Some(seen));
+        };
+        if let (Some(protocols), false) = (&protocols, negate) {
+            cx.keep_protocols(protocols);
+        }
+        if let (true, Some(tuples)) = (negate, tuples) {
+            // What is not even in the parts that are seen is certainly not in the set.
+            let mut other = cx.clone();
+            other.forks.clear();
+            other.test(Test::Tuple { tuples, negate: true });
+            cx.forks.push(other);
+        }
+        if let Some(tuples) = tuples {
+            cx.test(Test::Tuple { tuples, negate: false });
+        }
+        if !hidden.outside {
+            self.unsupported(cx.span, &hidden.name);
+        }
+        self.chance(cx, &hidden.name, "in a key");
+        Ok(None)
+    }
+
+    /// The parts of keys that are seen, as a test, the protocols that it leaves, and a part that is hidden.
+    fn shown(
+        &mut self,
+        lenses: &[Lens],
+        keys: &[Box<[(u128, u128)]>],
+    ) -> (Option<TuplesId>, Option<Set>, Option<Rc<Hidden>>) {
         let shown: Vec<usize> =
             (0..lenses.len()).filter(|at| preimage(&lenses[*at], &Set::empty()).is_some()).collect();
-        let hidden = (0..lenses.len()).find(|at| !shown.contains(at));
-        if let Some(at) = hidden {
-            let name = name_of(&lenses[at].view);
-            self.unknown(cx, &name, is_modelled(&lenses[at].view));
-            if negate {
-                return Ok(());
-            }
-        }
+        let hidden = (0..lenses.len()).find(|at| !shown.contains(at)).map(|at| hidden_of(&lenses[at].view));
         if shown.is_empty() {
-            return Ok(());
+            return (None, None, hidden);
         }
         let mut fields = Vec::new();
-        let mut boxes = Vec::with_capacity(keys.boxes.len());
-        for sides in &keys.boxes {
+        let mut boxes = Vec::with_capacity(keys.len());
+        for sides in keys {
             let sides: Vec<_> = shown
                 .iter()
                 .filter_map(|at| preimage(&lenses[*at], &Set::range(sides[*at].0, sides[*at].1)))
@@ -254,24 +409,20 @@ impl Lower<'_> {
                 boxes.push(sides.into_iter().map(|(_, set)| Some(set)).collect::<Vec<_>>());
             }
         }
-        if boxes.is_empty() {
-            if !negate {
-                cx.test(Test::Never);
-            }
-            return Ok(());
+        if boxes.is_empty() && hidden.is_none() {
+            return (None, None, None);
         }
+        let mut protocols = None;
         for (at, field) in fields.iter().enumerate() {
-            if *field == Field::Proto && !negate {
+            if *field == Field::Proto {
                 let all = boxes
                     .iter()
                     .filter_map(|sides| sides[at].clone())
                     .fold(Set::empty(), |all, s| all.or(&s));
-                cx.keep_protocols(&all);
+                protocols = Some(all);
             }
         }
-        let tuples = self.builder.tuples(Tuples { fields, boxes });
-        cx.test(Test::Tuple { tuples, negate });
-        Ok(())
+        (Some(self.builder.tuples(Tuples { fields, boxes })), protocols, hidden)
     }
 
     /// `fib saddr type` and `fib daddr type`.
@@ -281,6 +432,7 @@ impl Lower<'_> {
         let known = self.addresses.of_kinds(wanted);
         let open = self.addresses.open(wanted);
         let mut open_cx = cx.clone();
+        open_cx.forks.clear();
         let pair = |set4: &Set, set6: &Set| {
             let mut boxes = Vec::new();
             if !set4.is_empty() {
@@ -293,34 +445,28 @@ impl Lower<'_> {
         };
         self.tuple(cx, fields.to_vec(), pair(&known.0, &known.1));
         let boxes = pair(&open.0, &open.1);
-        if !boxes.is_empty() {
+        if !boxes.is_empty() && !self.idle {
             self.tuple(&mut open_cx, fields.to_vec(), boxes);
-            let cond = self.builder.condition("the kind of an address");
-            open_cx.test(Test::Unknown { cond, negate: false });
+            let side = if source { "saddr" } else { "daddr" };
+            let lens = Lens::of_type(Type::FibType);
+            let kind = Hidden::new(format!("fib {side} type"), On::Fields(fields.to_vec()));
+            self.hidden_test(&mut open_cx, &lens, &kind, Asked::In(types), negate);
             cx.forks.push(open_cx);
         }
     }
 }
 
-/// The name of the condition for a view that cannot be tested.
-fn name_of(view: &View) -> String {
+/// What is hidden where a view cannot be tested.
+fn hidden_of(view: &View) -> Rc<Hidden> {
+    let computed = |name: &str, on| Rc::new(Hidden { outside: true, on, ..Hidden::unmodelled(name) });
     match view {
-        View::Unknown(name, _) => name.clone(),
-        View::Status => "ct status".to_string(),
-        View::Whole(_) => "bits of the fragment offset".to_string(),
-        View::AddressType(_) => "the kind of an address".to_string(),
-        _ => "a computed value".to_string(),
-    }
-}
-
-fn is_modelled(view: &View) -> bool {
-    matches!(view, View::Unknown(_, true))
-}
-
-fn shift(value: u128, places: i32) -> u128 {
-    match places {
-        n if n >= 0 => value.checked_shr(n as u32).unwrap_or(0),
-        n => value.checked_shl(n.unsigned_abs()).unwrap_or(0),
+        View::Hidden(hidden) | View::PartOf(_, hidden) => hidden.clone(),
+        View::Status => computed("ct status", On::Packet),
+        View::Whole(_) => Rc::new(Hidden::unmodelled("ip frag-off")),
+        view => match fields_of(view) {
+            Some(fields) => computed(&format!("bits of {:?}", fields[0]), On::Fields(fields)),
+            None => computed("a computed value", On::Chance),
+        },
     }
 }
 
@@ -330,7 +476,7 @@ pub(super) fn preimage(lens: &Lens, set: &Set) -> Option<(Field, Set)> {
     match &lens.view {
         View::Field(field) => field_preimage(lens, *field, set).map(|set| (*field, set)),
         View::Coded(field, codes) => {
-            let shown = |code: u128| set.contains(shift((code & lens.mask) ^ lens.flip, lens.shift));
+            let shown = |code: u128| set.contains(lens.shows(code));
             let values = codes.iter().filter(|(code, _)| shown(*code)).map(|(_, value)| (*value, *value));
             Some((*field, Set::of(values)))
         }
@@ -348,7 +494,7 @@ fn field_preimage(lens: &Lens, field: Field, set: &Set) -> Option<Set> {
         return Some(set.clone());
     }
     if field.last() <= 0xffff {
-        let shown = |value: u32| set.contains(shift((u128::from(value) & lens.mask) ^ lens.flip, lens.shift));
+        let shown = |value: u32| set.contains(lens.shows(value.into()));
         return Some(Set::where_(field.last() as u32, shown));
     }
     // A mask of leading bits keeps intervals intervals.

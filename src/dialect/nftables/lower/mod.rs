@@ -1,6 +1,7 @@
 //! The configuration as rules of the model.
 
 mod addresses;
+mod conditions;
 mod context;
 mod graph;
 mod lens;
@@ -8,6 +9,7 @@ mod matching;
 mod nat;
 mod sets;
 mod stages;
+mod steady;
 mod stmt;
 
 use std::rc::Rc;
@@ -19,26 +21,32 @@ pub use self::stages::Base;
 use self::addresses::Addresses;
 use self::context::Context;
 use self::graph::Graph;
-use self::sets::Keys;
+use self::lens::Lens;
+use self::matching::Seen;
+use self::sets::{Keys, KeysByType, MadeMaps, MapSource};
+use self::steady::SetName;
 use super::config::{Config, tracks_ipv6};
-use super::eval::{Fault, Spec, Values};
+use super::eval::{Fault, Spec, Values, budget};
 use super::syntax::{Rule, Stmt, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
 use crate::dialect::Environment;
 use crate::finding::{Finding, Severity};
-use crate::model::{Builder, ChainId, Effect, Ruleset, Step};
+use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step};
 use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
 const MAX_FORKS: usize = 4_096;
+/// How many all rules may be split into, statement by statement, beyond a few for each.
+const MAX_ALL_FORKS: usize = 50_000;
 
 /// Lowers a configuration: the rules, and what was found wrong on the way.
 pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Ruleset, Vec<Finding>) {
     let (bases, findings) = stages::bases(config);
+    let left = budget(sources);
     let places = Graph::new(config, &stages::hooks_of(&bases));
     let mut lower = Lower {
         sources,
-        values: Values { sources },
+        values: Values { sources, left: &left },
         config,
         builder: Builder::new(),
         findings,
@@ -48,8 +56,20 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         chain_ids: FxHashMap::default(),
         set_specs: FxHashMap::default(),
         set_cache: FxHashMap::default(),
+        variable_sets: FxHashMap::default(),
+        known_lookups: FxHashMap::default(),
+        known_maps: FxHashMap::default(),
         named: FxHashSet::default(),
-        blocks: Vec::new(),
+        blocks: FxHashMap::default(),
+        unsteady: steady::unsteady(config),
+        ambiguous: steady::ambiguous(config),
+        sets_hidden: steady::sets_hidden(config),
+        stmt_at: 0,
+        rule_conds: FxHashMap::default(),
+        idle: false,
+        last: false,
+        forks: 0,
+        rules: 0,
     };
     lower.report_graph();
     lower.declare_chains();
@@ -57,6 +77,9 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
     lower.check_sets();
     lower.add_rules();
     lower.add_stages(&bases);
+    if let Some(span) = config.cut {
+        lower.add_cut(span);
+    }
     let reached = |table, chain| lower.places.of(table, chain).is_some();
     let mut said = super::lints::lint(sources, config, &bases, &reached);
     lower.findings.append(&mut said);
@@ -83,10 +106,30 @@ struct Lower<'a> {
     chain_ids: FxHashMap<(usize, usize), ChainId>,
     set_specs: FxHashMap<(usize, usize), Vec<Spec>>,
     set_cache: FxHashMap<(usize, usize), Rc<Keys>>,
+    /// The keys of sets that variables hold, by type.
+    variable_sets: FxHashMap<usize, KeysByType>,
+    /// Lookups in sets that rules share, and verdict maps that they share, by what is looked up.
+    known_lookups: FxHashMap<usize, Vec<(Vec<Lens>, Seen)>>,
+    known_maps: FxHashMap<MapSource, MadeMaps>,
     /// Constructs that were called unsupported.
     named: FxHashSet<String>,
     /// Chains written in place, by where they are written.
-    blocks: Vec<(Span, ChainId)>,
+    blocks: FxHashMap<Span, ChainId>,
+    /// Sets whose answer may change on a packet's own way.
+    unsteady: FxHashSet<SetName>,
+    /// Sets whose name alone does not say which.
+    ambiguous: FxHashSet<SetName>,
+    /// Whether rules change parts of a packet that the model has no field for.
+    sets_hidden: bool,
+    /// The statement of the rule that is lowered, and the rule's own conditions, by statement and words.
+    stmt_at: usize,
+    rule_conds: FxHashMap<(usize, String), CondId>,
+    /// Whether nothing that matters follows in the rule, and whether the statement is its last.
+    idle: bool,
+    last: bool,
+    /// How many ways rules were split into so far, and how many rules there were.
+    forks: usize,
+    rules: usize,
 }
 
 /// Whether tables of a family see routed IP packets.
@@ -123,6 +166,29 @@ impl Lower<'_> {
                 "a statement that nft refuses".to_string()
             }
             Fault::Unknown(name, _) => name,
+            Fault::TooMuch(span, what) => {
+                self.refuse_work(span, what);
+                what.to_string()
+            }
+        }
+    }
+
+    /// Says that something is more work than is done for one file.
+    fn refuse_work(&mut self, span: Span, what: &str) {
+        if self.named.insert(what.to_string()) {
+            self.findings.push(super::too_much(span, what));
+        }
+    }
+
+    /// Says once that what iptables left in a ruleset carries no more than a name.
+    fn unread_extension(&mut self, span: Span) {
+        if self.named.insert("xt".to_string()) {
+            let message = "`xt` names an extension of iptables without what it compares: rules with it may match or not";
+            self.findings.push(
+                Finding::new("PH002", Severity::Warning, Some(span), message)
+                    .label("the first of them")
+                    .help("These rules were made by iptables-nft. Give the output of `iptables-save` (and of `ip6tables-save`) instead, which has all of them."),
+            );
         }
     }
 
@@ -138,14 +204,15 @@ impl Lower<'_> {
             if self.places.of(t, from).is_none() {
                 continue;
             }
-            let chains = &config.tables[t].chains;
-            let message = format!(
-                "the jump from `{}` to `{}` closes a loop",
-                chains[from].name.text, chains[to].name.text
-            );
-            self.findings.push(
-                refusal(span, message).related(chains[to].name.span, "the loop runs through this chain"),
-            );
+            let table = &config.tables[t];
+            let (to, what) = match table.chains.get(to) {
+                Some(chain) => (&chain.name, "chain"),
+                None => (&table.sets[to - table.chains.len()].name, "map"),
+            };
+            let message =
+                format!("the jump from `{}` to `{}` closes a loop", table.chains[from].name.text, to.text);
+            self.findings
+                .push(refusal(span, message).related(to.span, format!("the loop runs through this {what}")));
         }
         for (t, c) in self.places.too_deep.clone() {
             let name = &config.tables[t].chains[c].name;
@@ -205,20 +272,24 @@ impl Lower<'_> {
 
     /// The chain of a block that is written in place.
     fn block_chain(&mut self, cx: &Context, rules: &[Rule], span: Span) -> ChainId {
-        if let Some((_, id)) = self.blocks.iter().find(|(at, _)| *at == span) {
+        if let Some(id) = self.blocks.get(&span) {
             return *id;
         }
         let id = self.builder.chain(format!("{} (block)", self.chain_name((cx.table, cx.chain))), span);
-        self.blocks.push((span, id));
+        self.blocks.insert(span, id);
+        let outer = (self.stmt_at, self.idle, self.last, std::mem::take(&mut self.rule_conds));
         for rule in rules {
             self.rule(id, Context::new(cx.table, cx.family, cx.chain, rule.span), rule);
         }
+        (self.stmt_at, self.idle, self.last, self.rule_conds) = outer;
         id
     }
 
     /// Adds a rule; where it looks at ports of any protocol, once for each side.
     fn rule(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
         let start = cx.clone();
+        self.rules += 1;
+        self.rule_conds.clear();
         let made = self.ways(cx, rule);
         if !made.iter().any(Context::wants_sides) {
             made.iter().for_each(|cx| self.emit(chain, cx));
@@ -240,6 +311,9 @@ impl Lower<'_> {
         let mut others: Vec<Context> = Vec::new();
         for (at, stmt) in rule.stmts.iter().enumerate() {
             let last = at + 1 == rule.stmts.len();
+            self.stmt_at = at;
+            self.last = last;
+            self.idle = !rule.stmts[at..].iter().any(|stmt| steady::matters(stmt, stmt::IDLE));
             let mut forked = Vec::new();
             for mut cx in others {
                 self.one_stmt(&mut cx, stmt, last);
@@ -249,10 +323,14 @@ impl Lower<'_> {
             self.one_stmt(&mut main, stmt, last);
             forked.append(&mut main.forks);
             others = forked;
-            if others.len() > MAX_FORKS {
+            self.forks += others.len();
+            let many = !others.is_empty() && self.forks > MAX_ALL_FORKS + 4 * self.rules;
+            if others.len() > MAX_FORKS || many {
                 others.clear();
+                self.refuse_work(rule.span, "a rule with too many cases");
                 let cond = self.builder.condition("a rule with too many cases");
                 main.steps.insert(0, Step::Effect(Effect::Undefined(cond)));
+                break;
             }
         }
         others.push(main);
@@ -261,18 +339,32 @@ impl Lower<'_> {
 
     /// Adds a statement to one way; what cannot be lowered becomes an unknown condition.
     fn one_stmt(&mut self, cx: &mut Context, stmt: &Stmt, last: bool) {
-        if let Err(fault) = self.stmt(cx, stmt, last) {
-            let modelled = matches!(fault, Fault::Refused(..) | Fault::Unknown(_, false));
-            let name = self.fault(fault);
-            self.unknown(cx, &name, modelled);
+        let Err(fault) = self.stmt(cx, stmt, last) else { return };
+        match fault {
+            // A value that the loading machine has is the same wherever it is named.
+            Fault::Unknown(name, true) => {
+                self.ask(cx, false, |lower| lower.builder.condition(Condition::elsewhere(name)))
+            }
+            fault => {
+                let name = self.fault(fault);
+                let text = self.short_text(stmt.span);
+                self.chance(cx, &name, &text);
+            }
         }
+    }
+
+    /// What is written, on one line; nothing where it is JSON.
+    pub(super) fn short_text(&self, span: Span) -> String {
+        let words: Vec<_> = self.sources.text(span).split_whitespace().take(16).collect();
+        let text: String = words.join(" ").chars().filter(|c| *c != '"').take(60).collect();
+        if text.starts_with('{') { String::new() } else { text }
     }
 
     /// nft refuses what stands behind a verdict.
     fn check_order(&mut self, rule: &Rule) {
         let ends = |kind: &StmtKind| match kind {
             StmtKind::Verdict(verdict) => !matches!(verdict, Verdict::Continue),
-            StmtKind::Reject(_) | StmtKind::Nat(_) | StmtKind::Queue | StmtKind::Fwd => true,
+            StmtKind::Reject(_) | StmtKind::Nat(_) | StmtKind::Queue(_) | StmtKind::Fwd => true,
             _ => false,
         };
         if let Some(at) = rule.stmts.iter().position(|stmt| ends(&stmt.kind))

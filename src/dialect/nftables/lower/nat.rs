@@ -3,7 +3,7 @@
 use super::Lower;
 use super::context::Context;
 use super::lens::is_selector;
-use super::sets::Looked;
+use super::sets::{Gives, Looked};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
@@ -53,6 +53,7 @@ impl Lower<'_> {
             ));
         }
         let family = family.or(cx.version());
+        let before = cx.forks.len();
         match &nat.addr {
             Some(addr) if matches!(plain(addr).kind, ExprKind::Map(_)) => {
                 self.mapped(cx, nat, addr, family, span)?
@@ -66,6 +67,8 @@ impl Lower<'_> {
                 }
             },
         }
+        // What ways the map opened end here as well.
+        cx.forks[before..].iter_mut().for_each(|way| way.effect(Effect::Verdict(Verdict::Accept)));
         cx.effect(Effect::Verdict(Verdict::Accept));
         Ok(())
     }
@@ -161,7 +164,7 @@ impl Lower<'_> {
         _span: Span,
     ) -> Eval<()> {
         let ExprKind::Map(parts) = &plain(addr).kind else { return Ok(()) };
-        let looked = self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, cx, data, at| {
+        let looked = self.map_lookup(cx, &parts.0, &parts.1, Gives::Values, &mut |lower, cx, data, at| {
             let Data::Value(value) = data else {
                 return Err(Fault::Refused(at, "a verdict, expected an address".to_string()));
             };
@@ -186,7 +189,7 @@ impl Lower<'_> {
         _span: Span,
     ) -> Eval<()> {
         let ExprKind::Map(parts) = &plain(port).kind else { return Ok(()) };
-        let looked = self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, cx, data, at| {
+        let looked = self.map_lookup(cx, &parts.0, &parts.1, Gives::Values, &mut |lower, cx, data, at| {
             let Data::Value(value) = data else {
                 return Err(Fault::Refused(at, "a verdict, expected a port".to_string()));
             };
@@ -199,8 +202,8 @@ impl Lower<'_> {
 
     /// A translation by a map that cannot be read: it may be hit, and gives what nobody knows.
     fn open_nat(&mut self, cx: &mut Context, nat: &NatStmt, looked: Looked) {
-        let Looked::Open(name) = looked else { return };
-        self.unknown(cx, &name, true);
+        let Looked::Open(cond) = looked else { return };
+        cx.test(Test::Unknown { cond, negate: false });
         let destination = matches!(nat.kind, NatKind::Dnat | NatKind::Redirect);
         let id = self.builder.nat(Nat { destination, addr: NatAddr::Unknown, port: NatPort::Unknown });
         cx.effect(Effect::Nat(id));

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use super::Lower;
 use super::context::Context;
-use super::lens::{Lens, View};
+use super::lens::Lens;
 use super::matching::preimage;
 use crate::dialect::nftables::config::{gives_verdicts, plain};
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{Data, Elem, Expr, ExprKind, KeyType, MapData, SetBody};
 use crate::dialect::nftables::types::Type;
-use crate::model::{Effect, MapEntry, Step, Test};
+use crate::model::{CondId, Condition, Effect, MapEntry, MapId, Step, Test};
 use crate::packet::{Field, Set};
 use crate::source::Span;
 
@@ -21,8 +21,24 @@ pub struct Keys {
     pub single: Option<Set>,
     /// The intervals of each part, where it has more.
     pub boxes: Vec<Box<[(u128, u128)]>>,
-    /// Whether there is something about it that the files do not tell: the name of the condition.
-    pub open: Option<String>,
+    /// Whether there is something about it that the files do not tell.
+    pub open: Option<Open>,
+}
+
+impl Keys {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.boxes.len() + self.single.as_ref().map_or(0, |set| set.ranges().len())
+    }
+}
+
+/// Why it is open what is in a set or map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Open {
+    /// It is filled while it is in use: its name.
+    Set(Box<str>),
+    /// Something else, by name.
+    Named(String),
 }
 
 /// One key of a map and what it maps to.
@@ -32,12 +48,38 @@ struct Entry<'e> {
     span: Span,
 }
 
+/// What a map is to give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gives {
+    /// Verdicts.
+    Verdicts,
+    /// Values.
+    Values,
+    /// Objects of the table, by name.
+    Objects,
+}
+
+/// A verdict map that rules name: the set of a table or a variable, and whether the lookup is the last statement.
+pub type MapSource = ((usize, usize), bool);
+/// A verdict map as it was made for a key, and the protocols that it leaves.
+pub type MadeMaps = Vec<(Vec<Lens>, MadeMap)>;
+type MadeMap = (MapId, Option<Set>);
+
+/// The keys of one set for each type that it is read as.
+pub type KeysByType = Vec<(Vec<Spec>, Rc<Keys>)>;
+
+/// How many ways of looking a set up are kept.
+pub const MAX_KEYS: usize = 64;
+
+/// The elements of a map, and the types of its key.
+type Found = (Vec<Rc<Vec<Elem>>>, Vec<Spec>);
+
 /// What came of a lookup in a map.
 pub enum Looked {
     /// The steps are there.
     Done,
-    /// It cannot be said which entry is hit: the name of the condition.
-    Open(String),
+    /// It cannot be said which entry is hit, or whether one is.
+    Open(CondId),
 }
 
 impl Lower<'_> {
@@ -49,7 +91,7 @@ impl Lower<'_> {
         let mut faults = Vec::new();
         let visited = values.elements(elements, &mut |key, elem| {
             if elem.open {
-                keys.open = Some("an element with a time limit".to_string());
+                keys.open = Some(Open::Named("an element with a time limit".to_string()));
             }
             if let [spec] = specs {
                 match values.interval(key, *spec) {
@@ -66,7 +108,7 @@ impl Lower<'_> {
         });
         faults.extend(visited.err());
         for fault in faults {
-            keys.open = Some(self.fault(fault));
+            keys.open = Some(Open::Named(self.fault(fault)));
         }
         if specs.len() == 1 {
             keys.single = Some(Set::of(single));
@@ -86,7 +128,7 @@ impl Lower<'_> {
         let Some(at) = config.tables[cx.table].set(name) else {
             let message = format!("the set `{name}` does not exist in this table");
             self.unresolved(span, message);
-            return Ok(Rc::new(Keys { open: Some(format!("set `{name}`")), ..Keys::default() }));
+            return Ok(Rc::new(Keys { open: Some(Open::Set(name.into())), ..Keys::default() }));
         };
         if let Some(types) = self.set_specs.get(&(cx.table, at)) {
             check_key(types, lenses, span)?;
@@ -100,31 +142,42 @@ impl Lower<'_> {
             return keys.clone();
         }
         let set = &self.config.tables[table].sets[at];
-        let open = format!("set `{}`", set.name.text);
-        let keys = match self.set_specs.get(&(table, at)).cloned() {
+        let open = Open::Set(set.name.text.clone());
+        let mut all = Keys::default();
+        match self.set_specs.get(&(table, at)).cloned() {
             Some(specs) => {
-                let mut all = Keys::default();
+                let mut ranges = Vec::new();
                 for elements in &set.body.elements {
                     let keys = self.keys(elements, &specs).unwrap_or_default();
-                    self.check_overlaps(&set.body, &keys, set.name.span);
                     all.open = all.open.or(keys.open);
                     all.boxes.extend(keys.boxes);
-                    all.single = match (all.single, keys.single) {
-                        (Some(a), Some(b)) => Some(a.or(&b)),
-                        (a, b) => a.or(b),
-                    };
+                    ranges.extend(keys.single.iter().flat_map(|set| set.ranges()));
                 }
-                if specs.len() == 1 && all.single.is_none() {
-                    all.single = Some(Set::empty());
+                if specs.len() == 1 {
+                    let single = Set::of(ranges);
+                    self.check_overlaps(&set.body, &single, set.name.span);
+                    all.single = Some(single);
                 }
-                all
             }
-            None => Keys { open: Some(open.clone()), ..Keys::default() },
-        };
-        let changes = set.updated || set.body.dynamic || set.body.timeout || keys.open.is_some();
-        let keys = Rc::new(if changes { Keys { open: Some(open), ..keys } } else { keys });
+            None => all.open = Some(open.clone()),
+        }
+        if set.updated || set.body.dynamic || set.body.timeout || all.open.is_some() {
+            all.open = Some(open);
+        }
+        let keys = Rc::new(all);
         self.set_cache.insert((table, at), keys.clone());
         keys
+    }
+
+    /// The keys of a set that a variable holds: every rule that names it has the same.
+    pub(super) fn variable_keys(&mut self, elements: &Rc<Vec<Elem>>, specs: Vec<Spec>) -> Eval<Rc<Keys>> {
+        let known = self.variable_sets.entry(Rc::as_ptr(elements) as usize).or_default();
+        if let Some((_, keys)) = known.iter().find(|(of, _)| *of == specs) {
+            return Ok(keys.clone());
+        }
+        let keys = Rc::new(self.keys(elements, &specs)?);
+        self.variable_sets.entry(Rc::as_ptr(elements) as usize).or_default().push((specs, keys.clone()));
+        Ok(keys)
     }
 
     /// The types of the keys of all named sets and maps.
@@ -187,8 +240,7 @@ impl Lower<'_> {
     }
 
     /// Elements of an interval set may touch but not overlap, unless they are to be merged.
-    fn check_overlaps(&mut self, body: &SetBody, keys: &Keys, span: Span) {
-        let Some(set) = &keys.single else { return };
+    fn check_overlaps(&mut self, body: &SetBody, set: &Set, span: Span) {
         if !body.interval || body.auto_merge {
             return;
         }
@@ -230,12 +282,21 @@ impl Lower<'_> {
         cx: &mut Context,
         key: &Expr,
         map: &Expr,
-        verdicts: bool,
+        gives: Gives,
         effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
     ) -> Eval<Looked> {
+        let by_name = matches!(map.kind, ExprKind::Ref(_));
         let (key, map) = (plain(key), plain(map));
         let lenses = self.key_lenses(cx, key)?;
         lenses.iter().for_each(|lens| self.presence(cx, lens));
+        let source = self.map_source(cx, map, by_name).filter(|_| gives == Gives::Verdicts);
+        if let Some(found) = source.as_ref().and_then(|source| self.known_map(source, &lenses)) {
+            if let Some(protocols) = &found.1 {
+                cx.keep_protocols(protocols);
+            }
+            cx.steps.push(Step::Lookup(found.0));
+            return Ok(Looked::Done);
+        }
         let (lists, specs) = match &map.kind {
             ExprKind::Set(elements) => {
                 if elements.is_empty() {
@@ -243,9 +304,12 @@ impl Lower<'_> {
                 }
                 (vec![elements.clone()], lenses.iter().map(|lens| lens.spec).collect())
             }
-            ExprKind::SetRef(name) => match self.named_map(cx, name, map.span, &lenses, verdicts)? {
-                Ok(found) => found,
-                Err(name) => return Ok(Looked::Open(name)),
+            ExprKind::SetRef(name) => match self.named_map(cx, name, map.span, &lenses, gives)? {
+                Some(found) => found,
+                None => {
+                    let condition = self.set_condition(cx, name, true, &lenses);
+                    return Ok(Looked::Open(self.condition(condition)));
+                }
             },
             _ => return Err(Fault::Refused(map.span, "expected a map".to_string())),
         };
@@ -255,50 +319,79 @@ impl Lower<'_> {
             self.entries(elements, &specs, &mut entries, &mut open)?;
         }
         if let Some(name) = open {
-            return Ok(Looked::Open(name));
+            return Ok(self.open_map(cx, map, &name, &lenses));
         }
-        if let [Lens { view: View::Unknown(name, _), .. }] = &lenses[..] {
-            let name = name.clone();
-            return self.drawn(cx, key, &name, &entries, effect);
+        let seen = lenses.iter().all(|lens| preimage(lens, &Set::empty()).is_some());
+        if seen {
+            if by_name || matches!(map.kind, ExprKind::SetRef(_)) {
+                self.values.spend_many(map.span, entries.len())?;
+            }
+            let (looked, made) = self.build_map(cx, &lenses, &entries, effect)?;
+            if let (Some(source), Some(made)) = (source, made) {
+                self.known_maps.entry(source).or_default().push((lenses, made));
+            }
+            Ok(looked)
+        } else {
+            self.try_entries(cx, (key, map), &lenses, &entries, effect)
         }
-        self.build_map(cx, &lenses, &entries, effect)
     }
 
-    /// The elements and key types of a named map, or the condition where they are open.
-    #[allow(clippy::type_complexity)]
+    /// What a verdict map that may be named by many rules is made from.
+    fn map_source(&self, cx: &Context, map: &Expr, by_name: bool) -> Option<MapSource> {
+        let which = match &map.kind {
+            ExprKind::SetRef(name) => (cx.table, self.config.tables[cx.table].set(name)?),
+            ExprKind::Set(elements) if by_name => (usize::MAX, Rc::as_ptr(elements) as usize),
+            _ => return None,
+        };
+        Some((which, self.last))
+    }
+
+    fn known_map(&self, source: &MapSource, lenses: &[Lens]) -> Option<&MadeMap> {
+        let known = self.known_maps.get(source)?;
+        known.iter().take(MAX_KEYS).find(|(of, _)| *of == lenses).map(|(_, made)| made)
+    }
+
+    /// A map of which it is not known what it holds.
+    fn open_map(&mut self, cx: &Context, map: &Expr, name: &str, lenses: &[Lens]) -> Looked {
+        let condition = match &map.kind {
+            ExprKind::SetRef(map) => self.set_condition(cx, map, true, lenses),
+            _ => Condition::chance(name),
+        };
+        Looked::Open(self.condition(condition))
+    }
+
+    /// The elements and key types of a named map; `None` where they are open.
     fn named_map(
         &mut self,
         cx: &Context,
         name: &str,
         span: Span,
         lenses: &[Lens],
-        verdicts: bool,
-    ) -> Eval<Result<(Vec<Rc<Vec<Elem>>>, Vec<Spec>), String>> {
+        gives: Gives,
+    ) -> Eval<Option<Found>> {
         let config = self.config;
         let Some(at) = config.tables[cx.table].set(name) else {
             self.unresolved(span, format!("the map `{name}` does not exist in this table"));
-            return Ok(Err(format!("map `{name}`")));
+            return Ok(None);
         };
         let set = &config.tables[cx.table].sets[at];
         if !set.body.map {
             return Err(Fault::Refused(span, format!("`{name}` is a set, expected a map")));
         }
-        if gives_verdicts(&set.body) != verdicts {
-            let what = if verdicts { "does not give verdicts" } else { "gives verdicts, not values" };
+        if gives_verdicts(&set.body) != (gives == Gives::Verdicts) {
+            let what = match gives {
+                Gives::Verdicts => "does not give verdicts",
+                _ => "gives verdicts, not values",
+            };
             return Err(Fault::Refused(span, format!("the map `{name}` {what}")));
         }
-        let Some(specs) = self.set_specs.get(&(cx.table, at)).cloned() else {
-            return Ok(Err(format!("map `{name}`")));
-        };
+        let Some(specs) = self.set_specs.get(&(cx.table, at)).cloned() else { return Ok(None) };
         check_key(&specs, lenses, span)?;
-        if set.updated
-            || set.body.dynamic
-            || set.body.timeout
-            || matches!(set.body.data, Some(MapData::Object(_)))
-        {
-            return Ok(Err(format!("map `{name}`")));
+        let objects = matches!(set.body.data, Some(MapData::Object(_)));
+        if set.updated || set.body.dynamic || set.body.timeout || objects && gives != Gives::Objects {
+            return Ok(None);
         }
-        Ok(Ok((set.body.elements.clone(), specs)))
+        Ok(Some((set.body.elements.clone(), specs)))
     }
 
     fn entries<'e>(
@@ -337,16 +430,14 @@ impl Lower<'_> {
         lenses: &[Lens],
         entries: &[Entry<'_>],
         effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
-    ) -> Eval<Looked> {
+    ) -> Eval<(Looked, Option<MadeMap>)> {
         let mut made = Vec::with_capacity(entries.len());
         let mut fields: Vec<Field> = Vec::new();
         for entry in entries {
             let mut sides = Vec::with_capacity(lenses.len());
             fields.clear();
             for (lens, (lo, hi)) in lenses.iter().zip(&entry.key) {
-                let Some((field, set)) = preimage(lens, &Set::range(*lo, *hi)) else {
-                    return Ok(Looked::Open("a value from a map".to_string()));
-                };
+                let Some((field, set)) = preimage(lens, &Set::range(*lo, *hi)) else { continue };
                 fields.push(field);
                 sides.push(set);
             }
@@ -356,56 +447,72 @@ impl Lower<'_> {
             }
         }
         if fields.len() == 1 && !make_disjoint(&mut made) {
-            return Ok(Looked::Open("a map whose keys overlap".to_string()));
+            let cond = self.condition(Condition::chance("a map whose keys overlap"));
+            return Ok((Looked::Open(cond), None));
         }
         if made.is_empty() {
             cx.test(Test::Never);
-            return Ok(Looked::Done);
+            return Ok((Looked::Done, None));
         }
+        let mut protocols = None;
         for (at, field) in fields.iter().enumerate() {
             if *field == Field::Proto {
                 let all =
                     made.iter().filter_map(|e| e.key[at].clone()).fold(Set::empty(), |all, s| all.or(&s));
                 cx.keep_protocols(&all);
+                protocols = Some(all);
             }
         }
         let map = self.builder.map(fields, made);
         cx.steps.push(Step::Lookup(map));
-        Ok(Looked::Done)
+        Ok((Looked::Done, Some((map, protocols))))
     }
 
-    /// A map whose key is drawn or counted: any of its entries may be hit, and where they are all
-    /// that the number can be, one of them is.
-    fn drawn(
+    /// A map with a key that is not seen, or not all of it: each entry that is not ruled out by what is seen may
+    /// be hit. Where the entries are all that a drawn number can be, one of them is.
+    fn try_entries(
         &mut self,
         cx: &mut Context,
-        key: &Expr,
-        name: &str,
+        (key, map): (&Expr, &Expr),
+        lenses: &[Lens],
         entries: &[Entry<'_>],
         effect: &mut dyn FnMut(&mut Self, &mut Context, &Data, Span) -> Eval<Effect>,
     ) -> Eval<Looked> {
+        if entries.len() > super::MAX_FORKS {
+            self.refuse_work(map.span, "a map with too many entries for a key that is not seen");
+            return Ok(self.open_map(cx, map, "a map that is too large", lenses));
+        }
         let all = super::nat::range_of(key).is_some_and(|(lo, hi)| {
             Set::of(entries.iter().map(|entry| entry.key[0])).covers(&Set::range(lo, hi))
         });
-        let cond = self.builder.condition(name);
         for (at, entry) in entries.iter().enumerate() {
             let mut fork = cx.clone();
             fork.forks.clear();
             let last = at + 1 == entries.len();
             if !(all && last) {
-                fork.test(Test::Unknown { cond, negate: false });
+                self.hit(&mut fork, lenses, &entry.key)?;
             }
-            let effect = effect(self, &mut fork, entry.data, entry.span)?;
-            fork.steps.push(Step::Effect(effect));
-            if last {
-                let forks = std::mem::take(&mut cx.forks);
-                *cx = fork;
-                cx.forks = forks;
-            } else {
-                cx.forks.push(fork);
+            let mut ways = std::mem::take(&mut fork.forks);
+            ways.push(fork);
+            for way in &mut ways {
+                let effect = effect(self, way, entry.data, entry.span)?;
+                way.effect(effect);
+            }
+            cx.forks.append(&mut ways);
+            if last && let Some(mut way) = cx.forks.pop() {
+                way.forks = std::mem::take(&mut cx.forks);
+                *cx = way;
             }
         }
         Ok(Looked::Done)
+    }
+
+    /// Tests one key of a map, part by part.
+    fn hit(&mut self, cx: &mut Context, lenses: &[Lens], key: &[(u128, u128)]) -> Eval<()> {
+        for (lens, (lo, hi)) in lenses.iter().zip(key) {
+            self.test_values(cx, lens, &Set::range(*lo, *hi), false)?;
+        }
+        Ok(())
     }
 }
 
@@ -435,6 +542,22 @@ fn make_disjoint(entries: &mut Vec<MapEntry>) -> bool {
 
 fn is_all(key: &[(u128, u128)], specs: &[Spec]) -> bool {
     key.iter().zip(specs).all(|((lo, hi), spec)| *lo == 0 && *hi == spec.last())
+}
+
+/// Whether a key begins with an IPv6 address.
+pub fn is_ipv6_key(key: &KeyType) -> bool {
+    match key {
+        KeyType::Named(names) => {
+            names.first().is_some_and(|name| Type::of(&name.text) == Some(Type::Ipv6Addr))
+        }
+        KeyType::Of(expr) => {
+            let first = match &plain(expr).kind {
+                ExprKind::Concat(parts) => parts.first().map(plain),
+                _ => Some(plain(expr)),
+            };
+            matches!(first.map(|expr| &expr.kind), Some(ExprKind::Header(field)) if field.kind == Type::Ipv6Addr)
+        }
+    }
 }
 
 /// nft refuses a key of another type.

@@ -9,8 +9,9 @@ use crate::dialect::nftables::config::{Chain, Config};
 use crate::dialect::nftables::syntax::{HookSpec, TableFamily};
 use crate::dialect::nftables::{refusal, unresolved};
 use crate::finding::Finding;
-use crate::model::{Effect, Hook, Stage, StageKind, Test, Verdict};
+use crate::model::{Condition, Effect, Hook, Stage, StageKind, Test, Verdict};
 use crate::packet::{Family, Field, Set, interface, interface_prefix};
+use crate::source::Span;
 
 /// Where connection tracking hooks in (netfilter_ipv4.h): what runs there or before sees no state.
 const CONNTRACK: i64 = -200;
@@ -177,6 +178,30 @@ impl Lower<'_> {
         }
     }
 
+    /// What was not read to its end may hold anything: first of all, it is open what becomes of every packet.
+    pub(super) fn add_cut(&mut self, span: Span) {
+        let chain = self.builder.chain("what was not read", span);
+        let cond = self.builder.condition(Condition::elsewhere("what was not read"));
+        self.builder.effect(Effect::Undefined(cond));
+        self.builder.rule(chain, span, span);
+        for hook in [Hook::Input, Hook::Forward, Hook::Output] {
+            self.builder.stage(
+                hook,
+                Stage {
+                    chain,
+                    kind: StageKind::Filter,
+                    v4: true,
+                    v6: true,
+                    policy: Verdict::Accept,
+                    policy_span: span,
+                    policy_written: false,
+                    priority: i32::MAX,
+                    before_tracking: false,
+                },
+            );
+        }
+    }
+
     /// Whether a chain runs before connection tracking. At its very priority, that follows from which
     /// of the two was there first, as it does between chains: here, where the files are loaded into an
     /// empty kernel.
@@ -220,7 +245,13 @@ impl Lower<'_> {
             let values = self.builder.values(names);
             let field = if base.hook == Hook::Prerouting { Field::Iif } else { Field::Oif };
             let door = self.builder.chain(format!("{} (devices)", self.chain_name(base.at)), chain.name.span);
-            self.builder.test(Test::In { field, values, negate: false });
+            if devices.is_empty() {
+                // `nft -j` of some versions does not say which they are.
+                let name = format!("devices of {}", self.chain_name(base.at));
+                self.builder.unknown(Condition::of(name, [field]));
+            } else {
+                self.builder.test(Test::In { field, values, negate: false });
+            }
             self.builder.effect(Effect::Goto(id));
             self.builder.rule(door, chain.name.span, chain.name.span);
             self.builder.effect(Effect::Verdict(Verdict::Accept));

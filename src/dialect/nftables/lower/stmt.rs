@@ -3,20 +3,20 @@
 use super::Lower;
 use super::context::Context;
 use super::lens::{View, is_selector};
-use super::sets::Looked;
+use super::sets::{Gives, Looked};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
-    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, Reject, Stmt, StmtKind, TableFamily,
-    Target, Update, Verdict,
+    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, RawBase, Reject, Selector, Stmt,
+    StmtKind, TableFamily, Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
-use crate::model::{Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
-use crate::packet::{Family, Field, Set};
+use crate::model::{Condition, Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
+use crate::packet::{Family, Field, Set, State};
 use crate::source::Span;
 
 /// Extensions of iptables that decide nothing about a packet, iptables-extensions(8).
-const IDLE: &[&str] = &[
+pub(super) const IDLE: &[&str] = &[
     "comment",
     "LOG",
     "NFLOG",
@@ -42,38 +42,34 @@ impl Lower<'_> {
             StmtKind::Vmap(parts) => self.vmap(cx, &parts.0, &parts.1, last)?,
             StmtKind::Passive(_) | StmtKind::StripOption | StmtKind::Dup => {}
             StmtKind::Object(parts) => self.object(cx, parts.0, &parts.1)?,
-            StmtKind::History(name) => self.unknown(cx, name, true),
+            StmtKind::Meter(meter) => self.meter(cx, meter),
             StmtKind::Reject(reject) => self.reject(cx, reject, stmt.span)?,
             StmtKind::Nat(nat) => self.translation(cx, nat, stmt.span)?,
-            StmtKind::Queue => self.undefined(cx, "queue", true),
-            StmtKind::Tproxy => self.unknown(cx, "tproxy", true),
+            StmtKind::Queue(to) => self.undefined(cx, "queue", to),
+            StmtKind::Tproxy => self.chance(cx, "tproxy", ""),
             StmtKind::Synproxy => {
                 cx.require_protocol(6);
-                self.undefined(cx, "synproxy", true);
+                self.undefined(cx, "synproxy", "");
             }
-            StmtKind::Fwd => self.undefined(cx, "fwd", true),
+            StmtKind::Fwd => self.undefined(cx, "fwd", ""),
             StmtKind::Offload(name) => self.offload(cx, name)?,
             StmtKind::Notrack => cx.effect(Effect::NoTrack),
             StmtKind::Mangle(parts) => self.mangle(cx, &parts.0, &parts.1)?,
             StmtKind::Update(update) => self.update(cx, update)?,
+            StmtKind::Unread => {
+                let text = self.short_text(cx.span);
+                self.undefined(cx, "unread rule", &text);
+            }
             StmtKind::Xt(parts) if IDLE.contains(&&*parts.1) => {}
             StmtKind::Xt(parts) => {
-                let what = format!("xt {} {}", if parts.0 { "target" } else { "match" }, parts.1);
+                self.unread_extension(cx.span);
                 match parts.0 {
-                    true => self.undefined(cx, what.trim_end(), false),
-                    false => self.unknown(cx, what.trim_end(), false),
+                    true => self.undefined(cx, "xt target", &parts.1),
+                    false => self.chance(cx, "xt match", &parts.1),
                 }
             }
         }
         Ok(())
-    }
-
-    fn undefined(&mut self, cx: &mut Context, name: &str, modelled: bool) {
-        if !modelled {
-            self.unsupported(cx.span, name);
-        }
-        let cond = self.builder.condition(name);
-        cx.effect(Effect::Undefined(cond));
     }
 
     /// What a verdict does.
@@ -87,11 +83,11 @@ impl Lower<'_> {
             Verdict::Continue => Effect::Mark(MarkOp { clear: 0, flip: 0 }),
             Verdict::Jump(target) => match self.target(cx, target) {
                 Some(chain) => Effect::Jump(chain),
-                None => Effect::Undefined(self.builder.condition("a jump that cannot be followed")),
+                None => Effect::Undefined(self.builder.condition(target_condition(target))),
             },
             Verdict::Goto(target) => match self.target(cx, target) {
                 Some(chain) => Effect::Goto(chain),
-                None => Effect::Undefined(self.builder.condition("a jump that cannot be followed")),
+                None => Effect::Undefined(self.builder.condition(target_condition(target))),
             },
         })
     }
@@ -110,7 +106,6 @@ impl Lower<'_> {
                         self.refuse(name.span, format!("a jump to `{}`, which is a base chain", name.text));
                         self.chain_ids.get(&(cx.table, at)).copied()
                     }
-                    Some(at) if self.places.closes_cycle(cx.table, cx.chain, at) => None,
                     Some(at) => self.chain_ids.get(&(cx.table, at)).copied(),
                     None => {
                         self.unresolved(
@@ -125,12 +120,13 @@ impl Lower<'_> {
     }
 
     fn vmap(&mut self, cx: &mut Context, key: &Expr, map: &Expr, last: bool) -> Eval<()> {
-        let looked = self.map_lookup(cx, key, map, true, &mut |lower, cx, data, span| match data {
-            Data::Verdict(verdict) => lower.verdict(cx, verdict, last),
-            Data::Value(_) => Err(Fault::Refused(span, "a value, expected a verdict".to_string())),
-        })?;
-        if let Looked::Open(name) = looked {
-            self.undefined(cx, &name, true);
+        let looked =
+            self.map_lookup(cx, key, map, Gives::Verdicts, &mut |lower, cx, data, span| match data {
+                Data::Verdict(verdict) => lower.verdict(cx, verdict, last),
+                Data::Value(_) => Err(Fault::Refused(span, "a value, expected a verdict".to_string())),
+            })?;
+        if let Looked::Open(cond) = looked {
+            cx.effect(Effect::Undefined(cond));
         }
         Ok(())
     }
@@ -139,10 +135,7 @@ impl Lower<'_> {
         let named = self.values.word(plain(name)).map(str::to_string);
         let span = name.span;
         if let Some(name) = &named {
-            let object = self.config.tables[cx.table]
-                .objects
-                .iter()
-                .find(|o| o.kind == kind && *o.name.text == **name);
+            let object = self.config.tables[cx.table].object(kind, name);
             let Some(object) = object else {
                 self.unresolved(span, format!("the {} `{name}` does not exist in this table", kind.name()));
                 return Ok(());
@@ -163,33 +156,65 @@ impl Lower<'_> {
                 cx.effect(Effect::Helper(id));
                 return Ok(());
             }
-        } else if let ExprKind::Map(parts) = &plain(name).kind {
-            // Which object it is does not matter, but that the key is there does.
-            self.lens(cx, &parts.0).map(drop).or_else(|fault| match (&plain(&parts.0).kind, fault) {
-                (ExprKind::Concat(_), _) => Ok(()),
-                (_, fault) => Err(fault),
-            })?;
-            self.check_objects(cx, kind, &parts.1);
-            self.unknown(cx, &format!("a map of {} objects", kind.name()), true);
+            return self.use_object(cx, kind, name, object.over);
         }
+        if let ExprKind::Map(parts) = &plain(name).kind {
+            self.check_objects(cx, kind, &parts.1);
+            let looked =
+                self.map_lookup(cx, &parts.0, &parts.1, Gives::Objects, &mut |lower, cx, data, span| {
+                    lower.mapped_object(cx, kind, data, span)
+                })?;
+            if let Looked::Open(cond) = looked {
+                cx.test(Test::Unknown { cond, negate: false });
+            }
+            if matches!(kind, ObjectKind::Limit | ObjectKind::Quota) {
+                self.chance(cx, kind.name(), "by a map");
+            }
+        }
+        if kind == ObjectKind::Synproxy {
+            self.undefined(cx, "synproxy", "");
+        }
+        Ok(())
+    }
+
+    fn use_object(&mut self, cx: &mut Context, kind: ObjectKind, name: &str, over: bool) -> Eval<()> {
         match kind {
-            ObjectKind::Limit => self.unknown(cx, "limit", true),
-            ObjectKind::Quota => self.unknown(cx, "quota", true),
-            ObjectKind::Synproxy => self.undefined(cx, "synproxy", true),
+            ObjectKind::Limit => self.shared_meter(cx, "limit", name, over),
+            ObjectKind::Quota => self.shared_meter(cx, "quota", name, over),
+            ObjectKind::Synproxy => {
+                cx.require_protocol(6);
+                self.undefined(cx, "synproxy", name);
+            }
             _ => {}
         }
         Ok(())
     }
 
+    /// What an object that a map names does to a packet.
+    fn mapped_object(&mut self, cx: &Context, kind: ObjectKind, data: &Data, span: Span) -> Eval<Effect> {
+        const NOTHING: Effect = Effect::Mark(MarkOp { clear: 0, flip: 0 });
+        let Data::Value(value) = data else {
+            return Err(Fault::Refused(span, "a verdict, expected an object".to_string()));
+        };
+        let Some(name) = self.values.word(plain(value)) else { return Ok(NOTHING) };
+        let objects = &self.config.tables[cx.table].objects;
+        let object = objects.iter().find(|object| object.kind == kind && *object.name.text == *name);
+        let helper =
+            object.filter(|_| kind == ObjectKind::CtHelper).and_then(|object| object.helper.as_ref());
+        let Some((helper, protocol)) = helper else { return Ok(NOTHING) };
+        let number = crate::dialect::names::protocol(protocol).unwrap_or(6);
+        Ok(if cx.is_protocol(number) { Effect::Helper(self.builder.helper(&helper.text)) } else { NOTHING })
+    }
+
     /// The objects that a map written in place names have to be there.
     fn check_objects(&mut self, cx: &Context, kind: ObjectKind, map: &Expr) {
         let ExprKind::Set(elements) = &plain(map).kind else { return };
-        let objects = &self.config.tables[cx.table].objects;
+        let table = &self.config.tables[cx.table];
         let mut missing = Vec::new();
         for elem in elements.iter() {
             let Some(Data::Value(value)) = elem.data.as_deref() else { continue };
             let Some(name) = self.values.word(plain(value)) else { continue };
-            if !objects.iter().any(|o| o.kind == kind && &*o.name.text == name) {
+            if table.object(kind, name).is_none() {
                 missing
                     .push((value.span, format!("the {} `{name}` does not exist in this table", kind.name())));
             }
@@ -272,11 +297,13 @@ impl Lower<'_> {
 
     fn offload(&mut self, cx: &mut Context, name: &crate::dialect::nftables::syntax::Name) -> Eval<()> {
         let table = &self.config.tables[cx.table];
-        if !table.objects.iter().any(|o| o.kind == ObjectKind::Flowtable && o.name.text == name.text) {
+        if table.object(ObjectKind::Flowtable, &name.text).is_none() {
             self.unresolved(name.span, format!("the flowtable `{}` does not exist in this table", name.text));
         }
-        // Only a connection that has seen both directions is taken over: the rule ends for all others.
-        self.unknown(cx, "flow offload", true);
+        // Only an established connection is taken over: the rule ends for all others (`nft_flow_offload_eval`).
+        let established = self.builder.range(State::Established as u128, State::Established as u128);
+        cx.test(Test::In { field: Field::State, values: established, negate: false });
+        self.chance(cx, "flowtable", &name.text);
         Ok(())
     }
 
@@ -311,8 +338,8 @@ impl Lower<'_> {
                 format!("a value for `{}`, which is no map", update.set.text),
             ));
         }
-        if let Some(name) = update.history {
-            self.unknown(cx, name, true);
+        if let Some(meter) = &update.counts {
+            self.meter(cx, meter);
         }
         Ok(())
     }
@@ -334,7 +361,10 @@ impl Lower<'_> {
             _ => {
                 let lens = self.lens(cx, left)?;
                 self.presence(cx, &lens);
-                let View::Field(field) = lens.view else { return Ok(()) };
+                let View::Field(field) = lens.view else {
+                    overwritten(plain(left)).for_each(|field| cx.effect(Effect::Forget(field)));
+                    return Ok(());
+                };
                 let all = self.builder.values(Set::range(0, field.last()));
                 cx.test(Test::In { field, values: all, negate: false });
                 let new = if is_selector(value) { None } else { Some(self.values.exact(value, lens.spec)) };
@@ -355,16 +385,21 @@ impl Lower<'_> {
         let value = plain(value);
         let target = |op| if ct { Effect::CtMark(op) } else { Effect::Mark(op) };
         if let ExprKind::Map(parts) = &value.kind {
-            let looked =
-                self.map_lookup(cx, &parts.0, &parts.1, false, &mut |lower, _, data, span| match data {
+            let looked = self.map_lookup(
+                cx,
+                &parts.0,
+                &parts.1,
+                Gives::Values,
+                &mut |lower, _, data, span| match data {
                     Data::Value(value) => {
                         let mark = lower.values.exact(value, Spec::of(Type::Mark))? as u32;
                         Ok(target(MarkOp { clear: u32::MAX, flip: mark }))
                     }
                     Data::Verdict(_) => Err(Fault::Refused(span, "a verdict, expected a mark".to_string())),
-                })?;
-            if let Looked::Open(name) = looked {
-                self.unknown(cx, &name, true);
+                },
+            )?;
+            if let Looked::Open(cond) = looked {
+                cx.test(Test::Unknown { cond, negate: false });
                 cx.effect(Effect::Forget(if ct { Field::CtMark } else { Field::Mark }));
             }
             return Ok(());
@@ -423,6 +458,47 @@ impl Lower<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// The fields that a write to raw payload may change, whatever the family is (RFC 791, RFC 8200, RFC 9293).
+fn overwritten(left: &Expr) -> impl Iterator<Item = Field> {
+    const NETWORK: &[(Field, u32, u32)] = &[
+        (Field::Dscp, 4, 14),
+        (Field::Ecn, 10, 16),
+        (Field::Ttl, 56, 72),
+        (Field::Src4, 96, 128),
+        (Field::Dst4, 128, 160),
+        (Field::Src6, 64, 192),
+        (Field::Dst6, 192, 320),
+    ];
+    const TRANSPORT: &[(Field, u32, u32)] = &[
+        (Field::IcmpType, 0, 8),
+        (Field::IcmpCode, 8, 16),
+        (Field::Sport, 0, 16),
+        (Field::Dport, 16, 32),
+        (Field::TcpFlags, 104, 112),
+    ];
+    let (fields, from, to) = match &left.kind {
+        ExprKind::Other(selector) => match **selector {
+            Selector::Raw { base: RawBase::Network, offset, len } => {
+                (NETWORK, offset, offset.saturating_add(len))
+            }
+            Selector::Raw { base: RawBase::Transport, offset, len } => {
+                (TRANSPORT, offset, offset.saturating_add(len))
+            }
+            _ => (&[][..], 0, 0),
+        },
+        _ => (&[][..], 0, 0),
+    };
+    fields.iter().filter(move |(_, first, last)| from < *last && *first < to).map(|(field, ..)| *field)
+}
+
+/// The condition for a jump that leads nowhere.
+fn target_condition(target: &Target) -> Condition {
+    match target {
+        Target::Chain(name) => Condition::elsewhere(format!("chain {}", name.text)),
+        Target::Block(..) => Condition::elsewhere("chain in place"),
     }
 }
 

@@ -125,8 +125,9 @@ impl<'s> Parser<'_, 's, '_> {
                 self.string().map(drop)
             }
             _ => {
-                body.rules.push(self.rule()?);
-                Ok(())
+                let (rule, read) = self.rule();
+                body.rules.push(rule);
+                read
             }
         }
     }
@@ -356,7 +357,7 @@ impl<'s> Parser<'_, 's, '_> {
 
     /// What follows the name of an object: its block, its settings without one, or nothing.
     pub(super) fn object_body(&mut self, kind: ObjectKind, name: Name) -> Read<Object> {
-        let mut object = Object { kind, name, helper: None, l3proto: None };
+        let mut object = Object { kind, name, helper: None, l3proto: None, over: false };
         if self.eat_kind(Kind::LBrace) {
             self.scoped(|p| p.block(true, &mut |p| p.object_part(&mut object).map(|()| false)));
             self.close_block();
@@ -377,8 +378,14 @@ impl<'s> Parser<'_, 's, '_> {
                 self.expect("bytes")?;
                 self.number().map(drop)
             }
-            ObjectKind::Quota => self.quota(),
-            ObjectKind::Limit => self.rate(),
+            ObjectKind::Quota => {
+                object.over = self.quota()?.over;
+                Ok(())
+            }
+            ObjectKind::Limit => {
+                object.over = self.rate()?.over;
+                Ok(())
+            }
             ObjectKind::Secmark => self.string().map(drop),
             ObjectKind::Synproxy => {
                 let before = self.cur;

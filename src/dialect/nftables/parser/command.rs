@@ -200,7 +200,15 @@ impl Parser<'_, '_, '_> {
         };
         let rule = match verb {
             Verb::Delete | Verb::Destroy => None,
-            _ => Some(self.rule()?),
+            _ => {
+                let (rule, read) = self.rule();
+                if let Err(failed) = read {
+                    // The rule stays, and what follows on the line is passed over.
+                    self.reader.syntax_error(failed);
+                    self.skip_line();
+                }
+                Some(rule)
+            }
         };
         Ok(CommandObject::Rule { table, chain, position, rule })
     }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::stateful::Stateful;
 use super::{Failed, MAX_OPERATORS, Parser, Read, number};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{BinOp, Data, Elem, Expr, ExprKind, Name, RelOp};
@@ -298,7 +299,7 @@ impl Parser<'_, '_, '_> {
                     self.string()?;
                 }
                 Some("counter" | "limit" | "quota" | "last" | "ct") => match self.stateful()? {
-                    Some(history) => open |= history,
+                    Some(stateful) => open |= matches!(stateful, Stateful::Meter(_)),
                     // `ct` begins other things than `ct count`.
                     None => return Ok(open),
                 },

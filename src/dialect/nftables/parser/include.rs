@@ -3,15 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Parser, Read, Reader};
+use rustc_hash::FxHashSet;
+
+use super::{Growth, Parser, Read, Reader, Variable};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{Expr, ExprKind};
 use crate::source::Span;
 
 /// How deep files may include files (nft: `MAX_INCLUDE_DEPTH`).
 const MAX_INCLUDES: usize = 16;
-/// How many files one pattern may name.
-const MAX_MATCHES: usize = 10_000;
+/// How many files may be included, and how many entries of folders are looked at for patterns.
+const MAX_FILES: usize = 10_000;
+const MAX_ENTRIES: usize = 100_000;
+/// How often files may be read again, and how many bytes of them.
+const MAX_AGAIN: u64 = 4_096;
+const MAX_AGAIN_BYTES: u64 = 4 << 20;
+/// How many bytes the variables in a variable may hold, and how deep they may nest.
+const MAX_GROWTH: u64 = 4 << 20;
+const MAX_NESTED: u32 = 16;
 
 impl<'s> Parser<'_, 's, '_> {
     /// `include`, `define`, `redefine`, `undefine`, where one begins: true.
@@ -52,10 +61,24 @@ impl<'s> Parser<'_, 's, '_> {
     fn define(&mut self, again: bool) -> Read<()> {
         let name = self.expect_kind(Kind::Word, "the name of a variable")?;
         self.expect_kind(Kind::Assign, "`=`")?;
-        let value = self.initializer()?;
+        self.reader.grown = Growth::default();
+        let start = self.cur.start;
+        let mut value = self.initializer()?;
         let (text, span) = (self.text_of(name), self.span(name));
+        let inside = self.reader.grown;
+        let mut growth =
+            Growth { size: inside.size + (self.last_end - start) as u64, depth: inside.depth + 1 };
+        if inside.size > MAX_GROWTH || growth.depth > MAX_NESTED {
+            self.reader.stop(span, "a variable that holds too many others");
+            value = Expr { span, kind: ExprKind::Text("".into()) };
+            growth = Growth::default();
+        }
+        let value = match value.kind {
+            ExprKind::Ref(value) => value,
+            _ => Rc::new(value),
+        };
         if let Some(scope) = self.reader.scopes.last_mut() {
-            let old = scope.insert(text.into(), Rc::new(value));
+            let old = scope.insert(text.into(), Variable { value, growth });
             if old.is_some() && !again {
                 self.reader.refused(span, format!("`{text}` is defined twice"));
             }
@@ -65,17 +88,15 @@ impl<'s> Parser<'_, 's, '_> {
 
     fn include(&mut self, pattern: &str, span: Span, block: &mut impl FnMut(&mut Parser<'_, 's, '_>)) {
         let base = self.reader.including.last().and_then(|p| p.parent()).map(Path::to_path_buf);
-        let wild = pattern.contains(['*', '?', '[']);
-        let paths = match expand(&base.unwrap_or_default(), pattern) {
-            Some(paths) => paths,
-            None => {
-                self.reader.refused(span, format!("`{pattern}` names more than {MAX_MATCHES} files"));
-                return;
+        let paths = match self.reader.included.expand(&base.unwrap_or_default(), pattern) {
+            Ok(paths) => paths,
+            Err(Refused::TooMuch) => return self.reader.stop(span, "an include that names too many files"),
+            Err(refused) => {
+                return self
+                    .reader
+                    .unresolved(span, format!("the included file `{pattern}` {}", refused.reason()));
             }
         };
-        if paths.is_empty() && !wild {
-            self.reader.unresolved(span, format!("the included file `{pattern}` cannot be read"));
-        }
         for path in paths {
             self.reader.include(&path, span, block);
         }
@@ -84,7 +105,18 @@ impl<'s> Parser<'_, 's, '_> {
 
 impl<'s> Reader<'s> {
     fn include(&mut self, path: &Path, span: Span, block: &mut impl FnMut(&mut Parser<'_, 's, '_>)) {
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        if self.cut.is_some() {
+            return;
+        }
+        let (real, size) = match self.included.may_read(path) {
+            Ok(found) => found,
+            Err(refused) => {
+                return self.unresolved(
+                    span,
+                    format!("the included file `{}` {}", path.display(), refused.reason()),
+                );
+            }
+        };
         if self.including.contains(&real) {
             self.refused(span, format!("`{}` includes itself", path.display()));
             return;
@@ -93,9 +125,8 @@ impl<'s> Reader<'s> {
             self.refused(span, format!("includes nest deeper than {MAX_INCLUDES} files"));
             return;
         }
-        if !path.is_file() {
-            self.unresolved(span, format!("the included file `{}` cannot be read", path.display()));
-            return;
+        if !self.included.count(&real, size) {
+            return self.stop(span, "files that are included over and over");
         }
         let id = match self.sources.read(path, path) {
             Ok(id) => id,
@@ -128,35 +159,112 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// The files that a pattern names, sorted; `None` where there are too many.
-fn expand(base: &Path, pattern: &str) -> Option<Vec<PathBuf>> {
-    let mut paths = vec![if pattern.starts_with('/') { PathBuf::from("/") } else { base.to_path_buf() }];
-    for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        if !part.contains(['*', '?', '[']) {
-            paths.iter_mut().for_each(|path| path.push(part));
-            continue;
+/// What was included so far.
+#[derive(Default)]
+pub(super) struct Included {
+    /// The folder of the config: nothing outside is read.
+    pub root: Option<PathBuf>,
+    /// The files.
+    read: FxHashSet<PathBuf>,
+    /// How often one was read again, and how many bytes that were.
+    again: u64,
+    bytes: u64,
+    /// How many entries of folders were looked at.
+    entries: usize,
+}
+
+/// Why a file is not included.
+enum Refused {
+    /// It is not there, or is no plain file.
+    Unreadable,
+    /// It lies outside the folder of the config.
+    Outside,
+    /// There are too many.
+    TooMuch,
+}
+
+impl Refused {
+    fn reason(&self) -> &'static str {
+        match self {
+            Refused::Unreadable | Refused::TooMuch => "cannot be read",
+            Refused::Outside => "is not read: it lies outside the folder of the config",
         }
-        let mut next = Vec::new();
-        for path in &paths {
-            let dir = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-            let Ok(entries) = std::fs::read_dir(dir) else { continue };
-            for entry in entries.flatten() {
-                let name = entry.file_name();
-                let Some(name) = name.to_str() else { continue };
-                if (!name.starts_with('.') || part.starts_with('.')) && glob(part.as_bytes(), name.as_bytes())
-                {
-                    next.push(path.join(name));
-                }
-            }
-            if next.len() > MAX_MATCHES {
-                return None;
-            }
-        }
-        next.sort();
-        paths = next;
     }
-    paths.retain(|path| path.exists());
-    Some(paths)
+}
+
+impl Included {
+    /// Whether a path lies in the folder of the config, links followed.
+    fn inside(&self, path: &Path) -> Result<PathBuf, Refused> {
+        let real = path.canonicalize().map_err(|_| Refused::Unreadable)?;
+        let root = self.root.as_deref().filter(|root| !root.as_os_str().is_empty());
+        let root = match root {
+            Some(root) => root.to_path_buf(),
+            None => PathBuf::from(".").canonicalize().map_err(|_| Refused::Unreadable)?,
+        };
+        if real.starts_with(&root) { Ok(real) } else { Err(Refused::Outside) }
+    }
+
+    /// A file that may be read, and its size: a plain one (no pipe, no device) inside the folder of the config.
+    fn may_read(&self, path: &Path) -> Result<(PathBuf, u64), Refused> {
+        let real = self.inside(path)?;
+        let facts = std::fs::metadata(&real).map_err(|_| Refused::Unreadable)?;
+        if facts.is_file() { Ok((real, facts.len())) } else { Err(Refused::Unreadable) }
+    }
+
+    /// Counts a file; false where it is one too many.
+    fn count(&mut self, path: &Path, size: u64) -> bool {
+        if !self.read.insert(path.to_path_buf()) {
+            self.again += 1;
+            self.bytes += size;
+        }
+        self.read.len() <= MAX_FILES && self.again <= MAX_AGAIN && self.bytes <= MAX_AGAIN_BYTES
+    }
+
+    /// The files that a pattern names, sorted. A name without a pattern has to be there.
+    fn expand(&mut self, base: &Path, pattern: &str) -> Result<Vec<PathBuf>, Refused> {
+        let mut paths = vec![if pattern.starts_with('/') { PathBuf::from("/") } else { base.to_path_buf() }];
+        let mut wild = false;
+        for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
+            if !part.contains(['*', '?', '[']) {
+                paths.iter_mut().for_each(|path| path.push(part));
+                continue;
+            }
+            wild = true;
+            let mut next = Vec::new();
+            for path in &paths {
+                self.matches(path, part, &mut next)?;
+            }
+            next.sort();
+            paths = next;
+        }
+        if wild {
+            paths.retain(|path| path.exists());
+        }
+        Ok(paths)
+    }
+
+    /// The entries of a folder that match.
+    fn matches(&mut self, folder: &Path, part: &str, out: &mut Vec<PathBuf>) -> Result<(), Refused> {
+        let dir = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        match self.inside(dir) {
+            Ok(_) => {}
+            Err(Refused::Unreadable) => return Ok(()),
+            Err(refused) => return Err(refused),
+        }
+        let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
+        for entry in entries.flatten() {
+            self.entries += 1;
+            if self.entries > MAX_ENTRIES {
+                return Err(Refused::TooMuch);
+            }
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if (!name.starts_with('.') || part.starts_with('.')) && glob(part.as_bytes(), name.as_bytes()) {
+                out.push(folder.join(name));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether a name matches a pattern of `*`, `?` and `[…]` (glob(7)).

@@ -11,13 +11,16 @@ mod selector;
 mod stateful;
 mod stmt;
 
+pub(super) use stateful::meter;
+
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
+use self::include::Included;
 use super::lexer::{Kind, Token, after, token};
-use super::syntax::{Command, Expr, Name};
+use super::syntax::{Command, Expr, Name, Stmt};
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
@@ -49,10 +52,32 @@ pub(super) struct Reader<'s> {
     /// The commands, in order.
     pub commands: Vec<Command>,
     /// Variables: one map for each open block.
-    scopes: Vec<FxHashMap<Box<str>, Rc<Expr>>>,
+    scopes: Vec<FxHashMap<Box<str>, Variable>>,
+    /// How much the variables hold that the value which is read names.
+    grown: Growth,
     /// The files that are being read, outermost first.
     including: Vec<PathBuf>,
+    /// How much was included.
+    included: Included,
+    /// Where reading stopped, because it was too much.
+    pub cut: Option<Span>,
     errors: usize,
+}
+
+/// A variable.
+#[derive(Clone)]
+struct Variable {
+    value: Rc<Expr>,
+    growth: Growth,
+}
+
+/// What a value holds, variables replaced.
+#[derive(Clone, Copy, Default)]
+struct Growth {
+    /// Parts.
+    size: u64,
+    /// Variables inside variables.
+    depth: u32,
 }
 
 impl<'s> Reader<'s> {
@@ -63,7 +88,10 @@ impl<'s> Reader<'s> {
             findings: Vec::new(),
             commands: Vec::new(),
             scopes: vec![FxHashMap::default()],
+            grown: Growth::default(),
             including: Vec::new(),
+            included: Included::default(),
+            cut: None,
             errors: 0,
         }
     }
@@ -74,6 +102,7 @@ impl<'s> Reader<'s> {
         let (text, base) = (file.text.clone(), file.base);
         let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
         self.damage(id);
+        self.included.root = path.parent().map(|folder| folder.to_path_buf());
         self.including.push(path);
         Parser::new(self, &text, base).commands();
         self.including.pop();
@@ -109,8 +138,19 @@ impl<'s> Reader<'s> {
         self.findings.push(super::unresolved(span, message));
     }
 
-    fn variable(&self, name: &str) -> Option<Rc<Expr>> {
-        self.scopes.iter().rev().find_map(|scope| scope.get(name)).cloned()
+    fn variable(&mut self, name: &str) -> Option<Rc<Expr>> {
+        let known = self.scopes.iter().rev().find_map(|scope| scope.get(name))?;
+        self.grown.size = self.grown.size.saturating_add(known.growth.size);
+        self.grown.depth = self.grown.depth.max(known.growth.depth);
+        Some(known.value.clone())
+    }
+
+    /// Says, once, that reading stops here.
+    fn stop(&mut self, span: Span, what: &str) {
+        if self.cut.is_none() {
+            self.findings.push(super::too_much(span, what));
+        }
+        self.cut = self.cut.or(Some(span));
     }
 }
 
@@ -335,6 +375,18 @@ impl<'r, 's, 't> Parser<'r, 's, 't> {
             Kind::End => Ok(()),
             _ => Err(self.unexpected("a line end or `;`")),
         }
+    }
+}
+
+/// The statements of a text that stands somewhere in a file, at `base`.
+pub(super) fn statements(reader: &mut Reader<'_>, text: &str, base: u32) -> Read<Vec<Stmt>> {
+    let mut parser = Parser::new(reader, text, base);
+    let (rule, read) = parser.rule();
+    read?;
+    if parser.at_kind(Kind::End) {
+        Ok(rule.stmts)
+    } else {
+        Err(parser.unexpected("the end of the statement"))
     }
 }
 

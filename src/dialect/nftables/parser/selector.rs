@@ -6,14 +6,15 @@ use crate::dialect::nftables::headers::{self, Header};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
     CtDir, CtKey, Expr, ExprKind, FIB_FLAGS, FIB_RESULTS, MetaKey, ROUTE_KEYS, RawBase, SOCKET_KEYS,
-    Selector, TUNNELS, TableFamily, one_of,
+    Selector, TUNNELS, TableFamily, ipsec_key, one_of,
 };
 
 impl Parser<'_, '_, '_> {
     /// What a packet has, where the tokens begin like that; else nothing is taken.
     pub(super) fn selector(&mut self, place: Place) -> Read<Option<ExprKind>> {
         if self.at_kind(Kind::At) {
-            return if place == Place::Left { self.raw().map(Some) } else { Ok(None) };
+            let raw = matches!(self.text_of(self.ahead()), "ll" | "nh" | "th" | "ih");
+            return if place == Place::Left || raw { self.raw().map(Some) } else { Ok(None) };
         }
         let Some(word) = self.word() else { return Ok(None) };
         let known = match word {
@@ -271,10 +272,11 @@ impl Parser<'_, '_, '_> {
         if self.eat("spnum") {
             self.number()?;
         }
-        if matches!(self.word(), Some("ip" | "ip6")) {
+        let family = self.word().filter(|word| matches!(*word, "ip" | "ip6"));
+        if family.is_some() {
             self.bump();
         }
-        let key = self.word().and_then(|word| one_of(word, &["spi", "reqid", "saddr", "daddr"]));
+        let key = self.word().and_then(|word| ipsec_key(family.unwrap_or(""), word));
         let key = key.ok_or_else(|| self.unexpected("a key of `ipsec`"))?;
         self.bump();
         Ok(ExprKind::Other(Box::new(Selector::Ipsec(key))))

@@ -2,7 +2,15 @@
 
 use super::{Parser, Read};
 use crate::dialect::nftables::lexer::Kind;
-use crate::dialect::nftables::syntax::{ObjectKind, StmtKind};
+use crate::dialect::nftables::syntax::{Meter, ObjectKind, StmtKind};
+
+/// A statement that remembers.
+pub(super) enum Stateful {
+    /// It counts, and decides nothing.
+    Passive(&'static str),
+    /// It can fail.
+    Meter(Meter),
+}
 
 impl Parser<'_, '_, '_> {
     pub(super) fn stateful_stmt(&mut self) -> Read<StmtKind> {
@@ -17,117 +25,125 @@ impl Parser<'_, '_, '_> {
             self.bump();
             return Ok(StmtKind::Object(Box::new((kind, self.value()?))));
         }
-        let history = match word {
-            "limit" => "limit",
-            "quota" => "quota",
-            "ct" => "ct count",
-            _ => "",
-        };
-        let passive = if word == "last" { "last" } else { "counter" };
         match self.stateful()? {
-            Some(true) => Ok(StmtKind::History(history)),
-            _ => Ok(StmtKind::Passive(passive)),
+            Some(Stateful::Meter(meter)) => Ok(StmtKind::Meter(Box::new(meter))),
+            Some(Stateful::Passive(name)) => Ok(StmtKind::Passive(name)),
+            None => Err(self.unexpected("a statement")),
         }
     }
 
-    /// `counter`, `limit`, `quota`, `last`, `ct count`, where one begins: true where it can fail.
-    pub(super) fn stateful(&mut self) -> Read<Option<bool>> {
-        match self.word() {
+    /// `counter`, `limit`, `quota`, `last`, `ct count`, where one begins.
+    pub(super) fn stateful(&mut self) -> Read<Option<Stateful>> {
+        let read = match self.word() {
             Some("counter") => {
                 self.bump();
                 while self.eat("packets") || self.eat("bytes") {
                     self.number()?;
                 }
-                Ok(Some(false))
+                Stateful::Passive("counter")
             }
             Some("last") => {
                 self.bump();
                 if self.eat("used") && !self.eat("never") {
                     self.string_or_number()?;
                 }
-                Ok(Some(false))
+                Stateful::Passive("last")
             }
             Some("limit") => {
                 self.bump();
-                self.rate()?;
-                Ok(Some(true))
+                Stateful::Meter(self.rate()?)
             }
             Some("quota") => {
                 self.bump();
-                self.quota()?;
-                Ok(Some(true))
+                Stateful::Meter(self.quota()?)
             }
             Some("ct") if self.text_of(self.ahead()) == "count" => {
                 self.bump();
                 self.bump();
-                self.eat("over");
-                self.number()?;
-                Ok(Some(true))
+                let over = self.eat("over");
+                let number = self.number()?;
+                Stateful::Meter(meter("ct count", over, &number.to_string()))
             }
-            _ => Ok(None),
-        }
+            _ => return Ok(None),
+        };
+        Ok(Some(read))
     }
 
     /// `rate over 10 mbytes/second burst 5 packets`
-    pub(super) fn rate(&mut self) -> Read<()> {
+    pub(super) fn rate(&mut self) -> Read<Meter> {
         self.expect("rate")?;
-        if !self.eat("over") {
-            self.eat("until");
-        }
-        self.number()?;
+        let over = self.over();
+        let number = self.number()?;
+        let mut unit = String::new();
         match self.word() {
             // The scanner takes `mbytes/second` as one word.
             Some(word) if word.contains('/') => {
-                let unit = word.rsplit('/').next().unwrap_or("");
-                if !is_time_unit(unit) {
+                if !is_time_unit(word.rsplit('/').next().unwrap_or("")) {
                     return Err(self.unexpected("a unit of time"));
                 }
+                unit = format!(" {word}");
                 self.bump();
             }
-            Some(_) => {
-                self.bump();
+            word => {
+                if let Some(word) = word {
+                    unit = format!(" {word}");
+                    self.bump();
+                }
                 self.expect_kind(Kind::Slash, "`/`")?;
-                self.time_unit()?;
-            }
-            None => {
-                self.expect_kind(Kind::Slash, "`/`")?;
-                self.time_unit()?;
+                unit = format!("{unit}/{}", self.time_unit()?);
             }
         }
+        let mut text = format!("{number}{unit}");
         if self.eat("burst") {
-            self.number()?;
-            self.string()?;
+            let burst = self.number()?;
+            let unit = self.string()?.text;
+            // nft(8): five packets where none is written.
+            if (burst, &*unit) != (5, "packets") {
+                text = format!("{text} burst {burst} {unit}");
+            }
         }
-        Ok(())
+        Ok(meter("limit", over, &text))
     }
 
-    fn time_unit(&mut self) -> Read<()> {
+    fn over(&mut self) -> bool {
+        let over = self.eat("over");
+        if !over {
+            self.eat("until");
+        }
+        over
+    }
+
+    fn time_unit(&mut self) -> Read<String> {
         match self.word() {
             Some(word) if is_time_unit(word) => {
                 self.bump();
-                Ok(())
+                Ok(word.to_string())
             }
             _ => Err(self.unexpected("a unit of time")),
         }
     }
 
     /// `over 10 mbytes used 3 bytes`
-    pub(super) fn quota(&mut self) -> Read<()> {
-        if !self.eat("over") {
-            self.eat("until");
-        }
-        self.number()?;
-        self.string()?;
+    pub(super) fn quota(&mut self) -> Read<Meter> {
+        let over = self.over();
+        let number = self.number()?;
+        let unit = self.string()?.text;
         if self.eat("used") {
             self.number()?;
             self.string()?;
         }
-        Ok(())
+        Ok(meter("quota", over, &format!("{number} {unit}")))
     }
 
     pub(super) fn string_or_number(&mut self) -> Read<()> {
         if self.eat_kind(Kind::Number) { Ok(()) } else { self.string().map(drop) }
     }
+}
+
+/// A match that counts, with its text as nft prints it.
+pub(in crate::dialect::nftables) fn meter(kind: &'static str, over: bool, amount: &str) -> Meter {
+    let text = if over { format!("over {amount}") } else { amount.to_string() };
+    Meter { kind, over, text: text.into() }
 }
 
 fn is_time_unit(word: &str) -> bool {

@@ -2,18 +2,32 @@
 
 use std::rc::Rc;
 
+use super::stateful::Stateful;
 use super::{Failed, Parser, Read};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    BinOp, CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, NatKind, NatStmt, ObjectKind, Reject, RelOp,
-    Rule, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
+    BinOp, CtDir, CtKey, Expr, ExprKind, IcmpKind, MetaKey, Meter, NatKind, NatStmt, ObjectKind, Reject,
+    RelOp, Rule, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
 };
 
 impl Parser<'_, '_, '_> {
     /// A rule: statements, and a comment at the end.
-    pub(super) fn rule(&mut self) -> Read<Rule> {
+    ///
+    /// Of one that cannot be read to its end, the statements before the fault are kept, and it stays open what
+    /// the rest does.
+    pub(super) fn rule(&mut self) -> (Rule, Read<()>) {
         let start = self.cur.start;
         let mut stmts = Vec::new();
+        let read = self.stmts(&mut stmts);
+        let span = self.since(start);
+        if read.is_err() {
+            stmts.push(Stmt { span, kind: StmtKind::Unread });
+        }
+        stmts.shrink_to_fit();
+        (Rule { stmts, span, handle: None }, read)
+    }
+
+    fn stmts(&mut self, stmts: &mut Vec<Stmt>) -> Read<()> {
         while !self.at_end() && !self.at("comment") {
             stmts.push(self.stmt()?);
         }
@@ -23,8 +37,7 @@ impl Parser<'_, '_, '_> {
         if self.eat("comment") {
             self.string()?;
         }
-        stmts.shrink_to_fit();
-        Ok(Rule { stmts, span: self.since(start), handle: None })
+        if self.at_end() { Ok(()) } else { Err(self.unexpected("a line end or `;`")) }
     }
 
     fn stmt(&mut self) -> Read<Stmt> {
@@ -147,7 +160,9 @@ impl Parser<'_, '_, '_> {
                 if p.eat_kind(Kind::RBrace) {
                     return Ok(rules);
                 }
-                rules.push(p.rule()?);
+                let (rule, read) = p.rule();
+                rules.push(rule);
+                read?;
                 p.finish()?;
                 if p.at_kind(Kind::End) {
                     return Err(p.unexpected("`}`"));
@@ -323,6 +338,7 @@ impl Parser<'_, '_, '_> {
 
     fn queue(&mut self) -> Read<StmtKind> {
         self.bump();
+        let start = self.cur.start;
         loop {
             match self.word() {
                 Some("num" | "to") => {
@@ -336,7 +352,11 @@ impl Parser<'_, '_, '_> {
                     self.bump();
                     self.eat_kind(Kind::Comma);
                 }
-                _ => return Ok(StmtKind::Queue),
+                _ => {
+                    let words: Vec<_> =
+                        self.text[start..self.last_end.max(start)].split_whitespace().collect();
+                    return Ok(StmtKind::Queue(words.join(" ").into()));
+                }
             }
         }
     }
@@ -424,17 +444,9 @@ impl Parser<'_, '_, '_> {
         }
         self.expect_kind(Kind::LBrace, "`{`")?;
         let key = self.left()?;
-        let open = self.element_options()?;
-        let mut history = open.then_some("meter");
-        while !self.at_kind(Kind::RBrace) {
-            match self.stmt()?.kind {
-                StmtKind::History(name) => history = Some(name),
-                StmtKind::Passive(_) => {}
-                _ => return Err(self.unexpected("`}`")),
-            }
-        }
+        let counts = self.update_options()?;
         self.expect_kind(Kind::RBrace, "`}`")?;
-        let update = Update { set, delete: false, key, data: None, history, meter: true };
+        let update = Update { set, delete: false, key, data: None, counts, meter: true };
         Ok(StmtKind::Update(Box::new(update)))
     }
 
@@ -447,7 +459,7 @@ impl Parser<'_, '_, '_> {
             self.element_options()?;
             self.expect_kind(Kind::At, "`@`")?;
             let set = self.name()?;
-            let update = Update { set, delete, key, data: None, history: None, meter: false };
+            let update = Update { set, delete, key, data: None, counts: None, meter: false };
             return Ok(StmtKind::Update(Box::new(update)));
         }
         let delete = self.at("delete");
@@ -464,7 +476,22 @@ impl Parser<'_, '_, '_> {
         };
         self.expect_kind(Kind::LBrace, "`{`")?;
         let key = self.nested(|p| p.left())?;
-        let mut history = None;
+        let counts = self.update_options()?;
+        let data = if self.eat_kind(Kind::Colon) {
+            let data = self.update_data()?;
+            self.element_options()?;
+            Some(data)
+        } else {
+            None
+        };
+        self.expect_kind(Kind::RBrace, "`}`")?;
+        Ok(StmtKind::Update(Box::new(Update { set, delete, key, data, counts, meter: false })))
+    }
+
+    /// What stands behind a key that a rule adds: times, a comment, and statements, the last of which that can
+    /// fail is returned.
+    fn update_options(&mut self) -> Read<Option<Meter>> {
+        let mut counts = None;
         loop {
             match self.word() {
                 Some("timeout" | "expires") => {
@@ -475,28 +502,13 @@ impl Parser<'_, '_, '_> {
                     self.bump();
                     self.string()?;
                 }
-                Some(word @ ("counter" | "last" | "limit" | "quota" | "ct")) => {
-                    let Some(counts) = self.stateful()? else { break };
-                    if counts {
-                        history = Some(match word {
-                            "limit" => "limit",
-                            "quota" => "quota",
-                            _ => "ct count",
-                        });
-                    }
-                }
-                _ => break,
+                _ => match self.stateful()? {
+                    Some(Stateful::Meter(meter)) => counts = Some(meter),
+                    Some(Stateful::Passive(_)) => {}
+                    None => return Ok(counts),
+                },
             }
         }
-        let data = if self.eat_kind(Kind::Colon) {
-            let data = self.update_data()?;
-            self.element_options()?;
-            Some(data)
-        } else {
-            None
-        };
-        self.expect_kind(Kind::RBrace, "`}`")?;
-        Ok(StmtKind::Update(Box::new(Update { set, delete, key, data, history, meter: false })))
     }
 
     /// What a map gets: a value, or a verdict, which no map that a rule fills can be matched on exactly.
