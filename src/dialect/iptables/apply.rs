@@ -1,6 +1,6 @@
 //! Commands in order: what each does to tables, chains and rules.
 
-use super::ast::{Config, Hook, Policy, Rule, TableName};
+use super::ast::{Answer, Config, Hook, Match, MatchKind, Name, Open, Policy, Rule, TableName};
 use super::command::{Action, Arg, Command, Instance, Output, Parser, load_error, syntax_error};
 use super::words::Word;
 use crate::finding::{Finding, Severity};
@@ -27,8 +27,8 @@ pub struct Place<'a> {
     pub table: usize,
     /// The statement.
     pub span: Span,
-    /// What the shell makes it depend on.
-    pub condition: Option<&'a str>,
+    /// What the shell makes it depend on: conditions, each turned round or not, that all have to hold.
+    pub conditions: &'a [(Name, bool)],
 }
 
 impl<'c> Reader<'c> {
@@ -46,8 +46,9 @@ impl<'c> Reader<'c> {
         let command = std::mem::take(&mut parser.command);
         match command.action {
             Some(Action::Append | Action::Insert(_) | Action::Replace(_) | Action::Delete) => {
-                if let Some(condition) = place.condition {
-                    parser.unknown(condition);
+                for (text, negated) in place.conditions {
+                    let index = parser.keep_condition(*text);
+                    parser.push(*negated, MatchKind::Open(index));
                 }
                 let rules = parser.rules();
                 if let Some(hook) = builtin_of(parser.out.config, place.table, &command) {
@@ -90,13 +91,22 @@ impl<'c> Reader<'c> {
                 if index >= list.len() {
                     self.findings
                         .push(load_error(place.span, format!("there is no rule {number} to replace")));
-                } else if place.condition.is_none() {
+                } else if place.conditions.is_empty() {
                     list.remove(index);
+                } else {
+                    let old = list[index];
+                    self.guard(old, place);
                 }
+                let list = &self.config.tables[place.table].chains[chain].rules;
                 index.min(list.len())
             }
             _ => list.len(),
         };
+        let table = &mut self.config.tables[place.table];
+        let list = &mut table.chains[chain].rules;
+        if list.is_empty() {
+            table.filled.push(chain);
+        }
         if position == list.len() {
             list.extend(at..at + count);
         } else {
@@ -114,16 +124,44 @@ impl<'c> Reader<'c> {
                 other.count == rule.count && self.same((other.target, self.config.matches_of(other)), wanted)
             });
             match found {
-                Some(at) if place.condition.is_none() => {
+                Some(at) if place.conditions.is_empty() => {
                     self.config.tables[place.table].chains[chain].rules.remove(at);
                 }
-                Some(_) => {}
+                Some(at) => {
+                    let old = self.config.tables[place.table].chains[chain].rules[at];
+                    self.guard(old, place);
+                }
                 None => {
                     let finding = load_error(place.span, "there is no such rule to delete");
                     self.findings.push(Finding { severity: Severity::Warning, ..finding });
                 }
             }
         }
+    }
+
+    /// A rule that a command takes out if some conditions hold: it stays if they do not.
+    fn guard(&mut self, rule: u32, place: Place<'_>) {
+        let Some((first, negated)) = place.conditions.first().copied() else { return };
+        let config = &mut *self.config;
+        let (text, negated) = match place.conditions.len() {
+            1 => (first, negated),
+            // Several together are one of their own: what is left out of a rule cannot be joined by "or".
+            _ => {
+                let texts = place.conditions.iter().map(|(text, negated)| {
+                    format!("{}{}", if *negated { "! " } else { "" }, config.names.text(*text))
+                });
+                let text = texts.collect::<Vec<_>>().join(" && ");
+                (config.names.intern(&text), false)
+            }
+        };
+        let kind = config.names.intern("");
+        config.opens.push(Open { kind, text, answer: Answer::Global });
+        let open = MatchKind::Open(config.opens.len() as u32 - 1);
+        let old = &mut config.rules[rule as usize];
+        let (from, count) = (old.first as usize, old.count as usize);
+        (old.first, old.count) = (config.matches.len() as u32, old.count + 1);
+        config.matches.extend_from_within(from..from + count);
+        config.matches.push(Match { negated: !negated, kind: open });
     }
 
     /// Whether two rules say the same; tables of values are compared by what they hold.
@@ -139,7 +177,7 @@ impl<'c> Reader<'c> {
 
     /// Operations on chains.
     fn operate(&mut self, command: &Command<'_>, place: Place<'_>) {
-        let conditional = place.condition.is_some();
+        let conditional = !place.conditions.is_empty();
         match command.action {
             Some(Action::New) => {
                 if let Some(name) = command.operands[0] {
@@ -147,14 +185,18 @@ impl<'c> Reader<'c> {
                 }
             }
             Some(Action::Policy) => self.set_policy(command, place),
-            Some(Action::Flush) if !conditional => self.each(command, place, |chain| chain.rules.clear()),
+            Some(Action::Flush) => self.flush(command, place),
             Some(Action::DeleteChain) if !conditional => self.delete_chains(command, place),
-            Some(Action::DeleteAt(number)) if !conditional => {
+            Some(Action::DeleteAt(number)) => {
                 let Some(chain) = self.chain(command.operands[0], place) else { return };
                 let list = &mut self.config.tables[place.table].chains[chain].rules;
-                if list.remove((number as usize).wrapping_sub(1)).is_none() {
-                    self.findings
-                        .push(load_error(place.span, format!("there is no rule {number} to delete")));
+                let index = (number as usize).wrapping_sub(1);
+                match list.get(index).copied() {
+                    Some(rule) if conditional => self.guard(rule, place),
+                    Some(_) => drop(list.remove(index)),
+                    None => self
+                        .findings
+                        .push(load_error(place.span, format!("there is no rule {number} to delete"))),
                 }
             }
             Some(Action::Rename) if !conditional => {
@@ -170,14 +212,21 @@ impl<'c> Reader<'c> {
         }
     }
 
-    fn each(&mut self, command: &Command<'_>, place: Place<'_>, change: impl Fn(&mut super::ast::Chain)) {
-        match command.operands[0] {
-            Some(name) => {
-                if let Some(chain) = self.chain(Some(name), place) {
-                    change(&mut self.config.tables[place.table].chains[chain]);
-                }
+    fn flush(&mut self, command: &Command<'_>, place: Place<'_>) {
+        let chains = match command.operands[0] {
+            Some(name) => self.chain(Some(name), place).into_iter().collect(),
+            None => std::mem::take(&mut self.config.tables[place.table].filled),
+        };
+        for chain in chains {
+            let list = &mut self.config.tables[place.table].chains[chain].rules;
+            if place.conditions.is_empty() {
+                list.clear();
+                continue;
             }
-            None => self.config.tables[place.table].chains.iter_mut().for_each(change),
+            for rule in list.iter().copied().collect::<Vec<_>>() {
+                self.guard(rule, place);
+            }
+            self.config.tables[place.table].filled.push(chain);
         }
     }
 
@@ -190,12 +239,16 @@ impl<'c> Reader<'c> {
             None => None,
         };
         let table = &mut self.config.tables[place.table];
-        for (at, chain) in table.chains.iter_mut().enumerate() {
-            if chain.hook.is_none() && named.is_none_or(|n| n == at) {
-                chain.deleted = true;
-                chain.rules.clear();
-                table.index.remove(&chain.name);
-            }
+        let user = |at: &usize| table.chains[*at].hook.is_none();
+        let gone: Vec<usize> = match named {
+            Some(chain) => Some(chain).filter(user).into_iter().collect(),
+            None => table.index.values().map(|at| *at as usize).filter(user).collect(),
+        };
+        for at in gone {
+            let chain = &mut table.chains[at];
+            chain.deleted = true;
+            chain.rules.clear();
+            table.index.remove(&chain.name);
         }
     }
 
@@ -224,7 +277,10 @@ impl<'c> Reader<'c> {
                 .label("the legacy back end refuses it, the nftables one passes over it");
             return self.findings.push(Finding { severity: Severity::Warning, ..finding });
         }
-        let policy = if place.condition.is_some() { Policy::Unknown } else { policy };
+        if !place.conditions.is_empty() {
+            return target.policies.push((place.conditions.to_vec(), policy, span));
+        }
+        target.policies.clear();
         (target.policy, target.policy_span) = (policy, Some(span));
     }
 

@@ -158,7 +158,7 @@ impl<'r, 'c> Dump<'r, 'c> {
             self.reader.findings.push(syntax_error(span, "a line outside of any table"));
             return None;
         };
-        Some(Place { family, table, span, condition: None })
+        Some(Place { family, table, span, conditions: &[] })
     }
 
     /// `:CHAIN POLICY [packets:bytes]`.

@@ -21,6 +21,8 @@ mod values;
 mod words;
 
 #[cfg(test)]
+mod condition_tests;
+#[cfg(test)]
 mod script_tests;
 #[cfg(test)]
 mod tests;

@@ -61,7 +61,7 @@ fn what_may_not_run_stays_under_a_condition() {
     let id = sources.add("firewall.sh", text.as_bytes().to_vec()).unwrap();
     let loaded = load(&mut sources, &[id], &Environment::default());
     assert_eq!(loaded.ruleset.rules(), 3);
-    assert_eq!(names(&loaded.ruleset), ["shell `if`", "shell condition"]);
+    assert_eq!(names(&loaded.ruleset), ["shell `if`", "shell `function`", "shell condition"]);
     assert!(loaded.findings.iter().all(|f| f.code == "PH002"));
 }
 

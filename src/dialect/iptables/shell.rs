@@ -467,7 +467,9 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                     .help("Check the rules as loaded, the output of `iptables-save`."),
             );
         }
-        self.reader.command(words, Place { family, table, span, condition: condition.as_deref() });
+        let conditions: Vec<_> =
+            condition.iter().map(|text| (self.reader.config.names.intern(text), false)).collect();
+        self.reader.command(words, Place { family, table, span, conditions: &conditions });
     }
 
     fn begin(&mut self, open: Open) {

@@ -4,7 +4,8 @@
 //! the box's own, and so which are local, the files do not tell: it has to be given.
 
 use super::{Lowering, Ways};
-use crate::dialect::iptables::ast::Limit;
+use crate::dialect::iptables::ast::{Answer, Limit};
+use crate::dialect::iptables::matches::ADDRESS_TYPES;
 use crate::packet::{Family, Field, Set, interface};
 
 const UNSPEC: u16 = 1;
@@ -27,8 +28,8 @@ impl Lowering<'_> {
         let anycast = if self.family == Family::V4 { ANYCAST } else { 0 };
         let sure = types & !(UNSPEC | UNICAST | LOCAL | BROADCAST | MULTICAST | anycast) == 0;
         if !sure {
-            let test = self.unknown("addrtype of a route");
-            return self.tests.push(test);
+            let test = self.ask("addrtype", &names_of(types), Answer::Of(field), negate);
+            return self.tests.extend(test);
         }
         let known = self.own.iter().any(|own| own.family == self.family);
         if needs_own && !known {
@@ -53,8 +54,12 @@ impl Lowering<'_> {
         let yes = if negate { no } else { yes };
         let certain = self.set_test(field, yes, false);
         let rest = self.set_test(field, never_own, true);
-        let depends = self.unknown("the firewall's own addresses");
-        self.ways.push(vec![vec![certain], vec![rest, depends]]);
+        let mut depends = vec![rest];
+        depends.extend(match types {
+            LOCAL => self.ask("", "the firewall's own addresses", Answer::Of(field), negate),
+            _ => self.ask("addrtype", &names_of(types), Answer::Of(field), negate),
+        });
+        self.add_ways(vec![vec![certain], depends]);
     }
 
     /// Addresses whose type does not depend on the box: multicast, loopback, the broadcast addresses of
@@ -95,7 +100,7 @@ impl Lowering<'_> {
         let elsewhere = self.set_test(device, all, true);
         let set = self.addresses_of_type(types, Some(""));
         ways.push(vec![elsewhere, self.set_test(field, set, negate)]);
-        self.ways.push(ways);
+        self.add_ways(ways);
     }
 
     /// The addresses that have one of the types, by what is known of the box; with a name, as seen by
@@ -153,4 +158,10 @@ impl Lowering<'_> {
     fn union(&self, types: u16, sets: &[(u16, Set)]) -> Set {
         sets.iter().filter(|(bit, _)| types & bit != 0).fold(Set::empty(), |all, (_, set)| all.or(set))
     }
+}
+
+/// The names of address types.
+fn names_of(types: u16) -> String {
+    let names = ADDRESS_TYPES.iter().enumerate().filter(|(bit, _)| types & 1 << bit != 0);
+    names.map(|(_, name)| *name).collect::<Vec<_>>().join(",")
 }
