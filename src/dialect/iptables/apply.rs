@@ -27,6 +27,8 @@ pub struct Place<'a> {
     pub table: usize,
     /// The statement.
     pub span: Span,
+    /// It is a line of a dump, and not a command of its own.
+    pub restore: bool,
     /// What the shell makes it depend on: conditions, each turned round or not, that all have to hold.
     pub conditions: &'a [(Name, bool)],
 }
@@ -44,6 +46,16 @@ impl<'c> Reader<'c> {
         let mut parser = Parser::new(out, words, place.family, place.table, place.span, &mut active);
         parser.run();
         let command = std::mem::take(&mut parser.command);
+        if let Some(option) = parser.other_family {
+            // iptables(8), `-4` and `-6`: a dump may hold lines for the other program, which are passed over.
+            if !place.restore {
+                let message = "the option is of the other program, and the command is refused";
+                parser.out.findings.push(load_error(option, message));
+            }
+            parser.out.config.matches.truncate(parser.first);
+            self.active = active;
+            return;
+        }
         match command.action {
             Some(Action::Append | Action::Insert(_) | Action::Replace(_) | Action::Delete) => {
                 for (text, negated) in place.conditions {

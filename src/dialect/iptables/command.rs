@@ -112,6 +112,8 @@ pub struct Parser<'a, 'w> {
     pub(super) stranger: bool,
     /// The words of such a match.
     pub(super) strange: Option<String>,
+    /// `-4` or `-6`, where it is not that of the family.
+    pub(super) other_family: Option<Span>,
     /// A syntax error was found.
     faulty: bool,
     /// The hooks at which the options given work.
@@ -207,6 +209,7 @@ impl<'a, 'w> Parser<'a, 'w> {
             masks: (None, None),
             stranger: false,
             strange: None,
+            other_family: None,
             faulty: false,
             hooks: (super::ast::ANY_HOOK, 0),
         }

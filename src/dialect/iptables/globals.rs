@@ -60,6 +60,9 @@ impl<'w> Parser<'_, 'w> {
                     self.at += 1;
                 }
             }
+            b'4' | b'6' if (letter == b'4') != (self.family == Family::V4) => {
+                self.other_family = Some(word.span)
+            }
             b'n' | b'v' | b'x' | b'0' | b'4' | b'6' => {}
             b'h' | b'V' => self.command.action = Some(Action::Look),
             _ if self.stranger => {

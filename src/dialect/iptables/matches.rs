@@ -641,7 +641,7 @@ fn headers(text: &str) -> Option<u8> {
             "auth" | "ah" | "51" => ext::AUTH,
             "esp" | "50" => ext::ESP,
             "none" | "ipv6-nonxt" | "59" => ext::NONE,
-            "prot" | "255" => ext::PROTO,
+            "prot" | "protocol" | "255" => ext::PROTO,
             _ => return None,
         } as u8)
     };

@@ -53,8 +53,8 @@ fn parse_into(config: &mut Config, file: &SourceFile, forced: Option<Family>) ->
     if shell::is_script(&file.text) {
         shell::Shell::new(&mut reader, &file.text, file.base, forced).read();
     } else {
-        let default = family::of_name(&file.path).unwrap_or(Family::V4);
-        dump::Dump::new(&mut reader, forced, default, &file.text).read(&file.text, file.base);
+        let named = family::of_name(&file.path);
+        dump::Dump::new(&mut reader, forced, named, &file.text).read(&file.text, file.base);
     }
     (reader.findings, reader.written)
 }

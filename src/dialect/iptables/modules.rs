@@ -387,7 +387,7 @@ pub static ALL: &[Module] = &[
         n("ctreplsrc", 1, Val::CtReplSrc), n("ctrepldst", 1, Val::CtReplDst),
         n("ctorigsrcport", 1, Val::CtOrigSrcPort), n("ctorigdstport", 1, Val::CtOrigDstPort),
         n("ctreplsrcport", 1, Val::CtReplSrcPort), n("ctrepldstport", 1, Val::CtReplDstPort),
-        n("ctstatus", 1, Val::CtStatus), n("ctexpire", 1, Val::CtExpire), n("ctdir", 1, Val::CtDir),
+        n("ctstatus", 1, Val::CtStatus), n("ctexpire", 1, Val::CtExpire), o("ctdir", 1, Val::CtDir),
     ], Kind::Connection).needs(),
     m("state", &[n("state", 1, Val::State)], Kind::Connection).needs(),
     m("comment", &[o("comment", 1, Val::Skip)], Kind::Nothing).needs(),

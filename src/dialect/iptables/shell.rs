@@ -218,8 +218,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
             }
             if wanted {
                 let text = &self.text[start..end];
-                let family = self.forced.unwrap_or(Family::V4);
-                Dump::new(self.reader, self.forced, family, text).read(text, self.base + start as u32);
+                Dump::new(self.reader, self.forced, None, text).read(text, self.base + start as u32);
             }
         }
     }
@@ -439,12 +438,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
 
     fn iptables(&mut self, family: Family, first: &Word<'t>, words: &[Word<'t>], chained: bool) {
         let span = first.span.to(words[words.len() - 1].span);
-        let family = match words.iter().find(|w| matches!(w.text.as_ref(), "-4" | "-6" | "--ipv4" | "--ipv6"))
-        {
-            Some(word) if word.text.ends_with('6') => Family::V6,
-            Some(_) => Family::V4,
-            None => self.forced.unwrap_or(family),
-        };
+        let family = self.forced.unwrap_or(family);
         let words = &words[1..];
         let table = match table_of(words) {
             Ok(table) => self.reader.config.table_or_new(family, table, span),
@@ -469,7 +463,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
         }
         let conditions: Vec<_> =
             condition.iter().map(|text| (self.reader.config.names.intern(text), false)).collect();
-        self.reader.command(words, Place { family, table, span, conditions: &conditions });
+        self.reader.command(words, Place { family, table, span, conditions: &conditions, restore: false });
     }
 
     fn begin(&mut self, open: Open) {

@@ -206,7 +206,6 @@ impl Parser<'_, '_> {
         if !matches!(self.protocol, Some((number, _)) if WITH_PORTS.contains(&number)) {
             self.fails(given.span, "a port needs `-p` with tcp, udp, sctp or dccp");
         }
-        let transport = self.protocol.map_or(proto::TCP, |(number, _)| number);
         let (range, base) = match text.split_once('/') {
             Some((range, base)) => (range, Some(base)),
             None => (text, None),
@@ -214,13 +213,12 @@ impl Parser<'_, '_> {
         if base.is_some() && given.val != Val::ToDestination {
             self.fails(given.span, "only `DNAT --to-destination` takes a base port");
         }
-        let (lo, hi) = range.split_once('-').unwrap_or((range, range));
-        let base = base.map(|base| values::port(base, transport));
-        match (values::port(lo, transport), values::port(hi, transport), base) {
-            (Some(lo), Some(hi), base) if lo <= hi && base != Some(None) => {
+        let base = base.map(values::nat_port);
+        match (values::nat_port_range(range), base) {
+            (Some((lo, hi)), base) if lo <= hi && base != Some(None) => {
                 self.nat.ports = Some(PortSpan { lo, hi, base: base.flatten() });
             }
-            (Some(_), Some(_), base) if base != Some(None) => self.refuse(given, "runs from high to low"),
+            (Some((lo, hi)), _) if lo > hi => self.refuse(given, "runs from high to low"),
             _ => self.refuse(given, "is no port range"),
         }
     }

@@ -60,6 +60,7 @@ pub fn lower(config: &Config, sets: &Ipsets, own: &[OwnAddress], findings: &mut 
         reach: Vec::new(),
         chain: String::new(),
         idle: false,
+        reached: 0,
         tests: Vec::new(),
         whole: false,
         too_many: false,
@@ -98,6 +99,8 @@ struct Lowering<'a> {
     chain: String,
     /// The rule that is being lowered does nothing to packets: what it does not know does not matter.
     idle: bool,
+    /// The hooks that the rule that is being lowered is reached from.
+    reached: u8,
     /// Conditions of the rule that is being lowered, one way each.
     tests: Vec<Test>,
     /// Connection tracking puts fragments together before any table sees them.
@@ -200,6 +203,7 @@ impl Lowering<'_> {
         self.tests.clear();
         self.ways.clear();
         self.too_many = false;
+        self.reached = self.reach[chain];
         self.idle = matches!(rule.target, Target::None | Target::Continue);
         let negated = |one: &Match| one.negated && matches!(one.kind, MatchKind::Protocol(_));
         self.any_protocol = self.config.matches_of(rule).iter().any(negated);

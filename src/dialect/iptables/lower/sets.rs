@@ -179,13 +179,15 @@ impl Lowering<'_> {
         if set.family.is_some_and(|family| family != self.family) || set.parts.len() > sides.len() {
             return;
         }
-        let exceptions = set.entries.iter().any(|entry| entry.nomatch);
-        if exceptions && (set.parts.len() > 1 || set.entries.iter().any(|entry| entry.timeout)) {
-            contents.unknown = true;
-            return;
-        }
-        if exceptions {
-            contents.sure.extend(self.networks(set, sides[0]));
+        if set.entries.iter().any(|entry| entry.nomatch) {
+            let timed = set.entries.iter().any(|entry| entry.timeout);
+            match set.parts[..] {
+                [Part::Address] if !timed => contents.sure.extend(self.networks(set, sides[0])),
+                [Part::Address, Part::Port] if !timed => {
+                    contents.sure.extend(self.networks_of_ports(set, sides))
+                }
+                _ => contents.unknown = true,
+            }
             return;
         }
         if let [Part::Address, Part::Interface] = set.parts[..] {
@@ -201,19 +203,39 @@ impl Lowering<'_> {
 
     /// Networks with exceptions: the longest prefix that holds an address decides.
     fn networks(&self, set: &Ipset, source: bool) -> Rows {
-        let mut entries: Vec<&Entry> = set.entries.iter().collect();
-        entries.sort_by_key(|entry| entry.prefix);
-        let mut all = Set::empty();
-        for same in entries.chunk_by(|a, b| (a.prefix, a.nomatch) == (b.prefix, b.nomatch)) {
-            let ranges = same.iter().flat_map(|entry| match &entry.parts[0] {
-                Value::Values(values) => values.ranges().to_vec(),
-                Value::Ports(..) => Vec::new(),
-            });
-            let values = Set::of(ranges);
-            all = if same[0].nomatch { all.minus(&values) } else { all.or(&values) };
-        }
         let field = if source { Field::src(self.family) } else { Field::dst(self.family) };
-        vec![vec![(field, all)]]
+        vec![vec![(field, longest(set.entries.iter().collect()))]]
+    }
+
+    /// `hash:net,port` with exceptions: for each port, the longest prefix that is listed with it decides
+    /// (`mtype_test_cidrs` of the kernel).
+    fn networks_of_ports(&self, set: &Ipset, sides: &[bool]) -> Rows {
+        let port = |entry: &Entry| match entry.parts[1] {
+            Value::Ports(protocol, lo, hi) => Some((protocol, u32::from(lo), u32::from(hi) + 1)),
+            Value::Values(_) => None,
+        };
+        let mut cuts: Vec<(u8, u32)> =
+            set.entries.iter().filter_map(port).flat_map(|(p, lo, end)| [(p, lo), (p, end)]).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let mut by_cut: FxHashMap<(u8, u32), Vec<&Entry>> = FxHashMap::default();
+        for entry in &set.entries {
+            let Some((protocol, lo, end)) = port(entry) else { continue };
+            let from = cuts.partition_point(|cut| *cut < (protocol, lo));
+            for cut in cuts[from..].iter().take_while(|cut| **cut < (protocol, end)) {
+                by_cut.entry(*cut).or_default().push(entry);
+            }
+        }
+        let mut rows = Rows::new();
+        for pair in cuts.windows(2) {
+            let Some(entries) = by_cut.remove(&pair[0]) else { continue };
+            let all = longest(entries);
+            let ports = Value::Ports(pair[0].0, pair[0].1 as u16, (pair[1].1 - 1) as u16);
+            let parts = vec![Value::Values(all), ports];
+            let entry = Entry { parts, nomatch: false, timeout: false, prefix: 0 };
+            rows.extend(self.entry(set, &entry, sides));
+        }
+        rows
     }
 
     /// `hash:net,iface`: the longest network that holds the address decides, whichever interface it is
@@ -346,6 +368,21 @@ impl Lowering<'_> {
         let tuples = self.out.tuples(Tuples { fields, boxes });
         Test::Tuple { tuples, negate }
     }
+}
+
+/// The addresses of networks with exceptions: the longest prefix that holds an address decides.
+fn longest(mut entries: Vec<&Entry>) -> Set {
+    entries.sort_by_key(|entry| entry.prefix);
+    let mut all = Set::empty();
+    for same in entries.chunk_by(|a, b| (a.prefix, a.nomatch) == (b.prefix, b.nomatch)) {
+        let ranges = same.iter().flat_map(|entry| match &entry.parts[0] {
+            Value::Values(values) => values.ranges().to_vec(),
+            Value::Ports(..) => Vec::new(),
+        });
+        let values = Set::of(ranges);
+        all = if same[0].nomatch { all.minus(&values) } else { all.or(&values) };
+    }
+    all
 }
 
 /// Adds a side to a product: where the field has one, what both allow.

@@ -182,6 +182,7 @@ impl Lowering<'_> {
     }
 }
 
-fn bit(hook: Hook) -> u8 {
+/// The bit of a hook.
+pub(super) fn bit(hook: Hook) -> u8 {
     1 << hook as u8
 }
