@@ -1,6 +1,6 @@
 //! Commands in order: what each does to tables, chains and rules.
 
-use super::ast::{Answer, Config, Hook, Match, MatchKind, Name, Open, Policy, Rule, TableName};
+use super::ast::{Answer, Config, Hook, Match, MatchKind, Name, Open, Policy, Rule, TableName, Target};
 use super::command::{Action, Arg, Command, Instance, Output, Parser, load_error, syntax_error};
 use super::words::Word;
 use crate::finding::{Finding, Severity};
@@ -39,8 +39,8 @@ impl<'c> Reader<'c> {
         Reader { config, findings: Vec::new(), written: 0, active: Vec::new() }
     }
 
-    /// Reads the words of a command and does it.
-    pub fn command(&mut self, words: &[Word<'_>], place: Place<'_>) {
+    /// Reads the words of a command and does it. Where it only looks, what it finds.
+    pub fn command(&mut self, words: &[Word<'_>], place: Place<'_>) -> Option<bool> {
         let mut active = std::mem::take(&mut self.active);
         let out = Output { config: self.config, findings: &mut self.findings };
         let mut parser = Parser::new(out, words, place.family, place.table, place.span, &mut active);
@@ -54,11 +54,25 @@ impl<'c> Reader<'c> {
             }
             parser.out.config.matches.truncate(parser.first);
             self.active = active;
-            return;
+            return Some(false);
         }
+        let mut found = None;
         match command.action {
+            Some(Action::Check) => {
+                let rules = parser.rules();
+                let first = parser.first;
+                found = Some(self.check(&command, &rules, place));
+                self.config.matches.truncate(first);
+            }
+            Some(Action::Look) => {
+                found = command.operands[0].filter(|name| !name.unresolved).map(|name| {
+                    let id = self.config.names.find(name.text);
+                    id.is_some_and(|id| self.config.tables[place.table].index.contains_key(&id))
+                });
+            }
             Some(Action::Append | Action::Insert(_) | Action::Replace(_) | Action::Delete) => {
-                for (text, negated) in place.conditions {
+                let added = command.action != Some(Action::Delete);
+                for (text, negated) in place.conditions.iter().filter(|_| added) {
                     let index = parser.keep_condition(*text);
                     parser.push(*negated, MatchKind::Open(index));
                 }
@@ -74,15 +88,64 @@ impl<'c> Reader<'c> {
             None => self.findings.push(syntax_error(place.span, "no command such as `-A` in this line")),
         }
         self.active = active;
+        found
+    }
+
+    /// Whether a chain has some rules (`-C`).
+    fn check(&mut self, command: &Command<'_>, rules: &[Rule], place: Place<'_>) -> bool {
+        let table = &self.config.tables[place.table];
+        let name = command.operands[0].and_then(|name| self.config.names.find(name.text));
+        let Some(chain) = name.and_then(|name| table.index.get(&name)) else { return false };
+        rules.iter().all(|rule| self.position(*chain as usize, rule, place).is_some())
+    }
+
+    /// Something happens to the tables that nobody knows: at the top of the filter, anything may become of packets.
+    pub fn anything(&mut self, family: Option<Family>, span: Span, name: &str, conditions: &[(Name, bool)]) {
+        let used = |family| TableName::ALL.iter().any(|table| self.config.table(family, *table).is_some());
+        let mut families: Vec<Family> = match family {
+            Some(family) => vec![family],
+            None => [Family::V4, Family::V6].into_iter().filter(|family| used(*family)).collect(),
+        };
+        if families.is_empty() {
+            families.push(Family::V4);
+        }
+        let (kind, text) = (self.config.names.intern(""), self.config.names.intern(name));
+        let first = self.config.matches.len() as u32;
+        for (condition, negated) in conditions {
+            self.config.opens.push(Open { kind, text: *condition, answer: Answer::Global });
+            let index = self.config.opens.len() as u32 - 1;
+            self.config.matches.push(Match { negated: *negated, kind: MatchKind::Open(index) });
+        }
+        let rule = Rule {
+            span,
+            target_span: span,
+            first,
+            count: conditions.len() as u32,
+            target: Target::Undefined(text),
+            hooks: super::ast::ANY_HOOK,
+            limiter: 0,
+        };
+        self.config.rules.push(rule);
+        let at = self.config.rules.len() as u32 - 1;
+        for family in families {
+            let table = self.config.table_or_new(family, TableName::Filter, span);
+            let table = &mut self.config.tables[table];
+            for chain in 0..table.chains.len() {
+                if table.chains[chain].hook.is_some() {
+                    table.chains[chain].rules.push_front(at);
+                    table.filled.push(chain);
+                }
+            }
+        }
     }
 
     /// Puts rules in, or takes one out.
     fn edit(&mut self, command: &Command<'_>, rules: Vec<Rule>, first: usize, place: Place<'_>) {
         let Some(chain) = self.chain(command.operands[0], place) else { return };
         if command.action == Some(Action::Delete) {
-            self.delete(chain, &rules, place);
+            let kept = self.delete(chain, &rules, place);
             self.config.matches.truncate(first);
-            return;
+            return kept.into_iter().for_each(|rule| self.guard(rule, place));
         }
         self.written += 1;
         let at = self.config.rules.len() as u32;
@@ -127,28 +190,31 @@ impl<'c> Reader<'c> {
         }
     }
 
-    fn delete(&mut self, chain: usize, rules: &[Rule], place: Place<'_>) {
+    /// Takes rules out; those that go only under a condition come back.
+    fn delete(&mut self, chain: usize, rules: &[Rule], place: Place<'_>) -> Vec<u32> {
+        let mut kept = Vec::new();
         for rule in rules {
-            let wanted = (rule.target, self.config.matches_of(rule));
-            let list = &self.config.tables[place.table].chains[chain].rules;
-            let found = list.iter().position(|at| {
-                let other = &self.config.rules[*at as usize];
-                other.count == rule.count && self.same((other.target, self.config.matches_of(other)), wanted)
-            });
-            match found {
+            match self.position(chain, rule, place) {
                 Some(at) if place.conditions.is_empty() => {
                     self.config.tables[place.table].chains[chain].rules.remove(at);
                 }
-                Some(at) => {
-                    let old = self.config.tables[place.table].chains[chain].rules[at];
-                    self.guard(old, place);
-                }
+                Some(at) => kept.push(self.config.tables[place.table].chains[chain].rules[at]),
                 None => {
                     let finding = load_error(place.span, "there is no such rule to delete");
                     self.findings.push(Finding { severity: Severity::Warning, ..finding });
                 }
             }
         }
+        kept
+    }
+
+    /// Where in a chain a rule stands.
+    fn position(&self, chain: usize, rule: &Rule, place: Place<'_>) -> Option<usize> {
+        let wanted = (rule.target, self.config.matches_of(rule));
+        self.config.tables[place.table].chains[chain].rules.iter().position(|at| {
+            let other = &self.config.rules[*at as usize];
+            other.count == rule.count && self.same((other.target, self.config.matches_of(other)), wanted)
+        })
     }
 
     /// A rule that a command takes out if some conditions hold: it stays if they do not.

@@ -35,7 +35,9 @@ pub enum Action {
     Policy,
     /// `-E`.
     Rename,
-    /// `-L`, `-S`, `-C`, `-Z`, `-V`: nothing changes.
+    /// `-C`.
+    Check,
+    /// `-L`, `-S`, `-Z`, `-V`: nothing changes.
     Look,
 }
 
@@ -229,6 +231,7 @@ impl<'a, 'w> Parser<'a, 'w> {
                 }
                 [b'-', b'-', _, ..] => self.long(word, &text[2..]),
                 [b'-', letter] if *letter != b'-' => self.global(*letter, word),
+                [b'-', b'n' | b'v' | b'x', ..] => self.cluster(word),
                 [b'-', letter, _, ..] if b"AIDRNXFPECmtMsdpiojg".contains(letter) => {
                     self.stuck = Some(Arg { text: &text[2..], span: word.span, unresolved: word.unresolved });
                     self.global(*letter, word);
@@ -255,6 +258,17 @@ impl<'a, 'w> Parser<'a, 'w> {
         if let Some(span) = self.negation.take() {
             self.syntax(span, "`!` with no option after it");
         }
+    }
+
+    /// Short options in one word: `-nvL`. The last of them may have its value stuck to it.
+    fn cluster(&mut self, word: &'w Word<'w>) {
+        let letters = word.text.bytes().skip(1).take_while(|letter| b"nvx".contains(letter)).count();
+        let mut rest = word.text[1 + letters..].chars();
+        let Some(last) = rest.next() else { return };
+        if !rest.as_str().is_empty() {
+            self.stuck = Some(Arg { text: rest.as_str(), span: word.span, unresolved: word.unresolved });
+        }
+        self.global(u8::try_from(last).unwrap_or(0), word);
     }
 
     fn long(&mut self, word: &'w Word<'w>, name: &'w str) {

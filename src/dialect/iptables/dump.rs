@@ -229,7 +229,9 @@ impl<'r, 'c> Dump<'r, 'c> {
         }
         let first = words.first().map_or(span, |word| word.span);
         let whole = first.to(span);
-        self.each(whole, |reader, place| reader.command(words, place));
+        self.each(whole, |reader, place| {
+            reader.command(words, place);
+        });
     }
 }
 

@@ -90,6 +90,7 @@ impl<'w> Parser<'_, 'w> {
             b'F' => Action::Flush,
             b'P' => Action::Policy,
             b'E' => Action::Rename,
+            b'C' => Action::Check,
             _ => Action::Look,
         });
         if matches!(letter, b'P' | b'E') {

@@ -11,6 +11,7 @@ mod equal;
 mod family;
 mod finish;
 mod globals;
+mod include;
 mod ipset;
 mod lower;
 mod matches;
@@ -37,21 +38,26 @@ pub use ast::Config;
 /// Reads one file into a tree of its own. `family` overrides what the file tells.
 pub fn parse(file: &SourceFile, family: Option<Family>) -> (Config, Vec<Finding>) {
     let mut config = Config::default();
-    let (mut findings, _) = parse_into(&mut config, file, family);
+    let (mut findings, _) = parse_into(&mut config, file, family, &shell::Sourced::default());
     check::check(&config, &mut findings);
     (config, findings)
 }
 
 /// Reads a file into a tree in which the files before it are: the findings, and the number of rules as
 /// written.
-fn parse_into(config: &mut Config, file: &SourceFile, forced: Option<Family>) -> (Vec<Finding>, usize) {
+fn parse_into(
+    config: &mut Config,
+    file: &SourceFile,
+    forced: Option<Family>,
+    sourced: &shell::Sourced<'_>,
+) -> (Vec<Finding>, usize) {
     let mut reader = apply::Reader::new(config);
     reader.findings.extend(file.damage.iter().map(|span| {
         Finding::new("PH001", Severity::Error, Some(*span), "bytes that are no text")
             .help("Save the file as UTF-8 without NUL bytes.")
     }));
     if shell::is_script(&file.text) {
-        shell::Shell::new(&mut reader, &file.text, file.base, forced).read();
+        shell::Shell::new(&mut reader, (&file.text, file.base), forced, sourced).read();
     } else {
         let named = family::of_name(&file.path);
         dump::Dump::new(&mut reader, forced, named, &file.text).read(&file.text, file.base);
@@ -62,9 +68,12 @@ fn parse_into(config: &mut Config, file: &SourceFile, forced: Option<Family>) ->
 /// Reads the files of one firewall into one ruleset.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
     let mut config = Config::default();
+    let found = include::read(sources, files);
+    let sources = &*sources;
+    let sourced = include::texts(sources, &found);
     let mut loaded = Loaded::default();
     for id in files {
-        let (findings, written) = parse_into(&mut config, sources.file(*id), env.family);
+        let (findings, written) = parse_into(&mut config, sources.file(*id), env.family, &sourced);
         loaded.findings.extend(findings);
         loaded.rules.push((*id, written));
     }

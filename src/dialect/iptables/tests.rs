@@ -404,7 +404,17 @@ fn connection_options_are_passed_over_without_a_connection() {
 fn address_types_need_the_boxs_addresses() {
     let text = "*filter\n-A INPUT -m addrtype --dst-type LOCAL -j DROP\nCOMMIT\n";
     let unknown = load_text(text, &Environment::default()).ruleset;
-    assert_eq!(verdict(&unknown, Way::Input, tcp(1)), "depends: the firewall's own addresses");
+    assert_eq!(verdict(&unknown, Way::Input, tcp(1)), "drop", "it has come to the input hook");
+    let last = with(tcp(1), Field::Dst4, 0x0a01_020f);
+    assert_eq!(
+        verdict(&unknown, Way::Input, last),
+        "depends: the firewall's own addresses",
+        "or a broadcast one"
+    );
+    let forward = filter("-A FORWARD -m addrtype --dst-type LOCAL -j DROP");
+    assert_eq!(verdict(&forward, Way::Forward, tcp(1)), "depends: the firewall's own addresses");
+    let both = filter("-A INPUT -m addrtype ! --dst-type LOCAL,BROADCAST -j DROP");
+    assert_eq!(verdict(&both, Way::Input, with(tcp(1), Field::Dst4, 0x0a01_020f)), "accept");
     assert_eq!(verdict(&unknown, Way::Input, with(tcp(1), Field::Dst4, 0xe000_0129)), "accept");
     let own = OwnAddress { interface: "eth1".into(), family: Family::V4, address: 0x0a01_020a, prefix: 24 };
     let known = load_text(text, &Environment { own: vec![own], ..Environment::default() }).ruleset;

@@ -22,12 +22,11 @@ fn connection(rng: &mut Rng, pool: &Pool) -> String {
     let mut text = String::new();
     for _ in 0..1 + rng.below(2) {
         let not = if rng.one_in(3) { " !" } else { "" };
-        let (option, value) = match rng.below(6) {
+        let (option, value) = match rng.below(5) {
             0 => ("--ctproto", rng.pick(&["tcp", "17", "47"]).to_string()),
             1 => ("--ctorigsrc", rng.pick(pool.networks).to_string()),
             2 => ("--ctorigdst", rng.pick(pool.networks).to_string()),
-            3 => ("--ctorigdstport", rng.pick(&["80", "1000:6000", "0", "2048"]).to_string()),
-            4 => ("--ctdir", rng.pick(&["ORIGINAL", "REPLY"]).to_string()),
+            3 => ("--ctdir", rng.pick(&["ORIGINAL", "REPLY"]).to_string()),
             _ => ("--ctstatus", rng.pick(&["NONE", "SEEN_REPLY", "ASSURED", "EXPECTED"]).to_string()),
         };
         // the direction takes no `!`
