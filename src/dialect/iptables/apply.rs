@@ -1,11 +1,18 @@
 //! Commands in order: what each does to tables, chains and rules.
 
+use std::collections::VecDeque;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::ast::{Answer, Config, Hook, Match, MatchKind, Name, Open, Policy, Rule, TableName, Target};
 use super::command::{Action, Arg, Command, Instance, Output, Parser, load_error, syntax_error};
 use super::words::Word;
 use crate::finding::{Finding, Severity};
 use crate::packet::Family;
 use crate::source::Span;
+
+/// How many rules commands may look at to change others.
+const WORK_MAX: usize = 20_000_000;
 
 /// Reads commands into a tree.
 pub struct Reader<'c> {
@@ -15,6 +22,10 @@ pub struct Reader<'c> {
     pub findings: Vec<Finding>,
     /// Rules as written.
     pub written: usize,
+    /// How many rules were looked at for commands that change others.
+    pub work: usize,
+    /// More was to be done than is followed, and it was said.
+    spent: bool,
     active: Vec<Instance>,
 }
 
@@ -27,6 +38,8 @@ pub struct Place<'a> {
     pub table: usize,
     /// The statement.
     pub span: Span,
+    /// What of the rule was not read.
+    pub doubt: Option<Name>,
     /// It is a line of a dump, and not a command of its own.
     pub restore: bool,
     /// What the shell makes it depend on: conditions, each turned round or not, that all have to hold.
@@ -34,13 +47,23 @@ pub struct Place<'a> {
 }
 
 impl<'c> Reader<'c> {
+    /// Ends the reading: what was deleted is gone.
+    pub fn finish(&mut self) {
+        let chains = self.config.tables.iter_mut().flat_map(|table| &mut table.chains);
+        chains.for_each(super::ast::Chain::settle);
+    }
+
     /// A reader into a tree.
     pub fn new(config: &'c mut Config) -> Self {
-        Reader { config, findings: Vec::new(), written: 0, active: Vec::new() }
+        Reader { config, findings: Vec::new(), written: 0, work: 0, spent: false, active: Vec::new() }
     }
 
     /// Reads the words of a command and does it. Where it only looks, what it finds.
     pub fn command(&mut self, words: &[Word<'_>], place: Place<'_>) -> Option<bool> {
+        if self.work > WORK_MAX {
+            self.spend(place.span);
+            return None;
+        }
         let mut active = std::mem::take(&mut self.active);
         let out = Output { config: self.config, findings: &mut self.findings };
         let mut parser = Parser::new(out, words, place.family, place.table, place.span, &mut active);
@@ -76,6 +99,10 @@ impl<'c> Reader<'c> {
                     let index = parser.keep_condition(*text);
                     parser.push(*negated, MatchKind::Open(index));
                 }
+                if let Some(text) = place.doubt {
+                    let text = parser.out.config.names.text(text).to_string();
+                    parser.open(false, "listing", &text, Answer::Chance);
+                }
                 let rules = parser.rules();
                 if let Some(hook) = builtin_of(parser.out.config, place.table, &command) {
                     parser.check_interfaces(hook);
@@ -91,12 +118,30 @@ impl<'c> Reader<'c> {
         found
     }
 
+    /// Says once that there is more to do than is followed; what becomes of packets is open from there on.
+    fn spend(&mut self, span: Span) {
+        if !std::mem::replace(&mut self.spent, true) {
+            let finding = Finding::new(
+                "PH002",
+                Severity::Info,
+                Some(span),
+                "the commands change more rules than is followed",
+            );
+            self.findings.push(
+                finding
+                    .label("from here on nothing is certain")
+                    .help("Check the rules as loaded, the output of `iptables-save`."),
+            );
+            self.anything(None, span, "the rest of the commands", &[]);
+        }
+    }
+
     /// Whether a chain has some rules (`-C`).
     fn check(&mut self, command: &Command<'_>, rules: &[Rule], place: Place<'_>) -> bool {
         let table = &self.config.tables[place.table];
         let name = command.operands[0].and_then(|name| self.config.names.find(name.text));
-        let Some(chain) = name.and_then(|name| table.index.get(&name)) else { return false };
-        rules.iter().all(|rule| self.position(*chain as usize, rule, place).is_some())
+        let Some(chain) = name.and_then(|name| table.index.get(&name)).copied() else { return false };
+        rules.iter().all(|rule| self.find(chain as usize, rule, place).is_some())
     }
 
     /// Something happens to the tables that nobody knows: at the top of the filter, anything may become of packets.
@@ -145,7 +190,7 @@ impl<'c> Reader<'c> {
         if command.action == Some(Action::Delete) {
             let kept = self.delete(chain, &rules, place);
             self.config.matches.truncate(first);
-            return kept.into_iter().for_each(|rule| self.guard(rule, place));
+            return kept.into_iter().for_each(|rule| self.guard(chain, rule, place));
         }
         self.written += 1;
         let at = self.config.rules.len() as u32;
@@ -167,10 +212,11 @@ impl<'c> Reader<'c> {
                     self.findings
                         .push(load_error(place.span, format!("there is no rule {number} to replace")));
                 } else if place.conditions.is_empty() {
-                    list.remove(index);
+                    self.config.tables[place.table].chains[chain].rules.remove(index);
+                    self.config.tables[place.table].chains[chain].prints = None;
                 } else {
                     let old = list[index];
-                    self.guard(old, place);
+                    self.guard(chain, old, place);
                 }
                 let list = &self.config.tables[place.table].chains[chain].rules;
                 index.min(list.len())
@@ -182,6 +228,17 @@ impl<'c> Reader<'c> {
         if list.is_empty() {
             table.filled.push(chain);
         }
+        let mut prints = table.chains[chain].prints.take();
+        if let Some(prints) = &mut prints {
+            for rule in at..at + count {
+                let print = super::equal::print(self.config, &self.config.rules[rule as usize]);
+                prints.entry(print).or_default().push_back(rule);
+            }
+        }
+        let table = &mut self.config.tables[place.table];
+        table.chains[chain].prints = prints;
+        table.chains[chain].mixed |= position < table.chains[chain].rules.len();
+        let list = &mut self.config.tables[place.table].chains[chain].rules;
         if position == list.len() {
             list.extend(at..at + count);
         } else {
@@ -194,11 +251,9 @@ impl<'c> Reader<'c> {
     fn delete(&mut self, chain: usize, rules: &[Rule], place: Place<'_>) -> Vec<u32> {
         let mut kept = Vec::new();
         for rule in rules {
-            match self.position(chain, rule, place) {
-                Some(at) if place.conditions.is_empty() => {
-                    self.config.tables[place.table].chains[chain].rules.remove(at);
-                }
-                Some(at) => kept.push(self.config.tables[place.table].chains[chain].rules[at]),
+            match self.find(chain, rule, place) {
+                Some(found) if place.conditions.is_empty() => self.take_out(chain, found, place),
+                Some(found) => kept.push(found),
                 None => {
                     let finding = load_error(place.span, "there is no such rule to delete");
                     self.findings.push(Finding { severity: Severity::Warning, ..finding });
@@ -208,19 +263,68 @@ impl<'c> Reader<'c> {
         kept
     }
 
-    /// Where in a chain a rule stands.
-    fn position(&self, chain: usize, rule: &Rule, place: Place<'_>) -> Option<usize> {
-        let wanted = (rule.target, self.config.matches_of(rule));
-        self.config.tables[place.table].chains[chain].rules.iter().position(|at| {
-            let other = &self.config.rules[*at as usize];
-            other.count == rule.count && self.same((other.target, self.config.matches_of(other)), wanted)
-        })
+    /// The first rule of a chain that says the same as another.
+    fn find(&mut self, chain: usize, rule: &Rule, place: Place<'_>) -> Option<u32> {
+        self.print(chain, place);
+        let config = &*self.config;
+        let chain = &config.tables[place.table].chains[chain];
+        let alike = chain.prints.as_ref()?.get(&super::equal::print(config, rule))?;
+        let wanted = (rule.target, config.matches_of(rule));
+        let same = |at: &&u32| {
+            let other = &config.rules[**at as usize];
+            other.count == rule.count && same(config, (other.target, config.matches_of(other)), wanted)
+        };
+        if !chain.mixed {
+            return alike.iter().find(same).copied();
+        }
+        let all: FxHashSet<u32> = alike.iter().filter(same).copied().collect();
+        self.work += alike.len() + if all.len() > 1 { chain.rules.len() } else { 0 };
+        match all.len() {
+            0 | 1 => all.into_iter().next(),
+            _ => chain.rules.iter().find(|at| all.contains(at)).copied(),
+        }
+    }
+
+    /// Notes what the rules of a chain say, where that is not done.
+    fn print(&mut self, index: usize, place: Place<'_>) {
+        let config = &mut *self.config;
+        let chain = &mut config.tables[place.table].chains[index];
+        if chain.prints.is_some() {
+            return;
+        }
+        chain.settle();
+        chain.mixed = false;
+        self.work += chain.rules.len();
+        let rules: Vec<u32> = chain.rules.iter().copied().collect();
+        let mut prints: FxHashMap<u64, VecDeque<u32>> = FxHashMap::default();
+        for rule in rules {
+            let print = super::equal::print(config, &config.rules[rule as usize]);
+            prints.entry(print).or_default().push_back(rule);
+        }
+        config.tables[place.table].chains[index].prints = Some(prints);
+    }
+
+    /// Takes a rule out that was found by what it says.
+    fn take_out(&mut self, chain: usize, rule: u32, place: Place<'_>) {
+        let print = super::equal::print(self.config, &self.config.rules[rule as usize]);
+        let chain = &mut self.config.tables[place.table].chains[chain];
+        chain.dead.insert(rule);
+        if let Some(alike) = chain.prints.as_mut().and_then(|prints| prints.get_mut(&print))
+            && let Some(at) = alike.iter().position(|other| *other == rule)
+        {
+            alike.remove(at);
+        }
+        if chain.dead.len() > 64 && chain.dead.len() > chain.rules.len() / 2 {
+            chain.settle();
+        }
     }
 
     /// A rule that a command takes out if some conditions hold: it stays if they do not.
-    fn guard(&mut self, rule: u32, place: Place<'_>) {
+    fn guard(&mut self, chain: usize, rule: u32, place: Place<'_>) {
         let Some((first, negated)) = place.conditions.first().copied() else { return };
+        self.work += 1;
         let config = &mut *self.config;
+        config.tables[place.table].chains[chain].prints = None;
         let (text, negated) = match place.conditions.len() {
             1 => (first, negated),
             // Several together are one of their own: what is left out of a rule cannot be joined by "or".
@@ -242,17 +346,6 @@ impl<'c> Reader<'c> {
         config.matches.push(Match { negated: !negated, kind: open });
     }
 
-    /// Whether two rules say the same; tables of values are compared by what they hold.
-    fn same(
-        &self,
-        a: (super::ast::Target, &[super::ast::Match]),
-        b: (super::ast::Target, &[super::ast::Match]),
-    ) -> bool {
-        super::equal::targets(self.config, a.0, b.0)
-            && a.1.len() == b.1.len()
-            && a.1.iter().all(|m| b.1.iter().any(|n| super::equal::matches(self.config, m, n)))
-    }
-
     /// Operations on chains.
     fn operate(&mut self, command: &Command<'_>, place: Place<'_>) {
         let conditional = !place.conditions.is_empty();
@@ -267,11 +360,15 @@ impl<'c> Reader<'c> {
             Some(Action::DeleteChain) if !conditional => self.delete_chains(command, place),
             Some(Action::DeleteAt(number)) => {
                 let Some(chain) = self.chain(command.operands[0], place) else { return };
+                self.config.tables[place.table].chains[chain].settle();
                 let list = &mut self.config.tables[place.table].chains[chain].rules;
                 let index = (number as usize).wrapping_sub(1);
                 match list.get(index).copied() {
-                    Some(rule) if conditional => self.guard(rule, place),
-                    Some(_) => drop(list.remove(index)),
+                    Some(rule) if conditional => self.guard(chain, rule, place),
+                    Some(_) => {
+                        list.remove(index);
+                        self.config.tables[place.table].chains[chain].prints = None;
+                    }
                     None => self
                         .findings
                         .push(load_error(place.span, format!("there is no rule {number} to delete"))),
@@ -296,13 +393,14 @@ impl<'c> Reader<'c> {
             None => std::mem::take(&mut self.config.tables[place.table].filled),
         };
         for chain in chains {
-            let list = &mut self.config.tables[place.table].chains[chain].rules;
             if place.conditions.is_empty() {
-                list.clear();
+                self.config.tables[place.table].chains[chain].clear();
                 continue;
             }
+            self.config.tables[place.table].chains[chain].settle();
+            let list = &self.config.tables[place.table].chains[chain].rules;
             for rule in list.iter().copied().collect::<Vec<_>>() {
-                self.guard(rule, place);
+                self.guard(chain, rule, place);
             }
             self.config.tables[place.table].filled.push(chain);
         }
@@ -325,7 +423,7 @@ impl<'c> Reader<'c> {
         for at in gone {
             let chain = &mut table.chains[at];
             chain.deleted = true;
-            chain.rules.clear();
+            chain.clear();
             table.index.remove(&chain.name);
         }
     }
@@ -420,6 +518,13 @@ impl<'c> Reader<'c> {
                 .help("The rule is left out. Check the rules as loaded, the output of `iptables-save`."),
         );
     }
+}
+
+/// Whether two rules say the same; tables of values are compared by what they hold.
+fn same(config: &Config, a: (Target, &[Match]), b: (Target, &[Match])) -> bool {
+    super::equal::targets(config, a.0, b.0)
+        && a.1.len() == b.1.len()
+        && a.1.iter().all(|m| b.1.iter().any(|n| super::equal::matches(config, m, n)))
 }
 
 /// The hook of the built-in chain that a command names.

@@ -163,6 +163,29 @@ pub struct Chain {
     pub rules: VecDeque<u32>,
     /// Deleted with `-X`.
     pub deleted: bool,
+    /// The rules by what they say ([`super::equal::print`]), where that was asked for since they were cleared.
+    pub prints: Option<FxHashMap<u64, VecDeque<u32>>>,
+    /// Rules were put in before others since then: those that say the same are in no order.
+    pub mixed: bool,
+    /// Rules that were deleted and are still among `rules`.
+    pub dead: FxHashSet<u32>,
+}
+
+impl Chain {
+    /// Takes all rules out.
+    pub fn clear(&mut self) {
+        self.rules.clear();
+        self.dead.clear();
+        self.prints = None;
+    }
+
+    /// Takes the deleted rules out for good.
+    pub fn settle(&mut self) {
+        if !self.dead.is_empty() {
+            let dead = std::mem::take(&mut self.dead);
+            self.rules.retain(|rule| !dead.contains(rule));
+        }
+    }
 }
 
 /// One rule.
@@ -618,6 +641,9 @@ impl Table {
             policies: Vec::new(),
             rules: VecDeque::new(),
             deleted: false,
+            prints: None,
+            mixed: false,
+            dead: FxHashSet::default(),
         });
         self.index.insert(name, at);
         at

@@ -158,6 +158,7 @@ impl<'r, 'c> Dump<'r, 'c> {
             table: *table,
             span,
             conditions: &[],
+            doubt: None,
             restore: true,
         };
         tables.iter().map(place).collect()
@@ -194,7 +195,7 @@ impl<'r, 'c> Dump<'r, 'c> {
             let Some(chain) = reader.declare(arg, place, true) else { return };
             let table = &mut reader.config.tables[place.table];
             // A declaration empties a chain that is there.
-            table.chains[chain].rules.clear();
+            table.chains[chain].clear();
             table.chains[chain].span = span;
             match policy {
                 None => {

@@ -1,6 +1,6 @@
 //! Whether two rules say the same, for `-D` by rule.
 
-use super::ast::{Config, Match, MatchKind, Net, Target};
+use super::ast::{Config, Match, MatchKind, Net, Rule, Target};
 
 /// Whether two conditions say the same.
 pub fn matches(config: &Config, a: &Match, b: &Match) -> bool {
@@ -60,4 +60,34 @@ pub fn targets(config: &Config, a: Target, b: Target) -> bool {
         }
         (a, b) => a == b,
     }
+}
+
+/// A number that rules which say the same have in common: the order of their conditions does not matter.
+pub fn print(config: &Config, rule: &Rule) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let hash = |write: &dyn Fn(&mut rustc_hash::FxHasher)| {
+        let mut hasher = rustc_hash::FxHasher::default();
+        write(&mut hasher);
+        hasher.finish()
+    };
+    let one = |one: &Match| {
+        hash(&|hasher| {
+            (one.negated, std::mem::discriminant(&one.kind)).hash(hasher);
+            match one.kind {
+                MatchKind::Source(net) | MatchKind::Destination(net) => match net {
+                    Net::V4(address, mask) => (address, mask).hash(hasher),
+                    Net::V6(index) => config.nets6[index as usize].hash(hasher),
+                },
+                MatchKind::Protocol(number) => number.hash(hasher),
+                MatchKind::SourcePort(lo, hi) | MatchKind::DestinationPort(lo, hi) => (lo, hi).hash(hasher),
+                MatchKind::InInterface(name, wild) | MatchKind::OutInterface(name, wild) => {
+                    (name, wild).hash(hasher);
+                }
+                MatchKind::Open(index) => config.opens[index as usize].text.hash(hasher),
+                _ => {}
+            }
+        })
+    };
+    let target = hash(&|hasher| std::mem::discriminant(&rule.target).hash(hasher));
+    config.matches_of(rule).iter().fold(target, |sum, match_| sum.wrapping_add(one(match_)))
 }

@@ -13,6 +13,7 @@ mod finish;
 mod globals;
 mod include;
 mod ipset;
+mod listing;
 mod lower;
 mod matches;
 mod modules;
@@ -27,6 +28,8 @@ mod condition_tests;
 mod script_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod work_tests;
 
 use super::{Environment, Loaded};
 use crate::finding::{Finding, Severity};
@@ -34,6 +37,8 @@ use crate::packet::Family;
 use crate::source::{SourceFile, SourceId, SourceMap};
 
 pub use ast::Config;
+pub use listing::is_listing;
+pub use shell::is_script;
 
 /// Reads one file into a tree of its own. `family` overrides what the file tells.
 pub fn parse(file: &SourceFile, family: Option<Family>) -> (Config, Vec<Finding>) {
@@ -56,12 +61,16 @@ fn parse_into(
         Finding::new("PH001", Severity::Error, Some(*span), "bytes that are no text")
             .help("Save the file as UTF-8 without NUL bytes.")
     }));
-    if shell::is_script(&file.text) {
+    if is_script(&file.text) {
         shell::Shell::new(&mut reader, (&file.text, file.base), forced, sourced).read();
+    } else if listing::is_listing(&file.text) {
+        let named = family::of_name(&file.path);
+        listing::read(&mut reader, &file.text, file.base, forced, named);
     } else {
         let named = family::of_name(&file.path);
         dump::Dump::new(&mut reader, forced, named, &file.text).read(&file.text, file.base);
     }
+    reader.finish();
     (reader.findings, reader.written)
 }
 

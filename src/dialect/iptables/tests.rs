@@ -505,3 +505,34 @@ fn bad_input_is_survived() {
     let raised = "iptables -I INPUT -j DROP\n".repeat(20_000);
     assert_eq!(load_text(&raised, &Environment::default()).ruleset.rules(), 20_000);
 }
+
+#[test]
+fn a_listing_is_read_as_the_dump_that_it_shows() {
+    let text = "Chain INPUT (policy DROP 0 packets, 0 bytes)\n\
+num   pkts bytes target     prot opt in     out     source               destination         \n\
+1        0     0 ACCEPT     0    --  lo     *       0.0.0.0/0            0.0.0.0/0           \n\
+2        0     0 voice      6    --  *      *       0.0.0.0/0            0.0.0.0/0            tcp dpt:5061\n\n\
+Chain voice (1 references)\n\
+num   pkts bytes target     prot opt in     out     source               destination         \n\
+1        0     0 ACCEPT     0    --  *      *       192.0.2.0/24         0.0.0.0/0           \n\n\
+Chain PREROUTING (policy ACCEPT 0 packets, 0 bytes)\n\
+num   pkts bytes target     prot opt in     out     source               destination         \n\n\
+Chain POSTROUTING (policy ACCEPT 0 packets, 0 bytes)\n\
+num   pkts bytes target     prot opt in     out     source               destination         \n\
+1        0     0 MASQUERADE  0    --  *      eth0    0.0.0.0/0            0.0.0.0/0           \n";
+    let loaded = load_text(text, &Environment::default());
+    assert_eq!(loaded.findings, []);
+    assert_eq!(loaded.ruleset.rules(), 4);
+    assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(5061)), "accept");
+    assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(5060)), "drop");
+    let nat = &loaded.ruleset.chains.iter().find(|chain| chain.name == "nat POSTROUTING").unwrap().rules;
+    assert_eq!(nat.len(), 1);
+    let short = "Chain INPUT (policy DROP)\ntarget     prot opt source               destination\n\
+                 ACCEPT     all  --  anywhere             anywhere\n";
+    let loaded = load_text(short, &Environment::default());
+    assert_eq!(loaded.findings[0].code, "PH002");
+    assert_eq!(
+        verdict(&loaded.ruleset, Way::Input, tcp(1)),
+        "depends: listing filter INPUT \"interfaces\" 1"
+    );
+}

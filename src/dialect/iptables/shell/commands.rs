@@ -343,7 +343,7 @@ impl<'t> Shell<'_, '_, 't> {
             self.note(span);
         }
         conditions.extend(namespace);
-        let place = Place { family, table, span, conditions: &conditions, restore: false };
+        let place = Place { family, table, span, conditions: &conditions, doubt: None, restore: false };
         if let Some(well) = self.reader.command(words, place) {
             self.status = Status::Known(well);
         }
