@@ -25,6 +25,8 @@ mod words;
 #[cfg(test)]
 mod condition_tests;
 #[cfg(test)]
+mod readme_tests;
+#[cfg(test)]
 mod script_tests;
 #[cfg(test)]
 mod tests;

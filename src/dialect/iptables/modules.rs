@@ -244,7 +244,7 @@ const ANY: u8 = 0b1_1111;
 const MANGLE: u8 = 1 << TableName::Mangle as u8;
 const RAW: u8 = 1 << TableName::Raw as u8;
 const NAT: u8 = 1 << TableName::Nat as u8;
-const FILTER: u8 = 1 << TableName::Filter as u8;
+pub const FILTER: u8 = 1 << TableName::Filter as u8;
 const SECURITY: u8 = 1 << TableName::Security as u8;
 
 pub const PRE: u8 = 1 << Hook::Prerouting as u8;
