@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::ast::{Answer, Config, Hook, Match, MatchKind, Name, Open, Policy, Rule, TableName, Target};
+use super::ast::{
+    Answer, Config, Hook, Match, MatchKind, Name, Open, Policy, PolicyIf, Rule, TableName, Target,
+};
 use super::command::{Action, Arg, Command, Instance, Output, Parser, load_error, syntax_error};
 use super::words::Word;
 use crate::finding::{Finding, Severity};
@@ -454,7 +456,7 @@ impl<'c> Reader<'c> {
             return self.findings.push(Finding { severity: Severity::Warning, ..finding });
         }
         if !place.conditions.is_empty() {
-            return target.policies.push((place.conditions.to_vec(), policy, span));
+            return target.policies.push(PolicyIf { conditions: place.conditions.to_vec(), policy, span });
         }
         target.policies.clear();
         (target.policy, target.policy_span) = (policy, Some(span));

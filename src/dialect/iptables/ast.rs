@@ -122,6 +122,17 @@ pub enum Policy {
     Unknown,
 }
 
+/// A policy that is set under conditions of the shell, each turned round or not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PolicyIf {
+    /// The conditions, which all have to hold.
+    pub conditions: Vec<(Name, bool)>,
+    /// The policy.
+    pub policy: Policy,
+    /// Where it is written.
+    pub span: Span,
+}
+
 /// Names a chain of a [`Table`].
 pub type ChainIx = u32;
 
@@ -158,7 +169,7 @@ pub struct Chain {
     /// Where the policy is written.
     pub policy_span: Option<Span>,
     /// Policies that a script sets under conditions, in order, since the one above.
-    pub policies: Vec<(Vec<(Name, bool)>, Policy, Span)>,
+    pub policies: Vec<PolicyIf>,
     /// The rules, as indices of [`Config::rules`].
     pub rules: VecDeque<u32>,
     /// Deleted with `-X`.

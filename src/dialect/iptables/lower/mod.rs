@@ -12,7 +12,9 @@ mod targets;
 
 use rustc_hash::FxHashMap;
 
-use super::ast::{Answer, Config, Hook, Match, MatchKind, Policy, Rule, TableName, Target, builtin};
+use super::ast::{
+    Answer, Config, Hook, Match, MatchKind, Policy, PolicyIf, Rule, TableName, Target, builtin,
+};
 use super::ipset::Ipsets;
 use crate::finding::{Finding, Severity};
 use crate::model::{
@@ -182,7 +184,7 @@ impl Lowering<'_> {
 
     /// Policies that may be in force, at the end of a chain: the last that was set is asked first.
     fn policies(&mut self, index: usize, chain: &super::ast::Chain) {
-        for (conditions, policy, span) in chain.policies.iter().rev() {
+        for PolicyIf { conditions, policy, span } in chain.policies.iter().rev() {
             for (text, negate) in conditions {
                 let cond = self.out.condition(Condition::global(self.config.names.text(*text)));
                 self.out.test(Test::Unknown { cond, negate: *negate });

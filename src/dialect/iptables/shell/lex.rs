@@ -101,7 +101,8 @@ impl<'t> Shell<'_, '_, 't> {
             }
             return None;
         }
-        if !words.is_empty() && !(open && words.len() <= 2) {
+        let begins = words.is_empty() || open && words.len() <= 2;
+        if !begins {
             return Some(End::Separator);
         }
         let push = |words: &mut Vec<Word<'t>>, text: &'static str, span| {
