@@ -90,8 +90,8 @@ fn four_times_the_text_is_about_four_times_the_work() {
 
 #[test]
 fn what_is_cut_off_is_said_and_unknown() {
-    let forever = "#!/bin/sh\niptables -P INPUT DROP\nf() { for a in 1 2 3 4 5 6 7 8 9; do for b in 1 2 3 4 5 6 7 8 9; do \
-                   for c in 1 2 3 4 5 6 7 8 9; do f; done; done; done; }\nf\niptables -F\n";
+    let open = lines(7, |i| format!("for v{i} in 1 2 3 4 5 6 7 8 9; do\n"));
+    let forever = format!("#!/bin/sh\niptables -P INPUT DROP\n{open}:\n{}iptables -F\n", "done\n".repeat(7));
     let mut sources = SourceMap::new();
     let id = sources.add("fw.sh", forever.as_bytes().to_vec()).unwrap();
     let loaded = load(&mut sources, &[id], &Environment::default());

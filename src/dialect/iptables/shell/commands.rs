@@ -200,13 +200,13 @@ impl<'t> Shell<'_, '_, 't> {
     pub(super) fn call(&mut self, index: usize, words: &[Word<'t>]) {
         self.functions[index].called = true;
         let span = words.first().zip(words.last()).map_or_else(Span::default, |(a, b)| a.span.to(b.span));
-        if self.calls.len() >= CALLS_MAX {
+        if self.calls.len() >= CALLS_MAX || self.calls.iter().any(|(_, open)| *open == index) {
             return self.not_followed(span, "a function that calls itself");
         }
         let body = self.functions[index].body;
         self.push(Kind::Call(self.spot()));
         self.params.push(words.get(1..).unwrap_or_default().to_vec());
-        self.calls.push(span);
+        self.calls.push((span, index));
         (self.text, self.base, self.at) = (body.text, body.base, body.at);
     }
 
@@ -325,11 +325,11 @@ impl<'t> Shell<'_, '_, 't> {
     fn iptables(&mut self, family: Family, words: &[Word<'t>], span: Span, namespace: Option<(Name, bool)>) {
         let Some(mut conditions) = self.guard() else { return };
         let family = self.forced.unwrap_or(family);
-        let within = |call: &&Span| {
+        let within = |(call, _): &&(Span, usize)| {
             words.iter().any(|word| call.start <= word.span.start && word.span.end <= call.end)
         };
         let span = match self.calls.iter().rev().find(within) {
-            Some(call) if self.used_params => *call,
+            Some((call, _)) if self.used_params => *call,
             _ => span,
         };
         let table = match table_of(words) {

@@ -22,8 +22,8 @@ use flow::{Guard, Kind, Spot, Status, under};
 use lex::End;
 
 /// How many bytes of text are read again for loops and functions, in bytes and as a multiple of the script.
-const WORK_MAX: usize = 4 << 20;
-const WORK_FACTOR: usize = 4;
+const WORK_MAX: usize = 1 << 19;
+const WORK_FACTOR: usize = 3;
 /// How many branches, loops and calls may be open at a time.
 const DEPTH_MAX: usize = 100;
 
@@ -85,8 +85,8 @@ pub struct Shell<'r, 'c, 't> {
     params: Vec<Vec<Word<'t>>>,
     /// An argument stands in the command that is being read.
     used_params: bool,
-    /// Where the calls stand that are being followed.
-    calls: Vec<Span>,
+    /// The calls that are being followed: where each stands, and which function it is of.
+    calls: Vec<(Span, usize)>,
     open: Vec<flow::Frame<'t>>,
     /// How the last command ended.
     status: Status,
