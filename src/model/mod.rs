@@ -555,9 +555,24 @@ impl Ruleset {
         Set::of(listed.chain([loopback]))
     }
 
-    /// Whether an address from `[lo, hi]` is one of the box's own; `None` where that is open.
-    pub fn is_own(&self, family: Family, lo: u128, hi: u128) -> Option<bool> {
+    /// The addresses whose packets the box keeps, as far as they are known: its own, and in IPv4 the broadcast
+    /// addresses of its networks and of all (`fib_add_ifaddr` and `ip_route_input_slow` of Linux 6.x).
+    pub fn delivered_set(&self, family: Family) -> Set {
         let own = self.own_set(family);
+        if family == Family::V6 {
+            return own;
+        }
+        let networks = self.own.iter().filter(|own| own.family == family && own.prefix < 31);
+        let broadcasts = networks.map(|own| {
+            let (_, last) = family.prefix(own.address, own.prefix);
+            (last, last)
+        });
+        own.or(&Set::of(broadcasts.chain([(family.last(), family.last())])))
+    }
+
+    /// Whether the box keeps packets to an address from `[lo, hi]`; `None` where that is open.
+    pub fn is_own(&self, family: Family, lo: u128, hi: u128) -> Option<bool> {
+        let own = self.delivered_set(family);
         if own.covers(&Set::range(lo, hi)) {
             Some(true)
         } else if lo == hi && self.elsewhere.contains(&(family, lo)) {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::packet::Family;
 use crate::source::Span;
@@ -122,6 +122,17 @@ pub enum Policy {
     Unknown,
 }
 
+/// A policy that is set under conditions of the shell, each turned round or not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PolicyIf {
+    /// The conditions, which all have to hold.
+    pub conditions: Vec<(Name, bool)>,
+    /// The policy.
+    pub policy: Policy,
+    /// Where it is written.
+    pub span: Span,
+}
+
 /// Names a chain of a [`Table`].
 pub type ChainIx = u32;
 
@@ -138,6 +149,8 @@ pub struct Table {
     pub chains: Vec<Chain>,
     /// Chains by name; deleted ones are not in it.
     pub index: FxHashMap<Name, ChainIx>,
+    /// The chains that got a rule since the table was last emptied; some may be empty again.
+    pub filled: Vec<usize>,
     /// A later restore of the same table flushed it: its rules are not in force.
     pub replaced: bool,
 }
@@ -155,10 +168,35 @@ pub struct Chain {
     pub policy: Policy,
     /// Where the policy is written.
     pub policy_span: Option<Span>,
+    /// Policies that a script sets under conditions, in order, since the one above.
+    pub policies: Vec<PolicyIf>,
     /// The rules, as indices of [`Config::rules`].
     pub rules: VecDeque<u32>,
     /// Deleted with `-X`.
     pub deleted: bool,
+    /// The rules by what they say ([`super::equal::print`]), where that was asked for since they were cleared.
+    pub prints: Option<FxHashMap<u64, VecDeque<u32>>>,
+    /// Rules were put in before others since then: those that say the same are in no order.
+    pub mixed: bool,
+    /// Rules that were deleted and are still among `rules`.
+    pub dead: FxHashSet<u32>,
+}
+
+impl Chain {
+    /// Takes all rules out.
+    pub fn clear(&mut self) {
+        self.rules.clear();
+        self.dead.clear();
+        self.prints = None;
+    }
+
+    /// Takes the deleted rules out for good.
+    pub fn settle(&mut self) {
+        if !self.dead.is_empty() {
+            let dead = std::mem::take(&mut self.dead);
+            self.rules.retain(|rule| !dead.contains(rule));
+        }
+    }
 }
 
 /// One rule.
@@ -284,6 +322,8 @@ pub enum MatchKind {
     IpRange(bool, u32),
     /// `-m conntrack --ctstate`, `-m state`: bits of [`state`].
     State(u8),
+    /// `-m conntrack` with more than states: index of [`Config::connections`].
+    Connection(u32),
     /// `--ctproto`.
     CtProto(u8),
     /// `--ctorigsrc` and the like.
@@ -322,16 +362,44 @@ pub enum MatchKind {
     EcnTcp(u8),
     /// `-m ipv6header`: header bits of [`crate::packet::ext`], and `--soft`.
     Ipv6Header(u8, bool),
-    /// A header is there; more is asked of it if true.
-    HasHeader(Header, bool),
+    /// A header is there.
+    HasHeader(Header),
     /// `-m helper`.
     Helper(Name),
-    /// `-m owner`: the condition's name.
-    Owner(Name),
-    /// Something that the file does not tell, or that is not understood, by name.
-    Unknown(Name),
+    /// `-m owner`: index of [`Config::opens`].
+    Owner(u32),
+    /// Something that the file does not tell, or that is not understood: index of [`Config::opens`].
+    Open(u32),
     /// Cannot hold.
     Never,
+}
+
+/// A condition that the file does not answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// What it is of: the name of a module, `shell`, `fqdn`; may be empty.
+    pub kind: Name,
+    /// What is written.
+    pub text: Name,
+    /// What is known of the answer.
+    pub answer: Answer,
+}
+
+/// What is known of the answer to an [`Open`] condition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// Each place answers for itself, and each time anew.
+    Chance,
+    /// Each place counts for itself; what it says as long as the rate is kept.
+    Rate(bool),
+    /// It finds out packets that no honest sender makes; what it says of the others.
+    Forgery(bool),
+    /// The same for all packets.
+    Global,
+    /// It hangs on this field.
+    Of(crate::packet::Field),
+    /// It hangs on the packet, nobody knows how, and stays as it is.
+    Elsewhere,
 }
 
 /// The interface that `-m addrtype` is limited to.
@@ -361,6 +429,15 @@ pub mod state {
     pub const SNAT: u8 = 32;
     /// The destination was translated.
     pub const DNAT: u8 = 64;
+}
+
+/// One instance of `-m conntrack`: it looks at one connection, or finds that there is none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Connection {
+    /// The states that are asked for, and whether they are turned round.
+    pub states: Option<(u8, bool)>,
+    /// What else is asked of the connection.
+    pub parts: Vec<Match>,
 }
 
 /// A use of an ipset: `--match-set NAME FLAGS`.
@@ -432,8 +509,8 @@ pub enum Target {
     Reject(u8),
     /// `REJECT --reject-with tcp-reset`.
     RejectReset,
-    /// `QUEUE`, `NFQUEUE`.
-    Queue,
+    /// `QUEUE`, `NFQUEUE`: index of [`Config::opens`].
+    Queue(u32),
     /// `DNAT`: index of [`Config::nats`].
     Dnat(u32),
     /// `SNAT`.
@@ -466,7 +543,7 @@ pub enum Target {
     ForgetAddress(bool),
     /// `LOG` and the like: nothing happens to the packet.
     Continue,
-    /// Not understood or not there, by name.
+    /// Not understood or not there: `target NAME`, `chain NAME`.
     Undefined(Name),
 }
 
@@ -492,8 +569,12 @@ pub struct Config {
     pub ip_ranges: Vec<(u128, u128)>,
     /// Uses of sets.
     pub set_uses: Vec<SetUse>,
+    /// Uses of `conntrack`.
+    pub connections: Vec<Connection>,
+    /// Conditions that the file does not answer.
+    pub opens: Vec<Open>,
     /// Sets that rules change (`-j SET`): their contents are not told.
-    pub changed_sets: Vec<Name>,
+    pub changed_sets: FxHashSet<Name>,
     /// Translations.
     pub nats: Vec<NatSpec>,
     /// Networks of `NETMAP`.
@@ -520,8 +601,15 @@ impl Config {
         if let Some(at) = self.table(family, name) {
             return at;
         }
-        let mut table =
-            Table { family, name, span, chains: Vec::new(), index: FxHashMap::default(), replaced: false };
+        let mut table = Table {
+            family,
+            name,
+            span,
+            chains: Vec::new(),
+            index: FxHashMap::default(),
+            filled: Vec::new(),
+            replaced: false,
+        };
         for hook in name.hooks() {
             let chain = self.names.intern(builtin(*hook));
             table.add(chain, span, Some(*hook));
@@ -561,8 +649,12 @@ impl Table {
             hook,
             policy: Policy::Accept,
             policy_span: None,
+            policies: Vec::new(),
             rules: VecDeque::new(),
             deleted: false,
+            prints: None,
+            mixed: false,
+            dead: FxHashSet::default(),
         });
         self.index.insert(name, at);
         at

@@ -5,7 +5,7 @@
 //! it is no other's; then the match of the protocol is tried (iptables-extensions(8), "MATCH
 //! EXTENSIONS"). An error costs the option it stands in; the rule stays, with an unknown condition.
 
-use super::ast::{Config, Match, MatchKind, NatSpec, Net, Target};
+use super::ast::{Answer, Config, Match, MatchKind, NatSpec, Net, Open, Target};
 use super::modules::{self, Opt};
 use super::words::Word;
 use crate::finding::{Finding, Severity};
@@ -35,7 +35,9 @@ pub enum Action {
     Policy,
     /// `-E`.
     Rename,
-    /// `-L`, `-S`, `-C`, `-Z`, `-V`: nothing changes.
+    /// `-C`.
+    Check,
+    /// `-L`, `-S`, `-Z`, `-V`: nothing changes.
     Look,
 }
 
@@ -110,6 +112,10 @@ pub struct Parser<'a, 'w> {
     pub(super) masks: (Option<u32>, Option<u32>),
     /// A match or target that is in no table of modules takes the options that nothing else knows.
     pub(super) stranger: bool,
+    /// The words of such a match.
+    pub(super) strange: Option<String>,
+    /// `-4` or `-6`, where it is not that of the family.
+    pub(super) other_family: Option<Span>,
     /// A syntax error was found.
     faulty: bool,
     /// The hooks at which the options given work.
@@ -204,6 +210,8 @@ impl<'a, 'w> Parser<'a, 'w> {
             nat: NatSpec::default(),
             masks: (None, None),
             stranger: false,
+            strange: None,
+            other_family: None,
             faulty: false,
             hooks: (super::ast::ANY_HOOK, 0),
         }
@@ -223,6 +231,7 @@ impl<'a, 'w> Parser<'a, 'w> {
                 }
                 [b'-', b'-', _, ..] => self.long(word, &text[2..]),
                 [b'-', letter] if *letter != b'-' => self.global(*letter, word),
+                [b'-', b'n' | b'v' | b'x', ..] => self.cluster(word),
                 [b'-', letter, _, ..] if b"AIDRNXFPECmtMsdpiojg".contains(letter) => {
                     self.stuck = Some(Arg { text: &text[2..], span: word.span, unresolved: word.unresolved });
                     self.global(*letter, word);
@@ -230,7 +239,7 @@ impl<'a, 'w> Parser<'a, 'w> {
                 _ if self.stranger => {}
                 _ if word.unresolved => {
                     self.unresolved(word.span);
-                    self.doubt(word.span, word.span);
+                    self.doubt(false, (word.span, word.span), Answer::Elsewhere);
                 }
                 [b'-', _, _, ..] => {
                     let message = format!("unknown option `{text}`");
@@ -249,6 +258,17 @@ impl<'a, 'w> Parser<'a, 'w> {
         if let Some(span) = self.negation.take() {
             self.syntax(span, "`!` with no option after it");
         }
+    }
+
+    /// Short options in one word: `-nvL`. The last of them may have its value stuck to it.
+    fn cluster(&mut self, word: &'w Word<'w>) {
+        let letters = word.text.bytes().skip(1).take_while(|letter| b"nvx".contains(letter)).count();
+        let mut rest = word.text[1 + letters..].chars();
+        let Some(last) = rest.next() else { return };
+        if !rest.as_str().is_empty() {
+            self.stuck = Some(Arg { text: rest.as_str(), span: word.span, unresolved: word.unresolved });
+        }
+        self.global(u8::try_from(last).unwrap_or(0), word);
     }
 
     fn long(&mut self, word: &'w Word<'w>, name: &'w str) {
@@ -271,18 +291,18 @@ impl<'a, 'w> Parser<'a, 'w> {
             Found::Option(instance, option, index) => self.option(instance, option, index, word),
             Found::Ambiguous => {
                 self.syntax(word.span, format!("option `--{name}` is the start of several"));
-                self.doubt(word.span, word.span);
+                self.doubt(false, (word.span, word.span), Answer::Elsewhere);
             }
             Found::Unknown => {
-                self.negation = None;
+                let negated = self.negation.take().is_some();
                 let last = self.swallow(word);
                 if self.stranger {
-                    return;
+                    return self.strange_words(negated, word.span.to(last));
                 }
                 if !self.protocol_unknown {
                     self.syntax(word.span, format!("unknown option `--{name}`"));
                 }
-                self.doubt(word.span, last);
+                self.doubt(negated, (word.span, last), Answer::Elsewhere);
             }
         }
     }
@@ -298,6 +318,26 @@ impl<'a, 'w> Parser<'a, 'w> {
             self.at += 1;
         }
         last
+    }
+
+    /// The words of an option of a match that is in no table of modules.
+    fn strange_words(&mut self, negated: bool, span: Span) {
+        let Some(text) = &mut self.strange else { return };
+        if negated {
+            text.push_str(" !");
+        }
+        for word in self.words.iter().filter(|w| span.start <= w.span.start && w.span.end <= span.end) {
+            text.push(' ');
+            text.push_str(&word.text);
+        }
+    }
+
+    /// The condition of a match that is in no table of modules.
+    pub(super) fn finish_strange(&mut self) {
+        if let Some(text) = self.strange.take() {
+            let kind = text.split(' ').nth(1).unwrap_or_default().to_string();
+            self.open(false, &kind, &text, Answer::Chance);
+        }
     }
 
     fn find(&self, name: &str) -> Found {
@@ -393,7 +433,7 @@ impl<'a, 'w> Parser<'a, 'w> {
                 self.operand(word)
             };
             let Some(next) = next else {
-                return self.doubt(word.span, word.span);
+                return self.doubt(negated, (word.span, word.span), Answer::Elsewhere);
             };
             args[at] = next.text;
             span = span.to(next.span);
@@ -405,7 +445,9 @@ impl<'a, 'w> Parser<'a, 'w> {
             && option.val != modules::Val::Skip
         {
             self.unresolved(variable);
-            return self.doubt(word.span, span);
+            let answer =
+                super::matches::field_of(option.val, self.family).map_or(Answer::Elsewhere, Answer::Of);
+            return self.doubt(negated, (word.span, span), answer);
         }
         let given = Given { instance, val: option.val, name: option.name, negated, span, args };
         if modules::ALL[self.active[instance].module as usize].target {
@@ -420,17 +462,34 @@ impl<'a, 'w> Parser<'a, 'w> {
         self.out.config.matches.push(Match { negated, kind });
     }
 
-    /// Adds an unknown condition that is named by its words.
-    pub(super) fn doubt(&mut self, from: Span, to: Span) {
+    /// Adds a condition that is named by its words: what stands there is not understood, or is a value
+    /// that the file does not tell.
+    pub(super) fn doubt(&mut self, negated: bool, (from, to): (Span, Span), answer: Answer) {
         let words = self.words.iter().filter(|w| from.start <= w.span.start && w.span.end <= to.end);
-        let name = words.map(|w| w.text.as_ref()).collect::<Vec<_>>().join(" ");
-        self.unknown(&name);
+        let text = words.map(|w| w.text.as_ref()).collect::<Vec<_>>().join(" ");
+        self.open(negated, "", &text, answer);
     }
 
-    /// Adds an unknown condition by name.
-    pub(super) fn unknown(&mut self, name: &str) {
-        let name = self.out.config.names.intern(name);
-        self.push(false, MatchKind::Unknown(name));
+    /// Adds a condition that the file does not answer.
+    pub(super) fn open(&mut self, negated: bool, kind: &str, text: &str, answer: Answer) {
+        let index = self.keep_open(kind, text, answer);
+        self.push(negated, MatchKind::Open(index));
+    }
+
+    /// Stores a condition of the shell.
+    pub(super) fn keep_condition(&mut self, text: super::ast::Name) -> u32 {
+        let config = &mut *self.out.config;
+        let kind = config.names.intern("");
+        config.opens.push(Open { kind, text, answer: Answer::Global });
+        config.opens.len() as u32 - 1
+    }
+
+    /// Stores a condition that the file does not answer.
+    pub(super) fn keep_open(&mut self, kind: &str, text: &str, answer: Answer) -> u32 {
+        let config = &mut *self.out.config;
+        let (kind, text) = (config.names.intern(kind), config.names.intern(text));
+        config.opens.push(Open { kind, text, answer });
+        config.opens.len() as u32 - 1
     }
 
     /// A statement that the program cannot read.

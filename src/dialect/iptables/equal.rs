@@ -1,10 +1,10 @@
 //! Whether two rules say the same, for `-D` by rule.
 
-use super::ast::{Config, Match, MatchKind, Net, Target};
+use super::ast::{Config, Match, MatchKind, Net, Rule, Target};
 
 /// Whether two conditions say the same.
 pub fn matches(config: &Config, a: &Match, b: &Match) -> bool {
-    use MatchKind::{CtAddress, Destination, IpRange, Multiport, Set, Source};
+    use MatchKind::{Connection, CtAddress, Destination, IpRange, Multiport, Open, Owner, Set, Source};
     if a.negated != b.negated {
         return false;
     }
@@ -25,6 +25,14 @@ pub fn matches(config: &Config, a: &Match, b: &Match) -> bool {
             let list = |first: u32, count: u8| &config.ports[first as usize..first as usize + count as usize];
             (sa, da) == (sb, db) && list(a, na) == list(b, nb)
         }
+        (Connection(a), Connection(b)) => {
+            let (a, b) = (&config.connections[a as usize], &config.connections[b as usize]);
+            let pairs = a.parts.iter().zip(&b.parts);
+            a.states == b.states
+                && a.parts.len() == b.parts.len()
+                && pairs.into_iter().all(|(a, b)| matches(config, a, b))
+        }
+        (Open(a), Open(b)) | (Owner(a), Owner(b)) => config.opens[a as usize] == config.opens[b as usize],
         (a, b) => a == b,
     }
 }
@@ -44,6 +52,7 @@ pub fn targets(config: &Config, a: Target, b: Target) -> bool {
         | (Target::Masquerade(a), Target::Masquerade(b))
         | (Target::Redirect(a), Target::Redirect(b)) => config.nats[a as usize] == config.nats[b as usize],
         (Target::Netmap(a), Target::Netmap(b)) => config.netmaps[a as usize] == config.netmaps[b as usize],
+        (Target::Queue(a), Target::Queue(b)) => config.opens[a as usize] == config.opens[b as usize],
         (Target::Mark(a), Target::Mark(b))
         | (Target::ConnMark(a), Target::ConnMark(b))
         | (Target::Tproxy(a), Target::Tproxy(b)) => {
@@ -51,4 +60,34 @@ pub fn targets(config: &Config, a: Target, b: Target) -> bool {
         }
         (a, b) => a == b,
     }
+}
+
+/// A number that rules which say the same have in common: the order of their conditions does not matter.
+pub fn print(config: &Config, rule: &Rule) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let hash = |write: &dyn Fn(&mut rustc_hash::FxHasher)| {
+        let mut hasher = rustc_hash::FxHasher::default();
+        write(&mut hasher);
+        hasher.finish()
+    };
+    let one = |one: &Match| {
+        hash(&|hasher| {
+            (one.negated, std::mem::discriminant(&one.kind)).hash(hasher);
+            match one.kind {
+                MatchKind::Source(net) | MatchKind::Destination(net) => match net {
+                    Net::V4(address, mask) => (address, mask).hash(hasher),
+                    Net::V6(index) => config.nets6[index as usize].hash(hasher),
+                },
+                MatchKind::Protocol(number) => number.hash(hasher),
+                MatchKind::SourcePort(lo, hi) | MatchKind::DestinationPort(lo, hi) => (lo, hi).hash(hasher),
+                MatchKind::InInterface(name, wild) | MatchKind::OutInterface(name, wild) => {
+                    (name, wild).hash(hasher);
+                }
+                MatchKind::Open(index) => config.opens[index as usize].text.hash(hasher),
+                _ => {}
+            }
+        })
+    };
+    let target = hash(&|hasher| std::mem::discriminant(&rule.target).hash(hasher));
+    config.matches_of(rule).iter().fold(target, |sum, match_| sum.wrapping_add(one(match_)))
 }

@@ -34,25 +34,131 @@ fn ends_with_six(name: &str) -> bool {
     name.strip_suffix('6').is_some_and(|word| word.ends_with(|c: char| c.is_ascii_alphabetic()))
 }
 
-/// The family that the lines of a table tell, up to its `COMMIT`: the first word that only one has.
-pub fn of_block(text: &str) -> Option<Family> {
-    for line in text.lines().skip(1) {
-        if line == "COMMIT" || line.starts_with('*') {
-            return None;
-        }
-        if line.starts_with(':') || line.starts_with('#') {
-            continue;
-        }
-        let mut before = "";
-        for word in line.split_ascii_whitespace() {
-            let found = of_word(before, word);
-            if found.is_some() {
-                return found;
-            }
-            before = word;
+/// What is known of the family of one dump, which is a row of tables: each dump is of one family, but for one
+/// that both programs are to read.
+#[derive(Default)]
+struct OneDump {
+    /// Index of its first table.
+    first: usize,
+    tables: Vec<String>,
+    /// A header told it.
+    header: Option<Family>,
+    /// An address or module that only one family has.
+    sure: Option<Family>,
+    /// A protocol that belongs to one family, and may stand in the rules of the other.
+    likely: Option<Family>,
+    /// Lines for `iptables-restore` and for `ip6tables-restore` alone (`-4`, `-6`).
+    marked: [bool; 2],
+}
+
+impl OneDump {
+    fn families(&self, named: Option<Family>) -> &'static [Family] {
+        let told = self.header.or(self.sure);
+        match told.or(named).or(self.likely) {
+            _ if self.header.is_none() && self.marked == [true, true] => &[Family::V4, Family::V6],
+            Some(Family::V6) => &[Family::V6],
+            Some(Family::V4) => &[Family::V4],
+            None if self.marked == [false, true] => &[Family::V6],
+            None => &[Family::V4],
         }
     }
-    None
+}
+
+/// The families that each `*table` line of a text is of; `named` is what the file's name tells.
+///
+/// Dumps end where a table comes for the second time, where a header tells another family, and where a table
+/// tells another family than those before it.
+pub fn of_tables(text: &str, named: Option<Family>) -> Vec<&'static [Family]> {
+    let marks = [" -4", " -6", "-4 ", "-6 ", "--ipv4", "--ipv6"].iter().any(|mark| text.contains(mark));
+    let mut dumps = vec![OneDump::default()];
+    let (mut count, mut header, mut settled) = (0, None, false);
+    for line in text.lines() {
+        let line = line.trim_start_matches([' ', '\t']);
+        let Some(dump) = dumps.last_mut() else { break };
+        match line.as_bytes().first() {
+            Some(b'#') => {
+                if let Some(family) = of_header(line) {
+                    header = Some(family);
+                    settled = false;
+                }
+            }
+            Some(b'*') => {
+                let name = line[1..].split_ascii_whitespace().next().unwrap_or("").to_string();
+                if dump.tables.contains(&name) || header.is_some() && dump.header != header {
+                    dumps.push(OneDump { first: count, ..OneDump::default() });
+                }
+                if let Some(dump) = dumps.last_mut() {
+                    dump.header = header;
+                    dump.tables.push(name);
+                }
+                count += 1;
+                settled = header.is_some();
+            }
+            Some(b':') | None => {}
+            _ if settled && !marks => {}
+            _ => {
+                let (sure, likely, marked) = of_line(line, marks);
+                dump.marked = [dump.marked[0] | marked[0], dump.marked[1] | marked[1]];
+                if settled || marked != [false, false] {
+                    continue;
+                }
+                dump.likely = dump.likely.or(likely);
+                settled = sure.is_some();
+                match (dump.sure, sure, dump.tables.pop()) {
+                    (Some(before), Some(family), Some(table))
+                        if before != family && count > dump.first + 1 =>
+                    {
+                        let tables = vec![table];
+                        dumps.push(OneDump { first: count - 1, tables, sure, ..OneDump::default() });
+                    }
+                    (before, _, table) => {
+                        dump.sure = before.or(sure);
+                        dump.tables.extend(table);
+                    }
+                }
+            }
+        }
+    }
+    let mut families = Vec::with_capacity(count);
+    for (at, dump) in dumps.iter().enumerate() {
+        let end = dumps.get(at + 1).map_or(count, |next| next.first);
+        families.resize(end.max(families.len()), dump.families(named));
+    }
+    families
+}
+
+/// The family that the rules of a listing tell, which has no tables.
+pub fn of_listing(text: &str, named: Option<Family>) -> Family {
+    let mut likely = None;
+    for line in text.lines() {
+        let found = of_line(line, false);
+        if let Some(family) = found.0 {
+            return family;
+        }
+        likely = likely.or(found.1);
+    }
+    named.or(likely).unwrap_or(Family::V4)
+}
+
+type Evidence = (Option<Family>, Option<Family>, [bool; 2]);
+
+/// What a rule tells for sure, and what it makes likely; with `marks`, whether it is for one program alone.
+fn of_line(line: &str, marks: bool) -> Evidence {
+    let (mut sure, mut likely, mut marked) = (None, None, [false; 2]);
+    let mut before = "";
+    for word in line.split_ascii_whitespace() {
+        match (before, word) {
+            (_, "-4" | "--ipv4") => marked[0] = true,
+            (_, "-6" | "--ipv6") => marked[1] = true,
+            ("-p", "ipv6-icmp" | "icmpv6" | "ipv6-mh" | "mh") => likely = likely.or(Some(Family::V6)),
+            _ => sure = sure.or_else(|| of_word(before, word)),
+        }
+        if sure.is_some() && !marks {
+            break;
+        }
+        before = word;
+    }
+    (sure, likely, marked)
 }
 
 /// The family that a word tells, after the word before it.
@@ -81,7 +187,6 @@ fn of_word(before: &str, word: &str) -> Option<Family> {
         }
     }
     match (before, word) {
-        ("-p", "ipv6-icmp" | "icmpv6" | "ipv6-mh" | "mh") => Some(Family::V6),
         ("-m", "icmp6" | "hl" | "rt" | "frag" | "ipv6header" | "hbh" | "dst" | "eui64" | "mh" | "srh") => {
             Some(Family::V6)
         }
@@ -99,16 +204,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_names_and_contents_tell() {
+    fn headers_and_names_tell() {
         assert_eq!(of_header("# Generated by ip6tables-save v1.8.9 on X"), Some(Family::V6));
         assert_eq!(of_header("# Generated by iptables-save v1.8.9 (nf_tables) on X"), Some(Family::V4));
         assert_eq!(of_header("# Generated by hand"), None);
         assert_eq!(of_name(Path::new("/etc/iptables/rules.v6")), Some(Family::V6));
         assert_eq!(of_name(Path::new("before6.rules")), Some(Family::V6));
         assert_eq!(of_name(Path::new("edge.rules")), None);
-        assert_eq!(of_block("*filter\n-A INPUT -p ipv6-icmp -j ACCEPT\nCOMMIT\n"), Some(Family::V6));
-        assert_eq!(of_block("*filter\n-A INPUT -s 10.0.0.0/8 -j ACCEPT\n"), Some(Family::V4));
-        assert_eq!(of_block("*filter\n-A INPUT -s fe80::/10 -j ACCEPT\n"), Some(Family::V6));
-        assert_eq!(of_block("*filter\n-A INPUT -j ACCEPT\nCOMMIT\n*nat\n-A X -p icmp\n"), None);
+    }
+
+    #[test]
+    fn a_dump_is_of_one_family() {
+        use Family::{V4, V6};
+        let of = |text: &str| -> Vec<&[Family]> { of_tables(text, None) };
+        let mangle = "*mangle\n-A PREROUTING -p tcp -j MARK --set-mark 1\nCOMMIT\n";
+        let six = "*filter\n-A FORWARD -s 2001:db8::/32 -j ACCEPT\nCOMMIT\n";
+        let four = "*filter\n-A FORWARD -s 192.0.2.0/24 -j ACCEPT\nCOMMIT\n";
+        assert_eq!(of(&format!("{mangle}{six}")), [[V6], [V6]]);
+        assert_eq!(of(&format!("{mangle}{four}{mangle}{six}")), [[V4], [V4], [V6], [V6]]);
+        assert_eq!(of(&format!("{four}*nat\n-A POSTROUTING -s fd00::/8 -j ACCEPT\nCOMMIT\n")), [[V4], [V6]]);
+        let heads =
+            format!("# Generated by iptables-save v1\n{mangle}# Generated by ip6tables-save v1\n{mangle}");
+        assert_eq!(of(&heads), [[V4], [V6]]);
+        assert_eq!(of(&format!("# Generated by ip6tables-save v1\n{mangle}{four}")), [[V6], [V6]]);
+        assert_eq!(of("*filter\n-A INPUT -p ipv6-icmp -j ACCEPT\nCOMMIT\n"), [[V6]]);
+        let ping = format!("*filter\n-A INPUT -p ipv6-icmp -j ACCEPT\n{}", &four[8..]);
+        assert_eq!(of(&ping), [[V4]], "one rule for ICMPv6 makes no IPv6 table of it");
+        assert_eq!(of_tables("*filter\n-A INPUT -p ipv6-icmp -j ACCEPT\n", Some(V4)), [[V4]]);
+    }
+
+    #[test]
+    fn a_dump_for_both_programs_is_of_both_families() {
+        let both = "*filter\n-4 -A INPUT -s 192.0.2.1 -j ACCEPT\n-A INPUT -6 -s ::1 -j ACCEPT\nCOMMIT\n";
+        assert_eq!(of_tables(both, None), [[Family::V4, Family::V6]]);
+        assert_eq!(of_tables("*filter\n-A INPUT -6 -s ::1 -j ACCEPT\nCOMMIT\n", None), [[Family::V6]]);
     }
 }

@@ -10,6 +10,7 @@ impl Parser<'_, '_> {
     /// The rules that were read: one, or several where `-s` or `-d` lists addresses. Ends with the checks
     /// that need all options.
     pub fn rules(&mut self) -> Vec<Rule> {
+        self.finish_strange();
         self.finish_modules();
         let table = self.out.config.tables[self.table].name;
         if table == TableName::Nat && self.target == Target::Drop {

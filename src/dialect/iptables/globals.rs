@@ -1,13 +1,13 @@
 //! The global options (iptables(8), "PARAMETERS" and "COMMANDS").
 
-use super::ast::{MatchKind, Net, Target};
+use super::ast::{Answer, MatchKind, Net, Target};
 use super::command::{Action, Arg, Instance, Parser, family_name};
 use super::modules;
 use super::values::{self, NetError};
 use super::words::Word;
 use crate::dialect::names;
 use crate::finding::{Finding, Severity};
-use crate::packet::Family;
+use crate::packet::{Family, Field};
 use crate::source::Span;
 
 const SEEN_PROTOCOL: u8 = 1;
@@ -60,6 +60,9 @@ impl<'w> Parser<'_, 'w> {
                     self.at += 1;
                 }
             }
+            b'4' | b'6' if (letter == b'4') != (self.family == Family::V4) => {
+                self.other_family = Some(word.span)
+            }
             b'n' | b'v' | b'x' | b'0' | b'4' | b'6' => {}
             b'h' | b'V' => self.command.action = Some(Action::Look),
             _ if self.stranger => {
@@ -87,6 +90,7 @@ impl<'w> Parser<'_, 'w> {
             b'F' => Action::Flush,
             b'P' => Action::Policy,
             b'E' => Action::Rename,
+            b'C' => Action::Check,
             _ => Action::Look,
         });
         if matches!(letter, b'P' | b'E') {
@@ -126,12 +130,13 @@ impl<'w> Parser<'_, 'w> {
         self.once(if source { SEEN_SOURCE } else { SEEN_DESTINATION }, word);
         let mut negated = self.negation.take().is_some();
         let Some(arg) = self.negatable_operand(word, &mut negated) else { return };
+        let field = if source { Field::src(self.family) } else { Field::dst(self.family) };
         if arg.unresolved {
             self.unresolved(arg.span);
-            return self.doubt(word.span, arg.span);
+            return self.doubt(negated, (word.span, arg.span), Answer::Of(field));
         }
         if !arg.text.contains(',') {
-            if let Some(net) = self.net(arg, word) {
+            if let Some(net) = self.net(negated, arg, field) {
                 self.push(negated, if source { MatchKind::Source(net) } else { MatchKind::Destination(net) });
             }
             return;
@@ -142,7 +147,7 @@ impl<'w> Parser<'_, 'w> {
         let mut nets = Vec::new();
         for text in arg.text.split(',') {
             let part = Arg { text, ..arg };
-            match self.net(part, word) {
+            match self.net(false, part, field) {
                 Some(net) => nets.push(net),
                 // The unknown condition that stands for it holds for all.
                 None => return,
@@ -152,15 +157,21 @@ impl<'w> Parser<'_, 'w> {
     }
 
     /// An address with mask; what is none leaves an unknown condition.
-    pub(super) fn net(&mut self, arg: Arg<'_>, option: &Word<'_>) -> Option<Net> {
+    fn net(&mut self, negated: bool, arg: Arg<'_>, field: Field) -> Option<Net> {
         match values::net(arg.text, self.family) {
             Ok((address, mask)) => Some(self.keep_net(address, mask)),
             Err(error) => {
                 self.bad_net(error, arg.text, arg.span);
-                self.doubt(option.span, arg.span);
+                self.no_net(negated, error, arg.text, field);
                 None
             }
         }
+    }
+
+    /// Adds the condition that stands for an address that is none.
+    pub(super) fn no_net(&mut self, negated: bool, error: NetError, text: &str, field: Field) {
+        let kind = if error == NetError::Name { "fqdn" } else { "address" };
+        self.open(negated, kind, text, Answer::Of(field));
     }
 
     /// Says what is wrong with an address.
@@ -204,7 +215,7 @@ impl<'w> Parser<'_, 'w> {
         if arg.unresolved {
             self.protocol_unknown = true;
             self.unresolved(arg.span);
-            return self.doubt(word.span, arg.span);
+            return self.doubt(negated, (word.span, arg.span), Answer::Of(Field::Proto));
         }
         let lower;
         let text = if arg.text.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -231,7 +242,7 @@ impl<'w> Parser<'_, 'w> {
             None => {
                 self.protocol_unknown = true;
                 self.fails(arg.span, format!("protocol `{}` is not known", arg.text));
-                self.doubt(word.span, arg.span);
+                self.doubt(negated, (word.span, arg.span), Answer::Of(Field::Proto));
             }
         }
     }
@@ -244,7 +255,8 @@ impl<'w> Parser<'_, 'w> {
         *(if input { &mut self.has_in } else { &mut self.has_out }) = Some(span);
         if arg.unresolved {
             self.unresolved(arg.span);
-            return self.doubt(word.span, arg.span);
+            let field = if input { Field::Iif } else { Field::Oif };
+            return self.doubt(negated, (word.span, arg.span), Answer::Of(field));
         }
         if arg.text.is_empty() {
             self.fails(span, "the interface name is empty");
@@ -270,9 +282,8 @@ impl<'w> Parser<'_, 'w> {
     fn load_match(&mut self, word: &'w Word<'w>) {
         let Some(arg) = self.operand(word) else { return };
         if arg.unresolved {
-            self.stranger = true;
             self.unresolved(arg.span);
-            return self.doubt(word.span, arg.span);
+            return self.no_match(arg.text);
         }
         let name = match arg.text {
             "icmpv6" | "ipv6-icmp" => "icmp6",
@@ -281,11 +292,17 @@ impl<'w> Parser<'_, 'w> {
         match modules::find(name, false, self.family) {
             Some(module) => self.load(module, arg.span),
             None => {
-                self.stranger = true;
                 self.no_module(name, false, arg.span);
-                self.doubt(word.span, arg.span);
+                self.no_match(name);
             }
         }
+    }
+
+    /// A match that is in no table of modules.
+    fn no_match(&mut self, name: &str) {
+        self.finish_strange();
+        self.stranger = true;
+        self.strange = Some(format!("-m {name}"));
     }
 
     fn load(&mut self, module: u8, span: Span) {
@@ -310,6 +327,7 @@ impl<'w> Parser<'_, 'w> {
             self.fails(span.to(word.span), "`!` does not go with a target");
         }
         let Some(arg) = self.operand(word) else { return };
+        self.finish_strange();
         if self.target_span.is_some() {
             return self.fails(word.span, "a rule has one target only");
         }
@@ -317,14 +335,14 @@ impl<'w> Parser<'_, 'w> {
         if arg.unresolved {
             self.stranger = true;
             self.unresolved(arg.span);
-            self.target = Target::Undefined(self.out.config.names.intern(arg.text));
+            self.target = self.undefined("target", arg.text);
             return;
         }
         self.target = match arg.text {
             "ACCEPT" if !goto => Target::Accept,
             "DROP" if !goto => Target::Drop,
             "RETURN" if !goto => Target::Return,
-            "QUEUE" if !goto => Target::Queue,
+            "QUEUE" if !goto => Target::Queue(self.keep_open("QUEUE", "-j QUEUE", Answer::Chance)),
             name => self.chain_or_module(name, goto, arg.span),
         };
     }
@@ -335,26 +353,31 @@ impl<'w> Parser<'_, 'w> {
             if let Some(hook) = table.chains[*chain as usize].hook {
                 let message = format!("built-in chain `{}` is no target", super::ast::builtin(hook));
                 self.fails(span, message);
-                return Target::Undefined(self.out.config.names.intern(name));
+                return self.undefined("chain", name);
             }
             return if goto { Target::Goto(*chain) } else { Target::Jump(*chain) };
         }
-        let target = Target::Undefined(self.out.config.names.intern(name));
         if !goto && let Some(module) = modules::find(name, true, self.family) {
             self.load(module, span);
-            return target;
+            return self.undefined("target", name);
         }
         let next_is_option = self.words.get(self.at).is_some_and(|w| w.text.starts_with("--"));
         if next_is_option && !goto {
             self.stranger = true;
             self.no_module(name, true, span);
+            self.undefined("target", name)
         } else {
             self.out.findings.push(
                 Finding::new("PH003", Severity::Error, Some(span), format!("chain `{name}` does not exist here"))
                     .label("no chain and no target of this name")
                     .help("Declare the chain before the rule, or correct the name. The file does not load as it is."),
             );
+            self.undefined("chain", name)
         }
-        target
+    }
+
+    /// A target of which nothing is known but the name.
+    fn undefined(&mut self, kind: &str, name: &str) -> Target {
+        Target::Undefined(self.out.config.names.intern(&format!("{kind} {name}")))
     }
 }

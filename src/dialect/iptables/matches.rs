@@ -1,18 +1,24 @@
 //! What the options of matches say (iptables-extensions(8), "MATCH EXTENSIONS").
 
-use super::ast::{ANY_HOOK, CtEnd, Limit, MatchKind, Net, Order, SetUse, state};
+use super::ast::{ANY_HOOK, Answer, Connection, CtEnd, Limit, Match, MatchKind, Net, Order, SetUse, state};
 use super::command::{Given, Parser};
-use super::modules::{self, Kind, Module, Val};
+use super::modules::{self, Kind, Module, Openness, Val};
 use super::values::{self, RangeError};
 use crate::dialect::names::{self, proto};
 use crate::finding::{Finding, Severity};
-use crate::packet::ext;
+use crate::packet::{Family, Field, ext};
 
 /// What the options of one module said that are one condition together.
 #[derive(Debug, Default)]
 pub struct Parts {
-    /// Tells one unknown condition of the module from another.
-    label: String,
+    /// The match as it is written, where the file does not answer it.
+    text: String,
+    /// How many of its options take a `!`, and how many have one.
+    negations: (u32, u32),
+    /// What its options say of the answer.
+    answer: Option<Answer>,
+    /// What `conntrack` asks for.
+    connection: Connection,
     /// Source and destination address types.
     types: [Option<(u16, bool)>; 2],
     /// The interface that address types are limited to.
@@ -27,14 +33,30 @@ pub struct Parts {
     recent_set: Option<bool>,
     /// `owner`, negated.
     owners: Vec<(String, bool)>,
-    /// Something is asked that makes the condition unknown.
-    asks: bool,
+}
+
+/// The field that a value is compared with, where it is one.
+pub(super) fn field_of(val: Val, family: Family) -> Option<Field> {
+    Some(match val {
+        Val::Sport | Val::SourcePorts => Field::Sport,
+        Val::Dport | Val::DestinationPorts => Field::Dport,
+        Val::SrcRange => Field::src(family),
+        Val::DstRange => Field::dst(family),
+        Val::State | Val::CtState => Field::State,
+        Val::Mark => Field::Mark,
+        Val::Mac => Field::SrcMac,
+        _ => return None,
+    })
 }
 
 impl Parser<'_, '_> {
     /// Reads an option of a match.
     pub(super) fn match_option(&mut self, given: &Given<'_>) {
         let text = given.args[0];
+        let module = &modules::ALL[self.active[given.instance].module as usize];
+        if let Kind::Open(openness) = module.kind {
+            return self.open_option(given, openness);
+        }
         match given.val {
             Val::Skip => {}
             Val::Sport | Val::Dport => self.ports(given),
@@ -90,7 +112,7 @@ impl Parser<'_, '_> {
                 let name = self.out.config.names.intern(text);
                 self.push(given.negated, MatchKind::Helper(name));
             }
-            Val::Label => self.label(given),
+            Val::Beyond => self.beyond(given, module),
             _ => self.connection_option(given),
         }
     }
@@ -102,7 +124,7 @@ impl Parser<'_, '_> {
             Val::CtProto => {
                 let lower = text.to_ascii_lowercase();
                 match values::number(text, 255).map(|n| n as u8).or_else(|| names::protocol(&lower)) {
-                    Some(number) => self.push(given.negated, MatchKind::CtProto(number)),
+                    Some(number) => self.of_connection(given, MatchKind::CtProto(number)),
                     None => self.bad(given, "is no protocol"),
                 }
             }
@@ -116,12 +138,17 @@ impl Parser<'_, '_> {
             Val::CtReplDstPort => self.ct_port(given, CtEnd::ReplDst),
             Val::CtStatus => self.ct_status(given),
             Val::CtDir if "ORIGINAL".eq_ignore_ascii_case(text) => {
-                self.push(given.negated, MatchKind::CtDirection(false));
+                self.of_connection(given, MatchKind::CtDirection(false));
             }
             Val::CtDir if "REPLY".eq_ignore_ascii_case(text) => {
-                self.push(given.negated, MatchKind::CtDirection(true));
+                self.of_connection(given, MatchKind::CtDirection(true));
             }
             Val::CtDir => self.bad(given, "is no direction"),
+            Val::CtExpire => {
+                let text = format!("-m conntrack --ctexpire {text}");
+                let index = self.keep_open("conntrack", &text, Answer::Chance);
+                self.of_connection(given, MatchKind::Open(index));
+            }
             Val::SrcType | Val::DstType => match address_types(text) {
                 Some(types) => {
                     let side = usize::from(given.val == Val::DstType);
@@ -137,11 +164,6 @@ impl Parser<'_, '_> {
                 self.only_at(given, modules::OUT | modules::FWD | modules::POST);
                 self.parts(given).limit = Some(Limit::Out);
             }
-            Val::PolicyDir => match text {
-                "in" => self.only_at(given, modules::PRE | modules::IN | modules::FWD),
-                "out" => self.only_at(given, modules::OUT | modules::FWD | modules::POST),
-                _ => self.bad(given, "is no direction"),
-            },
             Val::Header => match headers(text) {
                 Some(bits) => self.parts(given).headers = Some((bits, given.negated)),
                 None => self.bad(given, "are no IPv6 headers"),
@@ -158,14 +180,18 @@ impl Parser<'_, '_> {
                     set.counters = true;
                 }
             }
-            Val::RecentSet => self.parts(given).recent_set = Some(given.negated),
             Val::Owner => {
-                let name = format!("owner {} {text}", given.name.trim_end_matches("-owner"));
-                let negated = given.negated;
-                self.parts(given).owners.push((name.trim_end().to_string(), negated));
+                let text = format!("-m owner --{} {text}", given.name);
+                self.parts(given).owners.push((text.trim_end().to_string(), given.negated));
             }
             _ => {}
         }
+    }
+
+    /// A condition on the connection, beside its state.
+    fn of_connection(&mut self, given: &Given<'_>, kind: MatchKind) {
+        let one = Match { negated: given.negated, kind };
+        self.parts(given).connection.parts.push(one);
     }
 
     /// The option works at some hooks alone.
@@ -177,22 +203,100 @@ impl Parser<'_, '_> {
         self.active[given.instance].parts.get_or_insert_default()
     }
 
-    /// An option whose value makes the condition unknown.
-    fn label(&mut self, given: &Given<'_>) {
-        let module = &super::modules::ALL[self.active[given.instance].module as usize];
-        match module.kind {
-            Kind::Unknown | Kind::Recent | Kind::Header(_) => {
-                let parts = self.parts(given);
-                parts.asks = true;
-                if !given.args[0].is_empty() {
-                    parts.label = format!("{} {}", parts.label, given.args[0]).trim_start().to_string();
+    /// An option of a module that the file does not answer.
+    fn open_option(&mut self, given: &Given<'_>, openness: Openness) {
+        let text = given.args[0];
+        let number = |text| values::number(text, u64::MAX);
+        let answer = match given.val {
+            Val::Upto => Some(Answer::Rate(true)),
+            Val::Above => Some(Answer::Rate(false)),
+            // A single packet is no count: the list is asked for its source.
+            Val::HitCount if number(text).is_some_and(|hits| hits > 1) => Some(Answer::Rate(false)),
+            // A first packet is one packet, and some bytes.
+            Val::ConnBytes => {
+                let from = number(text.split(':').next().unwrap_or_default());
+                Some(Answer::Rate(from.is_none_or(|from| from <= 1)))
+            }
+            Val::IpOptions => Some(Answer::Forgery(text.split(',').all(|flag| flag.starts_with('!')))),
+            Val::NoIpOptions => Some(Answer::Forgery(true)),
+            Val::RecentSet => {
+                self.parts(given).recent_set = Some(given.negated);
+                None
+            }
+            Val::PolicyDir => {
+                match text {
+                    "in" => self.only_at(given, modules::PRE | modules::IN | modules::FWD),
+                    "out" => self.only_at(given, modules::OUT | modules::FWD | modules::POST),
+                    _ => self.bad(given, "is no direction"),
+                }
+                None
+            }
+            _ => None,
+        };
+        let negatable = modules::ALL[self.active[given.instance].module as usize]
+            .options
+            .iter()
+            .any(|option| option.name == given.name && option.negatable);
+        let parts = self.parts(given);
+        parts.answer = answer.or(parts.answer);
+        if given.val == Val::Invert {
+            parts.negations = (1, 1);
+            return;
+        }
+        parts.negations.0 += u32::from(negatable);
+        parts.negations.1 += u32::from(given.negated);
+        let own = matches!(openness, Openness::Options | Openness::Global);
+        parts.text.push_str(if given.negated && own { " ! --" } else { " --" });
+        parts.text.push_str(given.name);
+        for arg in given.args.into_iter().filter(|arg| !arg.is_empty()) {
+            parts.text.push(' ');
+            parts.text.push_str(arg);
+        }
+    }
+
+    /// The condition of a module that the file does not answer.
+    fn finish_open(&mut self, module: &Module, parts: &Parts, openness: Openness) {
+        let negated = parts.negations.1 % 2 == 1;
+        let whole = !matches!(openness, Openness::Options | Openness::Global);
+        let written = format!("-m {}{}", module.name, parts.text);
+        match openness {
+            // `--set` notes the address and holds in any case.
+            Openness::Recent if parts.recent_set.is_some() => {
+                if negated {
+                    self.push(false, MatchKind::Never);
                 }
             }
-            kind => {
-                if kind == Kind::Physdev && given.name.ends_with("out") {
-                    self.only_at(given, ANY_HOOK & !modules::OUT);
-                }
-                self.doubt(given.span, given.span);
+            Openness::Global => self.open(false, module.name, parts.text.trim_start(), Answer::Global),
+            Openness::Forgery(honest) => {
+                let answer = parts.answer.unwrap_or(Answer::Forgery(honest));
+                self.open(negated, module.name, parts.text.trim_start(), answer);
+            }
+            Openness::Rate(within) => {
+                let answer = parts.answer.unwrap_or(Answer::Rate(within));
+                self.open(negated && whole, module.name, &written, answer);
+            }
+            Openness::Chance | Openness::Options | Openness::Recent => {
+                let answer = parts.answer.unwrap_or(Answer::Chance);
+                self.open(negated && whole, module.name, &written, answer);
+            }
+        }
+    }
+
+    /// An option that asks for more than the model has.
+    fn beyond(&mut self, given: &Given<'_>, module: &'static Module) {
+        if module.kind == Kind::Physdev && given.name.ends_with("out") {
+            self.only_at(given, ANY_HOOK & !modules::OUT);
+        }
+        let arguments = given.args.join(" ");
+        let text = format!("--{} {arguments}", given.name);
+        match module.kind {
+            // Nobody sends routing headers any more (RFC 5095).
+            Kind::Header(super::ast::Header::Route) => {
+                self.open(given.negated, module.name, text.trim_end(), Answer::Forgery(false));
+            }
+            _ => {
+                let text = format!("-m {} {}", module.name, text.trim_end());
+                self.open(given.negated, module.name, &text, Answer::Chance);
             }
         }
     }
@@ -205,7 +309,7 @@ impl Parser<'_, '_> {
 
     fn broken(&mut self, given: &Given<'_>, message: String) {
         self.fails(given.span, message);
-        self.doubt(given.span, given.span);
+        self.doubt(given.negated, (given.span, given.span), Answer::Elsewhere);
     }
 
     fn number(&mut self, given: &Given<'_>, max: u64, kind: impl Fn(u64) -> MatchKind) {
@@ -253,7 +357,7 @@ impl Parser<'_, '_> {
                     .label("nothing for the legacy back end, everything for the nftables one")
                     .help("Take the option out, or the rule, as it is meant."),
                 );
-                self.doubt(given.span, given.span);
+                self.doubt(false, (given.span, given.span), Answer::Global);
             }
             Ok((lo, hi)) => {
                 let source = given.val == Val::Sport;
@@ -355,7 +459,7 @@ impl Parser<'_, '_> {
             known.iter().find(|(name, _)| !word.is_empty() && starts(name)).map(|(_, bit)| *bit)
         };
         match given.args[0].split(',').try_fold(0, |bits, word| Some(bits | one(word)?)) {
-            Some(bits) => self.push(given.negated, MatchKind::State(bits)),
+            Some(bits) => self.parts(given).connection.states = Some((bits, given.negated)),
             None => self.bad(given, "are no connection states"),
         }
     }
@@ -364,20 +468,21 @@ impl Parser<'_, '_> {
         match values::net(given.args[0], self.family) {
             Ok((address, mask)) => {
                 let net: Net = self.keep_net(address, mask);
-                self.push(given.negated, MatchKind::CtAddress(end, net));
+                self.of_connection(given, MatchKind::CtAddress(end, net));
             }
             Err(error) => {
                 self.bad_net(error, given.args[0], given.span);
-                self.doubt(given.span, given.span);
+                let source = matches!(end, CtEnd::OrigSrc | CtEnd::ReplDst);
+                let field = if source { Field::src(self.family) } else { Field::dst(self.family) };
+                self.no_net(given.negated, error, given.args[0], field);
             }
         }
     }
 
     fn ct_port(&mut self, given: &Given<'_>, end: CtEnd) {
         match values::port_range(given.args[0], self.transport()) {
-            Ok((lo, hi)) => self.push(given.negated, MatchKind::CtPort(end, lo, hi)),
-            Err(RangeError::Reversed) if given.negated => {}
-            Err(RangeError::Reversed) => self.push(false, MatchKind::Never),
+            Ok((lo, hi)) => self.of_connection(given, MatchKind::CtPort(end, lo, hi)),
+            Err(RangeError::Reversed) => self.of_connection(given, MatchKind::Never),
             Err(_) => self.bad(given, "is no port range"),
         }
     }
@@ -394,7 +499,7 @@ impl Parser<'_, '_> {
             })
         };
         match given.args[0].split(',').try_fold(0, |bits, word| Some(bits | one(word)?)) {
-            Some(bits) => self.push(given.negated, MatchKind::CtStatus(bits)),
+            Some(bits) => self.of_connection(given, MatchKind::CtStatus(bits)),
             None => self.bad(given, "are no connection statuses"),
         }
     }
@@ -456,19 +561,24 @@ impl Parser<'_, '_> {
                     self.push(negated, MatchKind::Ipv6Header(bits, parts.soft));
                 }
             }
-            Kind::Header(header) => self.push(false, MatchKind::HasHeader(header, parts.asks)),
+            Kind::Header(header) => self.push(false, MatchKind::HasHeader(header)),
+            Kind::Connection => match parts.connection {
+                Connection { states: Some((bits, negated)), parts } if parts.is_empty() => {
+                    self.push(negated, MatchKind::State(bits));
+                }
+                connection => {
+                    self.out.config.connections.push(connection);
+                    let index = self.out.config.connections.len() as u32 - 1;
+                    self.push(false, MatchKind::Connection(index));
+                }
+            },
+            Kind::Open(openness) => self.finish_open(module, &parts, openness),
             Kind::Owner => {
-                for (name, negated) in &parts.owners {
-                    let name = self.out.config.names.intern(name);
-                    self.push(*negated, MatchKind::Owner(name));
+                for (text, negated) in &parts.owners {
+                    let index = self.keep_open("owner", text, Answer::Chance);
+                    self.push(*negated, MatchKind::Owner(index));
                 }
             }
-            Kind::Recent => match parts.recent_set {
-                // `--set` notes the address and holds in any case.
-                Some(false) => {}
-                Some(true) => self.push(false, MatchKind::Never),
-                None => self.unknown_module(module, &parts.label),
-            },
             Kind::Set => {
                 if let Some((set, negated)) = parts.set {
                     self.out.config.set_uses.push(set);
@@ -476,15 +586,7 @@ impl Parser<'_, '_> {
                     self.push(negated, MatchKind::Set(index));
                 }
             }
-            _ => self.unknown_module(module, &parts.label),
-        }
-    }
-
-    fn unknown_module(&mut self, module: &Module, label: &str) {
-        if label.is_empty() {
-            self.unknown(module.name)
-        } else {
-            self.unknown(&format!("{} {label}", module.name))
+            _ => {}
         }
     }
 }
@@ -504,23 +606,27 @@ pub(super) fn tos(text: &str) -> Option<(u8, u8)> {
     values::masked(text, 255).map(|(value, mask)| (value as u8, mask as u8))
 }
 
-/// Address types as bits of the kernel's `XT_ADDRTYPE_*`.
+/// Address types, in the order of the kernel's `XT_ADDRTYPE_*` bits.
+pub(super) const ADDRESS_TYPES: [&str; 12] = [
+    "UNSPEC",
+    "UNICAST",
+    "LOCAL",
+    "BROADCAST",
+    "ANYCAST",
+    "MULTICAST",
+    "BLACKHOLE",
+    "UNREACHABLE",
+    "PROHIBIT",
+    "THROW",
+    "NAT",
+    "XRESOLVE",
+];
+
+/// Address types as bits.
 fn address_types(text: &str) -> Option<u16> {
-    const TYPES: [&str; 12] = [
-        "UNSPEC",
-        "UNICAST",
-        "LOCAL",
-        "BROADCAST",
-        "ANYCAST",
-        "MULTICAST",
-        "BLACKHOLE",
-        "UNREACHABLE",
-        "PROHIBIT",
-        "THROW",
-        "NAT",
-        "XRESOLVE",
-    ];
-    let one = |word: &str| TYPES.iter().position(|name| name.eq_ignore_ascii_case(word)).map(|bit| 1 << bit);
+    let one = |word: &str| {
+        ADDRESS_TYPES.iter().position(|name| name.eq_ignore_ascii_case(word)).map(|bit| 1 << bit)
+    };
     text.split(',').try_fold(0, |bits, word| Some(bits | one(word)?))
 }
 
@@ -535,7 +641,7 @@ fn headers(text: &str) -> Option<u8> {
             "auth" | "ah" | "51" => ext::AUTH,
             "esp" | "50" => ext::ESP,
             "none" | "ipv6-nonxt" | "59" => ext::NONE,
-            "prot" | "255" => ext::PROTO,
+            "prot" | "protocol" | "255" => ext::PROTO,
             _ => return None,
         } as u8)
     };

@@ -11,7 +11,9 @@ mod equal;
 mod family;
 mod finish;
 mod globals;
+mod include;
 mod ipset;
+mod listing;
 mod lower;
 mod matches;
 mod modules;
@@ -21,9 +23,15 @@ mod values;
 mod words;
 
 #[cfg(test)]
+mod condition_tests;
+#[cfg(test)]
+mod readme_tests;
+#[cfg(test)]
 mod script_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod work_tests;
 
 use super::{Environment, Loaded};
 use crate::finding::{Finding, Severity};
@@ -31,38 +39,52 @@ use crate::packet::Family;
 use crate::source::{SourceFile, SourceId, SourceMap};
 
 pub use ast::Config;
+pub use listing::is_listing;
+pub use shell::is_script;
 
 /// Reads one file into a tree of its own. `family` overrides what the file tells.
 pub fn parse(file: &SourceFile, family: Option<Family>) -> (Config, Vec<Finding>) {
     let mut config = Config::default();
-    let (mut findings, _) = parse_into(&mut config, file, family);
+    let (mut findings, _) = parse_into(&mut config, file, family, &shell::Sourced::default());
     check::check(&config, &mut findings);
     (config, findings)
 }
 
 /// Reads a file into a tree in which the files before it are: the findings, and the number of rules as
 /// written.
-fn parse_into(config: &mut Config, file: &SourceFile, forced: Option<Family>) -> (Vec<Finding>, usize) {
+fn parse_into(
+    config: &mut Config,
+    file: &SourceFile,
+    forced: Option<Family>,
+    sourced: &shell::Sourced<'_>,
+) -> (Vec<Finding>, usize) {
     let mut reader = apply::Reader::new(config);
     reader.findings.extend(file.damage.iter().map(|span| {
         Finding::new("PH001", Severity::Error, Some(*span), "bytes that are no text")
             .help("Save the file as UTF-8 without NUL bytes.")
     }));
-    if shell::is_script(&file.text) {
-        shell::Shell::new(&mut reader, &file.text, file.base, forced).read();
+    if is_script(&file.text) {
+        shell::Shell::new(&mut reader, (&file.text, file.base), forced, sourced).read();
+    } else if listing::is_listing(&file.text) {
+        let named = family::of_name(&file.path);
+        listing::read(&mut reader, &file.text, file.base, forced, named);
     } else {
-        let default = family::of_name(&file.path).unwrap_or(Family::V4);
-        dump::Dump::new(&mut reader, forced, default, &file.text).read(&file.text, file.base);
+        let named = family::of_name(&file.path);
+        dump::Dump::new(&mut reader, forced, named, &file.text).read(&file.text, file.base);
     }
+    reader.finish();
     (reader.findings, reader.written)
 }
 
 /// Reads the files of one firewall into one ruleset.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
     let mut config = Config::default();
+    let found = include::read(sources, files);
+    let sources = &*sources;
+    let sourced = include::texts(sources, &found);
     let mut loaded = Loaded::default();
     for id in files {
-        let (findings, written) = parse_into(&mut config, sources.file(*id), env.family);
+        let (findings, written) = parse_into(&mut config, sources.file(*id), env.family, &sourced);
         loaded.findings.extend(findings);
         loaded.rules.push((*id, written));
     }

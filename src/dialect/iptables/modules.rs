@@ -13,8 +13,8 @@ use crate::packet::Family;
 pub enum Val {
     /// Read over.
     Skip,
-    /// The name that tells one unknown condition of the module from another.
-    Label,
+    /// Asks for something that the model has not.
+    Beyond,
     Sport,
     Dport,
     TcpFlags,
@@ -40,6 +40,7 @@ pub enum Val {
     CtReplSrcPort,
     CtReplDstPort,
     CtStatus,
+    CtExpire,
     CtDir,
     Mark,
     ConnMark,
@@ -51,6 +52,20 @@ pub enum Val {
     SrcType,
     DstType,
     LimitIn,
+    /// `--connbytes FROM:TO`.
+    ConnBytes,
+    /// `--hitcount`.
+    HitCount,
+    /// Turns the module's answer round.
+    Invert,
+    /// Holds within the rate.
+    Upto,
+    /// Holds beyond the rate.
+    Above,
+    /// IP options that are there, or with `!` not.
+    IpOptions,
+    /// No source routing.
+    NoIpOptions,
     LimitOut,
     PktType,
     Length,
@@ -152,18 +167,18 @@ pub enum Kind {
     Options,
     /// Says nothing about the packet.
     Nothing,
-    /// An unknown condition.
-    Unknown,
+    /// A condition that the file does not answer.
+    Open(Openness),
     /// Address types.
     AddrType,
     /// `ipv6header`.
     Ipv6Header,
     /// The presence of an IPv6 header.
     Header(super::ast::Header),
+    /// `conntrack`.
+    Connection,
     /// `owner`.
     Owner,
-    /// `recent`.
-    Recent,
     /// `set`.
     Set,
     /// `physdev`.
@@ -204,13 +219,32 @@ pub enum Kind {
     Npt(bool),
     /// `SET`.
     SetTarget,
+    /// A target that is not modelled.
+    Undefined,
+}
+
+/// What is known of a module's answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Openness {
+    /// Nothing; `!` before its option turns all of it round.
+    Chance,
+    /// Nothing; each option has a `!` of its own.
+    Options,
+    /// It is the same for all packets (`time`).
+    Global,
+    /// What it says as long as the rate is kept, unless its options say otherwise.
+    Rate(bool),
+    /// `recent`.
+    Recent,
+    /// What it says of packets of honest senders, unless its options say otherwise.
+    Forgery(bool),
 }
 
 const ANY: u8 = 0b1_1111;
 const MANGLE: u8 = 1 << TableName::Mangle as u8;
 const RAW: u8 = 1 << TableName::Raw as u8;
 const NAT: u8 = 1 << TableName::Nat as u8;
-const FILTER: u8 = 1 << TableName::Filter as u8;
+pub const FILTER: u8 = 1 << TableName::Filter as u8;
 const SECURITY: u8 = 1 << TableName::Security as u8;
 
 pub const PRE: u8 = 1 << Hook::Prerouting as u8;
@@ -353,9 +387,9 @@ pub static ALL: &[Module] = &[
         n("ctreplsrc", 1, Val::CtReplSrc), n("ctrepldst", 1, Val::CtReplDst),
         n("ctorigsrcport", 1, Val::CtOrigSrcPort), n("ctorigdstport", 1, Val::CtOrigDstPort),
         n("ctreplsrcport", 1, Val::CtReplSrcPort), n("ctrepldstport", 1, Val::CtReplDstPort),
-        n("ctstatus", 1, Val::CtStatus), n("ctexpire", 1, Val::Label), n("ctdir", 1, Val::CtDir),
-    ], Kind::Options).needs(),
-    m("state", &[n("state", 1, Val::State)], Kind::Options).needs(),
+        n("ctstatus", 1, Val::CtStatus), n("ctexpire", 1, Val::CtExpire), o("ctdir", 1, Val::CtDir),
+    ], Kind::Connection).needs(),
+    m("state", &[n("state", 1, Val::State)], Kind::Connection).needs(),
     m("comment", &[o("comment", 1, Val::Skip)], Kind::Nothing).needs(),
     m("multiport", &[
         n("dports", 1, Val::DestinationPorts), n("sports", 1, Val::SourcePorts), n("ports", 1, Val::EitherPorts),
@@ -364,7 +398,7 @@ pub static ALL: &[Module] = &[
     m("mac", &[n("mac-source", 1, Val::Mac)], Kind::Options).hooks(PRE | IN | FWD).needs(),
     m("icmp", &[n("icmp-type", 1, Val::Icmp)], Kind::Options).v4().proto(&[proto::ICMP]).must("icmp-type"),
     m("icmp6", &[n("icmpv6-type", 1, Val::Icmp)], Kind::Options).v6().proto(&[proto::ICMPV6]).needs(),
-    m("limit", &[o("limit", 1, Val::Skip), o("limit-burst", 1, Val::Skip)], Kind::Unknown),
+    m("limit", &[o("limit", 1, Val::Skip), o("limit-burst", 1, Val::Skip)], Kind::Open(Openness::Rate(true))),
     m("set", &[
         n("match-set", 2, Val::MatchSet), n("set", 2, Val::MatchSet), o("return-nomatch", 0, Val::ReturnNomatch),
         n("update-counters", 0, Val::Skip), n("update-subcounters", 0, Val::Skip),
@@ -379,132 +413,137 @@ pub static ALL: &[Module] = &[
     m("connmark", &[n("mark", 1, Val::ConnMark)], Kind::Options).needs(),
     m("iprange", &[n("src-range", 1, Val::SrcRange), n("dst-range", 1, Val::DstRange)], Kind::Options).needs(),
     m("ah", &[n("ahspi", 1, Val::Spi)], Kind::Options).v4().proto(&[proto::AH]),
-    m("ah", &[n("ahspi", 1, Val::Label), n("ahlen", 1, Val::Label), o("ahres", 0, Val::Label)],
+    m("ah", &[n("ahspi", 1, Val::Beyond), n("ahlen", 1, Val::Beyond), o("ahres", 0, Val::Beyond)],
         Kind::Header(super::ast::Header::Auth)).v6(),
-    m("bpf", &[o("object-pinned", 1, Val::Skip), o("bytecode", 1, Val::Skip)], Kind::Unknown),
-    m("cgroup", &[n("path", 1, Val::Skip), n("cgroup", 1, Val::Skip)], Kind::Unknown).hooks(IN | OUT | POST),
+    m("bpf", &[o("object-pinned", 1, Val::Skip), o("bytecode", 1, Val::Skip)], Kind::Open(Openness::Chance)),
+    m("cgroup", &[n("path", 1, Val::Skip), n("cgroup", 1, Val::Skip)], Kind::Open(Openness::Chance)).hooks(IN | OUT | POST),
     m("cluster", &[
         o("cluster-total-nodes", 1, Val::Skip), n("cluster-local-node", 1, Val::Skip),
         n("cluster-local-nodemask", 1, Val::Skip), o("cluster-hash-seed", 1, Val::Skip),
-    ], Kind::Unknown),
+    ], Kind::Open(Openness::Chance)),
     m("connbytes", &[
-        n("connbytes", 1, Val::Skip), o("connbytes-dir", 1, Val::Skip), o("connbytes-mode", 1, Val::Skip),
-    ], Kind::Unknown),
-    m("connlabel", &[n("label", 1, Val::Label), o("set", 0, Val::Skip)], Kind::Unknown),
+        n("connbytes", 1, Val::ConnBytes), o("connbytes-dir", 1, Val::Skip), o("connbytes-mode", 1, Val::Skip),
+    ], Kind::Open(Openness::Rate(true))),
+    m("connlabel", &[n("label", 1, Val::Skip), o("set", 0, Val::Skip)], Kind::Open(Openness::Chance)),
     m("connlimit", &[
-        n("connlimit-upto", 1, Val::Skip), n("connlimit-above", 1, Val::Skip), o("connlimit-mask", 1, Val::Skip),
+        n("connlimit-upto", 1, Val::Upto), n("connlimit-above", 1, Val::Above), o("connlimit-mask", 1, Val::Skip),
         o("connlimit-saddr", 0, Val::Skip), o("connlimit-daddr", 0, Val::Skip),
-    ], Kind::Unknown),
-    m("cpu", &[n("cpu", 1, Val::Skip)], Kind::Unknown),
+    ], Kind::Open(Openness::Rate(false))),
+    m("cpu", &[n("cpu", 1, Val::Skip)], Kind::Open(Openness::Chance)),
     m("dccp", &[
         n("sport", 1, Val::Sport), n("dport", 1, Val::Dport), n("source-port", 1, Val::Sport),
-        n("destination-port", 1, Val::Dport), n("dccp-types", 1, Val::Label), n("dccp-option", 1, Val::Label),
+        n("destination-port", 1, Val::Dport), n("dccp-types", 1, Val::Beyond), n("dccp-option", 1, Val::Beyond),
     ], Kind::Options).proto(&[proto::DCCP]),
-    m("devgroup", &[n("src-group", 1, Val::Label), n("dst-group", 1, Val::Label)], Kind::Options).needs(),
+    m("devgroup", &[n("src-group", 1, Val::Beyond), n("dst-group", 1, Val::Beyond)], Kind::Options).needs(),
     m("dscp", &[n("dscp", 1, Val::Dscp), n("dscp-class", 1, Val::DscpClass)], Kind::Options).one_of(&["dscp", "dscp-class"]),
-    m("dst", &[n("dst-len", 1, Val::Label), o("dst-opts", 1, Val::Label), o("dst-not-strict", 0, Val::Skip)],
+    m("dst", &[n("dst-len", 1, Val::Beyond), o("dst-opts", 1, Val::Beyond), o("dst-not-strict", 0, Val::Skip)],
         Kind::Header(super::ast::Header::Destination)).v6(),
     m("ecn", &[
         n("ecn-tcp-cwr", 0, Val::EcnCwr), n("ecn-tcp-ece", 0, Val::EcnEce), n("ecn-ip-ect", 1, Val::EcnIp),
     ], Kind::Options).needs(),
     m("esp", &[n("espspi", 1, Val::Spi)], Kind::Options).proto(&[proto::ESP]),
-    m("eui64", &[], Kind::Unknown).v6().hooks(PRE | IN | FWD),
+    m("eui64", &[], Kind::Open(Openness::Chance)).v6().hooks(PRE | IN | FWD),
     m("frag", &[
-        n("fragid", 1, Val::Label), n("fraglen", 1, Val::Label), o("fragres", 0, Val::Label),
-        o("fragfirst", 0, Val::Label), o("fragmore", 0, Val::Label), o("fraglast", 0, Val::Label),
+        n("fragid", 1, Val::Beyond), n("fraglen", 1, Val::Beyond), o("fragres", 0, Val::Beyond),
+        o("fragfirst", 0, Val::Beyond), o("fragmore", 0, Val::Beyond), o("fraglast", 0, Val::Beyond),
     ], Kind::Header(super::ast::Header::Frag)).v6(),
     m("hashlimit", &[
-        n("hashlimit-upto", 1, Val::Skip), n("hashlimit-above", 1, Val::Skip), n("hashlimit", 1, Val::Skip),
+        n("hashlimit-upto", 1, Val::Upto), n("hashlimit-above", 1, Val::Above), n("hashlimit", 1, Val::Upto),
         o("hashlimit-burst", 1, Val::Skip), o("hashlimit-mode", 1, Val::Skip), o("hashlimit-srcmask", 1, Val::Skip),
-        o("hashlimit-dstmask", 1, Val::Skip), o("hashlimit-name", 1, Val::Label),
+        o("hashlimit-dstmask", 1, Val::Skip), o("hashlimit-name", 1, Val::Skip),
         o("hashlimit-htable-size", 1, Val::Skip), o("hashlimit-htable-max", 1, Val::Skip),
         o("hashlimit-htable-expire", 1, Val::Skip), o("hashlimit-htable-gcinterval", 1, Val::Skip),
         o("hashlimit-rate-match", 0, Val::Skip), o("hashlimit-rate-interval", 1, Val::Skip),
-    ], Kind::Unknown).must("hashlimit-name"),
-    m("hbh", &[n("hbh-len", 1, Val::Label), o("hbh-opts", 1, Val::Label), o("hbh-not-strict", 0, Val::Skip)],
+    ], Kind::Open(Openness::Rate(true))).must("hashlimit-name"),
+    m("hbh", &[n("hbh-len", 1, Val::Beyond), o("hbh-opts", 1, Val::Beyond), o("hbh-not-strict", 0, Val::Skip)],
         Kind::Header(super::ast::Header::HopByHop)).v6(),
     m("helper", &[n("helper", 1, Val::Helper)], Kind::Options).needs(),
     m("hl", &[n("hl-eq", 1, Val::TtlEq), o("hl-lt", 1, Val::TtlLt), o("hl-gt", 1, Val::TtlGt)], Kind::Options)
         .v6().one_of(&["hl-eq", "hl-lt", "hl-gt"]),
-    m("ipcomp", &[n("ipcompspi", 1, Val::Label), o("compres", 0, Val::Skip)], Kind::Unknown).proto(&[108]),
+    m("ipcomp", &[n("ipcompspi", 1, Val::Skip), o("compres", 0, Val::Skip)], Kind::Open(Openness::Chance)).proto(&[108]),
     m("ipv6header", &[n("header", 1, Val::Header), o("soft", 0, Val::Soft)], Kind::Ipv6Header).v6().needs(),
+    m("ipv4options", &[
+        o("flags", 1, Val::IpOptions), o("any", 0, Val::IpOptions), n("ssrr", 0, Val::IpOptions), n("lsrr", 0, Val::IpOptions),
+        o("no-srr", 0, Val::NoIpOptions), n("rr", 0, Val::IpOptions), n("ts", 0, Val::IpOptions), n("ra", 0, Val::IpOptions),
+        n("any-opt", 0, Val::IpOptions),
+    ], Kind::Open(Openness::Forgery(false))).v4(),
     m("ipvs", &[
         n("ipvs", 0, Val::Skip), n("vproto", 1, Val::Skip), n("vaddr", 1, Val::Skip), n("vport", 1, Val::Skip),
         o("vdir", 1, Val::Skip), n("vmethod", 1, Val::Skip), n("vportctl", 1, Val::Skip),
-    ], Kind::Unknown),
+    ], Kind::Open(Openness::Options)),
     m("length", &[n("length", 1, Val::Length)], Kind::Options).needs(),
-    m("mh", &[n("mh-type", 1, Val::Label)], Kind::Unknown).v6().proto(&[proto::MH]),
-    m("nfacct", &[o("nfacct-name", 1, Val::Label)], Kind::Unknown),
-    m("osf", &[n("genre", 1, Val::Label), o("ttl", 1, Val::Skip), o("log", 1, Val::Skip)], Kind::Unknown)
+    m("mh", &[n("mh-type", 1, Val::Skip)], Kind::Open(Openness::Chance)).v6().proto(&[proto::MH]),
+    m("nfacct", &[o("nfacct-name", 1, Val::Skip)], Kind::Open(Openness::Chance)),
+    m("osf", &[n("genre", 1, Val::Skip), o("ttl", 1, Val::Skip), o("log", 1, Val::Skip)], Kind::Open(Openness::Chance))
         .v4().proto(&[proto::TCP]).hooks(PRE | IN | FWD),
     m("owner", &[
         n("uid-owner", 1, Val::Owner), n("gid-owner", 1, Val::Owner), o("suppl-groups", 0, Val::Skip),
         n("socket-exists", 0, Val::Owner),
     ], Kind::Owner).hooks(OUT | POST),
     m("physdev", &[
-        n("physdev-in", 1, Val::Label), n("physdev-out", 1, Val::Label), n("physdev-is-in", 0, Val::Label),
-        n("physdev-is-out", 0, Val::Label), n("physdev-is-bridged", 0, Val::IsBridged),
+        n("physdev-in", 1, Val::Beyond), n("physdev-out", 1, Val::Beyond), n("physdev-is-in", 0, Val::Beyond),
+        n("physdev-is-out", 0, Val::Beyond), n("physdev-is-bridged", 0, Val::IsBridged),
     ], Kind::Physdev).needs(),
     m("pkttype", &[n("pkt-type", 1, Val::PktType)], Kind::Options).needs(),
     m("policy", &[
-        o("dir", 1, Val::PolicyDir), o("pol", 1, Val::Label), o("strict", 0, Val::Skip), r("reqid", 1, Val::Skip),
+        o("dir", 1, Val::PolicyDir), o("pol", 1, Val::Skip), o("strict", 0, Val::Skip), r("reqid", 1, Val::Skip),
         r("spi", 1, Val::Skip), r("proto", 1, Val::Skip), r("mode", 1, Val::Skip), r("tunnel-src", 1, Val::Skip),
         r("tunnel-dst", 1, Val::Skip), r("next", 0, Val::Skip),
-    ], Kind::Unknown).must("dir"),
-    m("quota", &[n("quota", 1, Val::Skip)], Kind::Unknown),
+    ], Kind::Open(Openness::Options)).must("dir"),
+    m("quota", &[n("quota", 1, Val::Skip)], Kind::Open(Openness::Rate(true))),
     m("rateest", &[
         o("rateest-delta", 0, Val::Skip), n("rateest-lt", 0, Val::Skip), n("rateest-gt", 0, Val::Skip),
-        n("rateest-eq", 0, Val::Skip), o("rateest", 1, Val::Label), o("rateest1", 1, Val::Label),
+        n("rateest-eq", 0, Val::Skip), o("rateest", 1, Val::Skip), o("rateest1", 1, Val::Skip),
         o("rateest2", 1, Val::Skip), o("rateest-bps", 1, Val::Skip), o("rateest-pps", 1, Val::Skip),
         o("rateest-bps1", 1, Val::Skip), o("rateest-bps2", 1, Val::Skip), o("rateest-pps1", 1, Val::Skip),
         o("rateest-pps2", 1, Val::Skip),
-    ], Kind::Unknown),
-    m("realm", &[n("realm", 1, Val::Label)], Kind::Unknown).v4().hooks(IN | FWD | OUT | POST),
+    ], Kind::Open(Openness::Chance)),
+    m("realm", &[n("realm", 1, Val::Skip)], Kind::Open(Openness::Chance)).v4().hooks(IN | FWD | OUT | POST),
     m("recent", &[
         n("set", 0, Val::RecentSet), n("rcheck", 0, Val::Skip), n("update", 0, Val::Skip), n("remove", 0, Val::Skip),
-        o("seconds", 1, Val::Skip), o("reap", 0, Val::Skip), o("hitcount", 1, Val::Skip), o("rttl", 0, Val::Skip),
-        o("name", 1, Val::Label), o("rsource", 0, Val::Skip), o("rdest", 0, Val::Skip), o("mask", 1, Val::Skip),
-    ], Kind::Recent).one_of(&["set", "rcheck", "update", "remove"]),
+        o("seconds", 1, Val::Skip), o("reap", 0, Val::Skip), o("hitcount", 1, Val::HitCount), o("rttl", 0, Val::Skip),
+        o("name", 1, Val::Skip), o("rsource", 0, Val::Skip), o("rdest", 0, Val::Skip), o("mask", 1, Val::Skip),
+    ], Kind::Open(Openness::Recent)).one_of(&["set", "rcheck", "update", "remove"]),
     m("rpfilter", &[
         o("loose", 0, Val::Skip), o("validmark", 0, Val::Skip), o("accept-local", 0, Val::Skip),
-        o("invert", 0, Val::Skip),
-    ], Kind::Unknown).tables(RAW | MANGLE).hooks(PRE),
+        o("invert", 0, Val::Invert),
+    ], Kind::Open(Openness::Forgery(true))).tables(RAW | MANGLE).hooks(PRE),
     m("rt", &[
-        n("rt-type", 1, Val::Label), n("rt-segsleft", 1, Val::Label), n("rt-len", 1, Val::Label),
-        o("rt-0-res", 0, Val::Label), o("rt-0-addrs", 1, Val::Label), o("rt-0-not-strict", 0, Val::Skip),
+        n("rt-type", 1, Val::Beyond), n("rt-segsleft", 1, Val::Beyond), n("rt-len", 1, Val::Beyond),
+        o("rt-0-res", 0, Val::Beyond), o("rt-0-addrs", 1, Val::Beyond), o("rt-0-not-strict", 0, Val::Skip),
     ], Kind::Header(super::ast::Header::Route)).v6(),
     m("sctp", &[
         n("sport", 1, Val::Sport), n("dport", 1, Val::Dport), n("source-port", 1, Val::Sport),
-        n("destination-port", 1, Val::Dport), n("chunk-types", 2, Val::Label),
+        n("destination-port", 1, Val::Dport), n("chunk-types", 2, Val::Beyond),
     ], Kind::Options).proto(&[proto::SCTP]),
     m("socket", &[
         o("transparent", 0, Val::Skip), o("nowildcard", 0, Val::Skip), o("restore-skmark", 0, Val::Skip),
-    ], Kind::Unknown).hooks(PRE | IN),
+    ], Kind::Open(Openness::Chance)).hooks(PRE | IN),
     m("srh", &[
-        n("srh-next-hdr", 1, Val::Label), n("srh-hdr-len-eq", 1, Val::Label), n("srh-hdr-len-gt", 1, Val::Label),
-        n("srh-hdr-len-lt", 1, Val::Label), n("srh-segs-left-eq", 1, Val::Label), n("srh-segs-left-gt", 1, Val::Label),
-        n("srh-segs-left-lt", 1, Val::Label), n("srh-last-entry-eq", 1, Val::Label),
-        n("srh-last-entry-gt", 1, Val::Label), n("srh-last-entry-lt", 1, Val::Label), n("srh-tag", 1, Val::Label),
-        n("srh-psid", 1, Val::Label), n("srh-nsid", 1, Val::Label), n("srh-lsid", 1, Val::Label),
+        n("srh-next-hdr", 1, Val::Beyond), n("srh-hdr-len-eq", 1, Val::Beyond), n("srh-hdr-len-gt", 1, Val::Beyond),
+        n("srh-hdr-len-lt", 1, Val::Beyond), n("srh-segs-left-eq", 1, Val::Beyond), n("srh-segs-left-gt", 1, Val::Beyond),
+        n("srh-segs-left-lt", 1, Val::Beyond), n("srh-last-entry-eq", 1, Val::Beyond),
+        n("srh-last-entry-gt", 1, Val::Beyond), n("srh-last-entry-lt", 1, Val::Beyond), n("srh-tag", 1, Val::Beyond),
+        n("srh-psid", 1, Val::Beyond), n("srh-nsid", 1, Val::Beyond), n("srh-lsid", 1, Val::Beyond),
     ], Kind::Header(super::ast::Header::Route)).v6(),
     m("statistic", &[
         o("mode", 1, Val::Skip), n("probability", 1, Val::Skip), n("every", 1, Val::Skip), o("packet", 1, Val::Skip),
-    ], Kind::Unknown),
+    ], Kind::Open(Openness::Chance)),
     m("string", &[
         o("algo", 1, Val::Skip), o("from", 1, Val::Skip), o("to", 1, Val::Skip), n("string", 1, Val::Skip),
         n("hex-string", 1, Val::Skip), o("icase", 0, Val::Skip),
-    ], Kind::Unknown).must("algo"),
+    ], Kind::Open(Openness::Chance)).must("algo"),
     m("tcpmss", &[n("mss", 1, Val::Mss)], Kind::Options).proto(&[proto::TCP]).needs(),
     m("time", &[
         o("datestart", 1, Val::Skip), o("datestop", 1, Val::Skip), o("timestart", 1, Val::Skip),
         o("timestop", 1, Val::Skip), n("monthdays", 1, Val::Skip), n("weekdays", 1, Val::Skip),
         o("contiguous", 0, Val::Skip), o("kerneltz", 0, Val::Skip), o("localtz", 0, Val::Skip), o("utc", 0, Val::Skip),
-    ], Kind::Unknown),
+    ], Kind::Open(Openness::Global)),
     m("tos", &[n("tos", 1, Val::Tos)], Kind::Options).needs(),
     m("ttl", &[
         n("ttl-eq", 1, Val::TtlEq), o("ttl-lt", 1, Val::TtlLt), o("ttl-gt", 1, Val::TtlGt), n("ttl", 1, Val::TtlEq),
     ], Kind::Options).v4().one_of(&["ttl-eq", "ttl-lt", "ttl-gt", "ttl"]),
-    m("u32", &[n("u32", 1, Val::Skip)], Kind::Unknown),
+    m("u32", &[n("u32", 1, Val::Skip)], Kind::Open(Openness::Chance)),
 
     t("LOG", &[
         o("log-level", 1, Val::LogLevel), o("log-prefix", 1, Val::Skip), o("log-tcp-sequence", 0, Val::Skip),
@@ -565,7 +604,7 @@ pub static ALL: &[Module] = &[
     t("CLUSTERIP", &[
         o("new", 0, Val::Skip), o("hashmode", 1, Val::Skip), o("clustermac", 1, Val::Skip),
         o("total-nodes", 1, Val::Skip), o("local-node", 1, Val::Skip), o("hash-init", 1, Val::Skip),
-    ], Kind::Unknown).v4().tables(FILTER).hooks(IN),
+    ], Kind::Undefined).v4().tables(FILTER).hooks(IN),
     t("CONNSECMARK", &[o("save", 0, Val::Skip), o("restore", 0, Val::Skip)], Kind::Nothing)
         .tables(MANGLE | SECURITY).needs(),
     t("SECMARK", &[o("selctx", 1, Val::Skip)], Kind::Nothing).tables(MANGLE | SECURITY).needs(),
@@ -610,7 +649,7 @@ pub static ALL: &[Module] = &[
     t("SYNPROXY", &[
         o("mss", 1, Val::Skip), o("wscale", 1, Val::Skip), o("sack-perm", 0, Val::Skip), o("timestamp", 0, Val::Skip),
         o("ecn", 0, Val::Skip),
-    ], Kind::Unknown).proto(&[proto::TCP]).hooks(IN | FWD),
+    ], Kind::Undefined).proto(&[proto::TCP]).hooks(IN | FWD),
     t("TCPOPTSTRIP", &[o("strip-options", 1, Val::Skip)], Kind::Nothing).proto(&[proto::TCP]).tables(MANGLE),
     t("TEE", &[o("gateway", 1, Val::Skip), o("oif", 1, Val::Skip)], Kind::Nothing).needs(),
     t("TRACE", &[], Kind::Nothing),

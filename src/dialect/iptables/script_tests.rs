@@ -1,6 +1,7 @@
 //! Scripts of `iptables` commands.
 
 use super::*;
+use crate::model::{Step, Test};
 
 fn rules_of(text: &str) -> (Vec<String>, Vec<&'static str>) {
     let mut sources = SourceMap::new();
@@ -51,18 +52,179 @@ fn plain_variables_are_followed_and_others_are_not() {
     assert_eq!(names(&ruleset), ["-i $WAN"]);
 }
 
-#[test]
-fn what_may_not_run_stays_under_a_condition() {
-    let text = "#!/bin/sh\nif [ -f /x ]; then\n  iptables -A INPUT -j DROP\nfi\n\
-                stop() {\n  iptables -F\n}\n\
-                [ -x /y ] && iptables -A INPUT -j ACCEPT\n\
-                iptables -A INPUT -j LOG\n";
+/// For each rule the chain, the text, and the conditions of the shell that it stays under.
+fn guarded(text: &str) -> Vec<String> {
     let mut sources = SourceMap::new();
     let id = sources.add("firewall.sh", text.as_bytes().to_vec()).unwrap();
-    let loaded = load(&mut sources, &[id], &Environment::default());
-    assert_eq!(loaded.ruleset.rules(), 3);
-    assert_eq!(names(&loaded.ruleset), ["shell `if`", "shell condition"]);
-    assert!(loaded.findings.iter().all(|f| f.code == "PH002"));
+    let rules = load(&mut sources, &[id], &Environment::default()).ruleset;
+    let mut found = Vec::new();
+    for chain in &rules.chains {
+        for rule in &chain.rules {
+            let asked = rules.steps_of(rule).iter().filter_map(|step| match step {
+                Step::Test(Test::Unknown { cond, negate }) => {
+                    Some(format!("{}{}", if *negate { "! " } else { "" }, rules.condition(*cond).name))
+                }
+                _ => None,
+            });
+            let asked = asked.collect::<Vec<_>>().join(", ");
+            found.push(format!("{} | {} | {asked}", chain.name, sources.text(rule.span)));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_may_not_run_stays_under_the_condition_by_its_text() {
+    let text = "#!/bin/sh\nif [ -f /x ]; then\n  iptables -A INPUT -j DROP\nelif test -e /y; then\n\
+                iptables -A INPUT -p 1\nelse\niptables -A INPUT -p 2\nfi\n\
+                stop() {\n  iptables -A INPUT -p 3\n}\n\
+                [ -x /y ] && iptables -A INPUT -j ACCEPT || iptables -A INPUT -p 4\n\
+                while read x; do iptables -A INPUT -s $x -j DROP; done\n\
+                iptables -A INPUT -j RETURN\n";
+    assert_eq!(
+        guarded(text),
+        [
+            "filter INPUT | iptables -A INPUT -j DROP | shell [ -f /x ]",
+            "filter INPUT | iptables -A INPUT -p 1 | ",
+            "filter INPUT | iptables -A INPUT -p 2 | ",
+            "filter INPUT | iptables -A INPUT -j ACCEPT | shell [ -x /y ]",
+            "filter INPUT | iptables -A INPUT -p 4 | ",
+            "filter INPUT | iptables -A INPUT -s $x -j DROP | -s $x, shell read x",
+            "filter INPUT | iptables -A INPUT -j RETURN | ",
+            "filter INPUT | iptables -A INPUT -p 3 | ",
+        ],
+        "what a rule without effect hangs on does not matter"
+    );
+    let text = "if grep -q x /y; then iptables -A INPUT -j ACCEPT; else iptables -A INPUT -j DROP; fi\n\
+                iptables -P INPUT DROP\nif a; then iptables -P INPUT ACCEPT; fi\n";
+    assert_eq!(
+        guarded(&format!("#!/bin/sh\n{text}")),
+        [
+            "filter INPUT | iptables -A INPUT -j ACCEPT | shell grep -q x /y",
+            "filter INPUT | iptables -A INPUT -j DROP | ! shell grep -q x /y",
+            "filter INPUT | ACCEPT | shell a",
+        ]
+    );
+}
+
+#[test]
+fn branches_of_a_case_have_conditions_of_their_own() {
+    let text = "#!/bin/sh\nstart() {\n  iptables -A INPUT -j DROP\n}\nstop() { iptables -F; }\n\
+                iptables -A INPUT -j ACCEPT\n\
+                case \"$1\" in\n  start) start ;;\n  stop|halt)\n stop\n ;;\n  *) echo usage; exit 1 ;;\nesac\n";
+    assert_eq!(
+        guarded(text),
+        [
+            "filter INPUT | iptables -A INPUT -j ACCEPT | ! shell case $1 in stop|halt",
+            "filter INPUT | iptables -A INPUT -j DROP | shell case $1 in start, ! shell case $1 in stop|halt",
+        ]
+    );
+    let known = "#!/bin/sh\nM=b\ncase $M in a) iptables -A INPUT -j DROP;; b|c) iptables -A INPUT -j ACCEPT;; *) iptables -F;; esac\n";
+    assert_eq!(guarded(known), ["filter INPUT | iptables -A INPUT -j ACCEPT | "]);
+}
+
+#[test]
+fn conditions_that_the_script_answers_are_answered() {
+    let text = "#!/bin/sh\nV6=no\nif [ \"$V6\" = yes ]; then iptables -A INPUT -j DROP; else iptables -A INPUT -j ACCEPT; fi\n\
+                [ -n \"$V6\" ] && iptables -A INPUT -p 1 -j DROP\n[ \"$V6\" = yes ] && iptables -A INPUT -p 2 -j DROP\n\
+                iptables -C INPUT -j ACCEPT || iptables -A INPUT -p 3 -j DROP\n\
+                iptables -C INPUT -p 9 -j ACCEPT || iptables -A INPUT -p 9 -j ACCEPT\n\
+                iptables -nL video >/dev/null 2>&1 || iptables -N video\niptables -A video -j DROP\nexit 0\niptables -F\n";
+    let (rules, findings) = rules_of(text);
+    assert_eq!(findings, [""; 0]);
+    assert_eq!(rules.len(), 4);
+}
+
+#[test]
+fn functions_are_followed_where_they_are_called() {
+    let text = "#!/bin/sh\nipt() { iptables \"$@\"; }\n\
+                open_port () {\n  ipt -A INPUT -p $1 --dport \"$2\" -j ACCEPT\n}\n\
+                ipt -P INPUT DROP\nopen_port tcp 22\nopen_port udp 5060\nloop() { loop; }\nloop\n";
+    let (rules, findings) = rules_of(text);
+    assert_eq!(findings, ["PH002"], "the one that calls itself");
+    assert_eq!(rules, [r#"filter INPUT: ipt -A INPUT -p $1 --dport "$2" -j ACCEPT"#; 2]);
+    let ports = "#!/bin/sh\nipt() { iptables \"$@\"; }\nipt -A INPUT -p tcp --dport 22 -j ACCEPT\n";
+    assert_eq!(
+        rules_of(ports).0,
+        ["filter INPUT: ipt -A INPUT -p tcp --dport 22 -j ACCEPT"],
+        "the call is the rule"
+    );
+}
+
+#[test]
+fn wrappers_are_looked_through() {
+    let text = "#!/bin/sh\nsudo -E -u root iptables -A INPUT -p 1 -j DROP\nenv -i X=1 iptables -A INPUT -p 2 -j DROP\n\
+                nice -n 5 /sbin/iptables -A INPUT -p 3 -j DROP\nbusybox iptables -A INPUT -p 4 -j DROP\n\
+                flock -w 5 /run/lock iptables -A INPUT -p 5 -j DROP\ncommand iptables -A INPUT -p 6 -j DROP\n\
+                sh -c \"iptables -A INPUT -p 7 -j DROP; iptables -A INPUT -p 8 -j DROP\"\neval 'iptables -A INPUT -p 9 -j DROP'\n\
+                eval iptables -A INPUT -p 10 -j DROP\n(iptables -A INPUT -p 11 -j DROP)\nX=1 iptables -A INPUT -p 12 -j DROP\n";
+    let (rules, findings) = rules_of(text);
+    assert_eq!(findings, [""; 0]);
+    assert_eq!(rules.len(), 12);
+    assert_eq!(rules[7], "filter INPUT: iptables -A INPUT -p 8 -j DROP");
+    let netns = guarded("#!/bin/sh\nip netns exec blue iptables -A FORWARD -j DROP\n");
+    assert_eq!(netns, ["filter FORWARD | ip netns exec blue iptables -A FORWARD -j DROP | netns blue"]);
+}
+
+#[test]
+fn what_is_not_followed_is_said_at_its_place() {
+    for line in [
+        ". ./no-such-file",
+        "iptables-restore < /etc/rules.v4",
+        "iptables-restore /etc/rules.v4",
+        "cat rules | iptables-restore",
+        "ufw allow 22/tcp",
+        "nft add rule inet filter input accept",
+        "nft -f /etc/nftables.conf",
+        "firewall-cmd --add-port=22/tcp",
+        "ipset add friends 192.0.2.1",
+        "sh -c \"iptables -A INPUT -s \\\"$X\\\" -j DROP\"",
+        "echo 10.0.0.1 | xargs -n1 iptables -A INPUT -j DROP -s",
+        "ssh gw iptables -A INPUT -j DROP",
+        "x=$(iptables -A INPUT -j DROP)",
+        "systemctl restart nftables",
+    ] {
+        let (_, findings) = rules_of(&format!("#!/bin/sh\n{line}\n"));
+        assert_eq!(findings, ["PH002"], "{line}");
+    }
+    for line in [
+        "echo iptables -A INPUT",
+        "iptables-save > /tmp/x",
+        "nft list ruleset",
+        "ipset list",
+        "x=$(iptables -L)",
+    ] {
+        assert_eq!(rules_of(&format!("#!/bin/sh\n{line}\n")), (vec![], vec![]), "{line}");
+    }
+}
+
+#[test]
+fn rules_that_are_replaced_by_unknown_ones_decide_nothing() {
+    let text = "#!/bin/sh\niptables -P INPUT DROP\niptables-restore < /etc/rules.v4\n";
+    let mut sources = SourceMap::new();
+    let id = sources.add("firewall.sh", text.as_bytes().to_vec()).unwrap();
+    let rules = load(&mut sources, &[id], &Environment::default()).ruleset;
+    assert_eq!(names(&rules), ["file /etc/rules.v4"]);
+}
+
+#[test]
+fn what_is_not_closed_is_said_where_it_begins() {
+    for (text, at) in [("iptables -A INPUT \"x\n", 28), ("cat <<EOF\nx\n", 14), ("echo 'x\n", 15)] {
+        let mut sources = SourceMap::new();
+        let id = sources.add("firewall.sh", format!("#!/bin/sh\n{text}").into_bytes()).unwrap();
+        let loaded = load(&mut sources, &[id], &Environment::default());
+        assert_eq!(loaded.findings[0].code, "PH001", "{text}");
+        assert_eq!(loaded.findings[0].span.unwrap().start, at, "{text}");
+    }
+}
+
+#[test]
+fn rules_that_may_be_deleted_stay_if_they_are_not() {
+    let text = "#!/bin/sh\niptables -A INPUT -p 1 -j DROP\nif a; then iptables -D INPUT -p 1 -j DROP; fi\n";
+    assert_eq!(guarded(text), ["filter INPUT | iptables -A INPUT -p 1 -j DROP | ! shell a"]);
+    let text = "#!/bin/sh\niptables -A INPUT -p 1 -j DROP\nif a; then iptables -F; fi\niptables -A INPUT -p 2 -j DROP\n";
+    assert_eq!(guarded(text).len(), 2);
+    assert!(guarded(text)[0].ends_with("! shell a"));
 }
 
 #[test]

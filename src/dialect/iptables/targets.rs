@@ -1,6 +1,6 @@
 //! What the options of targets say (iptables-extensions(8), "TARGET EXTENSIONS").
 
-use super::ast::{MarkChange, NatSpec, PortSpan, Target};
+use super::ast::{Answer, MarkChange, NatSpec, PortSpan, Target};
 use super::command::{Given, Parser};
 use super::modules::{self, Kind, Module, Val};
 use super::values;
@@ -98,7 +98,7 @@ impl Parser<'_, '_> {
             }
             Val::AddSet => {
                 let set = self.out.config.names.intern(text);
-                self.out.config.changed_sets.push(set);
+                self.out.config.changed_sets.insert(set);
             }
             Val::EcnRemove if !matches!(self.protocol, Some((proto::TCP, false))) => {
                 self.fails(given.span, "`--ecn-tcp-remove` needs `-p tcp`");
@@ -206,7 +206,6 @@ impl Parser<'_, '_> {
         if !matches!(self.protocol, Some((number, _)) if WITH_PORTS.contains(&number)) {
             self.fails(given.span, "a port needs `-p` with tcp, udp, sctp or dccp");
         }
-        let transport = self.protocol.map_or(proto::TCP, |(number, _)| number);
         let (range, base) = match text.split_once('/') {
             Some((range, base)) => (range, Some(base)),
             None => (text, None),
@@ -214,13 +213,12 @@ impl Parser<'_, '_> {
         if base.is_some() && given.val != Val::ToDestination {
             self.fails(given.span, "only `DNAT --to-destination` takes a base port");
         }
-        let (lo, hi) = range.split_once('-').unwrap_or((range, range));
-        let base = base.map(|base| values::port(base, transport));
-        match (values::port(lo, transport), values::port(hi, transport), base) {
-            (Some(lo), Some(hi), base) if lo <= hi && base != Some(None) => {
+        let base = base.map(values::nat_port);
+        match (values::nat_port_range(range), base) {
+            (Some((lo, hi)), base) if lo <= hi && base != Some(None) => {
                 self.nat.ports = Some(PortSpan { lo, hi, base: base.flatten() });
             }
-            (Some(_), Some(_), base) if base != Some(None) => self.refuse(given, "runs from high to low"),
+            (Some((lo, hi)), _) if lo > hi => self.refuse(given, "runs from high to low"),
             _ => self.refuse(given, "is no port range"),
         }
     }
@@ -262,16 +260,20 @@ impl Parser<'_, '_> {
     /// What the target does, all options read.
     pub(super) fn finish_target(&mut self, at: usize, module: &'static Module, span: Span) {
         let seen = self.active[at].seen;
-        let config = &mut *self.out.config;
         let keep = |config: &mut super::ast::Config, nat: NatSpec| {
             config.nats.push(nat);
             config.nats.len() as u32 - 1
         };
         let undefined = self.target;
+        let queue = match module.kind {
+            Kind::Queue => self.keep_open(module.name, &format!("-j {}", module.name), Answer::Chance),
+            _ => u32::MAX,
+        };
         let index = match self.target {
             Target::Mark(index) => index,
             _ => u32::MAX,
         };
+        let config = &mut *self.out.config;
         self.target = match module.kind {
             Kind::Nothing => Target::Continue,
             Kind::Reject => match self.target {
@@ -279,7 +281,7 @@ impl Parser<'_, '_> {
                 Target::Undefined(_) if seen == 0 => Target::Reject(4),
                 target => target,
             },
-            Kind::Queue => Target::Queue,
+            Kind::Queue => Target::Queue(queue),
             Kind::Dnat => Target::Dnat(keep(config, self.nat)),
             Kind::Snat => Target::Snat(keep(config, self.nat)),
             Kind::Masquerade => Target::Masquerade(keep(config, self.nat)),

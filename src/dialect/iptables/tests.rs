@@ -5,35 +5,35 @@ use crate::analysis::{Trip, interpret};
 use crate::model::{OwnAddress, Reply, Ruleset, Verdict, Way};
 use crate::packet::{Field, Packet, State, interface, proto};
 
-fn load_text(text: &str, env: &Environment) -> Loaded {
+pub(super) fn load_text(text: &str, env: &Environment) -> Loaded {
     let mut sources = SourceMap::new();
     let id = sources.add("edge.rules", text.as_bytes().to_vec()).unwrap();
     load(&mut sources, &[id], env)
 }
 
 /// Reads rules of `*filter` that have to be without fault.
-fn filter(rules: &str) -> Ruleset {
+pub(super) fn filter(rules: &str) -> Ruleset {
     table("filter", rules)
 }
 
-fn table(name: &str, rules: &str) -> Ruleset {
+pub(super) fn table(name: &str, rules: &str) -> Ruleset {
     let loaded = load_text(&format!("*{name}\n{rules}\nCOMMIT\n"), &Environment::default());
     assert_eq!(loaded.findings, [], "{rules}");
     loaded.ruleset
 }
 
 /// The codes and messages of the findings about some rules of a table.
-fn findings_in(name: &str, rules: &str) -> Vec<(&'static str, String)> {
+pub(super) fn findings_in(name: &str, rules: &str) -> Vec<(&'static str, String)> {
     let loaded = load_text(&format!("*{name}\n{rules}\nCOMMIT\n"), &Environment::default());
     loaded.findings.into_iter().map(|f| (f.code, f.message)).collect()
 }
 
-fn codes(name: &str, rules: &str) -> Vec<&'static str> {
+pub(super) fn codes(name: &str, rules: &str) -> Vec<&'static str> {
     findings_in(name, rules).into_iter().map(|(code, _)| code).collect()
 }
 
 /// A packet from 192.0.2.1 to 10.1.2.10, from eth0 to eth1.
-fn packet(protocol: u8, dport: u16) -> Packet {
+pub(super) fn packet(protocol: u8, dport: u16) -> Packet {
     let mut packet = Packet::new(Family::V4, protocol);
     packet.set(Field::Src4, 0xc000_0201);
     packet.set(Field::Dst4, 0x0a01_020a);
@@ -48,17 +48,17 @@ fn packet(protocol: u8, dport: u16) -> Packet {
     packet
 }
 
-fn tcp(dport: u16) -> Packet {
+pub(super) fn tcp(dport: u16) -> Packet {
     packet(proto::TCP, dport)
 }
 
-fn with(mut packet: Packet, field: Field, value: u128) -> Packet {
+pub(super) fn with(mut packet: Packet, field: Field, value: u128) -> Packet {
     packet.set(field, value);
     packet
 }
 
 /// What becomes of a packet: `accept`, `drop`, `reject`, or `depends` with the names of the conditions.
-fn verdict(rules: &Ruleset, way: Way, packet: Packet) -> String {
+pub(super) fn verdict(rules: &Ruleset, way: Way, packet: Packet) -> String {
     let trip = Trip { packet, way, fwd_oif: None, loopback: false };
     let ends = interpret(rules, &trip, &mut ());
     let word = |verdict| match verdict {
@@ -77,7 +77,7 @@ fn verdict(rules: &Ruleset, way: Way, packet: Packet) -> String {
     format!("depends: {}", names.join(", "))
 }
 
-fn input(rules: &str, packet: Packet) -> String {
+pub(super) fn input(rules: &str, packet: Packet) -> String {
     verdict(&filter(rules), Way::Input, packet)
 }
 
@@ -137,7 +137,10 @@ fn a_negated_port_says_nothing_of_other_protocols() {
     let never = "-A INPUT -p tcp -m tcp ! --dport 0:65535 -j DROP";
     assert_eq!(codes("filter", never), ["PH002"], "the back ends read it in two ways");
     let esp = packet(proto::ESP, 0);
-    assert_eq!(verdict(&other.ruleset, Way::Input, esp), "depends: bytes of a protocol without ports");
+    assert_eq!(
+        verdict(&other.ruleset, Way::Input, esp),
+        r#"depends: port filter INPUT "bytes of a protocol without ports" 1"#
+    );
     let all = ":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp -j ACCEPT";
     assert_eq!(input(all, tcp(5)), "accept", "no port is all ports");
 }
@@ -253,13 +256,14 @@ fn what_does_not_exist_is_said_and_stays_open() {
     let loaded = load_text(text, &Environment::default());
     let codes: Vec<_> = loaded.findings.iter().map(|f| f.code).collect();
     assert_eq!(codes, ["PH003", "PH003", "PH002"]);
-    assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(1)), "depends: ipset `bad`, target `NOSUCH`");
+    assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(1)), "depends: chain NOSUCH, set bad");
 }
 
 #[test]
 fn limits_and_the_like_are_named() {
     let rules = "-A INPUT -m limit --limit 5/min -j RETURN\n-A INPUT -m recent --name x --rcheck -j DROP";
-    assert_eq!(input(rules, tcp(1)), "depends: limit, recent x");
+    let names = "depends: limit filter INPUT \"-m limit --limit 5/min\" 1, recent filter INPUT \"-m recent --name x --rcheck\" 1";
+    assert_eq!(input(rules, tcp(1)), names);
     assert_eq!(input("-A INPUT -m recent --name x --set -j DROP", tcp(1)), "drop", "`--set` always holds");
 }
 
@@ -294,7 +298,7 @@ fn the_helper_match_is_of_related_flows() {
     let rules = "-A INPUT -m helper --helper sip -j DROP";
     assert_eq!(input(rules, tcp(5060)), "accept", "the signalling itself has no helper's master");
     let related = with(packet(proto::UDP, 20000), Field::State, State::Related as u128);
-    assert_eq!(input(rules, related), "depends: helper sip");
+    assert_eq!(input(rules, related), r#"depends: helper filter INPUT "-m helper --helper sip" 1"#);
 }
 
 #[test]
@@ -400,7 +404,17 @@ fn connection_options_are_passed_over_without_a_connection() {
 fn address_types_need_the_boxs_addresses() {
     let text = "*filter\n-A INPUT -m addrtype --dst-type LOCAL -j DROP\nCOMMIT\n";
     let unknown = load_text(text, &Environment::default()).ruleset;
-    assert_eq!(verdict(&unknown, Way::Input, tcp(1)), "depends: the firewall's own addresses");
+    assert_eq!(verdict(&unknown, Way::Input, tcp(1)), "drop", "it has come to the input hook");
+    let last = with(tcp(1), Field::Dst4, 0x0a01_020f);
+    assert_eq!(
+        verdict(&unknown, Way::Input, last),
+        "depends: the firewall's own addresses",
+        "or a broadcast one"
+    );
+    let forward = filter("-A FORWARD -m addrtype --dst-type LOCAL -j DROP");
+    assert_eq!(verdict(&forward, Way::Forward, tcp(1)), "depends: the firewall's own addresses");
+    let both = filter("-A INPUT -m addrtype ! --dst-type LOCAL,BROADCAST -j DROP");
+    assert_eq!(verdict(&both, Way::Input, with(tcp(1), Field::Dst4, 0x0a01_020f)), "accept");
     assert_eq!(verdict(&unknown, Way::Input, with(tcp(1), Field::Dst4, 0xe000_0129)), "accept");
     let own = OwnAddress { interface: "eth1".into(), family: Family::V4, address: 0x0a01_020a, prefix: 24 };
     let known = load_text(text, &Environment { own: vec![own], ..Environment::default() }).ruleset;
@@ -437,7 +451,7 @@ fn sets_are_looked_up_in_the_saved_contents() {
         "the longer network has another interface"
     );
     assert_eq!(run("-m set --match-set far src,src", with(tcp(80), Field::Src4, 0xc000_0501)), "drop");
-    assert_eq!(run("-m set --match-set old src", tcp(80)), "depends: ipset `old`");
+    assert_eq!(run("-m set --match-set old src", tcp(80)), "depends: set old");
     assert_eq!(run("-m set --match-set old src", with(tcp(80), Field::Src4, 1)), "accept");
 }
 
@@ -447,9 +461,12 @@ fn unknown_modules_stay_as_conditions() {
     let loaded = load_text(text, &Environment::default());
     let codes: Vec<_> = loaded.findings.iter().map(|f| f.code).collect();
     assert_eq!(codes, ["PH002", "PH002"]);
-    assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(80)), "depends: -m geoip");
+    assert_eq!(
+        verdict(&loaded.ruleset, Way::Input, tcp(80)),
+        r#"depends: geoip filter INPUT "-m geoip --src-cc A1,A2" 1"#
+    );
     assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(81)), "accept");
-    assert_eq!(verdict(&loaded.ruleset, Way::Input, packet(proto::UDP, 1)), "depends: target `TARPIT`");
+    assert_eq!(verdict(&loaded.ruleset, Way::Input, packet(proto::UDP, 1)), "depends: target TARPIT");
 }
 
 #[test]
@@ -487,4 +504,35 @@ fn bad_input_is_survived() {
     }
     let raised = "iptables -I INPUT -j DROP\n".repeat(20_000);
     assert_eq!(load_text(&raised, &Environment::default()).ruleset.rules(), 20_000);
+}
+
+#[test]
+fn a_listing_is_read_as_the_dump_that_it_shows() {
+    let text = "Chain INPUT (policy DROP 0 packets, 0 bytes)\n\
+num   pkts bytes target     prot opt in     out     source               destination         \n\
+1        0     0 ACCEPT     0    --  lo     *       0.0.0.0/0            0.0.0.0/0           \n\
+2        0     0 voice      6    --  *      *       0.0.0.0/0            0.0.0.0/0            tcp dpt:5061\n\n\
+Chain voice (1 references)\n\
+num   pkts bytes target     prot opt in     out     source               destination         \n\
+1        0     0 ACCEPT     0    --  *      *       192.0.2.0/24         0.0.0.0/0           \n\n\
+Chain PREROUTING (policy ACCEPT 0 packets, 0 bytes)\n\
+num   pkts bytes target     prot opt in     out     source               destination         \n\n\
+Chain POSTROUTING (policy ACCEPT 0 packets, 0 bytes)\n\
+num   pkts bytes target     prot opt in     out     source               destination         \n\
+1        0     0 MASQUERADE  0    --  *      eth0    0.0.0.0/0            0.0.0.0/0           \n";
+    let loaded = load_text(text, &Environment::default());
+    assert_eq!(loaded.findings, []);
+    assert_eq!(loaded.ruleset.rules(), 4);
+    assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(5061)), "accept");
+    assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(5060)), "drop");
+    let nat = &loaded.ruleset.chains.iter().find(|chain| chain.name == "nat POSTROUTING").unwrap().rules;
+    assert_eq!(nat.len(), 1);
+    let short = "Chain INPUT (policy DROP)\ntarget     prot opt source               destination\n\
+                 ACCEPT     all  --  anywhere             anywhere\n";
+    let loaded = load_text(short, &Environment::default());
+    assert_eq!(loaded.findings[0].code, "PH002");
+    assert_eq!(
+        verdict(&loaded.ruleset, Way::Input, tcp(1)),
+        "depends: listing filter INPUT \"interfaces\" 1"
+    );
 }

@@ -55,6 +55,21 @@ fn own_port(text: &str, transport: u8) -> Option<u16> {
     })
 }
 
+/// A port of a translation: a number, or a service of any transport.
+pub fn nat_port(text: &str) -> Option<u16> {
+    number(text, 0xffff).map(|port| port as u16).or_else(|| names::any_service(text))
+}
+
+/// `port` or `low-high` of a translation, as `parse_ports` of libxt_NAT reads it: what does not begin with a
+/// number is the name of one service, which may hold a hyphen, and ranges are of numbers.
+pub fn nat_port_range(text: &str) -> Option<(u16, u16)> {
+    let whole = |text| number(text, 0xffff).map(|port| port as u16);
+    match text.split_once('-') {
+        Some((lo, hi)) if whole(lo).is_some() => whole(lo).zip(whole(hi)),
+        _ => nat_port(text).map(|port| (port, port)),
+    }
+}
+
 /// Why a range is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RangeError<'a> {
@@ -286,6 +301,17 @@ mod tests {
         assert_eq!(port_range("h323hostcall", TCP), Err(RangeError::Value("h323hostcall")));
         assert_eq!(port_range("http", UDP), Ok((80, 80)), "as the library of UDP takes it");
         assert_eq!(port("http", UDP), None, "and that of multiport does not");
+    }
+
+    #[test]
+    fn ports_of_translations_may_be_services_with_hyphens() {
+        assert_eq!(nat_port_range("ftp-data"), Some((20, 20)));
+        assert_eq!(nat_port_range("http-alt"), Some((8080, 8080)));
+        assert_eq!(nat_port_range("80-90"), Some((80, 90)));
+        assert_eq!(nat_port_range("tftp"), Some((69, 69)), "of any transport");
+        for refused in ["http-https", "80-https", "http-100", "ftp-data-http", "", "-"] {
+            assert_eq!(nat_port_range(refused), None, "{refused}");
+        }
     }
 
     #[test]

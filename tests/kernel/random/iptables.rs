@@ -17,10 +17,32 @@ pub fn ruleset(rng: &mut Rng, pool: &Pool) -> (String, String) {
     (text, sets)
 }
 
+/// What `conntrack` asks beside the state, once or twice.
+fn connection(rng: &mut Rng, pool: &Pool) -> String {
+    let mut text = String::new();
+    for _ in 0..1 + rng.below(2) {
+        let not = if rng.one_in(3) { " !" } else { "" };
+        let (option, value) = match rng.below(5) {
+            0 => ("--ctproto", rng.pick(&["tcp", "17", "47"]).to_string()),
+            1 => ("--ctorigsrc", rng.pick(pool.networks).to_string()),
+            2 => ("--ctorigdst", rng.pick(pool.networks).to_string()),
+            3 => ("--ctdir", rng.pick(&["ORIGINAL", "REPLY"]).to_string()),
+            _ => ("--ctstatus", rng.pick(&["NONE", "SEEN_REPLY", "ASSURED", "EXPECTED"]).to_string()),
+        };
+        // the direction takes no `!`
+        let not = if option == "--ctdir" { "" } else { not };
+        if !text.contains(&format!("{option} ")) {
+            text += &format!("{not} {option} {value}");
+        }
+    }
+    text
+}
+
 fn sets(rng: &mut Rng, pool: &Pool) -> String {
     let family = if pool.v6 { "inet6" } else { "inet" };
     let mut text = format!("create hosts hash:ip family {family}\ncreate nets hash:net family {family}\n");
-    text += &format!("create pairs hash:ip,port family {family}\n");
+    text +=
+        &format!("create pairs hash:ip,port family {family}\ncreate wide hash:net,port family {family}\n");
     for host in pool.hosts {
         if rng.one_in(2) {
             text += &format!("add hosts {host}\n");
@@ -31,6 +53,13 @@ fn sets(rng: &mut Rng, pool: &Pool) -> String {
         }
     }
     for net in pool.networks.iter().filter(|n| !n.ends_with("/1")) {
+        for port in &PORTS[..4] {
+            match rng.below(4) {
+                0 => text += &format!("add wide {net},tcp:{port}\n"),
+                1 => text += &format!("add wide {net},tcp:{port} nomatch\n"),
+                _ => {}
+            }
+        }
         match rng.below(4) {
             0 => text += &format!("add nets {net}\n"),
             1 => text += &format!("add nets {net} nomatch\n"),
@@ -210,9 +239,15 @@ impl Writer<'_> {
         }
         for _ in 0..self.rng.below(most) {
             let more = self.extension(chain);
-            // a module's options may be given only once
+            // a module's options may be given only once, but each `conntrack` is one of its own
             let module = more.split_whitespace().nth(1).unwrap_or_default();
-            if !text.contains(&format!(" -m {module} ")) {
+            // how long an SCTP or GRE packet is, the packet as it is given does not tell
+            if module == "length" && !text.contains(" -p tcp") && !text.contains(" -p udp")
+                || text.contains("! -p")
+            {
+                continue;
+            }
+            if module == "conntrack" || !text.contains(&format!(" -m {module} ")) {
                 text += &more;
             }
         }
@@ -284,11 +319,14 @@ impl Writer<'_> {
         let not = self.not();
         let pool = self.pool;
         let rng = &mut *self.rng;
-        match rng.below(10) {
+        match rng.below(12) {
             0 | 1 => {
                 let states = rng.pick(&["NEW", "ESTABLISHED,RELATED", "INVALID", "UNTRACKED", "NEW,INVALID"]);
-                format!(" -m conntrack{not} --ctstate {states}")
+                let more = if rng.one_in(3) { connection(rng, pool) } else { String::new() };
+                format!(" -m conntrack{not} --ctstate {states}{more}")
             }
+            10 => format!(" -m conntrack{}", connection(rng, pool)),
+            11 => format!(" -m length{not} --length {}", rng.pick(&["0:99", "100:300", "128:", ":600"])),
             2 => {
                 let (from, to) = rng.pick(pool.ranges);
                 format!(" -m iprange{not} {} {from}-{to}", rng.pick(&["--src-range", "--dst-range"]))
@@ -303,7 +341,9 @@ impl Writer<'_> {
                     "nets src",
                     "nets dst",
                     "pairs dst,dst",
-                    "pairs src,src"
+                    "pairs src,src",
+                    "wide src,src",
+                    "wide dst,dst"
                 ])
             ),
             6 => format!(" -m dscp{not} --dscp {:#04x}", rng.pick(&DSCPS)),

@@ -3,8 +3,11 @@
 //! Sources: `xt_addrtype.c`, `inet_dev_addr_type` and `fib_add_ifaddr` of Linux 6.x. Which addresses are
 //! the box's own, and so which are local, the files do not tell: it has to be given.
 
+use super::targets::bit;
 use super::{Lowering, Ways};
-use crate::dialect::iptables::ast::Limit;
+use crate::dialect::iptables::ast::{Answer, Hook, Limit};
+use crate::dialect::iptables::matches::ADDRESS_TYPES;
+use crate::model::{Test, Values};
 use crate::packet::{Family, Field, Set, interface};
 
 const UNSPEC: u16 = 1;
@@ -27,12 +30,12 @@ impl Lowering<'_> {
         let anycast = if self.family == Family::V4 { ANYCAST } else { 0 };
         let sure = types & !(UNSPEC | UNICAST | LOCAL | BROADCAST | MULTICAST | anycast) == 0;
         if !sure {
-            let test = self.unknown("addrtype of a route");
-            return self.tests.push(test);
+            let test = self.ask("addrtype", &names_of(types), Answer::Of(field), negate);
+            return self.tests.extend(test);
         }
         let known = self.own.iter().any(|own| own.family == self.family);
         if needs_own && !known {
-            return self.without_own(field, types, negate);
+            return self.without_own(field, types, destination && limit == Limit::None, negate);
         }
         match limit {
             Limit::None => {
@@ -45,7 +48,7 @@ impl Lowering<'_> {
     }
 
     /// The box's addresses are not known: what no box's own can be is certain, the rest depends.
-    fn without_own(&mut self, field: Field, types: u16, negate: bool) {
+    fn without_own(&mut self, field: Field, types: u16, arrived: bool, negate: bool) {
         let never_own = self.never_own();
         // With no addresses of its own, an address of the sure kind has its type all the same.
         let sure = self.addresses_of_type(types, None);
@@ -53,8 +56,41 @@ impl Lowering<'_> {
         let yes = if negate { no } else { yes };
         let certain = self.set_test(field, yes, false);
         let rest = self.set_test(field, never_own, true);
-        let depends = self.unknown("the firewall's own addresses");
-        self.ways.push(vec![vec![certain], vec![rest, depends]]);
+        let depends = match types {
+            LOCAL => self.ask("", "the firewall's own addresses", Answer::Of(field), negate),
+            _ => self.ask("addrtype", &names_of(types), Answer::Of(field), negate),
+        };
+        let mut ways = vec![vec![certain]];
+        if !(arrived && self.reached & bit(Hook::Input) != 0 && self.reached & bit(Hook::Prerouting) == 0) {
+            ways.push([rest].into_iter().chain(depends).collect());
+            return self.add_ways(ways);
+        }
+        // What has come to the input hook, where there is no output interface, is for the box.
+        let here = self.set_test(Field::Oif, Set::one(0), false);
+        let elsewhere = self.set_test(Field::Oif, Set::one(0), true);
+        ways.push([rest, elsewhere].into_iter().chain(depends).collect());
+        let (plain, special) = (self.may_be_special(field, true), self.may_be_special(field, false));
+        let local = types & LOCAL != 0;
+        if local != negate {
+            ways.push(vec![rest, here, plain]);
+        }
+        // In IPv4 the others are local or broadcast addresses.
+        if self.family == Family::V4 && local == (types & BROADCAST != 0) {
+            if local != negate {
+                ways.push(vec![rest, here, special]);
+            }
+        } else {
+            ways.push([rest, here, special].into_iter().chain(depends).collect());
+        }
+        self.add_ways(ways);
+    }
+
+    /// Whether an address can be the broadcast address of a network, or the anycast address of its routers:
+    /// no network that has them is smaller than four addresses.
+    fn may_be_special(&mut self, field: Field, negate: bool) -> Test {
+        let last = if self.family == Family::V4 { 3 } else { 0 };
+        let mask = self.out.mask(3);
+        Test::Masked { field, mask, values: Values::Range(last, last), negate }
     }
 
     /// Addresses whose type does not depend on the box: multicast, loopback, the broadcast addresses of
@@ -95,7 +131,7 @@ impl Lowering<'_> {
         let elsewhere = self.set_test(device, all, true);
         let set = self.addresses_of_type(types, Some(""));
         ways.push(vec![elsewhere, self.set_test(field, set, negate)]);
-        self.ways.push(ways);
+        self.add_ways(ways);
     }
 
     /// The addresses that have one of the types, by what is known of the box; with a name, as seen by
@@ -153,4 +189,10 @@ impl Lowering<'_> {
     fn union(&self, types: u16, sets: &[(u16, Set)]) -> Set {
         sets.iter().filter(|(bit, _)| types & bit != 0).fold(Set::empty(), |all, (_, set)| all.or(set))
     }
+}
+
+/// The names of address types.
+fn names_of(types: u16) -> String {
+    let names = ADDRESS_TYPES.iter().enumerate().filter(|(bit, _)| types & 1 << bit != 0);
+    names.map(|(_, name)| *name).collect::<Vec<_>>().join(",")
 }

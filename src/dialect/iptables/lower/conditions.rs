@@ -1,22 +1,15 @@
 //! Conditions of rules as tests of the model.
 
-use super::{Lowering, Ways, of_connection};
-use crate::dialect::iptables::ast::{CtEnd, Header, Match, MatchKind, Net, Order, state};
+use super::Lowering;
+use crate::dialect::iptables::ast::{Header, Match, MatchKind, Net, Order, state};
 use crate::dialect::iptables::values::prefix_len;
 use crate::model::{Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, ext, interface, interface_prefix, proto};
-
-/// Bits of `enum ip_conntrack_status` as [`MatchKind::CtStatus`] has them.
-const SEEN_REPLY: u8 = 2;
-const CONFIRMED: u8 = 8;
 
 impl Lowering<'_> {
     /// Adds a condition to the rule.
     pub(super) fn condition(&mut self, one: &Match) {
         let Match { negated, kind } = *one;
-        if of_connection(kind) {
-            return self.connection_condition(negated, kind);
-        }
         match kind {
             MatchKind::Source(net) => self.net(Field::src(self.family), net, negated),
             MatchKind::Destination(net) => self.net(Field::dst(self.family), net, negated),
@@ -41,6 +34,7 @@ impl Lowering<'_> {
                 self.set(field, Set::range(lo, hi), negated);
             }
             MatchKind::State(bits) => self.states(bits, negated),
+            MatchKind::Connection(index) => self.connection(index),
             MatchKind::Mark(value, mask) => self.masked(Field::Mark, mask.into(), value.into(), negated),
             MatchKind::ConnMark(value, mask) => {
                 self.masked(Field::CtMark, mask.into(), value.into(), negated)
@@ -53,7 +47,7 @@ impl Lowering<'_> {
                 self.set(Field::SrcMac, Set::one(mac), negated);
             }
             MatchKind::PktType(kind) => self.range(Field::PktType, kind.into(), kind.into(), negated),
-            MatchKind::Length(lo, hi) => self.range(Field::Length, lo.into(), hi.into(), negated),
+            MatchKind::Length(lo, hi) => self.length(lo.into(), hi.into(), negated),
             MatchKind::Dscp(value) => self.range(Field::Dscp, value.into(), value.into(), negated),
             MatchKind::Ttl(order, value) => {
                 let value = u32::from(value);
@@ -86,54 +80,52 @@ impl Lowering<'_> {
             MatchKind::EcnTcp(bit) => self.masked(Field::TcpFlags, bit.into(), bit.into(), negated),
             MatchKind::TcpOption(2) if !negated => self.range(Field::TcpMss, 0, 0xffff, false),
             MatchKind::TcpOption(option) => {
-                let test = self.unknown(&format!("TCP option {option}"));
-                self.tests.push(test);
+                let test = self.chance("tcp", &format!("-m tcp --tcp-option {option}"), negated);
+                self.tests.extend(test);
             }
             MatchKind::TcpMss(lo, hi) if !negated => self.range(Field::TcpMss, lo.into(), hi.into(), false),
             // A packet without the option matches too, and which those are no test can say.
-            MatchKind::TcpMss(..) => {
-                let test = self.unknown("! tcpmss");
-                self.tests.push(test);
+            MatchKind::TcpMss(lo, hi) => {
+                let text = format!("-m tcpmss --mss {lo}:{hi}");
+                let test = self.chance("tcpmss", &text, true);
+                self.tests.extend(test);
             }
             MatchKind::Ipv6Header(bits, soft) => self.ipv6_header(bits, soft, negated),
-            MatchKind::HasHeader(Header::Frag, _) if self.whole => self.tests.push(Test::Never),
-            MatchKind::HasHeader(header, asks) => {
-                let (bit, name) = match header {
-                    Header::Frag => (ext::FRAG, "fragment header"),
-                    Header::Route => (ext::ROUTE, "routing header"),
-                    Header::HopByHop => (ext::HOP, "hop-by-hop header"),
-                    Header::Destination => (ext::DST, "destination options header"),
-                    Header::Auth => (ext::AUTH, "authentication header"),
+            MatchKind::HasHeader(Header::Frag) if self.whole => self.tests.push(Test::Never),
+            MatchKind::HasHeader(header) => {
+                let bit = match header {
+                    Header::Frag => ext::FRAG,
+                    Header::Route => ext::ROUTE,
+                    Header::HopByHop => ext::HOP,
+                    Header::Destination => ext::DST,
+                    Header::Auth => ext::AUTH,
                 };
                 self.masked(Field::Ext, bit, bit, false);
-                if asks {
-                    let test = self.unknown(name);
-                    self.tests.push(test);
-                }
             }
             MatchKind::Helper(name) => {
                 // Only a connection that another one announced has a helper's master.
-                let name = format!("helper {}", self.config.names.text(name));
-                let may = vec![self.state_test(state::ESTABLISHED | state::RELATED), self.unknown(&name)];
+                let text = format!("-m helper --helper {}", self.config.names.text(name));
+                let mut may = vec![self.state_test(state::ESTABLISHED | state::RELATED)];
+                may.extend(self.chance("helper", &text, negated));
                 let mut ways = vec![may];
                 if negated {
                     ways.push(vec![self.state_test(state::NEW | state::INVALID | state::UNTRACKED)]);
                 }
-                self.ways.push(ways);
+                self.add_ways(ways);
             }
-            MatchKind::Owner(name) => {
+            MatchKind::Owner(index) => {
                 // Only packets that the box itself sends have an owner; they have no input interface.
-                let unknown = self.unknown(self.config.names.text(name));
-                let mine = vec![self.no_input(false), unknown];
+                let mut mine = vec![self.no_input(false)];
+                mine.extend(self.open(index, negated));
                 let mut ways = vec![mine];
                 if negated {
                     ways.push(vec![self.no_input(true)]);
                 }
-                self.ways.push(ways);
+                self.add_ways(ways);
             }
-            MatchKind::Unknown(name) => {
-                let test = self.unknown(self.config.names.text(name));
-                self.tests.push(test);
+            MatchKind::Open(index) => {
+                let test = self.open(index, negated);
+                self.tests.extend(test);
             }
             _ => {}
         }
@@ -167,8 +159,27 @@ impl Lowering<'_> {
         let with = self.set_test(Field::Proto, ports.clone(), false);
         let without = self.set_test(Field::Proto, ports, true);
         let values = Values::Range(lo.into(), hi.into());
-        let unknown = self.unknown("bytes of a protocol without ports");
-        self.ways.push(vec![vec![with, Test::In { field, values, negate }], vec![without, unknown]]);
+        let mut other = vec![without];
+        other.extend(self.chance("port", "bytes of a protocol without ports", negate));
+        self.add_ways(vec![vec![with, Test::In { field, values, negate }], other]);
+    }
+
+    /// The length that the match sees: connection tracking takes the header of an IPv6 fragment that is whole
+    /// off (RFC 6946) before any table, and the packet is 8 bytes shorter.
+    fn length(&mut self, lo: u32, hi: u32, negate: bool) {
+        if !(self.whole && self.family == Family::V6) {
+            return self.range(Field::Length, lo, hi, negate);
+        }
+        let bit = self.out.mask(ext::FRAG);
+        let fragment = |negate| Test::Masked {
+            field: Field::Ext,
+            mask: bit,
+            values: Values::Range(ext::FRAG as u32, ext::FRAG as u32),
+            negate,
+        };
+        let length =
+            |more| Test::In { field: Field::Length, values: Values::Range(lo + more, hi + more), negate };
+        self.add_ways(vec![vec![fragment(false), length(8)], vec![fragment(true), length(0)]]);
     }
 
     pub(super) fn range(&mut self, field: Field, lo: u32, hi: u32, negate: bool) {
@@ -210,7 +221,7 @@ impl Lowering<'_> {
     }
 
     /// A test of an address; `None` where every address does.
-    fn net_test(&mut self, field: Field, net: Net, negate: bool) -> Option<Test> {
+    pub(super) fn net_test(&mut self, field: Field, net: Net, negate: bool) -> Option<Test> {
         let (address, mask, family) = match net {
             Net::V4(address, mask) => (address.into(), mask.into(), Family::V4),
             Net::V6(index) => {
@@ -280,147 +291,6 @@ impl Lowering<'_> {
         self.tests.push(Test::Tuple { tuples, negate: true });
     }
 
-    /// `--ctstate`, with the virtual states SNAT and DNAT, which only a connection has.
-    fn states(&mut self, bits: u8, negated: bool) {
-        let plain = bits & 0b1_1111;
-        if bits & (state::SNAT | state::DNAT) == 0 {
-            let wanted = if negated { !plain & 0b1_1111 } else { plain };
-            self.states = Some(self.states.map_or(wanted, |before| before & wanted));
-            let test = self.state_test(wanted);
-            return self.tests.push(test);
-        }
-        let fields: Vec<Field> = [(state::SNAT, Field::Snat), (state::DNAT, Field::Dnat)]
-            .into_iter()
-            .filter(|(bit, _)| bits & bit != 0)
-            .map(|(_, field)| field)
-            .collect();
-        let tracked = state::NEW | state::RELATED | state::ESTABLISHED;
-        let none = plain & !tracked;
-        if negated {
-            // In none of the states, and not translated; without a connection, only the state counts.
-            let mut with = vec![self.state_test(tracked & !plain)];
-            with.extend(fields.iter().map(|f| Test::In {
-                field: *f,
-                values: Values::Range(0, 0),
-                negate: false,
-            }));
-            let without = self.state_test(!tracked & !plain & 0b1_1111);
-            return self.ways.push(vec![with, vec![without]]);
-        }
-        let mut ways: Ways = vec![vec![self.state_test(plain & tracked | none)]];
-        let mut before = vec![self.state_test(tracked & !plain)];
-        for field in fields {
-            let mut way = before.clone();
-            way.push(Test::In { field, values: Values::Range(1, 1), negate: false });
-            ways.push(way);
-            before.push(Test::In { field, values: Values::Range(0, 0), negate: false });
-        }
-        self.ways.push(ways);
-    }
-
-    fn connection_condition(&mut self, negate: bool, kind: MatchKind) {
-        match kind {
-            MatchKind::CtProto(number) => {
-                let values = Values::Range(number.into(), number.into());
-                let tracked = self.state_test(state::NEW | state::RELATED | state::ESTABLISHED);
-                self.connection.push(tracked);
-                self.connection.push(Test::In { field: Field::Proto, values, negate });
-            }
-            MatchKind::CtDirection(reply) => {
-                let value = u32::from(reply);
-                let values = Values::Range(value, value);
-                self.connection.push(Test::In { field: Field::Direction, values, negate });
-            }
-            MatchKind::CtAddress(end, net) => self.ct_address(end, net, negate),
-            MatchKind::CtPort(end, lo, hi) => self.ct_port(end, lo, hi, negate),
-            MatchKind::CtStatus(bits) => self.ct_status(bits, negate),
-            _ => {}
-        }
-    }
-
-    fn ct_address(&mut self, end: CtEnd, net: Net, negate: bool) {
-        let v4 = self.family == Family::V4;
-        match end {
-            CtEnd::OrigSrc | CtEnd::OrigDst => {
-                let field = match (end == CtEnd::OrigSrc, v4) {
-                    (true, true) => Field::OrigSrc4,
-                    (true, false) => Field::OrigSrc6,
-                    (false, true) => Field::OrigDst4,
-                    (false, false) => Field::OrigDst6,
-                };
-                let test = self.net_test(field, net, negate);
-                self.connection.extend(test);
-            }
-            // Replies to a first packet come from where it goes to by now, and go where it comes from.
-            CtEnd::ReplSrc | CtEnd::ReplDst => {
-                let source = end == CtEnd::ReplDst;
-                let field = if source { Field::src(self.family) } else { Field::dst(self.family) };
-                let test = self.net_test(field, net, negate);
-                self.reply_ways(test, "reply address of the connection");
-            }
-        }
-    }
-
-    /// A condition that a new connection answers by the packet, and no other.
-    fn reply_ways(&mut self, test: Option<Test>, name: &str) {
-        let mut new = vec![self.state_test(state::NEW)];
-        new.extend(test);
-        let other = vec![self.state_test(state::ESTABLISHED | state::RELATED), self.unknown(name)];
-        self.ways.push(vec![new, other]);
-    }
-
-    fn ct_port(&mut self, end: CtEnd, lo: u16, hi: u16, negate: bool) {
-        let values = Values::Range(lo.into(), hi.into());
-        let ports = Set::of(proto::WITH_PORTS.map(|p| (u128::from(p), u128::from(p))));
-        let with = self.set_test(Field::Proto, ports.clone(), false);
-        // In other protocols the number is an ICMP id or a GRE key, which the model has not.
-        let without = self.set_test(Field::Proto, ports, true);
-        let tracked = self.state_test(state::NEW | state::RELATED | state::ESTABLISHED);
-        let unknown = self.unknown("port of the connection");
-        let other = vec![tracked, without, unknown];
-        match end {
-            CtEnd::OrigSrc | CtEnd::OrigDst => {
-                let field = if end == CtEnd::OrigSrc { Field::OrigSport } else { Field::OrigDport };
-                self.ways.push(vec![vec![with, Test::In { field, values, negate }], other]);
-            }
-            CtEnd::ReplSrc | CtEnd::ReplDst => {
-                let field = if end == CtEnd::ReplDst { Field::Sport } else { Field::Dport };
-                let new = vec![self.state_test(state::NEW), with, Test::In { field, values, negate }];
-                let old = vec![self.state_test(state::ESTABLISHED | state::RELATED), with, unknown];
-                self.ways.push(vec![new, old, other]);
-            }
-        }
-    }
-
-    /// A first packet's connection has none of the statuses but `CONFIRMED`, which a repeated one has.
-    fn ct_status(&mut self, bits: u8, negate: bool) {
-        let unknown = self.unknown("status of the connection");
-        let mut ways: Ways = Vec::new();
-        let new = self.state_test(state::NEW);
-        if bits == 0 {
-            // `NONE` is no bit, and no connection has it.
-            if negate {
-                ways.push(vec![self.state_test(state::NEW | state::ESTABLISHED | state::RELATED)]);
-            }
-            return self.ways.push(ways);
-        }
-        match (bits & CONFIRMED != 0, negate) {
-            (true, _) => ways.push(vec![new, unknown]),
-            (false, true) => ways.push(vec![new]),
-            (false, false) => {}
-        }
-        if bits & SEEN_REPLY != 0 {
-            // Established means that a reply was seen.
-            if !negate {
-                ways.push(vec![self.state_test(state::ESTABLISHED)]);
-            }
-            ways.push(vec![self.state_test(state::RELATED), unknown]);
-        } else {
-            ways.push(vec![self.state_test(state::ESTABLISHED | state::RELATED), unknown]);
-        }
-        self.ways.push(ways);
-    }
-
     fn tos(&mut self, value: u8, mask: u8, negated: bool) {
         if value & !mask != 0 {
             if !negated {
@@ -436,7 +306,7 @@ impl Lowering<'_> {
             (Some(code_point), Some(ecn), true) => {
                 let same =
                     self.masked_test(Field::Dscp, u128::from(mask >> 2), u128::from(value >> 2), false);
-                self.ways.push(vec![vec![code_point], vec![same, ecn]]);
+                self.add_ways(vec![vec![code_point], vec![same, ecn]]);
             }
             (None, None, true) => self.tests.push(Test::Never),
             _ => self.tests.extend(code_point.into_iter().chain(ecn)),

@@ -54,9 +54,30 @@ impl Lowering<'_> {
     /// The addresses that REDIRECT gives before routing.
     pub(super) fn redirect_choices(&mut self) -> Choices {
         match self.family {
-            Family::V4 => vec![(Vec::new(), Some(NatAddr::Interface))],
+            Family::V4 => {
+                let without = self.without_address();
+                let mut choices = Choices::new();
+                let mut others = Vec::new();
+                if !without.is_empty() {
+                    choices.push((vec![self.set_test(Field::Iif, without.clone(), false)], None));
+                    others.push(self.set_test(Field::Iif, without, true));
+                }
+                choices.push((others, Some(NatAddr::Interface)));
+                choices
+            }
             Family::V6 => self.scoped_choices(Field::Iif, dead_scope()),
         }
+    }
+
+    /// The interfaces that are known to have no address of the family: they have one of the other, and others
+    /// have one of this.
+    fn without_address(&self) -> Set {
+        let with = self.interfaces_where(|_| true);
+        if with.is_empty() {
+            return with;
+        }
+        let all = self.own.iter().map(|own| (interface(&own.interface), interface(&own.interface)));
+        Set::of(all).minus(&with)
     }
 
     fn scoped_choices(&mut self, device: Field, dropped: Set) -> Choices {
@@ -81,11 +102,23 @@ impl Lowering<'_> {
             let to_near = self.set_test(Field::Dst6, link_scope(), false);
             let to_far = self.set_test(Field::Dst6, link_scope().or(&dropped), true);
             choices.push((vec![on, to_near], Some(one(&near))));
-            choices.push((vec![on, to_far], Some(one(&far))));
+            // REDIRECT asks the interface alone; MASQUERADE takes an address of another one.
+            let nowhere = far.is_empty() && device == Field::Iif;
+            choices.push((vec![on, to_far], (!nowhere).then(|| one(&far))));
         }
         let mut rest = Vec::new();
         if !all.is_empty() {
-            rest.push(self.set_test(device, all, true));
+            rest.push(self.set_test(device, all.clone(), true));
+        }
+        // An interface has a link-local address even if nobody says so; others it has where it is given one.
+        let without = if device == Field::Iif { self.without_address() } else { Set::empty() };
+        if !without.is_empty() {
+            let on = self.set_test(device, without.clone(), false);
+            let to_far = self.set_test(Field::Dst6, link_scope().or(&dropped), true);
+            choices.push((vec![on, to_far], None));
+            let to_near = self.set_test(Field::Dst6, link_scope(), false);
+            choices.push((vec![on, to_near], Some(NatAddr::Unknown)));
+            rest.push(self.set_test(device, without, true));
         }
         if !dropped.is_empty() {
             rest.push(self.set_test(Field::Dst6, dropped, true));

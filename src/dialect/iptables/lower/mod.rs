@@ -5,20 +5,28 @@
 
 mod addrtype;
 mod conditions;
+mod connection;
 mod interface;
 mod sets;
 mod targets;
 
 use rustc_hash::FxHashMap;
 
-use super::ast::{Config, Hook, Match, MatchKind, Policy, Rule, TableName, Target, builtin};
+use super::ast::{
+    Answer, Config, Hook, Match, MatchKind, Policy, PolicyIf, Rule, TableName, Target, builtin,
+};
 use super::ipset::Ipsets;
-use crate::finding::Finding;
-use crate::model::{Builder, ChainId, Effect, OwnAddress, Ruleset, Stage, StageKind, Test, Values, Verdict};
-use crate::packet::{Family, Field, State};
+use crate::finding::{Finding, Severity};
+use crate::model::{
+    Builder, ChainId, Condition, Effect, OwnAddress, Ruleset, Stage, StageKind, Test, Values, Verdict,
+};
+use crate::packet::{Family, Field, Set, State};
 
 /// Ways in which one condition can hold: rows of tests, disjoint.
 type Ways = Vec<Vec<Test>>;
+
+/// Into how many rules of the model one rule may be taken apart.
+const MOST_WAYS: usize = 512;
 
 /// The stages of each hook: table, priority, kind (`enum nf_ip_hook_priorities`).
 const STAGES: [(Hook, TableName, i32, StageKind); 17] = [
@@ -52,10 +60,12 @@ pub fn lower(config: &Config, sets: &Ipsets, own: &[OwnAddress], findings: &mut 
         family: Family::V4,
         chains: Vec::new(),
         reach: Vec::new(),
+        chain: String::new(),
+        idle: false,
+        reached: 0,
         tests: Vec::new(),
-        connection: Vec::new(),
-        states: None,
         whole: false,
+        too_many: false,
         any_protocol: false,
         ways: Vec::new(),
         interfaces: FxHashMap::default(),
@@ -63,7 +73,9 @@ pub fn lower(config: &Config, sets: &Ipsets, own: &[OwnAddress], findings: &mut 
         noted: FxHashMap::default(),
     };
     lowering.out.ruleset().own = own.to_vec();
-    let tables: Vec<Vec<ChainId>> = (0..config.tables.len()).map(|table| lowering.table(table)).collect();
+    let whole = [Family::V4, Family::V6].map(|family| tracks(config, family));
+    let tables: Vec<Vec<ChainId>> =
+        (0..config.tables.len()).map(|table| lowering.table(table, whole)).collect();
     for family in [Family::V4, Family::V6] {
         for (hook, name, priority, kind) in STAGES {
             lowering.stage(&tables, family, hook, name, priority, kind);
@@ -85,18 +97,22 @@ struct Lowering<'a> {
     chains: Vec<ChainId>,
     /// The hooks that each of them is reached from.
     reach: Vec<u8>,
+    /// The name of the chain that is being lowered, with its table.
+    chain: String,
+    /// The rule that is being lowered does nothing to packets: what it does not know does not matter.
+    idle: bool,
+    /// The hooks that the rule that is being lowered is reached from.
+    reached: u8,
     /// Conditions of the rule that is being lowered, one way each.
     tests: Vec<Test>,
-    /// Those of the connection: the kernel passes them over where there is none and a state is asked for.
-    connection: Vec<Test>,
-    /// The states that are asked for.
-    states: Option<u8>,
     /// Connection tracking puts fragments together before any table sees them.
     whole: bool,
     /// The rule excludes a protocol, and so is open for all others.
     any_protocol: bool,
     /// Conditions with several ways.
     ways: Vec<Ways>,
+    /// The rule would be taken apart into more rules than are made of one.
+    too_many: bool,
     interfaces: FxHashMap<(super::ast::Name, bool), Values>,
     /// How the sets were lowered, by use.
     set_tests: FxHashMap<sets::Key, sets::Lowered>,
@@ -105,11 +121,11 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn table(&mut self, at: usize) -> Vec<ChainId> {
+    fn table(&mut self, at: usize, whole: [bool; 2]) -> Vec<ChainId> {
         let config = self.config;
         let table = &config.tables[at];
         self.family = table.family;
-        self.whole = tracks(config, table.family);
+        self.whole = whole[table.family as usize];
         self.reach = super::check::reach(config, at);
         let replaced = if table.replaced { " (replaced)" } else { "" };
         self.chains = table
@@ -121,15 +137,11 @@ impl Lowering<'_> {
             })
             .collect();
         for (index, chain) in table.chains.iter().enumerate() {
+            self.chain = format!("{} {}", table.name.text(), config.names.text(chain.name));
             for rule in &chain.rules {
                 self.rule(index, &config.rules[*rule as usize]);
             }
-            if chain.policy == Policy::Unknown {
-                let policy = self.out.condition("a policy that does not load");
-                let span = chain.policy_span.unwrap_or(chain.span);
-                self.out.effect(Effect::Undefined(policy));
-                self.out.rule(self.chains[index], span, span);
-            }
+            self.policies(index, chain);
         }
         std::mem::take(&mut self.chains)
     }
@@ -170,17 +182,40 @@ impl Lowering<'_> {
         }
     }
 
+    /// Policies that may be in force, at the end of a chain: the last that was set is asked first.
+    fn policies(&mut self, index: usize, chain: &super::ast::Chain) {
+        for PolicyIf { conditions, policy, span } in chain.policies.iter().rev() {
+            for (text, negate) in conditions {
+                let cond = self.out.condition(Condition::global(self.config.names.text(*text)));
+                self.out.test(Test::Unknown { cond, negate: *negate });
+            }
+            let verdict = if *policy == Policy::Drop { Verdict::Drop } else { Verdict::Accept };
+            self.out.effect(Effect::Verdict(verdict));
+            self.out.rule(self.chains[index], *span, *span);
+        }
+        if chain.policy == Policy::Unknown {
+            let span = chain.policy_span.unwrap_or(chain.span);
+            let policy = self.out.condition(Condition::global(format!("policy {}", self.chain)));
+            self.out.effect(Effect::Undefined(policy));
+            self.out.rule(self.chains[index], span, span);
+        }
+    }
+
     fn rule(&mut self, chain: usize, rule: &Rule) {
         self.tests.clear();
-        self.connection.clear();
         self.ways.clear();
-        self.states = None;
+        self.too_many = false;
+        self.reached = self.reach[chain];
+        self.idle = matches!(rule.target, Target::None | Target::Continue);
         let negated = |one: &Match| one.negated && matches!(one.kind, MatchKind::Protocol(_));
         self.any_protocol = self.config.matches_of(rule).iter().any(negated);
         for one in self.config.matches_of(rule) {
             self.condition(one);
         }
-        self.finish_connection();
+        let product = self.ways.iter().try_fold(1, |all: usize, ways| all.checked_mul(ways.len()));
+        if self.too_many || product.is_none_or(|product| product > MOST_WAYS) {
+            return self.give_up(chain, rule);
+        }
         match rule.target {
             Target::None | Target::Continue => self.emit(chain, rule, &[]),
             Target::Accept => self.emit(chain, rule, &[Effect::Verdict(Verdict::Accept)]),
@@ -192,6 +227,24 @@ impl Lowering<'_> {
         }
     }
 
+    /// A rule whose conditions can hold in too many ways: what it does is not followed.
+    fn give_up(&mut self, chain: usize, rule: &Rule) {
+        self.findings.push(
+            Finding::new(
+                "PH002",
+                Severity::Info,
+                Some(rule.span),
+                "the matches of this rule can hold in too many ways",
+            )
+            .label("stays as an unknown condition")
+            .help("Split the rule: put some of its matches into a chain of their own, and jump to it."),
+        );
+        self.ways.clear();
+        let cond = self.out.numbered("rule", &self.chain, "with too many ways");
+        let cond = self.out.condition(Condition::chance(cond));
+        self.emit(chain, rule, &[Effect::Undefined(cond)]);
+    }
+
     /// Adds the rule with its effects, once for each way in which its conditions can hold.
     fn emit(&mut self, chain: usize, rule: &Rule, effects: &[Effect]) {
         self.emit_with(chain, rule, &[], effects);
@@ -201,12 +254,6 @@ impl Lowering<'_> {
     fn emit_with(&mut self, chain: usize, rule: &Rule, more: &[Test], effects: &[Effect]) {
         let chain = self.chains[chain];
         let mut pick = vec![0; self.ways.len()];
-        if self.ways.iter().any(Vec::is_empty) {
-            // A condition that holds in no way: the rule stays, and never matches.
-            self.out.test(Test::Never);
-            effects.iter().for_each(|effect| self.out.effect(*effect));
-            return self.out.rule(chain, rule.span, rule.span);
-        }
         loop {
             // What is known is asked first: where it fails, nothing depends on the rest.
             for unknown in [false, true] {
@@ -225,28 +272,30 @@ impl Lowering<'_> {
         }
     }
 
-    /// Adds the conditions on the connection. Where there is no connection, `xt_conntrack` looks at the
-    /// state alone: it says yes if the state was asked for, and no else (`conntrack_mt` of the kernel).
-    fn finish_connection(&mut self) {
-        const NONE: u8 = super::ast::state::INVALID | super::ast::state::UNTRACKED;
-        let connection = std::mem::take(&mut self.connection);
-        if connection.is_empty() {
-            return;
+    /// Adds a condition that can hold in some ways. One that can hold in none never does; the rule stays.
+    fn add_ways(&mut self, mut ways: Ways) {
+        ways.retain(|way| !way.contains(&Test::Never));
+        match ways.len() {
+            0 => self.tests.push(Test::Never),
+            1 => self.tests.extend(ways.swap_remove(0)),
+            _ => self.ways.push(ways),
         }
-        match self.states {
-            Some(states) if states & NONE != 0 => {
-                let without = self.state_test(states & NONE);
-                let mut with = vec![self.state_test(states & 0b1_1111 & !NONE)];
-                with.extend(connection.iter().copied());
-                self.ways.push(vec![vec![without], with]);
+    }
+
+    /// The ways in which all of some conditions can hold.
+    fn product(&mut self, parts: &[Ways]) -> Ways {
+        let mut all: Ways = vec![Vec::new()];
+        for ways in parts {
+            if all.len() * ways.len() > MOST_WAYS {
+                self.too_many = true;
+                return Ways::new();
             }
-            _ => {
-                // The fields are absent without a connection, and so their tests fail.
-                self.tests.extend(connection.iter().copied());
-            }
+            let join = |way: &Vec<Test>| -> Ways {
+                ways.iter().map(|more| way.iter().chain(more).copied().collect()).collect()
+            };
+            all = all.iter().flat_map(join).collect();
         }
-        self.connection = connection;
-        self.connection.clear();
+        all
     }
 
     /// A test for states, as bits of [`super::ast::state`].
@@ -260,9 +309,37 @@ impl Lowering<'_> {
         Test::In { field: Field::State, values, negate: false }
     }
 
-    fn unknown(&mut self, name: &str) -> Test {
-        Test::Unknown { cond: self.out.condition(name), negate: false }
+    /// A condition that the file does not answer; none where the rule does nothing anyway.
+    fn open(&mut self, index: u32, negate: bool) -> Option<Test> {
+        let open = self.config.opens[index as usize];
+        self.ask(self.config.names.text(open.kind), self.config.names.text(open.text), open.answer, negate)
     }
+
+    /// The same for one of which nothing is known.
+    fn chance(&mut self, kind: &str, text: &str, negate: bool) -> Option<Test> {
+        self.ask(kind, text, Answer::Chance, negate)
+    }
+
+    fn ask(&mut self, kind: &str, text: &str, answer: Answer, negate: bool) -> Option<Test> {
+        if self.idle {
+            return None;
+        }
+        let plain = || [kind, text].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let condition = match answer {
+            Answer::Chance => Condition::chance(self.out.numbered(kind, &self.chain, text)),
+            Answer::Rate(within) => Condition::rate(self.out.numbered(kind, &self.chain, text), within),
+            Answer::Forgery(honest) => Condition::forgery(plain(), honest),
+            Answer::Global => Condition::global(plain()),
+            Answer::Of(field) => Condition::of(plain(), [field]),
+            Answer::Elsewhere => Condition::elsewhere(plain()),
+        };
+        Some(Test::Unknown { cond: self.out.condition(condition), negate })
+    }
+}
+
+/// A set of small numbers: protocols.
+fn numbers(numbers: &[u8]) -> Set {
+    Set::of(numbers.iter().map(|n| (u128::from(*n), u128::from(*n))))
 }
 
 /// Whether the rules of a family make the kernel track connections.
@@ -272,9 +349,16 @@ fn tracks(config: &Config, family: Family) -> bool {
             rule.target,
             Target::NoTrack | Target::Helper(_) | Target::ConnMark(_) | Target::Dnat(_) | Target::Snat(_)
         );
-        let state =
-            |kind| matches!(kind, MatchKind::State(_) | MatchKind::ConnMark(..) | MatchKind::Helper(_));
-        target || config.matches_of(rule).iter().any(|one| state(one.kind) || of_connection(one.kind))
+        let state = |one: &Match| {
+            matches!(
+                one.kind,
+                MatchKind::State(_)
+                    | MatchKind::Connection(_)
+                    | MatchKind::ConnMark(..)
+                    | MatchKind::Helper(_)
+            )
+        };
+        target || config.matches_of(rule).iter().any(state)
     };
     let mut tables = config.tables.iter().filter(|table| table.family == family && !table.replaced);
     config.table(family, TableName::Nat).is_some()
@@ -282,16 +366,4 @@ fn tracks(config: &Config, family: Family) -> bool {
             let mut rules = table.chains.iter().flat_map(|chain| &chain.rules);
             rules.any(|rule| tracking(&config.rules[*rule as usize]))
         })
-}
-
-/// Whether a match is about the connection beside its state.
-fn of_connection(kind: MatchKind) -> bool {
-    matches!(
-        kind,
-        MatchKind::CtProto(_)
-            | MatchKind::CtAddress(..)
-            | MatchKind::CtPort(..)
-            | MatchKind::CtStatus(_)
-            | MatchKind::CtDirection(_)
-    )
 }

@@ -2,15 +2,16 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Lowering, Ways};
+use super::{Lowering, Ways, numbers};
 use crate::dialect::iptables::ast::SetUse;
 use crate::dialect::iptables::ipset::{Entry, Ipset, Part, Value};
 use crate::finding::{Finding, Severity};
-use crate::model::{Test, Tuples};
+use crate::model::{Condition, Test, Tuples};
 use crate::packet::{Field, Set, proto};
 
-/// A use of a set, for not doing the work twice: family, name, sides, negated.
-pub(super) type Key = (crate::packet::Family, super::super::ast::Name, Vec<bool>, bool);
+/// A use of a set, for not doing the work twice: family, name, sides,
+/// negated, and whether nobody asks what is not known.
+pub(super) type Key = (crate::packet::Family, super::super::ast::Name, Vec<bool>, bool, bool);
 
 /// How a use of a set became conditions.
 #[derive(Clone, Debug)]
@@ -37,33 +38,75 @@ impl Lowering<'_> {
     /// Adds a condition on a set.
     pub(super) fn ipset(&mut self, index: u32, negate: bool) {
         let set_use = &self.config.set_uses[index as usize];
-        let key: Key = (self.family, set_use.set, set_use.sides.clone(), negate);
+        let plain = !set_use.counters && !set_use.return_nomatch;
+        let key: Key = (self.family, set_use.set, set_use.sides.clone(), negate, self.idle);
         if let Some(Lowered(ways)) = self.set_tests.get(&key)
-            && !set_use.counters
-            && !set_use.return_nomatch
+            && plain
         {
             let ways = ways.clone();
-            return self.ways.push(ways);
+            return self.add_ways(ways);
         }
         let ways = self.set_ways(set_use, negate);
-        if !set_use.counters && !set_use.return_nomatch {
+        if plain {
             self.set_tests.insert(key, Lowered(ways.clone()));
         }
-        self.ways.push(ways);
+        self.add_ways(ways);
+    }
+
+    /// The condition that stands for a set: what is in it is the same for all packets that are alike in what
+    /// is looked up.
+    fn unknown_set(&mut self, set_use: &SetUse, negate: bool) -> Option<Test> {
+        let name = self.config.names.text(set_use.set);
+        if set_use.counters || set_use.return_nomatch {
+            // Counters change with each packet, and exceptions are told in another way.
+            return self.chance("set", name, negate);
+        }
+        if self.idle {
+            return None;
+        }
+        let condition = Condition::of(format!("set {name}"), self.looked_up(name, &set_use.sides));
+        Some(Test::Unknown { cond: self.out.condition(condition), negate })
+    }
+
+    /// The fields that a use of a set looks at: by the set's type where it is known, else all that a set of so
+    /// many parts may look at.
+    fn looked_up(&self, name: &str, sides: &[bool]) -> Vec<Field> {
+        let address = |source: bool| if source { Field::src(self.family) } else { Field::dst(self.family) };
+        let port = |source: bool| if source { Field::Sport } else { Field::Dport };
+        let interface = |source: bool| if source { Field::Iif } else { Field::Oif };
+        let parts = self.sets.sets.get(name).map_or(&[][..], |set| &set.parts[..]);
+        let mut fields = Vec::new();
+        for (at, source) in sides.iter().enumerate() {
+            match parts.get(at) {
+                Some(Part::Address) => fields.push(address(*source)),
+                Some(Part::Port | Part::PlainPort) => {
+                    fields.extend([Field::Proto, port(*source), Field::IcmpType, Field::IcmpCode]);
+                }
+                Some(Part::Mac) => fields.push(Field::SrcMac),
+                Some(Part::Interface) => fields.push(interface(*source)),
+                Some(Part::Mark) => fields.push(Field::Mark),
+                None if !parts.is_empty() => {}
+                None if at == 0 => fields.extend([address(*source), Field::Proto, port(*source)]),
+                None => fields.extend([address(*source), Field::Proto, port(*source), interface(*source)]),
+            }
+        }
+        fields.sort_unstable();
+        fields.dedup();
+        fields
     }
 
     fn set_ways(&mut self, set_use: &SetUse, negate: bool) -> Ways {
         let name = self.config.names.text(set_use.set);
-        let unknown = format!("ipset `{name}`");
         self.note(set_use, name);
         let changed = self.config.changed_sets.contains(&set_use.set);
-        if changed || set_use.counters || set_use.return_nomatch || !self.sets.sets.contains_key(name) {
-            return vec![vec![self.unknown(&unknown)]];
-        }
+        let known =
+            !changed && !set_use.counters && !set_use.return_nomatch && self.sets.sets.contains_key(name);
         let mut contents = Contents::default();
-        self.gather(name, &set_use.sides, &mut contents, &mut FxHashSet::default());
-        if contents.unknown {
-            return vec![vec![self.unknown(&unknown)]];
+        if known {
+            self.gather(name, &set_use.sides, &mut contents, &mut FxHashSet::default());
+        }
+        if !known || contents.unknown {
+            return vec![self.unknown_set(set_use, negate).into_iter().collect()];
         }
         let (sure, timed) = (merge(contents.sure), merge(contents.timed));
         let mut ways = Ways::new();
@@ -71,7 +114,7 @@ impl Lowering<'_> {
         if timed.is_empty() {
             return within;
         }
-        let cond = self.unknown(&unknown);
+        let cond = self.unknown_set(set_use, negate);
         if negate {
             // Outside of both for certain; outside of the lasting ones alone, it depends.
             for way in within {
@@ -79,7 +122,7 @@ impl Lowering<'_> {
                     ways.push(way.iter().chain(&more).copied().collect());
                 }
                 for more in self.rows(&timed, false) {
-                    ways.push(way.iter().chain(&more).copied().chain([cond]).collect());
+                    ways.push(way.iter().chain(&more).copied().chain(cond).collect());
                 }
             }
         } else {
@@ -87,7 +130,7 @@ impl Lowering<'_> {
             ways.extend(within);
             for way in outside {
                 for more in self.rows(&timed, false) {
-                    ways.push(way.iter().chain(&more).copied().chain([cond]).collect());
+                    ways.push(way.iter().chain(&more).copied().chain(cond).collect());
                 }
             }
         }
@@ -136,13 +179,15 @@ impl Lowering<'_> {
         if set.family.is_some_and(|family| family != self.family) || set.parts.len() > sides.len() {
             return;
         }
-        let exceptions = set.entries.iter().any(|entry| entry.nomatch);
-        if exceptions && (set.parts.len() > 1 || set.entries.iter().any(|entry| entry.timeout)) {
-            contents.unknown = true;
-            return;
-        }
-        if exceptions {
-            contents.sure.extend(self.networks(set, sides[0]));
+        if set.entries.iter().any(|entry| entry.nomatch) {
+            let timed = set.entries.iter().any(|entry| entry.timeout);
+            match set.parts[..] {
+                [Part::Address] if !timed => contents.sure.extend(self.networks(set, sides[0])),
+                [Part::Address, Part::Port] if !timed => {
+                    contents.sure.extend(self.networks_of_ports(set, sides))
+                }
+                _ => contents.unknown = true,
+            }
             return;
         }
         if let [Part::Address, Part::Interface] = set.parts[..] {
@@ -158,19 +203,39 @@ impl Lowering<'_> {
 
     /// Networks with exceptions: the longest prefix that holds an address decides.
     fn networks(&self, set: &Ipset, source: bool) -> Rows {
-        let mut entries: Vec<&Entry> = set.entries.iter().collect();
-        entries.sort_by_key(|entry| entry.prefix);
-        let mut all = Set::empty();
-        for same in entries.chunk_by(|a, b| (a.prefix, a.nomatch) == (b.prefix, b.nomatch)) {
-            let ranges = same.iter().flat_map(|entry| match &entry.parts[0] {
-                Value::Values(values) => values.ranges().to_vec(),
-                Value::Ports(..) => Vec::new(),
-            });
-            let values = Set::of(ranges);
-            all = if same[0].nomatch { all.minus(&values) } else { all.or(&values) };
-        }
         let field = if source { Field::src(self.family) } else { Field::dst(self.family) };
-        vec![vec![(field, all)]]
+        vec![vec![(field, longest(set.entries.iter().collect()))]]
+    }
+
+    /// `hash:net,port` with exceptions: for each port, the longest prefix that is listed with it decides
+    /// (`mtype_test_cidrs` of the kernel).
+    fn networks_of_ports(&self, set: &Ipset, sides: &[bool]) -> Rows {
+        let port = |entry: &Entry| match entry.parts[1] {
+            Value::Ports(protocol, lo, hi) => Some((protocol, u32::from(lo), u32::from(hi) + 1)),
+            Value::Values(_) => None,
+        };
+        let mut cuts: Vec<(u8, u32)> =
+            set.entries.iter().filter_map(port).flat_map(|(p, lo, end)| [(p, lo), (p, end)]).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let mut by_cut: FxHashMap<(u8, u32), Vec<&Entry>> = FxHashMap::default();
+        for entry in &set.entries {
+            let Some((protocol, lo, end)) = port(entry) else { continue };
+            let from = cuts.partition_point(|cut| *cut < (protocol, lo));
+            for cut in cuts[from..].iter().take_while(|cut| **cut < (protocol, end)) {
+                by_cut.entry(*cut).or_default().push(entry);
+            }
+        }
+        let mut rows = Rows::new();
+        for pair in cuts.windows(2) {
+            let Some(entries) = by_cut.remove(&pair[0]) else { continue };
+            let all = longest(entries);
+            let ports = Value::Ports(pair[0].0, pair[0].1 as u16, (pair[1].1 - 1) as u16);
+            let parts = vec![Value::Values(all), ports];
+            let entry = Entry { parts, nomatch: false, timeout: false, prefix: 0 };
+            rows.extend(self.entry(set, &entry, sides));
+        }
+        rows
     }
 
     /// `hash:net,iface`: the longest network that holds the address decides, whichever interface it is
@@ -305,8 +370,19 @@ impl Lowering<'_> {
     }
 }
 
-fn numbers(protocols: &[u8]) -> Set {
-    Set::of(protocols.iter().map(|p| (u128::from(*p), u128::from(*p))))
+/// The addresses of networks with exceptions: the longest prefix that holds an address decides.
+fn longest(mut entries: Vec<&Entry>) -> Set {
+    entries.sort_by_key(|entry| entry.prefix);
+    let mut all = Set::empty();
+    for same in entries.chunk_by(|a, b| (a.prefix, a.nomatch) == (b.prefix, b.nomatch)) {
+        let ranges = same.iter().flat_map(|entry| match &entry.parts[0] {
+            Value::Values(values) => values.ranges().to_vec(),
+            Value::Ports(..) => Vec::new(),
+        });
+        let values = Set::of(ranges);
+        all = if same[0].nomatch { all.minus(&values) } else { all.or(&values) };
+    }
+    all
 }
 
 /// Adds a side to a product: where the field has one, what both allow.

@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use crate::dialect::iptables::ast::{Hook, MarkChange, Match, MatchKind, NatSpec, PortSpan, Rule, Target};
-use crate::model::{Effect, MarkOp, Nat, NatAddr, NatPort, Reply, Test, Values, Verdict};
+use crate::model::{Condition, Effect, MarkOp, Nat, NatAddr, NatPort, Reply, Test, Values, Verdict};
 use crate::packet::{Family, Field, proto};
 
 impl Lowering<'_> {
@@ -19,9 +19,9 @@ impl Lowering<'_> {
                 self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::TcpReset))])
             }
             // Somebody in user space accepts or drops; where nobody listens, it is a drop or an accept.
-            Target::Queue => {
-                let listens = self.unknown("NFQUEUE");
-                self.emit_with(chain, rule, &[listens], &[accept]);
+            Target::Queue(index) => {
+                let listens: Vec<Test> = self.open(index, false).into_iter().collect();
+                self.emit_with(chain, rule, &listens, &[accept]);
                 self.emit(chain, rule, &[Effect::Verdict(Verdict::Drop)]);
             }
             Target::Dnat(index) | Target::Snat(index) => {
@@ -72,7 +72,7 @@ impl Lowering<'_> {
                 let first = bit(Hook::Prerouting) | bit(Hook::Output);
                 let both = self.reach[chain] & first != 0 && self.reach[chain] & !first != 0;
                 if both {
-                    let cond = self.out.condition("NETMAP of source or destination");
+                    let cond = self.out.condition(Condition::elsewhere("NETMAP of source or destination"));
                     return self.emit(chain, rule, &[Effect::Undefined(cond)]);
                 }
                 let destination = self.reach[chain] & first != 0;
@@ -86,13 +86,13 @@ impl Lowering<'_> {
             },
             Target::ConnMark(index) => self.connection_mark(chain, rule, config.marks[index as usize]),
             Target::Tproxy(index) => {
-                let listens = self.unknown("TPROXY socket");
+                let listens: Vec<Test> = self.chance("TPROXY", "-j TPROXY", false).into_iter().collect();
                 let mut effects = Vec::new();
                 if let Some(MarkChange::Set(clear, flip)) = config.marks.get(index as usize) {
                     effects.push(Effect::Mark(MarkOp { clear: *clear, flip: *flip }));
                 }
                 effects.push(accept);
-                self.emit_with(chain, rule, &[listens], &effects);
+                self.emit_with(chain, rule, &listens, &effects);
                 self.emit(chain, rule, &[Effect::Verdict(Verdict::Drop)]);
             }
             Target::NoTrack => self.emit(chain, rule, &[Effect::NoTrack]),
@@ -113,7 +113,7 @@ impl Lowering<'_> {
                 self.emit(chain, rule, &[Effect::Forget(field)]);
             }
             Target::Undefined(name) => {
-                let cond = self.out.condition(&format!("target `{}`", config.names.text(name)));
+                let cond = self.out.condition(Condition::elsewhere(config.names.text(name)));
                 self.emit(chain, rule, &[Effect::Undefined(cond)]);
             }
             _ => self.emit(chain, rule, &[]),
@@ -182,6 +182,7 @@ impl Lowering<'_> {
     }
 }
 
-fn bit(hook: Hook) -> u8 {
+/// The bit of a hook.
+pub(super) fn bit(hook: Hook) -> u8 {
     1 << hook as u8
 }

@@ -1,0 +1,211 @@
+//! Which program a command runs: through wrappers such as `sudo`, and what it does to the firewall.
+
+use crate::dialect::iptables::words::Word;
+use crate::packet::Family;
+
+/// What a command turns out to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Program<'w> {
+    /// `iptables` of a family; its arguments begin at this word.
+    Tool(Family, usize),
+    /// `iptables-restore` of a family, whose arguments begin at this word.
+    Restore(Family, usize),
+    /// The word is a script of its own (`sh -c`, `eval`).
+    Script(usize),
+    /// The word is a file that is read in place (`. file`).
+    Source(usize),
+    /// It changes the firewall, and is not followed.
+    Other(&'w str),
+    /// Nothing that matters here; the words from this one on are the command.
+    Nothing(usize),
+}
+
+/// A program, and the network namespace that it runs in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found<'w> {
+    pub program: Program<'w>,
+    pub namespace: Option<&'w str>,
+}
+
+/// The name of a program without its folder.
+pub fn base_name(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+/// The program that a word names: its family, and whether it is the restore program.
+pub fn tool(word: &str) -> Option<(Family, bool)> {
+    let name = base_name(word);
+    let (family, rest) = match name.strip_prefix("ip6tables") {
+        Some(rest) => (Family::V6, rest),
+        None => (Family::V4, name.strip_prefix("iptables")?),
+    };
+    match rest {
+        "" | "-legacy" | "-nft" => Some((family, false)),
+        "-restore" | "-legacy-restore" | "-nft-restore" => Some((family, true)),
+        _ => None,
+    }
+}
+
+/// Looks through wrappers at the program that runs in the end.
+pub fn find<'w>(words: &'w [Word<'_>]) -> Found<'w> {
+    let mut at = 0;
+    let mut namespace = None;
+    let found = |program, namespace| Found { program, namespace };
+    while let Some(word) = words.get(at).filter(|word| !word.unresolved) {
+        let rest = &words[at + 1..];
+        if let Some((family, restore)) = tool(&word.text) {
+            let program =
+                if restore { Program::Restore(family, at + 1) } else { Program::Tool(family, at + 1) };
+            return found(program, namespace);
+        }
+        let passed = match base_name(&word.text) {
+            "sudo" | "doas" => {
+                options(rest, &["-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R"])
+            }
+            "env" => options(rest, &["-u", "-C", "-S"]),
+            "nice" | "ionice" | "chrt" => options(rest, &["-n", "-c", "-p"]),
+            "timeout" => options(rest, &["-s", "-k"]) + 1,
+            "flock" => match options(rest, &["-w", "-E"]) + 1 {
+                n if rest.get(n).is_some_and(|word| word.text == "-c") => {
+                    return script(at + n + 2, namespace);
+                }
+                n => n,
+            },
+            "nohup" | "setsid" | "command" | "builtin" | "exec" | "busybox" | "time" | "unbuffer"
+            | "then" => options(rest, &[]),
+            "ip" => match rest {
+                [a, b, name, ..] if a.text == "netns" && b.text == "exec" => {
+                    namespace = Some(name.text.as_ref());
+                    3
+                }
+                _ => return found(Program::Nothing(at), namespace),
+            },
+            "sh" | "bash" | "dash" | "ash" | "ksh" => {
+                return match rest
+                    .iter()
+                    .position(|word| word.text.starts_with('-') && word.text.ends_with('c'))
+                {
+                    Some(n) => script(at + n + 2, namespace),
+                    None => found(Program::Nothing(at), namespace),
+                };
+            }
+            "eval" if rest.len() == 1 => return script(at + 1, namespace),
+            "eval" => 0,
+            "." | "source" => return found(Program::Source(at + 1), namespace),
+            name => return found(other(name, rest).map_or(Program::Nothing(at), Program::Other), namespace),
+        };
+        at += 1 + passed;
+    }
+    found(Program::Nothing(at.min(words.len())), namespace)
+}
+
+fn script<'w>(at: usize, namespace: Option<&'w str>) -> Found<'w> {
+    Found { program: Program::Script(at), namespace }
+}
+
+/// How many words the options of a wrapper are, with assignments to its environment among them.
+fn options(words: &[Word<'_>], with_value: &[&str]) -> usize {
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let text = word.text.as_ref();
+        if with_value.contains(&text) {
+            at += 2;
+        } else if text.starts_with('-') || !word.quoted && super::assignment(word).is_some() {
+            at += 1;
+        } else {
+            break;
+        }
+    }
+    at
+}
+
+/// Programs that change the firewall in a way of their own, by the words that do so; none where all do.
+const OTHERS: [(&str, &[&str]); 14] = [
+    (
+        "nft",
+        &[
+            "-f", "--file", "-i", "add", "insert", "create", "delete", "destroy", "replace", "flush",
+            "reset", "rename",
+        ],
+    ),
+    (
+        "ufw",
+        &[
+            "allow", "deny", "reject", "limit", "delete", "insert", "prepend", "route", "enable", "disable",
+            "reset", "reload", "default",
+        ],
+    ),
+    ("firewall-cmd", &[]),
+    (
+        "ipset",
+        &[
+            "create", "add", "del", "destroy", "flush", "swap", "restore", "rename", "-N", "-A", "-D", "-X",
+            "-F", "-R", "-W", "-E", "-exist", "-!",
+        ],
+    ),
+    ("iptables-apply", &[]),
+    ("ip6tables-apply", &[]),
+    ("iptables-translate", &["never"]),
+    ("netfilter-persistent", &["start", "reload", "restart", "flush", "stop"]),
+    ("shorewall", &["start", "restart", "reload", "stop", "clear"]),
+    ("shorewall6", &["start", "restart", "reload", "stop", "clear"]),
+    ("firehol", &["start", "restart", "stop", "try"]),
+    ("ferm", &[]),
+    ("service", &["iptables", "ip6tables", "nftables", "firewalld", "ufw"]),
+    (
+        "systemctl",
+        &[
+            "iptables",
+            "ip6tables",
+            "nftables",
+            "firewalld",
+            "ufw",
+            "iptables.service",
+            "nftables.service",
+            "firewalld.service",
+        ],
+    ),
+];
+
+/// The name of a program that changes the firewall and is not followed.
+fn other<'w>(name: &'w str, rest: &'w [Word<'_>]) -> Option<&'w str> {
+    if let Some((_, verbs)) = OTHERS.iter().find(|(known, _)| *known == name) {
+        let does = verbs.is_empty() && !rest.iter().any(|word| looks(&word.text))
+            || rest.iter().any(|word| verbs.contains(&word.text.as_ref()));
+        return does.then_some(name);
+    }
+    // Of other programs it is one that is given a command for iptables, unless it only prints it.
+    const PRINT: [&str; 12] =
+        ["echo", "printf", "which", "type", "hash", "test", "[", "[[", "logger", "grep", "cat", "man"];
+    let given = rest.windows(2).any(|pair| {
+        tool(&pair[0].text).is_some()
+            && rest.iter().any(|word| changes(&word.text))
+            && pair[1].text.starts_with('-')
+    });
+    (given && !PRINT.contains(&name)).then_some(name)
+}
+
+fn looks(word: &str) -> bool {
+    ["--list", "--get", "--query", "--state", "--version", "--help"]
+        .iter()
+        .any(|start| word.starts_with(start))
+}
+
+/// Whether a word is an option of iptables that changes rules.
+pub fn changes(word: &str) -> bool {
+    const LONG: [&str; 9] = [
+        "append",
+        "insert",
+        "delete",
+        "replace",
+        "flush",
+        "policy",
+        "new-chain",
+        "delete-chain",
+        "rename-chain",
+    ];
+    match word.strip_prefix("--") {
+        Some(long) => LONG.contains(&long),
+        None => matches!(word, "-A" | "-I" | "-D" | "-R" | "-F" | "-P" | "-N" | "-X" | "-E"),
+    }
+}
