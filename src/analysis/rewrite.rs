@@ -106,6 +106,7 @@ fn translate_port(packet: &mut Packet, port: &NatPort, field: Field) {
             Some(port) if (u128::from(lo)..=hi.into()).contains(&port) => {}
             _ => packet.set_among(field, lo.into(), hi.into()),
         },
+        NatPort::Random(lo, hi) => packet.set_among(field, lo.into(), hi.into()),
         NatPort::Shift(delta) => match old {
             Value::Known(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
             _ => packet.forget(field),

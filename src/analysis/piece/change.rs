@@ -49,7 +49,7 @@ impl Piece {
         }
         if nat.port != NatPort::Keep {
             let pool = match nat.port {
-                NatPort::Pool(lo, hi) => Set::range(lo.into(), hi.into()),
+                NatPort::Pool(lo, hi) | NatPort::Random(lo, hi) => Set::range(lo.into(), hi.into()),
                 _ => Set::full(),
             };
             parts = parts.into_iter().flat_map(|piece| piece.parted(view, port, pool.clone())).collect();
@@ -187,6 +187,7 @@ impl Piece {
                     self.loosen(at, Some(pool));
                 }
             }
+            NatPort::Random(lo, hi) => self.loosen(at, Some(Set::range(lo.into(), hi.into()))),
             NatPort::Shift(delta) if self.links[at] == Link::Same => {
                 self.region.set(LINKED[at], side.shifted(delta.into(), 16));
                 self.links[at] = Link::Shift(delta.into(), 16);

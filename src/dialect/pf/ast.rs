@@ -186,7 +186,7 @@ pub enum TranslateKind {
 }
 
 /// What a block rule answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reply {
     /// Nothing.
     Drop,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Builder, Effect, Nat, NatAddr, NatPort, Values};
+use crate::model::{Builder, Effect, Nat, NatAddr, NatPort, Test, Values};
 use crate::packet::{Family, Field, Set};
 
 use super::super::ast::{Port, PortOp};
@@ -10,6 +10,7 @@ use super::super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
 use super::super::table::interval;
 use super::super::tree::Scope;
 use super::Lowering;
+use super::condition::Ask;
 
 /// The most addresses of a pool that are followed one by one.
 const MOST_ADDRESSES: usize = 16;
@@ -24,31 +25,43 @@ const PLAIN: &[Vec<Choice>] = &[Vec::new()];
 pub struct Choice {
     /// Only for packets to these ports.
     pub ports: Option<(u16, u16)>,
-    /// Whether it is the only outcome left when it is come to.
-    pub certain: bool,
+    /// Its place in the pool; `None` where it is the only outcome left when it is come to.
+    pub place: Option<usize>,
     /// The outcome.
     pub nat: Nat,
 }
 
 impl Choice {
-    /// Adds its tests.
-    pub fn tests(&self, b: &mut Builder) {
-        if let Some((lo, hi)) = self.ports {
-            b.field(Field::Dport, Values::Range(lo.into(), hi.into()), false);
-        }
-        if !self.certain {
-            b.unknown("which address a pool gives");
-        }
-    }
-
     /// Adds its effect.
     pub fn effect(&self, b: &mut Builder) {
         let nat = b.nat(self.nat.clone());
         b.effect(Effect::Nat(nat));
     }
+
+    /// The addresses that it is about, as text.
+    fn text(&self) -> String {
+        match self.nat.addr {
+            NatAddr::Pool(family, lo, hi) if lo == hi => family.address(lo).to_string(),
+            NatAddr::Pool(family, lo, hi) => format!("{} - {}", family.address(lo), family.address(hi)),
+            NatAddr::Prefix(family, net, len) => format!("{}/{len}", family.address(net)),
+            NatAddr::Keep | NatAddr::Interface | NatAddr::Loopback | NatAddr::Unknown => String::new(),
+        }
+    }
 }
 
 impl<'a> Lowering<'a> {
+    /// Adds the tests of an outcome: an address of a pool is given, and none before it.
+    pub(super) fn chosen(&mut self, b: &mut Builder, flat: &Flat<'a>, choice: &Choice) {
+        if let Some((lo, hi)) = choice.ports {
+            b.field(Field::Dport, Values::Range(lo.into(), hi.into()), false);
+        }
+        if let Some(place) = choice.place {
+            let ask = Ask::Pool(place, choice.nat.destination);
+            let cond = self.questions.ask(b, flat, ask, &choice.text());
+            b.test(Test::Unknown { cond, negate: false });
+        }
+    }
+
     /// All outcomes of a rule's translations, in both directions; a single empty one where there is none.
     pub(super) fn choices(
         &self,
@@ -91,9 +104,9 @@ impl<'a> Lowering<'a> {
         let mut choices = Vec::new();
         for (range, port) in &ports {
             for (at, addr) in addresses.iter().enumerate() {
-                let certain = at + 1 == addresses.len();
+                let place = (at + 1 < addresses.len()).then_some(at);
                 let nat = Nat { destination, addr: addr.clone(), port: port.clone() };
-                choices.push(Choice { ports: *range, certain, nat });
+                choices.push(Choice { ports: *range, place, nat });
             }
         }
         choices
@@ -152,12 +165,18 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// A new source port is one of the system's choice, be it already within the range.
+/// The ports that a source gets where none are named (pfctl_parser.h, `PF_NAT_PROXY_PORT_LOW` and `_HIGH`).
+const PROXY_PORTS: (u16, u16) = (50001, 65535);
+
+/// A new source port is one of the system's choice within the range, be the old one already in it; a range that
+/// runs backwards is turned round (pf_lb.c, `pf_get_sport`).
 fn source_port(port: &FlatPort) -> NatPort {
     match port {
         FlatPort::Static => NatPort::Keep,
         FlatPort::One(port) => NatPort::Pool(*port, *port),
-        FlatPort::Default | FlatPort::Range(..) | FlatPort::Unknown(_) => NatPort::Unknown,
+        FlatPort::Default => NatPort::Random(PROXY_PORTS.0, PROXY_PORTS.1),
+        FlatPort::Range(a, b) => NatPort::Random(*a.min(b), *a.max(b)),
+        FlatPort::Unknown(_) => NatPort::Unknown,
     }
 }
 

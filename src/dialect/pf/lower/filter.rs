@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use crate::model::{Builder, ChainId, Effect, MarkOp, Reply as ModelReply, Test, Verdict};
+use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Test, Verdict};
 use crate::packet::{Family, Field};
 use crate::source::Span;
 
 use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, Rule, StateKind};
 use super::super::expand::{Flat, Where};
 use super::super::tree::{AnchorNode, Node, Scope};
+use super::condition::{Ask, limits};
 use super::matching::families;
 use super::{Lowering, mark, marked};
 
@@ -169,6 +170,7 @@ impl<'a> Lowering<'a> {
     /// A rule whose verdict is final.
     fn rule(&mut self, b: &mut Builder, chain: ChainId, rows: &[(&'a Flat<'a>, Scope)], way: Direction) {
         let Some((flat, scope)) = rows.last().copied() else { return };
+        self.questions.again(flat);
         for &family in families(rows) {
             let mut tests = |this: &mut Self, b: &mut Builder| {
                 for (flat, scope) in rows {
@@ -180,7 +182,7 @@ impl<'a> Lowering<'a> {
             } else {
                 tests(self, b);
                 self.tag(b, flat);
-                b.effect(Effect::Verdict(verdict(flat, family)));
+                self.refuse(b, reply(flat), Effect::Verdict);
                 b.rule(chain, flat.rule.span, flat.element);
             }
         }
@@ -203,16 +205,17 @@ impl<'a> Lowering<'a> {
             Ending::Verdict => Effect::Verdict(Verdict::Accept),
             Ending::Done => Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }),
         };
-        for limit in limits(flat) {
+        for (ask, text) in limits(flat) {
             tests(self, b);
-            b.unknown(&limit);
+            let cond = self.questions.ask(b, flat, ask, &text);
+            b.test(Test::Unknown { cond, negate: false });
             b.effect(Effect::Verdict(Verdict::Drop));
             b.rule(chain, flat.rule.span, flat.element);
         }
         if let Some(what) = beyond_the_model(flat) {
             tests(self, b);
             self.forget_deferred(b);
-            let cond = b.condition(&what);
+            let cond = b.condition(Condition::elsewhere(what));
             b.effect(Effect::Undefined(cond));
             b.rule(chain, flat.rule.span, flat.element);
             return;
@@ -221,10 +224,10 @@ impl<'a> Lowering<'a> {
             let elsewhere = self.leaves_elsewhere(flat, way);
             tests(self, b);
             for choice in chosen {
-                choice.tests(b);
+                self.chosen(b, flat, choice);
             }
             if let Some(Elsewhere::Out(interfaces)) = &elsewhere {
-                self.through(b, interfaces);
+                self.through(b, flat, interfaces);
             }
             if ending == Ending::Verdict {
                 self.tag(b, flat);
@@ -242,7 +245,7 @@ impl<'a> Lowering<'a> {
         }
         if let Some(Elsewhere::Out(_)) = self.leaves_elsewhere(flat, way) {
             tests(self, b);
-            let cond = b.condition("the interface that a packet is routed to");
+            let cond = b.condition(Condition::elsewhere("the interface that `route-to` takes"));
             b.effect(Effect::Undefined(cond));
             b.rule(chain, flat.rule.span, flat.element);
         }
@@ -268,11 +271,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// Tests that the packet leaves by one of these interfaces anyway.
-    fn through(&mut self, b: &mut Builder, interfaces: &[String]) {
+    fn through(&mut self, b: &mut Builder, flat: &Flat<'a>, interfaces: &[String]) {
         match interfaces {
             [] => b.test(Test::Never),
             [one] => self.interface(b, &InterfaceName::Named(one.clone()), false, Field::Oif),
-            _ => b.unknown("which address a pool gives"),
+            several => {
+                let cond = self.questions.ask(b, flat, Ask::Route, &several.join(" "));
+                b.test(Test::Unknown { cond, negate: false });
+            }
         }
     }
 
@@ -296,6 +302,7 @@ impl<'a> Lowering<'a> {
             return;
         }
         let quick = flat.rule.quick.is_some();
+        self.questions.again(flat);
         for &family in families(&[(flat, scope)]) {
             let translates = flat.nat.is_some() || flat.rdr.is_some();
             let inner = translates.then(|| self.match_translation(b, flat, scope, family, quick));
@@ -322,7 +329,7 @@ impl<'a> Lowering<'a> {
         let inner = b.chain("pf translation of a match rule", flat.rule.span);
         for chosen in self.choices(flat, scope, family).iter() {
             for choice in chosen {
-                choice.tests(b);
+                self.chosen(b, flat, choice);
             }
             for choice in chosen {
                 choice.effect(b);
@@ -378,6 +385,7 @@ impl<'a> Lowering<'a> {
                 || !limits(flat).is_empty()
                 || beyond_the_model(flat).is_some()
                 || self.leaves_elsewhere(flat, way).is_some());
+        self.questions.again(flat);
         for &family in families(&[(flat, scope)]) {
             self.conditions(b, flat, scope, family, way);
             self.tag(b, flat);
@@ -391,7 +399,7 @@ impl<'a> Lowering<'a> {
                 keep_state(b, flat, way);
                 b.effect(Effect::Pend(Verdict::Accept));
             } else {
-                b.effect(Effect::Pend(verdict(flat, family)));
+                self.refuse(b, reply(flat), Effect::Pend);
             }
             b.rule(chain, flat.rule.span, flat.element);
         }
@@ -406,7 +414,7 @@ impl<'a> Lowering<'a> {
         inside: u32,
     ) {
         let rule = anchor.rule;
-        let quick = rule.quick.is_some();
+        let quick = anchor.quick;
         let bit = if quick { mark::FIRST_QUICK_ANCHOR << inside.count_ones() } else { 0 };
         let known = anchor.body.as_ref().filter(|_| !quick || bit != 0);
         let target = known.map(|body| {
@@ -421,7 +429,7 @@ impl<'a> Lowering<'a> {
                 match target {
                     Some(target) => b.effect(Effect::Jump(target)),
                     None => {
-                        let cond = b.condition(&anchor.what);
+                        let cond = b.condition(Condition::elsewhere(&anchor.what));
                         b.effect(Effect::Undefined(cond));
                     }
                 }
@@ -447,6 +455,7 @@ impl<'a> Lowering<'a> {
         let deferred = std::mem::take(&mut self.deferred);
         for (at, deferred) in deferred.into_iter().enumerate() {
             let Deferred { flat, scope, family } = deferred;
+            self.questions.again(flat);
             let mut tests = |_: &mut Self, b: &mut Builder| marked(b, mark::DEFERRED, at as u32 + 1);
             self.pass(b, chain, flat, scope, family, way, Ending::Done, &mut tests);
         }
@@ -527,7 +536,7 @@ fn flatten<'a>(
                             anchors: rows,
                             what: What::Unknown(anchor.rule.span, &anchor.what),
                         }),
-                        Some(body) if anchor.rule.quick.is_some() => {
+                        Some(body) if anchor.quick => {
                             let mut inner = Vec::new();
                             flatten(body, way, &rows, quick, &mut inner);
                             quick.extend(inner.into_iter().rev());
@@ -543,22 +552,16 @@ fn flatten<'a>(
 
 /// A rule that may do anything.
 pub fn undefined(b: &mut Builder, chain: ChainId, span: Span, what: &str) {
-    let cond = b.condition(what);
+    let cond = b.condition(Condition::elsewhere(what));
     b.effect(Effect::Undefined(cond));
     b.rule(chain, span, span);
 }
 
-/// What a block rule does with a packet.
-fn verdict(flat: &Flat, family: Option<Family>) -> Verdict {
+/// What a block rule answers.
+fn reply(flat: &Flat) -> Reply {
     match flat.rule.action {
-        Action::Block(Reply::Drop) => Verdict::Drop,
-        Action::Block(Reply::Return) => Verdict::Reject(ModelReply::ResetOrUnreachable),
-        Action::Block(Reply::Reset(_)) => Verdict::Reject(ModelReply::TcpReset),
-        Action::Block(Reply::Icmp { v4, v6 }) => Verdict::Reject(match family {
-            Some(Family::V6) => ModelReply::Icmp { kind: 1, code: v6 },
-            _ => ModelReply::Icmp { kind: 3, code: v4 },
-        }),
-        _ => Verdict::Accept,
+        Action::Block(reply) => reply,
+        _ => Reply::Drop,
     }
 }
 
@@ -572,21 +575,15 @@ fn keep_state(b: &mut Builder, flat: &Flat, way: Direction) {
     }
 }
 
-/// Limits of a rule's state: once one is reached, packets that would need new state are dropped.
-fn limits(flat: &Flat) -> Vec<String> {
-    let limits = flat.rule.options.state.as_ref().map_or(&[][..], |state| state.limits());
-    limits.iter().map(|limit| format!("state limit `{limit}`")).collect()
-}
-
 /// What a pass rule does that the model has no words for.
-fn beyond_the_model(flat: &Flat) -> Option<String> {
+fn beyond_the_model(flat: &Flat) -> Option<&'static str> {
     let options = &flat.rule.options;
     if options.rare().af_to.is_some() {
-        return Some("translation to the other address family (`af-to`)".into());
+        return Some("af-to");
     }
     match &options.rare().divert {
-        Some(Divert::To(..)) => Some("the program that packets are diverted to (`divert-to`)".into()),
-        Some(Divert::Packet(_)) => Some("the program that packets are diverted to (`divert-packet`)".into()),
+        Some(Divert::To(..)) => Some("divert-to"),
+        Some(Divert::Packet(_)) => Some("divert-packet"),
         Some(Divert::Reply) | None => None,
     }
 }

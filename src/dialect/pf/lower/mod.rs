@@ -12,8 +12,10 @@
 //! The mark of the model, which pf does not have, carries what has to be remembered from rule to rule.
 
 mod choice;
+mod condition;
 mod filter;
 mod matching;
+mod system;
 mod translate;
 
 pub use matching::ports;
@@ -22,12 +24,13 @@ use rustc_hash::FxHashMap;
 
 use crate::dialect::Environment;
 use crate::model::{
-    Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict,
+    Builder, ChainId, Effect, Hook, MapId, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict,
 };
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 
-use super::ast::{Direction, Flags, TranslateKind};
+use self::condition::Questions;
+use super::ast::{Direction, Reply, TranslateKind};
 use super::tree::{Node, Tree};
 
 /// Bits of the mark.
@@ -54,6 +57,9 @@ pub fn lower(tree: &Tree, env: &Environment) -> Ruleset {
         flag_tests: FxHashMap::default(),
         interfaces: FxHashMap::default(),
         deferred: Vec::new(),
+        questions: Questions::default(),
+        fin_map: None,
+        reply_maps: FxHashMap::default(),
     };
     let translates = has_translation(&tree.nodes);
     for way in [Direction::In, Direction::Out] {
@@ -75,11 +81,17 @@ struct Lowering<'a> {
     /// Whether any rule asks for a tag: if none does, tags are left out.
     reads_tags: bool,
     /// The tests of TCP flags made so far, for rules about TCP only and for others.
-    flag_tests: FxHashMap<(Flags, bool), Test>,
+    flag_tests: FxHashMap<matching::FlagTest, Test>,
     /// The interfaces that names stand for; `None` for groups whose members nobody tells.
     interfaces: FxHashMap<String, Option<Values>>,
     /// What rules of this way put off; number `n` of the mark is `deferred[n - 1]`.
     deferred: Vec<filter::Deferred<'a>>,
+    /// What the rules of this way ask.
+    questions: Questions,
+    /// Takes FIN away beside SYN.
+    fin_map: Option<MapId>,
+    /// What blocked packets are answered: for each reply, final or pending.
+    reply_maps: FxHashMap<(Reply, Effect), MapId>,
 }
 
 impl<'a> Lowering<'a> {
@@ -91,6 +103,7 @@ impl<'a> Lowering<'a> {
         };
         let start = Span::new(self.tree.first.start, self.tree.first.start);
         self.deferred.clear();
+        self.questions = Questions::of(b, &self.tree.nodes, way);
         if translates {
             let chain = b.chain(format!("pf translation {word}"), start);
             self.preamble(b, chain, way, Effect::Settle, true);
@@ -100,7 +113,7 @@ impl<'a> Lowering<'a> {
         let chain = b.chain(format!("pf filter {word}"), start);
         self.preamble(b, chain, way, Effect::Verdict(Verdict::Accept), !translates);
         if translates {
-            self.after_translation(b, chain, start);
+            after_translation(b, chain, start);
         }
         self.filter(b, chain, way);
         b.stage(hook, self.stage(chain));
@@ -116,7 +129,7 @@ impl<'a> Lowering<'a> {
             v4: true,
             v6: true,
             policy: Verdict::Accept,
-            policy_span: self.tree.first,
+            policy_span: self.tree.first_filter,
             policy_written: false,
             priority: 0,
             before_tracking: false,
@@ -134,9 +147,12 @@ impl<'a> Lowering<'a> {
             b.effect(ends);
             b.rule(chain, interface.span, interface.span);
         }
+        if first {
+            self.tcp_checks(b, chain, way, start);
+        }
         let known = b.values(states(&[State::Established, State::Related]));
         b.field(Field::State, known, false);
-        b.effect(ends);
+        b.effect(Effect::Settle);
         b.rule(chain, start, start);
         if first {
             let (clear, flip) = match way {
@@ -148,13 +164,13 @@ impl<'a> Lowering<'a> {
             b.rule(chain, start, start);
         }
     }
+}
 
-    /// `rdr pass` and its kin go past the filter rules.
-    fn after_translation(&mut self, b: &mut Builder, chain: ChainId, start: Span) {
-        marked(b, mark::PASSED, mark::PASSED);
-        b.effect(Effect::Verdict(Verdict::Accept));
-        b.rule(chain, start, start);
-    }
+/// What `rdr pass` and its kin have accepted goes past the filter rules.
+fn after_translation(b: &mut Builder, chain: ChainId, start: Span) {
+    marked(b, mark::PASSED, mark::PASSED);
+    b.effect(Effect::Settle);
+    b.rule(chain, start, start);
 }
 
 /// Tests bits of the mark.

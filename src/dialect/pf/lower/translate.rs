@@ -1,11 +1,12 @@
 //! The translation rules of FreeBSD and macOS: before filtering, first match.
 
-use crate::model::{Builder, ChainId, Effect, MarkOp, Nat, NatAddr, NatPort};
+use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Nat, NatAddr, NatPort, Verdict};
 use crate::source::Span;
 
 use super::super::ast::{Action, Direction, TranslateKind};
 use super::super::expand::{Flat, FlatPool, FlatPort};
 use super::super::tree::{AnchorNode, Node, Scope};
+use super::condition::unknown;
 use super::matching::families;
 use super::{Lowering, mark};
 
@@ -62,13 +63,14 @@ impl<'a> Lowering<'a> {
     ) {
         let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
         let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
+        self.questions.again(&turned);
         for &family in families(&[(&turned, scope)]) {
             let choices =
                 if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
             for chosen in choices.iter() {
                 self.conditions(b, &turned, scope, family, way);
                 for choice in chosen {
-                    choice.tests(b);
+                    self.chosen(b, &turned, choice);
                 }
                 for choice in chosen {
                     choice.effect(b);
@@ -77,11 +79,11 @@ impl<'a> Lowering<'a> {
                     let tag = b.tag(tag);
                     b.effect(Effect::Tag(tag));
                 }
-                if !no {
-                    let bits = mark::TRANSLATED | if pass { mark::PASSED } else { 0 };
-                    b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
+                if no {
+                    b.effect(Effect::Settle);
+                } else {
+                    end(b, pass);
                 }
-                b.effect(Effect::Settle);
                 b.rule(chain, flat.rule.span, flat.element);
             }
         }
@@ -128,14 +130,22 @@ fn turned<'a>(flat: &Flat<'a>) -> Flat<'a> {
 
 /// Translation rules that nobody knows: they may turn the packet into anything, and pass it.
 fn unknown_translation(b: &mut Builder, chain: ChainId, span: Span, what: &str, way: Direction) {
-    for passed in [mark::PASSED, 0] {
-        b.unknown(what);
+    for passed in [true, false] {
+        unknown(b, Condition::elsewhere(what), false);
+        if passed {
+            unknown(b, Condition::elsewhere(format!("{what} passes")), false);
+        }
         let destination = way == Direction::In;
         let nat = b.nat(Nat { destination, addr: NatAddr::Unknown, port: NatPort::Unknown });
         b.effect(Effect::Nat(nat));
-        let bits = mark::TRANSLATED | passed;
-        b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
-        b.effect(Effect::Settle);
+        end(b, passed);
         b.rule(chain, span, span);
     }
+}
+
+/// The first rule that matches is the last. One with `pass` accepts for the filter rules too.
+fn end(b: &mut Builder, pass: bool) {
+    let bits = mark::TRANSLATED | if pass { mark::PASSED } else { 0 };
+    b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
+    b.effect(if pass { Effect::Verdict(Verdict::Accept) } else { Effect::Settle });
 }

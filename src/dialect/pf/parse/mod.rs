@@ -46,6 +46,7 @@ pub struct Config {
 pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> Config {
     let detected = detect(&sources.file(id).text);
     let family = family.unwrap_or(detected.family);
+    let top = sources.file(id).path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut session = Session {
         sources,
         findings: Vec::new(),
@@ -57,8 +58,10 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> C
         state_defaults: None,
         require_order: true,
         stage: Order::Option,
+        top,
         open_files: Vec::new(),
         files_read: 0,
+        bytes_read: 0,
         anchor_depth: 0,
         altq: None,
         tables: FxHashMap::default(),
@@ -114,8 +117,11 @@ struct Session<'s> {
     state_defaults: Option<StateOptions>,
     require_order: bool,
     stage: Order,
+    /// The folder of the configuration.
+    top: PathBuf,
     open_files: Vec<PathBuf>,
     files_read: usize,
+    bytes_read: u64,
     anchor_depth: usize,
     /// The queues of ALTQ so far, as interface and name; `None` before the first `altq`.
     altq: Option<Vec<(String, String)>>,
@@ -338,7 +344,7 @@ impl Session<'_> {
     fn include(&mut self, cursor: &mut Cursor, folder: &Path, start: Span) -> cursor::Result<StatementKind> {
         let path = cursor.string("a file")?;
         let span = cursor.since(start);
-        let body = self.open(folder, &path, span)?.map(|id| self.file(id).into());
+        let body = self.include_file(folder, &path, span)?.map(|id| self.file(id).into());
         Ok(StatementKind::Include { path: path.into(), body })
     }
 
@@ -354,7 +360,7 @@ impl Session<'_> {
         cursor.expect("from")?;
         let path = cursor.strings("a file")?;
         let span = cursor.since(start);
-        let body = self.open(folder, &path, span)?.map(|id| {
+        let body = self.anchor_file(folder, &path, span)?.map(|id| {
             let macros = std::mem::take(&mut self.macros);
             let kept = (self.block_policy, self.state_defaults.take(), self.stage);
             (self.block_policy, self.stage) = (Reply::Drop, Order::Option);

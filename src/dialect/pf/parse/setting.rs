@@ -195,7 +195,7 @@ pub fn table(
         } else if cursor.eat("file") {
             let path = cursor.string("a file")?;
             table.initialized = true;
-            match session.read_beside(folder, &path) {
+            match session.table_file(folder, &path) {
                 Some(text) => file_contents(&text, span, &path, &mut table)?,
                 None => {
                     session.note_unread_table(cursor.since(span), &table.name, &path);
@@ -255,7 +255,7 @@ fn empty_braces(cursor: &mut Cursor) -> bool {
 
 /// Addresses of a table file: separated by blanks, `#` and `;` start comments (pfctl(8), `-T`).
 fn file_contents(text: &str, span: Span, path: &str, table: &mut Table) -> Result<()> {
-    for line in text.lines() {
+    for (at, line) in text.lines().enumerate() {
         let line = line.split(['#', ';']).next().unwrap_or("");
         let mut negated = false;
         for word in line.split_whitespace() {
@@ -266,7 +266,7 @@ fn file_contents(text: &str, span: Span, path: &str, table: &mut Table) -> Resul
             }
             let address = file_address(bare);
             let Some(address) = address else {
-                return refuse(span, format!("`{path}` holds `{bare}`, which is not an address"));
+                return refuse(span, format!("`{path}` holds something that is not an address in line {}", at + 1));
             };
             table.entries.push(Host { span, negated, address, scope: None });
             negated = false;
