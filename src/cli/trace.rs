@@ -128,10 +128,15 @@ fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome]
     }
     answer["depends_on"] =
         json!(if verdict == "unknown" { condition_names(rules, outcomes) } else { Vec::new() });
-    if let Some(span) = outcomes.first().and_then(|o| o.decider.span(rules)) {
+    if let Some(span) = outcomes.first().and_then(|o| o.decider.span(rules)).filter(written) {
         answer["rule"] = rule_json(sources, span);
     }
     answer
+}
+
+/// Whether anything is written there: what a firewall does without being told has an empty span.
+fn written(span: &Span) -> bool {
+    span.start < span.end
 }
 
 fn rule_json(sources: &SourceMap, span: Span) -> Json {
@@ -221,6 +226,9 @@ struct Journal<'a> {
 impl Journal<'_> {
     fn rule(&mut self, id: RuleId, why: &str) {
         let span = self.rules.rule(id).span;
+        if !written(&span) {
+            return;
+        }
         let (_, line) = place(self.sources, span);
         self.lines.push(format!("  {line:>6}  {:<28}  {}", why, text(self.sources, span)));
     }
@@ -286,6 +294,7 @@ fn print_human(
     }
     for outcome in outcomes.iter().take(if word == "unknown" { 6 } else { 1 }) {
         let by = match outcome.decider.span(rules) {
+            Some(span) if !written(&span) => "the system itself, without a rule".to_string(),
             Some(span) => {
                 let (path, line) = place(sources, span);
                 format!("{path}:{line}: {}", text(sources, span))

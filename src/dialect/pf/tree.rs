@@ -346,8 +346,7 @@ impl<'a> Grower<'a> {
             return self.loaded_body(path, scope);
         };
         // all children, in the order of their names (pf.c, `RB_FOREACH`)
-        let children: Vec<String> =
-            self.loaded.keys().filter(|key| is_child(key, parent)).cloned().collect();
+        let children: Vec<String> = self.loaded.keys().filter(|key| is_child(key, parent)).cloned().collect();
         let bodies: Option<Vec<Vec<Node<'a>>>> =
             children.into_iter().map(|child| self.loaded_body(child, scope)).collect();
         bodies.filter(|bodies| !bodies.is_empty()).map(|bodies| bodies.into_iter().flatten().collect())

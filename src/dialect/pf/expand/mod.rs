@@ -14,9 +14,7 @@ use super::ast::{
     PortMatch, PortOp, Protocol, Rule, StateKind,
 };
 
-pub use self::hosts::{
-    DRIVER_GROUPS, Resolved, Where, addresses, is_interface, own_addresses, own_nets,
-};
+pub use self::hosts::{DRIVER_GROUPS, Resolved, Where, addresses, is_interface, own_addresses, own_nets};
 pub use self::pool::{FlatPool, FlatPort};
 
 /// The most rules that one written rule is multiplied out into.

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Builder, Effect, Nat, NatAddr, NatPort, Test, Values};
+use crate::model::{Builder, Effect, MarkOp, Nat, NatAddr, NatPort, Test, Values};
 use crate::packet::{Family, Field, Set};
 
-use super::super::ast::{Port, PortOp};
+use super::super::ast::{InterfaceName, Port, PortOp};
 use super::super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
 use super::super::table::interval;
 use super::super::tree::Scope;
-use super::Lowering;
 use super::condition::Ask;
+use super::{Lowering, mark};
 
 /// The most addresses of a pool that are followed one by one.
 const MOST_ADDRESSES: usize = 16;
@@ -34,6 +34,9 @@ pub struct Choice {
 impl Choice {
     /// Adds its effect.
     pub fn effect(&self, b: &mut Builder) {
+        if self.nat.addr == NatAddr::Interface && !self.nat.destination {
+            b.effect(Effect::Mark(MarkOp { clear: mark::OWN_SOURCE, flip: mark::OWN_SOURCE }));
+        }
         let nat = b.nat(self.nat.clone());
         b.effect(Effect::Nat(nat));
     }
@@ -125,7 +128,7 @@ impl<'a> Lowering<'a> {
         for host in &pool.hosts {
             match self.place(host, scope, family) {
                 Some(set) => intervals.extend(set.ranges().iter().copied()),
-                None if self.is_own_interface(host, flat) => return vec![NatAddr::Interface],
+                None if is_own_interface(host, flat) => return vec![NatAddr::Interface],
                 None => return vec![NatAddr::Unknown],
             }
         }
@@ -152,17 +155,30 @@ impl<'a> Lowering<'a> {
             _ => None,
         }
     }
+}
 
-    /// `on em0 … -> (em0)`: the address of the interface that the packet goes through.
-    fn is_own_interface(&self, host: &Resolved, flat: &Flat) -> bool {
-        use super::super::ast::InterfaceName;
-        let name = match host.place {
-            Where::Dynamic { name, .. } | Where::Unknown { name, .. } => name,
-            _ => return false,
-        };
+/// Whether a host is the interface that the rule is for, which gives the packet an address of its own.
+fn is_own_interface(host: &Resolved, flat: &Flat) -> bool {
+    own_name(host).is_some_and(|name| {
         matches!(flat.interface, Some((false, InterfaceName::Named(on))) if on == name)
             && name.ends_with(|c: char| c.is_ascii_digit())
+    })
+}
+
+fn own_name<'a>(host: &Resolved<'a>) -> Option<&'a str> {
+    match host.place {
+        Where::Dynamic { name, modifiers, .. } | Where::Unknown { name, modifiers, .. } => {
+            (!modifiers.network && !modifiers.peer && !modifiers.broadcast).then_some(name)
+        }
+        _ => None,
     }
+}
+
+/// The interface whose own address a rule gives to what leaves by it: `on em0 … -> (em0)`.
+pub fn own_interface<'a>(flat: &Flat<'a>) -> Option<&'a str> {
+    let pool = flat.nat.as_ref()?;
+    let [host] = pool.hosts.as_slice() else { return None };
+    if is_own_interface(host, flat) { own_name(host) } else { None }
 }
 
 /// The ports that a source gets where none are named (pfctl_parser.h, `PF_NAT_PROXY_PORT_LOW` and `_HIGH`).

@@ -2,15 +2,17 @@
 
 use std::rc::Rc;
 
-use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Test, Verdict};
-use crate::packet::{Family, Field};
+use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Test, Values, Verdict};
+use crate::packet::{Family, Field, proto};
 use crate::source::Span;
 
-use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, Rule, StateKind};
+use super::super::ast::{
+    Action, Direction, Divert, Family as AstFamily, InterfaceName, Reply, RouteKind, Rule, StateKind,
+};
 use super::super::expand::{Flat, Where};
 use super::super::tree::{AnchorNode, Node, Scope};
 use super::condition::{Ask, limits};
-use super::matching::families;
+use super::system::icmp_errors;
 use super::{Lowering, mark, marked};
 
 /// The longest decision list; beyond it, anchors are walked in their place.
@@ -65,7 +67,7 @@ impl<'a> Lowering<'a> {
             }
             return self.decision_list(b, chain, way);
         }
-        self.in_order(b, chain, nodes, way, 0);
+        self.in_order(b, chain, nodes, way, Inside::default());
     }
 
     /// Whether the rules cannot be put into a decision list: one that does not end the walk changes what later
@@ -80,7 +82,8 @@ impl<'a> Lowering<'a> {
             },
             Node::Anchor(anchor) if anchor.kind.is_some() || !goes_at_all(anchor.rule, way) => false,
             Node::Anchor(anchor) => {
-                (self.reads_tags && anchor.rule.options.rare().tag.is_some())
+                (anchor.quick && self.tree.family == AstFamily::OpenBsd && has_anchors(anchor))
+                    || (self.reads_tags && anchor.rule.options.rare().tag.is_some())
                     || anchor.body.as_ref().is_some_and(|body| self.keeps_order(body, way))
             }
             Node::Unknown { .. } => false,
@@ -156,9 +159,9 @@ impl<'a> Lowering<'a> {
                     self.rule(b, chain, &rows, way);
                 }
                 What::Unknown(span, what) => {
-                    for &family in families(&entry.anchors) {
+                    for form in self.forms(&entry.anchors, way) {
                         for (flat, scope) in entry.anchors.iter() {
-                            self.conditions(b, flat, *scope, family, way);
+                            self.conditions(b, flat, *scope, form, way);
                         }
                         undefined(b, chain, span, what);
                     }
@@ -171,14 +174,14 @@ impl<'a> Lowering<'a> {
     fn rule(&mut self, b: &mut Builder, chain: ChainId, rows: &[(&'a Flat<'a>, Scope)], way: Direction) {
         let Some((flat, scope)) = rows.last().copied() else { return };
         self.questions.again(flat);
-        for &family in families(rows) {
+        for form in self.forms(rows, way) {
             let mut tests = |this: &mut Self, b: &mut Builder| {
                 for (flat, scope) in rows {
-                    this.conditions(b, flat, *scope, family, way);
+                    this.conditions(b, flat, *scope, form, way);
                 }
             };
             if flat.rule.action == Action::Pass {
-                self.pass(b, chain, flat, scope, family, way, Ending::Verdict, &mut tests);
+                self.pass(b, chain, flat, scope, form.family, way, Ending::Verdict, &mut tests);
             } else {
                 tests(self, b);
                 self.tag(b, flat);
@@ -220,6 +223,9 @@ impl<'a> Lowering<'a> {
             b.rule(chain, flat.rule.span, flat.element);
             return;
         }
+        if let Some(family) = family.filter(|_| flat.nat.is_some() || flat.rdr.is_some()) {
+            self.untranslated_errors(b, chain, flat, family, done, tests);
+        }
         for chosen in self.choices(flat, scope, family).iter() {
             let elsewhere = self.leaves_elsewhere(flat, way);
             tests(self, b);
@@ -231,7 +237,7 @@ impl<'a> Lowering<'a> {
             }
             if ending == Ending::Verdict {
                 self.tag(b, flat);
-                keep_state(b, flat, way);
+                self.keep_state(b, flat, way);
                 self.forget_deferred(b);
             }
             for choice in chosen {
@@ -248,6 +254,24 @@ impl<'a> Lowering<'a> {
             let cond = b.condition(Condition::elsewhere("the interface that `route-to` takes"));
             b.effect(Effect::Undefined(cond));
             b.rule(chain, flat.rule.span, flat.element);
+        }
+    }
+
+    /// Whether replies pass: on the way out, the way in has its say at the end.
+    fn keep_state(&self, b: &mut Builder, flat: &Flat, way: Direction) {
+        let keeps = flat.state.is_some_and(|state| state != StateKind::No);
+        b.effect(Effect::KeepState(keeps));
+        let (mut clear, mut flip) = (0, 0);
+        if way == Direction::In {
+            clear |= mark::STATELESS;
+            flip |= if keeps { 0 } else { mark::STATELESS };
+        }
+        if self.moves {
+            clear |= mark::KEPT;
+            flip |= if keeps { mark::KEPT } else { 0 };
+        }
+        if clear != 0 {
+            b.effect(Effect::Mark(MarkOp { clear, flip }));
         }
     }
 
@@ -303,10 +327,10 @@ impl<'a> Lowering<'a> {
         }
         let quick = flat.rule.quick.is_some();
         self.questions.again(flat);
-        for &family in families(&[(flat, scope)]) {
+        for form in self.forms(&[(flat, scope)], way) {
             let translates = flat.nat.is_some() || flat.rdr.is_some();
-            let inner = translates.then(|| self.match_translation(b, flat, scope, family, quick));
-            self.conditions(b, flat, scope, family, way);
+            let inner = translates.then(|| self.match_translation(b, flat, scope, form.family, quick));
+            self.conditions(b, flat, scope, form, way);
             self.tag(b, flat);
             if let Some(inner) = inner {
                 b.effect(Effect::Jump(inner));
@@ -334,6 +358,9 @@ impl<'a> Lowering<'a> {
             for choice in chosen {
                 choice.effect(b);
             }
+            if self.moves {
+                b.effect(Effect::Mark(MarkOp { clear: mark::MOVED, flip: mark::MOVED }));
+            }
             b.effect(if quick { Effect::Settle } else { Effect::Return });
             b.rule(inner, flat.rule.span, flat.element);
         }
@@ -348,7 +375,7 @@ impl<'a> Lowering<'a> {
         chain: ChainId,
         nodes: &'a [Node<'a>],
         way: Direction,
-        inside: u32,
+        inside: Inside,
     ) {
         for node in nodes {
             match node {
@@ -377,7 +404,7 @@ impl<'a> Lowering<'a> {
         flat: &'a Flat<'a>,
         scope: Scope,
         way: Direction,
-        inside: u32,
+        inside: Inside,
     ) {
         let puts_off = flat.rule.action == Action::Pass
             && (flat.nat.is_some()
@@ -386,17 +413,22 @@ impl<'a> Lowering<'a> {
                 || beyond_the_model(flat).is_some()
                 || self.leaves_elsewhere(flat, way).is_some());
         self.questions.again(flat);
-        for &family in families(&[(flat, scope)]) {
-            self.conditions(b, flat, scope, family, way);
+        for form in self.forms(&[(flat, scope)], way) {
+            self.conditions(b, flat, scope, form, way);
             self.tag(b, flat);
             let mut number = 0;
             if puts_off {
-                self.deferred.push(Deferred { flat, scope, family });
-                number = self.deferred.len() as u32 & mark::DEFERRED;
+                self.deferred.push(Deferred { flat, scope, family: form.family });
+                number = self.deferred.len() as u32;
             }
-            b.effect(Effect::Mark(MarkOp { clear: mark::DEFERRED | inside, flip: number | inside }));
+            if number > mark::DEFERRED {
+                undefined(b, chain, flat.rule.span, "more rules than can be followed");
+                continue;
+            }
+            let clear = mark::DEFERRED | inside.cleared(self.tree.family);
+            b.effect(Effect::Mark(MarkOp { clear, flip: number | inside.bits }));
             if flat.rule.action == Action::Pass {
-                keep_state(b, flat, way);
+                self.keep_state(b, flat, way);
                 b.effect(Effect::Pend(Verdict::Accept));
             } else {
                 self.refuse(b, reply(flat), Effect::Pend);
@@ -411,20 +443,24 @@ impl<'a> Lowering<'a> {
         chain: ChainId,
         anchor: &'a AnchorNode<'a>,
         way: Direction,
-        inside: u32,
+        inside: Inside,
     ) {
         let rule = anchor.rule;
         let quick = anchor.quick;
-        let bit = if quick { mark::FIRST_QUICK_ANCHOR << inside.count_ones() } else { 0 };
+        let bit = if quick { mark::FIRST_QUICK_ANCHOR.checked_shl(inside.quick).unwrap_or(0) } else { 0 };
+        let within = Inside {
+            quick: inside.quick + u32::from(quick),
+            bits: if self.tree.family == AstFamily::OpenBsd { bit } else { inside.bits | bit },
+        };
         let known = anchor.body.as_ref().filter(|_| !quick || bit != 0);
         let target = known.map(|body| {
             let target = b.chain(anchor.what.clone(), rule.span);
-            self.in_order(b, target, body, way, inside | bit);
+            self.in_order(b, target, body, way, within);
             target
         });
         for flat in &anchor.flats {
-            for &family in families(&[(flat, anchor.scope)]) {
-                self.conditions(b, flat, anchor.scope, family, way);
+            for form in self.forms(&[(flat, anchor.scope)], way) {
+                self.conditions(b, flat, anchor.scope, form, way);
                 self.tag(b, flat);
                 match target {
                     Some(target) => b.effect(Effect::Jump(target)),
@@ -443,6 +479,56 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// On OpenBSD a packet is translated once state is kept for it, and none is for ICMP errors (pf.c,
+    /// `pf_test_rule`): rules see what a `match` made of it, but without state it goes on as it came. That is not
+    /// known any more here.
+    fn undo_moves(&self, b: &mut Builder, chain: ChainId, start: Span) {
+        let stateless = mark::MOVED | mark::KEPT;
+        for (version, fields) in [(4, [Field::Src4, Field::Dst4]), (6, [Field::Src6, Field::Dst6])] {
+            for mask in [stateless, mark::MOVED] {
+                marked(b, mask, mark::MOVED);
+                b.is(Field::Version, version);
+                if mask == mark::MOVED {
+                    let errors = b.values(icmp_errors(version == 6));
+                    b.field(Field::IcmpType, errors, false);
+                }
+                fields.into_iter().for_each(|field| b.effect(Effect::Forget(field)));
+                b.rule(chain, start, start);
+            }
+        }
+        marked(b, stateless, mark::MOVED);
+        b.field(Field::Dport, Values::Range(0, 0xffff), false);
+        b.effect(Effect::Forget(Field::Sport));
+        b.effect(Effect::Forget(Field::Dport));
+        b.rule(chain, start, start);
+    }
+
+    /// ICMP errors are passed as they come by a rule that translates on OpenBSD: no state is kept for them.
+    fn untranslated_errors(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        family: Family,
+        done: Effect,
+        tests: &mut dyn FnMut(&mut Self, &mut Builder),
+    ) {
+        let protocol = flat.protocol.and_then(|protocol| protocol.number);
+        if self.tree.family != AstFamily::OpenBsd
+            || !matches!(protocol, None | Some(proto::ICMP | proto::ICMPV6))
+        {
+            return;
+        }
+        tests(self, b);
+        let errors = b.values(icmp_errors(family == Family::V6));
+        b.field(Field::IcmpType, errors, false);
+        self.tag(b, flat);
+        b.effect(Effect::KeepState(false));
+        self.forget_deferred(b);
+        b.effect(done);
+        b.rule(chain, flat.rule.span, flat.element);
+    }
+
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
     pub(super) fn put_off(
         &mut self,
@@ -459,6 +545,9 @@ impl<'a> Lowering<'a> {
             let mut tests = |_: &mut Self, b: &mut Builder| marked(b, mark::DEFERRED, at as u32 + 1);
             self.pass(b, chain, flat, scope, family, way, Ending::Done, &mut tests);
         }
+        if self.moves {
+            self.undo_moves(b, chain, start);
+        }
         if translates {
             marked(b, mark::TRANSLATED, mark::TRANSLATED);
             b.effect(Effect::KeepState(true));
@@ -471,6 +560,26 @@ impl<'a> Lowering<'a> {
             marked(b, mark::STATELESS, mark::STATELESS);
             b.effect(Effect::KeepState(false));
             b.rule(chain, start, start);
+        }
+    }
+}
+
+/// The anchors around a rule.
+#[derive(Clone, Copy, Default)]
+struct Inside {
+    /// How many of them are quick.
+    quick: u32,
+    /// The mark bits by which they are told that a rule inside matched.
+    bits: u32,
+}
+
+impl Inside {
+    /// The bits that a match takes away or sets. On OpenBSD a quick anchor ends the walk only where the last rule
+    /// that matched stands in it and not in an anchor within (pf.c, `pf_step_into_anchor`).
+    fn cleared(self, family: AstFamily) -> u32 {
+        match family {
+            AstFamily::OpenBsd => mark::QUICK_ANCHORS,
+            AstFamily::FreeBsd => self.bits,
         }
     }
 }
@@ -550,6 +659,11 @@ fn flatten<'a>(
     }
 }
 
+/// Whether an anchor has others inside.
+fn has_anchors(anchor: &AnchorNode) -> bool {
+    anchor.body.iter().flatten().any(|node| matches!(node, Node::Anchor(inner) if inner.kind.is_none()))
+}
+
 /// A rule that may do anything.
 pub fn undefined(b: &mut Builder, chain: ChainId, span: Span, what: &str) {
     let cond = b.condition(Condition::elsewhere(what));
@@ -562,16 +676,6 @@ fn reply(flat: &Flat) -> Reply {
     match flat.rule.action {
         Action::Block(reply) => reply,
         _ => Reply::Drop,
-    }
-}
-
-/// Whether replies pass: on the way out, the way in has its say at the end.
-fn keep_state(b: &mut Builder, flat: &Flat, way: Direction) {
-    let keeps = flat.state.is_some_and(|state| state != StateKind::No);
-    b.effect(Effect::KeepState(keeps));
-    if way == Direction::In {
-        let flip = if keeps { 0 } else { mark::STATELESS };
-        b.effect(Effect::Mark(MarkOp { clear: mark::STATELESS, flip }));
     }
 }
 

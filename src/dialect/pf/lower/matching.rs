@@ -7,13 +7,23 @@ use super::super::ast::{Af, Direction, Flags, Interface, InterfaceName, Modifier
 use super::super::expand::{DRIVER_GROUPS, Flat, Resolved, Where, own_addresses, own_nets};
 use super::super::table::interval;
 use super::super::tree::Scope;
-use super::Lowering;
 use super::condition::{self, unknown};
 use super::system::{ICMP_REPLIES, ICMP6_REPLIES};
+use super::{Lowering, mark, marked};
+
+/// One of the forms that a rule is written out in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Form {
+    /// The family of its packets, `None` for both.
+    pub family: Option<Family>,
+    /// Whether the source is the interface's own address because translation has put it there; `None` where that
+    /// makes no difference.
+    pub own_source: Option<bool>,
+}
 
 /// The families for which a rule has to be written out, `None` for both at once: where its addresses differ
 /// between them.
-pub fn families(rows: &[(&Flat, Scope)]) -> &'static [Option<Family>] {
+fn families(rows: &[(&Flat, Scope)]) -> &'static [Option<Family>] {
     const V4: &[Option<Family>] = &[Some(Family::V4)];
     const V6: &[Option<Family>] = &[Some(Family::V6)];
     const EACH: &[Option<Family>] = &[Some(Family::V4), Some(Family::V6)];
@@ -25,23 +35,47 @@ pub fn families(rows: &[(&Flat, Scope)]) -> &'static [Option<Family>] {
             Af::V6 => V6,
         };
     }
-    let splits = |flat: &Flat| {
-        let set = |host: &Resolved| !matches!(host.place, Where::Any | Where::Net(_) | Where::Range(_));
-        set(&flat.src) || set(&flat.dst) || flat.nat.is_some() || flat.rdr.is_some()
-    };
+    let set = |host: &Resolved| !matches!(host.place, Where::Any | Where::Net(_) | Where::Range(_));
+    let splits = |flat: &Flat| set(&flat.src) || set(&flat.dst) || flat.nat.is_some() || flat.rdr.is_some();
     if rows.iter().any(|(flat, _)| splits(flat)) { EACH } else { &[None] }
 }
 
 impl<'a> Lowering<'a> {
+    /// The forms that a rule has to be written out in: for each family, where its addresses differ between them,
+    /// and with and without a source that translation has made the interface's own.
+    pub(super) fn forms(&self, rows: &[(&Flat, Scope)], way: Direction) -> Vec<Form> {
+        let own: &[Option<bool>] = match way {
+            Direction::Out if rows.iter().any(|(flat, _)| self.is_own_source(&flat.src)) => {
+                &[Some(true), Some(false)]
+            }
+            _ => &[None],
+        };
+        let families = families(rows).iter();
+        families.flat_map(|family| own.iter().map(|own| Form { family: *family, own_source: *own })).collect()
+    }
+
+    /// Whether a host is an interface whose addresses nobody tells, and that translation gives to packets.
+    fn is_own_source(&self, host: &Resolved) -> bool {
+        let (name, modifiers, prefix) = match host.place {
+            Where::Dynamic { name, modifiers, prefix } | Where::Unknown { name, modifiers, prefix } => {
+                (name, modifiers, prefix)
+            }
+            _ => return false,
+        };
+        let plain = modifiers == Modifiers::default() && prefix.is_none() && !host.negated;
+        plain && self.given.contains(name) && own_addresses(name, self.env).is_empty()
+    }
+
     /// Adds the tests of a rule's conditions to the rule that is being made.
     pub(super) fn conditions(
         &mut self,
         b: &mut Builder,
         flat: &Flat<'a>,
         scope: Scope,
-        family: Option<Family>,
+        form: Form,
         way: Direction,
     ) {
+        let family = form.family;
         if flat.rule.options.fragment {
             // A whole packet is no fragment.
             b.test(Test::Never);
@@ -62,14 +96,19 @@ impl<'a> Lowering<'a> {
         if let Some(protocol) = flat.protocol {
             match protocol.number {
                 Some(number) => b.is(Field::Proto, number.into()),
-                None => unknown(
-                    b,
-                    Condition::of(format!("protocol {}", protocol.text), [Field::Proto]),
-                    false,
-                ),
+                None => {
+                    unknown(b, Condition::of(format!("protocol {}", protocol.text), [Field::Proto]), false)
+                }
             }
         }
-        self.host(b, &flat.src, scope, family, (true, on));
+        match form.own_source.filter(|_| self.is_own_source(&flat.src)) {
+            Some(true) => marked(b, mark::OWN_SOURCE, mark::OWN_SOURCE),
+            Some(false) => {
+                marked(b, mark::OWN_SOURCE, 0);
+                self.host(b, &flat.src, scope, family, (true, on));
+            }
+            None => self.host(b, &flat.src, scope, family, (true, on)),
+        }
         self.host(b, &flat.dst, scope, family, (false, on));
         port(b, Field::Sport, flat.src_port);
         port(b, Field::Dport, flat.dst_port);
@@ -145,6 +184,10 @@ impl<'a> Lowering<'a> {
     /// Tests where a packet was received. What the box itself sends was received nowhere: it is on no interface,
     /// and `! received-on` holds for it (pf.c, `pf_match_rcvif`).
     fn received_on(&mut self, b: &mut Builder, received: &Interface) {
+        if received.negated && received.name == InterfaceName::Any {
+            let values = b.values(units("lo").or(&Set::one(0)));
+            return b.field(Field::Iif, values, false);
+        }
         if !received.negated {
             b.field(Field::Iif, Values::Range(0, 0), true);
         }

@@ -20,7 +20,7 @@ mod translate;
 
 pub use matching::ports;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dialect::Environment;
 use crate::model::{
@@ -30,19 +30,28 @@ use crate::packet::{Field, State, states};
 use crate::source::Span;
 
 use self::condition::Questions;
-use super::ast::{Direction, Reply, TranslateKind};
+use super::ast::{Action, Direction, Family, Reply, TranslateKind};
+use super::expand::Flat;
 use super::tree::{Node, Tree};
 
 /// Bits of the mark.
 mod mark {
     /// What a rule puts off, as a number from 1.
-    pub const DEFERRED: u32 = 0x000f_ffff;
+    pub const DEFERRED: u32 = 0x0003_ffff;
+    /// A `match` rule translated.
+    pub const MOVED: u32 = 1 << 18;
+    /// The rule that decides keeps state.
+    pub const KEPT: u32 = 1 << 19;
     /// The way in kept no state.
     pub const STATELESS: u32 = 1 << 20;
     /// A translation rule said `pass`.
     pub const PASSED: u32 = 1 << 21;
     /// A translation rule translated: state is kept in any case.
     pub const TRANSLATED: u32 = 1 << 22;
+    /// Translation made the source an address of the interface that the packet leaves by.
+    pub const OWN_SOURCE: u32 = 1 << 23;
+    /// The bits that tell that a rule inside a quick anchor matched.
+    pub const QUICK_ANCHORS: u32 = 0xff00_0000;
     /// The first of the bits that tell that a rule inside a quick anchor matched.
     pub const FIRST_QUICK_ANCHOR: u32 = 1 << 24;
 }
@@ -58,6 +67,8 @@ pub fn lower(tree: &Tree, env: &Environment) -> Ruleset {
         interfaces: FxHashMap::default(),
         deferred: Vec::new(),
         questions: Questions::default(),
+        given: given(&tree.nodes),
+        moves: tree.family == Family::OpenBsd && has_moves(&tree.nodes),
         fin_map: None,
         reply_maps: FxHashMap::default(),
     };
@@ -88,6 +99,10 @@ struct Lowering<'a> {
     deferred: Vec<filter::Deferred<'a>>,
     /// What the rules of this way ask.
     questions: Questions,
+    /// Interfaces whose own address translation gives to what leaves by them.
+    given: FxHashSet<&'a str>,
+    /// Whether `match` rules translate, which comes to nothing where no state is kept (OpenBSD).
+    moves: bool,
     /// Takes FIN away beside SYN.
     fin_map: Option<MapId>,
     /// What blocked packets are answered: for each reply, final or pending.
@@ -200,10 +215,36 @@ fn has_translation(nodes: &[Node]) -> bool {
 fn translate_kind(node: &Node) -> Option<TranslateKind> {
     match node {
         Node::Rule(flat, _) => match flat.rule.action {
-            super::ast::Action::Translate { kind, .. } => Some(kind),
+            Action::Translate { kind, .. } => Some(kind),
             _ => None,
         },
         Node::Anchor(anchor) => anchor.kind,
         Node::Unknown { kind, .. } => *kind,
+    }
+}
+
+/// The interfaces whose own address some rule gives to what leaves by them.
+fn given<'a>(nodes: &'a [Node<'a>]) -> FxHashSet<&'a str> {
+    let mut names = FxHashSet::default();
+    each_rule(nodes, &mut |flat| names.extend(choice::own_interface(flat)));
+    names
+}
+
+/// Whether any `match` rule translates.
+fn has_moves(nodes: &[Node]) -> bool {
+    let mut found = false;
+    each_rule(nodes, &mut |flat| {
+        found |= flat.rule.action == Action::Match && (flat.nat.is_some() || flat.rdr.is_some());
+    });
+    found
+}
+
+fn each_rule<'a>(nodes: &'a [Node<'a>], see: &mut dyn FnMut(&'a Flat<'a>)) {
+    for node in nodes {
+        match node {
+            Node::Rule(flat, _) => see(flat),
+            Node::Anchor(anchor) => each_rule(anchor.body.as_deref().unwrap_or_default(), see),
+            Node::Unknown { .. } => {}
+        }
     }
 }

@@ -1,8 +1,6 @@
 //! What pf does without being told: TCP flags that no sender sets, answers that are never given.
 
-use crate::model::{
-    Builder, ChainId, Condition, Effect, MapEntry, Reply as ModelReply, Step, Verdict,
-};
+use crate::model::{Builder, ChainId, Condition, Effect, MapEntry, Reply as ModelReply, Step, Verdict};
 use crate::packet::{Field, Set, proto};
 use crate::source::Span;
 
@@ -12,7 +10,6 @@ use super::super::tree::{Node, Scope};
 use super::Lowering;
 use super::condition::unknown;
 use super::filter::goes;
-use super::matching::families;
 
 const FIN: u128 = 0x01;
 const SYN: u128 = 0x02;
@@ -30,6 +27,12 @@ pub const ICMP6_REPLIES: &[u8] = &[129, 140, 200];
 const ICMP_QUERIES: &[(u128, u128)] = &[(0, 0), (8, 10), (13, 18)];
 /// ICMPv6 types that are none: from the echo request on, but for redirects (pf.c, `pf_test_rule`).
 const ICMP6_QUERIES: &[(u128, u128)] = &[(128, 136), (138, 255)];
+
+/// Types of ICMP messages that belong to another connection: no state is kept for them (pf.c,
+/// `pf_icmp_mapping`, those that give 1).
+pub fn icmp_errors(v6: bool) -> Set {
+    if v6 { Set::of([(1, 4), (136, 136)]) } else { Set::of([(3, 5), (11, 12)]) }
+}
 
 /// Flags that no sender sets: SYN with RST, none of SYN, ACK and RST, and FIN, PSH or URG without ACK
 /// (pf_norm.c, `pf_normalize_tcp`; a FIN beside SYN is taken away and not counted).
@@ -74,8 +77,8 @@ impl<'a> Lowering<'a> {
             if !goes(flat, way) {
                 continue;
             }
-            for &family in families(&[(flat, scope)]) {
-                self.conditions(b, flat, scope, family, way);
+            for form in self.forms(&[(flat, scope)], way) {
+                self.conditions(b, flat, scope, form, way);
                 if no {
                     b.effect(Effect::Return);
                     b.rule(inner, flat.rule.span, flat.element);
@@ -122,12 +125,7 @@ impl<'a> Lowering<'a> {
     /// Adds the end of a block rule: its verdict, which hangs on what is blocked. ICMP errors get no answer, on
     /// FreeBSD no ICMP does; a TCP reset is not answered by one, but `return` tells its sender by ICMP (pf.c,
     /// `pf_test_rule`).
-    pub(super) fn refuse(
-        &mut self,
-        b: &mut Builder,
-        reply: Reply,
-        effect: fn(Verdict) -> Effect,
-    ) {
+    pub(super) fn refuse(&mut self, b: &mut Builder, reply: Reply, effect: fn(Verdict) -> Effect) {
         let (key, v4, v6) = match reply {
             Reply::Drop => return b.effect(effect(Verdict::Drop)),
             Reply::Return => (reply, 3, 4),
@@ -172,7 +170,8 @@ impl<'a> Lowering<'a> {
             Reply::Return => {
                 entries.push(entry([one(4), tcp.clone(), None, resets.clone()], to_v4));
                 entries.push(entry([one(6), tcp, None, resets], to_v6));
-                entries.push(entry([None, None, None, None], Verdict::Reject(ModelReply::ResetOrUnreachable)));
+                entries
+                    .push(entry([None, None, None, None], Verdict::Reject(ModelReply::ResetOrUnreachable)));
             }
             Reply::Reset(_) => {
                 entries.push(entry([None, tcp.clone(), None, resets], Verdict::Drop));

@@ -7,7 +7,6 @@ use super::super::ast::{Action, Direction, TranslateKind};
 use super::super::expand::{Flat, FlatPool, FlatPort};
 use super::super::tree::{AnchorNode, Node, Scope};
 use super::condition::unknown;
-use super::matching::families;
 use super::{Lowering, mark};
 
 impl<'a> Lowering<'a> {
@@ -64,11 +63,11 @@ impl<'a> Lowering<'a> {
         let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
         let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
         self.questions.again(&turned);
-        for &family in families(&[(&turned, scope)]) {
-            let choices =
-                if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
+        for form in self.forms(&[(&turned, scope)], way) {
+            let family = form.family.filter(|_| !no);
+            let choices = self.choices(&turned, scope, family);
             for chosen in choices.iter() {
-                self.conditions(b, &turned, scope, family, way);
+                self.conditions(b, &turned, scope, form, way);
                 for choice in chosen {
                     self.chosen(b, &turned, choice);
                 }
@@ -103,8 +102,8 @@ impl<'a> Lowering<'a> {
             None => unknown_translation(b, target, anchor.rule.span, &anchor.what, way),
         }
         for flat in &anchor.flats {
-            for &family in families(&[(flat, anchor.scope)]) {
-                self.conditions(b, flat, anchor.scope, family, way);
+            for form in self.forms(&[(flat, anchor.scope)], way) {
+                self.conditions(b, flat, anchor.scope, form, way);
                 b.effect(Effect::Jump(target));
                 b.rule(chain, flat.rule.span, flat.element);
             }

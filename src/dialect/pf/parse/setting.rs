@@ -266,7 +266,10 @@ fn file_contents(text: &str, span: Span, path: &str, table: &mut Table) -> Resul
             }
             let address = file_address(bare);
             let Some(address) = address else {
-                return refuse(span, format!("`{path}` holds something that is not an address in line {}", at + 1));
+                return refuse(
+                    span,
+                    format!("`{path}` holds something that is not an address in line {}", at + 1),
+                );
             };
             table.entries.push(Host { span, negated, address, scope: None });
             negated = false;
