@@ -196,7 +196,7 @@ impl<'a> Expander<'a> {
 
     fn unresolved(&mut self, span: Span, message: String) {
         self.findings.push(
-            Finding::new("PH003", Severity::Error, Some(span), message)
+            Finding::new("PH003", Severity::Warning, Some(span), message)
                 .label("pfctl refuses this unless the system that loads it knows the name")
                 .help("Write the number."),
         );

@@ -7,6 +7,7 @@ use crate::packet::Field;
 
 use super::super::ast::{Action, Direction, IdMatch, Modifiers};
 use super::super::expand::{Flat, Resolved, Where, is_interface};
+use super::super::names::owner_name;
 use super::super::tree::{Node, Tree};
 use super::filter::goes;
 
@@ -97,9 +98,10 @@ pub fn owner(word: &str, id: &IdMatch) -> (Condition, bool) {
         "!=" => ("=", true),
         op => (op, false),
     };
+    let named = |number| owner_name(number, word == "group");
     let name = match &id.second {
-        Some(second) => format!("{word} {} {op} {second}", id.first),
-        None => format!("{word} {op} {}", id.first),
+        Some(second) => format!("{word} {} {op} {}", named(&id.first), named(second)),
+        None => format!("{word} {op} {}", named(&id.first)),
     };
     (Condition::elsewhere(name), negate)
 }

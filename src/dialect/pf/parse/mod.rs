@@ -21,6 +21,7 @@ use super::ast::{
 };
 use super::detect::detect;
 use super::lexer::{Kind, Lexer, Macro, Macros, Token};
+use super::queues;
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
@@ -67,6 +68,11 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> C
         tables: FxHashMap::default(),
     };
     let statements = session.file(id);
+    if family == Family::OpenBsd && session.altq.is_none() {
+        for (span, message) in queues::check(&statements) {
+            session.report(&Error { span, refusal: Refusal::Load(message) });
+        }
+    }
     let mut unused = std::mem::take(&mut session.unused_macros);
     unused.extend(unused_of(&session.macros));
     unused.sort_unstable_by_key(|(_, span)| *span);

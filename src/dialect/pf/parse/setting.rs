@@ -296,12 +296,7 @@ fn file_address(word: &str) -> Option<Address> {
 /// `altq on …`, the word taken.
 pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
-    let mut queue = Queue {
-        name: None,
-        interfaces: host::interfaces(cursor)?.into(),
-        children: Vec::new(),
-        parent: None,
-    };
+    let mut queue = Queue { interfaces: host::interfaces(cursor)?.into(), ..Queue::default() };
     let mut scheduler = None;
     queue_options(cursor, &mut queue, &mut scheduler)?;
     cursor.expect("queue")?;
@@ -318,7 +313,7 @@ pub fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<
     session.order(Order::Queue, start)?;
     let name = cursor.string("the name of a queue")?;
     let interfaces = host::interfaces(cursor)?.into();
-    let mut queue = Queue { name: Some(name), interfaces, children: Vec::new(), parent: None };
+    let mut queue = Queue { name: Some(name), interfaces, ..Queue::default() };
     let mut scheduler = None;
     let priority = queue_options(cursor, &mut queue, &mut scheduler)?;
     if !cursor.done() {
@@ -349,6 +344,7 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
         let span = cursor.span();
         match word {
             "bandwidth" => {
+                queue.bandwidth = true;
                 cursor.advance();
                 curve(cursor)?;
                 loop {
@@ -367,6 +363,7 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
                 priority = cursor.number_in("the priority", 0..=255)?;
             }
             "qlimit" | "tbrsize" | "flows" | "quantum" | "hogs" | "buckets" | "target" | "interval" => {
+                queue.flows |= word == "flows";
                 cursor.advance();
                 cursor.number_in("the value", 0..=65535)?;
             }
@@ -374,7 +371,10 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
                 cursor.advance();
                 queue.parent = Some(cursor.string("the name of a queue")?);
             }
-            "default" => cursor.advance(),
+            "default" => {
+                queue.default = true;
+                cursor.advance();
+            }
             "cbq" | "priq" | "hfsc" | "fairq" | "codel" => {
                 cursor.advance();
                 *scheduler = Some(word.to_string());
