@@ -13,7 +13,7 @@ use super::ast::{
     Action, Address, Anchor, Family, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table,
     TranslateKind,
 };
-use super::expand::{Expander, Flat, addresses};
+use super::expand::{Expander, Flat, Resolved, Where, addresses};
 use super::parse::Config;
 use super::table::{TableSet, contents};
 
@@ -32,8 +32,13 @@ pub enum Node<'a> {
         what: Box<str>,
         /// For which kind of translation; `None` for filtering.
         kind: Option<TranslateKind>,
+        /// The first and the last line, where it is statements that cannot be read.
+        lines: Option<(u32, u32)>,
     },
 }
+
+/// How many things that nobody knows are told apart, in all and of one written rule; beyond, they are one.
+const MOST_UNKNOWN: usize = 1000;
 
 /// An anchor's conditions and rules.
 #[derive(Debug)]
@@ -124,6 +129,8 @@ pub struct Grower<'a> {
     open: Vec<String>,
     /// How many anchors had rules in braces: pfctl names those without a name by it (parse.y).
     braces: usize,
+    /// How many things nobody knows.
+    unknowns: usize,
     tree: Tree<'a>,
     /// The rules that one rule is multiplied out into, until they have their places.
     flats: Vec<Flat<'a>>,
@@ -146,6 +153,7 @@ pub fn grow<'a>(
         path: String::new(),
         open: Vec::new(),
         braces: 0,
+        unknowns: 0,
         tree: Tree {
             nodes: Vec::new(),
             skipped: Vec::new(),
@@ -245,6 +253,9 @@ impl<'a> Grower<'a> {
         nodes: &mut Vec<Node<'a>>,
     ) {
         for statement in statements {
+            if self.gives_up(statement.span, nodes) {
+                return;
+            }
             match &statement.kind {
                 StatementKind::Rule(rule) => {
                     self.tree.written += 1;
@@ -264,7 +275,8 @@ impl<'a> Grower<'a> {
                     self.statements(body, scope, number, nodes)
                 }
                 StatementKind::Include { path, body: None } => {
-                    everything_unknown(statement.span, path, nodes);
+                    everything_unknown(statement.span, &format!("include {path}"), nodes);
+                    self.unknowns += 1;
                 }
                 StatementKind::Option(option) => {
                     if let SetOption::Skip(interfaces) = &**option {
@@ -280,7 +292,8 @@ impl<'a> Grower<'a> {
     /// A rule; where pfctl refuses it, nobody knows what was meant.
     fn rule(&mut self, rule: &'a Rule, scope: Scope, number: &mut usize, nodes: &mut Vec<Node<'a>>) {
         self.expander.expand(rule, number, &mut self.flats);
-        if self.flats.is_empty() {
+        if self.flats.is_empty() || self.blurs(rule) {
+            self.flats.clear();
             self.broken(rule.span, Some(rule.action), nodes);
         }
         nodes.extend(self.flats.drain(..).map(|flat| Node::Rule(Box::new(flat), scope)));
@@ -292,8 +305,49 @@ impl<'a> Grower<'a> {
             Some(Action::Translate { kind, .. }) => Some(kind),
             Some(_) => None,
         };
-        let what = format!("what line {} was meant to do", (self.line_of)(span)).into();
-        nodes.push(Node::Unknown { span, what, kind });
+        let line = (self.line_of)(span);
+        if let Some(Node::Unknown { what, lines: Some((first, last)), kind: before, .. }) = nodes.last_mut()
+            && *before == kind
+            && *last <= line
+        {
+            // what stands side by side is one thing that nobody knows
+            *last = line;
+            *what = meant(*first, *last).into();
+            return;
+        }
+        nodes.push(Node::Unknown { span, what: meant(line, line).into(), kind, lines: Some((line, line)) });
+        self.unknowns += 1;
+    }
+
+    /// Whether the rest is left out, because too much is not known already; says so once.
+    fn gives_up(&mut self, span: Span, nodes: &mut Vec<Node<'a>>) -> bool {
+        if self.unknowns < MOST_UNKNOWN {
+            return false;
+        }
+        if self.unknowns == MOST_UNKNOWN {
+            self.unknowns += 1;
+            everything_unknown(span, "the rules behind too many that are not known", nodes);
+            let label = "from here on, the rules are not looked at";
+            self.expander.give_up(span, format!("more than {MOST_UNKNOWN} rules are not known"), label);
+        }
+        true
+    }
+
+    /// Whether a rule multiplied out into more alternatives than can be told apart, because nobody tells the
+    /// addresses in it.
+    fn blurs(&mut self, rule: &Rule) -> bool {
+        let untold = |host: &Resolved| {
+            matches!(host.place, Where::Unknown { .. } | Where::Dynamic { .. } | Where::RouteLabel(_))
+        };
+        let blurs = self.flats.len() > MOST_UNKNOWN
+            && self.flats.iter().any(|flat| untold(&flat.src) || untold(&flat.dst));
+        if blurs {
+            let message = format!(
+                "the lists multiply out into more than {MOST_UNKNOWN} rules whose addresses are not known"
+            );
+            self.expander.give_up(rule.span, message, "what it matches is not looked at");
+        }
+        blurs
     }
 
     fn anchor(&mut self, anchor: &'a Anchor, scope: Scope, number: &mut usize, nodes: &mut Vec<Node<'a>>) {
@@ -326,6 +380,7 @@ impl<'a> Grower<'a> {
         let children = path.ends_with("/*") && self.tree.family == Family::OpenBsd;
         let (quick, what) = (anchor.rule.quick.is_some() && !children, format!("{word} {path}"));
         let body = self.body(anchor, path, scope);
+        self.unknowns += usize::from(body.is_none());
         nodes.push(Node::Anchor(Box::new(AnchorNode {
             rule: &anchor.rule,
             flats,
@@ -405,12 +460,18 @@ fn has_addresses(rule: &Rule, env: &Environment) -> bool {
 }
 
 /// Rules of every kind that nobody knows.
-fn everything_unknown(span: Span, path: &str, nodes: &mut Vec<Node>) {
-    for (kind, word) in [
-        (None, "include"),
-        (Some(TranslateKind::Nat), "nat rules of include"),
-        (Some(TranslateKind::Rdr), "rdr rules of include"),
-    ] {
-        nodes.push(Node::Unknown { span, what: format!("{word} {path}").into(), kind });
+fn everything_unknown(span: Span, what: &str, nodes: &mut Vec<Node>) {
+    for (kind, word) in
+        [(None, ""), (Some(TranslateKind::Nat), "nat rules of "), (Some(TranslateKind::Rdr), "rdr rules of ")]
+    {
+        nodes.push(Node::Unknown { span, what: format!("{word}{what}").into(), kind, lines: None });
+    }
+}
+
+fn meant(first: u32, last: u32) -> String {
+    if first == last {
+        format!("what line {first} was meant to do")
+    } else {
+        format!("what lines {first} to {last} were meant to do")
     }
 }

@@ -18,6 +18,8 @@ struct Redirection<'a> {
     before_all: bool,
 }
 
+/// How many pairs of rules are held against each other at most: a lint is not worth more.
+const MOST_PAIRS: usize = 1_000_000;
 /// The most redirections that rules are held against.
 const MOST_REDIRECTIONS: usize = 500;
 
@@ -111,17 +113,25 @@ fn stale_rule(rule: &Flat, redirection: &Flat) -> Finding {
 
 /// PH521: a rule that passes without state, where nothing lets the replies back.
 pub fn no_way_back(rules: &[&Flat], findings: &mut Vec<Finding>) {
-    let blocks: Vec<&&Flat> =
-        rules.iter().filter(|flat| matches!(flat.rule.action, Action::Block(_))).collect();
+    let (mut blocks, mut passes) = (Vec::new(), Vec::new());
+    for flat in rules {
+        match flat.rule.action {
+            Action::Block(_) if is_everyone(&flat.src) && is_everyone(&flat.dst) => blocks.push(flat),
+            Action::Pass => passes.push(flat),
+            _ => {}
+        }
+    }
     let mut said: FxHashSet<Span> = FxHashSet::default();
-    for rule in rules.iter().filter(|flat| flat.state == Some(StateKind::No)) {
+    let mut pairs = 0;
+    for rule in passes.iter().filter(|flat| flat.state == Some(StateKind::No)) {
+        pairs += blocks.len() + passes.len();
+        if pairs > MOST_PAIRS {
+            return;
+        }
         // A rule without a direction lets its own mirror image through where its addresses do.
         let back = |other: &Flat| answers(other, rule);
         let blocked = blocks.iter().any(|block| is_default(block, rule));
-        if blocked
-            && !rules.iter().any(|other| other.rule.action == Action::Pass && back(other))
-            && said.insert(rule.rule.span)
-        {
+        if blocked && !passes.iter().any(|other| back(other)) && said.insert(rule.rule.span) {
             findings.push(one_way(rule));
         }
     }

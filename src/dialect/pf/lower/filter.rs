@@ -390,7 +390,7 @@ impl<'a> Lowering<'a> {
                 Node::Anchor(anchor) if anchor.kind.is_none() && goes_at_all(anchor.rule, way) => {
                     self.anchor(b, chain, anchor, way, inside);
                 }
-                Node::Unknown { span, what, kind: None } => undefined(b, chain, *span, what),
+                Node::Unknown { span, what, kind: None, .. } => undefined(b, chain, *span, what),
                 _ => {}
             }
         }
@@ -632,7 +632,7 @@ fn flatten<'a>(
                 let list = if flat.rule.quick.is_some() { &mut *quick } else { &mut *slow };
                 list.push(Entry { anchors: Rc::clone(anchors), what: What::Rule(flat, *scope) });
             }
-            Node::Unknown { span, what, kind: None } => {
+            Node::Unknown { span, what, kind: None, .. } => {
                 quick.push(Entry { anchors: Rc::clone(anchors), what: What::Unknown(*span, what) });
             }
             Node::Anchor(anchor) if anchor.kind.is_none() && goes_at_all(anchor.rule, way) => {

@@ -41,7 +41,7 @@ impl<'a> Lowering<'a> {
                 Node::Anchor(anchor) if anchor.kind == Some(kind) => {
                     self.translation_anchor(b, chain, anchor, kind, way);
                 }
-                Node::Unknown { span, what, kind: Some(own) } if *own == kind => {
+                Node::Unknown { span, what, kind: Some(own), .. } if *own == kind => {
                     unknown_translation(b, chain, *span, what, way);
                 }
                 _ => {}

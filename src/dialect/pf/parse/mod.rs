@@ -8,6 +8,7 @@ mod rule;
 mod setting;
 mod tokens;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -111,6 +112,9 @@ enum Order {
     Filter,
 }
 
+/// The queues of ALTQ: for each name the interfaces that it is on.
+type Altq = FxHashMap<String, BTreeSet<String>>;
+
 /// What is carried from statement to statement, over included files too.
 struct Session<'s> {
     sources: &'s mut SourceMap,
@@ -129,8 +133,8 @@ struct Session<'s> {
     files_read: usize,
     bytes_read: u64,
     anchor_depth: usize,
-    /// The queues of ALTQ so far, as interface and name; `None` before the first `altq`.
-    altq: Option<Vec<(String, String)>>,
+    /// The queues of ALTQ so far; `None` before the first `altq`.
+    altq: Option<Altq>,
     tables: FxHashMap<String, Span>,
 }
 
@@ -397,7 +401,9 @@ impl Session<'_> {
         let known = self.altq.get_or_insert_default();
         for interface in &queue.interfaces {
             if let InterfaceName::Named(on) = &interface.name {
-                known.extend(queue.children.iter().map(|child| (on.clone(), child.clone())));
+                for child in &queue.children {
+                    known.entry(child.clone()).or_default().insert(on.clone());
+                }
             }
         }
     }
@@ -407,19 +413,15 @@ impl Session<'_> {
         let (Some(known), Some(name)) = (&mut self.altq, &queue.name) else {
             return Ok(());
         };
-        let mut on: Vec<String> =
-            known.iter().filter(|(_, queue)| queue == name).map(|(interface, _)| interface.clone()).collect();
-        on.dedup();
-        if on.is_empty() {
+        let Some(on) = known.get(name).cloned() else {
             return refuse(span, format!("queue `{name}` has no parent"));
-        }
-        for interface in on {
-            for child in &queue.children {
-                let pair = (interface.clone(), child.clone());
-                if known.contains(&pair) {
+        };
+        for child in &queue.children {
+            let interfaces = known.entry(child.clone()).or_default();
+            for interface in &on {
+                if !interfaces.insert(interface.clone()) {
                     return refuse(span, format!("queue `{child}` is defined twice on `{interface}`"));
                 }
-                known.push(pair);
             }
         }
         Ok(())
