@@ -181,3 +181,34 @@ fn one_way(rule: &Flat) -> Finding {
     .notice("Connections do not come about: the first packet passes, its answer is blocked.")
     .help("Leave `no state` out, or add a rule for the replies, with the addresses and ports the other way round.")
 }
+
+/// PH522: translation rules with `pass`, where there are block rules that their packets go past.
+pub fn past_the_filter(nodes: &[Node], rules: &[&Flat], findings: &mut Vec<Finding>) {
+    let blocks = |way: Direction| {
+        rules.iter().find(|flat| {
+            matches!(flat.rule.action, Action::Block(_)) && flat.direction.is_none_or(|own| own == way)
+        })
+    };
+    let (blocks_in, blocks_out) = (blocks(Direction::In), blocks(Direction::Out));
+    let mut said: FxHashSet<Span> = FxHashSet::default();
+    for node in nodes {
+        let Node::Rule(flat, _) = node else { continue };
+        let Action::Translate { kind, pass: true, .. } = flat.rule.action else { continue };
+        let block = if kind == TranslateKind::Nat { blocks_out } else { blocks_in };
+        if let Some(block) = block
+            && said.insert(flat.rule.span)
+        {
+            findings.push(
+                Finding::new(
+                    "PH522",
+                    Severity::Info,
+                    Some(flat.rule.span),
+                    "the translated packets go past the block rules",
+                )
+                .label("`pass` lets them through without the filter rules")
+                .related(block.rule.span, "does not see these packets")
+                .help("Leave `pass` out, and pass with a filter rule what the translation makes of the packets."),
+            );
+        }
+    }
+}

@@ -208,6 +208,15 @@ impl<'a> Lowering<'a> {
             Ending::Verdict => Effect::Verdict(Verdict::Accept),
             Ending::Done => Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }),
         };
+        if let Some(most) = flat.rule.options.rare().max_packet_size {
+            // whether a longer packet is dropped or left to other rules is not written in pf.conf(5)
+            tests(self, b);
+            let longer = b.range(u128::from(most.unsigned_abs()) + 1, Field::Length.last());
+            b.field(Field::Length, longer, false);
+            let cond = b.condition(Condition::of(format!("max-pkt-size {most}"), [Field::Length]));
+            b.effect(Effect::Undefined(cond));
+            b.rule(chain, flat.rule.span, flat.element);
+        }
         for (ask, text) in limits(flat) {
             tests(self, b);
             let cond = self.questions.ask(b, flat, ask, &text);
@@ -411,6 +420,7 @@ impl<'a> Lowering<'a> {
                 || flat.rdr.is_some()
                 || !limits(flat).is_empty()
                 || beyond_the_model(flat).is_some()
+                || flat.rule.options.rare().max_packet_size.is_some()
                 || self.leaves_elsewhere(flat, way).is_some());
         self.questions.again(flat);
         for form in self.forms(&[(flat, scope)], way) {

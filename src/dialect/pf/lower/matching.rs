@@ -3,7 +3,7 @@
 use crate::model::{Builder, Condition, Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, interface, interface_prefix, proto};
 
-use super::super::ast::{Af, Direction, Flags, Interface, InterfaceName, Modifiers, Port, PortOp};
+use super::super::ast::{Action, Af, Direction, Flags, Interface, InterfaceName, Modifiers, Port, PortOp};
 use super::super::expand::{DRIVER_GROUPS, Flat, Resolved, Where, own_addresses, own_nets};
 use super::super::table::interval;
 use super::super::tree::Scope;
@@ -148,6 +148,9 @@ impl<'a> Lowering<'a> {
         }
         if let Some(prio) = options.rare().prio {
             unknown(b, Condition::elsewhere(format!("prio {prio}")), false);
+        }
+        if let Some(size) = options.rare().max_packet_size.filter(|_| flat.rule.action != Action::Pass) {
+            unknown(b, Condition::of(format!("max-pkt-size {size}"), [Field::Length]), false);
         }
         for (ask, text) in condition::asks(flat) {
             let cond = self.questions.ask(b, flat, ask, &text);

@@ -20,7 +20,7 @@ use super::ast::{
     Action, Anchor, Family, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind,
     TranslateKind,
 };
-use super::detect::detect;
+use super::detect::{detect, is_pfctl_output};
 use super::lexer::{Kind, Lexer, Macro, Macros, Token};
 use super::queues;
 use crate::finding::{Finding, Severity};
@@ -49,6 +49,8 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> C
     let detected = detect(&sources.file(id).text);
     let family = family.unwrap_or(detected.family);
     let top = sources.file(id).path.parent().map(Path::to_path_buf).unwrap_or_default();
+    // what pfctl prints by several commands may stand in any order
+    let require_order = !is_pfctl_output(&sources.file(id).text);
     let mut session = Session {
         sources,
         findings: Vec::new(),
@@ -58,7 +60,7 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> C
         prio_assigns: detected.prio_assigns,
         block_policy: Reply::Drop,
         state_defaults: None,
-        require_order: true,
+        require_order,
         stage: Order::Option,
         top,
         open_files: Vec::new(),

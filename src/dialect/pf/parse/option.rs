@@ -97,6 +97,7 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
         // pfSense writes its rule numbers and schedules into the rules
         "ridentifier" | "tracker" => {
             cursor.number("a number")?;
+            options.generated = true;
         }
         "schedule" => {
             cursor.string("a schedule")?;
@@ -250,6 +251,8 @@ fn label(cursor: &mut Cursor, options: &mut Options, start: Span) -> Result<()> 
     if options.rare().labels.len() >= MOST_LABELS {
         return refuse(start, format!("a rule has at most {MOST_LABELS} labels"));
     }
+    // OPNsense labels each rule that it writes with a hash
+    options.generated |= label.len() == 32 && label.bytes().all(|b| b.is_ascii_hexdigit());
     options.rare_mut().labels.push(label);
     Ok(())
 }
@@ -580,6 +583,7 @@ fn set_item(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
 
 /// `label …`, `rtable …` of antispoof.
 pub fn antispoof_options(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
+    options.generated = true;
     loop {
         let span = cursor.span();
         if cursor.eat("label") {
