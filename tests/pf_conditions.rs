@@ -1,7 +1,5 @@
 //! What pf.conf does not tell: the names of the conditions, what of a packet they look at, how their answers behave.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 mod pf_probe;
 
 use pinhole::dialect::Environment;

@@ -107,8 +107,8 @@ const ROWS: &[(&str, Support, &str)] = &[
     ("`match … nat-to` without", Modelled, "match out on em0 inet nat-to 198.51.100.1\npass no state\n"),
     ("`af-to`", Unknown, "pass in inet6 af-to inet from 198.51.100.1\n"),
     ("`route-to`", Modelled, "pass in on em1 route-to 192.0.2.1\n"),
-    ("`reply-to`", NoEffect("pass in on em0\n"), "pass in on em0 reply-to 192.0.2.1\n"),
-    ("`anchor` with rules", Modelled, "anchor quick on em0 {\n anchor { pass }\n pass in\n}\n"),
+    ("`reply-to`", NoEffect("pass in on em0 inet\n"), "pass in on em0 inet reply-to 192.0.2.1\n"),
+    ("`anchor` with rules", Modelled, "anchor quick on em0 {\n anchor {\n  pass\n }\n pass in\n}\n"),
     ("`anchor` whose rules", Unknown, "anchor \"ftp-proxy/*\"\n"),
     ("`antispoof`", Modelled, "antispoof quick for em0\n"),
     (
@@ -117,7 +117,7 @@ const ROWS: &[(&str, Support, &str)] = &[
         "queue a on em0 bandwidth 1M\nqueue b parent c bandwidth 1K default\n",
     ),
     ("`scrub`, `queue`", NoEffect("pass\n"), "pass set prio 3 label \"x\" scrub (no-df)\n"),
-    ("`ether` rules", NoEffect("pass\n"), "ether pass in\npass\n"),
+    ("`ether` rules", NoEffect("no rdr on lo0\npass\n"), "ether pass in\nno rdr on lo0\npass\n"),
     ("a statement that cannot", Finding("PH001"), "pass bananas\n"),
     ("lists of more than", Finding("PH004"), "TOO MANY"),
 ];

@@ -1,8 +1,6 @@
 //! What pf does without being told, argued from its sources: OpenBSD's `sys/net/pf.c` and `pf_norm.c`, FreeBSD's
 //! `sys/netpfil/pf`. There is no pf to ask on the machines that run the tests.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 mod pf_probe;
 
 use pinhole::packet::{Field, proto};

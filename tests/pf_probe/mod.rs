@@ -1,6 +1,6 @@
 //! A packet that is sent through pf.conf as text.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses its part, and fails by a panic")]
 
 use pinhole::analysis::{Outcome, Trip, interpret};
 use pinhole::dialect::{Dialect, Environment, Loaded, load};

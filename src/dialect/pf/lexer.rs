@@ -69,7 +69,7 @@ pub enum LexError {
 }
 
 /// How much text the macros of a file may come to, in bytes: so much, and so many times the file.
-const MOST_EXPANDED: (usize, usize) = (16 << 20, 64);
+const MOST_EXPANDED: (usize, usize) = (4 << 20, 64);
 
 /// A macro: its text, where it was defined, and whether anything used it.
 #[derive(Clone, Debug)]

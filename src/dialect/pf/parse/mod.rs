@@ -29,7 +29,7 @@ use crate::source::{SourceId, SourceMap, Span};
 /// How deep anchors may stand in each other (pfctl's `PFCTL_ANCHOR_STACK_DEPTH`).
 const DEEPEST_ANCHOR: usize = 64;
 /// The longest text of a macro, in bytes: macros of macros could grow without end.
-const LONGEST_MACRO: usize = 1 << 20;
+const LONGEST_MACRO: usize = 1 << 18;
 
 /// A read file.
 #[derive(Debug)]
