@@ -43,7 +43,6 @@ fn grows(what: &str, n: usize, text: impl Fn(usize) -> String) {
     let ratio = size(&four) as f64 / size(&one).max(1000) as f64;
     assert!(ratio <= MOST, "{what}: {n} gives {}, four times as much gives {}", size(&one), size(&four));
     let slow = slow.min(again);
-    println!("{what}: {} ms, {} ms, size {} {}", time / 1_000_000, slow / 1_000_000, size(&one), size(&four));
     if slow > NOISE {
         let ratio = slow as f64 / time.max(NOISE / 8) as f64;
         assert!(ratio <= MOST, "{what}: {n} takes {time} ns, four times as much takes {slow} ns");

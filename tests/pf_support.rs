@@ -1,6 +1,6 @@
 //! The support table of `src/dialect/pf/README.md` is true: each row has an example, and what is said of it holds.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod pf_probe;
 

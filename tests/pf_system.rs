@@ -139,10 +139,10 @@ fn the_source_port_is_one_of_the_systems_choice() {
         assert_eq!(out(sport).verdict(&format!("{nat} port 1024:2047\n{}", rules("2048:65535"))), "drop");
     }
     assert_eq!(out(40000).verdict(&format!("{nat} static-port\n{}", rules("40000"))), "pass");
-    assert_eq!(out(40000).verdict(&format!("block all\npass in\nmatch out on em0 inet nat-to 198.51.100.1\npass out inet proto tcp from any port 40000\n")), "drop");
+    assert_eq!(out(40000).verdict("block all\npass in\nmatch out on em0 inet nat-to 198.51.100.1\npass out inet proto tcp from any port 40000\n"), "drop");
 }
 
-/// pf.c, `pf_step_into_anchor` since OpenBSD 7.4: "stop iff any rule matched within quick anchors", told by
+/// pf.c, `pf_step_into_anchor`: "stop iff any rule matched within quick anchors", told by
 /// `*ctx->am == r`, which is the anchor that the last matching rule stands in.
 #[test]
 fn a_quick_anchor_ends_by_a_rule_of_its_own() {
