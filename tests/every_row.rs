@@ -177,7 +177,12 @@ fn a_row_that_is_blocked_alone_is_found() {
                     for language in LANGUAGES {
                         if let Some(fault) = missing(row, language, &report) {
                             let name = row.row.as_deref().unwrap_or(&row.service);
-                            let what = format!("{} {} {name} {:?}", row.product, row.table, row.ports);
+                            let what = format!(
+                                "{} {} {name} {:?}",
+                                row.product,
+                                row.table.as_deref().unwrap_or("-"),
+                                row.ports
+                            );
                             faults
                                 .lock()
                                 .unwrap()

@@ -111,6 +111,7 @@ fn translate_port(packet: &mut Packet, port: &NatPort, field: Field) {
             Some(port) if (u128::from(lo)..=hi.into()).contains(&port) => {}
             _ => packet.set_among(field, lo.into(), hi.into()),
         },
+        NatPort::Random(lo, hi) => packet.set_among(field, lo.into(), hi.into()),
         NatPort::Shift(delta) => match old {
             Value::Known(port) => packet.set(field, u128::from((port as u16).wrapping_add(delta))),
             Value::Among(lo, hi) if hi + u128::from(delta) <= 0xffff => {

@@ -164,10 +164,15 @@ fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome]
     }
     answer["depends_on"] =
         json!(if verdict == "unknown" { condition_names(rules, outcomes) } else { Vec::new() });
-    if let Some(span) = outcomes.first().and_then(|o| o.decider.span(rules)) {
+    if let Some(span) = outcomes.first().and_then(|o| o.decider.span(rules)).filter(written) {
         answer["rule"] = rule_json(sources, span);
     }
     answer
+}
+
+/// Whether anything is written there: what a firewall does without being told has an empty span.
+pub fn written(span: &Span) -> bool {
+    span.start < span.end
 }
 
 fn rule_json(sources: &SourceMap, span: Span) -> Json {
@@ -288,6 +293,7 @@ fn print_human(
     }
     for outcome in outcomes.iter().take(if word == "unknown" { 6 } else { 1 }) {
         let by = match outcome.decider.span(rules) {
+            Some(span) if !written(&span) => "the system itself, without a rule".to_string(),
             Some(span) => {
                 let (path, line) = place(sources, span);
                 format!("{path}:{line}: {}", text(sources, span))

@@ -377,6 +377,7 @@ fn push_nat(out: &mut String, nat: &Nat) {
         NatPort::Keep => {}
         NatPort::Pool(low, high) if low == high => out.push_str(&format!(", port {low}")),
         NatPort::Pool(low, high) => out.push_str(&format!(", port {low}-{high}")),
+        NatPort::Random(low, high) => out.push_str(&format!(", some port of {low}-{high}")),
         NatPort::Shift(by) => out.push_str(&format!(", port moved by {}", by as i16)),
         NatPort::Unknown => out.push_str(", port that the file does not tell"),
     }

@@ -399,6 +399,9 @@ pub enum NatPort {
     Keep,
     /// One of the ports `[lo, hi]`; a port already inside stays.
     Pool(u16, u16),
+    /// One of the ports `[lo, hi]`, also where the old one is inside (the source port of pf's `nat`, pf_lb.c,
+    /// `pf_get_sport`).
+    Random(u16, u16),
     /// The port moves by the difference of two range starts, modulo 2^16 (nft and iptables port shifts).
     Shift(u16),
     /// Not told by the file (`random`, or a pool of the system's choice).

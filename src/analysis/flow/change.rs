@@ -408,6 +408,14 @@ impl Run<'_, '_> {
                 }
                 parts.push((with, Some(delta != 0)));
             }
+            NatPort::Random(lo, hi) => {
+                let pool = Set::range(lo.into(), hi.into());
+                let [inside, outside] = self.parted(view, with, field, &pool);
+                for (mut part, moved) in [(inside, None), (outside, Some(true))] {
+                    self.choose(field, &pool, PORT, id, &mut part);
+                    parts.push((part, moved));
+                }
+            }
             NatPort::Unknown => {
                 self.choose(field, &Set::range(0, 0xffff), PORT, id, &mut with);
                 parts.push((with, None));

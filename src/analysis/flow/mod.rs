@@ -312,7 +312,7 @@ impl Run<'_, '_> {
     /// Parts what is addressed to the box itself from what goes through it, where that is asked for.
     fn by_address(&mut self, class: Class, classes: &mut Classes) {
         let family = self.spaces.family();
-        let own = self.flow.rules.own_set(family);
+        let own = self.flow.rules.delivered_set(family);
         if !self.hop.by_address || self.hop.way != Way::Forward {
             return classes.add(self.spaces, class);
         }
@@ -551,7 +551,7 @@ impl Run<'_, '_> {
         }
         let family = self.spaces.family();
         let rules = self.flow.rules;
-        let own = rules.own_set(family);
+        let own = rules.delivered_set(family);
         let Some(expr) = ctrl.expr(self.spaces, Field::dst(family)) else { return Space::NONE };
         let elsewhere =
             rules.elsewhere.iter().filter(|(f, _)| *f == family).map(|(_, address)| (*address, *address));

@@ -110,7 +110,7 @@ pub struct Table {
 }
 
 /// `altq on …` and `queue …`: bandwidth, which no verdict depends on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Queue {
     /// The queue's name; `None` for `altq on`.
     pub name: Option<String>,
@@ -120,6 +120,12 @@ pub struct Queue {
     pub children: Vec<String>,
     /// `parent …` (OpenBSD).
     pub parent: Option<String>,
+    /// Whether a bandwidth is given.
+    pub bandwidth: bool,
+    /// Whether `flows` is given.
+    pub flows: bool,
+    /// `default`
+    pub default: bool,
 }
 
 /// One rule of any kind.
@@ -186,7 +192,7 @@ pub enum TranslateKind {
 }
 
 /// What a block rule answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reply {
     /// Nothing.
     Drop,

@@ -49,6 +49,33 @@ pub fn detect(text: &str) -> Detected {
     detected
 }
 
+/// Whether a text is what `pfctl -sr` and `pfctl -sn` print, and not a file that somebody wrote: every rule is on one
+/// line and says what is implied, and there are no macros, options and tables (pfctl(8), `-s`; print_rule in
+/// pfctl_parser.c). Enough lines have to show it.
+pub fn is_pfctl_output(text: &str) -> bool {
+    const WRITTEN: &[&str] = &["set", "table", "include", "load", "antispoof", "altq", "queue"];
+    let (mut shown, mut rules) = (0usize, 0usize);
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let first = line.split_whitespace().next().unwrap_or("");
+        if line.starts_with('[') || line.ends_with("RULES:") || line.starts_with('@') {
+            shown += 1;
+            continue;
+        }
+        if WRITTEN.contains(&first)
+            || line.contains(['#', '$'])
+            || line.ends_with('\\')
+            || line.contains(" = \"")
+        {
+            return false;
+        }
+        rules += 1;
+        let implied = ["port = ", " flags S/SA", " flags any", " all", " drop", " round-robin", " -> "];
+        let long = line.contains(" from ") && line.contains(" to ");
+        shown += usize::from(long || implied.iter().any(|mark| line.contains(mark)));
+    }
+    shown > 0 && 10 * shown >= 9 * rules
+}
+
 fn has_word(code: &str, words: &[&str]) -> bool {
     code.split([' ', '\t', '(', ')', ',']).any(|word| words.contains(&word))
 }
@@ -65,6 +92,21 @@ fn assigns_prio(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn output_is_told_from_what_is_written() {
+        let filter = "scrub in all fragment reassemble\nblock drop in log all\n\
+            pass in quick on em0 inet proto tcp from any to 10.1.2.10 port = 1720 flags S/SA keep state\n";
+        assert!(is_pfctl_output(filter));
+        assert!(is_pfctl_output(
+            "nat on em0 inet from 10.1.0.0/16 to any -> (em0) round-robin\nno rdr on lo0 all\n"
+        ));
+        assert!(is_pfctl_output("@0 block drop all\n  [ Evaluations: 3  Packets: 1 ]\n"));
+        assert!(!is_pfctl_output("set skip on lo0\nblock drop all\n"));
+        assert!(!is_pfctl_output("ext = \"em0\"\npass in on $ext all\n"));
+        assert!(!is_pfctl_output("block\npass in proto tcp port 22\n"));
+        assert!(!is_pfctl_output(""));
+    }
 
     fn family(text: &str) -> Family {
         detect(text).family

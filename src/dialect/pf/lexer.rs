@@ -64,7 +64,12 @@ pub enum LexError {
     OpenQuote,
     /// A NUL byte.
     Nul,
+    /// The macros of the file come to too much text.
+    TooMuch,
 }
+
+/// How much text the macros of a file may come to, in bytes: so much, and so many times the file.
+const MOST_EXPANDED: (usize, usize) = (4 << 20, 64);
 
 /// A macro: its text, where it was defined, and whether anything used it.
 #[derive(Clone, Debug)]
@@ -86,6 +91,8 @@ pub struct Lexer<'a> {
     base: u32,
     at: usize,
     expansion: Option<Expansion>,
+    /// How much text macros have come to, in bytes.
+    expanded: usize,
 }
 
 /// The text of a macro that is being read instead of the file.
@@ -99,7 +106,7 @@ struct Expansion {
 impl<'a> Lexer<'a> {
     /// A lexer over a file's text, which starts at `base` of the address space.
     pub fn new(text: &'a str, base: u32) -> Self {
-        Lexer { text, base, at: 0, expansion: None }
+        Lexer { text, base, at: 0, expansion: None, expanded: 0 }
     }
 
     /// The next byte after line continuations are taken out, without taking it. A backslash before any other
@@ -195,6 +202,10 @@ impl<'a> Lexer<'a> {
             return Err((LexError::UndefinedMacro(name), self.span_from(start)));
         };
         found.used.set(true);
+        self.expanded = self.expanded.saturating_add(found.value.len());
+        if self.expanded > MOST_EXPANDED.0.saturating_add(self.text.len().saturating_mul(MOST_EXPANDED.1)) {
+            return Err((LexError::TooMuch, self.span_from(start)));
+        }
         self.expansion = Some(Expansion { value: Rc::clone(&found.value), at: 0, used_at: start });
         Ok(())
     }

@@ -30,6 +30,7 @@ pub fn lint(configs: &[Config], tree: &Tree, env: &Environment) -> Vec<Finding> 
     }
     let mut tables = FxHashSet::default();
     lint_nodes(&tree.nodes, tree, &mut tables, &mut findings);
+    findings.extend(tree.uncalled.iter().map(|span| never_called(*span)));
     for interface in &tree.skipped {
         findings.extend(skipped(interface, env));
     }
@@ -37,6 +38,7 @@ pub fn lint(configs: &[Config], tree: &Tree, env: &Environment) -> Vec<Finding> 
     overridden::lint(&rules, &mut findings);
     translation::untranslated(&tree.nodes, &rules, &mut findings);
     translation::no_way_back(&rules, &mut findings);
+    translation::past_the_filter(&tree.nodes, &rules, &mut findings);
     findings
 }
 
@@ -219,7 +221,9 @@ fn undefined_tables<'a>(
 
 /// PH426
 fn unknown_anchor(span: Span, what: &str) -> Finding {
-    let mut finding = Finding::new("PH426", Severity::Info, Some(span), format!("{what} are not in the file"))
+    let name = what.split_once(' ').map_or(what, |(_, name)| name);
+    let message = format!("the rules of anchor `{name}` are not in the file");
+    let mut finding = Finding::new("PH426", Severity::Info, Some(span), message)
         .label("whatever is loaded here can change the verdict")
         .help(
             "Have the rules checked too: put them in braces, or name their file with `load anchor`. Rules that must \
@@ -227,6 +231,13 @@ fn unknown_anchor(span: Span, what: &str) -> Finding {
         );
     finding.depends_on = vec![what.to_string()];
     finding
+}
+
+/// PH428
+fn never_called(span: Span) -> Finding {
+    Finding::new("PH428", Severity::Warning, Some(span), "no rule calls the anchor that is loaded here")
+        .label("its rules decide nothing")
+        .help("Add an `anchor` rule with this path where the rules are to be looked at, or remove the line.")
 }
 
 /// PH427

@@ -14,6 +14,7 @@ pub mod lower;
 pub mod names;
 pub mod parse;
 pub mod print;
+pub mod queues;
 pub mod table;
 pub mod tree;
 pub mod words;

@@ -16,6 +16,23 @@ const BSD_SERVICES: &[(&str, u16)] = &[
     ("ftp-proxy", 8021),
     ("spamd", 8025),
     ("spamd-cfg", 8026),
+    ("spamd-sync", 8025),
+    ("irc-serv", 529),
+    ("kpasswd5", 464),
+    ("l2f", 1701),
+    ("pptp", 1723),
+    ("ssdp", 1900),
+    ("hsrp", 1985),
+    ("squid", 3128),
+    ("stun", 3478),
+    ("turn", 3478),
+    ("teredo", 3544),
+    ("vxlan", 4789),
+    ("stuns", 5349),
+    ("turns", 5349),
+    ("nat-pmp", 5351),
+    ("rfb", 5900),
+    ("privoxy", 8118),
 ];
 
 /// Protocols of `/etc/protocols` on OpenBSD and FreeBSD that the shared table lacks.
@@ -39,4 +56,29 @@ pub fn protocol(name: &str) -> Option<u8> {
 pub fn protocol_name(number: u8) -> Option<&'static str> {
     let own = BSD_PROTOCOLS.iter().find(|(name, known)| *known == number && !name.starts_with("icmp"));
     own.map(|(name, _)| *name).or_else(|| names::protocol_name(number))
+}
+
+/// The users that every BSD has, by number (`/etc/passwd`).
+const USERS: &[(&str, &str)] = &[("root", "0"), ("daemon", "1"), ("operator", "2"), ("bin", "3")];
+/// Likewise the groups (`/etc/group`).
+const GROUPS: &[(&str, &str)] = &[
+    ("wheel", "0"),
+    ("daemon", "1"),
+    ("kmem", "2"),
+    ("sys", "3"),
+    ("tty", "4"),
+    ("operator", "5"),
+    ("bin", "7"),
+];
+
+/// The number of a user or a group, where every system has it under that name; else the word itself.
+pub fn owner(word: &str, group: bool) -> &str {
+    let known = if group { GROUPS } else { USERS };
+    known.iter().find(|(name, _)| *name == word).map_or(word, |(_, number)| number)
+}
+
+/// The name of such a number.
+pub fn owner_name(number: &str, group: bool) -> &str {
+    let known = if group { GROUPS } else { USERS };
+    known.iter().find(|(_, known)| *known == number).map_or(number, |(name, _)| name)
 }

@@ -308,20 +308,24 @@ impl Display for PortText<'_> {
     }
 }
 
-fn port(f: &mut Formatter, op: Option<&PortOp>) -> fmt::Result {
-    let Some(op) = op else { return Ok(()) };
-    f.write_str(" port ")?;
-    match op {
-        PortOp::Eq(a) => write!(f, "= {}", PortText(a)),
-        PortOp::Ne(a) => write!(f, "!= {}", PortText(a)),
-        PortOp::Lt(a) => write!(f, "< {}", PortText(a)),
-        PortOp::Le(a) => write!(f, "<= {}", PortText(a)),
-        PortOp::Gt(a) => write!(f, "> {}", PortText(a)),
-        PortOp::Ge(a) => write!(f, ">= {}", PortText(a)),
-        PortOp::Range(a, b) => write!(f, "{}:{}", PortText(a), PortText(b)),
-        PortOp::Inside(a, b) => write!(f, "{} >< {}", PortText(a), PortText(b)),
-        PortOp::Outside(a, b) => write!(f, "{} <> {}", PortText(a), PortText(b)),
+impl Display for PortOp {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        match self {
+            PortOp::Eq(a) => write!(f, "= {}", PortText(a)),
+            PortOp::Ne(a) => write!(f, "!= {}", PortText(a)),
+            PortOp::Lt(a) => write!(f, "< {}", PortText(a)),
+            PortOp::Le(a) => write!(f, "<= {}", PortText(a)),
+            PortOp::Gt(a) => write!(f, "> {}", PortText(a)),
+            PortOp::Ge(a) => write!(f, ">= {}", PortText(a)),
+            PortOp::Range(a, b) => write!(f, "{}:{}", PortText(a), PortText(b)),
+            PortOp::Inside(a, b) => write!(f, "{} >< {}", PortText(a), PortText(b)),
+            PortOp::Outside(a, b) => write!(f, "{} <> {}", PortText(a), PortText(b)),
+        }
     }
+}
+
+fn port(f: &mut Formatter, op: Option<&PortOp>) -> fmt::Result {
+    op.map_or(Ok(()), |op| write!(f, " port {op}"))
 }
 
 fn id(f: &mut Formatter, word: &str, id: Option<&IdMatch>) -> fmt::Result {

@@ -17,6 +17,8 @@ pub struct TableSet {
     pub v6: Set,
     /// Whether that is all: nothing is filled in at run time or read from a file elsewhere.
     pub complete: bool,
+    /// Whether anything of it is written in the files.
+    pub has_contents: bool,
 }
 
 impl TableSet {
@@ -46,7 +48,8 @@ pub fn contents(table: &Table, overloaded: bool, env: &Environment) -> TableSet 
         let of = |family| Set::of(entries.iter().filter_map(|(net, _)| interval(*net, family)));
         (of(Family::V4), of(Family::V6))
     };
-    TableSet { v4, v6, complete }
+    let has_contents = !table.entries.is_empty() || !table.unread.is_empty();
+    TableSet { v4, v6, complete, has_contents }
 }
 
 fn nets(host: &Host, env: &Environment) -> Option<Vec<Net>> {

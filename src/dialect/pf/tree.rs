@@ -1,5 +1,6 @@
 //! The rules of all files as one tree: lists multiplied out, anchors in place, tables found.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -9,10 +10,10 @@ use crate::finding::Finding;
 use crate::source::Span;
 
 use super::ast::{
-    Action, Address, Anchor, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table,
+    Action, Address, Anchor, Family, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table,
     TranslateKind,
 };
-use super::expand::{Expander, Flat, addresses};
+use super::expand::{Expander, Flat, Resolved, Where, addresses};
 use super::parse::Config;
 use super::table::{TableSet, contents};
 
@@ -31,8 +32,13 @@ pub enum Node<'a> {
         what: Box<str>,
         /// For which kind of translation; `None` for filtering.
         kind: Option<TranslateKind>,
+        /// The first and the last line, where it is statements that cannot be read.
+        lines: Option<(u32, u32)>,
     },
 }
+
+/// How many things that nobody knows are told apart, in all and of one written rule; beyond, they are one.
+const MOST_UNKNOWN: usize = 1000;
 
 /// An anchor's conditions and rules.
 #[derive(Debug)]
@@ -47,6 +53,8 @@ pub struct AnchorNode<'a> {
     pub kind: Option<TranslateKind>,
     /// Its rules; `None` where they are not known.
     pub body: Option<Vec<Node<'a>>>,
+    /// Whether a match inside ends the walk.
+    pub quick: bool,
     /// The name of the condition that its rules are not known.
     pub what: String,
 }
@@ -73,6 +81,14 @@ pub struct Tree<'a> {
     pub written: usize,
     /// The first statement.
     pub first: Span,
+    /// The first filter rule, or what may be one; the first statement where there is none.
+    pub first_filter: Span,
+    /// The family of the first file.
+    pub family: Family,
+    /// Tables that rules fill at run time.
+    pub overloaded: FxHashSet<&'a str>,
+    /// Where rules are loaded into anchors that no rule calls.
+    pub uncalled: Vec<Span>,
     tables: Vec<Tables>,
 }
 
@@ -91,16 +107,30 @@ impl Tree<'_> {
     }
 }
 
+/// What `load anchor` gives an anchor.
+struct Loaded<'a> {
+    /// The statement.
+    span: Span,
+    /// The rules; `None` where they cannot be read.
+    body: Option<&'a [Statement]>,
+    /// Whether an anchor with the path was found.
+    called: bool,
+}
+
 /// Builds the tree.
 pub struct Grower<'a> {
     expander: Expander<'a>,
     env: &'a Environment,
-    /// Tables that rules fill at run time.
-    overloaded: FxHashSet<&'a str>,
-    /// Anchors whose rules `load anchor` gives.
-    loaded: FxHashMap<&'a str, &'a [Statement]>,
+    /// Anchors that `load anchor` fills, by their paths.
+    loaded: BTreeMap<String, Loaded<'a>>,
+    /// The path of the anchor that is being read.
+    path: String,
     /// Loaded anchors that are being read.
-    open: Vec<&'a str>,
+    open: Vec<String>,
+    /// How many anchors had rules in braces: pfctl names those without a name by it (parse.y).
+    braces: usize,
+    /// How many things nobody knows.
+    unknowns: usize,
     tree: Tree<'a>,
     /// The rules that one rule is multiplied out into, until they have their places.
     flats: Vec<Flat<'a>>,
@@ -115,17 +145,24 @@ pub fn grow<'a>(
 ) -> (Tree<'a>, Vec<Finding>) {
     let first =
         configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
+    let family = configs.first().map_or(Family::OpenBsd, |config| config.family);
     let mut grower = Grower {
-        expander: Expander::new(env, configs.first().map_or(super::ast::Family::OpenBsd, |c| c.family)),
+        expander: Expander::new(env, family),
         env,
-        overloaded: FxHashSet::default(),
-        loaded: FxHashMap::default(),
+        loaded: BTreeMap::new(),
+        path: String::new(),
         open: Vec::new(),
+        braces: 0,
+        unknowns: 0,
         tree: Tree {
             nodes: Vec::new(),
             skipped: Vec::new(),
             written: 0,
             first,
+            first_filter: first,
+            family,
+            overloaded: FxHashSet::default(),
+            uncalled: Vec::new(),
             tables: vec![Tables::default()],
         },
         flats: Vec::new(),
@@ -142,31 +179,50 @@ pub fn grow<'a>(
         grower.statements(&config.statements, Scope(0), &mut number, &mut nodes);
         grower.tree.nodes = nodes;
     }
+    let uncalled = grower.loaded.values().filter(|loaded| !loaded.called);
+    grower.tree.uncalled = uncalled.map(|loaded| loaded.span).collect();
+    let first_filter = grower.tree.nodes.iter().find_map(filters);
+    grower.tree.first_filter = first_filter.unwrap_or(first);
     (grower.tree, grower.expander.findings)
+}
+
+/// The span of a node that filters.
+fn filters(node: &Node) -> Option<Span> {
+    match node {
+        Node::Rule(flat, _) => match flat.rule.action {
+            Action::Pass | Action::Block(_) | Action::Match => Some(flat.rule.span),
+            Action::Scrub { .. } | Action::Translate { .. } | Action::Anchor => None,
+        },
+        Node::Anchor(anchor) => anchor.kind.is_none().then_some(anchor.rule.span),
+        Node::Unknown { span, kind, .. } => kind.is_none().then_some(*span),
+    }
 }
 
 impl<'a> Grower<'a> {
     /// Looks for what rules refer to wherever it stands: tables, overload targets, loaded anchors.
     fn survey(&mut self, statements: &'a [Statement], scope: Scope) {
-        self.find_overloaded(statements);
+        self.refer(statements, "");
         self.tables(statements, scope);
     }
 
-    fn find_overloaded(&mut self, statements: &'a [Statement]) {
+    /// Tables and loaded anchors that statements of the anchor `path` name.
+    fn refer(&mut self, statements: &'a [Statement], path: &str) {
         for statement in statements {
             match &statement.kind {
                 StatementKind::Rule(rule) => {
                     let state = rule.options.state.as_ref();
                     let table = state.and_then(|state| state.overload());
-                    self.overloaded.extend(table);
+                    self.tree.overloaded.extend(table);
                 }
                 StatementKind::Anchor(anchor) => {
-                    self.find_overloaded(anchor.body.as_deref().unwrap_or_default());
+                    self.refer(anchor.body.as_deref().unwrap_or_default(), path);
                 }
-                StatementKind::Include { body: Some(body), .. } => self.find_overloaded(body),
-                StatementKind::LoadAnchor { name, body: Some(body) } => {
-                    self.loaded.insert(name, body);
-                    self.find_overloaded(body);
+                StatementKind::Include { body: Some(body), .. } => self.refer(body, path),
+                StatementKind::LoadAnchor { name, body } => {
+                    let path = below(path, name);
+                    let body = body.as_deref();
+                    self.refer(body.unwrap_or_default(), &path);
+                    self.loaded.insert(path, Loaded { span: statement.span, body, called: false });
                 }
                 _ => {}
             }
@@ -185,7 +241,7 @@ impl<'a> Grower<'a> {
     }
 
     fn table(&mut self, table: &Table, scope: Scope) {
-        let set = contents(table, self.overloaded.contains(table.name.as_str()), self.env);
+        let set = contents(table, self.tree.overloaded.contains(table.name.as_str()), self.env);
         self.tree.tables[scope.0 as usize].sets.insert(table.name.clone(), Rc::new(set));
     }
 
@@ -197,6 +253,9 @@ impl<'a> Grower<'a> {
         nodes: &mut Vec<Node<'a>>,
     ) {
         for statement in statements {
+            if self.gives_up(statement.span, nodes) {
+                return;
+            }
             match &statement.kind {
                 StatementKind::Rule(rule) => {
                     self.tree.written += 1;
@@ -216,7 +275,8 @@ impl<'a> Grower<'a> {
                     self.statements(body, scope, number, nodes)
                 }
                 StatementKind::Include { path, body: None } => {
-                    everything_unknown(statement.span, format!("the rules of `{path}`"), nodes);
+                    everything_unknown(statement.span, &format!("include {path}"), nodes);
+                    self.unknowns += 1;
                 }
                 StatementKind::Option(option) => {
                     if let SetOption::Skip(interfaces) = &**option {
@@ -232,7 +292,8 @@ impl<'a> Grower<'a> {
     /// A rule; where pfctl refuses it, nobody knows what was meant.
     fn rule(&mut self, rule: &'a Rule, scope: Scope, number: &mut usize, nodes: &mut Vec<Node<'a>>) {
         self.expander.expand(rule, number, &mut self.flats);
-        if self.flats.is_empty() {
+        if self.flats.is_empty() || self.blurs(rule) {
+            self.flats.clear();
             self.broken(rule.span, Some(rule.action), nodes);
         }
         nodes.extend(self.flats.drain(..).map(|flat| Node::Rule(Box::new(flat), scope)));
@@ -244,8 +305,49 @@ impl<'a> Grower<'a> {
             Some(Action::Translate { kind, .. }) => Some(kind),
             Some(_) => None,
         };
-        let what = format!("what line {} was meant to do", (self.line_of)(span)).into();
-        nodes.push(Node::Unknown { span, what, kind });
+        let line = (self.line_of)(span);
+        if let Some(Node::Unknown { what, lines: Some((first, last)), kind: before, .. }) = nodes.last_mut()
+            && *before == kind
+            && *last <= line
+        {
+            // what stands side by side is one thing that nobody knows
+            *last = line;
+            *what = meant(*first, *last).into();
+            return;
+        }
+        nodes.push(Node::Unknown { span, what: meant(line, line).into(), kind, lines: Some((line, line)) });
+        self.unknowns += 1;
+    }
+
+    /// Whether the rest is left out, because too much is not known already; says so once.
+    fn gives_up(&mut self, span: Span, nodes: &mut Vec<Node<'a>>) -> bool {
+        if self.unknowns < MOST_UNKNOWN {
+            return false;
+        }
+        if self.unknowns == MOST_UNKNOWN {
+            self.unknowns += 1;
+            everything_unknown(span, "the rules behind too many that are not known", nodes);
+            let label = "from here on, the rules are not looked at";
+            self.expander.give_up(span, format!("more than {MOST_UNKNOWN} rules are not known"), label);
+        }
+        true
+    }
+
+    /// Whether a rule multiplied out into more alternatives than can be told apart, because nobody tells the
+    /// addresses in it.
+    fn blurs(&mut self, rule: &Rule) -> bool {
+        let untold = |host: &Resolved| {
+            matches!(host.place, Where::Unknown { .. } | Where::Dynamic { .. } | Where::RouteLabel(_))
+        };
+        let blurs = self.flats.len() > MOST_UNKNOWN
+            && self.flats.iter().any(|flat| untold(&flat.src) || untold(&flat.dst));
+        if blurs {
+            let message = format!(
+                "the lists multiply out into more than {MOST_UNKNOWN} rules whose addresses are not known"
+            );
+            self.expander.give_up(rule.span, message, "what it matches is not looked at");
+        }
+        blurs
     }
 
     fn anchor(&mut self, anchor: &'a Anchor, scope: Scope, number: &mut usize, nodes: &mut Vec<Node<'a>>) {
@@ -260,43 +362,91 @@ impl<'a> Grower<'a> {
             self.broken(anchor.rule.span, Some(intent), nodes);
             return;
         }
-        let body = self.body(anchor, scope);
-        let what = format!("the rules of anchor `{}`", anchor.name.as_deref().unwrap_or("without a name"));
+        let named = anchor.name.as_deref();
+        if anchor.body.is_some() {
+            self.braces += 1;
+        }
+        let path = match named {
+            Some(name) => below(&self.path, name),
+            None => below(&self.path, &format!("_{}", self.braces)),
+        };
+        let word = match anchor.kind {
+            None => "anchor",
+            Some(TranslateKind::Nat) => "nat-anchor",
+            Some(TranslateKind::Rdr) => "rdr-anchor",
+            Some(TranslateKind::Binat) => "binat-anchor",
+        };
+        // What is in the children of an anchor ends the walk by being quick itself (pf.c, `pf_step_into_anchor`).
+        let children = path.ends_with("/*") && self.tree.family == Family::OpenBsd;
+        let (quick, what) = (anchor.rule.quick.is_some() && !children, format!("{word} {path}"));
+        let body = self.body(anchor, path, scope);
+        self.unknowns += usize::from(body.is_none());
         nodes.push(Node::Anchor(Box::new(AnchorNode {
             rule: &anchor.rule,
             flats,
             scope,
             kind: anchor.kind,
             body,
+            quick,
             what,
         })));
     }
 
-    /// The rules of an anchor: in braces, or from the file that `load anchor` names.
-    fn body(&mut self, anchor: &'a Anchor, scope: Scope) -> Option<Vec<Node<'a>>> {
-        let loaded = match (&anchor.body, &anchor.name) {
-            (Some(body), _) => return Some(self.inside(body, scope)),
-            (None, Some(name)) => name.as_str(),
-            (None, None) => return None,
+    /// The rules of an anchor: in braces, or from the files that `load anchor` names.
+    fn body(&mut self, anchor: &'a Anchor, path: String, scope: Scope) -> Option<Vec<Node<'a>>> {
+        if let Some(body) = &anchor.body {
+            return Some(self.inside(body, path, scope));
+        }
+        let Some(parent) = path.strip_suffix('*') else {
+            return self.loaded_body(path, scope);
         };
-        let statements = *self.loaded.get(loaded)?;
-        if self.open.contains(&loaded) || loaded.ends_with("/*") {
+        // all children, in the order of their names (pf.c, `RB_FOREACH`)
+        let children: Vec<String> = self.loaded.keys().filter(|key| is_child(key, parent)).cloned().collect();
+        let bodies: Option<Vec<Vec<Node<'a>>>> =
+            children.into_iter().map(|child| self.loaded_body(child, scope)).collect();
+        bodies.filter(|bodies| !bodies.is_empty()).map(|bodies| bodies.into_iter().flatten().collect())
+    }
+
+    /// The rules that were loaded into an anchor.
+    fn loaded_body(&mut self, path: String, scope: Scope) -> Option<Vec<Node<'a>>> {
+        let loaded = self.loaded.get_mut(&path)?;
+        loaded.called = true;
+        let statements = loaded.body?;
+        if self.open.contains(&path) {
             return None;
         }
-        self.open.push(loaded);
-        let nodes = self.inside(statements, scope);
+        self.open.push(path.clone());
+        let nodes = self.inside(statements, path, scope);
         self.open.pop();
         Some(nodes)
     }
 
-    fn inside(&mut self, statements: &'a [Statement], outer: Scope) -> Vec<Node<'a>> {
+    /// The nodes of the rules of an anchor.
+    fn inside(&mut self, statements: &'a [Statement], path: String, outer: Scope) -> Vec<Node<'a>> {
         let scope = Scope(self.tree.tables.len() as u32);
         self.tree.tables.push(Tables { outer: Some(outer), sets: FxHashMap::default() });
         self.tables(statements, scope);
         let (mut number, mut nodes) = (0, Vec::new());
+        let kept = std::mem::replace(&mut self.path, path);
         self.statements(statements, scope, &mut number, &mut nodes);
+        self.path = kept;
         nodes
     }
+}
+
+/// The path of an anchor that is named inside another: relative to it, unless it begins with a slash
+/// (pf.conf(5), ANCHORS).
+fn below(path: &str, name: &str) -> String {
+    match name.strip_prefix('/') {
+        Some(absolute) => absolute.to_string(),
+        None if path.is_empty() => name.to_string(),
+        None => format!("{path}/{name}"),
+    }
+}
+
+/// Whether a path is that of a child of an anchor, whose path is given with its slash.
+fn is_child(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent).is_some_and(|name| !name.is_empty() && !name.contains('/'))
 }
 
 /// Whether the source of a rule of `antispoof` has an address: pfctl writes no rule for an interface that has none.
@@ -310,8 +460,18 @@ fn has_addresses(rule: &Rule, env: &Environment) -> bool {
 }
 
 /// Rules of every kind that nobody knows.
-fn everything_unknown(span: Span, what: String, nodes: &mut Vec<Node>) {
-    for kind in [None, Some(TranslateKind::Nat), Some(TranslateKind::Rdr)] {
-        nodes.push(Node::Unknown { span, what: what.as_str().into(), kind });
+fn everything_unknown(span: Span, what: &str, nodes: &mut Vec<Node>) {
+    for (kind, word) in
+        [(None, ""), (Some(TranslateKind::Nat), "nat rules of "), (Some(TranslateKind::Rdr), "rdr rules of ")]
+    {
+        nodes.push(Node::Unknown { span, what: format!("{word}{what}").into(), kind, lines: None });
+    }
+}
+
+fn meant(first: u32, last: u32) -> String {
+    if first == last {
+        format!("what line {first} was meant to do")
+    } else {
+        format!("what lines {first} to {last} were meant to do")
     }
 }

@@ -56,6 +56,7 @@ const ICMP6_TYPES: &[(&str, u8)] = &[
     ("wrurep", 140),
     ("fqdnrep", 140),
     ("nirep", 140),
+    ("listenrepv2", 143),
     ("mtraceresp", 200),
     ("mtrace", 201),
 ];

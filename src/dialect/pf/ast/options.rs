@@ -17,6 +17,8 @@ pub struct Options {
     pub fragment: bool,
     /// `allow-opts`
     pub allow_opts: bool,
+    /// Written by a program: `antispoof`, pfSense, OPNsense.
+    pub generated: bool,
     /// What few rules have.
     rare: Option<Box<Rare>>,
 }

@@ -168,8 +168,20 @@ pub fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
     if matches!(rule.action, Action::Translate { .. }) {
         return Ok(());
     }
-    if !has_ports && family == Family::OpenBsd && names_owner(flat) {
-        return fail("`user` and `group` apply to TCP and UDP only");
+    let rare = rule.options.rare();
+    if family == Family::OpenBsd && !has_ports && !(rare.users.is_empty() && rare.groups.is_empty()) {
+        return fail("`user` and `group` apply to TCP and UDP only: the rule needs `proto`");
+    }
+    if family == Family::OpenBsd && number != Some(protocol::TCP) && !rare.os.is_empty() {
+        return fail("`os` applies to TCP only: the rule needs `proto tcp`");
+    }
+    if family == Family::OpenBsd && rare.labels.len() > 1 {
+        return fail("a rule has one label");
+    }
+    if let (Some(Divert::To(Some(address), _)), Some(af)) = (&rare.divert, flat.af)
+        && address.parse().is_ok_and(|address| Af::of(address) != af)
+    {
+        return fail("the address of `divert-to` is not of the rule's address family");
     }
     if let Some(icmp) = flat.icmp {
         let wanted = if icmp.v6 { protocol::ICMP6 } else { protocol::ICMP };
@@ -208,11 +220,6 @@ fn fragment_and_reply_consistent(flat: &Flat, number: Option<u8>) -> Result<(), 
         return fail("`sloppy` does not go with `modulate` and `synproxy`");
     }
     Ok(())
-}
-
-/// Whether the rule asks for the user or group of a socket.
-fn names_owner(flat: &Flat) -> bool {
-    flat.extras().user.is_some() || flat.extras().group.is_some()
 }
 
 /// `nat` and `binat` take ports without a protocol as they are.

@@ -137,6 +137,26 @@ pub fn addresses(
     Some(own_nets(&own, modifiers, prefix))
 }
 
+/// Interfaces that come in numbered units belong to a group of their driver's name (ifconfig(8), `group`).
+pub const DRIVER_GROUPS: &[&str] = &[
+    "lo", "tun", "tap", "vlan", "svlan", "bridge", "carp", "enc", "gif", "gre", "egre", "nvgre", "pair",
+    "pflog", "pfsync", "pppoe", "ppp", "trunk", "lagg", "aggr", "tpmr", "veb", "vether", "vport", "vxlan",
+    "wg", "etherip", "mpe", "mpw", "switch", "stf", "ipsec", "utun", "epair", "ovpns", "ovpnc",
+];
+
+/// Whether a name is that of an interface or of a group that every system has, and not of a host: a driver and
+/// its unit, maybe with a VLAN.
+pub fn is_interface(name: &str) -> bool {
+    let (name, vlan) = name.split_once('.').unwrap_or((name, "0"));
+    let driver = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let unit = driver.len() < name.len() && !driver.is_empty();
+    matches!(name, "self" | "egress" | "all")
+        || DRIVER_GROUPS.contains(&name)
+        || (unit
+            && driver.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_')
+            && vlan.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// The box's addresses on an interface, a group, or all (`self`).
 pub fn own_addresses<'e>(name: &str, env: &'e Environment) -> Vec<&'e OwnAddress> {
     let members = env.groups.iter().find(|(group, _)| group == name).map(|(_, members)| members);

@@ -14,7 +14,7 @@ use super::ast::{
     PortMatch, PortOp, Protocol, Rule, StateKind,
 };
 
-pub use self::hosts::{Resolved, Where, addresses, own_addresses, own_nets};
+pub use self::hosts::{DRIVER_GROUPS, Resolved, Where, addresses, is_interface, own_addresses, own_nets};
 pub use self::pool::{FlatPool, FlatPort};
 
 /// The most rules that one written rule is multiplied out into.
@@ -182,6 +182,15 @@ impl<'a> Expander<'a> {
             .push(Finding::new("PH004", Severity::Error, Some(span), message).label("pfctl refuses this"));
     }
 
+    /// Reports that something is not looked at, because it is too much.
+    pub fn give_up(&mut self, span: Span, message: String, label: &str) {
+        self.findings.push(
+            Finding::new("PH002", Severity::Warning, Some(span), message).label(label).help(
+                "Answers behind this place depend on what is not known here. Shorten it, or correct it.",
+            ),
+        );
+    }
+
     /// Reports names that only the system that loads the rules can resolve, if it can.
     fn check_names(&mut self, rule: &Rule) {
         for protocol in rule.protocols.iter().filter(|protocol| protocol.number.is_none()) {
@@ -196,7 +205,7 @@ impl<'a> Expander<'a> {
 
     fn unresolved(&mut self, span: Span, message: String) {
         self.findings.push(
-            Finding::new("PH003", Severity::Error, Some(span), message)
+            Finding::new("PH003", Severity::Warning, Some(span), message)
                 .label("pfctl refuses this unless the system that loads it knows the name")
                 .help("Write the number."),
         );

@@ -28,7 +28,7 @@ pub fn filter_rules<'a>(nodes: &'a [Node<'a>]) -> Vec<&'a Flat<'a>> {
         .collect()
 }
 
-/// PH421 and PH422.
+/// PH421 and PH422. What a program has written is its affair: nobody can follow the help.
 pub fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
     let wide: Vec<(usize, &Flat)> = rules
         .iter()
@@ -46,7 +46,7 @@ pub fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
     let mut said: FxHashSet<Span> = FxHashSet::default();
     let mut pairs = 0;
     for (at, flat) in rules.iter().enumerate() {
-        if flat.rule.quick.is_some() || said.contains(&flat.rule.span) {
+        if flat.rule.quick.is_some() || flat.rule.options.generated || said.contains(&flat.rule.span) {
             continue;
         }
         let winner = later(&wide, at).iter().find(|(_, wide)| covers(wide, flat));

@@ -18,6 +18,8 @@ struct Redirection<'a> {
     before_all: bool,
 }
 
+/// How many pairs of rules are held against each other at most: a lint is not worth more.
+const MOST_PAIRS: usize = 1_000_000;
 /// The most redirections that rules are held against.
 const MOST_REDIRECTIONS: usize = 500;
 
@@ -111,17 +113,25 @@ fn stale_rule(rule: &Flat, redirection: &Flat) -> Finding {
 
 /// PH521: a rule that passes without state, where nothing lets the replies back.
 pub fn no_way_back(rules: &[&Flat], findings: &mut Vec<Finding>) {
-    let blocks: Vec<&&Flat> =
-        rules.iter().filter(|flat| matches!(flat.rule.action, Action::Block(_))).collect();
+    let (mut blocks, mut passes) = (Vec::new(), Vec::new());
+    for flat in rules {
+        match flat.rule.action {
+            Action::Block(_) if is_everyone(&flat.src) && is_everyone(&flat.dst) => blocks.push(flat),
+            Action::Pass => passes.push(flat),
+            _ => {}
+        }
+    }
     let mut said: FxHashSet<Span> = FxHashSet::default();
-    for rule in rules.iter().filter(|flat| flat.state == Some(StateKind::No)) {
+    let mut pairs = 0;
+    for rule in passes.iter().filter(|flat| flat.state == Some(StateKind::No)) {
+        pairs += blocks.len() + passes.len();
+        if pairs > MOST_PAIRS {
+            return;
+        }
         // A rule without a direction lets its own mirror image through where its addresses do.
         let back = |other: &Flat| answers(other, rule);
         let blocked = blocks.iter().any(|block| is_default(block, rule));
-        if blocked
-            && !rules.iter().any(|other| other.rule.action == Action::Pass && back(other))
-            && said.insert(rule.rule.span)
-        {
+        if blocked && !passes.iter().any(|other| back(other)) && said.insert(rule.rule.span) {
             findings.push(one_way(rule));
         }
     }
@@ -170,4 +180,35 @@ fn one_way(rule: &Flat) -> Finding {
     .label("passes one way only")
     .notice("Connections do not come about: the first packet passes, its answer is blocked.")
     .help("Leave `no state` out, or add a rule for the replies, with the addresses and ports the other way round.")
+}
+
+/// PH522: translation rules with `pass`, where there are block rules that their packets go past.
+pub fn past_the_filter(nodes: &[Node], rules: &[&Flat], findings: &mut Vec<Finding>) {
+    let blocks = |way: Direction| {
+        rules.iter().find(|flat| {
+            matches!(flat.rule.action, Action::Block(_)) && flat.direction.is_none_or(|own| own == way)
+        })
+    };
+    let (blocks_in, blocks_out) = (blocks(Direction::In), blocks(Direction::Out));
+    let mut said: FxHashSet<Span> = FxHashSet::default();
+    for node in nodes {
+        let Node::Rule(flat, _) = node else { continue };
+        let Action::Translate { kind, pass: true, .. } = flat.rule.action else { continue };
+        let block = if kind == TranslateKind::Nat { blocks_out } else { blocks_in };
+        if let Some(block) = block
+            && said.insert(flat.rule.span)
+        {
+            findings.push(
+                Finding::new(
+                    "PH522",
+                    Severity::Info,
+                    Some(flat.rule.span),
+                    "the translated packets go past the block rules",
+                )
+                .label("`pass` lets them through without the filter rules")
+                .related(block.rule.span, "does not see these packets")
+                .help("Leave `pass` out, and pass with a filter rule what the translation makes of the packets."),
+            );
+        }
+    }
 }

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Builder, Effect, Nat, NatAddr, NatPort, Values};
+use crate::model::{Builder, Effect, MarkOp, Nat, NatAddr, NatPort, Test, Values};
 use crate::packet::{Family, Field, Set};
 
-use super::super::ast::{Port, PortOp};
+use super::super::ast::{InterfaceName, Port, PortOp};
 use super::super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
 use super::super::table::interval;
 use super::super::tree::Scope;
-use super::Lowering;
+use super::condition::Ask;
+use super::{Lowering, mark};
 
 /// The most addresses of a pool that are followed one by one.
 const MOST_ADDRESSES: usize = 16;
@@ -24,31 +25,46 @@ const PLAIN: &[Vec<Choice>] = &[Vec::new()];
 pub struct Choice {
     /// Only for packets to these ports.
     pub ports: Option<(u16, u16)>,
-    /// Whether it is the only outcome left when it is come to.
-    pub certain: bool,
+    /// Its place in the pool; `None` where it is the only outcome left when it is come to.
+    pub place: Option<usize>,
     /// The outcome.
     pub nat: Nat,
 }
 
 impl Choice {
-    /// Adds its tests.
-    pub fn tests(&self, b: &mut Builder) {
-        if let Some((lo, hi)) = self.ports {
-            b.field(Field::Dport, Values::Range(lo.into(), hi.into()), false);
-        }
-        if !self.certain {
-            b.unknown("which address a pool gives");
-        }
-    }
-
     /// Adds its effect.
     pub fn effect(&self, b: &mut Builder) {
+        if self.nat.addr == NatAddr::Interface && !self.nat.destination {
+            b.effect(Effect::Mark(MarkOp { clear: mark::OWN_SOURCE, flip: mark::OWN_SOURCE }));
+        }
         let nat = b.nat(self.nat.clone());
         b.effect(Effect::Nat(nat));
+    }
+
+    /// The addresses that it is about, as text.
+    fn text(&self) -> String {
+        match self.nat.addr {
+            NatAddr::Pool(family, lo, hi) if lo == hi => family.address(lo).to_string(),
+            NatAddr::Pool(family, lo, hi) => format!("{} - {}", family.address(lo), family.address(hi)),
+            NatAddr::Prefix(family, net, len) => format!("{}/{len}", family.address(net)),
+            NatAddr::Keep | NatAddr::Interface | NatAddr::Loopback | NatAddr::Unknown => String::new(),
+        }
     }
 }
 
 impl<'a> Lowering<'a> {
+    /// Adds the tests of an outcome: an address of a pool is given, and none before it.
+    pub(super) fn chosen(&mut self, b: &mut Builder, flat: &Flat<'a>, choice: &Choice) {
+        if let Some((lo, hi)) = choice.ports {
+            b.field(Field::Dport, Values::Range(lo.into(), hi.into()), false);
+        }
+        if let Some(place) = choice.place {
+            let ask = Ask::Pool(place, choice.nat.destination);
+            let cond = self.questions.ask(b, flat, ask, &choice.text());
+            b.test(Test::Unknown { cond, negate: false });
+        }
+    }
+
     /// All outcomes of a rule's translations, in both directions; a single empty one where there is none.
     pub(super) fn choices(
         &self,
@@ -91,9 +107,9 @@ impl<'a> Lowering<'a> {
         let mut choices = Vec::new();
         for (range, port) in &ports {
             for (at, addr) in addresses.iter().enumerate() {
-                let certain = at + 1 == addresses.len();
+                let place = (at + 1 < addresses.len()).then_some(at);
                 let nat = Nat { destination, addr: addr.clone(), port: port.clone() };
-                choices.push(Choice { ports: *range, certain, nat });
+                choices.push(Choice { ports: *range, place, nat });
             }
         }
         choices
@@ -112,7 +128,7 @@ impl<'a> Lowering<'a> {
         for host in &pool.hosts {
             match self.place(host, scope, family) {
                 Some(set) => intervals.extend(set.ranges().iter().copied()),
-                None if self.is_own_interface(host, flat) => return vec![NatAddr::Interface],
+                None if is_own_interface(host, flat) => return vec![NatAddr::Interface],
                 None => return vec![NatAddr::Unknown],
             }
         }
@@ -139,25 +155,44 @@ impl<'a> Lowering<'a> {
             _ => None,
         }
     }
+}
 
-    /// `on em0 … -> (em0)`: the address of the interface that the packet goes through.
-    fn is_own_interface(&self, host: &Resolved, flat: &Flat) -> bool {
-        use super::super::ast::InterfaceName;
-        let name = match host.place {
-            Where::Dynamic { name, .. } | Where::Unknown { name, .. } => name,
-            _ => return false,
-        };
+/// Whether a host is the interface that the rule is for, which gives the packet an address of its own.
+fn is_own_interface(host: &Resolved, flat: &Flat) -> bool {
+    own_name(host).is_some_and(|name| {
         matches!(flat.interface, Some((false, InterfaceName::Named(on))) if on == name)
             && name.ends_with(|c: char| c.is_ascii_digit())
+    })
+}
+
+fn own_name<'a>(host: &Resolved<'a>) -> Option<&'a str> {
+    match host.place {
+        Where::Dynamic { name, modifiers, .. } | Where::Unknown { name, modifiers, .. } => {
+            (!modifiers.network && !modifiers.peer && !modifiers.broadcast).then_some(name)
+        }
+        _ => None,
     }
 }
 
-/// A new source port is one of the system's choice, be it already within the range.
+/// The interface whose own address a rule gives to what leaves by it: `on em0 … -> (em0)`.
+pub fn own_interface<'a>(flat: &Flat<'a>) -> Option<&'a str> {
+    let pool = flat.nat.as_ref()?;
+    let [host] = pool.hosts.as_slice() else { return None };
+    if is_own_interface(host, flat) { own_name(host) } else { None }
+}
+
+/// The ports that a source gets where none are named (pfctl_parser.h, `PF_NAT_PROXY_PORT_LOW` and `_HIGH`).
+const PROXY_PORTS: (u16, u16) = (50001, 65535);
+
+/// A new source port is one of the system's choice within the range, be the old one already in it; a range that
+/// runs backwards is turned round (pf_lb.c, `pf_get_sport`).
 fn source_port(port: &FlatPort) -> NatPort {
     match port {
         FlatPort::Static => NatPort::Keep,
         FlatPort::One(port) => NatPort::Pool(*port, *port),
-        FlatPort::Default | FlatPort::Range(..) | FlatPort::Unknown(_) => NatPort::Unknown,
+        FlatPort::Default => NatPort::Random(PROXY_PORTS.0, PROXY_PORTS.1),
+        FlatPort::Range(a, b) => NatPort::Random(*a.min(b), *a.max(b)),
+        FlatPort::Unknown(_) => NatPort::Unknown,
     }
 }
 

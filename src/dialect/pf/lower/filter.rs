@@ -2,14 +2,17 @@
 
 use std::rc::Rc;
 
-use crate::model::{Builder, ChainId, Effect, MarkOp, Reply as ModelReply, Test, Verdict};
-use crate::packet::{Family, Field};
+use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Test, Values, Verdict};
+use crate::packet::{Family, Field, proto};
 use crate::source::Span;
 
-use super::super::ast::{Action, Direction, Divert, InterfaceName, Reply, RouteKind, Rule, StateKind};
+use super::super::ast::{
+    Action, Direction, Divert, Family as AstFamily, InterfaceName, Reply, RouteKind, Rule, StateKind,
+};
 use super::super::expand::{Flat, Where};
 use super::super::tree::{AnchorNode, Node, Scope};
-use super::matching::families;
+use super::condition::{Ask, limits};
+use super::system::icmp_errors;
 use super::{Lowering, mark, marked};
 
 /// The longest decision list; beyond it, anchors are walked in their place.
@@ -64,7 +67,7 @@ impl<'a> Lowering<'a> {
             }
             return self.decision_list(b, chain, way);
         }
-        self.in_order(b, chain, nodes, way, 0);
+        self.in_order(b, chain, nodes, way, Inside::default());
     }
 
     /// Whether the rules cannot be put into a decision list: one that does not end the walk changes what later
@@ -79,7 +82,8 @@ impl<'a> Lowering<'a> {
             },
             Node::Anchor(anchor) if anchor.kind.is_some() || !goes_at_all(anchor.rule, way) => false,
             Node::Anchor(anchor) => {
-                (self.reads_tags && anchor.rule.options.rare().tag.is_some())
+                (anchor.quick && self.tree.family == AstFamily::OpenBsd && has_anchors(anchor))
+                    || (self.reads_tags && anchor.rule.options.rare().tag.is_some())
                     || anchor.body.as_ref().is_some_and(|body| self.keeps_order(body, way))
             }
             Node::Unknown { .. } => false,
@@ -155,9 +159,9 @@ impl<'a> Lowering<'a> {
                     self.rule(b, chain, &rows, way);
                 }
                 What::Unknown(span, what) => {
-                    for &family in families(&entry.anchors) {
+                    for form in self.forms(&entry.anchors, way) {
                         for (flat, scope) in entry.anchors.iter() {
-                            self.conditions(b, flat, *scope, family, way);
+                            self.conditions(b, flat, *scope, form, way);
                         }
                         undefined(b, chain, span, what);
                     }
@@ -169,18 +173,19 @@ impl<'a> Lowering<'a> {
     /// A rule whose verdict is final.
     fn rule(&mut self, b: &mut Builder, chain: ChainId, rows: &[(&'a Flat<'a>, Scope)], way: Direction) {
         let Some((flat, scope)) = rows.last().copied() else { return };
-        for &family in families(rows) {
+        self.questions.again(flat);
+        for form in self.forms(rows, way) {
             let mut tests = |this: &mut Self, b: &mut Builder| {
                 for (flat, scope) in rows {
-                    this.conditions(b, flat, *scope, family, way);
+                    this.conditions(b, flat, *scope, form, way);
                 }
             };
             if flat.rule.action == Action::Pass {
-                self.pass(b, chain, flat, scope, family, way, Ending::Verdict, &mut tests);
+                self.pass(b, chain, flat, scope, form.family, way, Ending::Verdict, &mut tests);
             } else {
                 tests(self, b);
                 self.tag(b, flat);
-                b.effect(Effect::Verdict(verdict(flat, family)));
+                self.refuse(b, reply(flat), Effect::Verdict);
                 b.rule(chain, flat.rule.span, flat.element);
             }
         }
@@ -203,32 +208,45 @@ impl<'a> Lowering<'a> {
             Ending::Verdict => Effect::Verdict(Verdict::Accept),
             Ending::Done => Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }),
         };
-        for limit in limits(flat) {
+        if let Some(most) = flat.rule.options.rare().max_packet_size {
+            // whether a longer packet is dropped or left to other rules is not written in pf.conf(5)
             tests(self, b);
-            b.unknown(&limit);
+            let longer = b.range(u128::from(most.unsigned_abs()) + 1, Field::Length.last());
+            b.field(Field::Length, longer, false);
+            let cond = b.condition(Condition::of(format!("max-pkt-size {most}"), [Field::Length]));
+            b.effect(Effect::Undefined(cond));
+            b.rule(chain, flat.rule.span, flat.element);
+        }
+        for (ask, text) in limits(flat) {
+            tests(self, b);
+            let cond = self.questions.ask(b, flat, ask, &text);
+            b.test(Test::Unknown { cond, negate: false });
             b.effect(Effect::Verdict(Verdict::Drop));
             b.rule(chain, flat.rule.span, flat.element);
         }
         if let Some(what) = beyond_the_model(flat) {
             tests(self, b);
             self.forget_deferred(b);
-            let cond = b.condition(&what);
+            let cond = b.condition(Condition::elsewhere(what));
             b.effect(Effect::Undefined(cond));
             b.rule(chain, flat.rule.span, flat.element);
             return;
+        }
+        if let Some(family) = family.filter(|_| flat.nat.is_some() || flat.rdr.is_some()) {
+            self.untranslated_errors(b, chain, flat, family, done, tests);
         }
         for chosen in self.choices(flat, scope, family).iter() {
             let elsewhere = self.leaves_elsewhere(flat, way);
             tests(self, b);
             for choice in chosen {
-                choice.tests(b);
+                self.chosen(b, flat, choice);
             }
             if let Some(Elsewhere::Out(interfaces)) = &elsewhere {
-                self.through(b, interfaces);
+                self.through(b, flat, interfaces);
             }
             if ending == Ending::Verdict {
                 self.tag(b, flat);
-                keep_state(b, flat, way);
+                self.keep_state(b, flat, way);
                 self.forget_deferred(b);
             }
             for choice in chosen {
@@ -242,9 +260,27 @@ impl<'a> Lowering<'a> {
         }
         if let Some(Elsewhere::Out(_)) = self.leaves_elsewhere(flat, way) {
             tests(self, b);
-            let cond = b.condition("the interface that a packet is routed to");
+            let cond = b.condition(Condition::elsewhere("the interface that `route-to` takes"));
             b.effect(Effect::Undefined(cond));
             b.rule(chain, flat.rule.span, flat.element);
+        }
+    }
+
+    /// Whether replies pass: on the way out, the way in has its say at the end.
+    fn keep_state(&self, b: &mut Builder, flat: &Flat, way: Direction) {
+        let keeps = flat.state.is_some_and(|state| state != StateKind::No);
+        b.effect(Effect::KeepState(keeps));
+        let (mut clear, mut flip) = (0, 0);
+        if way == Direction::In {
+            clear |= mark::STATELESS;
+            flip |= if keeps { 0 } else { mark::STATELESS };
+        }
+        if self.moves {
+            clear |= mark::KEPT;
+            flip |= if keeps { mark::KEPT } else { 0 };
+        }
+        if clear != 0 {
+            b.effect(Effect::Mark(MarkOp { clear, flip }));
         }
     }
 
@@ -268,11 +304,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// Tests that the packet leaves by one of these interfaces anyway.
-    fn through(&mut self, b: &mut Builder, interfaces: &[String]) {
+    fn through(&mut self, b: &mut Builder, flat: &Flat<'a>, interfaces: &[String]) {
         match interfaces {
             [] => b.test(Test::Never),
             [one] => self.interface(b, &InterfaceName::Named(one.clone()), false, Field::Oif),
-            _ => b.unknown("which address a pool gives"),
+            several => {
+                let cond = self.questions.ask(b, flat, Ask::Route, &several.join(" "));
+                b.test(Test::Unknown { cond, negate: false });
+            }
         }
     }
 
@@ -296,10 +335,11 @@ impl<'a> Lowering<'a> {
             return;
         }
         let quick = flat.rule.quick.is_some();
-        for &family in families(&[(flat, scope)]) {
+        self.questions.again(flat);
+        for form in self.forms(&[(flat, scope)], way) {
             let translates = flat.nat.is_some() || flat.rdr.is_some();
-            let inner = translates.then(|| self.match_translation(b, flat, scope, family, quick));
-            self.conditions(b, flat, scope, family, way);
+            let inner = translates.then(|| self.match_translation(b, flat, scope, form.family, quick));
+            self.conditions(b, flat, scope, form, way);
             self.tag(b, flat);
             if let Some(inner) = inner {
                 b.effect(Effect::Jump(inner));
@@ -322,10 +362,13 @@ impl<'a> Lowering<'a> {
         let inner = b.chain("pf translation of a match rule", flat.rule.span);
         for chosen in self.choices(flat, scope, family).iter() {
             for choice in chosen {
-                choice.tests(b);
+                self.chosen(b, flat, choice);
             }
             for choice in chosen {
                 choice.effect(b);
+            }
+            if self.moves {
+                b.effect(Effect::Mark(MarkOp { clear: mark::MOVED, flip: mark::MOVED }));
             }
             b.effect(if quick { Effect::Settle } else { Effect::Return });
             b.rule(inner, flat.rule.span, flat.element);
@@ -341,7 +384,7 @@ impl<'a> Lowering<'a> {
         chain: ChainId,
         nodes: &'a [Node<'a>],
         way: Direction,
-        inside: u32,
+        inside: Inside,
     ) {
         for node in nodes {
             match node {
@@ -356,7 +399,7 @@ impl<'a> Lowering<'a> {
                 Node::Anchor(anchor) if anchor.kind.is_none() && goes_at_all(anchor.rule, way) => {
                     self.anchor(b, chain, anchor, way, inside);
                 }
-                Node::Unknown { span, what, kind: None } => undefined(b, chain, *span, what),
+                Node::Unknown { span, what, kind: None, .. } => undefined(b, chain, *span, what),
                 _ => {}
             }
         }
@@ -370,28 +413,35 @@ impl<'a> Lowering<'a> {
         flat: &'a Flat<'a>,
         scope: Scope,
         way: Direction,
-        inside: u32,
+        inside: Inside,
     ) {
         let puts_off = flat.rule.action == Action::Pass
             && (flat.nat.is_some()
                 || flat.rdr.is_some()
                 || !limits(flat).is_empty()
                 || beyond_the_model(flat).is_some()
+                || flat.rule.options.rare().max_packet_size.is_some()
                 || self.leaves_elsewhere(flat, way).is_some());
-        for &family in families(&[(flat, scope)]) {
-            self.conditions(b, flat, scope, family, way);
+        self.questions.again(flat);
+        for form in self.forms(&[(flat, scope)], way) {
+            self.conditions(b, flat, scope, form, way);
             self.tag(b, flat);
             let mut number = 0;
             if puts_off {
-                self.deferred.push(Deferred { flat, scope, family });
-                number = self.deferred.len() as u32 & mark::DEFERRED;
+                self.deferred.push(Deferred { flat, scope, family: form.family });
+                number = self.deferred.len() as u32;
             }
-            b.effect(Effect::Mark(MarkOp { clear: mark::DEFERRED | inside, flip: number | inside }));
+            if number > mark::DEFERRED {
+                undefined(b, chain, flat.rule.span, "more rules than can be followed");
+                continue;
+            }
+            let clear = mark::DEFERRED | inside.cleared(self.tree.family);
+            b.effect(Effect::Mark(MarkOp { clear, flip: number | inside.bits }));
             if flat.rule.action == Action::Pass {
-                keep_state(b, flat, way);
+                self.keep_state(b, flat, way);
                 b.effect(Effect::Pend(Verdict::Accept));
             } else {
-                b.effect(Effect::Pend(verdict(flat, family)));
+                self.refuse(b, reply(flat), Effect::Pend);
             }
             b.rule(chain, flat.rule.span, flat.element);
         }
@@ -403,25 +453,29 @@ impl<'a> Lowering<'a> {
         chain: ChainId,
         anchor: &'a AnchorNode<'a>,
         way: Direction,
-        inside: u32,
+        inside: Inside,
     ) {
         let rule = anchor.rule;
-        let quick = rule.quick.is_some();
-        let bit = if quick { mark::FIRST_QUICK_ANCHOR << inside.count_ones() } else { 0 };
+        let quick = anchor.quick;
+        let bit = if quick { mark::FIRST_QUICK_ANCHOR.checked_shl(inside.quick).unwrap_or(0) } else { 0 };
+        let within = Inside {
+            quick: inside.quick + u32::from(quick),
+            bits: if self.tree.family == AstFamily::OpenBsd { bit } else { inside.bits | bit },
+        };
         let known = anchor.body.as_ref().filter(|_| !quick || bit != 0);
         let target = known.map(|body| {
             let target = b.chain(anchor.what.clone(), rule.span);
-            self.in_order(b, target, body, way, inside | bit);
+            self.in_order(b, target, body, way, within);
             target
         });
         for flat in &anchor.flats {
-            for &family in families(&[(flat, anchor.scope)]) {
-                self.conditions(b, flat, anchor.scope, family, way);
+            for form in self.forms(&[(flat, anchor.scope)], way) {
+                self.conditions(b, flat, anchor.scope, form, way);
                 self.tag(b, flat);
                 match target {
                     Some(target) => b.effect(Effect::Jump(target)),
                     None => {
-                        let cond = b.condition(&anchor.what);
+                        let cond = b.condition(Condition::elsewhere(&anchor.what));
                         b.effect(Effect::Undefined(cond));
                     }
                 }
@@ -433,6 +487,56 @@ impl<'a> Lowering<'a> {
                 b.rule(chain, rule.span, flat.element);
             }
         }
+    }
+
+    /// On OpenBSD a packet is translated once state is kept for it, and none is for ICMP errors (pf.c,
+    /// `pf_test_rule`): rules see what a `match` made of it, but without state it goes on as it came. That is not
+    /// known any more here.
+    fn undo_moves(&self, b: &mut Builder, chain: ChainId, start: Span) {
+        let stateless = mark::MOVED | mark::KEPT;
+        for (version, fields) in [(4, [Field::Src4, Field::Dst4]), (6, [Field::Src6, Field::Dst6])] {
+            for mask in [stateless, mark::MOVED] {
+                marked(b, mask, mark::MOVED);
+                b.is(Field::Version, version);
+                if mask == mark::MOVED {
+                    let errors = b.values(icmp_errors(version == 6));
+                    b.field(Field::IcmpType, errors, false);
+                }
+                fields.into_iter().for_each(|field| b.effect(Effect::Forget(field)));
+                b.rule(chain, start, start);
+            }
+        }
+        marked(b, stateless, mark::MOVED);
+        b.field(Field::Dport, Values::Range(0, 0xffff), false);
+        b.effect(Effect::Forget(Field::Sport));
+        b.effect(Effect::Forget(Field::Dport));
+        b.rule(chain, start, start);
+    }
+
+    /// ICMP errors are passed as they come by a rule that translates on OpenBSD: no state is kept for them.
+    fn untranslated_errors(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        family: Family,
+        done: Effect,
+        tests: &mut dyn FnMut(&mut Self, &mut Builder),
+    ) {
+        let protocol = flat.protocol.and_then(|protocol| protocol.number);
+        if self.tree.family != AstFamily::OpenBsd
+            || !matches!(protocol, None | Some(proto::ICMP | proto::ICMPV6))
+        {
+            return;
+        }
+        tests(self, b);
+        let errors = b.values(icmp_errors(family == Family::V6));
+        b.field(Field::IcmpType, errors, false);
+        self.tag(b, flat);
+        b.effect(Effect::KeepState(false));
+        self.forget_deferred(b);
+        b.effect(done);
+        b.rule(chain, flat.rule.span, flat.element);
     }
 
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
@@ -447,8 +551,12 @@ impl<'a> Lowering<'a> {
         let deferred = std::mem::take(&mut self.deferred);
         for (at, deferred) in deferred.into_iter().enumerate() {
             let Deferred { flat, scope, family } = deferred;
+            self.questions.again(flat);
             let mut tests = |_: &mut Self, b: &mut Builder| marked(b, mark::DEFERRED, at as u32 + 1);
             self.pass(b, chain, flat, scope, family, way, Ending::Done, &mut tests);
+        }
+        if self.moves {
+            self.undo_moves(b, chain, start);
         }
         if translates {
             marked(b, mark::TRANSLATED, mark::TRANSLATED);
@@ -462,6 +570,26 @@ impl<'a> Lowering<'a> {
             marked(b, mark::STATELESS, mark::STATELESS);
             b.effect(Effect::KeepState(false));
             b.rule(chain, start, start);
+        }
+    }
+}
+
+/// The anchors around a rule.
+#[derive(Clone, Copy, Default)]
+struct Inside {
+    /// How many of them are quick.
+    quick: u32,
+    /// The mark bits by which they are told that a rule inside matched.
+    bits: u32,
+}
+
+impl Inside {
+    /// The bits that a match takes away or sets. On OpenBSD a quick anchor ends the walk only where the last rule
+    /// that matched stands in it and not in an anchor within (pf.c, `pf_step_into_anchor`).
+    fn cleared(self, family: AstFamily) -> u32 {
+        match family {
+            AstFamily::OpenBsd => mark::QUICK_ANCHORS,
+            AstFamily::FreeBsd => self.bits,
         }
     }
 }
@@ -514,7 +642,7 @@ fn flatten<'a>(
                 let list = if flat.rule.quick.is_some() { &mut *quick } else { &mut *slow };
                 list.push(Entry { anchors: Rc::clone(anchors), what: What::Rule(flat, *scope) });
             }
-            Node::Unknown { span, what, kind: None } => {
+            Node::Unknown { span, what, kind: None, .. } => {
                 quick.push(Entry { anchors: Rc::clone(anchors), what: What::Unknown(*span, what) });
             }
             Node::Anchor(anchor) if anchor.kind.is_none() && goes_at_all(anchor.rule, way) => {
@@ -527,7 +655,7 @@ fn flatten<'a>(
                             anchors: rows,
                             what: What::Unknown(anchor.rule.span, &anchor.what),
                         }),
-                        Some(body) if anchor.rule.quick.is_some() => {
+                        Some(body) if anchor.quick => {
                             let mut inner = Vec::new();
                             flatten(body, way, &rows, quick, &mut inner);
                             quick.extend(inner.into_iter().rev());
@@ -541,52 +669,35 @@ fn flatten<'a>(
     }
 }
 
+/// Whether an anchor has others inside.
+fn has_anchors(anchor: &AnchorNode) -> bool {
+    anchor.body.iter().flatten().any(|node| matches!(node, Node::Anchor(inner) if inner.kind.is_none()))
+}
+
 /// A rule that may do anything.
 pub fn undefined(b: &mut Builder, chain: ChainId, span: Span, what: &str) {
-    let cond = b.condition(what);
+    let cond = b.condition(Condition::elsewhere(what));
     b.effect(Effect::Undefined(cond));
     b.rule(chain, span, span);
 }
 
-/// What a block rule does with a packet.
-fn verdict(flat: &Flat, family: Option<Family>) -> Verdict {
+/// What a block rule answers.
+fn reply(flat: &Flat) -> Reply {
     match flat.rule.action {
-        Action::Block(Reply::Drop) => Verdict::Drop,
-        Action::Block(Reply::Return) => Verdict::Reject(ModelReply::ResetOrUnreachable),
-        Action::Block(Reply::Reset(_)) => Verdict::Reject(ModelReply::TcpReset),
-        Action::Block(Reply::Icmp { v4, v6 }) => Verdict::Reject(match family {
-            Some(Family::V6) => ModelReply::Icmp { kind: 1, code: v6 },
-            _ => ModelReply::Icmp { kind: 3, code: v4 },
-        }),
-        _ => Verdict::Accept,
+        Action::Block(reply) => reply,
+        _ => Reply::Drop,
     }
-}
-
-/// Whether replies pass: on the way out, the way in has its say at the end.
-fn keep_state(b: &mut Builder, flat: &Flat, way: Direction) {
-    let keeps = flat.state.is_some_and(|state| state != StateKind::No);
-    b.effect(Effect::KeepState(keeps));
-    if way == Direction::In {
-        let flip = if keeps { 0 } else { mark::STATELESS };
-        b.effect(Effect::Mark(MarkOp { clear: mark::STATELESS, flip }));
-    }
-}
-
-/// Limits of a rule's state: once one is reached, packets that would need new state are dropped.
-fn limits(flat: &Flat) -> Vec<String> {
-    let limits = flat.rule.options.state.as_ref().map_or(&[][..], |state| state.limits());
-    limits.iter().map(|limit| format!("state limit `{limit}`")).collect()
 }
 
 /// What a pass rule does that the model has no words for.
-fn beyond_the_model(flat: &Flat) -> Option<String> {
+fn beyond_the_model(flat: &Flat) -> Option<&'static str> {
     let options = &flat.rule.options;
     if options.rare().af_to.is_some() {
-        return Some("translation to the other address family (`af-to`)".into());
+        return Some("af-to");
     }
     match &options.rare().divert {
-        Some(Divert::To(..)) => Some("the program that packets are diverted to (`divert-to`)".into()),
-        Some(Divert::Packet(_)) => Some("the program that packets are diverted to (`divert-packet`)".into()),
+        Some(Divert::To(..)) => Some("divert-to"),
+        Some(Divert::Packet(_)) => Some("divert-packet"),
         Some(Divert::Reply) | None => None,
     }
 }

@@ -1,19 +1,29 @@
 //! The conditions of a rule as tests of the model.
 
-use crate::model::{Builder, Test, Tuples, Values};
+use crate::model::{Builder, Condition, Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, interface, interface_prefix, proto};
 
-use super::super::ast::{
-    Action, Af, Direction, Flags, IdMatch, InterfaceName, Modifiers, Port, PortOp, Reply,
-};
-use super::super::expand::{Flat, Resolved, Where, own_addresses, own_nets};
+use super::super::ast::{Action, Af, Direction, Flags, Interface, InterfaceName, Modifiers, Port, PortOp};
+use super::super::expand::{DRIVER_GROUPS, Flat, Resolved, Where, own_addresses, own_nets};
 use super::super::table::interval;
 use super::super::tree::Scope;
-use super::Lowering;
+use super::condition::{self, unknown};
+use super::system::{ICMP_REPLIES, ICMP6_REPLIES};
+use super::{Lowering, mark, marked};
 
-/// The families for which a rule has to be written out, `None` for both at once: where its addresses or its
-/// reply differ between them.
-pub fn families(rows: &[(&Flat, Scope)]) -> &'static [Option<Family>] {
+/// One of the forms that a rule is written out in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Form {
+    /// The family of its packets, `None` for both.
+    pub family: Option<Family>,
+    /// Whether the source is the interface's own address because translation has put it there; `None` where that
+    /// makes no difference.
+    pub own_source: Option<bool>,
+}
+
+/// The families for which a rule has to be written out, `None` for both at once: where its addresses differ
+/// between them.
+fn families(rows: &[(&Flat, Scope)]) -> &'static [Option<Family>] {
     const V4: &[Option<Family>] = &[Some(Family::V4)];
     const V6: &[Option<Family>] = &[Some(Family::V6)];
     const EACH: &[Option<Family>] = &[Some(Family::V4), Some(Family::V6)];
@@ -25,40 +35,57 @@ pub fn families(rows: &[(&Flat, Scope)]) -> &'static [Option<Family>] {
             Af::V6 => V6,
         };
     }
-    let splits = |flat: &Flat| {
-        let reply = matches!(flat.rule.action, Action::Block(Reply::Icmp { .. }));
-        let table = |host: &Resolved| matches!(host.place, Where::Table(_) | Where::Dynamic { .. });
-        reply || table(&flat.src) || table(&flat.dst) || flat.nat.is_some() || flat.rdr.is_some()
-    };
+    let set = |host: &Resolved| !matches!(host.place, Where::Any | Where::Net(_) | Where::Range(_));
+    let splits = |flat: &Flat| set(&flat.src) || set(&flat.dst) || flat.nat.is_some() || flat.rdr.is_some();
     if rows.iter().any(|(flat, _)| splits(flat)) { EACH } else { &[None] }
 }
 
-/// Interfaces that come in numbered units belong to a group of their driver's name (ifconfig(8), `group`).
-const DRIVER_GROUPS: &[&str] = &[
-    "lo", "tun", "tap", "vlan", "svlan", "bridge", "carp", "enc", "gif", "gre", "egre", "nvgre", "pair",
-    "pflog", "pfsync", "pppoe", "ppp", "trunk", "lagg", "aggr", "tpmr", "veb", "vether", "vport", "vxlan",
-    "wg", "etherip", "mpe", "mpw", "switch", "stf", "ipsec", "utun", "epair", "ovpns", "ovpnc",
-];
-
 impl<'a> Lowering<'a> {
+    /// The forms that a rule has to be written out in: for each family, where its addresses differ between them,
+    /// and with and without a source that translation has made the interface's own.
+    pub(super) fn forms(&self, rows: &[(&Flat, Scope)], way: Direction) -> Vec<Form> {
+        let own: &[Option<bool>] = match way {
+            Direction::Out if rows.iter().any(|(flat, _)| self.is_own_source(&flat.src)) => {
+                &[Some(true), Some(false)]
+            }
+            _ => &[None],
+        };
+        let families = families(rows).iter();
+        families.flat_map(|family| own.iter().map(|own| Form { family: *family, own_source: *own })).collect()
+    }
+
+    /// Whether a host is an interface whose addresses nobody tells, and that translation gives to packets.
+    fn is_own_source(&self, host: &Resolved) -> bool {
+        let (name, modifiers, prefix) = match host.place {
+            Where::Dynamic { name, modifiers, prefix } | Where::Unknown { name, modifiers, prefix } => {
+                (name, modifiers, prefix)
+            }
+            _ => return false,
+        };
+        let plain = modifiers == Modifiers::default() && prefix.is_none() && !host.negated;
+        plain && self.given.contains(name) && own_addresses(name, self.env).is_empty()
+    }
+
     /// Adds the tests of a rule's conditions to the rule that is being made.
     pub(super) fn conditions(
         &mut self,
         b: &mut Builder,
         flat: &Flat<'a>,
         scope: Scope,
-        family: Option<Family>,
+        form: Form,
         way: Direction,
     ) {
+        let family = form.family;
         if flat.rule.options.fragment {
             // A whole packet is no fragment.
             b.test(Test::Never);
         }
+        let on = if way == Direction::In { Field::Iif } else { Field::Oif };
         if let Some((negated, name)) = flat.interface {
-            self.interface(b, name, negated, if way == Direction::In { Field::Iif } else { Field::Oif });
+            self.interface(b, name, negated, on);
         }
         if let Some(received) = &flat.rule.options.rare().received_on {
-            self.interface(b, &received.name, received.negated, Field::Iif);
+            self.received_on(b, received);
         }
         if let Some(family) = family
             && !names_family(&flat.src)
@@ -69,16 +96,23 @@ impl<'a> Lowering<'a> {
         if let Some(protocol) = flat.protocol {
             match protocol.number {
                 Some(number) => b.is(Field::Proto, number.into()),
-                None => b.unknown(&format!("protocol `{}`", protocol.text)),
+                None => {
+                    unknown(b, Condition::of(format!("protocol {}", protocol.text), [Field::Proto]), false)
+                }
             }
         }
-        self.host(b, &flat.src, scope, family, true);
-        self.host(b, &flat.dst, scope, family, false);
+        match form.own_source.filter(|_| self.is_own_source(&flat.src)) {
+            Some(true) => marked(b, mark::OWN_SOURCE, mark::OWN_SOURCE),
+            Some(false) => {
+                marked(b, mark::OWN_SOURCE, 0);
+                self.host(b, &flat.src, scope, family, (true, on));
+            }
+            None => self.host(b, &flat.src, scope, family, (true, on)),
+        }
+        self.host(b, &flat.dst, scope, family, (false, on));
         port(b, Field::Sport, flat.src_port);
         port(b, Field::Dport, flat.dst_port);
-        if let Some(flags) = flat.flags {
-            self.flags(b, flags, flat.protocol.is_some_and(|protocol| protocol.number == Some(proto::TCP)));
-        }
+        self.flags(b, flat);
         if let Some(icmp) = flat.icmp {
             b.is(Field::IcmpType, icmp.kind.into());
             if let Some(code) = icmp.code {
@@ -89,7 +123,39 @@ impl<'a> Lowering<'a> {
             let tag = b.tag(tag);
             b.field(Field::Tag, Values::Range(tag, tag), *negated);
         }
-        uncertain(b, flat);
+        self.uncertain(b, flat);
+    }
+
+    /// Conditions that depend on more than the packet.
+    fn uncertain(&mut self, b: &mut Builder, flat: &Flat<'a>) {
+        let options = &flat.rule.options;
+        if let Some(os) = flat.extras().os {
+            unknown(b, Condition::elsewhere(format!("os {os}")), false);
+        }
+        for (word, id) in [("user", flat.extras().user), ("group", flat.extras().group)] {
+            if let Some(id) = id {
+                let (condition, negate) = condition::owner(word, id);
+                unknown(b, condition, negate);
+            }
+        }
+        if let Some(tos) = options.rare().tos.filter(|tos| *tos != 0) {
+            // The lower two bits are no part of the code point.
+            if tos & 3 == 0 {
+                b.is(Field::Dscp, u128::from(tos >> 2));
+            } else {
+                unknown(b, Condition::elsewhere(format!("tos {tos:#04x}")), false);
+            }
+        }
+        if let Some(prio) = options.rare().prio {
+            unknown(b, Condition::elsewhere(format!("prio {prio}")), false);
+        }
+        if let Some(size) = options.rare().max_packet_size.filter(|_| flat.rule.action != Action::Pass) {
+            unknown(b, Condition::of(format!("max-pkt-size {size}"), [Field::Length]), false);
+        }
+        for (ask, text) in condition::asks(flat) {
+            let cond = self.questions.ask(b, flat, ask, &text);
+            b.test(Test::Unknown { cond, negate: false });
+        }
     }
 
     /// Tests an interface by name, group or kind.
@@ -100,7 +166,9 @@ impl<'a> Lowering<'a> {
                 let values = b.values(units("lo"));
                 return b.field(field, values, !negated);
             }
-            InterfaceName::Rdomain(number) => return b.unknown(&format!("rdomain {number}")),
+            InterfaceName::Rdomain(number) => {
+                return unknown(b, Condition::of(format!("rdomain {number}"), [field]), negated);
+            }
         };
         let values = match self.interfaces.get(name) {
             Some(values) => *values,
@@ -112,8 +180,21 @@ impl<'a> Lowering<'a> {
         };
         match values {
             Some(values) => b.field(field, values, negated),
-            None => b.unknown(&format!("interface group `{name}`")),
+            None => unknown(b, Condition::of(format!("interface group {name}"), [field]), negated),
         }
+    }
+
+    /// Tests where a packet was received. What the box itself sends was received nowhere: it is on no interface,
+    /// and `! received-on` holds for it (pf.c, `pf_match_rcvif`).
+    fn received_on(&mut self, b: &mut Builder, received: &Interface) {
+        if received.negated && received.name == InterfaceName::Any {
+            let values = b.values(units("lo").or(&Set::one(0)));
+            return b.field(Field::Iif, values, false);
+        }
+        if !received.negated {
+            b.field(Field::Iif, Values::Range(0, 0), true);
+        }
+        self.interface(b, &received.name, received.negated, Field::Iif);
     }
 
     /// The interfaces that a name stands for. Names of interfaces end in a digit, those of groups do not.
@@ -131,13 +212,14 @@ impl<'a> Lowering<'a> {
         DRIVER_GROUPS.contains(&name).then(|| units(name))
     }
 
+    /// Tests an address, of the source or the destination; `on` is the field of the interface.
     fn host(
         &mut self,
         b: &mut Builder,
         host: &Resolved<'a>,
         scope: Scope,
         family: Option<Family>,
-        source: bool,
+        (source, on): (bool, Field),
     ) {
         let set = match &host.place {
             Where::Any if !host.negated => return,
@@ -152,20 +234,18 @@ impl<'a> Lowering<'a> {
             }
             Where::Table(name) => return self.table(b, host, name, scope, family, source),
             Where::Dynamic { name, modifiers, prefix } => {
-                let found = family.and_then(|family| self.dynamic(name, *modifiers, *prefix, family));
-                match found {
-                    Some(set) => Some(set),
-                    None => return b.unknown(&addresses_of(name, *modifiers)),
-                }
+                family.and_then(|family| self.dynamic(name, *modifiers, *prefix, family))
             }
-            Where::Unknown { name, modifiers, .. } => return b.unknown(&addresses_of(name, *modifiers)),
-            Where::NoRoute => return b.unknown("whether there is a route"),
-            Where::UrpfFailed => return b.unknown("the reverse path"),
-            Where::RouteLabel(label) => return b.unknown(&format!("route label `{label}`")),
+            Where::Unknown { .. } | Where::NoRoute | Where::UrpfFailed | Where::RouteLabel(_) => None,
         };
-        match (set, family) {
-            (Some(set), Some(family)) => self.address(b, set, family, source, host.negated),
-            _ => b.test(Test::Never),
+        let Some(family) = family else { return b.test(Test::Never) };
+        let field = if source { Field::src(family) } else { Field::dst(family) };
+        match (set, condition::host(host, field, on)) {
+            (Some(set), _) => self.address(b, set, family, source, host.negated),
+            (None, Some(condition)) => {
+                unknown(b, condition, host.negated && !condition::has_own_negation(host));
+            }
+            (None, None) => b.test(Test::Never),
         }
     }
 
@@ -191,12 +271,17 @@ impl<'a> Lowering<'a> {
         family: Option<Family>,
         source: bool,
     ) {
-        match (self.tree.table(scope, name), family) {
-            (Some(table), Some(family)) if table.complete => {
+        let Some(family) = family else { return b.test(Test::Never) };
+        match self.tree.table(scope, name) {
+            Some(table) if table.complete => {
                 let set = table.of(family).clone();
                 self.address(b, set, family, source, host.negated);
             }
-            _ => b.unknown(&format!("table `{name}`")),
+            known => {
+                let field = if source { Field::src(family) } else { Field::dst(family) };
+                let contents = known.is_some_and(|table| table.has_contents);
+                unknown(b, condition::table(self.tree, name, contents, field), host.negated);
+            }
         }
     }
 
@@ -220,24 +305,71 @@ impl<'a> Lowering<'a> {
         Some(Set::of(intervals))
     }
 
-    /// TCP flags: packets of other protocols are not asked for them.
-    fn flags(&mut self, b: &mut Builder, flags: Flags, tcp: bool) {
-        let test = *self.flag_tests.entry((flags, tcp)).or_insert_with(|| {
-            let hits = |bits: &u128| bits & u128::from(flags.mask) == u128::from(flags.set);
-            let set = Set::of((0..=255u128).filter(hits).map(|bits| (bits, bits)));
-            if tcp {
-                return Test::In { field: Field::TcpFlags, values: b.values(set), negate: false };
+    /// TCP flags, and ICMP types that a rule which keeps state passes over: packets of other protocols are not
+    /// asked for them.
+    fn flags(&mut self, b: &mut Builder, flat: &Flat) {
+        let skips = self.skips_replies(flat);
+        let only = flat.protocol.and_then(|protocol| protocol.number);
+        let about = match only {
+            Some(number @ (proto::TCP | proto::ICMP | proto::ICMPV6)) => Some(number),
+            Some(_) => return,
+            None => None,
+        };
+        let skips = skips && about != Some(proto::TCP);
+        let key = (flat.flags.filter(|_| about.is_none_or(|number| number == proto::TCP)), about, skips);
+        if key.0.is_none() && !skips {
+            return;
+        }
+        let test = match self.flag_tests.get(&key) {
+            Some(test) => *test,
+            None => {
+                let test = flag_test(b, key);
+                self.flag_tests.insert(key, test);
+                test
             }
-            let tcp = u128::from(proto::TCP);
-            let others = Set::of([(0, tcp - 1), (tcp + 1, 255)]);
-            let tuples = b.tuples(Tuples {
-                fields: vec![Field::Proto, Field::TcpFlags],
-                boxes: vec![vec![Some(others), None], vec![Some(Set::one(tcp)), Some(set)]],
-            });
-            Test::Tuple { tuples, negate: false }
-        });
+        };
         b.test(test);
     }
+}
+
+/// A test of TCP flags, for one protocol or for all, and whether ICMP replies are passed over.
+pub type FlagTest = (Option<Flags>, Option<u8>, bool);
+
+fn flag_test(b: &mut Builder, (flags, about, skips): FlagTest) -> Test {
+    let flags = flags.map(|flags| {
+        let hits = |bits: &u128| bits & u128::from(flags.mask) == u128::from(flags.set);
+        Set::of((0..=255u128).filter(hits).map(|bits| (bits, bits)))
+    });
+    let without = |replies: &[u8]| {
+        Set::range(0, 255).minus(&Set::of(replies.iter().map(|kind| (u128::from(*kind), u128::from(*kind)))))
+    };
+    let (types, types6) = (without(ICMP_REPLIES), without(ICMP6_REPLIES));
+    let single = match about {
+        Some(proto::TCP) => flags.clone().map(|set| (Field::TcpFlags, set)),
+        Some(proto::ICMP) => Some((Field::IcmpType, types.clone())),
+        Some(_) => Some((Field::IcmpType, types6.clone())),
+        None => None,
+    };
+    if let Some((field, set)) = single {
+        return Test::In { field, values: b.values(set), negate: false };
+    }
+    let mut others = Set::range(0, 255);
+    let mut boxes = Vec::new();
+    let mut of = |protocol: u8, flags: Option<Set>, kind: Option<Set>| {
+        let number = Set::one(protocol.into());
+        others = others.minus(&number);
+        boxes.push(vec![Some(number), flags, kind]);
+    };
+    if flags.is_some() {
+        of(proto::TCP, flags, None);
+    }
+    if skips {
+        of(proto::ICMP, None, Some(types));
+        of(proto::ICMPV6, None, Some(types6));
+    }
+    boxes.insert(0, vec![Some(others), None, None]);
+    let tuples = b.tuples(Tuples { fields: vec![Field::Proto, Field::TcpFlags, Field::IcmpType], boxes });
+    Test::Tuple { tuples, negate: false }
 }
 
 /// Whether a host's test fails on packets of the other family anyway.
@@ -256,17 +388,6 @@ fn units(driver: &str) -> Set {
     Set::range(first, last)
 }
 
-fn addresses_of(name: &str, modifiers: Modifiers) -> String {
-    let what = if modifiers.network {
-        "the networks of"
-    } else if modifiers.peer {
-        "the peer of"
-    } else {
-        "the addresses of"
-    };
-    format!("{what} `{name}`")
-}
-
 /// Adds the test of a port condition.
 pub fn port(b: &mut Builder, field: Field, op: Option<&PortOp>) {
     let Some(op) = op else { return };
@@ -276,7 +397,16 @@ pub fn port(b: &mut Builder, field: Field, op: Option<&PortOp>) {
             let values = b.values(set);
             b.field(field, values, false);
         }
-        Err(name) => b.unknown(&format!("service `{name}`")),
+        Err(name) => {
+            // Only what has a port has one that can be compared.
+            b.field(field, Values::Range(0, 0xffff), false);
+            let (name, negate) = match op {
+                PortOp::Eq(_) => (format!("service {name}"), false),
+                PortOp::Ne(_) => (format!("service {name}"), true),
+                _ => (format!("service {op}"), false),
+            };
+            unknown(b, Condition::of(name, [field]), negate);
+        }
     }
 }
 
@@ -316,51 +446,4 @@ pub fn ports(op: &PortOp) -> Result<Set, &str> {
             below.or(&between(hi + 1, LAST))
         }
     })
-}
-
-/// Conditions that depend on more than the packet.
-fn uncertain(b: &mut Builder, flat: &Flat) {
-    let options = &flat.rule.options;
-    if let Some(os) = flat.extras().os {
-        b.unknown(&format!("operating system `{os}`"));
-    }
-    if let Some(user) = flat.extras().user {
-        b.unknown(&id("user", user));
-    }
-    if let Some(group) = flat.extras().group {
-        b.unknown(&id("group", group));
-    }
-    if let Some(tos) = options.rare().tos.filter(|tos| *tos != 0) {
-        // The lower two bits are no part of the code point.
-        if tos & 3 == 0 {
-            b.is(Field::Dscp, u128::from(tos >> 2));
-        } else {
-            b.unknown(&format!("TOS {tos:#04x}"));
-        }
-    }
-    if let Some(prio) = options.rare().prio {
-        b.unknown(&format!("VLAN priority {prio}"));
-    }
-    if let Some(probability) = &options.rare().probability {
-        b.unknown(&format!("probability {probability}"));
-    }
-    if let Some(rate) = &options.rare().max_packet_rate {
-        b.unknown(&format!("packet rate {rate}"));
-    }
-    if let Some(size) = options.rare().max_packet_size {
-        b.unknown(&format!("packet size {size}"));
-    }
-    if let Some(limiter) = &options.rare().limiter {
-        b.unknown(&format!("limiter `{limiter}`"));
-    }
-    if options.rare().once {
-        b.unknown("whether a rule that matches once has matched");
-    }
-}
-
-fn id(word: &str, id: &IdMatch) -> String {
-    match &id.second {
-        Some(second) => format!("{word} {} {} {second}", id.first, id.op),
-        None => format!("{word} {} {}", id.op, id.first),
-    }
 }

@@ -12,34 +12,46 @@
 //! The mark of the model, which pf does not have, carries what has to be remembered from rule to rule.
 
 mod choice;
+mod condition;
 mod filter;
 mod matching;
+mod system;
 mod translate;
 
 pub use matching::ports;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dialect::Environment;
 use crate::model::{
-    Builder, ChainId, Effect, Hook, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict,
+    Builder, ChainId, Effect, Hook, MapId, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict,
 };
 use crate::packet::{Field, State, states};
 use crate::source::Span;
 
-use super::ast::{Direction, Flags, TranslateKind};
+use self::condition::Questions;
+use super::ast::{Action, Direction, Family, Reply, TranslateKind};
+use super::expand::Flat;
 use super::tree::{Node, Tree};
 
 /// Bits of the mark.
 mod mark {
     /// What a rule puts off, as a number from 1.
-    pub const DEFERRED: u32 = 0x000f_ffff;
+    pub const DEFERRED: u32 = 0x0003_ffff;
+    /// A `match` rule translated.
+    pub const MOVED: u32 = 1 << 18;
+    /// The rule that decides keeps state.
+    pub const KEPT: u32 = 1 << 19;
     /// The way in kept no state.
     pub const STATELESS: u32 = 1 << 20;
     /// A translation rule said `pass`.
     pub const PASSED: u32 = 1 << 21;
     /// A translation rule translated: state is kept in any case.
     pub const TRANSLATED: u32 = 1 << 22;
+    /// Translation made the source an address of the interface that the packet leaves by.
+    pub const OWN_SOURCE: u32 = 1 << 23;
+    /// The bits that tell that a rule inside a quick anchor matched.
+    pub const QUICK_ANCHORS: u32 = 0xff00_0000;
     /// The first of the bits that tell that a rule inside a quick anchor matched.
     pub const FIRST_QUICK_ANCHOR: u32 = 1 << 24;
 }
@@ -54,6 +66,11 @@ pub fn lower(tree: &Tree, env: &Environment) -> Ruleset {
         flag_tests: FxHashMap::default(),
         interfaces: FxHashMap::default(),
         deferred: Vec::new(),
+        questions: Questions::default(),
+        given: given(&tree.nodes),
+        moves: tree.family == Family::OpenBsd && has_moves(&tree.nodes),
+        fin_map: None,
+        reply_maps: FxHashMap::default(),
     };
     let translates = has_translation(&tree.nodes);
     for way in [Direction::In, Direction::Out] {
@@ -75,11 +92,21 @@ struct Lowering<'a> {
     /// Whether any rule asks for a tag: if none does, tags are left out.
     reads_tags: bool,
     /// The tests of TCP flags made so far, for rules about TCP only and for others.
-    flag_tests: FxHashMap<(Flags, bool), Test>,
+    flag_tests: FxHashMap<matching::FlagTest, Test>,
     /// The interfaces that names stand for; `None` for groups whose members nobody tells.
     interfaces: FxHashMap<String, Option<Values>>,
     /// What rules of this way put off; number `n` of the mark is `deferred[n - 1]`.
     deferred: Vec<filter::Deferred<'a>>,
+    /// What the rules of this way ask.
+    questions: Questions,
+    /// Interfaces whose own address translation gives to what leaves by them.
+    given: FxHashSet<&'a str>,
+    /// Whether `match` rules translate, which comes to nothing where no state is kept (OpenBSD).
+    moves: bool,
+    /// Takes FIN away beside SYN.
+    fin_map: Option<MapId>,
+    /// What blocked packets are answered: for each reply, final or pending.
+    reply_maps: FxHashMap<(Reply, Effect), MapId>,
 }
 
 impl<'a> Lowering<'a> {
@@ -91,6 +118,7 @@ impl<'a> Lowering<'a> {
         };
         let start = Span::new(self.tree.first.start, self.tree.first.start);
         self.deferred.clear();
+        self.questions = Questions::of(b, &self.tree.nodes, way);
         if translates {
             let chain = b.chain(format!("pf translation {word}"), start);
             self.preamble(b, chain, way, Effect::Settle, true);
@@ -100,7 +128,7 @@ impl<'a> Lowering<'a> {
         let chain = b.chain(format!("pf filter {word}"), start);
         self.preamble(b, chain, way, Effect::Verdict(Verdict::Accept), !translates);
         if translates {
-            self.after_translation(b, chain, start);
+            after_translation(b, chain, start);
         }
         self.filter(b, chain, way);
         b.stage(hook, self.stage(chain));
@@ -116,7 +144,7 @@ impl<'a> Lowering<'a> {
             v4: true,
             v6: true,
             policy: Verdict::Accept,
-            policy_span: self.tree.first,
+            policy_span: self.tree.first_filter,
             policy_written: false,
             priority: 0,
             before_tracking: false,
@@ -134,9 +162,12 @@ impl<'a> Lowering<'a> {
             b.effect(ends);
             b.rule(chain, interface.span, interface.span);
         }
+        if first {
+            self.tcp_checks(b, chain, way, start);
+        }
         let known = b.values(states(&[State::Established, State::Related]));
         b.field(Field::State, known, false);
-        b.effect(ends);
+        b.effect(Effect::Settle);
         b.rule(chain, start, start);
         if first {
             let (clear, flip) = match way {
@@ -148,13 +179,13 @@ impl<'a> Lowering<'a> {
             b.rule(chain, start, start);
         }
     }
+}
 
-    /// `rdr pass` and its kin go past the filter rules.
-    fn after_translation(&mut self, b: &mut Builder, chain: ChainId, start: Span) {
-        marked(b, mark::PASSED, mark::PASSED);
-        b.effect(Effect::Verdict(Verdict::Accept));
-        b.rule(chain, start, start);
-    }
+/// What `rdr pass` and its kin have accepted goes past the filter rules.
+fn after_translation(b: &mut Builder, chain: ChainId, start: Span) {
+    marked(b, mark::PASSED, mark::PASSED);
+    b.effect(Effect::Settle);
+    b.rule(chain, start, start);
 }
 
 /// Tests bits of the mark.
@@ -184,10 +215,36 @@ fn has_translation(nodes: &[Node]) -> bool {
 fn translate_kind(node: &Node) -> Option<TranslateKind> {
     match node {
         Node::Rule(flat, _) => match flat.rule.action {
-            super::ast::Action::Translate { kind, .. } => Some(kind),
+            Action::Translate { kind, .. } => Some(kind),
             _ => None,
         },
         Node::Anchor(anchor) => anchor.kind,
         Node::Unknown { kind, .. } => *kind,
+    }
+}
+
+/// The interfaces whose own address some rule gives to what leaves by them.
+fn given<'a>(nodes: &'a [Node<'a>]) -> FxHashSet<&'a str> {
+    let mut names = FxHashSet::default();
+    each_rule(nodes, &mut |flat| names.extend(choice::own_interface(flat)));
+    names
+}
+
+/// Whether any `match` rule translates.
+fn has_moves(nodes: &[Node]) -> bool {
+    let mut found = false;
+    each_rule(nodes, &mut |flat| {
+        found |= flat.rule.action == Action::Match && (flat.nat.is_some() || flat.rdr.is_some());
+    });
+    found
+}
+
+fn each_rule<'a>(nodes: &'a [Node<'a>], see: &mut dyn FnMut(&'a Flat<'a>)) {
+    for node in nodes {
+        match node {
+            Node::Rule(flat, _) => see(flat),
+            Node::Anchor(anchor) => each_rule(anchor.body.as_deref().unwrap_or_default(), see),
+            Node::Unknown { .. } => {}
+        }
     }
 }

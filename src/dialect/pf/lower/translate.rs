@@ -1,12 +1,12 @@
 //! The translation rules of FreeBSD and macOS: before filtering, first match.
 
-use crate::model::{Builder, ChainId, Effect, MarkOp, Nat, NatAddr, NatPort};
+use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Nat, NatAddr, NatPort, Verdict};
 use crate::source::Span;
 
 use super::super::ast::{Action, Direction, TranslateKind};
 use super::super::expand::{Flat, FlatPool, FlatPort};
 use super::super::tree::{AnchorNode, Node, Scope};
-use super::matching::families;
+use super::condition::unknown;
 use super::{Lowering, mark};
 
 impl<'a> Lowering<'a> {
@@ -41,7 +41,7 @@ impl<'a> Lowering<'a> {
                 Node::Anchor(anchor) if anchor.kind == Some(kind) => {
                     self.translation_anchor(b, chain, anchor, kind, way);
                 }
-                Node::Unknown { span, what, kind: Some(own) } if *own == kind => {
+                Node::Unknown { span, what, kind: Some(own), .. } if *own == kind => {
                     unknown_translation(b, chain, *span, what, way);
                 }
                 _ => {}
@@ -62,13 +62,14 @@ impl<'a> Lowering<'a> {
     ) {
         let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
         let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
-        for &family in families(&[(&turned, scope)]) {
-            let choices =
-                if no { self.choices(&turned, scope, None) } else { self.choices(&turned, scope, family) };
+        self.questions.again(&turned);
+        for form in self.forms(&[(&turned, scope)], way) {
+            let family = form.family.filter(|_| !no);
+            let choices = self.choices(&turned, scope, family);
             for chosen in choices.iter() {
-                self.conditions(b, &turned, scope, family, way);
+                self.conditions(b, &turned, scope, form, way);
                 for choice in chosen {
-                    choice.tests(b);
+                    self.chosen(b, &turned, choice);
                 }
                 for choice in chosen {
                     choice.effect(b);
@@ -77,11 +78,11 @@ impl<'a> Lowering<'a> {
                     let tag = b.tag(tag);
                     b.effect(Effect::Tag(tag));
                 }
-                if !no {
-                    let bits = mark::TRANSLATED | if pass { mark::PASSED } else { 0 };
-                    b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
+                if no {
+                    b.effect(Effect::Settle);
+                } else {
+                    end(b, pass);
                 }
-                b.effect(Effect::Settle);
                 b.rule(chain, flat.rule.span, flat.element);
             }
         }
@@ -101,8 +102,8 @@ impl<'a> Lowering<'a> {
             None => unknown_translation(b, target, anchor.rule.span, &anchor.what, way),
         }
         for flat in &anchor.flats {
-            for &family in families(&[(flat, anchor.scope)]) {
-                self.conditions(b, flat, anchor.scope, family, way);
+            for form in self.forms(&[(flat, anchor.scope)], way) {
+                self.conditions(b, flat, anchor.scope, form, way);
                 b.effect(Effect::Jump(target));
                 b.rule(chain, flat.rule.span, flat.element);
             }
@@ -128,14 +129,22 @@ fn turned<'a>(flat: &Flat<'a>) -> Flat<'a> {
 
 /// Translation rules that nobody knows: they may turn the packet into anything, and pass it.
 fn unknown_translation(b: &mut Builder, chain: ChainId, span: Span, what: &str, way: Direction) {
-    for passed in [mark::PASSED, 0] {
-        b.unknown(what);
+    for passed in [true, false] {
+        unknown(b, Condition::elsewhere(what), false);
+        if passed {
+            unknown(b, Condition::elsewhere(format!("{what} passes")), false);
+        }
         let destination = way == Direction::In;
         let nat = b.nat(Nat { destination, addr: NatAddr::Unknown, port: NatPort::Unknown });
         b.effect(Effect::Nat(nat));
-        let bits = mark::TRANSLATED | passed;
-        b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
-        b.effect(Effect::Settle);
+        end(b, passed);
         b.rule(chain, span, span);
     }
+}
+
+/// The first rule that matches is the last. One with `pass` accepts for the filter rules too.
+fn end(b: &mut Builder, pass: bool) {
+    let bits = mark::TRANSLATED | if pass { mark::PASSED } else { 0 };
+    b.effect(Effect::Mark(MarkOp { clear: bits, flip: bits }));
+    b.effect(if pass { Effect::Verdict(Verdict::Accept) } else { Effect::Settle });
 }

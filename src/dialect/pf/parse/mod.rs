@@ -8,6 +8,7 @@ mod rule;
 mod setting;
 mod tokens;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -19,15 +20,16 @@ use super::ast::{
     Action, Anchor, Family, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind,
     TranslateKind,
 };
-use super::detect::detect;
+use super::detect::{detect, is_pfctl_output};
 use super::lexer::{Kind, Lexer, Macro, Macros, Token};
+use super::queues;
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// How deep anchors may stand in each other (pfctl's `PFCTL_ANCHOR_STACK_DEPTH`).
 const DEEPEST_ANCHOR: usize = 64;
 /// The longest text of a macro, in bytes: macros of macros could grow without end.
-const LONGEST_MACRO: usize = 1 << 20;
+const LONGEST_MACRO: usize = 1 << 18;
 
 /// A read file.
 #[derive(Debug)]
@@ -46,6 +48,9 @@ pub struct Config {
 pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> Config {
     let detected = detect(&sources.file(id).text);
     let family = family.unwrap_or(detected.family);
+    let top = sources.file(id).path.parent().map(Path::to_path_buf).unwrap_or_default();
+    // what pfctl prints by several commands may stand in any order
+    let require_order = !is_pfctl_output(&sources.file(id).text);
     let mut session = Session {
         sources,
         findings: Vec::new(),
@@ -55,15 +60,22 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> C
         prio_assigns: detected.prio_assigns,
         block_policy: Reply::Drop,
         state_defaults: None,
-        require_order: true,
+        require_order,
         stage: Order::Option,
+        top,
         open_files: Vec::new(),
         files_read: 0,
+        bytes_read: 0,
         anchor_depth: 0,
         altq: None,
         tables: FxHashMap::default(),
     };
     let statements = session.file(id);
+    if family == Family::OpenBsd && session.altq.is_none() {
+        for (span, message) in queues::check(&statements) {
+            session.report(&Error { span, refusal: Refusal::Load(message) });
+        }
+    }
     let mut unused = std::mem::take(&mut session.unused_macros);
     unused.extend(unused_of(&session.macros));
     unused.sort_unstable_by_key(|(_, span)| *span);
@@ -102,6 +114,9 @@ enum Order {
     Filter,
 }
 
+/// The queues of ALTQ: for each name the interfaces that it is on.
+type Altq = FxHashMap<String, BTreeSet<String>>;
+
 /// What is carried from statement to statement, over included files too.
 struct Session<'s> {
     sources: &'s mut SourceMap,
@@ -114,11 +129,14 @@ struct Session<'s> {
     state_defaults: Option<StateOptions>,
     require_order: bool,
     stage: Order,
+    /// The folder of the configuration.
+    top: PathBuf,
     open_files: Vec<PathBuf>,
     files_read: usize,
+    bytes_read: u64,
     anchor_depth: usize,
-    /// The queues of ALTQ so far, as interface and name; `None` before the first `altq`.
-    altq: Option<Vec<(String, String)>>,
+    /// The queues of ALTQ so far; `None` before the first `altq`.
+    altq: Option<Altq>,
     tables: FxHashMap<String, Span>,
 }
 
@@ -338,7 +356,7 @@ impl Session<'_> {
     fn include(&mut self, cursor: &mut Cursor, folder: &Path, start: Span) -> cursor::Result<StatementKind> {
         let path = cursor.string("a file")?;
         let span = cursor.since(start);
-        let body = self.open(folder, &path, span)?.map(|id| self.file(id).into());
+        let body = self.include_file(folder, &path, span)?.map(|id| self.file(id).into());
         Ok(StatementKind::Include { path: path.into(), body })
     }
 
@@ -354,7 +372,7 @@ impl Session<'_> {
         cursor.expect("from")?;
         let path = cursor.strings("a file")?;
         let span = cursor.since(start);
-        let body = self.open(folder, &path, span)?.map(|id| {
+        let body = self.anchor_file(folder, &path, span)?.map(|id| {
             let macros = std::mem::take(&mut self.macros);
             let kept = (self.block_policy, self.state_defaults.take(), self.stage);
             (self.block_policy, self.stage) = (Reply::Drop, Order::Option);
@@ -385,7 +403,9 @@ impl Session<'_> {
         let known = self.altq.get_or_insert_default();
         for interface in &queue.interfaces {
             if let InterfaceName::Named(on) = &interface.name {
-                known.extend(queue.children.iter().map(|child| (on.clone(), child.clone())));
+                for child in &queue.children {
+                    known.entry(child.clone()).or_default().insert(on.clone());
+                }
             }
         }
     }
@@ -395,19 +415,15 @@ impl Session<'_> {
         let (Some(known), Some(name)) = (&mut self.altq, &queue.name) else {
             return Ok(());
         };
-        let mut on: Vec<String> =
-            known.iter().filter(|(_, queue)| queue == name).map(|(interface, _)| interface.clone()).collect();
-        on.dedup();
-        if on.is_empty() {
+        let Some(on) = known.get(name).cloned() else {
             return refuse(span, format!("queue `{name}` has no parent"));
-        }
-        for interface in on {
-            for child in &queue.children {
-                let pair = (interface.clone(), child.clone());
-                if known.contains(&pair) {
+        };
+        for child in &queue.children {
+            let interfaces = known.entry(child.clone()).or_default();
+            for interface in &on {
+                if !interfaces.insert(interface.clone()) {
                     return refuse(span, format!("queue `{child}` is defined twice on `{interface}`"));
                 }
-                known.push(pair);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use super::super::ast::{
     Action, Divert, Flags, IcmpMatch, IdMatch, List, Options, RouteKind, Rule, State, StateKind, StateOptions,
 };
 use super::super::lexer::Kind;
+use super::super::names;
 use super::super::words;
 use super::Session;
 use super::cursor::{Cursor, Result, c_number, refuse};
@@ -35,11 +36,11 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
     cursor.advance();
     match word {
         "user" => {
-            let more: Vec<IdMatch> = ids(cursor, "a user")?.into();
+            let more: Vec<IdMatch> = ids(cursor, "a user", false)?.into();
             options.rare_mut().users.splice(0..0, more);
         }
         "group" => {
-            let more: Vec<IdMatch> = ids(cursor, "a group")?.into();
+            let more: Vec<IdMatch> = ids(cursor, "a group", true)?.into();
             options.rare_mut().groups.splice(0..0, more);
         }
         "flags" => once(&mut options.flags, flags(cursor)?, start, "flags")?,
@@ -96,6 +97,7 @@ fn filter_option(cursor: &mut Cursor, session: &mut Session, options: &mut Optio
         // pfSense writes its rule numbers and schedules into the rules
         "ridentifier" | "tracker" => {
             cursor.number("a number")?;
+            options.generated = true;
         }
         "schedule" => {
             cursor.string("a schedule")?;
@@ -135,7 +137,8 @@ fn negated_option(cursor: &mut Cursor, options: &mut Options, start: Span) -> Re
     cursor.fail("`tagged` or `received-on`")
 }
 
-fn ids(cursor: &mut Cursor, what: &str) -> Result<List<IdMatch>> {
+fn ids(cursor: &mut Cursor, what: &str, group: bool) -> Result<List<IdMatch>> {
+    let number = |word: String| names::owner(&word, group).to_string();
     cursor.list(|cursor| {
         let op = host::unary(cursor);
         let first = cursor.string_or_number(what)?;
@@ -151,7 +154,7 @@ fn ids(cursor: &mut Cursor, what: &str) -> Result<List<IdMatch>> {
         if first == "unknown" && !matches!(op, "=" | "!=") {
             return refuse(cursor.last_span(), "`unknown` goes with `=` and `!=` only");
         }
-        Ok(IdMatch { op, first, second })
+        Ok(IdMatch { op, first: number(first), second: second.map(number) })
     })
 }
 
@@ -248,6 +251,8 @@ fn label(cursor: &mut Cursor, options: &mut Options, start: Span) -> Result<()> 
     if options.rare().labels.len() >= MOST_LABELS {
         return refuse(start, format!("a rule has at most {MOST_LABELS} labels"));
     }
+    // OPNsense labels each rule that it writes with a hash
+    options.generated |= label.len() == 32 && label.bytes().all(|b| b.is_ascii_hexdigit());
     options.rare_mut().labels.push(label);
     Ok(())
 }
@@ -578,6 +583,7 @@ fn set_item(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
 
 /// `label …`, `rtable …` of antispoof.
 pub fn antispoof_options(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
+    options.generated = true;
     loop {
         let span = cursor.span();
         if cursor.eat("label") {

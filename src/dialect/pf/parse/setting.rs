@@ -195,7 +195,7 @@ pub fn table(
         } else if cursor.eat("file") {
             let path = cursor.string("a file")?;
             table.initialized = true;
-            match session.read_beside(folder, &path) {
+            match session.table_file(folder, &path) {
                 Some(text) => file_contents(&text, span, &path, &mut table)?,
                 None => {
                     session.note_unread_table(cursor.since(span), &table.name, &path);
@@ -255,7 +255,7 @@ fn empty_braces(cursor: &mut Cursor) -> bool {
 
 /// Addresses of a table file: separated by blanks, `#` and `;` start comments (pfctl(8), `-T`).
 fn file_contents(text: &str, span: Span, path: &str, table: &mut Table) -> Result<()> {
-    for line in text.lines() {
+    for (at, line) in text.lines().enumerate() {
         let line = line.split(['#', ';']).next().unwrap_or("");
         let mut negated = false;
         for word in line.split_whitespace() {
@@ -266,7 +266,10 @@ fn file_contents(text: &str, span: Span, path: &str, table: &mut Table) -> Resul
             }
             let address = file_address(bare);
             let Some(address) = address else {
-                return refuse(span, format!("`{path}` holds `{bare}`, which is not an address"));
+                return refuse(
+                    span,
+                    format!("`{path}` holds something that is not an address in line {}", at + 1),
+                );
             };
             table.entries.push(Host { span, negated, address, scope: None });
             negated = false;
@@ -293,12 +296,7 @@ fn file_address(word: &str) -> Option<Address> {
 /// `altq on …`, the word taken.
 pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
-    let mut queue = Queue {
-        name: None,
-        interfaces: host::interfaces(cursor)?.into(),
-        children: Vec::new(),
-        parent: None,
-    };
+    let mut queue = Queue { interfaces: host::interfaces(cursor)?.into(), ..Queue::default() };
     let mut scheduler = None;
     queue_options(cursor, &mut queue, &mut scheduler)?;
     cursor.expect("queue")?;
@@ -315,7 +313,7 @@ pub fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<
     session.order(Order::Queue, start)?;
     let name = cursor.string("the name of a queue")?;
     let interfaces = host::interfaces(cursor)?.into();
-    let mut queue = Queue { name: Some(name), interfaces, children: Vec::new(), parent: None };
+    let mut queue = Queue { name: Some(name), interfaces, ..Queue::default() };
     let mut scheduler = None;
     let priority = queue_options(cursor, &mut queue, &mut scheduler)?;
     if !cursor.done() {
@@ -346,6 +344,7 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
         let span = cursor.span();
         match word {
             "bandwidth" => {
+                queue.bandwidth = true;
                 cursor.advance();
                 curve(cursor)?;
                 loop {
@@ -364,6 +363,7 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
                 priority = cursor.number_in("the priority", 0..=255)?;
             }
             "qlimit" | "tbrsize" | "flows" | "quantum" | "hogs" | "buckets" | "target" | "interval" => {
+                queue.flows |= word == "flows";
                 cursor.advance();
                 cursor.number_in("the value", 0..=65535)?;
             }
@@ -371,7 +371,10 @@ fn queue_options(cursor: &mut Cursor, queue: &mut Queue, scheduler: &mut Option<
                 cursor.advance();
                 queue.parent = Some(cursor.string("the name of a queue")?);
             }
-            "default" => cursor.advance(),
+            "default" => {
+                queue.default = true;
+                cursor.advance();
+            }
             "cbq" | "priq" | "hfsc" | "fairq" | "codel" => {
                 cursor.advance();
                 *scheduler = Some(word.to_string());

@@ -1,0 +1,183 @@
+//! The support table of `src/dialect/pf/README.md` is true: each row has an example, and what is said of it holds.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod pf_probe;
+
+use std::path::Path;
+
+use pinhole::dialect::Environment;
+
+use pf_probe::{environment, read};
+
+/// What the table says of a construct.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Support {
+    /// Nothing is left unknown.
+    Modelled,
+    /// Some condition is.
+    Unknown,
+    /// The same as without it: the text after `without`.
+    NoEffect(&'static str),
+    /// With this code.
+    Finding(&'static str),
+}
+
+use Support::{Finding, Modelled, NoEffect, Unknown};
+
+/// How a row begins, and an example.
+const ROWS: &[(&str, Support, &str)] = &[
+    ("macros", Modelled, "a = \"em0\"\nb = \"{\" $a \"em1 }\"\npass in on $b from $a:network\n"),
+    ("`include`", Finding("PH003"), "include \"/elsewhere/rules\"\n"),
+    ("`load anchor", Unknown, "load anchor \"a\" from \"/elsewhere/rules\"\nanchor \"a\"\n"),
+    (
+        "`set block-policy`",
+        Modelled,
+        "set block-policy return\nset state-defaults no-sync\nset skip on lo0\nblock\n",
+    ),
+    ("`set state-policy`", NoEffect("pass\n"), "set state-policy if-bound\nset timeout interval 20\npass\n"),
+    (
+        "`table`: addresses",
+        Modelled,
+        "table <t> { 10.0.0.0/8, !10.1.0.0/16, em0 }\npass in from <t>\npass out to ! <t>\n",
+    ),
+    ("`table … file`", Unknown, "table <t> file \"/elsewhere/addresses\"\npass in from <t>\n"),
+    ("`table … persist`", Unknown, "table <t> persist\npass in from <t>\n"),
+    (
+        "tables that `overload` fills",
+        Unknown,
+        "table <t> persist\npass in proto tcp keep state (max-src-conn 5, overload <t>)\nblock in from <t>\n",
+    ),
+    (
+        "`pass`, `block`",
+        Modelled,
+        "block return-rst in log quick on em0 proto tcp\nblock return-icmp\npass out\n",
+    ),
+    ("`match`", Modelled, "match in tag A\nmatch out on em0 nat-to (em0)\npass tagged A\n"),
+    ("`on` interface", Modelled, "pass in on em0\npass out on egress\npass on lo\npass on ! any\n"),
+    ("`on rdomain`", Unknown, "pass in on rdomain 2\n"),
+    (
+        "`inet`, `inet6`",
+        Modelled,
+        "pass in inet6 proto tcp to port 1 >< 5\npass in inet proto icmp icmp-type echoreq code 0\n\
+         pass in proto tcp from port != 80 flags S/SAFR\n",
+    ),
+    (
+        "addresses, networks",
+        Modelled,
+        "pass in from { 10.0.0.1 - 10.0.0.9, { 192.0.2.0/24 } } to ! 10.1.0.0/16\n",
+    ),
+    (
+        "`if`, `(if)`",
+        Modelled,
+        "pass in from em0:network to (em0)\npass out from self\npass in to em0:broadcast\n",
+    ),
+    ("`:peer`", Unknown, "pass in from (em0:peer)\n"),
+    ("`no-route`", Unknown, "block in from no-route\n"),
+    (
+        "`keep state`",
+        Modelled,
+        "pass in proto tcp modulate state\npass out proto tcp synproxy state\npass in proto udp no state\n",
+    ),
+    ("`max`, `max-src-*`", Unknown, "pass in keep state (max 100)\n"),
+    ("`tag`, `tagged`", Modelled, "pass in tag A\npass out tagged A received-on em0\nblock out ! tagged A\n"),
+    ("`user`, `group`", Unknown, "pass out proto tcp user root\n"),
+    ("`probability`", Unknown, "pass in probability 20%\n"),
+    ("`max-pkt-rate`", Unknown, "pass in max-pkt-rate 100/10\n"),
+    ("`max-pkt-size`", Unknown, "pass in max-pkt-size 1000\n"),
+    ("`fragment`", NoEffect("pass\n"), "pass\nblock fragment\n"),
+    ("`allow-opts`", NoEffect("pass\n"), "pass allow-opts\n"),
+    (
+        "`nat-to`, `rdr-to`",
+        Modelled,
+        "match out on em0 inet nat-to 198.51.100.1\npass in on em0 inet proto tcp to port 80 rdr-to 10.1.2.10\n\
+         pass on em0 inet from 10.1.2.10 binat-to 198.51.100.7\n",
+    ),
+    (
+        "`nat`, `rdr`",
+        Modelled,
+        "scrub in\nno nat on em0 from 10.1.2.9 to any\nnat on em0 inet from 10.0.0.0/8 to any -> (em0)\n\
+         rdr pass on em0 inet proto tcp to port 80 -> 10.1.2.10\nbinat on em0 from 10.1.2.4 to any -> 198.51.100.4\n",
+    ),
+    ("pools of addresses", Unknown, "pass in inet proto tcp to port 80 rdr-to { 10.0.0.1, 10.0.0.9 }\n"),
+    ("the port of a source", Modelled, "pass out on em0 inet nat-to 198.51.100.1 port 1024:2047\n"),
+    ("TCP flags that no sender", Unknown, "no rdr on lo0\npass\n"),
+    ("ICMP replies", Modelled, "block\npass\n"),
+    ("answers to blocked", Modelled, "block return\n"),
+    ("`match … nat-to` without", Modelled, "match out on em0 inet nat-to 198.51.100.1\npass no state\n"),
+    ("`af-to`", Unknown, "pass in inet6 af-to inet from 198.51.100.1\n"),
+    ("`route-to`", Modelled, "pass in on em1 route-to 192.0.2.1\n"),
+    ("`reply-to`", NoEffect("pass in on em0 inet\n"), "pass in on em0 inet reply-to 192.0.2.1\n"),
+    ("`anchor` with rules", Modelled, "anchor quick on em0 {\n anchor {\n  pass\n }\n pass in\n}\n"),
+    ("`anchor` whose rules", Unknown, "anchor \"ftp-proxy/*\"\n"),
+    ("`antispoof`", Modelled, "antispoof quick for em0\n"),
+    (
+        "queues of OpenBSD",
+        Finding("PH004"),
+        "queue a on em0 bandwidth 1M\nqueue b parent c bandwidth 1K default\n",
+    ),
+    ("`scrub`, `queue`", NoEffect("pass\n"), "pass set prio 3 label \"x\" scrub (no-df)\n"),
+    ("`ether` rules", NoEffect("no rdr on lo0\npass\n"), "ether pass in\nno rdr on lo0\npass\n"),
+    ("a statement that cannot", Finding("PH001"), "pass bananas\n"),
+    ("lists of more than", Finding("PH004"), "TOO MANY"),
+];
+
+fn example(text: &str) -> String {
+    if text != "TOO MANY" {
+        return text.to_string();
+    }
+    let ports: Vec<String> = (1..400).map(|port| port.to_string()).collect();
+    let list = format!("{{ {} }}", ports.join(" "));
+    format!("pass in proto tcp from any port {list} to any port {list}\n")
+}
+
+#[test]
+fn each_row_has_an_example_and_is_true() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dialect/pf/README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let rows: Vec<&str> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .filter(|line| !line.starts_with("language") && !line.starts_with("---"))
+        .collect();
+    for row in &rows {
+        assert!(ROWS.iter().any(|(start, ..)| row.starts_with(start)), "no example for: {row}");
+    }
+    for (start, support, text) in ROWS {
+        assert_eq!(rows.iter().filter(|row| row.starts_with(start)).count(), 1, "{start}");
+        holds(start, *support, &example(text));
+    }
+}
+
+fn holds(row: &str, support: Support, text: &str) {
+    let loaded = read(text, &environment());
+    let faults: Vec<&str> = loaded
+        .findings
+        .iter()
+        .map(|finding| finding.code)
+        .filter(|code| code.starts_with("PH0") && *code != "PH002")
+        .collect();
+    if let Finding(code) = support {
+        return assert!(faults.contains(&code), "{row}: {faults:?}");
+    }
+    assert!(faults.is_empty(), "{row}: {:?}", loaded.findings);
+    match support {
+        Modelled => assert!(loaded.ruleset.conditions.is_empty(), "{row}: {:?}", loaded.ruleset.conditions),
+        Unknown => assert!(!loaded.ruleset.conditions.is_empty(), "{row}"),
+        NoEffect(without) => {
+            let without = read(without, &Environment { ..environment() }).ruleset;
+            let decides = |rules: &pinhole::model::Ruleset| {
+                let never = |step: &pinhole::model::Step| {
+                    *step == pinhole::model::Step::Test(pinhole::model::Test::Never)
+                };
+                let chains = rules.chains.iter().flat_map(|chain| &chain.rules);
+                chains
+                    .map(|rule| rules.steps_of(rule).to_vec())
+                    .filter(|steps| !steps.iter().any(never))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(decides(&loaded.ruleset), decides(&without), "{row}");
+        }
+        Finding(_) => {}
+    }
+}
