@@ -1,13 +1,13 @@
 //! PH201, PH202 and PH203: openings that are too wide, judged by what they let through after the rules
 //! before them.
 
-use super::{cores, words};
+use super::{cores, witness, words};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::catalog::{Listener, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
-use crate::judge::{Firewall, Judge, number};
+use crate::judge::{Firewall, Judge, Witness, number};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, StageKind, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, proto};
 use crate::site::{ZoneId, loopbacks, unicast};
@@ -53,6 +53,8 @@ struct Opening {
     any_source: bool,
     /// Towards the outside.
     outward: bool,
+    /// A packet that gets through.
+    witness: Option<Witness>,
 }
 
 /// A rule that accepts, and what it looks for.
@@ -95,11 +97,14 @@ impl Lens<'_, '_> {
         let any = |opening: &&Opening| {
             opening.ports.count() >= NEARLY_ALL && opening.any_source && !opening.outward
         };
+        let shown = openings.iter().find(any).and_then(|opening| opening.witness.as_ref());
         let mut all: Vec<u8> = openings.iter().filter(any).map(|opening| opening.protocol).collect();
         all.sort_unstable();
         all.dedup();
         if !all.is_empty() && candidate.from_any_interface {
-            return Some(any_to_any(rule, &all));
+            let mut finding = any_to_any(rule, &all);
+            witness::show(&mut finding, shown, Some(self.at));
+            return Some(finding);
         }
         if candidate.every_protocol {
             return None;
@@ -108,7 +113,9 @@ impl Lens<'_, '_> {
             .iter()
             .filter(|opening| opening.ports.count() >= wide)
             .max_by_key(|o| (!o.outward, o.excess.count(), o.ports.count()))?;
-        Some(self.too_wide(rule, widest, wide))
+        let mut finding = self.too_wide(rule, widest, wide);
+        witness::show(&mut finding, widest.witness.as_ref(), Some(self.at));
+        Some(finding)
     }
 
     /// The rules that accept many ports.
@@ -176,7 +183,7 @@ impl Lens<'_, '_> {
                 let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
                 let part = spaces.and(certain, of);
                 if !part.is_none() {
-                    self.opened(&mut spaces, part, protocol, &passage, &mut openings[at]);
+                    self.opened(&mut spaces, part, (protocol, way), &passage, &mut openings[at]);
                 }
             }
             if spaces.exhausted() {
@@ -255,7 +262,7 @@ impl Lens<'_, '_> {
         &self,
         spaces: &mut Spaces,
         part: Space,
-        protocol: u8,
+        (protocol, way): (u8, Way),
         passage: &Passage,
         openings: &mut Vec<Opening>,
     ) {
@@ -286,6 +293,7 @@ impl Lens<'_, '_> {
                     whom: placed.name.clone(),
                     any_source: self.is_any(&sources, family),
                     outward: false,
+                    witness: self.witness(spaces, here, way),
                 });
             }
         }
@@ -309,7 +317,12 @@ impl Lens<'_, '_> {
             whom: whom.to_string(),
             any_source: self.is_any(&sources, family),
             outward,
+            witness: self.witness(spaces, there, way),
         });
+    }
+
+    fn witness(&self, spaces: &Spaces, space: Space, way: Way) -> Option<Witness> {
+        Some(Witness { firewall: self.at, way, packet: spaces.witness(space)? })
     }
 
     /// Whether sources are most of those that there are outside.

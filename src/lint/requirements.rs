@@ -153,7 +153,8 @@ impl Whom {
 }
 
 fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) -> Ask<'n> {
-    let from = flow.from.as_ref().filter(|_| transport == Transport::Udp);
+    let own = flow.from.as_ref().filter(|_| transport == Transport::Udp);
+    let from = own.or(flow.chosen.as_deref());
     Ask { device: flow.device, near, leg: flow.leg, protocol: number(transport), ports: &flow.ports, from }
 }
 
@@ -302,6 +303,7 @@ fn called(
         either_transport: flow.either_transport,
         ports,
         from: None,
+        chosen: None,
         any_port: false,
         parties: Vec::new(),
         doubtful: flow.doubtful,

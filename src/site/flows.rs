@@ -1,6 +1,7 @@
 //! Who must reach whom, on what: the flows that the catalog asks for at this site.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{End, PeerPlace, Site, ZoneId};
 use crate::catalog::{Catalog, Initiator, Listener, Parity, Product, Requirement, Transport, Zone as Side};
@@ -70,6 +71,9 @@ pub struct Flow<'a> {
     /// The source ports, where the device sends from the ports that it listens on: over UDP, for a service that
     /// either end opens.
     pub from: Option<Set>,
+    /// The source ports that the operating system may choose where the device opens a connection: the usual ones,
+    /// but for those on which the device listens.
+    pub chosen: Option<Arc<Set>>,
     /// It is enough that one of the ports gets through.
     pub any_port: bool,
     /// Everybody who has to get through.
@@ -82,11 +86,13 @@ impl Site {
     /// The flows of a device at one of its addresses, which is in the zone; in the order of its rows.
     pub fn flows<'a>(&self, catalog: &'a Catalog, device: usize, zone: ZoneId) -> Vec<Flow<'a>> {
         let Some(product) = catalog.product(&self.devices[device].product) else { return Vec::new() };
+        let free = high_ports().minus(&self.listens(device, product));
+        let chosen = Arc::new(if free.is_empty() { high_ports() } else { free });
         product
             .requirements
             .iter()
             .filter(|row| self.is_judged(device, product, row))
-            .flat_map(|row| self.legs(catalog, (device, zone), product, row))
+            .flat_map(|row| self.legs(catalog, (device, zone), product, row, &chosen))
             .filter(|flow| !flow.parties.is_empty() && !flow.ports.is_empty())
             .collect()
     }
@@ -117,6 +123,7 @@ impl Site {
         (device, zone): (usize, ZoneId),
         product: &Product,
         row: &'a Requirement,
+        chosen: &Arc<Set>,
     ) -> Vec<Flow<'a>> {
         let (parties, known) = self.parties(catalog, device, zone, row);
         // Whoever fills a component's role is there because the component is used; endpoints are there anyway.
@@ -132,6 +139,7 @@ impl Site {
             leg,
             transports: if row.transports.is_empty() { both.to_vec() } else { row.transports.clone() },
             either_transport: row.transports.is_empty(),
+            chosen: (leg == Leg::FromDevice).then(|| Arc::clone(chosen)),
             from: (leg == Leg::FromDevice && row.initiator == Initiator::Either).then(|| own.clone()),
             ports,
             any_port,
@@ -157,6 +165,12 @@ impl Site {
             // Nothing says to which port of whom.
             (Initiator::Peer | Initiator::Either, Listener::Peer) | (_, Listener::Unknown) => Vec::new(),
         }
+    }
+
+    /// All ports on which a device listens.
+    fn listens(&self, device: usize, product: &Product) -> Set {
+        let rows = product.requirements.iter().filter(|row| row.listener == Listener::Device);
+        rows.fold(Set::empty(), |set, row| set.or(&self.ports_of(device, product, row)))
     }
 
     /// The ports of a row at this device: the site may have moved them.
