@@ -1,7 +1,7 @@
 //! What rules change in one packet: translation and marks.
 
 use super::walk::Walk;
-use crate::model::{MarkOp, Nat, NatAddr, NatPort, Ruleset, Way};
+use crate::model::{Hook, MarkOp, Nat, NatAddr, NatPort, Ruleset, Way};
 use crate::packet::{Family, Field, Packet, Value};
 
 impl Walk {
@@ -47,6 +47,7 @@ impl Walk {
                 let interface = match (nat.destination, self.way) {
                     (true, Way::Output) if !self.returned() => Value::Absent,
                     (true, _) => self.packet.get(Field::Iif),
+                    (false, _) if matches!(self.hook(), Hook::Prerouting | Hook::Input) => Value::Absent,
                     (false, _) => self.packet.get(Field::Oif),
                 };
                 match interface.known().and_then(|name| rules.own_address(name, family)) {

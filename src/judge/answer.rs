@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use super::fates::Fates;
-use super::journey::{Journey, JourneyKey, Kind, Named, Stop};
+use super::journey::{Journey, JourneyKey, Kind, Leg as CrossedLeg, Named, Stop};
 use super::{Answer, Ask, Desk, Share, Store, Witness};
-use crate::packet::{Family, Field, Set, Space, Spaces, proto};
+use crate::analysis::flow::Expr;
+use crate::packet::{Family, Field, Packet, Set, Space, Spaces, proto};
 use crate::site::{Far, Leg, Party};
 
 /// What a report says where the analysis was given up.
@@ -214,7 +215,7 @@ impl Look<'_> {
         let fates = *self.fates(kind);
         let all = self.spaces.and(fates.all, self.region);
         if all.is_none() {
-            return Answer::all_open(asked);
+            return if kind == Kind::Reply { Answer::default() } else { Answer::all_open(asked) };
         }
         // Answers are asked about where packets get through.
         let asked = if kind == Kind::Reply { self.values(all).and(asked) } else { asked.clone() };
@@ -256,8 +257,10 @@ impl Look<'_> {
         let passes = self.passes(open, doubtful);
         answer.openers = self.shares(&passes, open);
         answer.granters = self.shares(&passes, doubtful);
-        answer.witness = self.witness(if never.is_none() { doubtful } else { never });
-        answer.passes = self.witness(open);
+        let stopped_by = answer.blockers.first().or(answer.doubters.first()).map(|share| share.firewall);
+        answer.witness = self.witness(if never.is_none() { doubtful } else { never }, stopped_by);
+        let passed_by = answer.openers.first().map(|share| share.firewall);
+        answer.passes = self.witness(open, passed_by);
         if !doubtful.is_none() {
             let hangs = self.spaces.and(self.journey.usual, doubtful);
             let hangs =
@@ -327,11 +330,16 @@ impl Look<'_> {
         shares.into_iter().map(|(_, share)| share).collect()
     }
 
-    /// One packet as it comes, with the interfaces that the rules look at.
-    fn witness(&mut self, space: Space) -> Option<Witness> {
-        let leg = self.journey.legs.first()?;
-        let whole = self.spaces.and(self.journey.all, space);
+    /// One packet as it comes to a firewall, with the interfaces that the rules look at.
+    fn witness(&mut self, space: Space, firewall: Option<usize>) -> Option<Witness> {
+        let journey = self.journey;
+        let at = journey.legs.iter().position(|leg| Some(leg.firewall) == firewall).unwrap_or(0);
+        let leg = journey.legs.get(at)?;
+        let whole = self.spaces.and(journey.all, space);
         let mut packet = self.spaces.witness(whole)?;
+        if at > 0 {
+            packet = self.on_the_way(&packet, &journey.legs[at - 1])?;
+        }
         for (field, side) in [(Field::Iif, &leg.hop.iif), (Field::Oif, &leg.hop.oif)] {
             let name = side.as_ref().and_then(Set::first).filter(|_| packet.get(field).known().is_none());
             if let Some(name) = name {
@@ -339,5 +347,37 @@ impl Look<'_> {
             }
         }
         Some(Witness { firewall: leg.firewall, way: leg.hop.way, packet })
+    }
+
+    /// A packet as it leaves a firewall, with the addresses and ports that translation has given it.
+    fn on_the_way(&mut self, packet: &Packet, leg: &CrossedLeg) -> Option<Packet> {
+        let family = self.spaces.family();
+        let ends = [Field::src(family), Field::dst(family), Field::Sport, Field::Dport];
+        let mut one = Space::ALL;
+        for field in [Field::Proto, Field::IcmpType].into_iter().chain(ends) {
+            if let Some(value) = packet.get(field).known() {
+                let side = self.spaces.test(field, &Set::one(value));
+                one = self.spaces.and(one, side);
+            }
+        }
+        for class in leg.passage.passed.iter() {
+            let part = self.spaces.and(class.space, one);
+            if part.is_none() {
+                continue;
+            }
+            let mut now = packet.clone();
+            [Field::Iif, Field::Oif].into_iter().for_each(|field| now.forget(field));
+            for field in ends {
+                match class.ctrl.expr(self.spaces, field)? {
+                    Expr::Const(value) => now.set(field, value),
+                    Expr::At(level, delta) => {
+                        let value = self.spaces.hull(part, level).first()?.wrapping_add(delta);
+                        now.set(field, value & level.last());
+                    }
+                }
+            }
+            return Some(now);
+        }
+        None
     }
 }

@@ -2,7 +2,7 @@
 
 use super::journey::Kind;
 use super::{Answer, Ask, Desk, number};
-use crate::catalog::Requirement;
+use crate::catalog::{Helper, Product, Requirement};
 use crate::packet::Set;
 use crate::site::{Far, Flow, Leg, Party};
 
@@ -36,27 +36,20 @@ impl Desk<'_, '_> {
         let mut helped = Helped { ports: Set::empty(), depends_on: Vec::new() };
         let [far] = party.places.as_slice() else { return None };
         let mut ways: Vec<Option<u32>> = Vec::new();
-        for service in &flow.requirement.announced_by {
-            for row in product.requirements.iter().filter(|row| row.service == *service) {
-                let Some(helper) = row.helper else { continue };
-                let ports = self.judge().site.ports_of(flow.device, product, row);
-                for transport in &row.transports {
-                    for leg in legs(row) {
-                        let ask = Ask {
-                            ports: &ports,
-                            protocol: number(*transport),
-                            leg: *leg,
-                            from: None,
-                            ..*ask
-                        };
-                        let Some(watch) = self.watch(&ask, far, helper.name()) else { continue };
-                        if !watch.calls {
-                            continue;
-                        }
-                        ways.push((watch.some != 0).then_some(watch.some));
-                        if watch.some != watch.all && watch.some != 0 {
-                            helped.depends_on.push(WATCHED.to_string());
-                        }
+        for row in roots(product, flow.requirement) {
+            let Some(helper) = row.helper else { continue };
+            let ports = self.judge().site.ports_of(flow.device, product, row);
+            for transport in &row.transports {
+                for leg in legs(row) {
+                    let ask =
+                        Ask { ports: &ports, protocol: number(*transport), leg: *leg, from: None, ..*ask };
+                    let Some(watch) = self.watch(&ask, far, helper.name()) else { continue };
+                    if !watch.calls {
+                        continue;
+                    }
+                    ways.push((watch.some != 0).then_some(watch.some));
+                    if watch.some != watch.all && watch.some != 0 {
+                        helped.depends_on.push(WATCHED.to_string());
                     }
                 }
             }
@@ -102,6 +95,31 @@ impl Desk<'_, '_> {
         }
         Some(watch)
     }
+}
+
+/// The rows in whose signalling a row is announced in the end: what is itself announced has the helper of the
+/// connection that announced it.
+fn roots<'p>(product: &'p Product, row: &Requirement) -> Vec<&'p Requirement> {
+    let mut roots: Vec<&Requirement> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    let mut open: Vec<&str> = row.announced_by.iter().map(String::as_str).collect();
+    while let Some(service) = open.pop() {
+        if seen.contains(&service) {
+            continue;
+        }
+        seen.push(service);
+        for row in product.requirements.iter().filter(|row| row.service == service) {
+            // Nobody assigns the helper for H.245: the one that reads Q.931 does.
+            if row.helper.is_some_and(|helper| helper != Helper::H245) {
+                roots.push(row);
+                continue;
+            }
+            open.extend(row.announced_by.iter().filter_map(|by| {
+                product.requirements.iter().find(|row| row.service == *by).map(|row| row.service.as_str())
+            }));
+        }
+    }
+    roots
 }
 
 /// Which end opens a call.

@@ -91,7 +91,7 @@ pub struct Answer {
 /// One packet at one firewall, as `pinhole trace` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
-    /// The firewall that it comes to first.
+    /// The firewall that it comes to.
     pub firewall: usize,
     /// The way before translation.
     pub way: crate::model::Way,
@@ -286,15 +286,21 @@ impl<'j, 'a> Desk<'j, 'a> {
     pub fn judge_leg(&mut self, ask: &Ask<'_>, party: &Party, kind: Kind, want: Want) -> Option<Answer> {
         let places = self.places(ask, party);
         let mut answers: Vec<Answer> = Vec::with_capacity(places.len());
+        let mut asked: Vec<&Far> = Vec::with_capacity(places.len());
         for far in &places {
             let answer = self.answer(ask, far, kind)?;
-            let enough = answer.open.covers(ask.ports) && want != Want::Openings;
+            // Where nothing gets through, there is nothing to answer.
+            if kind == Kind::Reply && answer.asked.is_empty() {
+                continue;
+            }
+            asked.push(far);
+            let enough = answer.open.covers(&answer.asked) && want != Want::Openings;
             if enough {
                 return Some(answer);
             }
             answers.push(answer);
         }
-        self.explained(ask, &places, kind, want, answers)
+        self.explained(ask, &asked, kind, want, answers)
     }
 
     /// Likewise for new connections from those places alone that a firewall which was read keeps apart from the

@@ -14,7 +14,7 @@ use crate::site::{ZoneId, loopbacks, unicast};
 
 const ALL_PORTS: u128 = 65536;
 /// So many ports of a protocol are all of them, but for a few that rules before name.
-const NEARLY_ALL: u128 = 60_000;
+const NEARLY_ALL: u128 = 65_000;
 /// Work for the openings of one firewall, in steps of [`Spaces`].
 const LIMIT: u64 = 60_000_000;
 

@@ -4,11 +4,9 @@
 //! most 128 bits; interface names are numbers too ([`interface`]), so that an exact name is one value
 //! and a prefix such as `eth+` is one interval.
 
-mod region;
 mod set;
 mod space;
 
-pub use region::{DIMS, Dim, Region};
 pub use set::Set;
 pub use space::{Level, Row, Side, Space, Spaces, VariableKey};
 

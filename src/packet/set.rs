@@ -70,23 +70,6 @@ impl Set {
         self.ranges.first().map(|(lo, _)| *lo)
     }
 
-    /// Up to `n` values, spread over the intervals, none of them the first or last of a large one.
-    pub fn samples(&self, n: usize) -> Vec<u128> {
-        let count = self.ranges.len().min(n);
-        let pick = |i: usize| {
-            let (lo, hi) = self.ranges[i * self.ranges.len() / count];
-            lo + (hi - lo) / 3 * 2
-        };
-        let mut samples: Vec<u128> = (0..count).map(pick).collect();
-        // Few intervals are looked at in more than one place.
-        for i in 0..n.saturating_sub(count).min(2 * count) {
-            let (lo, hi) = self.ranges[i % count];
-            samples.push(lo + (hi - lo) / 7 * (1 + 4 * (i / count) as u128));
-        }
-        samples.dedup();
-        samples
-    }
-
     /// The only value, where there is exactly one.
     pub fn single(&self) -> Option<u128> {
         match *self.ranges {
@@ -249,8 +232,6 @@ mod tests {
             prop_assert_eq!(a.covers(&b), b.minus(&a).is_empty());
             prop_assert_eq!(a.count(), (0..64u128).filter(|v| a.contains(*v)).count() as u128);
             prop_assert_eq!(a.not().not(), a.clone());
-            prop_assert!(a.samples(4).into_iter().all(|v| a.contains(v)));
-            prop_assert_eq!(a.samples(4).is_empty(), a.is_empty());
         }
     }
 }

@@ -120,14 +120,10 @@ impl Run<'_, '_> {
             class.ctrl.set(field, Expr::At(level, 0));
             return;
         }
-        let last = values.ranges().last().map_or(0, |(_, hi)| *hi);
-        let width = if values.count() > u128::from(u64::MAX) || last == field.last() {
-            128 - field.last().leading_zeros()
-        } else {
-            128 - last.leading_zeros()
-        };
+        // As wide as the field: what is added to it later has to wrap where the field does.
+        let width = 128 - field.last().leading_zeros();
         let of = vec![self.flow.number, number_of(&(id, field, values)), u64::from(self.hop.known.is_some())];
-        let level = self.spaces.variable(VariableKey { name: name.to_string(), of }, width.max(1));
+        let level = self.spaces.variable(VariableKey { name: name.to_string(), of }, width);
         let within = self.spaces.within(level, values);
         class.space = self.spaces.and(class.space, within);
         class.ctrl.set(field, Expr::At(level, 0));

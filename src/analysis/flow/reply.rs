@@ -39,6 +39,7 @@ impl Run<'_, '_> {
             }
         }
         let tracked = tracked.union(self.spaces);
+        let tracked = self.lasting(tracked);
         // pf keeps states by its rules, each time that a packet crosses them; the others keep one for all.
         if self.flow.keeps_by_rule {
             let [came_in, went_out] = self.kept;

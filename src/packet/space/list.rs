@@ -163,13 +163,11 @@ impl Spaces {
                 edge = if low == Edge::NONE { high } else { low };
                 continue;
             };
-            let value = values[at].get_or_insert(0);
+            let value = values[at].get_or_insert(wish(*field) & level.last());
             let mask = 1u128 << (level.start + level.width - 1 - bit);
             let high_first = wish(*field) & mask != 0;
             let goes_high = if high_first { high != Edge::NONE } else { low == Edge::NONE };
-            if goes_high {
-                *value |= mask;
-            }
+            *value = if goes_high { *value | mask } else { *value & !mask };
             edge = if goes_high { high } else { low };
         }
         let protocol = fields.iter().position(|(field, _)| *field == Field::Proto).and_then(|at| values[at]);
@@ -191,6 +189,9 @@ fn wish(field: Field) -> u128 {
     match field {
         Field::Proto => proto::TCP.into(),
         Field::Sport => 50_000,
+        // Addresses that are set aside for documentation.
+        Field::Src4 | Field::Dst4 => 0xcb00_7109,
+        Field::Src6 | Field::Dst6 => 0x2001_0db8_0000_0009 << 64 | 9,
         Field::Iif | Field::Oif => 1,
         _ => 0,
     }

@@ -239,11 +239,6 @@ impl Spaces {
         usual.into_iter().fold(space, |space, (level, value)| self.given(space, level, value))
     }
 
-    /// The level of a known variable, such as of a condition that is assumed.
-    pub fn find_variable(&self, key: &VariableKey) -> Option<Level> {
-        self.known.get(key).map(|at| self.variables[*at].level)
-    }
-
     /// The names of the variables, and of the fields that count as unknown, on which it hangs whether a packet
     /// is in the set: each once, sorted.
     pub fn depends_on(&self, space: Space) -> Vec<String> {
