@@ -381,9 +381,9 @@ proptest! {
                 }
             }
             if deciders.is_empty() {
-                let by = passage.passes.iter().enumerate().filter(|(_, pass)| spaces.meets(pass.space, here));
-                let last = by.max_by_key(|(at, pass)| (pass.weight, *at));
-                deciders.push(last.map_or(Decider::End, |(_, pass)| pass.by));
+                let mut passes = passage.best_first().into_iter();
+                let last = passes.find(|pass| spaces.meets(pass.space, here));
+                deciders.push(last.map_or(Decider::End, |pass| pass.by));
             }
             prop_assert_eq!(&deciders, &[only.decider], "{}", story(&rules, &packet, way));
             for class in passage.passed.iter() {

@@ -91,6 +91,8 @@ pub struct Pass {
     pub by: Decider,
     /// How well it names why they pass.
     pub weight: u8,
+    /// The place of the stage on the way.
+    pub at: u32,
     /// The packets.
     pub space: Space,
 }
@@ -115,9 +117,9 @@ pub struct Passage {
 impl Passage {
     /// Who let packets pass, what names it best first.
     pub fn best_first(&self) -> Vec<&Pass> {
-        let mut passes: Vec<(usize, &Pass)> = self.passes.iter().enumerate().collect();
-        passes.sort_by_key(|(at, pass)| std::cmp::Reverse((pass.weight, *at)));
-        passes.into_iter().map(|(_, pass)| pass).collect()
+        let mut passes: Vec<&Pass> = self.passes.iter().collect();
+        passes.sort_by_key(|pass| std::cmp::Reverse((pass.weight, pass.at)));
+        passes
     }
 }
 
@@ -177,6 +179,7 @@ impl<'a> Flow<'a> {
             passage: Passage::default(),
             refusals: FxHashMap::default(),
             accepts: FxHashMap::default(),
+            stages: 0,
             tuples: FxHashMap::default(),
             lists: FxHashMap::default(),
             hulls: FxHashMap::default(),
@@ -233,7 +236,9 @@ struct Run<'a, 's> {
     hop: &'s Hop,
     passage: Passage,
     refusals: FxHashMap<(Decider, Verdict), usize>,
-    accepts: FxHashMap<(Decider, u8), usize>,
+    accepts: FxHashMap<(Decider, u32), usize>,
+    /// The stages that were walked so far.
+    stages: u32,
     tuples: FxHashMap<TuplesKey, Space>,
     lists: FxHashMap<walk::ListKey, std::sync::Arc<[u32]>>,
     /// The values that packets can have at a level, at the most; and how often that grew.
@@ -596,14 +601,15 @@ impl Run<'_, '_> {
 
     fn pass(&mut self, by: Decider, weight: u8, space: Space) {
         let space = self.lasting(space);
-        match self.accepts.entry((by, weight)) {
+        let at_stage = self.stages;
+        match self.accepts.entry((by, at_stage)) {
             std::collections::hash_map::Entry::Occupied(at) => {
                 let known = &mut self.passage.passes[*at.get()].space;
                 *known = self.spaces.or(*known, space);
             }
             std::collections::hash_map::Entry::Vacant(at) => {
                 at.insert(self.passage.passes.len());
-                self.passage.passes.push(Pass { by, weight, space });
+                self.passage.passes.push(Pass { by, weight, at: at_stage, space });
             }
         }
     }

@@ -41,6 +41,7 @@ impl Run<'_, '_> {
         policy: Decider,
         entering: Classes,
     ) -> Result<Classes, TooMuch> {
+        self.stages += 1;
         let mut walking =
             Walking { view, accepted: Classes::default(), settled: Classes::default(), pending: Vec::new() };
         let fell = self.chain(&mut walking, view.stage.chain, entering)?;
