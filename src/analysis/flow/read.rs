@@ -35,6 +35,9 @@ impl Reading {
     const ABSENT: Reading = Reading { present: Space::NONE, expr: Expr::Const(0) };
 }
 
+/// So many values are compared one by one with what was moved and masked.
+const FEW_VALUES: u128 = 64;
+
 /// A value of [`Field::TcpMss`] for packets without the option.
 pub(super) const NO_MSS: u128 = 0x1_0000;
 
@@ -170,6 +173,14 @@ impl<'a> Run<'a, '_> {
                 let fits = match expr {
                     Expr::Const(value) => constant(values.contains(value & mask)),
                     Expr::At(level, 0) => self.spaces.masked(level, mask, &values),
+                    Expr::At(level, delta) if values.count() <= FEW_VALUES => {
+                        let listed = values.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
+                        let spaces: Vec<Space> = listed
+                            .filter(|value| value & !mask == 0)
+                            .map(|value| self.spaces.masked_moved(level, delta, mask, value))
+                            .collect();
+                        self.spaces.union(spaces)
+                    }
                     Expr::At(level, _) => {
                         match Set::range(0, level.last()).masked(mask, &values, level.last()) {
                             Some(set) => self.expr_within(view, ctrl, field, expr, &set),

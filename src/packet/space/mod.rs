@@ -197,6 +197,33 @@ impl Spaces {
         Space(masked_diagram(&mut self.diagram, level, mask, (0, 0), set))
     }
 
+    /// The packets whose value at a level, moved by a number and masked, is one value: an adder, bit by bit from
+    /// the least significant one.
+    pub fn masked_moved(&mut self, level: Level, moved: u128, mask: u128, value: u128) -> Space {
+        // For the bits below: those that carry nothing, and those that carry one.
+        let mut below = [Edge::ALL, Edge::NONE];
+        for number in 0..level.width {
+            let bit = |of: u128| (of >> number & 1) as usize;
+            let fits = |sum: usize| bit(mask) == 0 || sum & 1 == bit(value);
+            let mut here = [Edge::NONE; 2];
+            for (carries, to) in here.iter_mut().enumerate() {
+                let mut halves = [Edge::NONE; 2];
+                for (own, half) in halves.iter_mut().enumerate() {
+                    for (carried, lower) in below.into_iter().enumerate() {
+                        let sum = own + bit(moved) + carried;
+                        if sum >> 1 == carries && fits(sum) {
+                            *half = self.diagram.or(*half, lower);
+                        }
+                    }
+                }
+                *to = self.diagram.choice(level.start + level.width - 1 - number, halves[0], halves[1]);
+            }
+            below = here;
+        }
+        let [plain, wrapped] = below;
+        Space(self.diagram.or(plain, wrapped))
+    }
+
     /// The variable of a key, with so many bits; a known one where the key is known.
     pub fn variable(&mut self, key: VariableKey, width: u32) -> Level {
         if let Some(at) = self.known.get(&key) {

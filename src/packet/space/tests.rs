@@ -138,6 +138,9 @@ proptest! {
         let source = spaces.level(Field::Src4).unwrap();
         let masked = spaces.masked(source, mask, &Set::range(2, 5));
         prop_assert_eq!(contains(&mut spaces, masked, &packet), (2..=5).contains(&(src & mask)));
+        let moved = spaces.masked_moved(source, u128::from(u32::MAX) - 3, mask, 4 & mask);
+        let now = (src + u128::from(u32::MAX) - 3) & u128::from(u32::MAX);
+        prop_assert_eq!(contains(&mut spaces, moved, &packet), now & mask == 4 & mask);
     }
 
     #[test]
