@@ -36,8 +36,8 @@ impl Want {
 
 impl Desk<'_, '_> {
     /// Which ports get through from or to one place; `None` where no firewall that was read stands between.
-    pub(super) fn answer(&mut self, ask: &Ask<'_>, far: &Far, kind: Kind) -> Option<Answer> {
-        self.look(ask, far, kind, |look| look.ports(ask.ports, kind, ask.from.is_some()))
+    pub(super) fn answer(&mut self, ask: &Ask<'_>, far: &Far, kind: Kind, want: Want) -> Option<Answer> {
+        self.look(ask, far, kind, |look| look.ports(ask, kind, want))
     }
 
     /// Adds to an answer for one place who decides.
@@ -211,7 +211,8 @@ impl Look<'_> {
 
     /// The ports that are open from somebody whatever his source port is, those that are so from some source
     /// ports, and those where it depends.
-    fn ports(&mut self, asked: &Set, kind: Kind, from_some: bool) -> Answer {
+    fn ports(&mut self, ask: &Ask<'_>, kind: Kind, want: Want) -> Answer {
+        let asked = ask.ports;
         let fates = *self.fates(kind);
         let all = self.spaces.and(fates.all, self.region);
         if all.is_none() {
@@ -219,8 +220,14 @@ impl Look<'_> {
         }
         // Answers are asked about where packets get through.
         let asked = if kind == Kind::Reply { self.values(all).and(asked) } else { asked.clone() };
-        let by_port = if from_some { fates.of(self.spaces, self.region) } else { fates.by_port };
-        let [open, doubtful, some] = [by_port.open, by_port.doubtful, by_port.some].map(|space| {
+        let some_ports = ask.from.is_some();
+        let by_port = if some_ports { fates.of(self.spaces, self.region) } else { fates.by_port };
+        // Who wants to get in chooses a source port from which he does.
+        let (open, doubtful) = match want {
+            Want::Openings => (by_port.reached, by_port.some),
+            Want::Ports | Want::Faults => (by_port.open, by_port.doubtful),
+        };
+        let [open, doubtful, some] = [open, doubtful, by_port.some].map(|space| {
             let here = self.spaces.and(space, self.region);
             self.values(here).and(&asked)
         });

@@ -1,7 +1,7 @@
 //! What connection helpers open for calls.
 
 use super::journey::Kind;
-use super::{Answer, Ask, Desk, number};
+use super::{Answer, Ask, Desk, Want, number};
 use crate::catalog::{Helper, Product, Requirement};
 use crate::packet::Set;
 use crate::site::{Far, Flow, Leg, Party};
@@ -61,7 +61,7 @@ impl Desk<'_, '_> {
             helped.depends_on.push(WHO_CALLS.to_string());
         }
         let best = watched.into_iter().max_by_key(|crossings| crossings.count_ones())?;
-        let announced: Answer = self.answer(ask, far, Kind::Announced(best))?;
+        let announced: Answer = self.answer(ask, far, Kind::Announced(best), Want::Ports)?;
         helped.ports = announced.open.or(&announced.unsure);
         if !announced.unsure.is_empty() {
             helped.depends_on.extend(announced.depends_on);

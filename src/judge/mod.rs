@@ -288,7 +288,7 @@ impl<'j, 'a> Desk<'j, 'a> {
         let mut answers: Vec<Answer> = Vec::with_capacity(places.len());
         let mut asked: Vec<&Far> = Vec::with_capacity(places.len());
         for far in &places {
-            let answer = self.answer(ask, far, kind)?;
+            let answer = self.answer(ask, far, kind, want)?;
             // Where nothing gets through, there is nothing to answer.
             if kind == Kind::Reply && answer.asked.is_empty() {
                 continue;
@@ -309,7 +309,7 @@ impl<'j, 'a> Desk<'j, 'a> {
         let kept: Vec<(&Far, Answer)> = self
             .places(ask, party)
             .into_iter()
-            .filter_map(|far| Some((far, self.answer(ask, far, Kind::First)?)))
+            .filter_map(|far| Some((far, self.answer(ask, far, Kind::First, Want::Openings)?)))
             .collect();
         let (places, answers): (Vec<&Far>, Vec<Answer>) = kept.into_iter().unzip();
         self.explained(ask, &places, Kind::First, Want::Openings, answers)
