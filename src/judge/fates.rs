@@ -35,12 +35,7 @@ impl Fates {
         all: Space::NONE,
         possible: Space::NONE,
         certain: Space::NONE,
-        by_port: ByPort {
-            open: Space::NONE,
-            doubtful: Space::NONE,
-            some: Space::NONE,
-            reached: Space::NONE,
-        },
+        by_port: ByPort { open: Space::NONE, doubtful: Space::NONE, some: Space::NONE, reached: Space::NONE },
     };
 
     /// The fates of packets of which these arrive and those do not, through so many firewalls.

@@ -205,11 +205,14 @@ fn look_at<'a>(
             if one_direction(flow) && (flow.doubtful || !called(desk, flow, near, party, transport)) {
                 continue;
             }
-            let certain = !blocked.is_empty();
-            let bad = if certain { &blocked } else { &unsure };
-            let whole = blocked.or(&unsure).covers(&flow.ports) && bad.covers(&flow.ports) || flow.any_port;
-            let (code, severity) = code(flow, whole, certain);
-            troubles.push(trouble(code, severity, certain, bad, &answer, false));
+            // What is blocked, and what may be besides.
+            for (certain, bad) in [(true, &blocked), (false, &unsure)] {
+                if !bad.is_empty() {
+                    let whole = bad.covers(&flow.ports) || flow.any_port;
+                    let (code, severity) = code(flow, whole, certain);
+                    troubles.push(trouble(code, severity, certain, bad, &answer, false));
+                }
+            }
             continue;
         }
         if !is_answered(flow.requirement) {

@@ -227,7 +227,7 @@ fn reads(rules: &Ruleset) -> FxHashSet<Field> {
 const OF_CONNECTION: [Field; 3] = [Field::CtMark, Field::Dnat, Field::Snat];
 
 /// What a test on several fields was worked out for.
-type TuplesKey = (TuplesId, bool, Hook, bool, bool, Way, u64);
+type TuplesKey = (TuplesId, bool, Hook, bool, bool, u64);
 
 /// One crossing at work.
 struct Run<'a, 's> {

@@ -204,7 +204,7 @@ impl<'a> Run<'a, '_> {
     }
 
     fn union_of(&mut self, view: &View<'_>, ctrl: &Ctrl, id: TuplesId, negate: bool) -> Space {
-        let key = (id, negate, view.hook, view.blind(), view.returned, ctrl.way, ctrl.exprs_number());
+        let key = (id, negate, view.hook, view.blind(), view.returned, number_of(ctrl));
         if let Some(known) = self.tuples.get(&key) {
             return *known;
         }
