@@ -670,7 +670,7 @@ proptest! {
     fn what_is_claimed_is_what_happens(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let case = case(&mut Draw(&bytes));
         let world = read(&case);
-        let findings = lint::check(&Judge::new(&world.site, &world.catalog, &world.firewalls));
+        let findings = lint::check(&Judge::new(&world.site, &world.catalog, &world.firewalls), None);
         let story = || {
             let told: Vec<String> = findings.iter().map(|f| format!("{} {}", f.code, f.message)).collect();
             format!("{}\n{}\n{}", case.site, case.rules.join("\n"), told.join("\n"))
@@ -690,7 +690,7 @@ fn told(site: &str, rules: &[&str], unread: Option<usize>) -> Vec<(&'static str,
     if let Some(at) = unread {
         world.firewalls[at] = None;
     }
-    let findings = lint::check(&Judge::new(&world.site, &world.catalog, &world.firewalls));
+    let findings = lint::check(&Judge::new(&world.site, &world.catalog, &world.firewalls), None);
     findings.into_iter().map(|finding| (finding.code, finding.message)).collect()
 }
 

@@ -114,7 +114,7 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
         return Err(Failure::Several(read.failures));
     }
     let session = Session::new(site, catalog, read.configs, args.hook, &mut sources);
-    let mut findings: Vec<Finding> = session.check(today);
+    let mut findings: Vec<Finding> = session.check(today, &sources);
     findings.extend(listing::findings(&read.unread, &mut sources)?);
     let mut summary = RunSummary { unread: read.unread.len(), ..RunSummary::default() };
     summary.files.extend(session.reads().iter().flat_map(|read| files(read, &sources)));
