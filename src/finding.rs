@@ -73,6 +73,60 @@ pub struct Edit {
     pub text: String,
 }
 
+/// One packet that shows what a finding says, in the form that `pinhole trace` takes.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct Witness {
+    /// The way through the firewall before translation: `forward`, `input` or `output`.
+    pub hook: &'static str,
+    /// The interface that it comes in by; `None` where it is all one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iif: Option<String>,
+    /// The interface that it leaves by, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oif: Option<String>,
+    /// Source address.
+    pub src: String,
+    /// Destination address.
+    pub dst: String,
+    /// `tcp`, `udp`, `icmp`, `icmpv6` or a number.
+    pub proto: String,
+    /// Source port of TCP and UDP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sport: Option<u16>,
+    /// Destination port of TCP and UDP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dport: Option<u16>,
+    /// Type of ICMP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp_type: Option<u8>,
+    /// Code of ICMP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp_code: Option<u8>,
+}
+
+impl std::fmt::Display for Witness {
+    /// As `pinhole trace --packet` takes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "hook={} src={} dst={} proto={}", self.hook, self.src, self.dst, self.proto)?;
+        for (key, name) in [("iif", &self.iif), ("oif", &self.oif)] {
+            if let Some(name) = name {
+                write!(f, " {key}={name}")?;
+            }
+        }
+        for (key, number) in [("sport", self.sport), ("dport", self.dport)] {
+            if let Some(number) = number {
+                write!(f, " {key}={number}")?;
+            }
+        }
+        for (key, number) in [("icmp_type", self.icmp_type), ("icmp_code", self.icmp_code)] {
+            if let Some(number) = number {
+                write!(f, " {key}={number}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One finding.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
@@ -102,6 +156,12 @@ pub struct Finding {
     pub requirements: Vec<RequirementRef>,
     /// Names of the unknown conditions that the finding rests on; empty where it holds in any case.
     pub depends_on: Vec<String>,
+    /// Names of the rates of which it was taken for granted that they are kept, where that decides.
+    pub assumes: Vec<String>,
+    /// One packet that it is true of, as it comes to the first firewall on its way.
+    pub witness: Option<Witness>,
+    /// Whether the witness shows it at the firewall of `span`.
+    pub witness_here: bool,
 }
 
 impl Finding {
@@ -126,6 +186,9 @@ impl Finding {
             devices: Vec::new(),
             requirements: Vec::new(),
             depends_on: Vec::new(),
+            assumes: Vec::new(),
+            witness: None,
+            witness_here: false,
         }
     }
 

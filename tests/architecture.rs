@@ -18,7 +18,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("analysis", &["budget", "model", "packet", "source"]),
     ("catalog", &["codes", "ports"]),
     ("site", &["catalog", "codes", "finding", "model", "packet", "ports", "source"]),
-    ("lint", &["analysis", "catalog", "codes", "dialect", "finding", "model", "packet", "site", "source"]),
+    ("judge", &["analysis", "catalog", "dialect", "model", "packet", "site"]),
+    (
+        "lint",
+        &["analysis", "catalog", "codes", "dialect", "finding", "judge", "model", "packet", "site", "source"],
+    ),
+    ("session", &["catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"]),
     ("report", &["finding", "source"]),
 ];
 

@@ -6,10 +6,13 @@
 
 use std::path::Path;
 
-use pinhole::analysis::{Decider, Engine, Outcome, Scope, Trip, interpret};
+#[path = "common/one_packet.rs"]
+mod one_packet;
+
+use pinhole::analysis::{Decider, Outcome, Trip, interpret};
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::model::{Ruleset, Verdict, Way};
-use pinhole::packet::{Dim, Family, Field, Packet, Region, Set, interface};
+use pinhole::packet::{Family, Field, Packet, Set, interface};
 use pinhole::source::SourceMap;
 use serde::Deserialize;
 
@@ -111,20 +114,7 @@ fn check(loaded: &Loaded, sources: &SourceMap, case: &Case) -> Result<(), String
 
 /// The flow engine says the same of the set that holds the one packet.
 fn both_engines(rules: &Ruleset, trip: &Trip, ends: &[Outcome]) -> Result<(), String> {
-    let family = trip.packet.family();
-    let mut region = Region::all(family);
-    for dim in Dim::ALL {
-        if let Some(value) = trip.packet.get(dim.field(family)).known() {
-            region.set(dim, Set::one(value));
-        }
-    }
-    if !trip.packet.has(Field::State)
-        && let Some(state) = pinhole::packet::first_state(&trip.packet)
-    {
-        region.set(Dim::State, Set::one(state as u128));
-    }
-    let entries = Scope::new(&Engine::new(rules), region.clone()).run(&region, trip.way, trip.fwd_oif);
-    let flow = word(entries.iter().map(|entry| entry.verdict));
+    let flow = word(one_packet::verdicts(rules, trip).into_iter());
     let one = word(ends.iter().map(|end| end.verdict));
     if flow == one { Ok(()) } else { Err(format!("the flow engine says {flow}")) }
 }

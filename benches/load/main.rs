@@ -10,9 +10,13 @@ mod measure;
 mod rules;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use measure::{Cost, run};
 use rules::Form;
+
+/// What takes longer has failed.
+const MOST: Duration = Duration::from_secs(600);
 
 fn main() {
     let folder = std::env::temp_dir().join(format!("pinhole-bench-{}", std::process::id()));
@@ -34,7 +38,7 @@ impl Bench {
     /// A file of `count` rules in a form.
     fn write(&self, form: Form, count: usize) -> PathBuf {
         let path = self.folder.join(format!("{count}.{}", form.extension()));
-        std::fs::write(&path, rules::generate(form, count)).unwrap();
+        std::fs::write(&path, rules::generate(form, count, 1)).unwrap();
         path
     }
 
@@ -96,7 +100,7 @@ fn pinhole(args: &[&str], path: &Path) -> Cost {
     let path = path.to_string_lossy();
     let args: Vec<&str> = args.iter().copied().chain([path.as_ref()]).collect();
     // 1 says that there are findings
-    run(env!("CARGO_BIN_EXE_pinhole"), &args, &[0, 1]).unwrap()
+    run(env!("CARGO_BIN_EXE_pinhole"), &args, &[0, 1], MOST).unwrap()
 }
 
 /// A program that loads rules, in a network namespace of its own.
@@ -105,7 +109,7 @@ fn loader(command: &[&str], path: &Path) -> Result<Cost, String> {
     let mut args = vec!["--net", "--"];
     args.extend(command);
     args.push(&path);
-    run("unshare", &args, &[0])
+    run("unshare", &args, &[0], MOST)
 }
 
 fn compare(ours: &str, cost: &Cost, theirs: &str, other: Result<Cost, String>) {

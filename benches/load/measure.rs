@@ -20,6 +20,12 @@ impl Cost {
         let memory = self.peak as f64 / other.peak.max(1) as f64;
         format!("{time:.2} times the time, {memory:.2} times the memory")
     }
+
+    /// Whether it took longer than it should.
+    #[allow(dead_code, reason = "not all benchmarks have a limit")]
+    pub fn took_longer_than(&self, most: Duration) -> bool {
+        self.time > most
+    }
 }
 
 impl fmt::Display for Cost {
@@ -28,8 +34,8 @@ impl fmt::Display for Cost {
     }
 }
 
-/// Runs a program; an error where it cannot be run or ends with a status that is not expected.
-pub fn run(program: &str, args: &[&str], good: &[i32]) -> Result<Cost, String> {
+/// Runs a program; an error where it cannot be run, ends with a status that is not expected, or takes too long.
+pub fn run(program: &str, args: &[&str], good: &[i32], most: Duration) -> Result<Cost, String> {
     let begun = Instant::now();
     let child = Command::new(program)
         .args(args)
@@ -49,6 +55,11 @@ pub fn run(program: &str, args: &[&str], good: &[i32]) -> Result<Cost, String> {
                 Some(code) if good.contains(&code) => Ok(cost),
                 _ => Err(format!("`{program} {}` ended with {ended}", args.join(" "))),
             };
+        }
+        if begun.elapsed() > most {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(format!("more than {} s", most.as_secs()));
         }
         sleep(Duration::from_millis(1));
     }

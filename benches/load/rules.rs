@@ -45,10 +45,10 @@ struct Rule {
 }
 
 /// Numbers that are the same in every run (SplitMix64).
-struct Rng(u64);
+pub struct Rng(pub u64);
 
 impl Rng {
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -99,14 +99,14 @@ fn prefix((address, length): ([u8; 4], u32)) -> String {
     format!("{}/{length}", dotted(address))
 }
 
-/// A ruleset of so many rules.
-pub fn generate(form: Form, count: usize) -> String {
+/// A ruleset of so many rules, which the seed decides.
+pub fn generate(form: Form, count: usize, seed: u64) -> String {
     let mut text = String::with_capacity(count * 110);
     match form {
-        Form::Iptables => iptables(&mut text, count),
-        Form::Nftables => nftables(&mut text, count),
-        Form::Pf => pf(&mut text, count),
-        Form::Asa => asa(&mut text, count),
+        Form::Iptables => iptables(&mut text, count, seed),
+        Form::Nftables => nftables(&mut text, count, seed),
+        Form::Pf => pf(&mut text, count, seed),
+        Form::Asa => asa(&mut text, count, seed),
     }
     .unwrap();
     text
@@ -117,12 +117,12 @@ fn chains(count: usize) -> usize {
 }
 
 /// All rules, with the chain that each is in.
-fn rules(count: usize) -> impl Iterator<Item = (usize, Rule)> {
-    let mut rng = Rng(1);
+fn rules(count: usize, seed: u64) -> impl Iterator<Item = (usize, Rule)> {
+    let mut rng = Rng(seed);
     (0..count).map(move |n| (n / CHAIN, Rule::random(&mut rng, n / CHAIN)))
 }
 
-fn iptables(text: &mut String, count: usize) -> std::fmt::Result {
+fn iptables(text: &mut String, count: usize, seed: u64) -> std::fmt::Result {
     text.push_str("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n");
     for chain in 0..chains(count) {
         writeln!(text, ":net-{chain} - [0:0]")?;
@@ -131,7 +131,7 @@ fn iptables(text: &mut String, count: usize) -> std::fmt::Result {
     for chain in 0..chains(count) {
         writeln!(text, "-A FORWARD -d {}/16 -j net-{chain}", dotted(network(chain)))?;
     }
-    for (chain, rule) in rules(count) {
+    for (chain, rule) in rules(count, seed) {
         let proto = rule.proto();
         write!(text, "-A net-{chain} -s {} -d {} -p {proto}", prefix(rule.src), prefix(rule.dst))?;
         match &rule.ports {
@@ -150,10 +150,10 @@ fn joined(list: &[u16]) -> String {
     list.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn nftables(text: &mut String, count: usize) -> std::fmt::Result {
+fn nftables(text: &mut String, count: usize, seed: u64) -> std::fmt::Result {
     text.push_str("table inet filter {\n");
     let mut open = None;
-    for (chain, rule) in rules(count) {
+    for (chain, rule) in rules(count, seed) {
         if open != Some(chain) {
             if open.is_some() {
                 text.push_str("\t}\n");
@@ -180,9 +180,9 @@ fn nftables(text: &mut String, count: usize) -> std::fmt::Result {
     Ok(())
 }
 
-fn pf(text: &mut String, count: usize) -> std::fmt::Result {
+fn pf(text: &mut String, count: usize, seed: u64) -> std::fmt::Result {
     text.push_str("block all\npass out all\n");
-    for (_, rule) in rules(count) {
+    for (_, rule) in rules(count, seed) {
         let word = if rule.accept { "pass" } else { "block" };
         write!(
             text,
@@ -201,13 +201,13 @@ fn pf(text: &mut String, count: usize) -> std::fmt::Result {
 }
 
 /// A list of ports takes as many entries.
-fn asa(text: &mut String, count: usize) -> std::fmt::Result {
+fn asa(text: &mut String, count: usize, seed: u64) -> std::fmt::Result {
     text.push_str("ASA Version 9.16(4)\n!\nhostname edge\n!\n");
     for (n, name, level, address) in [(0, "eth0", 0, "198.51.100.1"), (1, "eth1", 100, "10.0.0.1")] {
         writeln!(text, "interface GigabitEthernet0/{n}\n nameif {name}\n security-level {level}")?;
         writeln!(text, " ip address {address} 255.255.255.0\n!")?;
     }
-    for (_, rule) in rules(count) {
+    for (_, rule) in rules(count, seed) {
         let ports = match &rule.ports {
             Ports::One(port) => vec![format!("eq {port}")],
             Ports::Range(lo, hi) => vec![format!("range {lo} {hi}")],

@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use super::{Desk, JOURNEY_LIMIT, Judge};
+use super::fates::Fates;
+use super::{Ask, Desk, JOURNEY_LIMIT, Judge};
 use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Passage, TooMuch, answers};
 use crate::analysis::{Decider, Flow};
 use crate::model::{NatAddr, Ruleset, Way};
-use crate::packet::{
-    Family, Field, Level, Set, Side, Space, Spaces, State, interface, interface_name, proto, states,
-};
+use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, interface_name, proto, states};
 use crate::site::{Crossing, End, ZoneId, unicast};
 
 /// The packets of a leg.
@@ -66,10 +65,16 @@ pub struct Journey {
     pub usual: Space,
     /// Those that did not, when all rates are kept: refused or led astray.
     pub stopped: Space,
-    /// Those that were let through and led elsewhere: by which firewall's translation, or for want of one.
-    pub astray: Vec<(usize, Decider, Space)>,
-    /// Those whose answers do not get back, and who stops them.
-    pub unanswered: Vec<(usize, Decider, Space)>,
+    /// Who stops packets on the way, the largest share first.
+    pub stops: Vec<Stop>,
+    /// Who stops the answers to what arrives, likewise.
+    pub unanswered: Vec<Stop>,
+    /// All of these.
+    pub unheard: Space,
+    /// How packets fare.
+    pub(super) fates: Fates,
+    /// How the answers fare to those that arrive.
+    pub(super) answers: Fates,
     /// The limits on work were hit: nothing is known.
     pub given_up: bool,
 }
@@ -83,11 +88,27 @@ impl Journey {
             arrived: Space::NONE,
             usual: Space::NONE,
             stopped: Space::NONE,
-            astray: Vec::new(),
+            stops: Vec::new(),
             unanswered: Vec::new(),
+            unheard: Space::NONE,
+            fates: Fates::NONE,
+            answers: Fates::NONE,
             given_up: false,
         }
     }
+}
+
+/// Who stops packets, or lets them pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Stop {
+    /// Index into the site's firewalls.
+    pub firewall: usize,
+    /// The rule or policy.
+    pub by: Decider,
+    /// It let them through to elsewhere: a translation, or who needed none.
+    pub astray: bool,
+    /// The packets.
+    pub space: Space,
 }
 
 /// A host: the addresses by which others know it, and its own.
@@ -133,6 +154,23 @@ impl Judge<'_> {
             }
         }
         hosts
+    }
+
+    /// The addresses by which the device of a question is dialled on a journey.
+    pub(super) fn dialled_as(&self, ask: &Ask<'_>, key: &JourneyKey) -> Set {
+        let Some(own) = ask.near.addresses.single() else { return ask.near.addresses.clone() };
+        if key.announced != 0 || !self.site.is_everything_else(key.from.0) {
+            return ask.near.addresses.clone();
+        }
+        let from = End { zone: key.from.0, device: key.from.1 };
+        let to = End { zone: key.to.0, device: key.to.1 };
+        let path = self.site.path(from, to).unwrap_or_default();
+        self.dialled(ask.device, ask.near.family, own, &path)
+    }
+
+    /// A device on which a firewall runs.
+    pub fn hosted(&self, device: Option<usize>) -> Option<usize> {
+        device.filter(|device| self.hosted.contains(device))
     }
 
     /// The addresses by which the outside knows a device: its public ones, or where nobody says them those that
@@ -432,7 +470,12 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
             for (rule, destination, space) in &leg.passage.translations {
                 let part = self.spaces.and(lost, *space);
                 if *destination && !part.is_none() {
-                    journey.astray.push((leg.firewall, Decider::Rule(*rule), part));
+                    journey.stops.push(Stop {
+                        firewall: leg.firewall,
+                        by: Decider::Rule(*rule),
+                        astray: true,
+                        space: part,
+                    });
                     lost = self.spaces.minus(lost, part);
                 }
             }
@@ -443,13 +486,20 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         for pass in passes {
             let part = self.spaces.and(lost, pass.space);
             if !part.is_none() {
-                journey.astray.push((leg.firewall, pass.by, part));
+                journey.stops.push(Stop { firewall: leg.firewall, by: pass.by, astray: true, space: part });
                 lost = self.spaces.minus(lost, part);
             }
         }
         if !lost.is_none() {
-            journey.astray.push((leg.firewall, Decider::End, lost));
+            journey.stops.push(Stop { firewall: leg.firewall, by: Decider::End, astray: true, space: lost });
         }
+    }
+
+    fn largest_first(&self, stops: &mut Vec<Stop>) {
+        let mut sized: Vec<(f64, Stop)> =
+            stops.drain(..).map(|stop| (self.spaces.share(stop.space), stop)).collect();
+        sized.sort_by(|a, b| b.0.total_cmp(&a.0));
+        stops.extend(sized.into_iter().map(|(_, stop)| stop));
     }
 
     /// The answers to what arrived, firewall after firewall: what one translated it translates back.
@@ -458,7 +508,18 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         crossed: &[(&Crossing, &Flow<'a>)],
         journey: &mut Journey,
     ) -> Result<(), TooMuch> {
-        let mut unanswered = Vec::new();
+        for leg in &journey.legs {
+            let refused = leg.passage.refused.iter();
+            let stops = refused.map(|(by, _, space)| Stop {
+                firewall: leg.firewall,
+                by: *by,
+                astray: false,
+                space: *space,
+            });
+            journey.stops.extend(stops);
+        }
+        self.largest_first(&mut journey.stops);
+        let mut unanswered: Vec<Stop> = Vec::new();
         for (leg, (_, flow)) in journey.legs.iter().zip(crossed) {
             let mut arriving = Classes::default();
             for class in answers(self.spaces, &leg.passage.passed) {
@@ -470,11 +531,19 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
             for (by, _, space) in passage.refused {
                 let part = self.spaces.and(space, journey.arrived);
                 if !part.is_none() {
-                    unanswered.push((leg.firewall, by, part));
+                    unanswered.push(Stop { firewall: leg.firewall, by, astray: false, space: part });
                 }
             }
         }
+        self.largest_first(&mut unanswered);
+        let unheard: Vec<Space> = unanswered.iter().map(|stop| stop.space).collect();
+        journey.unheard = self.spaces.union(unheard);
         journey.unanswered = unanswered;
+        let hops = journey.legs.len();
+        journey.fates = Fates::new(self.spaces, journey.usual, journey.stopped, hops);
+        let heard = self.spaces.minus(journey.usual, journey.unheard);
+        let unheard = self.spaces.and(journey.usual, journey.unheard);
+        journey.answers = Fates::new(self.spaces, heard, unheard, hops);
         Ok(())
     }
 }
@@ -484,12 +553,4 @@ fn is_virtual(name: &str) -> bool {
     const STARTS: [&str; 12] =
         ["docker", "br-", "veth", "virbr", "vnet", "cni", "cali", "flannel", "tun", "tap", "wg", "lxc"];
     STARTS.iter().any(|start| name.starts_with(start))
-}
-
-/// The levels of the interfaces by which packets cross firewalls.
-pub(super) fn interface_levels(spaces: &Spaces, hops: usize) -> Vec<Level> {
-    let first = [Field::Iif, Field::Oif].into_iter().filter_map(|field| spaces.level(field));
-    let later = (1..hops).flat_map(|hop| [(Side::Iif, hop - 1), (Side::Oif, hop - 1)]);
-    let later = later.filter_map(|(side, hop)| spaces.rewritten(side, hop));
-    first.chain(later).collect()
 }

@@ -5,6 +5,7 @@
 //! another that the site names, and every question about these is answered from it.
 
 mod answer;
+mod fates;
 mod helped;
 mod journey;
 
@@ -20,6 +21,7 @@ use crate::model::Ruleset;
 use crate::packet::{Family, Packet, Set, Spaces, interface, proto};
 use crate::site::{End, Far, Leg, Party, Site, ZoneId, loopbacks, unicast};
 
+pub use answer::{Want, together};
 pub use helped::Helped;
 pub use journey::{Journey, Kind};
 
@@ -28,7 +30,7 @@ use journey::JourneyKey;
 /// Work that one journey may take, in steps of [`Spaces`].
 const JOURNEY_LIMIT: u64 = 40_000_000;
 /// Nodes after which a desk throws away what it knows.
-const DESK_SIZE: usize = 24_000_000;
+const DESK_SIZE: usize = 1_000_000;
 
 /// A firewall whose files were read.
 #[derive(Debug)]
@@ -166,6 +168,8 @@ pub struct Judge<'a> {
     names: Vec<Set>,
     /// The addresses of each zone.
     zones: Vec<[Set; 2]>,
+    /// The devices on which firewalls run.
+    hosted: rustc_hash::FxHashSet<usize>,
 }
 
 impl<'a> Judge<'a> {
@@ -185,7 +189,8 @@ impl<'a> Judge<'a> {
         let addresses = |zone| [Family::V4, Family::V6].map(|family| site.addresses_of(zone, family));
         let zones = (0..site.zones.len()).map(addresses).collect();
         let firewalls = firewalls.iter().map(Option::as_ref).collect();
-        Judge { site, catalog, firewalls, flows, names, zones }
+        let hosted = site.firewalls.iter().filter_map(|firewall| firewall.host).collect();
+        Judge { site, catalog, firewalls, flows, names, zones, hosted }
     }
 
     /// The same site with other rules for one firewall.
@@ -197,6 +202,7 @@ impl<'a> Judge<'a> {
             flows: self.flows.clone(),
             names: self.names.clone(),
             zones: self.zones.clone(),
+            hosted: self.hosted.clone(),
         };
         judge.names.extend(Flow::names(&firewall.rules));
         judge.flows[index] = Some(Arc::new(Flow::new(&firewall.rules, index as u64, true)));
@@ -296,20 +302,56 @@ impl<'j, 'a> Desk<'j, 'a> {
 
     /// What becomes of a leg for one address, transport and party; `None` where no firewall that was read
     /// stands between, or none of its files speaks of the address's family.
-    pub fn judge_leg(&mut self, ask: &Ask<'_>, party: &Party, kind: Kind) -> Option<Answer> {
-        let answers: Option<Vec<Answer>> =
-            self.places(ask, party).into_iter().map(|far| self.answer(ask, far, kind)).collect();
-        any_of(answers?)
+    pub fn judge_leg(&mut self, ask: &Ask<'_>, party: &Party, kind: Kind, want: Want) -> Option<Answer> {
+        let places = self.places(ask, party);
+        let mut answers: Vec<Answer> = Vec::with_capacity(places.len());
+        for far in &places {
+            let answer = self.answer(ask, far, kind)?;
+            let enough = answer.open.covers(ask.ports) && want != Want::Openings;
+            if enough {
+                return Some(answer);
+            }
+            answers.push(answer);
+        }
+        self.explained(ask, &places, kind, want, answers)
     }
 
     /// Likewise for new connections from those places alone that a firewall which was read keeps apart from the
     /// device: what it lets through it lets through, whoever reaches the device on other ways.
     pub fn let_through(&mut self, ask: &Ask<'_>, party: &Party) -> Option<Answer> {
-        let answers: Vec<Answer> = self
+        let kept: Vec<(&Far, Answer)> = self
             .places(ask, party)
             .into_iter()
-            .filter_map(|far| self.answer(ask, far, Kind::First))
+            .filter_map(|far| Some((far, self.answer(ask, far, Kind::First)?)))
             .collect();
+        let (places, answers): (Vec<&Far>, Vec<Answer>) = kept.into_iter().unzip();
+        self.explained(ask, &places, Kind::First, Want::Openings, answers)
+    }
+
+    /// The answers of several places in one; with who decides, where there is something to say.
+    fn explained(
+        &mut self,
+        ask: &Ask<'_>,
+        places: &[&Far],
+        kind: Kind,
+        want: Want,
+        mut answers: Vec<Answer>,
+    ) -> Option<Answer> {
+        let total = any_of(answers.clone())?;
+        if !want.is_met(&total) {
+            return Some(total);
+        }
+        let family = ask.near.family;
+        let met = |(_, answer): &(&&Far, &mut Answer)| want.is_met(answer);
+        let mut met: Vec<(&&Far, &mut Answer)> = places.iter().zip(&mut answers).filter(met).collect();
+        if want == Want::Faults {
+            // Who stops the most is told of the place with the most addresses.
+            met.sort_by_key(|(far, _)| std::cmp::Reverse(far.addresses(family).count()));
+            met.truncate(1);
+        }
+        for (far, answer) in met {
+            self.explain(ask, far, kind, answer);
+        }
         any_of(answers)
     }
 

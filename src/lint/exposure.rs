@@ -1,6 +1,6 @@
 //! PH204, PH205 and PH301: services of devices that can be reached and should not be.
 
-use super::{cores, words};
+use super::{cores, witness, words};
 use crate::catalog::{Initiator, Listener, Need, Product, Requirement};
 use crate::finding::{Finding, Label, RequirementRef, Severity};
 use crate::judge::{Answer, Ask, Desk, Judge, Near, Share, Witness, number};
@@ -328,5 +328,7 @@ fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
     }
     finding.devices = devices;
     finding.depends_on = depends_on;
+    let shown = group.iter().find_map(|exposure| exposure.witness.as_ref());
+    witness::show(&mut finding, shown, Some(first.by.firewall));
     finding
 }

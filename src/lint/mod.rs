@@ -8,6 +8,7 @@ mod mend;
 mod openings;
 pub mod pages;
 mod requirements;
+mod witness;
 mod words;
 
 use crate::finding::Finding;
@@ -24,7 +25,8 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     findings
 }
 
-/// How many mandatory rows of how many devices do not get through: the fewer, the better a site explains a config.
-pub fn lacking(judge: &Judge<'_>) -> usize {
+/// How many legs of mandatory rows do not get through, and how much trouble there is in all: the less, the better a
+/// site explains a config.
+pub fn lacking(judge: &Judge<'_>) -> (usize, usize) {
     requirements::lacking(judge)
 }

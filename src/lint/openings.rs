@@ -545,11 +545,9 @@ fn arriving(spaces: &mut Spaces, passage: &Passage, packets: Space, address: u12
 
 /// Who lets packets pass: each by what names it best.
 fn decided(spaces: &mut Spaces, passage: &Passage, passed: Space) -> Vec<(Decider, Space)> {
-    let mut passes: Vec<_> = passage.passes.iter().enumerate().collect();
-    passes.sort_by_key(|(at, pass)| std::cmp::Reverse((pass.weight, *at)));
     let mut rest = passed;
     let mut found = Vec::new();
-    for (_, pass) in passes {
+    for pass in passage.best_first() {
         let part = spaces.and(rest, pass.space);
         if !part.is_none() {
             rest = spaces.minus(rest, part);

@@ -1,16 +1,22 @@
 //! PH101 to PH106: what the devices need, and a firewall refuses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::mend::{self, Outcome, Workshop};
 use super::words::{self, Listed};
-use super::{cores, later};
+use super::{cores, later, witness};
 use crate::catalog::{Initiator, Need, Requirement, Transport};
 use crate::finding::{Finding, Label, RequirementRef, Severity};
-use crate::judge::{Answer, Ask, Desk, Judge, Kind, Near, Share, Witness, number};
+use crate::judge::{Answer, Ask, Desk, Judge, Kind, Near, Share, Want, Witness, number, together};
 use crate::packet::{Family, Set};
 use crate::site::{Far, Flow, Leg, Party, Prefix, Site, ZoneId};
 use crate::source::Span;
+
+/// So many hosts are named one by one in a rule to add.
+const FEW_HOSTS: u128 = 256;
 
 /// One leg of a row that does not get through.
 #[derive(Clone)]
@@ -19,10 +25,10 @@ pub(super) struct Trouble<'a> {
     severity: Severity,
     /// It holds whatever the unknowns are.
     pub(super) certain: bool,
-    pub(super) flow: Flow<'a>,
+    pub(super) flow: Arc<Flow<'a>>,
     pub(super) transport: Transport,
     pub(super) near: Near,
-    pub(super) party: Party,
+    pub(super) whom: Whom,
     pub(super) asked: Set,
     pub(super) bad: Set,
     /// Who blocks, the largest share first.
@@ -45,7 +51,7 @@ impl Trouble<'_> {
         (one.device, one.leg, &one.ports) == (two.device, two.leg, &two.ports)
             && std::ptr::eq(one.requirement, two.requirement)
             && self.near == other.near
-            && self.party == other.party
+            && self.whom.party == other.whom.party
     }
 
     /// The ports that a rule has to name.
@@ -65,8 +71,8 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     groups.into_iter().map(|group| word(judge, workshop, &group)).collect()
 }
 
-/// How many mandatory rows do not get through, for some party on some leg.
-pub fn lacking(judge: &Judge<'_>) -> usize {
+/// How many legs of mandatory rows do not get through, for some party; and how much trouble there is in all.
+pub fn lacking(judge: &Judge<'_>) -> (usize, usize) {
     let troubles = troubles(judge);
     let mandatory = troubles.iter().filter(|trouble| trouble.flow.requirement.severity == Need::Mandatory);
     let mut rows: Vec<_> = mandatory
@@ -81,8 +87,7 @@ pub fn lacking(judge: &Judge<'_>) -> usize {
         .collect();
     rows.sort_unstable();
     rows.dedup();
-    // Of two that lack as many of them, the one with less trouble in all else.
-    rows.len() * 100_000 + troubles.len().min(99_999)
+    (rows.len(), troubles.len())
 }
 
 /// Every leg of a row that does not get through.
@@ -91,7 +96,7 @@ fn troubles<'a>(judge: &Judge<'a>) -> Vec<Trouble<'a>> {
         let mut troubles = Vec::new();
         for near in judge.nears(device) {
             for flow in judge.site.flows(judge.catalog, device, near.zone) {
-                look(desk, &flow, &near, &mut troubles);
+                look(desk, &Arc::new(flow), &near, &mut troubles);
             }
         }
         troubles
@@ -101,28 +106,68 @@ fn troubles<'a>(judge: &Judge<'a>) -> Vec<Trouble<'a>> {
 
 /// Looks at one leg of a row, for one address: at all who have to get through from one place at once, and at each
 /// only where not all do.
-fn look<'a>(desk: &mut Desk<'_, '_>, flow: &Flow<'a>, near: &Near, troubles: &mut Vec<Trouble<'a>>) {
+fn look<'a>(desk: &mut Desk<'_, '_>, flow: &Arc<Flow<'a>>, near: &Near, troubles: &mut Vec<Trouble<'a>>) {
     let answered = is_answered(flow.requirement);
-    let mut waiting: Vec<&Party> = Vec::new();
-    let mut together: BTreeMap<(ZoneId, Option<usize>), Vec<&Party>> = BTreeMap::new();
+    let mut groups: BTreeMap<(ZoneId, Option<usize>), Vec<&Party>> = BTreeMap::new();
+    let mut waiting: Vec<Whom> = Vec::new();
     for party in &flow.parties {
         match party.places.as_slice() {
-            [one] => together.entry((one.zone, one.device)).or_default().push(party),
-            _ => waiting.push(party),
+            [one] => {
+                let host = one.device.filter(|device| desk.judge().hosted(Some(*device)).is_some());
+                groups.entry((one.zone, host)).or_default().push(party);
+            }
+            _ => waiting.push(Whom::of(&[party])),
         }
     }
-    for parties in together.into_values() {
+    for parties in groups.into_values() {
         let places: Vec<&Far> = parties.iter().flat_map(|party| &party.places).collect();
         let all_pass = |transport: &Transport| {
             let ask = ask(flow, near, *transport);
             desk.all_pass(&ask, &places, answered)
         };
-        if !flow.transports.iter().all(all_pass) {
-            waiting.extend(parties);
+        if flow.transports.iter().all(all_pass) {
+            continue;
         }
+        let (hosts, others): (Vec<&Party>, Vec<&Party>) =
+            parties.into_iter().partition(|party| party.places.iter().all(|far| is_host(far, near.family)));
+        let mut classes = vec![hosts];
+        for transport in &flow.transports {
+            let ask = ask(flow, near, *transport);
+            classes = classes.iter().flat_map(|class| desk.alike(&ask, class)).collect();
+        }
+        waiting.extend(classes.iter().filter(|class| !class.is_empty()).map(|class| Whom::of(class)));
+        waiting.extend(others.iter().map(|party| Whom::of(&[*party])));
     }
-    for party in flow.parties.iter().filter(|party| waiting.iter().any(|one| std::ptr::eq(*one, *party))) {
-        look_at(desk, flow, near, party, troubles);
+    for whom in &waiting {
+        look_at(desk, flow, near, whom, troubles);
+    }
+}
+
+/// Whether a place is one host.
+fn is_host(far: &Far, family: Family) -> bool {
+    far.addresses(family).single().is_some()
+}
+
+/// Parties that fare alike.
+#[derive(Clone)]
+pub(super) struct Whom {
+    /// All of them as one.
+    pub(super) party: Party,
+    /// The name of each.
+    names: Vec<String>,
+}
+
+impl Whom {
+    fn of(parties: &[&Party]) -> Whom {
+        let names = parties.iter().map(|party| party.name.clone()).collect();
+        let places: Vec<&Far> = parties.iter().flat_map(|party| &party.places).collect();
+        let one = match parties {
+            [one] => (*one).clone(),
+            _ => {
+                Party { name: String::new(), places: together(&places).into_iter().collect(), anybody: false }
+            }
+        };
+        Whom { party: one, names }
     }
 }
 
@@ -131,17 +176,20 @@ fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) -> Ask<'n> 
     Ask { device: flow.device, near, leg: flow.leg, protocol: number(transport), ports: &flow.ports, from }
 }
 
-/// Looks at one leg of a row, for one address and one party.
+/// Looks at one leg of a row, for one address and parties that fare alike.
 pub(super) fn look_at<'a>(
     desk: &mut Desk<'_, '_>,
-    flow: &Flow<'a>,
+    flow: &Arc<Flow<'a>>,
     near: &Near,
-    party: &Party,
+    whom: &Whom,
     troubles: &mut Vec<Trouble<'a>>,
 ) {
+    let party = &whom.party;
     let mut judged: Vec<(Transport, Answer)> = Vec::new();
     for transport in &flow.transports {
-        let Some(answer) = judge_leg(desk, flow, &ask(flow, near, *transport), party) else { return };
+        let Some(answer) = judge_leg(desk, flow, &ask(flow, near, *transport), party, Want::Faults) else {
+            return;
+        };
         judged.push((*transport, answer));
     }
     if flow.either_transport {
@@ -156,10 +204,10 @@ pub(super) fn look_at<'a>(
             code,
             severity,
             certain,
-            flow: flow.clone(),
+            flow: Arc::clone(flow),
             transport,
             near: near.clone(),
-            party: party.clone(),
+            whom: whom.clone(),
             asked: flow.ports.clone(),
             bad: bad.clone(),
             blame: if certain { answer.blockers.clone() } else { answer.doubters.clone() },
@@ -185,7 +233,10 @@ pub(super) fn look_at<'a>(
         if !is_answered(flow.requirement) {
             continue;
         }
-        let Some(reply) = desk.judge_leg(&ask(flow, near, transport), party, Kind::Reply) else { continue };
+        let Some(reply) = desk.judge_leg(&ask(flow, near, transport), party, Kind::Reply, Want::Faults)
+        else {
+            continue;
+        };
         let (blocked, unsure) = faults(flow, &reply);
         let certain = !blocked.is_empty();
         let bad = if certain { &blocked } else { &unsure };
@@ -197,8 +248,14 @@ pub(super) fn look_at<'a>(
 }
 
 /// The answer for a leg, with what a helper opens counted in.
-fn judge_leg(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<Answer> {
-    let mut judgement = desk.judge_leg(ask, party, Kind::First)?;
+fn judge_leg(
+    desk: &mut Desk<'_, '_>,
+    flow: &Flow<'_>,
+    ask: &Ask<'_>,
+    party: &Party,
+    want: Want,
+) -> Option<Answer> {
+    let mut judgement = desk.judge_leg(ask, party, Kind::First, want)?;
     let closed = judgement.blocked.or(&judgement.unsure);
     if closed.is_empty() {
         return Some(judgement);
@@ -256,8 +313,19 @@ fn called(
         return false;
     };
     let ports = site.ports_of(flow.device, product, flow.requirement);
-    let flow = Flow { leg: Leg::ToDevice, ports, from: None, any_port: false, ..flow.clone() };
-    judge_leg(desk, &flow, &ask(&flow, near, transport), party)
+    let flow = Flow {
+        device: flow.device,
+        requirement: flow.requirement,
+        leg: Leg::ToDevice,
+        transports: flow.transports.clone(),
+        either_transport: flow.either_transport,
+        ports,
+        from: None,
+        any_port: false,
+        parties: Vec::new(),
+        doubtful: flow.doubtful,
+    };
+    judge_leg(desk, &flow, &ask(&flow, near, transport), party, Want::Ports)
         .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.unsure.is_empty())
 }
 
@@ -327,33 +395,33 @@ fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
+    finding.assumes = words::unique(group.iter().flat_map(|trouble| trouble.assumes.iter().cloned()));
     finding.requirements = requirements(judge, group);
+    let shown = group.iter().find_map(|trouble| trouble.witness.as_ref().filter(|_| !trouble.reply));
+    witness::show(&mut finding, shown, blame.map(|blame| blame.firewall));
     finding
 }
 
 /// The rows of a group with the ports that are in trouble, each once.
 fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
+    let mut places: FxHashMap<(usize, &str, &Set), usize> = FxHashMap::default();
     for trouble in group {
-        let transports =
-            if trouble.flow.either_transport { vec!["tcp or udp"] } else { vec![trouble.transport.name()] };
-        let mut entry = Listed {
-            device: judge.site.devices[trouble.flow.device].name.clone(),
-            protocol: words::protocol(&trouble.flow.requirement.protocol),
-            transports,
-            ports: trouble.bad.clone(),
-            asked: trouble.asked.clone(),
-            any_port: trouble.flow.any_port,
-        };
-        let same = |known: &&mut Listed| {
-            (&known.device, &known.protocol, &known.ports) == (&entry.device, &entry.protocol, &entry.ports)
-        };
-        match listed.iter_mut().find(same) {
-            Some(known) => {
-                entry.transports.retain(|transport| !known.transports.contains(transport));
-                known.transports.append(&mut entry.transports);
-            }
-            None => listed.push(entry),
+        let protocol = trouble.flow.requirement.protocol.as_str();
+        let transport = if trouble.flow.either_transport { "tcp or udp" } else { trouble.transport.name() };
+        let at = *places.entry((trouble.flow.device, protocol, &trouble.bad)).or_insert_with(|| {
+            listed.push(Listed {
+                device: judge.site.devices[trouble.flow.device].name.clone(),
+                protocol: words::protocol(protocol),
+                transports: Vec::new(),
+                ports: trouble.bad.clone(),
+                asked: trouble.asked.clone(),
+                any_port: trouble.flow.any_port,
+            });
+            listed.len() - 1
+        });
+        if !listed[at].transports.contains(&transport) {
+            listed[at].transports.push(transport);
         }
     }
     listed
@@ -362,7 +430,7 @@ fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
 fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> String {
     let first = &group[0];
     let what = words::listing(listed);
-    let parties = || group.iter().map(|trouble| trouble.party.name.clone());
+    let parties = || group.iter().flat_map(|trouble| trouble.whom.names.iter().cloned());
     let whom = words::some(&words::unique(parties()), 2, "peer");
     let whom_too = words::some(&words::unique(parties().map(words::somebody)), 2, "peer");
     let device = words::some(&words::unique(group.iter().map(|trouble| at(judge, trouble))), 3, "device");
@@ -467,7 +535,7 @@ fn behind(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Span> {
                 protocol: number(trouble.transport),
                 ports: &trouble.bad,
                 near: &trouble.near.addresses,
-                far: &trouble.party,
+                far: &trouble.whom.party,
                 leg: trouble.flow.leg,
             };
             later::rule_behind(judge, &wanted, blame)
@@ -521,7 +589,8 @@ fn help(
     let settings = &judge.site.settings;
     let told = settings.select.as_ref().is_none_or(|codes| codes.contains(&first.code))
         && !settings.ignore.contains(&first.code);
-    let mut found = workshop.filter(|_| told).map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, group));
+    let workshop = workshop.filter(|_| told);
+    let mut found = workshop.map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, group));
     finding.help = mend::words::help(judge, group, &mut found);
     if let Outcome::Works(remedy) = found {
         finding.mend = remedy.mends;
@@ -536,8 +605,10 @@ pub(super) fn host(family: Family, number: u128) -> Prefix {
 /// Where a party is, for a rule: one host, the networks of a zone, or anywhere.
 pub(super) fn ends(judge: &Judge<'_>, party: &Party, family: Family) -> Vec<Option<Prefix>> {
     let [far] = party.places.as_slice() else { return vec![None] };
-    if let Some(number) = far.addresses(family).single() {
-        return vec![Some(host(family, number))];
+    let addresses = far.addresses(family);
+    if addresses.count() <= FEW_HOSTS {
+        let hosts = addresses.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
+        return hosts.map(|number| Some(host(family, number))).collect();
     }
     let networks = judge.site.zones[far.zone].networks.iter();
     let networks: Vec<_> =
@@ -546,35 +617,38 @@ pub(super) fn ends(judge: &Judge<'_>, party: &Party, family: Family) -> Vec<Opti
 }
 
 fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef> {
-    let mut rows: Vec<RequirementRef> = Vec::new();
+    let mut rows: Vec<(RequirementRef, Set)> = Vec::new();
+    let mut places: FxHashMap<(usize, Option<&str>, &str, Option<&str>, Transport), usize> =
+        FxHashMap::default();
     for trouble in group {
         let device = &judge.site.devices[trouble.flow.device];
         let row = trouble.flow.requirement;
-        let mut entry = RequirementRef {
-            device: device.name.clone(),
-            product: device.product.clone(),
-            table: row.table.clone(),
-            row: row.row.clone(),
-            service: row.service.clone(),
-            transport: trouble.transport.name().to_string(),
-            ports: words::intervals(&trouble.asked),
-            blocked: words::intervals(&trouble.bad),
-        };
-        let key = |e: &RequirementRef| {
-            (e.device.clone(), e.table.clone(), e.row.clone(), e.service.clone(), e.transport.clone())
-        };
-        match rows.iter_mut().find(|known| key(known) == key(&entry)) {
-            Some(known) => {
-                let set = |ranges: &[[u16; 2]]| {
-                    Set::of(ranges.iter().map(|[lo, hi]| (u128::from(*lo), u128::from(*hi))))
-                };
-                known.blocked = words::intervals(&set(&known.blocked).or(&set(&entry.blocked)));
-            }
-            None => {
-                entry.blocked.dedup();
-                rows.push(entry);
-            }
+        let key = (
+            trouble.flow.device,
+            Some(row.table.as_str()),
+            row.service.as_str(),
+            row.row.as_deref(),
+            trouble.transport,
+        );
+        let at = *places.entry(key).or_insert_with(|| {
+            let entry = RequirementRef {
+                device: device.name.clone(),
+                product: device.product.clone(),
+                table: row.table.clone(),
+                row: row.row.clone(),
+                service: row.service.clone(),
+                transport: trouble.transport.name().to_string(),
+                ports: words::intervals(&trouble.asked),
+                blocked: Vec::new(),
+            };
+            rows.push((entry, Set::empty()));
+            rows.len() - 1
+        });
+        if !rows[at].1.covers(&trouble.bad) {
+            rows[at].1 = rows[at].1.or(&trouble.bad);
         }
     }
-    rows
+    let whole =
+        |(entry, bad): (RequirementRef, Set)| RequirementRef { blocked: words::intervals(&bad), ..entry };
+    rows.into_iter().map(whole).collect()
 }

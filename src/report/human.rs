@@ -213,6 +213,7 @@ impl<'a> Printer<'a> {
             writeln!(out, "        and {}", counted(finding.requirements.len() - rows.len(), "more row"))?;
         }
         self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
+        self.paragraph("assumes", &finding.assumes.join(", "), out)?;
         self.paragraph("notice", &finding.notice, out)?;
         self.paragraph("help", &finding.help, out)?;
         for mend in &finding.mend {
@@ -226,6 +227,13 @@ impl<'a> Printer<'a> {
             if lines.len() < mend.lines.len() {
                 writeln!(out, "          … and {} more", mend.lines.len() - lines.len())?;
             }
+        }
+        if let (Some(witness), true) = (&finding.witness, finding.witness_here)
+            && let Some(file) = finding.span.and_then(|span| self.sources.file_of(span))
+        {
+            let path = file.path.display();
+            let command = format!("pinhole trace {path} --packet \"{witness}\"");
+            writeln!(out, "  {} {}", self.paint.strong("try:"), clean(&command))?;
         }
         self.paragraph("docs", &docs(finding.code), out)?;
         writeln!(out)

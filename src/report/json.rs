@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Report, docs};
-use crate::finding::{Edit, Finding, RequirementRef, Severity};
+use crate::finding::{Edit, Finding, RequirementRef, Severity, Witness};
 use crate::source::{SourceMap, Span};
 
 #[derive(Serialize)]
@@ -35,6 +35,8 @@ struct Item<'a> {
     devices: &'a [String],
     requirements: &'a [RequirementRef],
     depends_on: &'a [String],
+    assumes: &'a [String],
+    witness: Option<&'a Witness>,
     related: Vec<Related<'a>>,
     notice: &'a str,
     help: &'a str,
@@ -125,6 +127,8 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         devices: &finding.devices,
         requirements: &finding.requirements,
         depends_on: &finding.depends_on,
+        assumes: &finding.assumes,
+        witness: finding.witness.as_ref(),
         related: related.collect(),
         notice: &finding.notice,
         help: &finding.help,

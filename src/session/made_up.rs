@@ -58,7 +58,7 @@ impl Alone {
         let lacking = |alone: &Alone| lint::lacking(&alone.judge(catalog));
         match (on_box, behind) {
             (Some(on_box), Some((least, behind))) => {
-                let here = lacking(&on_box);
+                let (here, _) = lacking(&on_box);
                 if here < least || here == least && host_alone { on_box } else { behind }
             }
             (Some(one), None) | (None, Some((_, one))) => one,
@@ -78,7 +78,7 @@ impl Alone {
         let made =
             |reading: &Reading, firewall: &Firewall| site.made_up(&firewall.name, reading, &firewall.rules);
         let firewalls = [Some(firewall)];
-        let mut best: Option<(usize, Site)> = None;
+        let mut best: Option<((usize, usize), Site)> = None;
         for reading in &readings {
             let Some(firewall) = &firewalls[0] else { continue };
             let made = made(reading, firewall);
@@ -87,7 +87,7 @@ impl Alone {
                 best = Some((lacking, made));
             }
         }
-        let (lacking, site) = best.unwrap_or_else(|| (0, site.clone()));
+        let ((lacking, _), site) = best.unwrap_or_else(|| ((0, 0), site.clone()));
         (lacking, Alone { site, firewalls, files })
     }
 

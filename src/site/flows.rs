@@ -171,8 +171,10 @@ impl Site {
         match row.parity {
             None => ports,
             Some(parity) => {
-                let wanted = u32::from(parity == Parity::Odd);
-                ports.and(&Set::where_(0xffff, |port| port % 2 == wanted))
+                let wanted = u128::from(parity == Parity::Odd);
+                let fits = |port: &u128| port % 2 == wanted;
+                let all = ports.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
+                Set::of(all.filter(fits).map(|port| (port, port)))
             }
         }
     }

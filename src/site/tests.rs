@@ -1,3 +1,4 @@
+use crate::model::Way;
 use std::collections::BTreeSet;
 
 use super::*;

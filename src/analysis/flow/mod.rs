@@ -112,6 +112,15 @@ pub struct Passage {
     pub known: Option<Known>,
 }
 
+impl Passage {
+    /// Who let packets pass, what names it best first.
+    pub fn best_first(&self) -> Vec<&Pass> {
+        let mut passes: Vec<(usize, &Pass)> = self.passes.iter().enumerate().collect();
+        passes.sort_by_key(|(at, pass)| std::cmp::Reverse((pass.weight, *at)));
+        passes.into_iter().map(|(_, pass)| pass).collect()
+    }
+}
+
 impl<'a> Flow<'a> {
     /// An engine. `number` is another one for each firewall whose conditions are not those of another.
     pub fn new(rules: &'a Ruleset, number: u64, honest: bool) -> Self {

@@ -106,6 +106,7 @@ fn attempt(
             let tasks: Option<Vec<Task>> = tasks(now, troubles, plan);
             let Some(tasks) = tasks.filter(|tasks| !tasks.is_empty()) else { return Outcome::Nothing };
             if put(now, workshop, &made, &tasks, plan, &mut draft).is_none() {
+                if std::env::var_os("MEND_DEBUG").is_some() { eprintln!("no place: {tasks:?}"); }
                 return Outcome::Nothing;
             }
             tasks
@@ -126,13 +127,16 @@ fn attempt(
         }
         let read = |at: &usize| workshop.read(&draft, *at, judge.firewall(*at)?);
         let Some(again) = firewalls.iter().map(read).collect::<Option<Vec<Made>>>() else {
+            if std::env::var_os("MEND_DEBUG").is_some() { eprintln!("not read: {:#?}", draft.edits()); }
             return Outcome::Nothing;
         };
         made = again;
         let Some(now) = trial::judge_of(judge, &made) else { return Outcome::Nothing };
         let left = trial::left(&now, group);
+        if std::env::var_os("MEND_DEBUG").is_some() { eprintln!("style {} {}: {} left: {:?}\n{:#?}", plan.style, plan.second, left.len(), left.first().map(|t| (t.code, &t.blame, t.bad.clone())), draft.edits()); }
         if left.is_empty() {
             let whole = all.iter().any(|task| is_whole(judge, task));
+            if std::env::var_os("MEND_DEBUG").is_some() { eprintln!("opens: {}", trial::opens_no_more(judge, &now, &made, group, whole)); }
             return match trial::opens_no_more(judge, &now, &made, group, whole) {
                 true => Outcome::Works(remedy(&draft, all)),
                 false => Outcome::Nothing,
@@ -267,13 +271,15 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
         near => vec![near],
     };
     let mut tasks = Vec::new();
-    for far in ends(judge, &trouble.party, family) {
+    for far in ends(judge, &trouble.whom.party, family) {
         let everywhere = far.is_none();
         let far = if matches!(goal, Goal::Translate(_)) && !plan.second { None } else { far };
         for own in addresses.iter().map(|own| own.map(|number| host(family, number))) {
             let (src, dst) = if to_device { (far, own) } else { (own, far) };
             let sides = sides(&seen.crossings, goal, far.is_none(), asa);
             for (iif, oif) in sides {
+                // Where destinations are translated, nothing is known yet of where packets leave.
+                let oif = oif.filter(|_| asa || !matches!(goal, Goal::Translate(_)));
                 let wanted = Wanted { family, src, dst, iif, oif, protocol: number(trouble.transport) };
                 let hook = Some(seen.hook);
                 let ports = ports.clone();
@@ -328,7 +334,7 @@ fn seen(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share) -> Option<Seen>
     let family = trouble.near.family;
     let near = End { zone: trouble.near.zone, device: Some(trouble.flow.device) };
     let mut crossings: Vec<Crossing> = Vec::new();
-    for far in &trouble.party.places {
+    for far in &trouble.whom.party.places {
         let far = End { zone: far.zone, device: far.device };
         let path = match trouble.flow.leg {
             Leg::ToDevice => judge.site.path(far, near),

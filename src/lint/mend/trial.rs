@@ -136,7 +136,7 @@ pub fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
     let found = cores::for_each(judge, &order, |desk, at| {
         let asked = asked[at];
         let mut found = Vec::new();
-        look_at(desk, &asked.flow, &asked.near, &asked.party, &mut found);
+        look_at(desk, &asked.flow, &asked.near, &asked.whom, &mut found);
         found
     });
     let is_ours = |trouble: &Trouble<'a>| {
@@ -215,7 +215,7 @@ impl Compare<'_, '_, '_> {
     fn named(&mut self) -> Space {
         let mut named = Space::NONE;
         for trouble in self.group.iter().filter(|trouble| trouble.near.family == self.family) {
-            let far = trouble.party.places.iter();
+            let far = trouble.whom.party.places.iter();
             let far = far.fold(Set::empty(), |set, far| set.or(far.addresses(self.family)));
             let near = trouble.near.addresses.or(&trouble.public(self.judge.site));
             let (src, dst) = match trouble.flow.leg {

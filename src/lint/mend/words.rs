@@ -43,7 +43,7 @@ fn notes(group: &[Trouble<'_>]) -> String {
     if first.flow.any_port {
         notes += "The far end chooses the port, so the rule names all that it may choose. ";
     }
-    if group.iter().any(|trouble| trouble.party.anybody && trouble.flow.leg == Leg::ToDevice) {
+    if group.iter().any(|trouble| trouble.whom.party.anybody && trouble.flow.leg == Leg::ToDevice) {
         notes += "Limit it to those who need it: the site file names nobody as their `[[peer]]`. ";
     }
     notes

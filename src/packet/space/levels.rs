@@ -235,12 +235,6 @@ impl Names {
         Some(Set::of(set.ranges().iter().map(|(lo, hi)| (number(*lo) as u128, end(number(*hi))))))
     }
 
-    /// The names that no set tells apart from one.
-    pub fn class_of(&self, name: u128) -> Set {
-        let class = self.starts.partition_point(|start| *start <= name) - 1;
-        self.names(&Set::one(class as u128))
-    }
-
     /// The names of the classes in a set.
     pub fn names(&self, set: &Set) -> Set {
         let last = self.starts.len() - 1;

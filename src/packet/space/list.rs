@@ -143,59 +143,55 @@ impl Spaces {
         Some(())
     }
 
-    /// One packet of the set, likely ones first; `None` of the empty set. Fields on which nothing hangs are
-    /// left open.
-    pub fn witness(&mut self, space: Space) -> Option<Packet> {
-        let space = self.likely(space);
+    /// One packet of the set, a likely one where there is a choice; `None` of the empty set. Fields on which
+    /// nothing hangs are left open.
+    pub fn witness(&self, space: Space) -> Option<Packet> {
         if space.is_none() {
             return None;
         }
-        let mut rest = space;
-        let mut values: Vec<(Field, u128)> = Vec::new();
-        for (field, level) in self.layout.known_fields().collect::<Vec<_>>() {
-            if !self.diagram.support(rest.0).iter().any(|bit| level.holds(*bit)) {
+        let fields: Vec<(Field, Level)> = self.layout.known_fields().collect();
+        let mut values: Vec<Option<u128>> = vec![None; fields.len()];
+        let mut edge = space.0;
+        loop {
+            let bit = self.diagram.bit(edge);
+            let at = fields.partition_point(|(_, level)| level.start + level.width <= bit);
+            let (low, high) = self.diagram.halves(edge);
+            let Some((field, level)) = fields.get(at).filter(|(_, level)| level.holds(bit)) else {
+                if bit == u32::MAX {
+                    break;
+                }
+                edge = if low == Edge::NONE { high } else { low };
                 continue;
+            };
+            let value = values[at].get_or_insert(0);
+            let mask = 1u128 << (level.start + level.width - 1 - bit);
+            let high_first = wish(*field) & mask != 0;
+            let goes_high = if high_first { high != Edge::NONE } else { low == Edge::NONE };
+            if goes_high {
+                *value |= mask;
             }
-            let set = self.values(rest, level);
-            let value = set.first()?;
-            let one = self.within(level, &whole_class(self, level, value));
-            rest = self.and(rest, one);
-            values.push((field, value));
+            edge = if goes_high { high } else { low };
         }
-        let protocol =
-            values.iter().find(|(field, _)| *field == Field::Proto).map_or(u128::from(proto::TCP), |v| v.1);
-        let mut packet = Packet::new(self.family(), protocol as u8);
-        for (field, value) in values {
+        let protocol = fields.iter().position(|(field, _)| *field == Field::Proto).and_then(|at| values[at]);
+        let mut packet = Packet::new(self.family(), protocol.map_or(proto::TCP, |protocol| protocol as u8));
+        for ((field, level), value) in fields.into_iter().zip(values) {
+            let Some(value) = value else { continue };
+            let value = match self.layout.names_at(level) {
+                Some(names) => names.names(&Set::one(value)).first()?,
+                None => value,
+            };
             packet.set(field, value);
         }
         Some(packet)
     }
-
-    /// The set, or the part of it that looks most like a usual packet.
-    fn likely(&mut self, space: Space) -> Space {
-        let wishes: [(Field, Set); 4] = [
-            (Field::Proto, Set::of([(6, 6), (17, 17)])),
-            (Field::Proto, Set::one(6)),
-            (Field::Sport, Set::range(49_152, 65_535)),
-            (Field::Iif, Set::range(1, u128::MAX)),
-        ];
-        let mut space = space;
-        for (field, set) in wishes {
-            let Some(level) = self.level(field) else { continue };
-            let wish = self.within(level, &set);
-            let part = self.and(space, wish);
-            if !part.is_none() {
-                space = part;
-            }
-        }
-        space
-    }
 }
 
-/// The values that stand for one value at a level: for interface names, the whole class.
-fn whole_class(spaces: &Spaces, level: Level, value: u128) -> Set {
-    match spaces.layout.names_at(level) {
-        Some(names) => names.class_of(value),
-        None => Set::one(value),
+/// What a likely packet has.
+fn wish(field: Field) -> u128 {
+    match field {
+        Field::Proto => proto::TCP.into(),
+        Field::Sport => 50_000,
+        Field::Iif | Field::Oif => 1,
+        _ => 0,
     }
 }

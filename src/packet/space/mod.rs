@@ -162,8 +162,7 @@ impl Spaces {
 
     /// The packets whose value at a level is among the values.
     pub fn within(&mut self, level: Level, set: &Set) -> Space {
-        const FEW: usize = 8;
-        if set.ranges().len() <= FEW {
+        if set.single().is_some() {
             return self.build(level, set);
         }
         if let Some(known) = self.sets.get(&(level, set.clone())) {
