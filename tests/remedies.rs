@@ -75,17 +75,20 @@ impl Case {
             }
             if finding["edits"].as_array().unwrap().is_empty() {
                 assert!(finding["mend"].as_array().unwrap().is_empty(), "{name}: lines without a place");
-                without += 1;
+                // Answers that a state lets through have no line of their own.
+                without += usize::from(code != "PH105");
                 continue;
             }
             tried += 1;
             let before = self.with(finding);
             for after in self.findings() {
-                let is_other = found.iter().any(|other| other != finding && other["message"] == after["message"]);
+                let is_other =
+                    found.iter().any(|other| other != finding && other["message"] == after["message"]);
                 if is_same(finding, &after) && !is_other {
                     wrong.push(format!("{name}: {code} is there again: {}", after["message"]));
                 }
-                if after["code"].as_str().unwrap().starts_with("PH0") {
+                let is_new = found.iter().all(|other| other["message"] != after["message"]);
+                if after["code"].as_str().unwrap().starts_with("PH0") && is_new {
                     wrong.push(format!("{name}: what {code} prints is not read: {}", after["message"]));
                 }
             }
@@ -106,7 +109,8 @@ impl Drop for Case {
 /// Whether two findings are of one code and direction, with a row in common.
 fn is_same(one: &Value, other: &Value) -> bool {
     let key = |row: &Value| ["device", "table", "row", "service", "transport"].map(|key| row[key].clone());
-    let rows = |finding: &Value| finding["requirements"].as_array().unwrap().iter().map(key).collect::<Vec<_>>();
+    let rows =
+        |finding: &Value| finding["requirements"].as_array().unwrap().iter().map(key).collect::<Vec<_>>();
     let reaches = |finding: &Value| {
         let message = finding["message"].as_str().unwrap();
         message.contains("cannot reach") || message.contains("towards")
@@ -253,7 +257,10 @@ fn verdicts(case: &Case, name: &str) -> Vec<(String, u64, bool)> {
     let mut sent = Vec::new();
     for dst in ["10.40.7.22", "198.51.100.34", "10.40.7.23", "198.51.100.33"] {
         for proto in ["tcp", "udp"] {
-            for port in [21, 80, 1023, 1024, 1324, 1325, 1719, 1720, 2900, 3338, 5060, 5061, 16384, 16984, 16985, 60000] {
+            for port in [
+                21, 80, 1023, 1024, 1324, 1325, 1719, 1720, 2900, 3338, 5060, 5061, 16384, 16984, 16985,
+                60000,
+            ] {
                 packets += &format!(
                     "{{\"id\":{},\"hook\":\"forward\",\"iif\":\"wan0\",\"oif\":\"lan0\",\"fwd_oif\":\"lan0\",\
                      \"src\":\"192.0.2.77\",\"dst\":\"{dst}\",\"proto\":\"{proto}\",\"sport\":40000,\"dport\":{port}}}\n",
@@ -292,7 +299,9 @@ fn remedies_of_made_up_sites_work() {
         let called = format!("site {number} ({name})");
         tried += case.try_all(&called, &mut wrong).0;
         let was = verdicts(&case, name);
-        for finding in case.findings().iter().filter(|finding| !finding["edits"].as_array().unwrap().is_empty()) {
+        for finding in
+            case.findings().iter().filter(|finding| !finding["edits"].as_array().unwrap().is_empty())
+        {
             let before = case.with(finding);
             for ((to, port, passed), (_, _, passes)) in was.iter().zip(verdicts(&case, name)) {
                 let named = |row: &Value| {
@@ -361,7 +370,10 @@ fn made_up(language: u32, q931: bool, translated: bool, shared: bool) -> (&'stat
                  ip address 198.51.100.33 255.255.255.240\ninterface Ethernet0/1\n nameif lan0\n security-level 100\n \
                  ip address 10.40.7.1 255.255.255.0\n{}access-list from_wan extended permit udp any host 10.40.7.22 eq 9\n\
                  {}{}access-group from_wan in interface wan0\n",
-                on(translated, "object network mcu\n host 10.40.7.22\n nat (lan0,wan0) static 198.51.100.34\n"),
+                on(
+                    translated,
+                    "object network mcu\n host 10.40.7.22\n nat (lan0,wan0) static 198.51.100.34\n"
+                ),
                 on(q931, "access-list from_wan extended permit tcp any host 10.40.7.22 eq 1720\n"),
                 on(shared, "access-list from_wan extended deny ip any any\n"),
             ),

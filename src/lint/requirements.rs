@@ -576,12 +576,7 @@ fn media_notice(trouble: &Trouble<'_>) -> String {
 }
 
 /// What to change, and lines that were tried.
-fn help(
-    judge: &Judge<'_>,
-    workshop: Option<&Workshop<'_>>,
-    group: &[Trouble<'_>],
-    finding: &mut Finding,
-) {
+fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>], finding: &mut Finding) {
     let first = &group[0];
     if first.blame.is_empty() {
         return;

@@ -45,11 +45,8 @@ impl Alone {
         let host_alone = holds(&rules, Hook::Input) && !holds(&rules, Hook::Forward);
         let on_box = hosts.then(|| {
             let environment = environment_of_box(&config, site);
-            let rules = if own {
-                rules.clone()
-            } else {
-                load(dialect, sources, &config.files, &environment).ruleset
-            };
+            let rules =
+                if own { rules.clone() } else { load(dialect, sources, &config.files, &environment).ruleset };
             let made = site.made_up(&name, &Reading::OnBox, &rules);
             let files = [Some(Files::of(&config.files, &environment))];
             Alone { site: made, firewalls: [Some(firewall(rules))], files }

@@ -89,7 +89,8 @@ pub fn iptables(wanted: &Wanted, set: &Set, goal: Goal) -> Vec<String> {
         Goal::Translate(IpAddr::V4(to)) => format!("-j DNAT --to-destination {to}"),
         Goal::Translate(IpAddr::V6(to)) => format!("-j DNAT --to-destination {to}"),
     };
-    let rule = |ports: &String| format!("{ends} -p {proto} -m {proto} {port} {ports} {end}").trim().to_string();
+    let rule =
+        |ports: &String| format!("{ends} -p {proto} -m {proto} {port} {ports} {end}").trim().to_string();
     ports(set, ":").iter().map(rule).collect()
 }
 
@@ -234,7 +235,9 @@ mod tests {
         let ports = Set::one(22);
         assert_eq!(
             iptables(&wanted, &ports, Goal::Answer),
-            ["-o e0 -s 2001:db8:2::/64 -p tcp -m tcp --sport 22 -m conntrack --ctstate ESTABLISHED -j ACCEPT"]
+            [
+                "-o e0 -s 2001:db8:2::/64 -p tcp -m tcp --sport 22 -m conntrack --ctstate ESTABLISHED -j ACCEPT"
+            ]
         );
         assert_eq!(
             nftables(&wanted, &ports, Goal::Pass, true),

@@ -43,6 +43,8 @@ pub struct Remedy {
     pub translates: Vec<(Wanted, std::net::IpAddr)>,
     /// What it lets through, on which firewall.
     pub passes: Vec<(usize, Wanted, Set)>,
+    /// The answers get back, too.
+    pub answered: bool,
 }
 
 /// What came of looking for a remedy.
@@ -76,7 +78,8 @@ struct Task {
 
 /// Looks for lines that mend what a group of troubles is about.
 pub fn seek(judge: &Judge<'_>, workshop: &Workshop<'_>, group: &[Trouble<'_>]) -> Outcome {
-    let plans = [false, true].into_iter().flat_map(|second| (0..STYLES).map(move |style| Plan { style, second }));
+    let plans =
+        [false, true].into_iter().flat_map(|second| (0..STYLES).map(move |style| Plan { style, second }));
     let mut tried: Vec<Vec<Edit>> = Vec::new();
     for plan in plans {
         match attempt(judge, workshop, group, plan, &mut tried) {
@@ -99,46 +102,50 @@ fn attempt(
     let mut all: Vec<Task> = Vec::new();
     let mut rest: Option<Vec<Trouble<'_>>> = None;
     for _ in 0..ROUNDS {
-        let tasks = {
+        let needed = {
             let now = trial::judge_of(judge, &made);
             let now = now.as_ref().unwrap_or(judge);
             let troubles = rest.as_deref().unwrap_or(group);
             let tasks: Option<Vec<Task>> = tasks(now, troubles, plan);
             let Some(tasks) = tasks.filter(|tasks| !tasks.is_empty()) else { return Outcome::Nothing };
             if put(now, workshop, &made, &tasks, plan, &mut draft).is_none() {
-                if std::env::var_os("MEND_DEBUG").is_some() { eprintln!("no place: {tasks:?}"); }
                 return Outcome::Nothing;
             }
             tasks
         };
         let edits = draft.edits();
-        if tried.contains(&edits) || edits.iter().map(|edit| edit.text.lines().count()).sum::<usize>() > MOST_LINES {
+        if tried.contains(&edits)
+            || edits.iter().map(|edit| edit.text.lines().count()).sum::<usize>() > MOST_LINES
+        {
             return Outcome::Nothing;
         }
         tried.push(edits);
         let mut firewalls: Vec<usize> = made.iter().map(|made| made.at).collect();
-        firewalls.extend(tasks.iter().map(|task| task.firewall));
+        firewalls.extend(needed.iter().map(|task| task.firewall));
         firewalls.sort_unstable();
         firewalls.dedup();
-        all.extend(tasks);
+        all.extend(needed);
         let size = |at: &usize| judge.firewall(*at).map_or(0, |firewall| firewall.rules.rules());
         if !workshop.may_try(firewalls.iter().map(size).sum::<usize>() + 20 * group.len()) {
             return Outcome::Untried;
         }
         let read = |at: &usize| workshop.read(&draft, *at, judge.firewall(*at)?);
         let Some(again) = firewalls.iter().map(read).collect::<Option<Vec<Made>>>() else {
-            if std::env::var_os("MEND_DEBUG").is_some() { eprintln!("not read: {:#?}", draft.edits()); }
             return Outcome::Nothing;
         };
         made = again;
         let Some(now) = trial::judge_of(judge, &made) else { return Outcome::Nothing };
         let left = trial::left(&now, group);
-        if std::env::var_os("MEND_DEBUG").is_some() { eprintln!("style {} {}: {} left: {:?}\n{:#?}", plan.style, plan.second, left.len(), left.first().map(|t| (t.code, &t.blame, t.bad.clone())), draft.edits()); }
         if left.is_empty() {
-            let whole = all.iter().any(|task| is_whole(judge, task));
-            if std::env::var_os("MEND_DEBUG").is_some() { eprintln!("opens: {}", trial::opens_no_more(judge, &now, &made, group, whole)); }
-            return match trial::opens_no_more(judge, &now, &made, group, whole) {
+            return match trial::opens_no_more(judge, &now, &made, group, whole(judge, &all)) {
                 true => Outcome::Works(remedy(&draft, all)),
+                false => Outcome::Nothing,
+            };
+        }
+        // That its answers are blocked is another finding, where no line mends that as well.
+        if !group[0].reply && left.iter().all(|trouble| trouble.reply) && tasks(&now, &left, plan).is_none() {
+            return match trial::opens_no_more(judge, &now, &made, group, whole(judge, &all)) {
+                true => Outcome::Works(Remedy { answered: false, ..remedy(&draft, all) }),
                 false => Outcome::Nothing,
             };
         }
@@ -148,14 +155,19 @@ fn attempt(
 }
 
 /// Whether lines are about more than the ports of the finding: translations of the ASA are.
-fn is_whole(judge: &Judge<'_>, task: &Task) -> bool {
-    let dialect = judge.firewall(task.firewall).map(|firewall| firewall.dialect);
-    dialect == Some(Dialect::Asa) && task.goal != Goal::Pass
+fn whole(judge: &Judge<'_>, tasks: &[Task]) -> bool {
+    let is_asa = |at| judge.firewall(at).is_some_and(|firewall| firewall.dialect == Dialect::Asa);
+    tasks.iter().any(|task| task.goal != Goal::Pass && is_asa(task.firewall))
 }
 
 fn remedy(draft: &Draft<'_>, tasks: Vec<Task>) -> Remedy {
-    let mut remedy =
-        Remedy { mends: draft.mends(), edits: draft.edits(), translates: Vec::new(), passes: Vec::new() };
+    let mut remedy = Remedy {
+        mends: draft.mends(),
+        edits: draft.edits(),
+        translates: Vec::new(),
+        passes: Vec::new(),
+        answered: true,
+    };
     for task in tasks {
         match task.goal {
             Goal::Translate(to) => remedy.translates.push((task.wanted, to)),
@@ -176,7 +188,8 @@ fn put(
     draft: &mut Draft<'_>,
 ) -> Option<()> {
     let same = |a: &Task, b: &Task| {
-        (a.firewall, a.by, a.hook, a.goal, a.wanted.family) == (b.firewall, b.by, b.hook, b.goal, b.wanted.family)
+        (a.firewall, a.by, a.hook, a.goal, a.wanted.family)
+            == (b.firewall, b.by, b.hook, b.goal, b.wanted.family)
     };
     let mut jobs: Vec<(&Task, Vec<(Wanted, Set)>)> = Vec::new();
     for task in tasks {
@@ -191,7 +204,8 @@ fn put(
     }
     let mut spots = Vec::new();
     for (task, flows) in &jobs {
-        let map = made.iter().find(|made| made.at == task.firewall).map_or(workshop.sources, |made| &made.map);
+        let map =
+            made.iter().find(|made| made.at == task.firewall).map_or(workshop.sources, |made| &made.map);
         let found = place::spots(&Job {
             map,
             firewall: judge.firewall(task.firewall)?,
@@ -250,15 +264,20 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
         return Some(Vec::new());
     }
     let to_device = trouble.flow.leg == Leg::ToDevice;
-    let untranslated = to_device && !public.is_empty() && near.is_some() && seen.dst != near;
+    let translates = to_device && !public.is_empty() && near.is_some() && seen.first;
     let forwards = seen.crossings.iter().all(|crossing| crossing.way == Way::Forward);
-    let here = seen.first && untranslated && forwards && (share.astray || seen.hook == Hook::Input);
+    // Filters before the translation see the packets as they came.
+    let early = firewall.dialect != Dialect::Pf && is_early(judge, share);
+    let missing = seen.dst != near && !early && !plan.second;
+    let here = translates && forwards && (share.astray || missing);
     if share.astray && !here {
         return None;
     }
     let goal = match near {
         Some(near) if here => Goal::Translate(family.address(near)),
-        _ if trouble.reply && matches!(firewall.dialect, Dialect::Iptables | Dialect::Nftables) => Goal::Answer,
+        _ if trouble.reply && matches!(firewall.dialect, Dialect::Iptables | Dialect::Nftables) => {
+            Goal::Answer
+        }
         _ if trouble.reply && firewall.dialect == Dialect::Asa => return None,
         _ => Goal::Pass,
     };
@@ -291,6 +310,18 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
         }
     }
     Some(tasks)
+}
+
+/// Whether who decides does so before destinations are translated.
+fn is_early(judge: &Judge<'_>, share: &Share) -> bool {
+    let Some(firewall) = judge.firewall(share.firewall) else { return false };
+    match share.by {
+        Decider::Policy(hook, _) => hook == Hook::Prerouting,
+        Decider::Rule(rule) => {
+            firewall.rules.stages(Hook::Prerouting).iter().any(|stage| stage.chain == rule.chain)
+        }
+        Decider::End => false,
+    }
 }
 
 /// The interfaces that lines name: where an address does not say it, the one by which the packets come or leave.
@@ -345,7 +376,10 @@ fn seen(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share) -> Option<Seen>
     let crossing = crossings.first()?.clone();
     let first = witness.firewall == share.firewall;
     let mut packet = witness.packet.clone();
-    if !first && trouble.flow.leg == Leg::ToDevice && let Some(own) = trouble.near.addresses.single() {
+    if !first
+        && trouble.flow.leg == Leg::ToDevice
+        && let Some(own) = trouble.near.addresses.single()
+    {
         packet.set(Field::dst(family), own);
     }
     let one = |set: &Option<Set>| set.as_ref().and_then(|set| set.ranges().first().map(|(lo, _)| *lo));

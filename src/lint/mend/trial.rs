@@ -223,8 +223,11 @@ impl Compare<'_, '_, '_> {
                 Leg::FromDevice => (near, far),
             };
             let mut space = self.spaces.test(Field::Proto, &Set::one(number(trouble.transport).into()));
-            let sides =
-                [(Field::src(self.family), &src), (Field::dst(self.family), &dst), (Field::Dport, trouble.ports())];
+            let sides = [
+                (Field::src(self.family), &src),
+                (Field::dst(self.family), &dst),
+                (Field::Dport, trouble.ports()),
+            ];
             for (field, set) in sides {
                 let side = self.spaces.test(field, set);
                 space = self.spaces.and(space, side);
@@ -279,7 +282,8 @@ impl Compare<'_, '_, '_> {
             let path = site.path(end(from, leg == Leg::FromDevice), end(to, leg == Leg::ToDevice));
             let crossing = path.into_iter().flatten().find(|crossing| crossing.firewall == firewall);
             if let Some(crossing) = crossing {
-                let (src, dst) = (self.judge.addresses(from, self.family), self.judge.addresses(to, self.family));
+                let (src, dst) =
+                    (self.judge.addresses(from, self.family), self.judge.addresses(to, self.family));
                 crossings.push((crossing, src.clone(), dst.or(&mapped)));
             }
         }

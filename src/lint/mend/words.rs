@@ -19,6 +19,9 @@ pub fn help(judge: &Judge<'_>, group: &[Trouble<'_>], found: &mut Outcome) -> St
     match found {
         Outcome::Works(remedy) => {
             let by_tool = owner::command(judge, remedy);
+            if !remedy.answered {
+                help += "Its answers are blocked as well, which is a finding of its own then. ";
+            }
             help += &works(group, remedy);
             if !by_tool.is_empty() {
                 help = format!("{by_tool} {help}");
@@ -52,12 +55,13 @@ fn notes(group: &[Trouble<'_>]) -> String {
 /// What the lines do, and where they go.
 fn works(group: &[Trouble<'_>], remedy: &mut Remedy) -> String {
     let first = &group[0];
-    let astray = first.blame.first().is_some_and(|share| share.astray && matches!(share.by, Decider::Rule(_)));
+    let astray =
+        first.blame.first().is_some_and(|share| share.astray && matches!(share.by, Decider::Rule(_)));
     let what = match remedy.translates.first() {
         Some((wanted, to)) => {
             let public = wanted.dst.map_or(String::new(), |dst| dst.address.to_string());
             let why = if astray {
-                format!("This rule translates {public} to another place than {to}.")
+                format!("This rule leads packets to {public} elsewhere than to the same port of {to}.")
             } else {
                 format!("Packets to {public} are not translated on these ports.")
             };
@@ -88,7 +92,9 @@ fn in_the_way(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
                  translation on {name}."
             );
         }
-        _ if share.astray => return format!("The translation on {name} leads these packets elsewhere: correct it."),
+        _ if share.astray => {
+            return format!("The translation on {name} leads these packets elsewhere: correct it.");
+        }
         _ => {}
     }
     if trouble.reply {

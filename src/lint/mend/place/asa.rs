@@ -106,11 +106,14 @@ fn by_port(
         for port in set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi) {
             if old {
                 let mask = "netmask 255.255.255.255";
-                lines.push(format!("static ({inside},{outside}) {proto} interface {port} {to} {port} {mask}"));
+                lines
+                    .push(format!("static ({inside},{outside}) {proto} interface {port} {to} {port} {mask}"));
             } else {
                 lines.push(format!("object network {}-{proto}-{port}", object(to)));
                 lines.push(format!(" host {to}"));
-                lines.push(format!(" nat ({inside},{outside}) static interface service {proto} {port} {port}"));
+                lines.push(format!(
+                    " nat ({inside},{outside}) static interface service {proto} {port} {port}"
+                ));
             }
         }
     }
@@ -123,7 +126,8 @@ fn object(to: IpAddr) -> String {
 
 /// Whether the config is of a version before 8.3, whose translations are `static` and `global`.
 fn is_old(text: &str) -> bool {
-    let version = text.lines().find_map(|line| line.strip_prefix("ASA Version ").or(line.strip_prefix("PIX Version ")));
+    let version =
+        text.lines().find_map(|line| line.strip_prefix("ASA Version ").or(line.strip_prefix("PIX Version ")));
     let Some(version) = version else {
         return text.lines().any(|line| line.starts_with("static (") || line.starts_with("global ("));
     };
@@ -135,7 +139,9 @@ fn is_old(text: &str) -> bool {
 fn end(text: Text<'_>, lines: &[String]) -> Spot {
     let last = text.lines().filter(|(_, line)| !line.trim().is_empty()).last();
     match last {
-        Some((start, line)) if matches!(line.trim(), ": end" | "end") => text.spot(start, lines, String::new()),
+        Some((start, line)) if matches!(line.trim(), ": end" | "end") => {
+            text.spot(start, lines, String::new())
+        }
         _ => text.at_end(lines),
     }
 }

@@ -58,7 +58,9 @@ fn end(job: &Job<'_>, chain: ChainId, rules: &[String]) -> Option<Spot> {
     }
     let is_of_chain = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let adds = |pair: &[&str]| matches!(pair[0], "-A" | "-P" | "-N" | "--append" | "--policy") && pair[1] == name;
+        let adds = |pair: &[&str]| {
+            matches!(pair[0], "-A" | "-P" | "-N" | "--append" | "--policy") && pair[1] == name
+        };
         words.windows(2).any(adds) && table_of(&words) == table(&chain.name)
     };
     let (start, line) = text.lines().filter(|(_, line)| is_of_chain(line)).last()?;
@@ -82,7 +84,11 @@ fn new_table(job: &Job<'_>, rules: &[String]) -> Option<Spot> {
         return Some(text.at_end(&lines));
     }
     let command = if job.family == Family::V4 { "iptables" } else { "ip6tables" };
-    Some(text.spot(text.next_line(at), &written(&format!("{command} -t nat -A"), "PREROUTING", rules), String::new()))
+    Some(text.spot(
+        text.next_line(at),
+        &written(&format!("{command} -t nat -A"), "PREROUTING", rules),
+        String::new(),
+    ))
 }
 
 fn written(command: &str, chain: &str, rules: &[String]) -> Vec<String> {

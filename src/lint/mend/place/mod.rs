@@ -76,7 +76,8 @@ impl Job<'_> {
     /// the chain of the hook.
     fn passes(&self) -> Vec<At> {
         let mut places = Vec::new();
-        let policy = |hook: Hook, at: u32| self.rules().stages(hook).get(at as usize).map(|stage| stage.chain);
+        let policy =
+            |hook: Hook, at: u32| self.rules().stages(hook).get(at as usize).map(|stage| stage.chain);
         match self.by {
             Decider::Rule(rule) => {
                 let Some((chain, jump)) = self.base(rule.chain) else { return vec![At::Rule(rule)] };
@@ -98,7 +99,8 @@ impl Job<'_> {
 
     /// The chain that Docker leaves to others.
     fn own_chain(&self, base: ChainId) -> Option<At> {
-        let is_it = |chain: &crate::model::Chain| chain.name.ends_with(" DOCKER-USER") && !chain.rules.is_empty();
+        let is_it =
+            |chain: &crate::model::Chain| chain.name.ends_with(" DOCKER-USER") && !chain.rules.is_empty();
         let at = self.rules().chains.iter().position(is_it)?;
         let chain = ChainId(at as u32);
         self.reach(base, chain).map(|_| At::Start(chain))
@@ -108,7 +110,8 @@ impl Job<'_> {
     /// destinations, or at its start.
     fn translations(&self) -> Vec<At> {
         let mut stages = self.rules().stages(Hook::Prerouting).iter();
-        let translates = |stage: &&crate::model::Stage| stage.kind == StageKind::DstNat && stage.sees(self.family);
+        let translates =
+            |stage: &&crate::model::Stage| stage.kind == StageKind::DstNat && stage.sees(self.family);
         let Some(chain) = stages.find(translates).map(|stage| stage.chain) else { return Vec::new() };
         let mut places = Vec::new();
         if let Decider::Rule(rule) = self.by
@@ -154,9 +157,11 @@ impl Job<'_> {
                 open.extend(next.filter(|next| leads[next.0 as usize].is_none()).map(|next| (next, false)));
             }
         }
-        let first = rules.chain(from).rules.iter().position(|rule| {
-            jumps(rule).into_iter().any(|next| leads[next.0 as usize] == Some(true))
-        });
+        let first = rules
+            .chain(from)
+            .rules
+            .iter()
+            .position(|rule| jumps(rule).into_iter().any(|next| leads[next.0 as usize] == Some(true)));
         first.map(|index| Some(index as u32))
     }
 

@@ -71,7 +71,8 @@ fn end(job: &Job<'_>, chain: ChainId) -> Option<Spot> {
     let context = format!("at the end of chain {name}");
     let start = text.line_start(close);
     if text.text[start..close].trim().is_empty() && start > open {
-        let indent = match chain.rules.last().and_then(|rule| Text::of(job.map, rule.span).map(|t| (t, rule))) {
+        let indent = match chain.rules.last().and_then(|rule| Text::of(job.map, rule.span).map(|t| (t, rule)))
+        {
             Some((of, rule)) if of.file == text.file => of.indent(of.local(rule.span.start)).to_string(),
             _ => format!("{}\t", text.indent(close)),
         };
