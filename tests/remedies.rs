@@ -357,7 +357,7 @@ fn made_up(language: u32, q931: bool, translated: bool, shared: bool) -> (&'stat
         2 => (
             "pf.conf",
             format!(
-                "{}block {}in on wan0 all\npass out all\npass in on lan0 all\n{}",
+                "{}block in {}on wan0 all\npass out all\npass in on lan0 all\n{}",
                 on(translated, "rdr on wan0 inet from any to 198.51.100.34 -> 10.40.7.22\n"),
                 on(shared, "quick "),
                 on(q931, "pass in on wan0 inet proto tcp from any to 10.40.7.22 port 1720\n"),
