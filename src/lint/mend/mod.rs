@@ -113,6 +113,9 @@ fn attempt(
             }
             tasks
         };
+        if needed.iter().all(|task| all.contains(task)) {
+            return Outcome::Nothing;
+        }
         let edits = draft.edits();
         if tried.contains(&edits)
             || edits.iter().map(|edit| edit.text.lines().count()).sum::<usize>() > MOST_LINES
@@ -231,7 +234,8 @@ fn put(
 fn tasks(judge: &Judge<'_>, troubles: &[Trouble<'_>], plan: Plan) -> Option<Vec<Task>> {
     let mut tasks: Vec<Task> = Vec::new();
     for trouble in troubles {
-        for share in &trouble.blame {
+        // What no rule decides about is decided by none that could be put in.
+        for share in trouble.blame.iter().filter(|share| share.astray || share.by != Decider::End) {
             for task in of_share(judge, trouble, share, plan)? {
                 if !tasks.contains(&task) {
                     tasks.push(task);

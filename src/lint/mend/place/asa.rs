@@ -83,7 +83,12 @@ fn translation(job: &Job<'_>, to: IpAddr) -> Option<Vec<Spot>> {
                 format!(" nat ({inside},{outside}) static {public}"),
             ]
         }
-        1 => by_port(job.flows, (&inside, &outside), to, old)?,
+        1 => {
+            let own = format!("ip address {public} ");
+            let is_own = text.lines().any(|(_, line)| line.trim_start().starts_with(&own));
+            let public = if is_own { "interface".to_string() } else { public.to_string() };
+            by_port(job.flows, &format!("({inside},{outside})"), &public, to, old)?
+        }
         _ => return None,
     };
     Some(vec![end(text, &lines)])
@@ -92,7 +97,8 @@ fn translation(job: &Job<'_>, to: IpAddr) -> Option<Vec<Spot>> {
 /// One translation for each port; ranges have none.
 fn by_port(
     flows: &[(Wanted, Set)],
-    (inside, outside): (&str, &str),
+    interfaces: &str,
+    public: &str,
     to: IpAddr,
     old: bool,
 ) -> Option<Vec<String>> {
@@ -106,14 +112,11 @@ fn by_port(
         for port in set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi) {
             if old {
                 let mask = "netmask 255.255.255.255";
-                lines
-                    .push(format!("static ({inside},{outside}) {proto} interface {port} {to} {port} {mask}"));
+                lines.push(format!("static {interfaces} {proto} {public} {port} {to} {port} {mask}"));
             } else {
                 lines.push(format!("object network {}-{proto}-{port}", object(to)));
                 lines.push(format!(" host {to}"));
-                lines.push(format!(
-                    " nat ({inside},{outside}) static interface service {proto} {port} {port}"
-                ));
+                lines.push(format!(" nat {interfaces} static {public} service {proto} {port} {port}"));
             }
         }
     }
