@@ -55,6 +55,24 @@ pub struct RequirementRef {
     pub blocked: Vec<[u16; 2]>,
 }
 
+/// Lines to put into a config.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mend {
+    /// Where, in words; empty where the help says it.
+    pub place: String,
+    /// The lines, as they would stand there.
+    pub lines: Vec<String>,
+}
+
+/// A change to the text of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Edit {
+    /// What is replaced; empty where text is put in.
+    pub span: Span,
+    /// What comes in its place.
+    pub text: String,
+}
+
 /// One packet that shows what a finding says, in the form that `pinhole trace` takes.
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
 pub struct Witness {
@@ -128,8 +146,10 @@ pub struct Finding {
     pub notice: String,
     /// What to change, in whole sentences.
     pub help: String,
-    /// Lines to add to the config, as they would stand there.
-    pub mend: Vec<String>,
+    /// Lines to add to the config.
+    pub mend: Vec<Mend>,
+    /// The same as changes to the files.
+    pub edits: Vec<Edit>,
     /// Devices concerned, by name.
     pub devices: Vec<String>,
     /// Rows of the catalog concerned.
@@ -162,6 +182,7 @@ impl Finding {
             notice: String::new(),
             help: String::new(),
             mend: Vec::new(),
+            edits: Vec::new(),
             devices: Vec::new(),
             requirements: Vec::new(),
             depends_on: Vec::new(),

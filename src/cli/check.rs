@@ -113,7 +113,7 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
         return Err(Failure::Several(read.failures));
     }
     let session = Session::new(site, catalog, read.configs, args.hook, &mut sources);
-    let mut findings: Vec<Finding> = session.check(today);
+    let mut findings: Vec<Finding> = session.check(today, &sources);
     findings.extend(listing::findings(&read.unread, &mut sources)?);
     let unread = read.unread.iter().filter(|unread| unread.counts()).count();
     let mut summary = RunSummary { unread, ..RunSummary::default() };

@@ -10,6 +10,7 @@ mod helped;
 mod journey;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -161,8 +162,8 @@ pub struct Judge<'a> {
     /// The catalog.
     pub catalog: &'a Catalog,
     /// By index of the site's firewalls; `None` for those that are not judged.
-    pub firewalls: &'a [Option<Firewall>],
-    flows: Vec<Option<Flow<'a>>>,
+    pub firewalls: Vec<Option<&'a Firewall>>,
+    flows: Vec<Option<Arc<Flow<'a>>>>,
     /// All sets of interface names that somebody asks for.
     names: Vec<Set>,
     /// The addresses of each zone.
@@ -175,7 +176,7 @@ impl<'a> Judge<'a> {
     /// A judge over the firewalls of a site.
     pub fn new(site: &'a Site, catalog: &'a Catalog, firewalls: &'a [Option<Firewall>]) -> Self {
         let flow = |(at, firewall): (usize, &'a Option<Firewall>)| {
-            firewall.as_ref().map(|firewall| Flow::new(&firewall.rules, at as u64, true))
+            firewall.as_ref().map(|firewall| Arc::new(Flow::new(&firewall.rules, at as u64, true)))
         };
         let flows = firewalls.iter().enumerate().map(flow).collect();
         let mut names = vec![loopbacks()];
@@ -187,8 +188,26 @@ impl<'a> Judge<'a> {
         }
         let addresses = |zone| [Family::V4, Family::V6].map(|family| site.addresses_of(zone, family));
         let zones = (0..site.zones.len()).map(addresses).collect();
+        let firewalls = firewalls.iter().map(Option::as_ref).collect();
         let hosted = site.firewalls.iter().filter_map(|firewall| firewall.host).collect();
         Judge { site, catalog, firewalls, flows, names, zones, hosted }
+    }
+
+    /// The same site with other rules for one firewall.
+    pub fn with(&self, index: usize, firewall: &'a Firewall) -> Judge<'a> {
+        let mut judge = Judge {
+            site: self.site,
+            catalog: self.catalog,
+            firewalls: self.firewalls.clone(),
+            flows: self.flows.clone(),
+            names: self.names.clone(),
+            zones: self.zones.clone(),
+            hosted: self.hosted.clone(),
+        };
+        judge.names.extend(Flow::names(&firewall.rules));
+        judge.flows[index] = Some(Arc::new(Flow::new(&firewall.rules, index as u64, true)));
+        judge.firewalls[index] = Some(firewall);
+        judge
     }
 
     /// The device's ends: its addresses that are in a zone.
@@ -209,12 +228,12 @@ impl<'a> Judge<'a> {
 
     /// The firewall of an index that an answer names.
     pub fn firewall(&self, index: usize) -> Option<&'a Firewall> {
-        self.firewalls.get(index)?.as_ref()
+        *self.firewalls.get(index)?
     }
 
     /// The flow engine of a firewall.
     pub fn flow(&self, index: usize) -> Option<&Flow<'a>> {
-        self.flows.get(index)?.as_ref()
+        self.flows.get(index)?.as_deref()
     }
 
     /// A store for sets of packets in which all interface names of the site can be told apart.

@@ -14,9 +14,11 @@ mod words;
 use crate::finding::Finding;
 use crate::judge::Judge;
 
-/// What the lints have to say of a site and its firewalls.
-pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
-    let mut findings = requirements::check(judge);
+pub use mend::{Files, Workshop};
+
+/// What the lints have to say of a site and its firewalls. Without a workshop no remedy is tried, and none printed.
+pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+    let mut findings = requirements::check(judge, workshop);
     findings.extend(openings::check(judge));
     findings.extend(exposure::check(judge));
     findings.extend(families::check(judge));

@@ -5,51 +5,70 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::mend::{self, Wanted};
+use super::mend::{self, Outcome, Workshop};
 use super::words::{self, Listed};
 use super::{cores, later, witness};
-use crate::analysis::Decider;
 use crate::catalog::{Initiator, Need, Requirement, Transport};
-use crate::dialect::Dialect;
 use crate::finding::{Finding, Label, RequirementRef, Severity};
-use crate::judge::{Answer, Ask, Desk, Firewall, Judge, Kind, Near, Share, Want, Witness, number, together};
+use crate::judge::{Answer, Ask, Desk, Judge, Kind, Near, Share, Want, Witness, number, together};
 use crate::packet::{Family, Set};
-use crate::site::{Far, Flow, Leg, Party, Prefix, ZoneId};
+use crate::site::{Far, Flow, Leg, Party, Prefix, Site, ZoneId};
 use crate::source::Span;
 
-/// Rules to add are made for so many rows of a finding.
-const FEW_ROWS: usize = 64;
 /// So many hosts are named one by one in a rule to add.
 const FEW_HOSTS: u128 = 256;
 
 /// One leg of a row that does not get through.
-struct Trouble<'a> {
-    code: &'static str,
+#[derive(Clone)]
+pub(super) struct Trouble<'a> {
+    pub(super) code: &'static str,
     severity: Severity,
     /// It holds whatever the unknowns are.
-    certain: bool,
-    flow: Arc<Flow<'a>>,
-    transport: Transport,
-    near: Near,
-    whom: Whom,
-    asked: Set,
-    bad: Set,
+    pub(super) certain: bool,
+    pub(super) flow: Arc<Flow<'a>>,
+    pub(super) transport: Transport,
+    pub(super) near: Near,
+    pub(super) whom: Whom,
+    pub(super) asked: Set,
+    pub(super) bad: Set,
     /// Who blocks, the largest share first.
-    blame: Vec<Share>,
+    pub(super) blame: Vec<Share>,
     /// Who may let through what may be blocked.
     granters: Vec<Share>,
     depends_on: Vec<String>,
     assumes: Vec<String>,
-    witness: Option<Witness>,
+    pub(super) witness: Option<Witness>,
     /// It is the answers that are blocked.
-    reply: bool,
+    pub(super) reply: bool,
     /// It gets through from some source ports.
     partly: bool,
 }
 
+impl Trouble<'_> {
+    /// Whether it is about the same leg, for the same address and party.
+    pub(super) fn is_of_question(&self, other: &Trouble<'_>) -> bool {
+        let (one, two) = (&self.flow, &other.flow);
+        (one.device, one.leg, &one.ports) == (two.device, two.leg, &two.ports)
+            && std::ptr::eq(one.requirement, two.requirement)
+            && self.near == other.near
+            && self.whom.party == other.whom.party
+    }
+
+    /// The ports that a rule has to name.
+    pub(super) fn ports(&self) -> &Set {
+        if self.flow.any_port { &self.asked } else { &self.bad }
+    }
+
+    /// The addresses by which the outside knows the device, where the site says them.
+    pub(super) fn public(&self, site: &Site) -> Set {
+        mend::numbers(site.devices[self.flow.device].public_addresses.iter(), self.near.family)
+    }
+}
+
 /// Checks all devices of the site.
-pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
-    group(troubles(judge).into_iter()).into_iter().map(|group| word(judge, &group)).collect()
+pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+    let groups = group(troubles(judge).into_iter());
+    groups.into_iter().map(|group| word(judge, workshop, &group)).collect()
 }
 
 /// How many legs of mandatory rows do not get through, for some party; and how much trouble there is in all.
@@ -131,9 +150,9 @@ fn is_host(far: &Far, family: Family) -> bool {
 
 /// Parties that fare alike.
 #[derive(Clone)]
-struct Whom {
+pub(super) struct Whom {
     /// All of them as one.
-    party: Party,
+    pub(super) party: Party,
     /// The name of each.
     names: Vec<String>,
 }
@@ -159,7 +178,7 @@ fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) -> Ask<'n> 
 }
 
 /// Looks at one leg of a row, for one address and parties that fare alike.
-fn look_at<'a>(
+pub(super) fn look_at<'a>(
     desk: &mut Desk<'_, '_>,
     flow: &Arc<Flow<'a>>,
     near: &Near,
@@ -358,7 +377,7 @@ fn group<'a>(troubles: impl Iterator<Item = Trouble<'a>>) -> Vec<Vec<Trouble<'a>
 }
 
 /// Words a finding for troubles of one cause.
-fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
+fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>]) -> Finding {
     let first = &group[0];
     let blame = first.blame.first();
     let firewall = blame.and_then(|blame| judge.firewall(blame.firewall));
@@ -377,7 +396,7 @@ fn word(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Finding {
             words::sentences(rows) + &media_notice(media.unwrap_or(first))
         }
     };
-    (finding.help, finding.mend) = help(judge, group, blame.zip(firewall), !behind.is_empty());
+    help(judge, workshop, group, &mut finding);
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
@@ -562,101 +581,30 @@ fn media_notice(trouble: &Trouble<'_>) -> String {
     notice
 }
 
-/// What to change, and the rules to add; `late` where a rule behind the one that decides would do.
-fn help(
-    judge: &Judge<'_>,
-    group: &[Trouble<'_>],
-    blame: Option<(&Share, &Firewall)>,
-    late: bool,
-) -> (String, Vec<String>) {
+/// What to change, and lines that were tried.
+fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>], finding: &mut Finding) {
     let first = &group[0];
-    let Some((blame, firewall)) = blame else { return (String::new(), Vec::new()) };
-    if first.reply {
-        let help = "Let packets of established connections pass in both directions, before the rule or policy that \
-                    blocks them.";
-        return (help.to_string(), Vec::new());
+    if first.blame.is_empty() {
+        return;
     }
-    if !first.certain {
-        let help = "See whether what it depends on lets the peers through. Where it does, accept the finding with \
-                    `[[check.ignore]]` and say why; where it does not, let them through by a rule without conditions.";
-        return (help.to_string(), Vec::new());
+    let settings = &judge.site.settings;
+    let told = settings.select.as_ref().is_none_or(|codes| codes.contains(&first.code))
+        && !settings.ignore.contains(&first.code);
+    let workshop = workshop.filter(|_| told);
+    let mut found = workshop.map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, group));
+    finding.help = mend::words::help(judge, group, &mut found);
+    if let Outcome::Works(remedy) = found {
+        finding.mend = remedy.mends;
+        finding.edits = remedy.edits;
     }
-    if let Some(untranslated) = untranslated(judge, first, blame.by, firewall) {
-        return untranslated;
-    }
-    let chain = words::chain(firewall, blame.by);
-    let mut lines: Vec<String> = Vec::new();
-    for trouble in group.iter().take(FEW_ROWS) {
-        let near = trouble.near.addresses.single().map(|number| host(trouble.near.family, number));
-        for far in ends(judge, &trouble.whom.party, trouble.near.family) {
-            let (src, dst) = if trouble.flow.leg == Leg::ToDevice { (far, near) } else { (near, far) };
-            let wanted = Wanted {
-                family: trouble.near.family,
-                src,
-                dst,
-                protocol: number(trouble.transport),
-                ports: if trouble.flow.any_port { &trouble.asked } else { &trouble.bad },
-                chain: &chain,
-            };
-            lines.extend(mend::rules(firewall.dialect, &wanted));
-        }
-    }
-    let mut notes = String::new();
-    if let Some(condition) = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful) {
-        notes += &format!("Needed only where {condition}. ");
-    }
-    if first.flow.any_port {
-        notes += "The far end chooses the port, so the rule names all that it may choose. ";
-    }
-    if group.iter().any(|trouble| trouble.whom.party.anybody && trouble.flow.leg == Leg::ToDevice) {
-        notes += "Limit it to those who need it: the site file names nobody as their `[[peer]]`. ";
-    }
-    let place = match (late, firewall.dialect) {
-        (true, Dialect::Iptables | Dialect::Nftables | Dialect::Asa) => {
-            "Move the rule that would let it through before the one that decides, or put another there:"
-        }
-        _ => words::where_to_put(firewall, blame.by),
-    };
-    (format!("{notes}{place}"), words::unique(lines.into_iter()))
 }
 
-/// Packets to the public address of a device that no rule translates end at the firewall itself: it is no use
-/// to let them in there.
-fn untranslated(
-    judge: &Judge<'_>,
-    trouble: &Trouble<'_>,
-    by: Decider,
-    firewall: &Firewall,
-) -> Option<(String, Vec<String>)> {
-    let family = trouble.near.family;
-    let device = &judge.site.devices[trouble.flow.device];
-    let mut public = device.public_addresses.iter().filter(|address| Family::of(**address).0 == family);
-    let (public, near) = (public.next()?, trouble.near.addresses.single()?);
-    if trouble.flow.leg != Leg::ToDevice || !words::is_input(firewall, by) {
-        return None;
-    }
-    let near = family.address(near);
-    let help = format!(
-        "Packets to {public} are not translated on these ports, so that they end at the firewall itself. Translate \
-         them to {near}:"
-    );
-    let wanted = Wanted {
-        family,
-        src: None,
-        dst: Some(Prefix { address: *public, length: family.bits() as u8 }),
-        protocol: number(trouble.transport),
-        ports: &trouble.bad,
-        chain: "",
-    };
-    Some((help, mend::translations(firewall.dialect, &wanted, near)))
-}
-
-fn host(family: Family, number: u128) -> Prefix {
+pub(super) fn host(family: Family, number: u128) -> Prefix {
     Prefix { address: family.address(number), length: family.bits() as u8 }
 }
 
 /// Where a party is, for a rule: one host, the networks of a zone, or anywhere.
-fn ends(judge: &Judge<'_>, party: &Party, family: Family) -> Vec<Option<Prefix>> {
+pub(super) fn ends(judge: &Judge<'_>, party: &Party, family: Family) -> Vec<Option<Prefix>> {
     let [far] = party.places.as_slice() else { return vec![None] };
     let addresses = far.addresses(family);
     if addresses.count() <= FEW_HOSTS {

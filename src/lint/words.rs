@@ -197,34 +197,3 @@ pub fn chain(firewall: &Firewall, by: Decider) -> String {
     };
     firewall.rules.chain(id).name.clone()
 }
-
-/// Whether it is a rule or policy for packets to the firewall itself.
-pub fn is_input(firewall: &Firewall, by: Decider) -> bool {
-    match by {
-        Decider::Rule(id) => firewall.rules.stages(Hook::Input).iter().any(|stage| stage.chain == id.chain),
-        Decider::Policy(hook, _) => hook == Hook::Input,
-        Decider::End => false,
-    }
-}
-
-/// Where a rule that lets it through has to go.
-pub fn where_to_put(firewall: &Firewall, by: Decider) -> &'static str {
-    match (firewall.dialect, by) {
-        (Dialect::Pf, Decider::Rule(_)) => {
-            "Let it through with a rule after this one, or, where this one is `quick`, before it:"
-        }
-        (Dialect::Pf, _) => "Let it through with a rule:",
-        (Dialect::Asa, Decider::Rule(id)) if is_implied_end(firewall, id) => {
-            "Let it through with an entry at the end of the access list:"
-        }
-        (Dialect::Asa, Decider::Rule(id)) if is_in_list(firewall, id) => {
-            "Let it through with an entry before this one (`line` and its number put it there):"
-        }
-        (Dialect::Asa, _) => {
-            "No access list lets it in. Bind one to the interface that it comes in by (`access-group LIST in interface \
-             NAME`), and mind that the list then has to name all that may pass there:"
-        }
-        (_, Decider::Rule(_)) => "Let it through with a rule before this one:",
-        (_, _) => "Let it through with a rule at the end of the chain:",
-    }
-}

@@ -216,12 +216,17 @@ impl<'a> Printer<'a> {
         self.paragraph("assumes", &finding.assumes.join(", "), out)?;
         self.paragraph("notice", &finding.notice, out)?;
         self.paragraph("help", &finding.help, out)?;
-        let lines = &finding.mend[..finding.mend.len().min(MAX_ROWS)];
-        for line in lines {
-            writeln!(out, "          {}", self.paint.strong(&clean(line)))?;
-        }
-        if lines.len() < finding.mend.len() {
-            writeln!(out, "          … and {} more", finding.mend.len() - lines.len())?;
+        for mend in &finding.mend {
+            if !mend.place.is_empty() {
+                writeln!(out, "        {}:", clean(&mend.place))?;
+            }
+            let lines = &mend.lines[..mend.lines.len().min(MAX_ROWS)];
+            for line in lines {
+                writeln!(out, "          {}", self.paint.strong(&clean(line)))?;
+            }
+            if lines.len() < mend.lines.len() {
+                writeln!(out, "          … and {} more", mend.lines.len() - lines.len())?;
+            }
         }
         if let (Some(witness), true) = (&finding.witness, finding.witness_here)
             && let Some(file) = finding.span.and_then(|span| self.sources.file_of(span))

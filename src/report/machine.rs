@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Report, docs, json};
-use crate::finding::{Finding, RequirementRef, Severity, Witness};
+use crate::finding::{Edit, Finding, RequirementRef, Severity, Witness};
 use crate::source::{SourceMap, Span};
 
 #[derive(Serialize)]
@@ -41,7 +41,9 @@ struct Item<'a> {
     notice: &'a str,
     help: &'a str,
     /// Config lines to add.
-    mend: &'a [String],
+    mend: Vec<&'a str>,
+    /// The same as changes to the files.
+    edits: Vec<Change<'a>>,
     docs: String,
 }
 
@@ -61,6 +63,15 @@ struct Related<'a> {
     file: Option<String>,
     line: Option<u32>,
     message: &'a str,
+}
+
+/// Bytes `start` to `end` of a file become `text`.
+#[derive(Serialize)]
+struct Change<'a> {
+    file: String,
+    start: u32,
+    end: u32,
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -121,9 +132,16 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         related: related.collect(),
         notice: &finding.notice,
         help: &finding.help,
-        mend: &finding.mend,
+        mend: finding.mend.iter().flat_map(|mend| &mend.lines).map(String::as_str).collect(),
+        edits: finding.edits.iter().filter_map(|edit| change(report.sources, edit)).collect(),
         docs: docs(finding.code),
     }
+}
+
+fn change<'a>(sources: &SourceMap, edit: &'a Edit) -> Option<Change<'a>> {
+    let file = sources.file_of(edit.span)?;
+    let [start, end] = [edit.span.start, edit.span.end].map(|at| at - file.base);
+    Some(Change { file: file.path.to_string_lossy().into_owned(), start, end, text: &edit.text })
 }
 
 fn place(sources: &SourceMap, span: Span) -> Place {

@@ -1,10 +1,10 @@
 //! Configs that no site file speaks of.
 
-use super::{Config, elsewhere, read_again};
+use super::{Config, elsewhere, environment_of_box};
 use crate::catalog::Catalog;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, load};
 use crate::judge::{Firewall, Judge};
-use crate::lint;
+use crate::lint::{self, Files};
 use crate::model::{Hook, Ruleset, StageKind, Way};
 use crate::packet::Family;
 use crate::site::{Reading, Site};
@@ -14,6 +14,7 @@ use crate::source::SourceMap;
 pub struct Alone {
     site: Site,
     firewalls: [Option<Firewall>; 1],
+    files: [Option<Files>; 1],
 }
 
 impl Alone {
@@ -31,10 +32,11 @@ impl Alone {
         let dialect = config.dialect;
         let rules = std::mem::take(&mut config.loaded.ruleset);
         let firewall = |rules| Firewall { name: name.clone(), dialect, rules };
+        let files = [Some(Files::of(&config.files, &config.environment))];
         if site.devices.is_empty() {
             let reading = Reading::OnBox;
             let made = site.made_up(&name, &reading, &rules);
-            return Alone { site: made, firewalls: [Some(firewall(rules))] };
+            return Alone { site: made, firewalls: [Some(firewall(rules))], files };
         }
         let own = owns(&rules, site);
         let hosts = hook
@@ -42,11 +44,14 @@ impl Alone {
         let routes = hook.map_or(!own, |way| way == Way::Forward);
         let host_alone = holds(&rules, Hook::Input) && !holds(&rules, Hook::Forward);
         let on_box = hosts.then(|| {
-            let rules = if own { rules.clone() } else { read_again(&config, site, sources) };
+            let environment = environment_of_box(&config, site);
+            let rules =
+                if own { rules.clone() } else { load(dialect, sources, &config.files, &environment).ruleset };
             let made = site.made_up(&name, &Reading::OnBox, &rules);
-            Alone { site: made, firewalls: [Some(firewall(rules))] }
+            let files = [Some(Files::of(&config.files, &environment))];
+            Alone { site: made, firewalls: [Some(firewall(rules))], files }
         });
-        let behind = routes.then(|| Alone::behind(site, catalog, firewall(rules)));
+        let behind = routes.then(|| Alone::behind(site, catalog, firewall(rules), files));
         let lacking = |alone: &Alone| lint::lacking(&alone.judge(catalog));
         match (on_box, behind) {
             (Some(on_box), Some((least, behind))) => {
@@ -54,12 +59,17 @@ impl Alone {
                 if here < least || here == least && host_alone { on_box } else { behind }
             }
             (Some(one), None) | (None, Some((_, one))) => one,
-            (None, None) => Alone { site: site.clone(), firewalls: [None] },
+            (None, None) => Alone { site: site.clone(), firewalls: [None], files: [None] },
         }
     }
 
     /// The devices behind the firewall: of all pairs of interfaces, those by which most of what they need passes.
-    fn behind(site: &Site, catalog: &Catalog, mut firewall: Firewall) -> (usize, Alone) {
+    fn behind(
+        site: &Site,
+        catalog: &Catalog,
+        mut firewall: Firewall,
+        files: [Option<Files>; 1],
+    ) -> (usize, Alone) {
         firewall.rules.elsewhere = elsewhere(site, None);
         let readings = site.readings(&firewall.rules, &firewall.interfaces());
         let made =
@@ -75,12 +85,17 @@ impl Alone {
             }
         }
         let ((lacking, _), site) = best.unwrap_or_else(|| ((0, 0), site.clone()));
-        (lacking, Alone { site, firewalls })
+        (lacking, Alone { site, firewalls, files })
     }
 
     /// The judge over the config.
     pub fn judge<'a>(&'a self, catalog: &'a Catalog) -> Judge<'a> {
         Judge::new(&self.site, catalog, &self.firewalls)
+    }
+
+    /// The config's files.
+    pub fn files(&self) -> &[Option<Files>] {
+        &self.files
     }
 
     /// Which way through the firewall is judged.

@@ -6,11 +6,11 @@
 mod made_up;
 
 use crate::catalog::Catalog;
-use crate::dialect::{Dialect, Environment, Loaded, load};
+use crate::dialect::{Dialect, Environment, Loaded};
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge};
-use crate::lint;
-use crate::model::{Ruleset, Way};
+use crate::lint::{self, Files, Workshop};
+use crate::model::Way;
 use crate::packet::Family;
 use crate::site::{self, Date, Site};
 use crate::source::{SourceId, SourceMap};
@@ -58,6 +58,8 @@ pub struct Session {
     catalog: Catalog,
     /// By index of the site's firewalls; `None` for those whose files were not read.
     firewalls: Vec<Option<Firewall>>,
+    /// Their files, likewise.
+    files: Vec<Option<Files>>,
     /// Configs of no firewall of the site: each on a site of its own.
     alone: Vec<made_up::Alone>,
     reads: Vec<Read>,
@@ -77,6 +79,7 @@ impl Session {
     ) -> Session {
         let mut session = Session {
             firewalls: site.firewalls.iter().map(|_| None).collect(),
+            files: site.firewalls.iter().map(|_| None).collect(),
             site,
             catalog,
             alone: Vec::new(),
@@ -104,6 +107,7 @@ impl Session {
                 rules.elsewhere = elsewhere(&self.site, Some(id));
                 let name = self.site.firewalls[id].name.clone();
                 self.firewalls[id] = Some(Firewall { name, dialect, rules });
+                self.files[id] = Some(Files::of(&config.files, &config.environment));
                 Judged::InSite
             }
             None => {
@@ -128,15 +132,17 @@ impl Session {
         &self.reads
     }
 
-    /// Everything that is wrong, in no order.
-    pub fn check(&self, today: Date) -> Vec<Finding> {
+    /// Everything that is wrong, in no order. `sources` are the files that the session was made from.
+    pub fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
         let mut findings = site::doubts(&self.site, &self.catalog, today);
         findings.extend(self.findings.iter().cloned());
         for alone in &self.alone {
-            findings.extend(lint::check(&alone.judge(&self.catalog)));
+            let workshop = Workshop::new(sources, alone.files());
+            findings.extend(lint::check(&alone.judge(&self.catalog), Some(&workshop)));
         }
         if self.firewalls.iter().any(Option::is_some) {
-            findings.extend(lint::check(&Judge::new(&self.site, &self.catalog, &self.firewalls)));
+            let judge = Judge::new(&self.site, &self.catalog, &self.firewalls);
+            findings.extend(lint::check(&judge, Some(&Workshop::new(sources, &self.files))));
         }
         findings
     }
@@ -149,8 +155,8 @@ fn elsewhere(site: &Site, firewall: Option<usize>) -> Vec<(Family, u128)> {
     others.flat_map(|(_, device)| device.addresses.iter().map(|address| Family::of(*address))).collect()
 }
 
-/// Reads a config again, with more of the box's own addresses known.
-fn read_again(config: &Config, site: &Site, sources: &mut SourceMap) -> Ruleset {
+/// What is known of a box on which the devices are: their addresses are its own.
+fn environment_of_box(config: &Config, site: &Site) -> Environment {
     let mut environment = config.environment.clone();
     for address in site.devices.iter().flat_map(|device| &device.addresses) {
         let own = site::Prefix::host(*address).on("");
@@ -158,5 +164,5 @@ fn read_again(config: &Config, site: &Site, sources: &mut SourceMap) -> Ruleset 
             environment.own.push(own);
         }
     }
-    load(config.dialect, sources, &config.files, &environment).ruleset
+    environment
 }

@@ -173,6 +173,39 @@ impl SourceMap {
         Ok(id)
     }
 
+    /// A copy with other texts for some files, under the same ids. Files that are not `wanted` are empty in it,
+    /// but for those that configs name.
+    ///
+    /// # Errors
+    /// Where the files do not fit into one address space any more.
+    pub fn with_texts(
+        &self,
+        wanted: &[SourceId],
+        texts: &FxHashMap<SourceId, String>,
+    ) -> Result<SourceMap, SourceError> {
+        let mut copy = SourceMap {
+            files: Vec::new(),
+            root: self.root.clone(),
+            named: self.named.clone(),
+            homes: self.homes.clone(),
+        };
+        for (id, file) in self.files() {
+            let text = match texts.get(&id) {
+                Some(text) => text.as_str(),
+                None if wanted.contains(&id) || self.homes.contains_key(&id) => &file.text,
+                None => "",
+            };
+            copy.add(&file.path, text.as_bytes().to_vec())?;
+        }
+        Ok(copy)
+    }
+
+    /// The file that an offset lies in, by its id.
+    pub fn id_at(&self, offset: u32) -> Option<SourceId> {
+        let index = self.files.partition_point(|file| file.base <= offset).checked_sub(1)?;
+        (offset <= self.files[index].span().end).then_some(SourceId(index as u32))
+    }
+
     /// The file of an id of this map.
     pub fn file(&self, id: SourceId) -> &SourceFile {
         &self.files[id.0 as usize]

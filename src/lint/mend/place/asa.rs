@@ -1,0 +1,150 @@
+//! Places in configs of the ASA.
+
+use std::net::IpAddr;
+
+use super::super::draft::Spot;
+use super::super::lines::{self, Goal, Wanted};
+use super::super::text::Text;
+use super::Job;
+use crate::analysis::Decider;
+use crate::packet::Set;
+use crate::site::Prefix;
+
+/// How the names of chains begin that are access lists.
+const LIST: &str = "access-list ";
+
+/// Where the lines go.
+pub fn spots(job: &Job<'_>) -> Vec<Spot> {
+    let spots = match job.goal {
+        Goal::Pass => entries(job),
+        Goal::Translate(to) => translation(job, to),
+        Goal::Answer => None,
+    };
+    spots.unwrap_or_default()
+}
+
+/// Entries of the list that decides, before the one that does or at its end; a list of their own where the
+/// interface has none.
+fn entries(job: &Job<'_>) -> Option<Vec<Spot>> {
+    let Decider::Rule(rule) = job.by else { return None };
+    let span = job.span(rule);
+    let text = Text::of(job.map, span)?;
+    let at = text.local(span.start);
+    let name = &job.rules().chain(rule.chain).name;
+    match name.strip_prefix(LIST) {
+        Some(list) => {
+            let lines = permits(job, list);
+            if text.line(at).trim_start().starts_with(LIST) {
+                return Some(vec![text.spot(text.line_start(at), &lines, String::new())]);
+            }
+            let of_list = |line: &str| {
+                let mut words = line.split_whitespace();
+                words.next() == Some("access-list") && words.next() == Some(list)
+            };
+            let (start, _) = text.lines().filter(|(_, line)| of_list(line)).last()?;
+            let context = format!("at the end of access list {list}");
+            Some(vec![text.spot(text.next_line(start), &lines, context)])
+        }
+        None => {
+            // Whatever else comes in there by its security level would not any more.
+            let interface = job.flows.iter().find_map(|(wanted, _)| wanted.iif.clone())?;
+            let list = format!("{interface}_in");
+            let taken = |line: &str| line.split_whitespace().any(|word| word == list);
+            if text.lines().any(|(_, line)| taken(line)) {
+                return None;
+            }
+            let mut lines = permits(job, &list);
+            lines.push(format!("access-group {list} in interface {interface}"));
+            Some(vec![end(text, &lines)])
+        }
+    }
+}
+
+/// What the list has to permit; lists name addresses as they come before version 8.3.
+fn permits(job: &Job<'_>, list: &str) -> Vec<String> {
+    job.flows.iter().flat_map(|(wanted, set)| lines::asa(wanted, set, list)).collect()
+}
+
+/// A translation of a device: of the whole of it, or of its ports where its public address is that of an
+/// interface.
+fn translation(job: &Job<'_>, to: IpAddr) -> Option<Vec<Spot>> {
+    let (first, _) = job.flows.first()?;
+    let (inside, outside) = (first.oif.clone()?, first.iif.clone()?);
+    let public = first.dst?.address;
+    let chain = job.rules().chains.first()?;
+    let text = Text::of(job.map, chain.span)?;
+    let old = is_old(text.text);
+    let lines = match job.style {
+        0 if old => vec![format!("static ({inside},{outside}) {public} {to} netmask 255.255.255.255")],
+        0 => {
+            vec![
+                format!("object network {}", object(to)),
+                format!(" host {to}"),
+                format!(" nat ({inside},{outside}) static {public}"),
+            ]
+        }
+        1 => {
+            let own = format!("ip address {public} ");
+            let is_own = text.lines().any(|(_, line)| line.trim_start().starts_with(&own));
+            let public = if is_own { "interface".to_string() } else { public.to_string() };
+            by_port(job.flows, &format!("({inside},{outside})"), &public, to, old)?
+        }
+        _ => return None,
+    };
+    Some(vec![end(text, &lines)])
+}
+
+/// One translation for each port; ranges have none.
+fn by_port(
+    flows: &[(Wanted, Set)],
+    interfaces: &str,
+    public: &str,
+    to: IpAddr,
+    old: bool,
+) -> Option<Vec<String>> {
+    const MOST: u128 = 16;
+    if flows.iter().map(|(_, set)| set.count()).sum::<u128>() > MOST {
+        return None;
+    }
+    let mut lines = Vec::new();
+    for (wanted, set) in flows {
+        let proto = if wanted.protocol == crate::packet::proto::TCP { "tcp" } else { "udp" };
+        for port in set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi) {
+            if old {
+                let mask = "netmask 255.255.255.255";
+                lines.push(format!("static {interfaces} {proto} {public} {port} {to} {port} {mask}"));
+            } else {
+                lines.push(format!("object network {}-{proto}-{port}", object(to)));
+                lines.push(format!(" host {to}"));
+                lines.push(format!(" nat {interfaces} static {public} service {proto} {port} {port}"));
+            }
+        }
+    }
+    Some(lines)
+}
+
+fn object(to: IpAddr) -> String {
+    Prefix::host(to).address.to_string().replace([':', '/'], "_")
+}
+
+/// Whether the config is of a version before 8.3, whose translations are `static` and `global`.
+fn is_old(text: &str) -> bool {
+    let version =
+        text.lines().find_map(|line| line.strip_prefix("ASA Version ").or(line.strip_prefix("PIX Version ")));
+    let Some(version) = version else {
+        return text.lines().any(|line| line.starts_with("static (") || line.starts_with("global ("));
+    };
+    let mut numbers = version.split(['.', '(']).map(|part| part.trim().parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (8, 3)
+}
+
+/// At the end of the config, before the line that says so.
+fn end(text: Text<'_>, lines: &[String]) -> Spot {
+    let last = text.lines().filter(|(_, line)| !line.trim().is_empty()).last();
+    match last {
+        Some((start, line)) if matches!(line.trim(), ": end" | "end") => {
+            text.spot(start, lines, String::new())
+        }
+        _ => text.at_end(lines),
+    }
+}

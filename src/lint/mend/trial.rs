@@ -1,0 +1,292 @@
+//! Firewalls read again with lines put in, and judged again.
+
+use std::cell::{Cell, RefCell};
+
+use rustc_hash::FxHashMap;
+
+use super::draft::Draft;
+use crate::analysis::Flow;
+use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
+use crate::dialect::{Dialect, Environment, load};
+use crate::finding::Finding;
+use crate::judge::{Firewall, Judge, number};
+use crate::lint::cores;
+use crate::lint::requirements::{Trouble, look_at};
+use crate::model::{Nat, NatPort, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces, State};
+use crate::site::{Crossing, End, Leg, ZoneId};
+use crate::source::{SourceId, SourceMap};
+
+/// Work that comparing a firewall before and after may take, in steps of [`Spaces`].
+const COMPARE_LIMIT: u64 = 20_000_000;
+/// Trials in one run.
+const MOST_TRIALS: u32 = 60;
+/// Rules that are read and questions that are asked in all trials of one run.
+const MOST_WORK: usize = 400_000;
+
+/// The files of a firewall.
+#[derive(Debug)]
+pub struct Files {
+    ids: Vec<SourceId>,
+    environment: Environment,
+}
+
+impl Files {
+    /// Files as they were read.
+    pub fn of(ids: &[SourceId], environment: &Environment) -> Files {
+        Files { ids: ids.to_vec(), environment: environment.clone() }
+    }
+
+    /// The files with those of its sets.
+    fn all(&self) -> Vec<SourceId> {
+        self.ids.iter().chain(&self.environment.ipsets).copied().collect()
+    }
+}
+
+/// Where remedies are tried.
+pub struct Workshop<'w> {
+    /// All files.
+    pub(super) sources: &'w SourceMap,
+    files: &'w [Option<Files>],
+    trials: Cell<u32>,
+    work: Cell<usize>,
+    /// What reading the files of each firewall had to say, by code.
+    said: RefCell<FxHashMap<usize, Vec<&'static str>>>,
+}
+
+/// A firewall as it would be.
+pub struct Made {
+    /// Index into the site's firewalls.
+    pub at: usize,
+    /// Its files.
+    pub map: SourceMap,
+    /// What came of reading them.
+    pub firewall: Firewall,
+}
+
+impl<'w> Workshop<'w> {
+    /// A workshop for the firewalls of a site, by their index.
+    pub fn new(sources: &'w SourceMap, files: &'w [Option<Files>]) -> Self {
+        Workshop { sources, files, trials: Cell::new(0), work: Cell::new(0), said: RefCell::default() }
+    }
+
+    /// Whether one more trial may be made: one of so many rules and questions.
+    pub fn may_try(&self, size: usize) -> bool {
+        let work = self.work.get() + size;
+        let may = self.trials.get() < MOST_TRIALS && work <= MOST_WORK;
+        if may {
+            self.trials.set(self.trials.get() + 1);
+            self.work.set(work);
+        }
+        may
+    }
+
+    /// Reads a firewall with what was put in; `None` where its files cannot be read so, or where reading finds
+    /// more to say than before.
+    pub fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
+        let files = self.files.get(at)?.as_ref()?;
+        let mut map = draft.read(&files.all()).ok()?;
+        let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment);
+        if worse(&loaded.findings, &self.said(at, before.dialect)?) {
+            return None;
+        }
+        loaded.ruleset.elsewhere.clone_from(&before.rules.elsewhere);
+        let firewall = Firewall { name: before.name.clone(), dialect: before.dialect, rules: loaded.ruleset };
+        Some(Made { at, map, firewall })
+    }
+
+    /// The codes of what reading the files as they are has to say.
+    fn said(&self, at: usize, dialect: Dialect) -> Option<Vec<&'static str>> {
+        if let Some(said) = self.said.borrow().get(&at) {
+            return Some(said.clone());
+        }
+        let files = self.files.get(at)?.as_ref()?;
+        let mut map = Draft::new(self.sources).read(&files.all()).ok()?;
+        let loaded = load(dialect, &mut map, &files.ids, &files.environment);
+        let said: Vec<&'static str> = loaded.findings.iter().map(|finding| finding.code).collect();
+        self.said.borrow_mut().insert(at, said.clone());
+        Some(said)
+    }
+}
+
+/// Whether reading says anything more often than before.
+fn worse(after: &[Finding], before: &[&str]) -> bool {
+    let often = |code: &str| after.iter().filter(|finding| finding.code == code).count();
+    let was = |code: &str| before.iter().filter(|other| **other == code).count();
+    after.iter().any(|finding| often(finding.code) > was(finding.code))
+}
+
+/// The judge with the firewalls as they would be.
+pub fn judge_of<'b, 'a: 'b>(judge: &Judge<'a>, made: &'b [Made]) -> Option<Judge<'b>> {
+    let (first, rest) = made.split_first()?;
+    let with_first: Judge<'b> = judge.with(first.at, &first.firewall);
+    Some(rest.iter().fold(with_first, |judge, made| judge.with(made.at, &made.firewall)))
+}
+
+/// What is still in trouble of what the group asks.
+pub fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
+    let mut asked: Vec<&Trouble<'a>> = Vec::new();
+    for trouble in group {
+        let same = |other: &&Trouble<'a>| other.is_of_question(trouble);
+        if !asked.iter().rev().take(64).any(same) {
+            asked.push(trouble);
+        }
+    }
+    let order: Vec<usize> = (0..asked.len()).collect();
+    let found = cores::for_each(judge, &order, |desk, at| {
+        let asked = asked[at];
+        let mut found = Vec::new();
+        look_at(desk, &asked.flow, &asked.near, &asked.whom, &mut found);
+        found
+    });
+    let is_ours = |trouble: &Trouble<'a>| {
+        group.iter().any(|other| other.is_of_question(trouble) && other.transport == trouble.transport)
+    };
+    found.into_iter().flatten().filter(|trouble| is_ours(trouble)).collect()
+}
+
+/// Whether all that the firewalls treat in another way than before is what the group names.
+/// `whole` says that lines are about other ports than those of the finding, too.
+pub fn opens_no_more(
+    before: &Judge<'_>,
+    after: &Judge<'_>,
+    made: &[Made],
+    group: &[Trouble<'_>],
+    whole: bool,
+) -> bool {
+    let mut families: Vec<Family> = group.iter().map(|trouble| trouble.near.family).collect();
+    families.sort_unstable();
+    families.dedup();
+    let order: Vec<usize> = (0..made.len()).collect();
+    let fine = cores::for_each(after, &order, |_, at| {
+        let at = made[at].at;
+        families.iter().all(|family| {
+            let (Some(old), Some(new)) = (before.flow(at), after.flow(at)) else { return false };
+            let mut spaces = after.spaces(*family, 0);
+            spaces.allow(COMPARE_LIMIT);
+            let mut compare = Compare { judge: after, spaces: &mut spaces, family: *family, group };
+            compare.fine(at, old, new, whole) && !spaces.exhausted()
+        })
+    });
+    fine.into_iter().all(|fine| fine)
+}
+
+/// A firewall before and after.
+struct Compare<'c, 'a, 't> {
+    judge: &'c Judge<'a>,
+    spaces: &'c mut Spaces,
+    family: Family,
+    group: &'c [Trouble<'t>],
+}
+
+impl Compare<'_, '_, '_> {
+    fn fine(&mut self, firewall: usize, old: &Flow<'_>, new: &Flow<'_>, whole: bool) -> bool {
+        let named = self.named();
+        let moves = |nat: &Nat| nat.destination && nat.port != NatPort::Keep;
+        let about = if whole { Space::ALL } else { self.about(!new.rules().nats.iter().any(moves)) };
+        for (crossing, from, to) in self.crossings(firewall) {
+            let mut packets = about;
+            for (field, set) in [(Field::src(self.family), from), (Field::dst(self.family), to)] {
+                let side = self.spaces.test(field, &set);
+                packets = self.spaces.and(packets, side);
+            }
+            let packets = Classes::one(Class { space: packets, ctrl: Ctrl::new(Way::Forward) });
+            let hop = Hop {
+                by_address: crossing.way == Way::Forward,
+                iif: crossing.iif.clone(),
+                oif: crossing.oif.clone(),
+                fwd_oif: crossing.oif.clone(),
+                state: Some(State::New),
+                ..Hop::first(crossing.way)
+            };
+            let Ok(was) = old.run(self.spaces, &packets, &hop) else { return false };
+            let Ok(is) = new.run(self.spaces, &packets, &hop) else { return false };
+            let (was, is) = (was.passed.union(self.spaces), is.passed.union(self.spaces));
+            let (opened, closed) = (self.spaces.minus(is, was), self.spaces.minus(was, is));
+            let changed = self.spaces.or(opened, closed);
+            if !self.spaces.covers(named, changed) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The packets that the finding names.
+    fn named(&mut self) -> Space {
+        let mut named = Space::NONE;
+        for trouble in self.group.iter().filter(|trouble| trouble.near.family == self.family) {
+            let far = trouble.whom.party.places.iter();
+            let far = far.fold(Set::empty(), |set, far| set.or(far.addresses(self.family)));
+            let near = trouble.near.addresses.or(&trouble.public(self.judge.site));
+            let (src, dst) = match trouble.flow.leg {
+                Leg::ToDevice => (far, near),
+                Leg::FromDevice => (near, far),
+            };
+            let mut space = self.spaces.test(Field::Proto, &Set::one(number(trouble.transport).into()));
+            let sides = [
+                (Field::src(self.family), &src),
+                (Field::dst(self.family), &dst),
+                (Field::Dport, trouble.ports()),
+            ];
+            for (field, set) in sides {
+                let side = self.spaces.test(field, set);
+                space = self.spaces.and(space, side);
+            }
+            named = self.spaces.or(named, space);
+        }
+        named
+    }
+
+    /// The packets that lines for the group can be about: those of its protocols, and where no port is
+    /// translated, of its ports.
+    fn about(&mut self, by_port: bool) -> Space {
+        let protocols = self.group.iter().map(|trouble| u128::from(number(trouble.transport)));
+        let protocols = Set::of(protocols.map(|number| (number, number)));
+        let about = self.spaces.test(Field::Proto, &protocols);
+        if !by_port {
+            return about;
+        }
+        let ports = self.group.iter().flat_map(|trouble| trouble.ports().ranges().to_vec());
+        let ports = self.spaces.test(Field::Dport, &Set::of(ports));
+        self.spaces.and(about, ports)
+    }
+
+    /// How honest packets can cross the firewall that go where the finding's go, or come from where they come
+    /// from.
+    fn crossings(&self, firewall: usize) -> Vec<(Crossing, Set, Set)> {
+        let site = self.judge.site;
+        let mut pairs: Vec<(ZoneId, ZoneId, Option<usize>, Leg)> = Vec::new();
+        for trouble in self.group.iter().filter(|trouble| trouble.near.family == self.family) {
+            let hosted = site.firewalls.get(firewall).and_then(|firewall| firewall.host);
+            let device = hosted.filter(|host| *host == trouble.flow.device);
+            for zone in 0..site.zones.len() {
+                let (from, to) = match trouble.flow.leg {
+                    Leg::ToDevice => (zone, trouble.near.zone),
+                    Leg::FromDevice => (trouble.near.zone, zone),
+                };
+                let pair = (from, to, device, trouble.flow.leg);
+                if !pairs.contains(&pair) {
+                    pairs.push(pair);
+                }
+            }
+        }
+        let public = site.devices.iter().flat_map(|device| &device.public_addresses);
+        let public = public.map(|address| Family::of(*address)).filter(|(family, _)| *family == self.family);
+        let mut mapped = Set::of(public.map(|(_, number)| (number, number)));
+        if let Some(firewall) = self.judge.firewall(firewall) {
+            mapped = mapped.or(&firewall.rules.own_set(self.family));
+        }
+        let mut crossings = Vec::new();
+        for (from, to, device, leg) in pairs {
+            let end = |zone, here| End { zone, device: if here { device } else { None } };
+            let path = site.path(end(from, leg == Leg::FromDevice), end(to, leg == Leg::ToDevice));
+            let crossing = path.into_iter().flatten().find(|crossing| crossing.firewall == firewall);
+            if let Some(crossing) = crossing {
+                let (src, dst) =
+                    (self.judge.addresses(from, self.family), self.judge.addresses(to, self.family));
+                crossings.push((crossing, src.clone(), dst.or(&mapped)));
+            }
+        }
+        crossings
+    }
+}
