@@ -4,6 +4,7 @@
 //! stages, the routing decision after prerouting, and the way of a packet from the box to itself
 //! (output, postrouting, then prerouting and input on the loopback interface).
 
+use std::cell::OnceCell;
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashSet, FxHasher};
@@ -30,7 +31,7 @@ pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Ou
         work: Vec::new(),
         ends: Vec::new(),
         steps: 0,
-        again: asked_again(rules),
+        again: OnceCell::new(),
     };
     engine.work.push(Walk::start(trip));
     while let Some(walk) = engine.work.pop() {
@@ -52,7 +53,7 @@ struct Engine<'a> {
     ends: Vec<Outcome>,
     steps: usize,
     /// For each condition, whether one packet can meet it more than once.
-    again: Vec<bool>,
+    again: OnceCell<Vec<bool>>,
 }
 
 impl Engine<'_> {
@@ -492,11 +493,15 @@ impl Engine<'_> {
         let number = self.number(walk, cond);
         match walk.answer(number) {
             Some(answer) => Truth::of(answer == 1),
-            None if self.again[cond.0 as usize] => {
+            None if self.is_asked_again(cond) => {
                 Truth::Maybe(Question { cond: Cond::Named(cond), learns: Learns::Answer(number) })
             }
             None => Truth::Maybe(Cond::Named(cond).into()),
         }
+    }
+
+    fn is_asked_again(&self, cond: CondId) -> bool {
+        self.again.get_or_init(|| asked_again(self.rules))[cond.0 as usize]
     }
 
     /// A number for a condition and the values on which its answer hangs.
@@ -528,7 +533,7 @@ impl Engine<'_> {
                 continue;
             }
             let mut other = walk.clone();
-            if self.again[cond.0 as usize] {
+            if self.is_asked_again(cond) {
                 other.remember(number, answer);
             }
             self.decide(&mut other, verdict, Decider::Rule(id));
@@ -541,7 +546,7 @@ impl Engine<'_> {
                 walk.stack.clear();
                 walk.inside = false;
             }
-            None if self.again[cond.0 as usize] => walk.remember(number, 0),
+            None if self.is_asked_again(cond) => walk.remember(number, 0),
             None => {}
         }
     }

@@ -18,6 +18,9 @@ use crate::source::Span;
 /// So many hosts are named one by one in a rule to add.
 const FEW_HOSTS: u128 = 256;
 
+/// Lines are tried for findings about so many legs of rows.
+const FEW_LEGS: usize = 200;
+
 /// One leg of a row that does not get through.
 #[derive(Clone)]
 pub(super) struct Trouble<'a> {
@@ -590,7 +593,8 @@ fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     let settings = &judge.site.settings;
     let told = settings.select.as_ref().is_none_or(|codes| codes.contains(&first.code))
         && !settings.ignore.contains(&first.code);
-    let workshop = workshop.filter(|_| told);
+    // Lines for more than that nobody reads one by one, nor are they tried in no time.
+    let workshop = workshop.filter(|_| told && group.len() <= FEW_LEGS);
     let mut found = workshop.map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, group));
     finding.help = mend::words::help(judge, group, &mut found);
     if let Outcome::Works(remedy) = found {

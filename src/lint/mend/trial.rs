@@ -18,11 +18,11 @@ use crate::site::{Crossing, End, Leg, ZoneId};
 use crate::source::{SourceId, SourceMap};
 
 /// Work that comparing a firewall before and after may take, in steps of [`Spaces`].
-const COMPARE_LIMIT: u64 = 20_000_000;
+const COMPARE_LIMIT: u64 = 4_000_000;
 /// Trials in one run.
 const MOST_TRIALS: u32 = 60;
 /// Rules that are read and questions that are asked in all trials of one run.
-const MOST_WORK: usize = 400_000;
+const MOST_WORK: usize = 30_000;
 
 /// The files of a firewall.
 #[derive(Debug)]
