@@ -3,7 +3,7 @@
 //! What is put in is taken from the JSON report alone. Afterwards the finding has to be gone, and of random packets
 //! none may fare otherwise than before but those that the finding names.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -82,10 +82,9 @@ impl Desk<'_, '_> {
         let store: &mut Store = &mut self.stores[ask.near.family as usize];
         store.spaces.allow(super::JOURNEY_LIMIT);
         let spaces = &mut store.spaces;
-        spaces.meets(journey.all, region)
-            && !spaces.meets(journey.stopped, region)
-            && !(with_answers && spaces.meets(journey.unheard, region))
-            && !spaces.exhausted()
+        let stopped = spaces.meets(journey.stopped, region);
+        let unheard = with_answers && spaces.meets(journey.unheard, region);
+        spaces.meets(journey.all, region) && !stopped && !unheard && !spaces.exhausted()
     }
 
     /// Parts parties in one place into those that fare alike on all ports, answers included: what is so of one is so
@@ -256,10 +255,10 @@ impl Look<'_> {
         let stops = if kind == Kind::Reply { &journey.unanswered } else { &journey.stops };
         let never = self.spaces.minus(fates.all, fates.possible);
         let never = self.at(never, &answer.blocked);
-        answer.blockers = self.shares(&stops, never);
+        answer.blockers = self.shares(stops, never);
         let doubtful = self.spaces.minus(fates.possible, fates.certain);
         let doubtful = self.at(doubtful, &answer.unsure);
-        answer.doubters = self.shares(&stops, doubtful);
+        answer.doubters = self.shares(stops, doubtful);
         let open = self.at(fates.certain, &answer.open);
         let passes = self.passes(open, doubtful);
         answer.openers = self.shares(&passes, open);

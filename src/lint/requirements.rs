@@ -623,8 +623,7 @@ pub(super) fn ends(judge: &Judge<'_>, party: &Party, family: Family) -> Vec<Opti
 
 fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef> {
     let mut rows: Vec<(RequirementRef, Set)> = Vec::new();
-    let mut places: FxHashMap<(usize, Option<&str>, &str, Option<&str>, Transport), usize> =
-        FxHashMap::default();
+    let mut places = FxHashMap::default();
     for trouble in group {
         let device = &judge.site.devices[trouble.flow.device];
         let row = trouble.flow.requirement;

@@ -17,7 +17,7 @@ fn words(witness: &judge::Witness) -> Option<Witness> {
     let address = |field: Field| packet.get(field).known().map(|number| family.address(number).to_string());
     let number = |field: Field| packet.get(field).known();
     let port = |field: Field| number(field).map(|port| port as u16);
-    let name = |field: Field| number(field).filter(|name| *name != 0).map(interface_name).filter(plain);
+    let name = |field: Field| number(field).filter(|name| *name != 0).map(interface_name).filter(|name| plain(name));
     Some(Witness {
         hook: witness.way.name(),
         iif: name(Field::Iif),
@@ -33,7 +33,7 @@ fn words(witness: &judge::Witness) -> Option<Witness> {
 }
 
 /// Whether a name is one that an interface can have: not the border of an interval that stands for all others.
-fn plain(name: &String) -> bool {
+fn plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic())
 }
 

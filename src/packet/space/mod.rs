@@ -35,7 +35,7 @@ impl Space {
 
     /// The packets that are not in it.
     #[must_use]
-    pub fn not(self) -> Space {
+    pub fn not(&self) -> Space {
         Space(self.0.not())
     }
 }

@@ -44,7 +44,7 @@ fn expr() -> impl Strategy<Value = Expr> {
 
 fn set_of(field: Field, ranges: &[(u128, u128)]) -> Set {
     match field {
-        Field::Iif if ranges[0].0 % 2 == 0 => Set::one(interface("a")),
+        Field::Iif if ranges[0].0.is_multiple_of(2) => Set::one(interface("a")),
         Field::Iif => Set::one(interface("b")),
         _ => Set::of(ranges.iter().copied()),
     }
