@@ -1,6 +1,8 @@
 //! PH201, PH202 and PH203: openings that are too wide, judged by what they let through after the rules
 //! before them.
 
+use rustc_hash::FxHashSet;
+
 use super::{cores, witness, words};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
@@ -8,15 +10,17 @@ use crate::catalog::{Listener, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
 use crate::judge::{Firewall, Judge, Witness, number};
-use crate::model::{ChainId, Effect, Hook, Rule, RuleId, StageKind, Step, Test, Verdict, Way};
+use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Ruleset, StageKind, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, proto};
 use crate::site::{ZoneId, loopbacks, unicast};
 
 const ALL_PORTS: u128 = 65536;
 /// So many ports of a protocol are all of them, but for a few that rules before name.
 const NEARLY_ALL: u128 = 65_000;
-/// Work for the openings of one firewall, in steps of [`Spaces`].
-const LIMIT: u64 = 60_000_000;
+/// Work for all openings of one firewall at once, in steps of [`Spaces`].
+const LIMIT: u64 = 5_000_000;
+/// Work for the openings of one rule, where all at once were too much.
+const RULE_LIMIT: u64 = 1_000_000;
 
 /// Checks all firewalls of the site.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
@@ -81,15 +85,22 @@ impl Lens<'_, '_> {
             (None, false) => &[Way::Forward],
         };
         let mut openings: Vec<Vec<Opening>> = candidates.iter().map(|_| Vec::new()).collect();
+        let mut given_up: Vec<usize> = Vec::new();
         for family in [Family::V4, Family::V6] {
             for way in ways.iter().filter(|_| self.firewall.speaks(family)) {
-                self.measure(family, *way, &candidates, &mut openings);
+                self.measure(family, *way, &candidates, &mut openings, &mut given_up);
             }
         }
         let rules = &self.firewall.rules;
         let all = candidates.iter().zip(&openings);
-        all.filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings))
-            .collect()
+        let mut findings: Vec<Finding> = all
+            .filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings))
+            .collect();
+        let first = given_up.iter().min().map(|at| rules.rule(candidates[*at].id));
+        given_up.sort_unstable();
+        given_up.dedup();
+        findings.extend(first.map(|rule| not_judged(rule, given_up.len())));
+        findings
     }
 
     fn judged(&self, candidate: &Candidate, rule: &Rule, openings: &[Opening]) -> Option<Finding> {
@@ -164,32 +175,80 @@ impl Lens<'_, '_> {
         Some(candidate)
     }
 
-    /// What the candidates let through of a family on a way, after the rules before them.
-    fn measure(&self, family: Family, way: Way, candidates: &[Candidate], openings: &mut [Vec<Opening>]) {
-        let mut spaces = self.judge.spaces(family, LIMIT);
-        let all = self.strangers(&mut spaces, way);
-        let Some(passage) = self.run(&mut spaces, all, way) else { return };
+    /// What the candidates let through of a family on a way, after the rules before them; and which of them
+    /// have more cases than are followed.
+    fn measure(
+        &self,
+        family: Family,
+        way: Way,
+        candidates: &[Candidate],
+        openings: &mut [Vec<Opening>],
+        given_up: &mut Vec<usize>,
+    ) {
+        if let Some(found) = self.measured(family, way, candidates, None) {
+            return found.into_iter().for_each(|(at, found)| openings[at].extend(found));
+        }
+        let changed = changed(&self.firewall.rules);
+        for (at, candidate) in candidates.iter().enumerate() {
+            match self.measured(family, way, std::slice::from_ref(candidate), Some(&changed)) {
+                Some(found) => openings[at].extend(found.into_iter().flat_map(|(_, found)| found)),
+                None => given_up.push(at),
+            }
+        }
+    }
+
+    /// What candidates let through, each by its place; `None` where there are more cases than are followed. With
+    /// fields that change on the way, only packets that the first candidate can look for are followed.
+    fn measured(
+        &self,
+        family: Family,
+        way: Way,
+        candidates: &[Candidate],
+        only: Option<&FxHashSet<Field>>,
+    ) -> Option<Vec<(usize, Vec<Opening>)>> {
+        let mut spaces = self.judge.spaces(family, if only.is_some() { RULE_LIMIT } else { LIMIT });
+        let mut all = self.strangers(&mut spaces, way);
+        if let Some(changed) = only {
+            let looked_for = self.looked_for(&mut spaces, candidates.first()?, changed);
+            all = spaces.and(all, looked_for);
+        }
+        let passage = self.run(&mut spaces, all, way)?;
         let passed = passage.passed.union(&mut spaces);
         let passed = spaces.as_came(passed);
-        let by_rule = decided(&mut spaces, &passage, passed);
-        for (by, space) in by_rule {
+        let mut found = Vec::new();
+        for (by, space) in decided(&mut spaces, &passage, passed) {
             let Decider::Rule(id) = by else { continue };
             let Some(at) = candidates.iter().position(|candidate| candidate.id == id) else { continue };
             let usual = spaces.usually(space);
             let others = spaces.minus(all, usual);
             let (may, may_not) = (spaces.possibly(usual), spaces.possibly(others));
             let certain = spaces.minus(may, may_not);
+            let mut openings = Vec::new();
             for protocol in [proto::TCP, proto::UDP] {
                 let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
                 let part = spaces.and(certain, of);
                 if !part.is_none() {
-                    self.opened(&mut spaces, part, (protocol, way), &passage, &mut openings[at]);
+                    self.opened(&mut spaces, part, (protocol, way), &passage, &mut openings);
                 }
             }
-            if spaces.exhausted() {
-                return;
+            found.push((at, openings));
+        }
+        (!spaces.exhausted()).then_some(found)
+    }
+
+    /// The packets that a rule can look for, by the fields that nothing changes before.
+    fn looked_for(&self, spaces: &mut Spaces, candidate: &Candidate, changed: &FxHashSet<Field>) -> Space {
+        let rules = &self.firewall.rules;
+        let mut space = Space::ALL;
+        for step in rules.steps_of(rules.rule(candidate.id)) {
+            let Step::Test(Test::In { field, values, negate: false }) = *step else { break };
+            let ends = [Field::Proto, Field::src(spaces.family()), Field::dst(spaces.family()), Field::Dport];
+            if ends.contains(&field) && !changed.contains(&field) {
+                let test = spaces.test(field, &rules.values(values));
+                space = spaces.and(space, test);
             }
         }
+        space
     }
 
     fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {
@@ -557,6 +616,42 @@ fn arriving(spaces: &mut Spaces, passage: &Passage, packets: Space, address: u12
 }
 
 /// Who lets packets pass: each by what names it best.
+/// The fields that packets can get other values of on their way.
+fn changed(rules: &Ruleset) -> FxHashSet<Field> {
+    let effects = rules.steps.iter().filter_map(|step| match step {
+        Step::Effect(effect) => Some(*effect),
+        Step::Test(_) | Step::Lookup(_) => None,
+    });
+    let mut changed: FxHashSet<Field> = effects.filter_map(written).collect();
+    let entries = rules.maps.iter().flat_map(|map| &map.entries);
+    changed.extend(entries.filter_map(|entry| written(entry.effect)));
+    if !rules.nats.is_empty() {
+        changed.extend(Field::ALL);
+    }
+    changed
+}
+
+fn written(effect: Effect) -> Option<Field> {
+    match effect {
+        Effect::Forget(field) | Effect::Set(field, _) => Some(field),
+        _ => None,
+    }
+}
+
+/// What is said of rules that have more cases than are followed: nothing is said of them as certain.
+fn not_judged(first: &Rule, count: usize) -> Finding {
+    let message = match count {
+        1 => "how much this rule opens was not worked out: it has more cases than the analysis follows"
+            .to_string(),
+        _ => format!(
+            "how much {count} rules open, this one first, was not worked out: they have more cases than the analysis follows"
+        ),
+    };
+    Finding::new("PH201", Severity::Info, Some(first.span), message)
+        .label("not judged")
+        .help("Ask for one packet with `pinhole trace`, which follows any ruleset.")
+}
+
 fn decided(spaces: &mut Spaces, passage: &Passage, passed: Space) -> Vec<(Decider, Space)> {
     let mut rest = passed;
     let mut found = Vec::new();

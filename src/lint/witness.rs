@@ -17,7 +17,8 @@ fn words(witness: &judge::Witness) -> Option<Witness> {
     let address = |field: Field| packet.get(field).known().map(|number| family.address(number).to_string());
     let number = |field: Field| packet.get(field).known();
     let port = |field: Field| number(field).map(|port| port as u16);
-    let name = |field: Field| number(field).filter(|name| *name != 0).map(interface_name).filter(|name| plain(name));
+    let name =
+        |field: Field| number(field).filter(|name| *name != 0).map(interface_name).filter(|name| plain(name));
     Some(Witness {
         hook: witness.way.name(),
         iif: name(Field::Iif),
