@@ -11,11 +11,16 @@
 #![cfg_attr(not(target_os = "linux"), expect(unused, reason = "there is nothing to test"))]
 
 #[cfg(target_os = "linux")]
+mod flow;
+#[cfg(target_os = "linux")]
 mod judge;
 #[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod netns;
+#[cfg(target_os = "linux")]
+#[path = "../common/one_packet.rs"]
+mod one_packet;
 #[cfg(target_os = "linux")]
 mod packet;
 #[cfg(target_os = "linux")]
