@@ -10,6 +10,7 @@ use crate::netns::{has, run_with_input};
 use crate::predict::{predict, reading_errors};
 use crate::random;
 use crate::scenario::{self, Case, Expected, Language, Scenario, Tool};
+use crate::sites;
 
 /// What tools say where the kernel, and not the ruleset, is at fault.
 const LACKS: [&str; 5] = [
@@ -45,10 +46,15 @@ pub fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
     std::fs::create_dir_all(&folder).unwrap();
     let mut court = Court { lab, folder, tally: Tally::default(), tools: installed() };
     court.hear_all(filter);
+    if filter.is_none_or(|part| part == "sites") {
+        let tally = sites::run(&mut court.lab, &court.folder);
+        eprintln!("{tally:?}");
+        court.tally.failures += tally.failures;
+    }
     if court.tally.failures == 0 {
         let _ = std::fs::remove_dir_all(&court.folder);
     } else {
-        eprintln!("the random rulesets are in {}", court.folder.display());
+        eprintln!("the random rulesets and sites are in {}", court.folder.display());
     }
     let Tally { rulesets, packets, unsure, failures } = court.tally;
     eprintln!(
