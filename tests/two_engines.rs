@@ -338,14 +338,14 @@ proptest! {
         let way = d.pick(&[Way::Forward, Way::Input, Way::Output]);
         let fwd_oif = Some(interface("eth0"));
         let rules = ruleset(&mut d);
-        let trip = Trip { packet: packet.clone(), way, fwd_oif, loopback: false };
+        let trip = Trip { packet: packet.clone(), way, fwd_oif, loopback: d.one_in(4) };
         let one = interpret(&rules, &trip, &mut ());
         prop_assume!(!one.iter().any(|o| o.conds.contains(&Cond::Limit)));
         let names = Flow::names(&rules).into_iter().chain(NAMES.map(|name| Set::one(interface(name))));
         let mut spaces = Spaces::new(Family::V4, names, 20_000_000);
         let all = space_of(&mut spaces, &sides);
         let flow = Flow::new(&rules, 0, false);
-        let hop = Hop { fwd_oif: Some(Set::one(interface("eth0"))), ..Hop::first(way) };
+        let hop = Hop { fwd_oif: Some(Set::one(interface("eth0"))), loopback: trip.loopback, ..Hop::first(way) };
         let packets = Classes::one(Class { space: all, ctrl: Ctrl::new(way) });
         let passage = flow.run(&mut spaces, &packets, &hop).unwrap();
         let here = alone(&mut spaces, &packet);

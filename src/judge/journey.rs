@@ -336,6 +336,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
                 number,
                 way: crossing.way,
                 by_address: crossing.way == Way::Forward,
+                loopback: false,
                 iif: self.side(crossing, &crossing.iif),
                 oif: self.side(crossing, &crossing.oif),
                 fwd_oif: crossing.oif.clone(),

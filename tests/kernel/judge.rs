@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::flow;
 use crate::lab::{End, Fate, Lab};
 use crate::netns::{has, run_with_input};
 use crate::predict::{predict, reading_errors};
 use crate::random;
 use crate::scenario::{self, Case, Expected, Language, Scenario, Tool};
+use crate::sites;
 
 /// What tools say where the kernel, and not the ruleset, is at fault.
 const LACKS: [&str; 5] = [
@@ -32,6 +34,8 @@ const EMPTY: &str = "*raw\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\nCOMMIT
 struct Tally {
     rulesets: usize,
     packets: usize,
+    /// Packets of which the flow engine could not tell whether they pass.
+    unsure: usize,
     failures: usize,
 }
 
@@ -42,14 +46,20 @@ pub fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
     std::fs::create_dir_all(&folder).unwrap();
     let mut court = Court { lab, folder, tally: Tally::default(), tools: installed() };
     court.hear_all(filter);
+    if filter.is_none_or(|part| part == "sites") {
+        let tally = sites::run(&mut court.lab, &court.folder);
+        eprintln!("{tally:?}");
+        court.tally.failures += tally.failures;
+    }
     if court.tally.failures == 0 {
         let _ = std::fs::remove_dir_all(&court.folder);
     } else {
-        eprintln!("the random rulesets are in {}", court.folder.display());
+        eprintln!("the random rulesets and sites are in {}", court.folder.display());
     }
-    let Tally { rulesets, packets, failures } = court.tally;
+    let Tally { rulesets, packets, unsure, failures } = court.tally;
     eprintln!(
-        "kernel: {packets} packets through {rulesets} loaded rulesets, {failures} failures, {:.1} s",
+        "kernel: {packets} packets through {rulesets} loaded rulesets ({unsure} unknown to the flow engine), \
+         {failures} failures, {:.1} s",
         begun.elapsed().as_secs_f32()
     );
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -139,10 +149,23 @@ impl Court {
             Ok(predictions) => predictions,
             Err(error) => return self.fail(&format!("{}: {error}", scenario.name)),
         };
+        let flows = match flow::ask(scenario) {
+            Ok(flows) => flows,
+            Err(error) => return self.fail(&format!("{}: {error}", scenario.name)),
+        };
         let mut told = 0;
-        for (case, prediction) in scenario.cases.iter().zip(&predictions) {
+        for ((case, prediction), flow) in scenario.cases.iter().zip(&predictions).zip(&flows) {
             let place = format!("{}:{} ({})", scenario.name, case.line, tool.program());
+            if let Some(torn) = flow.is_torn() {
+                self.fail_packet(&mut told, &format!("{place}: {}: {torn}", case.probe));
+            }
             if case.expected == Some(Expected::Unknown) {
+                if !flow.is_unknown() {
+                    self.fail_packet(
+                        &mut told,
+                        &format!("{place}: the flow engine is certain of what no ruleset can tell"),
+                    );
+                }
                 if prediction.verdict() != "unknown" {
                     self.fail_packet(
                         &mut told,
@@ -165,6 +188,13 @@ impl Court {
                 self.fail_packet(
                     &mut told,
                     &format!("{place}: {expected:?} is written, the kernel did {fate:?}"),
+                );
+            }
+            self.tally.unsure += usize::from(flow.is_unknown());
+            if let Some(said) = flow.against(&fate, &case.probe) {
+                self.fail_packet(
+                    &mut told,
+                    &format!("{place}: {}\n  kernel: {fate:?}\n  flow: {said}", case.probe),
                 );
             }
             if let Some(said) = prediction.against(&fate, &case.probe) {

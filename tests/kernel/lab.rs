@@ -15,6 +15,8 @@ use crate::wire::{ACK, Header, ICMP, ICMPV6, SCTP, SYN, Seen, TCP, UDP, UDPLITE}
 const ETH_P_ALL: i32 = 3;
 /// A type for local experiments (IEEE 802): the frames that tell that a queue is empty.
 const ETH_MARKER: [u8; 2] = [0x88, 0xb5];
+/// What finds out which link a next hop is on.
+const HELLO: &[u8] = b"a first packet to the next hop";
 const ENOBUFS: i32 = 105;
 const NETLINK: i32 = 16;
 const NETLINK_NETFILTER: i32 = 12;
@@ -53,8 +55,8 @@ pub struct Lab {
     client: Socket,
     server: Socket,
     firewall: Socket,
-    /// The links p0 and p1, to send on.
-    links: [SockAddr; 2],
+    /// The links p0, p1 and p2, to send on.
+    links: [SockAddr; 3],
     /// Raw sockets that get what the firewall accepts for itself.
     local4: Vec<Socket>,
     local6: Vec<(u8, UdpSocket)>,
@@ -71,7 +73,11 @@ impl Lab {
     pub fn new(client: OwnedFd, server: OwnedFd) -> std::io::Result<Lab> {
         let (client, server) = (Socket::from(client), Socket::from(server));
         let firewall = tap()?;
-        let links = [link(&client, "203.0.113.254:9")?, link(&server, "198.51.100.254:9")?];
+        let links = [
+            link(&client, "203.0.113.254:9")?,
+            link(&server, "198.51.100.254:9")?,
+            link(&server, "10.30.0.254:9")?,
+        ];
         let raw = |domain, proto: u8| -> std::io::Result<Socket> {
             let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(proto))))?;
             socket.set_nonblocking(true)?;
@@ -96,7 +102,7 @@ impl Lab {
     /// What the kernel does to a packet. A drop is believed after three tries.
     pub fn probe(&mut self, probe: &Probe) -> Result<Fate, String> {
         for _ in 0..3 {
-            self.forget_connections()?;
+            forget_by(&self.conntrack)?;
             let mut probe = probe.clone();
             if probe.established {
                 match self.once(&probe.opener())? {
@@ -110,6 +116,31 @@ impl Lab {
             }
         }
         Ok(Fate::Drop)
+    }
+
+    /// A packet, and what becomes of the answer to it: `None` where nothing arrived `there` to be answered.
+    pub fn exchange(
+        &mut self,
+        probe: &Probe,
+        there: End,
+        back: &'static str,
+    ) -> Result<Option<Fate>, String> {
+        for attempt in 0..3 {
+            forget_by(&self.conntrack)?;
+            let arrived = match self.once(probe)? {
+                Fate::Accept { src, dst } if dst == Some(there) => src,
+                _ => continue,
+            };
+            let mut answer = Header::new(there.address, arrived.address, probe.header.proto);
+            (answer.sport, answer.dport) = (there.port.unwrap_or(0), arrived.port.unwrap_or(0));
+            (answer.flags, answer.answers) = (Probe::answer_flags(), Some(self.tag));
+            let answer = Probe { hook: Hook::Forward, iif: back, header: answer, established: false };
+            let fate = self.once(&answer)?;
+            if fate != Fate::Drop || attempt == 2 {
+                return Ok(Some(fate));
+            }
+        }
+        Ok(None)
     }
 
     fn once(&mut self, probe: &Probe) -> Result<Fate, String> {
@@ -139,7 +170,11 @@ impl Lab {
                 Err(error) => Err(format!("the packet could not be sent: {error}")),
             };
         }
-        let n = usize::from(probe.iif == "eth1");
+        let n = match probe.iif {
+            "eth0" => 0,
+            "eth1" => 1,
+            _ => 2,
+        };
         let kind: [u8; 2] = if probe.header.dst.is_ipv4() { [0x08, 0x00] } else { [0x86, 0xdd] };
         self.inject(n, kind, packet)
     }
@@ -164,10 +199,11 @@ impl Lab {
     /// Waits until all that was sent has been handled.
     ///
     /// What crosses a veth waits in the backlog of the sender's CPU, a first-in-first-out queue of all
-    /// links. Once a frame that is sent now comes out, what was queued before it has been handled. Three
-    /// rounds: into the firewall, out of it, and one more for a hop over the loopback link.
+    /// links. Once a frame that is sent now comes out, what was queued before it has been handled. Four
+    /// rounds: into the firewall, out of it, and two more for the second firewall or a hop over the loopback
+    /// link.
     fn settle(&mut self, inbox: &mut Inbox) -> Result<(), String> {
-        for _ in 0..3 {
+        for _ in 0..4 {
             self.markers += 1;
             let mut body = self.markers.to_be_bytes().to_vec();
             body.resize(46, 0);
@@ -203,38 +239,53 @@ impl Lab {
             }
         }
     }
+}
 
-    /// Empties the connection table: each packet is the first of a new connection.
-    fn forget_connections(&self) -> Result<(), String> {
-        // nlmsghdr: length, IPCTNL_MSG_CT_DELETE of NFNL_SUBSYS_CTNETLINK, NLM_F_REQUEST | NLM_F_ACK; nfgenmsg
-        let mut message = 20u32.to_ne_bytes().to_vec();
-        message.extend((1u16 << 8 | 2).to_ne_bytes());
-        message.extend(5u16.to_ne_bytes());
-        message.extend([0; 12]);
-        let answer = || -> std::io::Result<i32> {
-            self.conntrack.send(&message)?;
-            let mut buffer = [0; 4096];
-            let length = (&self.conntrack).read(&mut buffer)?;
-            let code = buffer.get(16..20).filter(|_| length >= 20).and_then(|b| b.try_into().ok());
-            Ok(code.map_or(0, i32::from_ne_bytes))
-        };
-        match answer() {
-            Ok(0) => Ok(()),
-            Ok(code) => Err(format!("the connection table could not be emptied: error {}", -code)),
-            Err(error) => Err(format!("the connection table could not be emptied: {error}")),
-        }
+/// Empties the connection table of this namespace: each packet is the first of a new connection.
+pub fn forget_connections() -> Result<(), String> {
+    let socket = Socket::new(Domain::from(NETLINK), Type::RAW, Some(Protocol::from(NETLINK_NETFILTER)));
+    forget_by(&socket.map_err(|error| error.to_string())?)
+}
+
+fn forget_by(conntrack: &Socket) -> Result<(), String> {
+    // nlmsghdr: length, IPCTNL_MSG_CT_DELETE of NFNL_SUBSYS_CTNETLINK, NLM_F_REQUEST | NLM_F_ACK; nfgenmsg
+    let mut message = 20u32.to_ne_bytes().to_vec();
+    message.extend((1u16 << 8 | 2).to_ne_bytes());
+    message.extend(5u16.to_ne_bytes());
+    message.extend([0; 12]);
+    let answer = || -> std::io::Result<i32> {
+        conntrack.send(&message)?;
+        let mut buffer = [0; 4096];
+        let length = (&mut &*conntrack).read(&mut buffer)?;
+        let code = buffer.get(16..20).filter(|_| length >= 20).and_then(|b| b.try_into().ok());
+        Ok(code.map_or(0, i32::from_ne_bytes))
+    };
+    match answer() {
+        Ok(0) => Ok(()),
+        Ok(code) => Err(format!("the connection table could not be emptied: error {}", -code)),
+        Err(error) => Err(format!("the connection table could not be emptied: {error}")),
     }
 }
 
-/// The link of a namespace with only one, taken from the first frame that crosses it.
+/// The link that a next hop is on, taken from a frame that is sent to it.
 fn link(tap: &Socket, next_hop: &str) -> std::io::Result<SockAddr> {
-    UdpSocket::bind("0.0.0.0:0")?.send_to(b"hello", next_hop)?;
+    UdpSocket::bind("0.0.0.0:0")?.send_to(HELLO, next_hop)?;
+    let to = next_hop.parse::<SocketAddr>().ok().map(|to| to.ip());
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {
-        let mut buffer = Vec::with_capacity(2048);
-        match tap.recv_from(buffer.spare_capacity_mut()) {
-            Ok((_, address)) => return Ok(address),
+        // the address comes with one way to read, the bytes with the other
+        let peeked = tap.peek_from(Vec::with_capacity(2048).spare_capacity_mut());
+        let mut buffer = [0; 2048];
+        let frame = next(|| (&mut &*tap).read(&mut buffer)).map(|length| &buffer[..length]);
+        let hello = frame.is_some_and(|frame| {
+            let seen = frame.get(14..).and_then(Seen::parse);
+            frame.ends_with(HELLO) && seen.and_then(|seen| seen.dst) == to
+        });
+        match peeked {
+            Ok((_, address)) if hello => return Ok(address),
             Err(error) if Instant::now() > deadline => return Err(error),
+            _ if Instant::now() > deadline => return Err(ErrorKind::TimedOut.into()),
+            Ok(_) => {}
             Err(_) => sleep(Duration::from_millis(1)),
         }
     }

@@ -1,21 +1,30 @@
 //! The kernel and pinhole agree on what becomes of packets.
 //!
 //! Rulesets are loaded into the kernel in network namespaces of the test's own, packets are sent
-//! through them, and each verdict is held against that of `pinhole trace`. Where the machine lacks
-//! something, the test says `skipped` and why, and passes.
+//! through them, and each verdict is held against that of `pinhole trace` and of the flow engine. Random
+//! sites follow: what `pinhole check` says of their devices is held against packets that cross one firewall
+//! or two. Where the machine lacks something, the test says `skipped` and why, and passes.
 //!
 //! This test has no harness: the process runs itself again in the namespaces. An argument selects the
-//! rulesets whose name contains it.
+//! rulesets whose name contains it; `sites` selects the sites alone.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by a panic")]
 #![cfg_attr(not(target_os = "linux"), expect(unused, reason = "there is nothing to test"))]
 
+#[cfg(target_os = "linux")]
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(target_os = "linux")]
+mod flow;
 #[cfg(target_os = "linux")]
 mod judge;
 #[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod netns;
+#[cfg(target_os = "linux")]
+#[path = "../common/one_packet.rs"]
+mod one_packet;
 #[cfg(target_os = "linux")]
 mod packet;
 #[cfg(target_os = "linux")]
@@ -24,6 +33,8 @@ mod predict;
 mod random;
 #[cfg(target_os = "linux")]
 mod scenario;
+#[cfg(target_os = "linux")]
+mod sites;
 #[cfg(target_os = "linux")]
 mod stages;
 #[cfg(target_os = "linux")]

@@ -1,7 +1,10 @@
-//! The network: namespaces for client, firewall and server, and the links between them.
+//! The network: namespaces for client, firewall and server, and the links between them; and a second
+//! firewall, through which what is in [`INNER`] is reached.
 //!
 //! ```text
 //! client  p0 ──veth── eth0  firewall  eth1 ──veth── p1  server
+//!                              │ eth2                   │ p2
+//!                              └──veth── in0  inner  in1 ┘
 //! ```
 //!
 //! No link leaves the three. The peers only watch: the firewall's next hops are permanent neighbours
@@ -9,6 +12,8 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// The firewall's addresses: interface, address, prefix length.
 pub const ADDRESSES: [(&str, &str, u8); 4] = [
@@ -19,12 +24,15 @@ pub const ADDRESSES: [(&str, &str, u8); 4] = [
 ];
 /// What the firewall sends itself leaves by eth0 to these, and by eth1 to all others.
 pub const NEAR: [&str; 2] = ["203.0.113.0/24", "2001:db8:1::/64"];
-/// Link-layer addresses of eth0 and eth1.
-pub const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0x0f, 0], [2, 0, 0, 0, 0x0f, 1]];
+/// Link-layer addresses of eth0, eth1 and in1: those that frames of the peers go to.
+pub const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0x0f, 0], [2, 0, 0, 0, 0x0f, 1], [2, 0, 0, 0, 0x0f, 2]];
+/// Networks behind the inner firewall: of devices, and of their public addresses.
+pub const INNER: [&str; 3] = ["10.30.0.0/16", "198.18.5.0/24", "2001:db8:30::/48"];
+const ROLES: [&str; 4] = ["client", "firewall", "inner", "server"];
 
 const PREFIX: &str = "pinhole-";
 
-/// Three namespaces, removed when dropped.
+/// The namespaces, removed when dropped.
 pub struct Netns {
     base: String,
 }
@@ -34,10 +42,11 @@ impl Netns {
     pub fn new() -> Result<Netns, String> {
         remove_stale();
         let netns = Netns { base: format!("{PREFIX}{}", std::process::id()) };
-        for role in ["client", "firewall", "server"] {
+        for role in ROLES {
             ip(&["netns", "add", &netns.name(role)])?;
         }
         netns.wire()?;
+        netns.wire_inner()?;
         Ok(netns)
     }
 
@@ -93,20 +102,85 @@ impl Netns {
                 format!("{family} rule add iif eth1 lookup 101"),
             ]);
         }
-        lines.iter().try_for_each(|line| {
-            let mut words = vec!["-n".to_string(), self.name("firewall")];
-            words.extend(line.split_whitespace().map(String::from));
-            ip(&words.iter().map(String::as_str).collect::<Vec<_>>())
-        })
+        lines.iter().try_for_each(|line| self.ip_in("firewall", line))
+    }
+
+    /// The second firewall, between eth2 and p2.
+    fn wire_inner(&self) -> Result<(), String> {
+        let [inner, server] = [self.name("inner"), self.name("server")];
+        self.ip_in("firewall", &format!("link add eth2 type veth peer name in0 netns {inner}"))?;
+        self.ip_in("inner", &format!("link add in1 type veth peer name p2 netns {server}"))?;
+        self.ip_in("server", "link set p2 up")?;
+        let mut firewall = vec![
+            "link set eth2 address 02:00:00:00:0f:03 up".to_string(),
+            "addr add 10.40.0.1/24 dev eth2 noprefixroute".to_string(),
+            "neigh replace 10.40.0.2 lladdr 02:00:00:00:0f:04 dev eth2 nud permanent".to_string(),
+            "neigh replace fe80::2 lladdr 02:00:00:00:0f:04 dev eth2 nud permanent".to_string(),
+            "-4 route add default via 203.0.113.254 dev eth0 table 102 onlink".to_string(),
+            "-6 route add default via fe80::fe dev eth0 table 102".to_string(),
+            "-4 rule add iif eth2 lookup 102".to_string(),
+            "-6 rule add iif eth2 lookup 102".to_string(),
+        ];
+        let mut inner = vec![
+            "link set lo up".to_string(),
+            "link set in0 address 02:00:00:00:0f:04 up".to_string(),
+            "link set in1 address 02:00:00:00:0f:02 up".to_string(),
+            "addr add 10.40.0.2/24 dev in0 noprefixroute".to_string(),
+            "addr add 10.30.0.1/16 dev in1 noprefixroute".to_string(),
+            "neigh replace 10.40.0.1 lladdr 02:00:00:00:0f:03 dev in0 nud permanent".to_string(),
+            "neigh replace fe80::1 lladdr 02:00:00:00:0f:03 dev in0 nud permanent".to_string(),
+            "neigh replace 10.30.0.254 lladdr 02:00:00:00:0d:02 dev in1 nud permanent".to_string(),
+            "neigh replace fe80::fe lladdr 02:00:00:00:0d:02 dev in1 nud permanent".to_string(),
+            "-4 route add default via 10.40.0.1 dev in0 onlink".to_string(),
+            "-6 route add default via fe80::1 dev in0".to_string(),
+        ];
+        for network in INNER {
+            let (family, hops, onlink) = if network.contains(':') {
+                ("-6", ["fe80::2", "fe80::fe"], "")
+            } else {
+                ("-4", ["10.40.0.2", "10.30.0.254"], "onlink")
+            };
+            for table in ["main", "100"] {
+                let hop = hops[0];
+                firewall
+                    .push(format!("{family} route add {network} via {hop} dev eth2 table {table} {onlink}"));
+            }
+            inner.push(format!("{family} route add {network} via {} dev in1 {onlink}", hops[1]));
+        }
+        firewall.iter().try_for_each(|line| self.ip_in("firewall", line))?;
+        inner.iter().try_for_each(|line| self.ip_in("inner", line))
+    }
+
+    fn ip_in(&self, role: &str, line: &str) -> Result<(), String> {
+        let name = self.name(role);
+        let words: Vec<&str> = ["-n", &name].into_iter().chain(line.split_whitespace()).collect();
+        ip(&words)
     }
 }
 
 impl Drop for Netns {
     fn drop(&mut self) {
-        for role in ["client", "firewall", "server"] {
-            let _ = ip(&["netns", "del", &self.name(role)]);
-        }
+        remove(&self.base);
     }
+}
+
+fn remove(base: &str) {
+    for role in ROLES {
+        let _ = ip(&["netns", "del", &format!("{base}-{role}")]);
+    }
+}
+
+/// Removes the namespaces once the test is gone, however it ended: packets can go round in them for ever.
+pub fn remove_after(base: &str) {
+    while is_alive(base) {
+        sleep(Duration::from_millis(100));
+    }
+    remove(base);
+}
+
+/// Whether the test with these namespaces still runs.
+pub fn is_alive(base: &str) -> bool {
+    base.strip_prefix(PREFIX).is_some_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
 }
 
 fn hop4(n: usize) -> String {
@@ -140,12 +214,12 @@ pub fn set_silent() {
     for which in ["all", "default"] {
         set(&format!("ipv6/conf/{which}/disable_ipv6"), "1");
     }
-    for peer in ["p0", "p1"] {
+    for peer in ["p0", "p1", "p2"] {
         set(&format!("ipv6/conf/{peer}/disable_ipv6"), "1");
     }
 }
 
-/// Settings of the firewall's namespace: forward all, from anywhere to anywhere, answer nothing by
+/// Settings of a firewall's namespace: forward all, from anywhere to anywhere, answer nothing by
 /// itself, and limit no errors.
 pub fn set_forwarding() {
     for (path, value) in [
@@ -162,7 +236,7 @@ pub fn set_forwarding() {
     ] {
         set(path, value);
     }
-    for device in ["all", "default", "eth0", "eth1", "lo"] {
+    for device in ["all", "default", "eth0", "eth1", "eth2", "in0", "in1", "lo"] {
         for (name, value) in [
             ("rp_filter", "0"),
             ("accept_local", "1"),

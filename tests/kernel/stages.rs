@@ -31,7 +31,20 @@ pub fn run() -> ExitCode {
             netns::set_silent();
             lab::tap().map(|tap| enter("firewall", base).stdout(OwnedFd::from(tap)).exec())
         }
+        Some(("reaper", base)) => {
+            netns::remove_after(base);
+            return ExitCode::SUCCESS;
+        }
+        Some(("inner", _)) => {
+            netns::set_forwarding();
+            return ExitCode::SUCCESS;
+        }
+        Some(("forget", _)) => match lab::forget_connections() {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(std::io::Error::other(error)),
+        },
         _ => {
+            std::thread::spawn(end_with_the_test);
             netns::set_forwarding();
             match lab::inherited().and_then(|(client, server)| Lab::new(client, server)) {
                 Ok(lab) => return judge::run(lab, filter().as_deref()),
@@ -59,6 +72,9 @@ fn start() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    if let Err(why) = reaper(netns.base()).and_then(|()| set_up_inner(&netns)) {
+        panic!("{why}");
+    }
     let mut child = match enter("client", netns.base()).spawn() {
         Ok(child) => child,
         Err(error) => panic!("the test does not run itself: {error}"),
@@ -84,6 +100,43 @@ fn lacking() -> Option<String> {
         return Some("it needs root, to make network namespaces".to_string());
     }
     (!netns::has("ip")).then(|| "`ip` (iproute2) is not installed".to_string())
+}
+
+/// Starts what cleans up after this process, which nothing that ends this one ends.
+fn reaper(base: &str) -> Result<(), String> {
+    let mut reaper = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+    reaper.env(STAGE, format!("reaper {base}")).process_group(0);
+    reaper.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    reaper.spawn().map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Ends the stage that sends packets, once the test that started it is gone or its time is over.
+fn end_with_the_test() {
+    let base = base();
+    let deadline = Instant::now() + TIME_LIMIT;
+    while netns::is_alive(&base) && Instant::now() < deadline {
+        sleep(Duration::from_millis(100));
+    }
+    std::process::exit(1);
+}
+
+fn set_up_inner(netns: &Netns) -> Result<(), String> {
+    let run = enter("inner", netns.base()).status().map_err(|error| error.to_string())?;
+    if run.success() { Ok(()) } else { Err("the inner firewall could not be set up".to_string()) }
+}
+
+/// Empties the connection table of the inner firewall.
+pub fn forget_inner() -> Result<(), String> {
+    let base = base();
+    let mut forget = enter("inner", &base);
+    let run = forget.env(STAGE, format!("forget {base}")).status().map_err(|error| error.to_string())?;
+    if run.success() { Ok(()) } else { Err("the inner connection table could not be emptied".to_string()) }
+}
+
+/// What the names of the namespaces begin with, for the stages.
+pub fn base() -> String {
+    let stage = std::env::var(STAGE).unwrap_or_default();
+    stage.split_once(' ').map_or(String::new(), |(_, base)| base.to_string())
 }
 
 /// This program, run in the namespace of a role.

@@ -314,7 +314,8 @@ fn upper_layer(mut next: u8, mut rest: &[u8]) -> Option<(u8, &[u8])> {
     Some((next, rest))
 }
 
-fn unreachable4(code: u8) -> String {
+/// The name of an ICMP *destination unreachable*, by its code.
+pub fn unreachable4(code: u8) -> String {
     let name = match code {
         0 => "icmp-net-unreachable",
         1 => "icmp-host-unreachable",
@@ -328,7 +329,8 @@ fn unreachable4(code: u8) -> String {
     name.to_string()
 }
 
-fn unreachable6(code: u8) -> String {
+/// The name of an ICMPv6 *destination unreachable*, by its code.
+pub fn unreachable6(code: u8) -> String {
     let name = match code {
         0 => "icmp6-no-route",
         1 => "icmp6-adm-prohibited",

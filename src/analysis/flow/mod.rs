@@ -56,6 +56,8 @@ pub struct Hop {
     pub way: Way,
     /// What is addressed to the box itself goes to the box, whatever `way` says of the others.
     pub by_address: bool,
+    /// The box sends them to itself.
+    pub loopback: bool,
     /// The interfaces by which they may come in; `None` where the packets themselves say.
     pub iif: Option<Set>,
     /// The interfaces by which they may leave, likewise.
@@ -75,6 +77,7 @@ impl Hop {
             number: 0,
             way,
             by_address: false,
+            loopback: false,
             iif: None,
             oif: None,
             fwd_oif: None,
@@ -268,6 +271,7 @@ impl Run<'_, '_> {
             let Class { space, mut ctrl } = class.clone();
             self.translated |= ctrl.is_translated();
             ctrl.begin(self.hop.way);
+            ctrl.looping = self.hop.loopback && self.hop.way == Way::Output;
             OF_CONNECTION
                 .into_iter()
                 .chain([Field::Mark, Field::Direction])

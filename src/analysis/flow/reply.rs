@@ -122,6 +122,7 @@ impl Hop {
             number: self.number,
             way,
             by_address: false,
+            loopback: false,
             iif: None,
             oif: None,
             fwd_oif: None,
