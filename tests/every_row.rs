@@ -203,7 +203,8 @@ fn a_row_that_is_blocked_alone_is_found() {
                 let scratch = Scratch::new(&format!("row-{worker}"));
                 while let Some(row) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let dropped = Dropped { transports: transports(row), ports: &row.ports };
-                    let report = judge(&scratch, rows, &[&row.product], &dropped);
+                    let report =
+                        judge(&scratch, rows, &[&row.product], version_with(row).as_deref(), &dropped);
                     for language in LANGUAGES {
                         if let Some(fault) = missing(rows, row, language, &report) {
                             let name = row.row.as_deref().unwrap_or(&row.service);
