@@ -147,7 +147,8 @@ fn a_port_of_another_service_is_none_of_a_range() {
          [[requirement]]\nports = \"2000\"\ntransports = [\"udp\"]\n{ROW}initiator = \"peer\"\nlistener = \"device\"\n\
          peer = \"h323-entity\"\nservice = \"ras\"\n"
     );
-    let rules = |port: u16| format!(":FORWARD ACCEPT [0:0]\n-A FORWARD -p tcp --dport {port} -j DROP\n");
+    let rules =
+        |port: u16| format!(":FORWARD ACCEPT [0:0]\n-A FORWARD -i eth0 -p tcp --dport {port} -j DROP\n");
     let report = judge("own-port", &rows, &rules(1720), "");
     assert!(report.about("PH1", "h245").is_empty(), "{}", report.told());
     report.the("PH101", "q931");
