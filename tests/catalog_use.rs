@@ -17,11 +17,12 @@ fn the_exported_form_is_stable() {
         concat!(
             r#"{"announced_by":["q931","h245"],"blocked":"audio cannot be opened","by_design":null,"#,
             r#""configurable":false,"confined":null,"direction":"both","external":false,"fallback":[],"#,
-            r#""future_use":false,"helper":null,"initiator":"peer","internal_only":false,"networks":[],"#,
+            r#""future_use":false,"helper":null,"initiator":"peer","internal_only":false,"multicast":null,"networks":[],"#,
             r#""no_login":false,"parity":"even","peer":"h323-entity","ports":[[7222,7422]],"#,
             r#""product":"scopia-gateway","row":"ivr-audio","service":"rtp","setting":null,"#,
             r#""severity":"mandatory","since":null,"source":["guide"],"stated_severity":null,"#,
-            r#""symmetric":null,"table":"1-8","transport_inferred":false,"transports":["udp"],"until":null}"#
+            r#""symmetric":null,"table":"1-8","transport_inferred":false,"transports":["udp"],"#,
+            r#""unicast":false,"until":null}"#
         )
     );
     assert!(row("1-24", 3478).contains(r#""direction":{"from":"pathfinder-client","to":"stun-server"}"#));

@@ -71,7 +71,14 @@ fn config(language: &str, dropped: &Dropped, near: usize) -> String {
 
 /// Checks devices of products behind such firewalls, with everybody whom their rows speak of: far away, and
 /// beside the devices, where some of them are what a row is about.
-fn judge(scratch: &Scratch, rows: &[CatalogRow], products: &[&str], dropped: &Dropped) -> Report {
+fn judge(
+    scratch: &Scratch,
+    rows: &[CatalogRow],
+    products: &[&str],
+    version: Option<&str>,
+    dropped: &Dropped,
+) -> Report {
+    let version = version.map_or(String::new(), |version| format!("version = \"{version}\"\n"));
     let mut site =
         "[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"office\"\nnetworks = [\"10.90.0.0/16\"]\n\
                     [[firewall]]\nname = \"border\"\nconfig = [\"border.rules\"]\n\
@@ -91,7 +98,7 @@ fn judge(scratch: &Scratch, rows: &[CatalogRow], products: &[&str], dropped: &Dr
             write!(
                 site,
                 "[[device]]\nname = \"{product}-{language}\"\nproduct = \"{product}\"\n\
-                 addresses = [\"10.91.{near}.{}\"]\n",
+                 addresses = [\"10.91.{near}.{}\"]\n{version}",
                 at + 10
             )
             .unwrap();
@@ -104,6 +111,13 @@ fn judge(scratch: &Scratch, rows: &[CatalogRow], products: &[&str], dropped: &Dr
     }
     scratch.write("pinhole.toml", site);
     check(&scratch.0, &["--select", "PH1"])
+}
+
+/// A version that has a row which the newest has no longer: the one that brought it, or one before all others.
+fn version_with(row: &CatalogRow) -> Option<String> {
+    let until = row.until.as_ref()?;
+    let word: String = until.chars().take_while(|c| !c.is_ascii_digit()).collect();
+    Some(row.since.clone().unwrap_or(word + "0"))
 }
 
 /// All roles that rows of products name.
@@ -126,6 +140,18 @@ fn used(row: &CatalogRow) -> BTreeSet<u16> {
     ports(&row.ports).into_iter().filter(|port| odd.is_none_or(|odd| port % 2 == odd)).collect()
 }
 
+/// The ports of other services of the product that are named one by one: no range of it is given these.
+fn named_by_others(rows: &[CatalogRow], row: &CatalogRow) -> BTreeSet<u16> {
+    let others = rows.iter().filter(|other| {
+        let speaks =
+            !row.transports.is_empty() && row.transports.iter().all(|t| other.transports.contains(t));
+        other.product == row.product && other.service != row.service && other.initiator != "device" && speaks
+    });
+    let single = others.filter(|other| other.ports.iter().all(|[lo, hi]| lo == hi));
+    let ranges = row.initiator != "device" && row.ports.iter().any(|[lo, hi]| lo != hi);
+    single.filter(|_| ranges).flat_map(|other| ports(&other.ports)).collect()
+}
+
 /// The transports that a row is about; where nobody says which, both are dropped, and one finding is enough.
 fn transports(row: &CatalogRow) -> Vec<&str> {
     match row.transports.as_slice() {
@@ -135,18 +161,20 @@ fn transports(row: &CatalogRow) -> Vec<&str> {
 }
 
 /// What a report fails to say of a row that is blocked in a language.
-fn missing(row: &CatalogRow, language: &str, report: &Report) -> Option<String> {
+fn missing(rows: &[CatalogRow], row: &CatalogRow, language: &str, report: &Report) -> Option<String> {
     let device = format!("{}-{language}", row.product);
     let here = |f: &&Finding| f.file.as_deref() == Some(language) && f.depends_on.is_empty();
+    let table = |table: &Option<String>| table.clone().unwrap_or_default();
     let told = |transport: &str| {
         let named = report.findings.iter().filter(here).flat_map(|f| &f.requirements).filter(|said| {
             (said.device == device || !said.device.starts_with(&row.product))
-                && (&said.product, &said.table, &said.row) == (&row.product, &row.table, &row.row)
+                && (&said.product, &said.row) == (&row.product, &row.row)
+                && table(&said.table) == table(&row.table)
                 && (&said.service, said.transport.as_str()) == (&row.service, transport)
         });
         named.flat_map(|said| ports(&said.blocked)).collect::<BTreeSet<u16>>()
     };
-    let wanted = used(row);
+    let wanted: BTreeSet<u16> = used(row).difference(&named_by_others(rows, row)).copied().collect();
     let silent: Vec<&str> = transports(row).into_iter().filter(|t| !told(t).is_superset(&wanted)).collect();
     let enough = if row.transports.is_empty() { silent.len() < 2 } else { silent.is_empty() };
     let told_in_part = || transports(row).iter().any(|t| !told(t).is_empty());
@@ -155,9 +183,11 @@ fn missing(row: &CatalogRow, language: &str, report: &Report) -> Option<String> 
     })
 }
 
-/// Rows that have ports, and that packets carry over a network today.
+/// Rows that have ports, and whose packets firewalls see today: not those that are for a multicast group alone.
 fn blockable(rows: &[CatalogRow]) -> Vec<&CatalogRow> {
-    rows.iter().filter(|row| !row.internal_only && !row.future_use && !row.ports.is_empty()).collect()
+    let group_alone = |row: &&CatalogRow| row.multicast.is_some() && !row.unicast;
+    let seen = |row: &&CatalogRow| !row.internal_only && !row.future_use && !row.ports.is_empty();
+    rows.iter().filter(seen).filter(|row| !group_alone(row)).collect()
 }
 
 #[test]
@@ -173,9 +203,10 @@ fn a_row_that_is_blocked_alone_is_found() {
                 let scratch = Scratch::new(&format!("row-{worker}"));
                 while let Some(row) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let dropped = Dropped { transports: transports(row), ports: &row.ports };
-                    let report = judge(&scratch, rows, &[&row.product], &dropped);
+                    let report =
+                        judge(&scratch, rows, &[&row.product], version_with(row).as_deref(), &dropped);
                     for language in LANGUAGES {
-                        if let Some(fault) = missing(row, language, &report) {
+                        if let Some(fault) = missing(rows, row, language, &report) {
                             let name = row.row.as_deref().unwrap_or(&row.service);
                             let what = format!(
                                 "{} {} {name} {:?}",
@@ -209,6 +240,7 @@ fn an_open_site_gives_no_finding() {
     let rows = catalog();
     let products: BTreeSet<&str> = rows.iter().map(|row| row.product.as_str()).collect();
     let products: Vec<&str> = products.into_iter().collect();
-    let report = judge(&Scratch::new("open"), &rows, &products, &Dropped { transports: vec![], ports: &[] });
+    let report =
+        judge(&Scratch::new("open"), &rows, &products, None, &Dropped { transports: vec![], ports: &[] });
     report.silent("PH1");
 }

@@ -169,6 +169,11 @@ fn contradiction(row: &Requirement) -> Option<(&'static str, &'static str)> {
             "a row that is confined to the cluster needs the role of the other parts as its `peer`",
         ),
         (
+            row.unicast && row.multicast.is_none(),
+            "unicast",
+            "only a row with a `multicast` group says that its peer answers by unicast too",
+        ),
+        (
             row.confined.is_some() && row.by_design.is_some(),
             "by-design",
             "a row cannot be confined and open by design",

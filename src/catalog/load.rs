@@ -118,6 +118,7 @@ fn add_role(roles: &mut Vec<Role>, role: Role) {
         Some(known) => {
             known.products.extend(role.products);
             known.implies.extend(role.implies);
+            known.endpoint |= role.endpoint;
         }
         None => roles.push(role),
     }

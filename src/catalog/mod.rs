@@ -125,6 +125,10 @@ pub struct Role {
     /// Roles that whoever fills this one fills too.
     #[serde(default)]
     pub implies: Vec<String>,
+    /// Those who fill it are there anyway, and say nothing of how a system is set up: a row's `condition` does not
+    /// hold because of them.
+    #[serde(default)]
+    pub endpoint: bool,
 }
 
 /// A row that uses a port, found by [`Catalog::search`].

@@ -60,6 +60,9 @@ pub struct Requirement {
     pub zone: Option<Zone>,
     /// Packets go to this group and not to the peer's own address.
     pub multicast: Option<IpAddr>,
+    /// With `multicast`: the peer answers at its own address too, so that the row is asked for between networks.
+    #[serde(default)]
+    pub unicast: bool,
     /// The guide calls the ports configurable, or `setting` names what moves them.
     #[serde(default)]
     pub configurable: bool,
@@ -340,6 +343,30 @@ impl Requirement {
         let came = compared(&self.since).unwrap_or(true);
         let went = compared(&self.until).unwrap_or(self.until.is_some());
         came && !went
+    }
+
+    /// Whether all packets go to a multicast group. They stay within the networks between which routers forward the
+    /// group, of which no rule of a firewall tells.
+    pub fn for_group_alone(&self) -> bool {
+        self.multicast.is_some() && !self.unicast
+    }
+
+    /// Whether the row has single ports of the device only, of which a range of another row holds all: no other
+    /// service is given them.
+    pub fn names_ports_within(&self, range: &Requirement) -> bool {
+        let single = |(low, high): &(u16, u16)| low == high;
+        let within =
+            |(port, _): &(u16, u16)| range.ports.iter().any(|(low, high)| (low..=high).contains(&port));
+        let speaks = |transport: &Transport| self.transports.contains(transport);
+        !self.ports.is_empty()
+            && self.listener == Listener::Device
+            && self.host.is_none()
+            && self.service != range.service
+            && !range.ports.iter().all(single)
+            && self.ports.iter().all(single)
+            && self.ports.iter().all(within)
+            && !range.transports.is_empty()
+            && range.transports.iter().all(speaks)
     }
 
     /// Whether a port is one of the row's.

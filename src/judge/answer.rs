@@ -138,7 +138,7 @@ impl Desk<'_, '_> {
             Kind::Announced(crossings) => crossings,
             Kind::First | Kind::Reply => 0,
         };
-        let near = (ask.near.zone, self.judge.hosted(Some(ask.device)));
+        let near = (ask.near.zone, self.judge.hosted(ask.device));
         let there = (far.zone, self.judge.hosted(far.device));
         let (from, to, named) = match ask.leg {
             Leg::ToDevice => (there, near, Named::To),

@@ -153,6 +153,11 @@ impl Judge<'_> {
                 hosts.push(Host { dialled: Set::one(own), own: Set::one(own) });
             }
         }
+        // Those of whom nobody says where in the zone they are.
+        if device.is_none() && key.named == Named::From && self.needs.hosts_somewhere(zone) {
+            let all = self.addresses(zone, family);
+            hosts.push(Host { dialled: all.clone(), own: all.clone() });
+        }
         hosts
     }
 
@@ -165,7 +170,7 @@ impl Judge<'_> {
         let from = End { zone: key.from.0, device: key.from.1 };
         let to = End { zone: key.to.0, device: key.to.1 };
         let path = self.site.path(from, to).unwrap_or_default();
-        self.dialled(ask.device, ask.near.family, own, &path)
+        ask.device.map_or(Set::one(own), |device| self.dialled(device, ask.near.family, own, &path))
     }
 
     /// A device on which a firewall runs.

@@ -19,7 +19,7 @@ use crate::catalog::{Catalog, Transport};
 use crate::dialect::Dialect;
 use crate::model::Ruleset;
 use crate::packet::{Family, Packet, Set, Spaces, interface, proto};
-use crate::site::{End, Far, Leg, Party, Site, ZoneId, loopbacks, unicast};
+use crate::site::{End, Far, Flow as Need, Leg, Needs, Party, Site, ZoneId, loopbacks, unicast};
 
 pub use answer::{Want, together};
 pub use helped::Helped;
@@ -141,9 +141,9 @@ pub struct Near {
 /// One question to the site.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
-    /// Index into the site's devices.
-    pub device: usize,
-    /// The device's end.
+    /// Index into the site's devices; `None` where the near end is none of them.
+    pub device: Option<usize>,
+    /// The near end.
     pub near: &'a Near,
     /// Who opens the connection.
     pub leg: Leg,
@@ -161,6 +161,8 @@ pub struct Judge<'a> {
     pub site: &'a Site,
     /// The catalog.
     pub catalog: &'a Catalog,
+    /// Who must reach whom.
+    pub needs: Arc<Needs<'a>>,
     /// By index of the site's firewalls; `None` for those that are not judged.
     pub firewalls: Vec<Option<&'a Firewall>>,
     flows: Vec<Option<Arc<Flow<'a>>>>,
@@ -190,7 +192,8 @@ impl<'a> Judge<'a> {
         let zones = (0..site.zones.len()).map(addresses).collect();
         let firewalls = firewalls.iter().map(Option::as_ref).collect();
         let hosted = site.firewalls.iter().filter_map(|firewall| firewall.host).collect();
-        Judge { site, catalog, firewalls, flows, names, zones, hosted }
+        let needs = Arc::new(Needs::of(site, catalog));
+        Judge { site, catalog, needs, firewalls, flows, names, zones, hosted }
     }
 
     /// The same site with other rules for one firewall.
@@ -198,6 +201,7 @@ impl<'a> Judge<'a> {
         let mut judge = Judge {
             site: self.site,
             catalog: self.catalog,
+            needs: Arc::clone(&self.needs),
             firewalls: self.firewalls.clone(),
             flows: self.flows.clone(),
             names: self.names.clone(),
@@ -224,6 +228,26 @@ impl<'a> Judge<'a> {
             Some(Near { family, addresses: Set::one(number), zone: self.site.zone_of(*address)? })
         };
         addresses.iter().filter_map(near).collect()
+    }
+
+    /// All flows of a device's rows, each with its near end.
+    pub fn flows(&self, device: usize) -> Vec<(Near, Need<'a>)> {
+        let mut flows = Vec::new();
+        for near in self.nears(device) {
+            let own = self.needs.flows(device, near.zone).into_iter();
+            flows.extend(own.map(|flow| (near.clone(), flow)));
+        }
+        for flow in self.needs.flows_of_others(device) {
+            for family in [Family::V4, Family::V6] {
+                let places = flow.host.iter().flat_map(|host| &host.places);
+                let nears: Vec<Near> = places
+                    .map(|far| Near { family, addresses: far.addresses(family).clone(), zone: far.zone })
+                    .filter(|near| !near.addresses.is_empty())
+                    .collect();
+                flows.extend(nears.into_iter().map(|near| (near, flow.clone())));
+            }
+        }
+        flows
     }
 
     /// The firewall of an index that an answer names.
@@ -363,7 +387,7 @@ impl<'j, 'a> Desk<'j, 'a> {
 
     /// A party's places that a path leads to.
     fn places<'p>(&self, ask: &Ask<'_>, party: &'p Party) -> Vec<&'p Far> {
-        let near = End { zone: ask.near.zone, device: Some(ask.device) };
+        let near = End { zone: ask.near.zone, device: ask.device };
         let leads = |far: &&Far| {
             let there = End { zone: far.zone, device: far.device };
             let path = match ask.leg {

@@ -100,7 +100,7 @@ fn forbidden(
                 words::ports(&ports)
             ),
         };
-        let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
+        let ask = Ask { device: Some(device), near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
         let Some(judgement) = desk.let_through(&ask, anybody) else { continue };
         let transport = match protocol {
             proto::TCP => "tcp",
@@ -163,6 +163,7 @@ fn management(
             && !off
             && row.initiator == Initiator::Peer
             && row.listener == Listener::Device
+            && row.by_design.is_none()
             && !wanted(judge, role)
     });
     for row in rows {
@@ -197,8 +198,14 @@ fn reached(
     let judge = desk.judge();
     let ports = judge.site.ports_of(device, product, row);
     let mut one = |transport: &crate::catalog::Transport| {
-        let ask =
-            Ask { device, near, leg: Leg::ToDevice, protocol: number(*transport), ports: &ports, from: None };
+        let ask = Ask {
+            device: Some(device),
+            near,
+            leg: Leg::ToDevice,
+            protocol: number(*transport),
+            ports: &ports,
+            from: None,
+        };
         let what =
             format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(&ports));
         let row = RequirementRef {

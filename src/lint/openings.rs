@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use super::{cores, witness, words};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
-use crate::catalog::{Listener, Transport};
+use crate::catalog::{ByDesign, Listener, Requirement, Transport};
 use crate::dialect::Dialect;
 use crate::finding::{Finding, Severity};
 use crate::judge::{Firewall, Judge, Witness, number};
@@ -344,6 +344,10 @@ impl Lens<'_, '_> {
                 }
                 rest = spaces.minus(rest, here);
                 let ports = spaces.values(here, dport);
+                let open = self.open_by_design(device, protocol);
+                if !open.is_empty() && ports.minus(&open).count() < site.settings.wide_range.into() {
+                    continue;
+                }
                 let sources = spaces.hull(here, src);
                 openings.push(Opening {
                     protocol,
@@ -391,6 +395,15 @@ impl Lens<'_, '_> {
 
     /// The ports that the catalog asks to be open towards a device.
     fn required(&self, device: usize, protocol: u8) -> Set {
+        self.ports_of(device, protocol, |_| true)
+    }
+
+    /// Those of them that are open to the world by design.
+    fn open_by_design(&self, device: usize, protocol: u8) -> Set {
+        self.ports_of(device, protocol, |row| row.by_design == Some(ByDesign::World))
+    }
+
+    fn ports_of(&self, device: usize, protocol: u8, counts: impl Fn(&Requirement) -> bool) -> Set {
         let site = self.judge.site;
         let Some(product) = self.judge.catalog.product(&site.devices[device].product) else {
             return Set::empty();
@@ -398,7 +411,11 @@ impl Lens<'_, '_> {
         let rows = product.requirements.iter().filter(|row| {
             let speaks = row.transports.is_empty()
                 || row.transports.iter().any(|t: &Transport| number(*t) == protocol);
-            speaks && row.listener == Listener::Device && !row.internal_only && row.host.is_none()
+            speaks
+                && row.listener == Listener::Device
+                && !row.internal_only
+                && row.host.is_none()
+                && counts(row)
         });
         rows.fold(Set::empty(), |set, row| set.or(&site.ports_of(device, product, row)))
     }

@@ -153,6 +153,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "PH611" "unknown-condition"
     "PH612" "unfit-assumption"
     "PH613" "undecided-path"
+    "PH614" "incomparable-version"
 };
 
 /// All pages, by code.

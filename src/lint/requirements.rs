@@ -97,10 +97,8 @@ pub fn lacking(judge: &Judge<'_>) -> (usize, usize) {
 fn troubles<'a>(judge: &Judge<'a>) -> Vec<Trouble<'a>> {
     let troubles = cores::for_each(judge, &cores::devices(judge), |desk, device| {
         let mut troubles = Vec::new();
-        for near in judge.nears(device) {
-            for flow in judge.site.flows(judge.catalog, device, near.zone) {
-                look(desk, &Arc::new(flow), &near, &mut troubles);
-            }
+        for (near, flow) in judge.flows(device) {
+            look(desk, &Arc::new(flow), &near, &mut troubles);
         }
         troubles
     });
@@ -113,7 +111,7 @@ fn look<'a>(desk: &mut Desk<'_, '_>, flow: &Arc<Flow<'a>>, near: &Near, troubles
     let answered = is_answered(flow.requirement);
     let mut groups: BTreeMap<(ZoneId, Option<usize>), Vec<&Party>> = BTreeMap::new();
     let mut waiting: Vec<Whom> = Vec::new();
-    for party in &flow.parties {
+    for party in flow.parties.iter().map(Arc::as_ref) {
         match party.places.as_slice() {
             [one] => {
                 let host = one.device.filter(|device| desk.judge().hosted(Some(*device)).is_some());
@@ -124,18 +122,18 @@ fn look<'a>(desk: &mut Desk<'_, '_>, flow: &Arc<Flow<'a>>, near: &Near, troubles
     }
     for parties in groups.into_values() {
         let places: Vec<&Far> = parties.iter().flat_map(|party| &party.places).collect();
-        let all_pass = |transport: &Transport| {
-            let ask = ask(flow, near, *transport);
-            desk.all_pass(&ask, &places, answered)
+        let mut all_pass = |leg: Leg| {
+            let asks = flow.transports.iter().map(|transport| Ask { leg, ..ask(flow, near, *transport) });
+            asks.into_iter().all(|ask| desk.all_pass(&ask, &places, answered))
         };
-        if flow.transports.iter().all(all_pass) {
+        if flow.ways().any(&mut all_pass) {
             continue;
         }
         let (hosts, others): (Vec<&Party>, Vec<&Party>) =
             parties.into_iter().partition(|party| party.places.iter().all(|far| is_host(far, near.family)));
         let mut classes = vec![hosts];
-        for transport in &flow.transports {
-            let ask = ask(flow, near, *transport);
+        for (leg, transport) in flow.ways().flat_map(|leg| flow.transports.iter().map(move |t| (leg, t))) {
+            let ask = Ask { leg, ..ask(flow, near, *transport) };
             classes = classes.iter().flat_map(|class| desk.alike(&ask, class)).collect();
         }
         waiting.extend(classes.iter().filter(|class| !class.is_empty()).map(|class| Whom::of(class)));
@@ -177,7 +175,7 @@ impl Whom {
 fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) -> Ask<'n> {
     let own = flow.from.as_ref().filter(|_| transport == Transport::Udp);
     let from = own.or(flow.chosen.as_deref());
-    Ask { device: flow.device, near, leg: flow.leg, protocol: number(transport), ports: &flow.ports, from }
+    Ask { device: flow.near(), near, leg: flow.leg, protocol: number(transport), ports: &flow.ports, from }
 }
 
 /// Looks at one leg of a row, for one address and parties that fare alike.
@@ -189,6 +187,13 @@ pub(super) fn look_at<'a>(
     troubles: &mut Vec<Trouble<'a>>,
 ) {
     let party = &whom.party;
+    let other_way = if flow.either_way {
+        let Some(lacking) = other_way(desk, flow, near, party) else { return };
+        Some(lacking)
+    } else {
+        None
+    };
+    let sure = other_way.as_ref().is_none_or(|lacking| lacking.certain);
     let mut judged: Vec<(Transport, Answer)> = Vec::new();
     for transport in &flow.transports {
         let Some(answer) = judge_leg(desk, flow, &ask(flow, near, *transport), party, Want::Faults) else {
@@ -214,9 +219,18 @@ pub(super) fn look_at<'a>(
             whom: whom.clone(),
             asked: flow.ports.clone(),
             bad: bad.clone(),
-            blame: if certain { answer.blockers.clone() } else { answer.doubters.clone() },
+            blame: match certain || answer.doubters.is_empty() {
+                true => answer.blockers.clone(),
+                false => answer.doubters.clone(),
+            },
             granters: if certain { Vec::new() } else { answer.granters.clone() },
-            depends_on: if certain { Vec::new() } else { answer.depends_on.clone() },
+            depends_on: match certain {
+                true => Vec::new(),
+                false => {
+                    let others = other_way.iter().flat_map(|lacking| &lacking.depends_on);
+                    words::unique(answer.depends_on.iter().chain(others).cloned())
+                }
+            },
             assumes: answer.assumes.clone(),
             witness: answer.witness.clone(),
             reply,
@@ -245,13 +259,40 @@ pub(super) fn look_at<'a>(
             continue;
         };
         let (blocked, unsure) = faults(flow, &reply);
-        let certain = !blocked.is_empty();
-        let bad = if certain { &blocked } else { &unsure };
+        let known = !blocked.is_empty();
+        let certain = known && sure;
+        let bad = if known { &blocked } else { &unsure };
         if !bad.is_empty() {
             let severity = if certain { weight(flow) } else { Severity::Warning };
             troubles.push(trouble("PH105", severity, certain, bad, &reply, true));
         }
     }
+}
+
+/// What keeps the other way of a row from getting through of which nobody says who listens.
+struct Lacking {
+    certain: bool,
+    depends_on: Vec<String>,
+}
+
+/// Looks at the other way; `None` where it gets through, so that nothing can be said of the row.
+fn other_way(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, near: &Near, party: &Party) -> Option<Lacking> {
+    let mut lacking = Lacking { certain: false, depends_on: Vec::new() };
+    let mut passes = true;
+    for transport in &flow.transports {
+        let ask = Ask { leg: flow.leg.other(), ..ask(flow, near, *transport) };
+        for kind in [Kind::First, Kind::Reply] {
+            let answer = match kind {
+                Kind::First => judge_leg(desk, flow, &ask, party, Want::Faults)?,
+                Kind::Reply | Kind::Announced(_) => desk.judge_leg(&ask, party, kind, Want::Faults)?,
+            };
+            let (blocked, unsure) = faults(flow, &answer);
+            passes &= blocked.is_empty() && unsure.is_empty();
+            lacking.certain |= !blocked.is_empty();
+            lacking.depends_on.extend(answer.depends_on);
+        }
+    }
+    (!passes).then_some(lacking)
 }
 
 /// The answer for a leg, with what a helper opens counted in.
@@ -322,8 +363,10 @@ fn called(
     let ports = site.ports_of(flow.device, product, flow.requirement);
     let flow = Flow {
         device: flow.device,
+        host: flow.host.clone(),
         requirement: flow.requirement,
         leg: Leg::ToDevice,
+        either_way: false,
         transports: flow.transports.clone(),
         either_transport: flow.either_transport,
         ports,
@@ -367,8 +410,8 @@ fn group<'a>(troubles: impl Iterator<Item = Trouble<'a>>) -> Vec<Vec<Trouble<'a>
             let first = &group[0];
             let by = |t: &Trouble| t.blame.first().map(|blame| (blame.firewall, blame.by));
             first.code == trouble.code
-                && (first.certain, first.severity, first.flow.leg)
-                    == (trouble.certain, trouble.severity, trouble.flow.leg)
+                && (first.certain, first.severity, first.flow.leg, first.flow.either_way)
+                    == (trouble.certain, trouble.severity, trouble.flow.leg, trouble.flow.either_way)
                 && by(first) == by(&trouble)
         };
         match groups.iter_mut().find(|group| same(group)) {
@@ -413,21 +456,22 @@ fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
 /// The rows of a group with the ports that are in trouble, each once.
 fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
-    let mut places: FxHashMap<(usize, &str, &Set), usize> = FxHashMap::default();
+    let mut places: FxHashMap<(&str, &str, &Set), usize> = FxHashMap::default();
     for trouble in group {
         let protocol = trouble.flow.requirement.protocol.as_str();
         let transport = if trouble.flow.either_transport { "tcp or udp" } else { trouble.transport.name() };
-        let at = *places.entry((trouble.flow.device, protocol, &trouble.bad)).or_insert_with(|| {
-            listed.push(Listed {
-                device: judge.site.devices[trouble.flow.device].name.clone(),
-                protocol: words::protocol(protocol),
-                transports: Vec::new(),
-                ports: trouble.bad.clone(),
-                asked: trouble.asked.clone(),
-                any_port: trouble.flow.any_port,
+        let at =
+            *places.entry((subject(judge, &trouble.flow), protocol, &trouble.bad)).or_insert_with(|| {
+                listed.push(Listed {
+                    device: subject(judge, &trouble.flow).to_string(),
+                    protocol: words::protocol(protocol),
+                    transports: Vec::new(),
+                    ports: trouble.bad.clone(),
+                    asked: trouble.asked.clone(),
+                    any_port: trouble.flow.any_port,
+                });
+                listed.len() - 1
             });
-            listed.len() - 1
-        });
         if !listed[at].transports.contains(&transport) {
             listed[at].transports.push(transport);
         }
@@ -447,6 +491,13 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
     let sure = first.certain;
     let from = if group.iter().all(|trouble| trouble.partly) { " from part of the source ports" } else { "" };
     match (first.code, first.flow.leg) {
+        (code, _) if first.flow.either_way && code != "PH105" => {
+            let between = format!("connection between {device} and {whom_too} gets through on {what}");
+            match sure {
+                true => format!("no {between}, whichever end listens"),
+                false => format!("whether a {between} depends on {depends}, whichever end listens"),
+            }
+        }
         ("PH102", leg) => {
             let (uses, whom) = match leg {
                 Leg::ToDevice => ("needs", format!(" for {whom}")),
@@ -483,8 +534,16 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
     }
 }
 
+/// The name of whoever is at the near end.
+fn subject<'t>(judge: &'t Judge<'_>, flow: &'t Flow<'_>) -> &'t str {
+    flow.host.as_ref().map_or(&judge.site.devices[flow.device].name, |host| &host.name)
+}
+
 /// The device's name, with the address that it is about where the device has several.
 fn at(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
+    if let Some(host) = &trouble.flow.host {
+        return host.name.clone();
+    }
     let device = &judge.site.devices[trouble.flow.device];
     match trouble.near.addresses.single() {
         Some(number) if device.addresses.len() > 1 => {

@@ -17,6 +17,7 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
             None => findings.push(unknown_product(device, catalog)),
             Some(product) => {
                 findings.extend(unknown_mode(device, product));
+                findings.extend(other_numbering(device, product));
                 findings.extend(device.moved.iter().filter_map(|moved| moved_row(moved, product)));
             }
         }
@@ -77,6 +78,22 @@ fn unknown_mode(device: &Device, product: &Product) -> Option<Finding> {
     let message = format!("`{}` has no security mode `{mode}`", product.name);
     let finding = Finding::new("PH604", Severity::Error, device.mode_span, message);
     Some(finding.label("all services are taken to be on").help(help))
+}
+
+/// PH614.
+fn other_numbering(device: &Device, product: &Product) -> Option<Finding> {
+    let version = device.version.as_ref()?;
+    let marks =
+        product.requirements.iter().flat_map(|row| [row.since.as_ref(), row.until.as_ref()]).flatten();
+    let mark = marks.into_iter().find(|mark| version.compare(mark).is_none())?;
+    let message = format!(
+        "version `{version}` of {} cannot be compared with `{mark}`, at which the ports of {} change",
+        device.name, product.title
+    );
+    let help =
+        format!("Write the version in the same way as `{mark}`, or leave the key out if it is the newest.");
+    let finding = Finding::new("PH614", Severity::Warning, device.version_span, message);
+    Some(finding.label("taken to be the newest").help(help))
 }
 
 /// PH605 where the row cannot be told, PH606 where it cannot be moved so.

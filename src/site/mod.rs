@@ -5,6 +5,7 @@
 mod assume;
 mod date;
 mod doubts;
+mod fillers;
 mod firewalls;
 mod flows;
 mod graph;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use date::Date;
 pub use doubts::doubts;
-pub use flows::{Far, Flow, Leg, Party};
+pub use flows::{Far, Flow, Leg, Needs, Party};
 pub use made_up::Reading;
 pub use parse::load;
 pub use paths::{Choice, Crossing, End, Route, loopbacks, unicast};
@@ -136,6 +137,8 @@ pub struct Device {
     pub product_span: Option<Span>,
     /// Its version; the newest where `None`.
     pub version: Option<Version>,
+    /// Where the site file gives it.
+    pub version_span: Option<Span>,
     /// Its addresses; none only where the command line gives a product without address.
     pub addresses: Vec<IpAddr>,
     /// How others see it, where a firewall translates.
@@ -230,6 +233,7 @@ impl Site {
             product: product.clone(),
             product_span: None,
             version: None,
+            version_span: None,
             addresses: address.iter().copied().collect(),
             public_addresses: Vec::new(),
             security_mode: mode.map(str::to_ascii_lowercase),

@@ -160,7 +160,10 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
     let table = Table::new(table, at, "[[device]]", DEVICE, problems);
     let name = name(&table, devices.iter().map(|device| (device.name.as_str(), device.span)), problems);
     let product = table.required("product", problems);
-    let version = table.optional("version", problems).and_then(|word| version(&word, problems));
+    let version = table.optional("version", problems).and_then(|word| {
+        let span = problems.span(&word.at);
+        Some((version(&word, problems)?, span))
+    });
     let addresses = addresses(&table, "addresses", problems);
     if table.get("addresses").is_none() {
         table.missing("addresses", problems);
@@ -182,7 +185,8 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         name: name.value,
         product_span: Some(problems.span(&product.at)),
         product: product.value,
-        version,
+        version_span: version.as_ref().map(|(_, span)| *span),
+        version: version.map(|(version, _)| version),
         addresses,
         public_addresses,
         mode_span: mode.as_ref().map(|mode| problems.span(&mode.at)),

@@ -77,6 +77,10 @@ pub struct CatalogRow {
     pub severity: String,
     pub service: String,
     pub peer: Option<String>,
+    pub multicast: Option<String>,
+    pub unicast: bool,
+    pub since: Option<String>,
+    pub until: Option<String>,
     pub future_use: bool,
     pub internal_only: bool,
 }
