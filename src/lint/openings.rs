@@ -326,7 +326,8 @@ impl Lens<'_, '_> {
         let rows = product.requirements.iter().filter(|row| {
             let speaks = row.transports.is_empty()
                 || row.transports.iter().any(|t: &Transport| number(*t) == protocol);
-            speaks && row.listener == Listener::Device && !row.internal_only && row.host.is_none()
+            let here = row.listener == Listener::Device && row.host.is_none();
+            speaks && here && !row.internal_only && row.is_in(site.devices[device].version.as_ref())
         });
         rows.fold(Set::empty(), |set, row| set.or(&site.ports_of(device, product, row)))
     }
@@ -346,7 +347,7 @@ impl Lens<'_, '_> {
             _ => needed.to_string(),
         };
         if opening.excess.count() < wide {
-            let message = format!("{range} is open to {to}, as wide as the port guide asks for");
+            let message = format!("{range} is open to {to}, as wide as the product asks for");
             return Finding::new("PH201", Severity::Info, Some(rule.span), message)
                 .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower(to, opening.protocol));
@@ -393,14 +394,15 @@ impl Lens<'_, '_> {
         for row in &product.requirements {
             let ports = site.ports_of(device, product, row);
             let speaks = row.transports.iter().any(|t| number(*t) == protocol);
-            if ports.count() < wide || !speaks || row.listener != Listener::Device || row.internal_only {
+            let used = !row.internal_only && row.is_in(site.devices[device].version.as_ref());
+            if ports.count() < wide || !speaks || row.listener != Listener::Device || !used {
                 continue;
             }
             help += &format!(
-                " {} is the range of {} (port guide, table {}).",
+                " {} is the range of {} ({}).",
                 words::ports(&ports),
                 row.protocol,
-                row.table
+                words::document(product, row)
             );
             if row.configurable {
                 help += " It can be made smaller in the device's own settings; say so in the site file with `ports`.";
