@@ -7,9 +7,6 @@ use crate::judge::{Ask, Desk, Judge, Near, Share, number};
 use crate::packet::{Family, Set};
 use crate::site::{Leg, Party, PeerPlace};
 
-/// A rule that opens more ports than these names none of them.
-const FEW_ENOUGH: u128 = 60_000;
-
 /// Looks at one address of a device.
 pub fn check(
     desk: &mut Desk<'_, '_>,
@@ -112,7 +109,8 @@ fn stale(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &Near,
         .requirements
         .iter()
         .filter(|row| row.host.is_none() && row.multicast.is_none() && row.is_gone(placed.version.as_ref()));
-    for row in gone {
+    let gone: Vec<&Requirement> = gone.collect();
+    for row in &gone {
         let (leg, fault) = match row.listener {
             Listener::Device | Listener::Unknown => (Leg::ToDevice, Fault::Stale),
             Listener::Peer => (Leg::FromDevice, Fault::StaleOutward),
@@ -127,24 +125,33 @@ fn stale(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &Near,
             if answer.open.is_empty() {
                 continue;
             }
-            let named = named_by(desk, &ask, &everybody);
-            answer
-                .openers
-                .retain(|share| named.iter().any(|by| (by.firewall, by.by) == (share.firewall, share.by)));
-            let opened = answer.openers.iter().fold(Set::empty(), |set, share| set.or(&share.values));
-            let mut service =
-                service(&placed.name, product, row, *transport, (&all, &opened.and(&answer.open)));
+            let past = gone.iter().filter(|past| past.transports.contains(transport));
+            let known = past.fold(still, |known, past| known.or(&judge.site.ports_of(device, product, past)));
+            let opened = opened_by(desk, &ask, &everybody);
+            answer.openers.retain(|share| names(&opened, share, &known));
+            let named = answer.openers.iter().fold(Set::empty(), |set, share| set.or(&share.values));
+            let shown = named.and(&answer.open);
+            let mut service = service(&placed.name, product, row, *transport, (&all, &shown));
             service.mark = row.until.as_ref().map(ToString::to_string);
             out.extend(exposure(fault, device, service, &answer, |_| true));
         }
     }
 }
 
-/// Those who let through some ports and not nearly all.
-pub fn named_by(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party) -> Vec<Share> {
+/// Who lets what through over all ports of the protocol that is asked about.
+pub fn opened_by(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party) -> Vec<Share> {
     let every = Set::range(0, 65535);
-    let Some(answer) = desk.let_through(&Ask { ports: &every, ..*ask }, party) else { return Vec::new() };
-    answer.openers.into_iter().filter(|share| share.values.count() < FEW_ENOUGH).collect()
+    let answer = desk.let_through(&Ask { ports: &every, ..*ask }, party);
+    answer.map_or(Vec::new(), |answer| answer.openers)
+}
+
+/// Whether who lets ports through means these: at least half of the ranges in which they lie, of all that it opens,
+/// are ports that the device is known for.
+pub fn names(opened: &[Share], share: &Share, known: &Set) -> bool {
+    let all = opened.iter().find(|by| (by.firewall, by.by) == (share.firewall, share.by));
+    let ranges = all.into_iter().flat_map(|by| by.values.ranges());
+    let around = Set::of(ranges.filter(|(low, high)| share.values.meets(&Set::range(*low, *high))).copied());
+    !around.is_empty() && around.and(known).count() * 2 >= around.count()
 }
 
 /// The ports that an address is reached on, or reaches others on, over a transport: for the rows that count of all

@@ -228,8 +228,12 @@ fn reached(
     let ports = site.ports_of(device, product, row);
     let mut one = |transport: &Transport| {
         let protocol = number(*transport);
+        // What is open to everybody by design is no opening of this row.
+        let by_design = |other: &Requirement| other.by_design.is_some();
+        let open = closed::used(desk.judge(), (device, near), Leg::ToDevice, *transport, by_design);
+        let ports = ports.minus(&open);
         let ask = Ask { device, near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
-        let answer = desk.let_through(&ask, party)?;
+        let answer = desk.let_through(&ask, party).filter(|_| !ports.is_empty())?;
         Some((service(&site.devices[device].name, product, row, *transport, (&ports, &ports)), answer))
     };
     row.transports.iter().filter_map(&mut one).collect()

@@ -86,8 +86,17 @@ impl Lens<'_, '_> {
         }
         let rules = &self.firewall.rules;
         let all = candidates.iter().zip(&openings);
-        all.filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings))
-            .collect()
+        let found = all
+            .filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings));
+        // A line that stands for several rules says it once.
+        let mut findings: Vec<Finding> = Vec::new();
+        let mut said = rustc_hash::FxHashSet::default();
+        for finding in found {
+            if said.insert((finding.code, finding.span, finding.message.clone())) {
+                findings.push(finding);
+            }
+        }
+        findings
     }
 
     fn judged(&self, candidate: &Candidate, rule: &Rule, openings: &[Opening]) -> Option<Finding> {

@@ -43,18 +43,8 @@ pub fn rule(
         return None;
     }
     let needed = closed::used(judge, (flow.device, near), flow.leg, transport, |_| true);
-    let named = closed::named_by(desk, &ask, party);
-    let means = |share: &Share| {
-        let opened = named.iter().find(|by| (by.firewall, by.by) == (share.firewall, share.by));
-        opened.is_some_and(|opened| are_meant(&opened.values, &share.values, &needed))
-    };
+    let opened = closed::opened_by(desk, &ask, party);
     let most = answer.openers.into_iter().max_by_key(|share| share.values.count())?;
-    (most.values.count() * 2 >= blocked.count() && means(&most)).then_some(most)
-}
-
-/// Whether the ranges of a rule in which some ports lie are mostly ports that are needed: else nobody meant these.
-fn are_meant(opened: &Set, ports: &Set, needed: &Set) -> bool {
-    let ranges = opened.ranges().iter().filter(|(low, high)| ports.meets(&Set::range(*low, *high)));
-    let ranges = Set::of(ranges.copied());
-    ranges.and(needed).count() * 2 >= ranges.count()
+    let much = most.values.count() * 2 >= blocked.count();
+    (much && closed::names(&opened, &most, &needed)).then_some(most)
 }

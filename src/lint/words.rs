@@ -166,7 +166,7 @@ pub fn document(product: &Product, row: &Requirement) -> String {
     if titles.is_empty() {
         titles.extend(product.documents.first().map(|document| document.document.clone()));
     }
-    let titles = some(&titles, 2, "document");
+    let titles = some(&titles, 1, "document");
     if row.table.is_empty() { titles } else { format!("{titles}, table {}", row.table) }
 }
 
