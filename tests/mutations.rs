@@ -2,7 +2,7 @@
 //!
 //! `PINHOLE_MUTATIONS=10000 cargo test --release --test mutations` runs so many files.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};

@@ -83,6 +83,21 @@ scenarios! {
     pf_last_match "pf-last-match";
     asa_media_cut "asa-media-cut" "concise";
     partners_only "partners-only" "json";
+    bigbluebutton_healthy "bigbluebutton-healthy";
+    bigbluebutton_redis_exposed "bigbluebutton-redis-exposed";
+    bigbluebutton_wrong_transport "bigbluebutton-wrong-transport";
+    freepbx_healthy "freepbx-healthy";
+    freepbx_manager_exposed "freepbx-manager-exposed";
+    freepbx_media_cut "freepbx-media-cut";
+    jitsi_healthy "jitsi-healthy";
+    jitsi_media_blocked "jitsi-media-blocked";
+    jitsi_old_guide "jitsi-old-guide";
+    livekit_healthy "livekit-healthy";
+    livekit_media_over_tcp "livekit-media-over-tcp";
+    livekit_metrics_exposed "livekit-metrics-exposed";
+    nextcloud_talk_healthy "nextcloud-talk-healthy";
+    nextcloud_talk_nats_exposed "nextcloud-talk-nats-exposed";
+    nextcloud_talk_relay_blocked "nextcloud-talk-relay-blocked";
 }
 
 #[test]

@@ -339,10 +339,20 @@ impl Requirement {
     /// Whether a version of the product has the row; without a version the newest is meant, as it is where versions
     /// are not numbered in the way of `since` and `until`.
     pub fn is_in(&self, version: Option<&Version>) -> bool {
-        let compared = |mark: &Option<Version>| Some(version?.compare(mark.as_ref()?)?.is_ge());
-        let came = compared(&self.since).unwrap_or(true);
-        let went = compared(&self.until).unwrap_or(self.until.is_some());
-        came && !went
+        self.has_come(version) && !self.is_past(version)
+    }
+
+    /// Whether a version of the product had the row and has it no longer, likewise.
+    pub fn is_gone(&self, version: Option<&Version>) -> bool {
+        self.has_come(version) && self.is_past(version)
+    }
+
+    fn has_come(&self, version: Option<&Version>) -> bool {
+        is_from(version, self.since.as_ref()).unwrap_or(true)
+    }
+
+    fn is_past(&self, version: Option<&Version>) -> bool {
+        is_from(version, self.until.as_ref()).unwrap_or(self.until.is_some())
     }
 
     /// Whether all packets go to a multicast group. They stay within the networks between which routers forward the
@@ -394,6 +404,11 @@ impl Requirement {
         };
         if self.ports.is_empty() { "dynamic".to_string() } else { ports::show(&self.ports) + parity }
     }
+}
+
+/// Whether a version is the mark or a later one; `None` where they cannot be compared.
+fn is_from(version: Option<&Version>, mark: Option<&Version>) -> Option<bool> {
+    Some(version?.compare(mark?)?.is_ge())
 }
 
 impl<'de> Deserialize<'de> for Direction {

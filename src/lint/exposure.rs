@@ -1,12 +1,11 @@
-//! PH204, PH205 and PH301: services of devices that can be reached and should not be.
+//! PH204, PH205, PH206 and PH301: services of devices that can be reached and should not be.
 
-use super::{cores, witness, words};
-use crate::catalog::{Initiator, Listener, Need, Product, Requirement};
-use crate::finding::{Finding, Label, RequirementRef, Severity};
+use super::{closed, cores, exposed, words};
+use crate::catalog::{Initiator, Listener, Need, Product, Requirement, Transport};
+use crate::finding::{Finding, RequirementRef};
 use crate::judge::{Answer, Ask, Desk, Judge, Near, Share, Witness, number};
 use crate::packet::{Family, Set, proto};
 use crate::site::{Leg, Party};
-use crate::source::Span;
 
 /// The roles of people and systems that administer a device.
 const ADMINISTRATORS: [&str; 7] = [
@@ -19,28 +18,75 @@ const ADMINISTRATORS: [&str; 7] = [
     "conference-control",
 ];
 
+/// What is wrong with an opening.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The security mode turns the service off.
+    Forbidden,
+    /// The traffic never leaves the box.
+    Box,
+    /// It is for the other parts of the installation alone.
+    Cluster,
+    /// Likewise, and nobody is asked for a login.
+    NoLogin,
+    /// Anybody can try to administer the device.
+    Administration,
+    /// The product no longer uses the ports, on which it was reached.
+    Stale,
+    /// The product no longer uses the ports, on which it reached others.
+    StaleOutward,
+}
+
+impl Fault {
+    /// The lint that it is found by.
+    pub fn code(self) -> &'static str {
+        match self {
+            Fault::Forbidden => "PH301",
+            Fault::Box | Fault::Cluster | Fault::NoLogin => "PH204",
+            Fault::Administration => "PH205",
+            Fault::Stale | Fault::StaleOutward => "PH206",
+        }
+    }
+
+    /// Whether it is said too where it is not certain.
+    fn is_said_in_doubt(self) -> bool {
+        matches!(self, Fault::Forbidden | Fault::NoLogin)
+    }
+}
+
 /// A service, for people and for programs.
 #[derive(Clone)]
-struct Service {
+pub struct Service {
     /// `Telnet (tcp 23)`.
-    what: String,
-    row: RequirementRef,
+    pub what: String,
+    /// Its row.
+    pub row: RequirementRef,
+    /// The security mode that forbids it, or the version that has it no longer.
+    pub mark: Option<String>,
+    /// Where the row stands.
+    pub document: String,
+    /// For whom the ports are, in words.
+    pub meant_for: Option<String>,
 }
 
 /// A service that can be reached.
-struct Exposure {
-    code: &'static str,
-    certain: bool,
-    device: usize,
-    service: Service,
-    /// The security mode that forbids it.
-    mode: Option<String>,
-    by: Share,
+pub struct Exposure {
+    /// What is wrong with that.
+    pub fault: Fault,
+    /// It holds whatever the unknowns are.
+    pub certain: bool,
+    /// Index into the site's devices.
+    pub device: usize,
+    /// The service.
+    pub service: Service,
+    /// Who lets it through.
+    pub by: Share,
     /// Others that let some of it through.
-    others: Vec<Share>,
+    pub others: Vec<Share>,
     /// A packet that gets through, or may.
-    witness: Option<Witness>,
-    depends_on: Vec<String>,
+    pub witness: Option<Witness>,
+    /// What it depends on.
+    pub depends_on: Vec<String>,
 }
 
 /// Checks all devices of the site.
@@ -54,12 +100,12 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
         let anybody = site.everybody(device);
         for near in desk.judge().nears(device) {
             forbidden(desk, product, device, &near, &anybody, &mut exposures);
-            internal(desk, product, device, &near, &anybody, &mut exposures);
             management(desk, product, device, &near, &mut exposures);
+            closed::check(desk, product, device, &near, &mut exposures);
         }
         exposures
     });
-    group(exposures.into_iter().flatten()).iter().map(|group| word(judge, group)).collect()
+    group(exposures.into_iter().flatten()).iter().map(|group| exposed::word(judge, group)).collect()
 }
 
 /// PH301: what the security mode turns off and the firewall lets in.
@@ -117,27 +163,9 @@ fn forbidden(
             ports: if transport == "icmp" { Vec::new() } else { words::intervals(&ports) },
             blocked: Vec::new(),
         };
-        let service = Service { what, row };
-        out.extend(exposure("PH301", device, service, Some(mode.name.clone()), &judgement, |_| true));
-    }
-}
-
-/// PH204: ports whose traffic never leaves a chassis.
-fn internal(
-    desk: &mut Desk<'_, '_>,
-    product: &Product,
-    device: usize,
-    near: &Near,
-    anybody: &Party,
-    out: &mut Vec<Exposure>,
-) {
-    let rows = product.requirements.iter().filter(|row| row.internal_only && row.severity == Need::Internal);
-    for row in rows {
-        for (service, judgement) in reached(desk, product, device, near, row, anybody) {
-            if !judgement.open.is_empty() {
-                out.extend(exposure("PH204", device, service, None, &judgement, |_| true));
-            }
-        }
+        let mark = Some(mode.name.clone());
+        let service = Service { what, row, mark, document: String::new(), meant_for: None };
+        out.extend(exposure(Fault::Forbidden, device, service, &judgement, |_| true));
     }
 }
 
@@ -161,6 +189,8 @@ fn management(
         let managed = row.severity == Need::Recommended && ADMINISTRATORS.contains(&role);
         managed
             && !off
+            && row.confined.is_none()
+            && row.is_in(site.devices[device].version.as_ref())
             && row.initiator == Initiator::Peer
             && row.listener == Listener::Device
             && row.by_design.is_none()
@@ -170,7 +200,7 @@ fn management(
         for (service, judgement) in reached(desk, product, device, near, row, &party) {
             // Open to any source: to most of the addresses, whatever was blocked before.
             let any = |share: &Share| share.sources.count() > from / 2;
-            out.extend(exposure("PH205", device, service, None, &judgement, any));
+            out.extend(exposure(Fault::Administration, device, service, &judgement, any));
         }
     }
 }
@@ -195,40 +225,52 @@ fn reached(
     row: &Requirement,
     party: &Party,
 ) -> Vec<(Service, Answer)> {
-    let judge = desk.judge();
-    let ports = judge.site.ports_of(device, product, row);
-    let mut one = |transport: &crate::catalog::Transport| {
-        let ask = Ask {
-            device: Some(device),
-            near,
-            leg: Leg::ToDevice,
-            protocol: number(*transport),
-            ports: &ports,
-            from: None,
-        };
-        let what =
-            format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(&ports));
-        let row = RequirementRef {
-            device: judge.site.devices[device].name.clone(),
+    let site = desk.judge().site;
+    let ports = site.ports_of(device, product, row);
+    let mut one = |transport: &Transport| {
+        let protocol = number(*transport);
+        // What is open to everybody by design is no opening of this row.
+        let by_design = |other: &Requirement| other.by_design.is_some();
+        let open = closed::used(desk.judge(), (device, near), Leg::ToDevice, *transport, by_design);
+        let ports = ports.minus(&open);
+        let ask = Ask { device: Some(device), near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
+        let answer = desk.let_through(&ask, party).filter(|_| !ports.is_empty())?;
+        Some((service(&site.devices[device].name, product, row, *transport, (&ports, &ports)), answer))
+    };
+    row.transports.iter().filter_map(&mut one).collect()
+}
+
+/// A row over one transport, with all of its ports and those that it is about.
+pub fn service(
+    device: &str,
+    product: &Product,
+    row: &Requirement,
+    transport: Transport,
+    (all, shown): (&Set, &Set),
+) -> Service {
+    Service {
+        what: format!("{} ({} {})", words::protocol(&row.protocol), transport.name(), words::ports(shown)),
+        row: RequirementRef {
+            device: device.to_string(),
             product: product.name.clone(),
             table: row.table.clone(),
             row: row.row.clone(),
             service: row.service.clone(),
             transport: transport.name().to_string(),
-            ports: words::intervals(&ports),
+            ports: words::intervals(all),
             blocked: Vec::new(),
-        };
-        Some((Service { what, row }, desk.let_through(&ask, party)?))
-    };
-    row.transports.iter().filter_map(&mut one).collect()
+        },
+        mark: None,
+        document: words::document(product, row),
+        meant_for: None,
+    }
 }
 
 /// An exposure by the rules that open; where none does for certain, by those that may.
-fn exposure(
-    code: &'static str,
+pub fn exposure(
+    fault: Fault,
     device: usize,
     service: Service,
-    mode: Option<String>,
     judgement: &Answer,
     counts: impl Fn(&Share) -> bool,
 ) -> Option<Exposure> {
@@ -236,11 +278,10 @@ fn exposure(
     let make = |found: Vec<&Share>, certain: bool| {
         let (by, others) = found.split_first()?;
         Some(Exposure {
-            code,
+            fault,
             certain,
             device,
             service: service.clone(),
-            mode: mode.clone(),
             by: (*by).clone(),
             others: others.iter().take(SHOWN).map(|by| (*by).clone()).collect(),
             witness: if certain { judgement.passes.clone() } else { judgement.witness.clone() },
@@ -248,7 +289,7 @@ fn exposure(
         })
     };
     let openers: Vec<&Share> = judgement.openers.iter().filter(|blame| counts(blame)).collect();
-    if !openers.is_empty() || judgement.unsure.is_empty() || code != "PH301" {
+    if !openers.is_empty() || judgement.unsure.is_empty() || !fault.is_said_in_doubt() {
         return make(openers, true);
     }
     make(judgement.granters.iter().collect(), false)
@@ -259,8 +300,10 @@ fn group(exposures: impl Iterator<Item = Exposure>) -> Vec<Vec<Exposure>> {
     for exposure in exposures {
         let same = |group: &Vec<Exposure>| {
             let first = &group[0];
-            (first.code, first.certain, first.by.firewall, first.by.by)
-                == (exposure.code, exposure.certain, exposure.by.firewall, exposure.by.by)
+            let stale = matches!(exposure.fault, Fault::Stale | Fault::StaleOutward);
+            (first.fault, first.certain, first.by.firewall, first.by.by)
+                == (exposure.fault, exposure.certain, exposure.by.firewall, exposure.by.by)
+                && (!stale || first.service.mark == exposure.service.mark)
         };
         match groups.iter_mut().find(|group| same(group)) {
             Some(group) => group.push(exposure),
@@ -268,74 +311,4 @@ fn group(exposures: impl Iterator<Item = Exposure>) -> Vec<Vec<Exposure>> {
         }
     }
     groups
-}
-
-fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
-    let first = &group[0];
-    let whats = words::unique(group.iter().map(|exposure| exposure.service.what.clone()));
-    let devices =
-        words::unique(group.iter().map(|exposure| judge.site.devices[exposure.device].name.clone()));
-    let (what, device) = (words::some(&whats, 4, "service"), words::some(&devices, 3, "device"));
-    let is = if whats.len() == 1 { "is" } else { "are" };
-    let depends_on = words::unique(group.iter().flat_map(|exposure| exposure.depends_on.iter().cloned()));
-    let modes = words::unique(group.iter().filter_map(|exposure| exposure.mode.clone()));
-    let (message, severity, notice, help) = match first.code {
-        "PH301" => (
-            format!(
-                "{what} of {device} {} open, which security mode {} forbids",
-                if first.certain { is } else { "may be" },
-                words::some(&modes, 3, "mode")
-            ),
-            if first.certain { Severity::Error } else { Severity::Warning },
-            "Calls do not need it. The device turns the service off in this mode, so that nobody is served by the \
-             opening; if the mode is ever lowered, the service can be reached from that minute on.",
-            "Take the service out of the rule. If it is needed, run the device in a mode that offers it, and say so in \
-             the site file.",
-        ),
-        "PH204" => (
-            format!("{what} of {device} {is} open, though the traffic never leaves the device"),
-            Severity::Warning,
-            "Calls do not need it. Whoever gets through can reach a control link between parts of the device.",
-            "Take the port out of the rule: the port guide says that it can be blocked.",
-        ),
-        _ => (
-            format!("{what} of {device} {is} open to any source"),
-            Severity::Warning,
-            "Calls do not need it. Anybody can try to administer the device.",
-            "Limit the rule to the addresses of those who administer the device, or name them in the site file as a \
-             `[[peer]]` with their zone if this is meant.",
-        ),
-    };
-    let firewall = judge.firewall(first.by.firewall);
-    let span = firewall.and_then(|firewall| first.by.by.span(&firewall.rules));
-    let message = match depends_on.as_slice() {
-        [] => message,
-        conds => format!("{message}, depending on {}", words::some(conds, 3, "condition")),
-    };
-    let mut finding = Finding::new(first.code, severity, span, message).notice(notice).help(help);
-    finding.label = match first.certain {
-        true => words::opens(first.by.by).to_string(),
-        false => "this may let it through".to_string(),
-    };
-    for other in group.iter().flat_map(|exposure| &exposure.others) {
-        let there = judge.firewall(other.firewall).and_then(|at| other.by.span(&at.rules));
-        let known = |span: &Span| {
-            finding.span == Some(*span) || finding.related.iter().any(|label| label.span == *span)
-        };
-        if let Some(there) = there.filter(|there| !known(there)) {
-            let message =
-                if first.certain { "lets some of it through too" } else { "may let it through too" };
-            finding.related.push(Label { span: there, message: message.to_string() });
-        }
-    }
-    for exposure in group {
-        if !finding.requirements.contains(&exposure.service.row) {
-            finding.requirements.push(exposure.service.row.clone());
-        }
-    }
-    finding.devices = devices;
-    finding.depends_on = depends_on;
-    let shown = group.iter().find_map(|exposure| exposure.witness.as_ref());
-    witness::show(&mut finding, shown, Some(first.by.firewall));
-    finding
 }

@@ -1,6 +1,8 @@
 //! The lints: the facts come from the analysis, the words are here, and each has a page in `rules/lints/`.
 
+mod closed;
 mod cores;
+mod exposed;
 mod exposure;
 mod families;
 mod later;
@@ -8,6 +10,7 @@ mod mend;
 mod openings;
 pub mod pages;
 mod requirements;
+mod slips;
 mod witness;
 mod words;
 

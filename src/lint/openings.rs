@@ -93,9 +93,16 @@ impl Lens<'_, '_> {
         }
         let rules = &self.firewall.rules;
         let all = candidates.iter().zip(&openings);
-        let mut findings: Vec<Finding> = all
-            .filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings))
-            .collect();
+        let found = all
+            .filter_map(|(candidate, openings)| self.judged(candidate, rules.rule(candidate.id), openings));
+        // A line that stands for several rules says it once.
+        let mut findings: Vec<Finding> = Vec::new();
+        let mut said = FxHashSet::default();
+        for finding in found {
+            if said.insert((finding.code, finding.span, finding.message.clone())) {
+                findings.push(finding);
+            }
+        }
         let first = given_up.iter().min().map(|at| rules.rule(candidates[*at].id));
         given_up.sort_unstable();
         given_up.dedup();
@@ -411,11 +418,9 @@ impl Lens<'_, '_> {
         let rows = product.requirements.iter().filter(|row| {
             let speaks = row.transports.is_empty()
                 || row.transports.iter().any(|t: &Transport| number(*t) == protocol);
-            speaks
-                && row.listener == Listener::Device
-                && !row.internal_only
-                && row.host.is_none()
-                && counts(row)
+            let here = row.listener == Listener::Device && row.host.is_none();
+            let current = row.is_in(site.devices[device].version.as_ref());
+            speaks && here && current && !row.internal_only && counts(row)
         });
         rows.fold(Set::empty(), |set, row| set.or(&site.ports_of(device, product, row)))
     }
@@ -435,7 +440,7 @@ impl Lens<'_, '_> {
             _ => needed.to_string(),
         };
         if opening.excess.count() < wide {
-            let message = format!("{range} is open to {to}, as wide as the port guide asks for");
+            let message = format!("{range} is open to {to}, as wide as the product asks for");
             return Finding::new("PH201", Severity::Info, Some(rule.span), message)
                 .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower(to, opening.protocol));
@@ -482,14 +487,15 @@ impl Lens<'_, '_> {
         for row in &product.requirements {
             let ports = site.ports_of(device, product, row);
             let speaks = row.transports.iter().any(|t| number(*t) == protocol);
-            if ports.count() < wide || !speaks || row.listener != Listener::Device || row.internal_only {
+            let used = !row.internal_only && row.is_in(site.devices[device].version.as_ref());
+            if ports.count() < wide || !speaks || row.listener != Listener::Device || !used {
                 continue;
             }
             help += &format!(
-                " {} is the range of {} (port guide, table {}).",
+                " {} is the range of {} ({}).",
                 words::ports(&ports),
                 row.protocol,
-                row.table
+                words::document(product, row)
             );
             if row.configurable {
                 help += " It can be made smaller in the device's own settings; say so in the site file with `ports`.";

@@ -1,4 +1,4 @@
-//! PH101 to PH106: what the devices need, and a firewall refuses.
+//! PH101 to PH107: what the devices need, and a firewall refuses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::mend::{self, Outcome, Workshop};
 use super::words::{self, Listed};
-use super::{cores, later, witness};
+use super::{cores, later, slips, witness};
 use crate::catalog::{Initiator, Need, Requirement, Transport};
 use crate::finding::{Finding, Label, RequirementRef, Severity};
 use crate::judge::{Answer, Ask, Desk, Judge, Kind, Near, Share, Want, Witness, number, together};
@@ -243,11 +243,19 @@ pub(super) fn look_at<'a>(
             }
             // What is blocked, and what may be besides.
             for (certain, bad) in [(true, &blocked), (false, &unsure)] {
-                if !bad.is_empty() {
-                    let whole = bad.covers(&flow.ports) || flow.any_port;
-                    let (code, severity) = code(flow, whole, certain);
-                    troubles.push(trouble(code, severity, certain, bad, &answer, false));
+                if bad.is_empty() {
+                    continue;
                 }
+                let whole = bad.covers(&flow.ports) || flow.any_port;
+                let (code, severity) = code(flow, whole, certain);
+                let mut found = trouble(code, severity, certain, bad, &answer, false);
+                if certain && matches!(code, "PH101" | "PH102") {
+                    let whom = (party, whom.names.len() > 1);
+                    let slip = slips::rule(desk, flow, near, whom, (transport, bad));
+                    found.code = if slip.is_some() { "PH107" } else { code };
+                    found.blame.splice(..0, slip);
+                }
+                troubles.push(found);
             }
             continue;
         }
@@ -413,6 +421,7 @@ fn group<'a>(troubles: impl Iterator<Item = Trouble<'a>>) -> Vec<Vec<Trouble<'a>
                 && (first.certain, first.severity, first.flow.leg, first.flow.either_way)
                     == (trouble.certain, trouble.severity, trouble.flow.leg, trouble.flow.either_way)
                 && by(first) == by(&trouble)
+                && (first.code != "PH107" || first.transport == trouble.transport)
         };
         match groups.iter_mut().find(|group| same(group)) {
             Some(group) => group.push(trouble),
@@ -430,8 +439,13 @@ fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.by.span(&firewall.rules));
     let listed: Vec<Listed> = list(judge, group);
     let mut finding = Finding::new(first.code, first.severity, span, message(judge, group, &listed));
-    finding.label =
-        blame.zip(firewall).map_or(String::new(), |(blame, firewall)| words::blocks(firewall, blame.by));
+    finding.label = match blame.zip(firewall) {
+        Some(_) if first.code == "PH107" => {
+            format!("opens them for {}", slips::other(first.transport).name())
+        }
+        Some((blame, firewall)) => words::blocks(firewall, blame.by),
+        None => String::new(),
+    };
     let behind = behind(judge, group);
     finding.related = related(judge, group, span, &behind);
     finding.notice = match first.code {
@@ -525,6 +539,16 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
                 )
             }
         },
+        ("PH107", leg) => {
+            let reach = match leg {
+                Leg::ToDevice => "cannot be reached by",
+                Leg::FromDevice => "cannot reach",
+            };
+            let (right, wrong) = (first.transport.name(), slips::other(first.transport).name());
+            format!(
+                "{device} {reach} {whom} on {what}: the rule opens the ports for {wrong}, not for {right}"
+            )
+        }
         (_, Leg::ToDevice) if sure => format!("{device} cannot be reached by {whom} on {what}{from}"),
         (_, Leg::FromDevice) if sure => format!("{device} cannot reach {whom} on {what}{from}"),
         (_, Leg::ToDevice) => {
@@ -578,8 +602,11 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind:
             if Some(span) == main || span.start == span.end || shown {
                 continue;
             }
-            let values = words::ports(&blame.values);
-            labels.push(Label { span, message: format!("blocks {values} too") });
+            let message = match trouble.code {
+                "PH107" => words::blocks(firewall, blame.by),
+                _ => format!("blocks {} too", words::ports(&blame.values)),
+            };
+            labels.push(Label { span, message });
         }
         for blame in trouble.granters.iter() {
             let Some(firewall) = judge.firewall(blame.firewall) else { continue };
@@ -596,7 +623,11 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind:
 fn behind(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Span> {
     const LOOKED_AT: usize = 3;
     let mut spans: Vec<Span> = Vec::new();
-    for trouble in group.iter().take(LOOKED_AT).filter(|trouble| trouble.certain && !trouble.reply) {
+    for trouble in group
+        .iter()
+        .take(LOOKED_AT)
+        .filter(|trouble| trouble.certain && !trouble.reply && trouble.code != "PH107")
+    {
         let span = trouble.blame.first().and_then(|blame| {
             let wanted = later::Wanted {
                 family: trouble.near.family,

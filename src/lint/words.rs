@@ -1,6 +1,7 @@
 //! Phrases that several lints share.
 
 use crate::analysis::Decider;
+use crate::catalog::{Product, Requirement};
 use crate::dialect::Dialect;
 use crate::judge::Firewall;
 use crate::model::{Effect, Hook, Rule, RuleId, Step, Verdict};
@@ -156,6 +157,17 @@ pub fn opens(by: Decider) -> &'static str {
 /// The protocols of a row as one word: rows of several are listed with others.
 pub fn protocol(name: &str) -> String {
     name.replace(", ", "/")
+}
+
+/// Where a row stands: `Port Security Reference Guide, table 1-1`.
+pub fn document(product: &Product, row: &Requirement) -> String {
+    let named = row.source.iter().filter_map(|id| product.document(id));
+    let mut titles = unique(named.map(|document| document.document.clone()));
+    if titles.is_empty() {
+        titles.extend(product.documents.first().map(|document| document.document.clone()));
+    }
+    let titles = some(&titles, 1, "document");
+    if row.table.is_empty() { titles } else { format!("{titles}, table {}", row.table) }
 }
 
 /// ASA: whether the rule is in an access list, and not something else that decides, such as a security level.

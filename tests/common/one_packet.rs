@@ -37,7 +37,8 @@ pub fn endings(rules: &Ruleset, trips: &[Trip]) -> Vec<Ending> {
     let fwd_oif = first.fwd_oif.map(Set::one);
     let hop = Hop { fwd_oif, loopback: first.loopback, ..Hop::first(first.way) };
     let flow = Flow::new(rules, 0, false);
-    let passage = flow.run(&mut spaces, &Classes::one(packets), &hop).expect("within the limits");
+    let passage =
+        flow.run(&mut spaces, &Classes::one(packets), &hop).unwrap_or_else(|_| panic!("beyond the limits"));
     alone.into_iter().map(|here| ending(&mut spaces, &passage, here)).collect()
 }
 

@@ -5,7 +5,7 @@ use crate::analysis::Decider;
 use crate::finding::Mend;
 use crate::judge::Judge;
 use crate::lint::requirements::Trouble;
-use crate::lint::words;
+use crate::lint::{slips, words};
 use crate::site::Leg;
 
 /// The help for a group of troubles. Where one place takes all lines, the help names it in the place of them.
@@ -37,6 +37,11 @@ pub fn help(judge: &Judge<'_>, group: &[Trouble<'_>], found: &mut Outcome) -> St
 fn notes(group: &[Trouble<'_>]) -> String {
     let first = &group[0];
     let mut notes = String::new();
+    if first.code == "PH107" {
+        let (right, wrong) = (first.transport.name(), slips::other(first.transport).name());
+        notes +=
+            &format!("They are needed for {right}, and not for {wrong}: this rule has the wrong transport. ");
+    }
     if first.reply {
         return notes;
     }
@@ -46,7 +51,11 @@ fn notes(group: &[Trouble<'_>]) -> String {
     if first.flow.any_port {
         notes += "The far end chooses the port, so the rule names all that it may choose. ";
     }
-    if group.iter().any(|trouble| trouble.whom.party.anybody && trouble.flow.leg == Leg::ToDevice) {
+    let limited = |trouble: &Trouble<'_>| {
+        let world = trouble.flow.requirement.by_design.is_some();
+        trouble.whom.party.anybody && trouble.flow.leg == Leg::ToDevice && !world
+    };
+    if group.iter().any(limited) {
         notes += "Limit it to those who need it: the site file names nobody as their `[[peer]]`. ";
     }
     notes

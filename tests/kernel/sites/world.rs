@@ -37,6 +37,9 @@ impl Wall {
     }
 }
 
+/// From the first to the last; `None` for all.
+type Ports = Option<(u16, u16)>;
+
 #[derive(Debug, Default)]
 struct Rule {
     /// Which of the two interfaces it comes in by.
@@ -44,7 +47,7 @@ struct Rule {
     src: Option<String>,
     dst: Option<String>,
     /// Protocol, source ports and destination ports.
-    transport: Option<(&'static str, Option<(u16, u16)>, Option<(u16, u16)>)>,
+    transport: Option<(&'static str, Ports, Ports)>,
     state: Option<&'static str>,
     act: &'static str,
 }

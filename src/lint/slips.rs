@@ -1,0 +1,50 @@
+//! PH107: the right ports, opened for the wrong transport.
+
+use super::closed;
+use crate::catalog::{Need, Transport};
+use crate::judge::{Ask, Desk, Kind, Near, Share, Want, number};
+use crate::packet::Set;
+use crate::site::{Far, Flow, Party};
+
+/// The transport that the other one is mistaken for.
+pub fn other(transport: Transport) -> Transport {
+    match transport {
+        Transport::Tcp => Transport::Udp,
+        Transport::Udp => Transport::Tcp,
+    }
+}
+
+/// The rule that opens most of the blocked ports to the same party for the other transport, and names them; `all`
+/// where the party is several that all have to get through.
+pub fn rule(
+    desk: &mut Desk<'_, '_>,
+    flow: &Flow<'_>,
+    near: &Near,
+    (party, all): (&Party, bool),
+    (transport, blocked): (Transport, &Set),
+) -> Option<Share> {
+    if flow.requirement.severity != Need::Mandatory || flow.any_port || flow.either_transport {
+        return None;
+    }
+    let (judge, wrong) = (desk.judge(), other(transport));
+    // What is needed over the other transport as well is opened there for its own sake.
+    let ports = blocked.minus(&closed::used(judge, (flow.device, near), flow.leg, wrong, |_| true));
+    if ports.is_empty() {
+        return None;
+    }
+    let ask =
+        Ask { device: flow.near(), near, leg: flow.leg, protocol: number(wrong), ports: &ports, from: None };
+    let answer = desk.judge_leg(&ask, party, Kind::First, Want::Openings)?;
+    if answer.open.count() * 2 < blocked.count() {
+        return None;
+    }
+    let places: Vec<&Far> = party.places.iter().collect();
+    if all && !desk.all_pass(&Ask { ports: &answer.open, ..ask }, &places, false) {
+        return None;
+    }
+    let needed = closed::used(judge, (flow.device, near), flow.leg, transport, |_| true);
+    let opened = closed::opened_by(desk, &ask, party);
+    let most = answer.openers.into_iter().max_by_key(|share| share.values.count())?;
+    let much = most.values.count() * 2 >= blocked.count();
+    (much && closed::names(&opened, &most, &needed)).then_some(most)
+}
