@@ -443,7 +443,7 @@ fn a_config_of_which_nothing_is_read_is_a_finding() {
         assert!(ran.out.contains("there is no rule in the file"), "{ran:#?}");
         let site =
             "[[zone]]\nname = \"out\"\n[[zone]]\nname = \"in\"\nnetworks = [\"10.0.0.0/8\"]\n[[firewall]]\n\
-                    name = \"edge\"\nconfig = [\"NAME\"]\n"
+                    name = \"edge\"\nconfig = [\"NAME\"]\ninterfaces = { eth0 = \"out\", eth1 = \"in\" }\n"
                 .replace("NAME", name);
         let ran = folder.write("site.toml", site).run(&[
             "check",

@@ -96,8 +96,7 @@ impl SourceMap {
     }
 
     /// The names of the files that a pattern with `*`, `?` and `[…]` stands for, sorted, as
-    /// [`SourceMap::read_named`] takes them. A name without wildcards stands for itself. In folders that may
-    /// not be read there are none.
+    /// [`SourceMap::read_named`] takes them. A name without wildcards stands for itself.
     pub fn names_matching(
         &self,
         from: SourceId,
@@ -113,7 +112,11 @@ impl SourceMap {
             let mut next = Vec::new();
             for name in &names {
                 let folder = if name.is_empty() { "." } else { name };
-                let entries = self.locate(from, folder).ok().and_then(|(_, real)| real.read_dir().ok());
+                let entries = match self.locate(from, folder) {
+                    Ok((_, real)) => real.read_dir().ok(),
+                    Err(Refusal::Missing) => None,
+                    Err(refusal) => return Err(refusal),
+                };
                 for entry in entries.into_iter().flatten().flatten() {
                     budget.steps(STEPS_AN_ENTRY).map_err(Refusal::Exhausted)?;
                     let Some(found) = entry.file_name().to_str().map(str::to_string) else { continue };
@@ -130,6 +133,9 @@ impl SourceMap {
             }
             next.sort();
             names = next;
+        }
+        if pattern.contains(['*', '?', '[']) {
+            names.retain(|name| !matches!(self.locate(from, name), Err(Refusal::Missing)));
         }
         Ok(names)
     }
@@ -404,8 +410,9 @@ mod tests {
             ["sub/a.conf", "sub/b.conf"]
         );
         assert_eq!(map.names_matching(top, "./sub/.*", &Budget::default()).unwrap(), ["sub/.hidden.conf"]);
+        assert!(map.names_matching(top, "s*/none", &Budget::default()).unwrap().is_empty());
         assert_eq!(map.names_matching(top, "sub/none", &Budget::default()).unwrap(), ["sub/none"]);
-        assert!(map.names_matching(top, "../out/*", &Budget::default()).unwrap().is_empty());
+        assert!(map.names_matching(top, "../out/*", &Budget::default()).is_err());
         let little = Budget::new(Limits::default().with(Resource::Bytes, 1));
         assert!(map.read_named(top, "sub/a.conf", &little).is_ok());
         let refused = map.read_named(top, "sub/a.conf", &little).unwrap_err();
