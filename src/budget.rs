@@ -42,6 +42,9 @@ impl Resource {
     }
 }
 
+/// How much text makes one node, about, in bytes: `10.0.0.1, `, `-p tcp`.
+const BYTES_PER_NODE: usize = 8;
+
 /// What is granted to each firewall, whatever the size of its configs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
@@ -132,6 +135,11 @@ impl Budget {
     /// Draws bytes.
     pub fn bytes(&self, count: usize) -> Result<(), Exhausted> {
         self.draw(Resource::Bytes, count as u64)
+    }
+
+    /// Draws for text that is read once more than it stands in the files: what it says is built again.
+    pub fn again(&self, bytes: usize) -> Result<(), Exhausted> {
+        self.nodes(bytes.div_ceil(BYTES_PER_NODE))
     }
 
     /// Whether so much is left; nothing is drawn.

@@ -439,6 +439,21 @@ fn a_config_of_which_nothing_is_read_is_a_finding() {
         assert!(ran.out.starts_with(&format!("{name}:1:1: warning[PH005] there is no rule")), "{ran:#?}");
         let ran = folder.run(&["trace", name, "--packet", "src=192.0.2.1 dst=10.0.0.1 proto=tcp dport=80"]);
         assert!(ran.err.contains("there is no rule in the file"), "{ran:#?}");
+        let ran = folder.run(&["model", "--format", "json", name]);
+        assert!(ran.out.contains("there is no rule in the file"), "{ran:#?}");
+        let site =
+            "[[zone]]\nname = \"out\"\n[[zone]]\nname = \"in\"\nnetworks = [\"10.0.0.0/8\"]\n[[firewall]]\n\
+                    name = \"edge\"\nconfig = [\"NAME\"]\ninterfaces = { eth0 = \"out\", eth1 = \"in\" }\n"
+                .replace("NAME", name);
+        let ran = folder.write("site.toml", site).run(&[
+            "check",
+            "--format",
+            "concise",
+            "--site",
+            "site.toml",
+            name,
+        ]);
+        assert!(ran.out.contains(&format!("{name}:1:1: warning[PH005] there is no rule")), "{ran:#?}");
     }
     for (dialect, name) in [("nftables", "a.json"), ("asa", "edge.rules"), ("pf", "edge.rules")] {
         let ran = folder.run(&["check", "--format", "concise", "--dialect", dialect, name]);
@@ -591,4 +606,14 @@ fn arguments_about_reading() {
     refused(&["--budget", "hours=2"], "the kinds are `steps`, `nodes` and `bytes`");
     refused(&["--budget", "nodes=2MG"], "`2MG` is no number");
     assert_eq!(folder.run(&["check", "edge.rules", "--budget", "nodes=2M,bytes=1G", "--root", "."]).code, 0);
+}
+
+#[test]
+fn an_open_pf_is_shown_at_its_first_filter_rule() {
+    let folder = Folder::new("pf-open");
+    let text =
+        "set skip on lo0\nset block-policy return\n\npass in on em0 proto tcp to port 5061\npass out\n";
+    let ran =
+        folder.write("pf.conf", text).run(&["check", "--format", "concise", "--select", "PH203", "pf.conf"]);
+    assert!(ran.out.starts_with("pf.conf:4:1: warning[PH203] "), "{ran:#?}");
 }

@@ -313,3 +313,15 @@ fn every_rule_counts_and_an_unknown_one_stays() {
     let open = |step: &Step| matches!(step, Step::Test(pinhole::model::Test::Unknown { .. }));
     assert!(loaded.ruleset.steps_of(&chain.rules[0]).iter().any(open));
 }
+
+#[test]
+fn a_chain_that_is_listed_alone_has_its_table() {
+    let chain = r#"{"chain": {"family": "inet", "table": "t", "name": "c", "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}}"#;
+    let rule = r#"{"rule": {"family": "inet", "table": "t", "chain": "c", "expr": [{"accept": null}]}}"#;
+    let listed = read(&format!(r#"{{"nftables": [{{"metainfo": {{}}}}, {chain}, {rule}]}}"#));
+    assert_eq!(lengths(&listed, "inet t c"), [1]);
+    assert!(listed.findings.iter().all(|finding| finding.code != "PH003"), "{:?}", listed.findings);
+    // What is to be loaded has to make its table.
+    let loaded = read(&format!(r#"{{"nftables": [{chain}, {rule}]}}"#));
+    assert!(loaded.findings.iter().any(|finding| finding.code == "PH003"));
+}

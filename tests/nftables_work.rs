@@ -223,7 +223,7 @@ fn stops(loaded: &Loaded) -> bool {
     loaded
         .findings
         .iter()
-        .any(|finding| finding.code == "PH002" && finding.message.contains("not read to its end"))
+        .any(|finding| finding.code == "PH006" || finding.message.contains("not read to its end"))
 }
 
 #[test]

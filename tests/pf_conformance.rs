@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pinhole::budget::Budget;
 use pinhole::dialect::Environment;
 use pinhole::dialect::pf::ast::{Statement, StatementKind};
 use pinhole::dialect::pf::expand::Expander;
@@ -48,7 +49,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 fn read(path: &Path) -> (Vec<String>, Vec<(Finding, u32)>) {
     let mut sources = SourceMap::new();
     let id = sources.read(path, path).unwrap();
-    let config = parse(&mut sources, id, None);
+    let config = parse(&mut sources, id, None, &Budget::default());
     let env = environment();
     let mut expander = Expander::new(&env, config.family);
     let mut rules = Vec::new();

@@ -119,7 +119,7 @@ const ROWS: &[(&str, Support, &str)] = &[
     ("`scrub`, `queue`", NoEffect("pass\n"), "pass set prio 3 label \"x\" scrub (no-df)\n"),
     ("`ether` rules", NoEffect("no rdr on lo0\npass\n"), "ether pass in\nno rdr on lo0\npass\n"),
     ("a statement that cannot", Finding("PH001"), "pass bananas\n"),
-    ("lists of more than", Finding("PH004"), "TOO MANY"),
+    ("lists and macros that come to more", Finding("PH006"), "TOO MANY"),
 ];
 
 fn example(text: &str) -> String {

@@ -8,7 +8,7 @@ use super::marks::{
     RULES_OF_NFTABLES, TEMPLATE, XML, YAML,
 };
 use super::shell::{Interpreter, Tool, interpreter, tool};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, iptables, pf};
 
 /// What a text is, as far as its look and its name tell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +46,13 @@ pub fn sniff(text: &str, path: &Path) -> Told {
         (Some(Told::Near(near)), _) | (_, Some(near)) => return Told::Near(near),
         (Some(told), None) => return told,
         (None, None) => {}
+    }
+    // What the dialects themselves know their texts by, where single lines are not enough.
+    if iptables::is_script(text) && tool(text) == Some(Tool::Iptables) {
+        return Told::Config(Dialect::Iptables);
+    }
+    if pf::detect::is_pfctl_output(text) && spoken(&seen, Dialect::Pf) == seen.lines {
+        return Told::Config(Dialect::Pf);
     }
     if count(text, RULES_OF_NFTABLES) >= 2 {
         return Told::Near(PART_OF_NFTABLES);
@@ -108,6 +115,12 @@ fn by_marks(seen: &Look) -> Option<Told> {
 /// language too.
 fn enough(score: &Score, lines: u32) -> bool {
     score.marks >= 3 || score.sure >= 3 || score.sure > 0 && score.spoken * 2 >= lines
+}
+
+/// How many lines are or may be of a dialect.
+fn spoken(seen: &Look, dialect: Dialect) -> u32 {
+    let of = |(kind, _): &&(Kind, Score)| *kind == Kind::Ours(dialect);
+    seen.scores.iter().find(of).map_or(0, |(_, score)| score.spoken)
 }
 
 /// Whether configs are made of a text by Jinja or the like.

@@ -26,6 +26,7 @@ fn texts_tell_their_dialect() {
         "FW=/usr/sbin/iptables\n$FW -P FORWARD DROP\n$FW -A FORWARD -i eth1 -j ACCEPT\n",
         "#!/usr/bin/env bash\nIP6T=$(command -v ip6tables)\nopen() {\n  \"$IP6T\" -A INPUT -p tcp --dport \"$1\" -j ACCEPT\n}\n",
         "#!/bin/dash\niptables-restore < rules.v4\n",
+        "A=eth0\nB=\"$A,$A\"\nC=\"$B,$B\"\nD=\"$C,$C\"\nE=\"$D,$D\"\nip6tables -P INPUT DROP\n",
         "Chain INPUT (policy DROP 10 packets, 520 bytes)\n pkts bytes target     prot opt in     out     source               destination\n",
     ];
     let nftables = [
@@ -41,6 +42,7 @@ fn texts_tell_their_dialect() {
         "rdr pass on em0 proto tcp to port 80 -> 10.0.0.1\n",
         "scrub in all\n",
         "block \\\n in \\\n on lo0\n",
+        "anchor \"relayd/*\" all\n",
         "queue rootq on em0 bandwidth 10G\n",
         "web=\"10.0.0.7\"\nports=\"{ 80 443 }\"\npass in to $web\n",
     ];

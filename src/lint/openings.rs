@@ -549,16 +549,13 @@ impl Lens<'_, '_> {
             return None;
         }
         let stage = filters.into_iter().min_by_key(|stage| stage.priority.abs())?;
-        let first =
-            rules.chain(stage.chain).rules.iter().map(|rule| rule.span).find(|span| span.start < span.end);
-        let span = if pf { first.unwrap_or(stage.policy_span) } else { stage.policy_span };
         let what = if way == Way::Forward { "forwarded traffic" } else { "traffic to the firewall itself" };
         let message = format!("{what} that no rule speaks of is let through");
         let label = match stage.policy_written {
             true => "the policy accepts",
             false => "without a policy, what no rule decides is accepted",
         };
-        let finding = Finding::new("PH203", Severity::Warning, Some(span), message)
+        let finding = Finding::new("PH203", Severity::Warning, Some(stage.policy_span), message)
             .label(label)
             .notice("Calls work, and every service that somebody starts later is open from its first minute.")
             .help(match self.firewall.dialect {

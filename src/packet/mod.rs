@@ -528,7 +528,8 @@ impl Packet {
 /// pick-up of a running connection, ACK alone (Linux `nf_conntrack_proto_tcp.c`, table
 /// `tcp_conntracks`, row *none*, and the flag combinations of `tcp_valid_flags`). ICMP: only
 /// requests are new (`nf_conntrack_proto_icmp.c`, `valid_new`). ICMPv6: neighbour discovery and
-/// multicast listener messages are untracked, echo and node-information requests new
+/// multicast listener and router discovery messages (the last since Linux 5.13) are untracked, echo
+/// and node-information requests new
 /// (`nf_conntrack_proto_icmpv6.c`, `noct_valid_new`, `valid_new`).
 pub fn first_state(packet: &Packet) -> Option<State> {
     let known = |field| packet.get(field).known();
@@ -539,7 +540,7 @@ pub fn first_state(packet: &Packet) -> Option<State> {
             _ => State::Invalid,
         },
         proto::ICMPV6 if packet.family() == Family::V6 => match known(Field::IcmpType)? {
-            130..=136 | 143 => State::Untracked,
+            130..=136 | 143 | 151 | 152 => State::Untracked,
             128 | 139 => State::New,
             _ => State::Invalid,
         },

@@ -13,6 +13,11 @@ use crate::budget::{Budget, Exhausted};
 
 /// The largest file that is read because a config names it, in bytes.
 const LARGEST: u64 = 64 << 20;
+/// The longest name of a file, in bytes: Linux's `PATH_MAX`.
+const LONGEST_NAME: usize = 4096;
+/// What finding a file costs, in steps, and what looking at an entry of a folder does.
+const STEPS_A_FILE: usize = 500;
+const STEPS_AN_ENTRY: usize = 20;
 /// How many files one pattern may name.
 const MOST_MATCHES: usize = 10_000;
 /// Where files are no files.
@@ -72,9 +77,10 @@ impl SourceMap {
     /// twice is taken in once: two includes of one file give one id, which a parser holds against those that
     /// it is in the middle of. Each time its bytes are drawn from the budget.
     pub fn read_named(&mut self, from: SourceId, name: &str, budget: &Budget) -> Result<SourceId, Refusal> {
-        let home = self.home(from);
+        budget.steps(STEPS_A_FILE).map_err(Refusal::Exhausted)?;
+        self.settle(from);
         let (shown, real) = self.locate(from, name)?;
-        let key = (real, home);
+        let key = (real, self.home(from));
         if let Some(id) = self.named.get(&key) {
             budget.bytes(self.file(*id).text.len()).map_err(Refusal::Exhausted)?;
             return Ok(*id);
@@ -90,9 +96,13 @@ impl SourceMap {
     }
 
     /// The names of the files that a pattern with `*`, `?` and `[…]` stands for, sorted, as
-    /// [`SourceMap::read_named`] takes them. A name without wildcards stands for itself. In folders that may
-    /// not be read there are none.
-    pub fn names_matching(&self, from: SourceId, pattern: &str) -> Result<Vec<String>, Refusal> {
+    /// [`SourceMap::read_named`] takes them. A name without wildcards stands for itself.
+    pub fn names_matching(
+        &self,
+        from: SourceId,
+        pattern: &str,
+        budget: &Budget,
+    ) -> Result<Vec<String>, Refusal> {
         let mut names = vec![if pattern.starts_with('/') { "/".to_string() } else { String::new() }];
         for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
             if !part.contains(['*', '?', '[']) {
@@ -102,8 +112,13 @@ impl SourceMap {
             let mut next = Vec::new();
             for name in &names {
                 let folder = if name.is_empty() { "." } else { name };
-                let entries = self.locate(from, folder).ok().and_then(|(_, real)| real.read_dir().ok());
+                let entries = match self.locate(from, folder) {
+                    Ok((_, real)) => real.read_dir().ok(),
+                    Err(Refusal::Missing) => None,
+                    Err(refusal) => return Err(refusal),
+                };
                 for entry in entries.into_iter().flatten().flatten() {
+                    budget.steps(STEPS_AN_ENTRY).map_err(Refusal::Exhausted)?;
                     let Some(found) = entry.file_name().to_str().map(str::to_string) else { continue };
                     let hidden = found.starts_with('.') && !part.starts_with('.');
                     if !hidden && glob(part.as_bytes(), found.as_bytes()) {
@@ -119,11 +134,17 @@ impl SourceMap {
             next.sort();
             names = next;
         }
+        if pattern.contains(['*', '?', '[']) {
+            names.retain(|name| !matches!(self.locate(from, name), Err(Refusal::Missing)));
+        }
         Ok(names)
     }
 
     /// Where a named file lies: the path for reports, and the real one.
     fn locate(&self, from: SourceId, name: &str) -> Result<(PathBuf, PathBuf), Refusal> {
+        if name.len() > LONGEST_NAME {
+            return Err(Refusal::Missing);
+        }
         let home = self.home(from);
         let root = self.root.as_deref().and_then(|root| root.canonicalize().ok());
         let shown = match (Path::new(name).strip_prefix("/"), &self.root) {
@@ -150,6 +171,19 @@ impl SourceMap {
             return Err(Refusal::NotRegular);
         }
         Ok((shown, real))
+    }
+
+    /// Makes a config that the user gave known as a file that others may name: one that includes itself is
+    /// found out.
+    fn settle(&mut self, id: SourceId) {
+        if self.homes.contains_key(&id) {
+            return;
+        }
+        let home = self.home(id);
+        if let Ok(real) = self.file(id).path.canonicalize() {
+            self.named.entry((real, home.clone())).or_insert(id);
+        }
+        self.homes.insert(id, home);
     }
 
     /// The real folder that a file may name files of: its own, or that of the config which brought it in.
@@ -364,17 +398,21 @@ mod tests {
         assert_eq!(read(&mut map, top, "/etc/x.conf").as_deref(), Ok("x"));
         assert_eq!(read(&mut map, top, "/../../etc/x.conf").as_deref(), Ok("x"));
         assert_eq!(read(&mut map, top, "/etc/none"), Err("there is no such file".to_string()));
-        assert_eq!(map.names_matching(top, "/e*/*.conf").unwrap(), ["/etc/x.conf"]);
+        assert_eq!(map.names_matching(top, "/e*/*.conf", &Budget::default()).unwrap(), ["/etc/x.conf"]);
     }
 
     #[test]
     fn patterns_and_budgets() {
         let place = Place::new("patterns");
         let (mut map, top) = place.map();
-        assert_eq!(map.names_matching(top, "s*/*.conf").unwrap(), ["sub/a.conf", "sub/b.conf"]);
-        assert_eq!(map.names_matching(top, "./sub/.*").unwrap(), ["sub/.hidden.conf"]);
-        assert_eq!(map.names_matching(top, "sub/none").unwrap(), ["sub/none"]);
-        assert!(map.names_matching(top, "../out/*").unwrap().is_empty());
+        assert_eq!(
+            map.names_matching(top, "s*/*.conf", &Budget::default()).unwrap(),
+            ["sub/a.conf", "sub/b.conf"]
+        );
+        assert_eq!(map.names_matching(top, "./sub/.*", &Budget::default()).unwrap(), ["sub/.hidden.conf"]);
+        assert!(map.names_matching(top, "s*/none", &Budget::default()).unwrap().is_empty());
+        assert_eq!(map.names_matching(top, "sub/none", &Budget::default()).unwrap(), ["sub/none"]);
+        assert!(map.names_matching(top, "../out/*", &Budget::default()).is_err());
         let little = Budget::new(Limits::default().with(Resource::Bytes, 1));
         assert!(map.read_named(top, "sub/a.conf", &little).is_ok());
         let refused = map.read_named(top, "sub/a.conf", &little).unwrap_err();

@@ -9,12 +9,11 @@ use super::ast::{
 };
 use super::command::{Action, Arg, Command, Instance, Output, Parser, load_error, syntax_error};
 use super::words::Word;
+use crate::budget::{Budget, Exhausted};
+use crate::dialect::over_budget;
 use crate::finding::{Finding, Severity};
 use crate::packet::Family;
 use crate::source::Span;
-
-/// How many rules commands may look at to change others.
-const WORK_MAX: usize = 20_000_000;
 
 /// Reads commands into a tree.
 pub struct Reader<'c> {
@@ -24,8 +23,10 @@ pub struct Reader<'c> {
     pub findings: Vec<Finding>,
     /// Rules as written.
     pub written: usize,
-    /// How many rules were looked at for commands that change others.
-    pub work: usize,
+    /// What following the commands draws on.
+    pub budget: &'c Budget,
+    /// How many rules were looked at for commands that change others, and not drawn from it yet.
+    work: usize,
     /// More was to be done than is followed, and it was said.
     spent: bool,
     active: Vec<Instance>,
@@ -56,14 +57,16 @@ impl<'c> Reader<'c> {
     }
 
     /// A reader into a tree.
-    pub fn new(config: &'c mut Config) -> Self {
-        Reader { config, findings: Vec::new(), written: 0, work: 0, spent: false, active: Vec::new() }
+    pub fn new(config: &'c mut Config, budget: &'c Budget) -> Self {
+        Reader { config, budget, findings: Vec::new(), written: 0, work: 0, spent: false, active: Vec::new() }
     }
 
     /// Reads the words of a command and does it. Where it only looks, what it finds.
     pub fn command(&mut self, words: &[Word<'_>], place: Place<'_>) -> Option<bool> {
-        if self.work > WORK_MAX {
-            self.spend(place.span);
+        if let Err(exhausted) = self.budget.steps(std::mem::take(&mut self.work)) {
+            self.spend(place.span, exhausted);
+        }
+        if self.spent {
             return None;
         }
         let mut active = std::mem::take(&mut self.active);
@@ -121,19 +124,9 @@ impl<'c> Reader<'c> {
     }
 
     /// Says once that there is more to do than is followed; what becomes of packets is open from there on.
-    fn spend(&mut self, span: Span) {
+    fn spend(&mut self, span: Span, exhausted: Exhausted) {
         if !std::mem::replace(&mut self.spent, true) {
-            let finding = Finding::new(
-                "PH002",
-                Severity::Info,
-                Some(span),
-                "the commands change more rules than is followed",
-            );
-            self.findings.push(
-                finding
-                    .label("from here on nothing is certain")
-                    .help("Check the rules as loaded, the output of `iptables-save`."),
-            );
+            self.findings.push(over_budget(span, "what commands change of other rules", exhausted));
             self.anything(None, span, "the rest of the commands", &[]);
         }
     }

@@ -1,52 +1,40 @@
-//! Files that scripts read: `. file`, `iptables-restore < file`.
-//!
-//! Only regular files in the folder of the script or below are read, and only where the script names them plainly.
+//! Files that scripts read: `. file`, `iptables-restore < file`, where the script names them plainly.
 
-use std::path::{Path, PathBuf};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::shell::{self, Sourced};
-use crate::source::{SourceId, SourceMap};
+use crate::budget::Budget;
+use crate::source::{Refusal, SourceId, SourceMap};
 
-/// How many files, and how long, are read for the scripts of a firewall.
-const FILES_MAX: usize = 64;
-const BYTES_MAX: u64 = 8 << 20;
+/// The files that scripts name, by the name that they use: what was read, or why it was not.
+pub type Found = FxHashMap<String, Result<SourceId, Refusal>>;
 
-/// The files that the scripts name, with the names that they use.
-pub fn read(sources: &mut SourceMap, files: &[SourceId]) -> Vec<(String, SourceId)> {
-    let mut found: Vec<(String, SourceId)> = Vec::new();
-    let mut waiting: Vec<(SourceId, PathBuf)> = Vec::new();
-    for id in files {
-        let file = sources.file(*id);
-        let folder = match file.path.parent() {
-            Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-            Some(folder) => folder,
-            None => continue,
-        };
-        if shell::is_script(&file.text) && file.path.is_file() {
-            waiting.push((*id, folder.to_path_buf()));
-        }
-    }
-    while let Some((id, folder)) = waiting.pop() {
+/// Reads the files that the scripts name.
+pub fn read(sources: &mut SourceMap, files: &[SourceId], budget: &Budget) -> Found {
+    let mut found = Found::default();
+    let mut seen: FxHashSet<SourceId> = files.iter().copied().collect();
+    let scripts = files.iter().copied().filter(|id| shell::is_script(&sources.file(*id).text));
+    // A name is looked up in the folder where the script runs, in a script that another one reads too.
+    let mut waiting: Vec<(SourceId, SourceId)> = scripts.map(|id| (id, id)).collect();
+    while let Some((id, top)) = waiting.pop() {
         let names: Vec<String> = names(&sources.file(id).text).map(str::to_string).collect();
         for name in names {
-            if found.len() >= FILES_MAX || found.iter().any(|(known, _)| *known == name) {
+            if found.contains_key(&name) {
                 continue;
             }
-            let Some(path) = inside(&folder, &name) else { continue };
-            if let Ok(id) = sources.read(&path, &path) {
-                found.push((name, id));
-                waiting.push((id, folder.clone()));
-            }
+            let read = sources.read_named(top, &name, budget);
+            waiting.extend(read.as_ref().ok().filter(|id| seen.insert(**id)).map(|id| (*id, top)));
+            found.insert(name, read);
         }
     }
     found
 }
 
-/// The texts of files that were read.
-pub fn texts<'t>(sources: &'t SourceMap, found: &[(String, SourceId)]) -> Sourced<'t> {
-    let text = |(name, id): &(String, SourceId)| {
-        let file = sources.file(*id);
-        (name.clone(), (file.text.as_str(), file.base))
+/// The texts of files that were read, and why others were not.
+pub fn texts<'t>(sources: &'t SourceMap, found: &'t Found) -> Sourced<'t> {
+    let text = |(name, read): (&String, &'t Result<SourceId, Refusal>)| {
+        let read = read.as_ref().map(|id| (sources.file(*id).text.as_str(), sources.file(*id).base));
+        (name.clone(), read)
     };
     found.iter().map(text).collect()
 }
@@ -68,12 +56,4 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
         .filter(|name| {
             !name.is_empty() && !name.contains(['$', '`', '*', '?', '<', '>', '|', '&', '(', '\\'])
         })
-}
-
-/// The path of a regular file in a folder or below.
-fn inside(folder: &Path, name: &str) -> Option<PathBuf> {
-    let path = folder.join(name);
-    let (full, root) = (path.canonicalize().ok()?, folder.canonicalize().ok()?);
-    let meta = full.metadata().ok()?;
-    (full.starts_with(root) && meta.is_file() && meta.len() <= BYTES_MAX).then_some(path)
 }

@@ -59,29 +59,38 @@ struct Chain<'t> {
     rules: Vec<(&'t str, u32)>,
 }
 
+/// The built-in chains in the order in which a table lists them.
+const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
+
 /// Reads a listing.
 pub fn read(reader: &mut Reader<'_>, text: &str, base: u32, forced: Option<Family>, named: Option<Family>) {
     let mut tables: Vec<(Vec<Chain<'_>>, Option<Family>)> = Vec::new();
     let mut names: FxHashSet<&str> = FxHashSet::default();
-    let (mut told, mut user) = (None, false);
+    let (mut told, mut user, mut last) = (None, false, None);
+    let mut begins = true;
     for line in text.split_inclusive('\n') {
         let at = base + (line.as_ptr() as usize - text.as_ptr() as usize) as u32;
         let line = line.trim_end();
         if let Some((name, policy)) = head(line) {
             let span = Span::new(at, at + line.len() as u32);
             let chain = Chain { name, policy, span, columns: "", rules: Vec::new() };
-            // Built-in chains come first in a table, and no name twice.
-            if tables.is_empty() || names.contains(name) || policy.is_some() && user {
+            // Built-in chains come first in a table, in the order of the hooks, and no name twice.
+            let hook = policy.and_then(|_| BUILT_IN.iter().position(|chain| *chain == name));
+            let before = hook.is_some_and(|hook| last.is_some_and(|last| hook <= last));
+            let begins_new = begins || before || names.contains(name) || policy.is_some() && user;
+            if begins_new {
                 tables.push((Vec::new(), told));
                 names.clear();
-                user = false;
+                (user, begins) = (false, false);
             }
             names.insert(name);
+            last = if begins_new { hook } else { hook.or(last) };
             user |= policy.is_none();
             if let Some((chains, _)) = tables.last_mut() {
                 chains.push(chain);
             }
         } else if let Some(family) = program_head(line) {
+            begins |= told != Some(family);
             told = Some(family);
         } else if let Some(chain) = tables.last_mut().and_then(|(chains, _)| chains.last_mut()) {
             if is_columns(line) {

@@ -34,6 +34,7 @@ mod tests;
 mod work_tests;
 
 use super::{Environment, Loaded};
+use crate::budget::Budget;
 use crate::finding::{Finding, Severity};
 use crate::packet::Family;
 use crate::source::{SourceFile, SourceId, SourceMap};
@@ -45,7 +46,9 @@ pub use shell::is_script;
 /// Reads one file into a tree of its own. `family` overrides what the file tells.
 pub fn parse(file: &SourceFile, family: Option<Family>) -> (Config, Vec<Finding>) {
     let mut config = Config::default();
-    let (mut findings, _) = parse_into(&mut config, file, family, &shell::Sourced::default());
+    let budget = Budget::default();
+    budget.begin(file.text.len() as u64);
+    let (mut findings, _) = parse_into(&mut config, file, family, (&shell::Sourced::default(), &budget));
     check::check(&config, &mut findings);
     (config, findings)
 }
@@ -56,9 +59,9 @@ fn parse_into(
     config: &mut Config,
     file: &SourceFile,
     forced: Option<Family>,
-    sourced: &shell::Sourced<'_>,
+    (sourced, budget): (&shell::Sourced<'_>, &Budget),
 ) -> (Vec<Finding>, usize) {
-    let mut reader = apply::Reader::new(config);
+    let mut reader = apply::Reader::new(config, budget);
     reader.findings.extend(file.damage.iter().map(|span| {
         Finding::new("PH001", Severity::Error, Some(*span), "bytes that are no text")
             .help("Save the file as UTF-8 without NUL bytes.")
@@ -79,12 +82,13 @@ fn parse_into(
 /// Reads the files of one firewall into one ruleset.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
     let mut config = Config::default();
-    let found = include::read(sources, files);
+    let found = include::read(sources, files, &env.budget);
     let sources = &*sources;
     let sourced = include::texts(sources, &found);
     let mut loaded = Loaded::default();
     for id in files {
-        let (findings, written) = parse_into(&mut config, sources.file(*id), env.family, &sourced);
+        let (findings, written) =
+            parse_into(&mut config, sources.file(*id), env.family, (&sourced, &env.budget));
         loaded.findings.extend(findings);
         loaded.rules.push((*id, written));
     }

@@ -536,3 +536,25 @@ num   pkts bytes target     prot opt in     out     source               destina
         "depends: listing filter INPUT \"interfaces\" 1"
     );
 }
+
+#[test]
+fn tables_that_are_listed_one_after_the_other_stay_apart() {
+    let columns =
+        "    pkts      bytes target     prot opt in     out     source               destination         \n";
+    let chain = |name: &str| format!("Chain {name} (policy ACCEPT 0 packets, 0 bytes)\n{columns}\n");
+    let rule = |to: &str| {
+        format!("       0        0 DROP       6    --  *      *       {to}            {to}            \n")
+    };
+    // The built-in chains of a table come in the order of the hooks; a family begins a table.
+    let four =
+        chain("INPUT") + &rule("0.0.0.0/0") + &chain("OUTPUT") + &chain("PREROUTING") + &chain("OUTPUT");
+    let six = chain("INPUT") + &rule("::/0") + &chain("FORWARD") + &chain("OUTPUT");
+    let loaded = load_text(&format!("IPV4 (raw):\n{four}\n\nIPV6:\n{six}"), &Environment::default());
+    assert_eq!(loaded.findings, []);
+    let lengths = |name: &str| {
+        let chains = loaded.ruleset.chains.iter().filter(|chain| chain.name == name);
+        chains.map(|chain| chain.rules.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths("filter INPUT"), [1, 1]);
+    assert_eq!(lengths("raw PREROUTING"), [0]);
+}

@@ -8,7 +8,9 @@ use super::syntax::{
     ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object,
     ObjectKind, Position, Rule, Selector, SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
 };
-use super::{refusal, too_much, unresolved};
+use super::{refusal, unresolved};
+use crate::budget::Budget;
+use crate::dialect::over_budget;
 use crate::finding::Finding;
 use crate::source::Span;
 
@@ -164,16 +166,13 @@ pub struct Config {
     dead_tables: FxHashSet<usize>,
 }
 
-/// Rules, chains and the like that commands may search through and move, all in all.
-const MAX_WORK: usize = 20_000_000;
-
-/// Applies commands.
-pub fn apply(commands: Vec<Command>) -> Config {
+/// Applies commands. What they search through and move is drawn from the budget.
+pub fn apply(commands: Vec<Command>, budget: &Budget) -> Config {
     let mut config = Config::default();
     for command in commands {
-        if config.work > MAX_WORK {
+        if let Err(exhausted) = budget.steps(std::mem::take(&mut config.work)) {
             config.cut = Some(command.span);
-            config.findings.push(too_much(command.span, "commands that move too many rules"));
+            config.findings.push(over_budget(command.span, "what commands move about", exhausted));
             break;
         }
         let tracks = config.newly_tracked(&command);

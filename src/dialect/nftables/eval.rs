@@ -1,18 +1,17 @@
 //! Constants: words, numbers and expressions of them as values of a type.
 
-use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::config::plain;
 use super::parser::number;
 use super::syntax::{BinOp, Elem, Expr, ExprKind};
 use super::types::Type;
+use crate::budget::{Budget, Exhausted};
 use crate::packet::{interface, interface_prefix};
 use crate::source::{SourceMap, Span};
 
-/// Values that are worked out for a small ruleset; more where it is longer.
-const VALUES: u64 = 2_000_000;
-const VALUES_PER_BYTE: u64 = 16;
+/// What working out a value costs, in steps.
+const STEPS_A_VALUE: usize = 4;
 
 /// Why there is no value.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,8 +21,8 @@ pub enum Fault {
     /// It depends on the machine that loads, or is out of the model's sight: the name of the
     /// condition, and whether the name tells values apart (an interface index, a host's name).
     Unknown(String, bool),
-    /// It is more work than is done for one file.
-    TooMuch(Span, &'static str),
+    /// Nothing is left of the budget.
+    TooMuch(Span, Exhausted),
 }
 
 /// The value, or why there is none.
@@ -69,14 +68,8 @@ fn foreign<T>(name: impl Into<String>) -> Eval<T> {
 pub struct Values<'s> {
     /// The files, for the texts of words.
     pub sources: &'s SourceMap,
-    /// How many values are still worked out: variables make much of little.
-    pub left: &'s Cell<u64>,
-}
-
-/// How many values are worked out for the files.
-pub fn budget(sources: &SourceMap) -> Cell<u64> {
-    let bytes: usize = sources.files().map(|(_, file)| file.text.len()).sum();
-    Cell::new(VALUES + VALUES_PER_BYTE * bytes as u64)
+    /// What working them out draws on: variables make much of little.
+    pub budget: &'s Budget,
 }
 
 impl<'s> Values<'s> {
@@ -94,22 +87,13 @@ impl<'s> Values<'s> {
 
     /// Takes as many values as a set has that is worked out once more.
     pub fn spend_many(&self, span: Span, count: usize) -> Eval<()> {
-        self.left.set(self.left.get().saturating_sub(count as u64));
-        self.spend(span)
+        let drawn = self.budget.steps(count.saturating_mul(STEPS_A_VALUE));
+        drawn.map_err(|exhausted| Fault::TooMuch(span, exhausted))
     }
 
     /// Takes one value of those that are left.
     fn spend(&self, span: Span) -> Eval<()> {
-        match self.left.get().checked_sub(1) {
-            Some(left) => self.left.set(left),
-            None => {
-                return Err(Fault::TooMuch(
-                    span,
-                    "more values than are worked out for a ruleset of this size",
-                ));
-            }
-        }
-        Ok(())
+        self.spend_many(span, 1)
     }
 
     /// The values of a constant, as an interval.

@@ -18,7 +18,7 @@ use crate::source::{SourceId, SourceMap, Span};
 
 /// Reads the files of one firewall into one ruleset.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
-    let mut reader = parser::Reader::new(sources);
+    let mut reader = parser::Reader::new(sources, &env.budget);
     let mut rules = Vec::new();
     for id in files {
         let before = reader.commands.len();
@@ -30,7 +30,7 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
         rules.push((*id, reader.commands[before..].iter().map(syntax::Command::rules).sum()));
     }
     let (commands, mut findings, cut) = (reader.commands, reader.findings, reader.cut);
-    let mut config = config::apply(commands);
+    let mut config = config::apply(commands, &env.budget);
     config.cut = config.cut.or(cut);
     findings.append(&mut config.findings);
     let (ruleset, mut lowered) = lower::lower(sources, &config, env);

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
+use crate::budget::{Budget, Exhausted};
 use crate::source::Span;
 
 /// pfctl's limit on the length of one word or string.
@@ -64,12 +65,9 @@ pub enum LexError {
     OpenQuote,
     /// A NUL byte.
     Nul,
-    /// The macros of the file come to too much text.
-    TooMuch,
+    /// The macros come to more text than is left of the budget.
+    TooMuch(Exhausted),
 }
-
-/// How much text the macros of a file may come to, in bytes: so much, and so many times the file.
-const MOST_EXPANDED: (usize, usize) = (4 << 20, 64);
 
 /// A macro: its text, where it was defined, and whether anything used it.
 #[derive(Clone, Debug)]
@@ -91,8 +89,8 @@ pub struct Lexer<'a> {
     base: u32,
     at: usize,
     expansion: Option<Expansion>,
-    /// How much text macros have come to, in bytes.
-    expanded: usize,
+    /// What the text of macros draws on.
+    budget: &'a Budget,
 }
 
 /// The text of a macro that is being read instead of the file.
@@ -105,8 +103,8 @@ struct Expansion {
 
 impl<'a> Lexer<'a> {
     /// A lexer over a file's text, which starts at `base` of the address space.
-    pub fn new(text: &'a str, base: u32) -> Self {
-        Lexer { text, base, at: 0, expansion: None, expanded: 0 }
+    pub fn new(text: &'a str, base: u32, budget: &'a Budget) -> Self {
+        Lexer { text, base, at: 0, expansion: None, budget }
     }
 
     /// The next byte after line continuations are taken out, without taking it. A backslash before any other
@@ -202,10 +200,9 @@ impl<'a> Lexer<'a> {
             return Err((LexError::UndefinedMacro(name), self.span_from(start)));
         };
         found.used.set(true);
-        self.expanded = self.expanded.saturating_add(found.value.len());
-        if self.expanded > MOST_EXPANDED.0.saturating_add(self.text.len().saturating_mul(MOST_EXPANDED.1)) {
-            return Err((LexError::TooMuch, self.span_from(start)));
-        }
+        let len = found.value.len();
+        let drawn = self.budget.bytes(len).and_then(|()| self.budget.again(len));
+        drawn.map_err(|exhausted| (LexError::TooMuch(exhausted), self.span_from(start)))?;
         self.expansion = Some(Expansion { value: Rc::clone(&found.value), at: 0, used_at: start });
         Ok(())
     }
@@ -423,7 +420,8 @@ mod tests {
                 (name.to_string(), value)
             })
             .collect();
-        let mut lexer = Lexer::new(text, 0);
+        let budget = Budget::default();
+        let mut lexer = Lexer::new(text, 0, &budget);
         let mut out = Vec::new();
         loop {
             match lexer.next(&macros) {

@@ -25,7 +25,8 @@ use crate::source::{SourceId, SourceMap, Span};
 
 /// Reads the files of one firewall into one ruleset: the rules of the first file, then those of the next.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
-    let mut configs: Vec<parse::Config> = files.iter().map(|id| parse::parse(sources, *id, None)).collect();
+    let mut configs: Vec<parse::Config> =
+        files.iter().map(|id| parse::parse(sources, *id, None, &env.budget)).collect();
     let mut findings: Vec<Finding> =
         configs.iter_mut().flat_map(|config| std::mem::take(&mut config.findings)).collect();
     let sources = &*sources;

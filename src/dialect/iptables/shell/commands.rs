@@ -2,15 +2,17 @@
 
 use super::flow::{Kind, Spot, Status, under};
 use super::programs::{self, Found, Program};
-use super::{Function, Shell, Step};
+use super::{DEPTH_MAX, Function, Shell, Step};
+use crate::budget::Exhausted;
 use crate::dialect::iptables::apply::{Place, table_of};
 use crate::dialect::iptables::ast::Name;
 use crate::dialect::iptables::command::load_error;
 use crate::dialect::iptables::dump::Dump;
 use crate::dialect::iptables::words::Word;
+use crate::dialect::over_budget;
 use crate::finding::{Finding, Severity};
 use crate::packet::Family;
-use crate::source::Span;
+use crate::source::{Refusal, Span};
 
 /// How many calls of functions may be open at a time.
 const CALLS_MAX: usize = 30;
@@ -260,8 +262,8 @@ impl<'t> Shell<'_, '_, 't> {
 
     /// A file that is read in place.
     fn source(&mut self, word: Option<&Word<'t>>, span: Span) {
-        let file = word.filter(|word| !word.unresolved).and_then(|word| self.sourced.get(word.text.as_ref()));
-        let Some((text, base)) = file.copied() else {
+        let file = self.file_of(word);
+        let Ok((text, base)) = file else {
             // It may give other values to variables; one that names the program goes on naming it.
             for value in self.variables.values_mut() {
                 if !value
@@ -271,7 +273,7 @@ impl<'t> Shell<'_, '_, 't> {
                     *value = None;
                 }
             }
-            return self.not_followed(span, "the file that is read here");
+            return self.not_read(span, "the file that is read here", file.err().flatten());
         };
         self.push(Kind::Inside(self.spot()));
         (self.text, self.base, self.at) = (text, base, 0);
@@ -285,11 +287,10 @@ impl<'t> Shell<'_, '_, 't> {
         }
         let named = words.iter().rev().find(|word| !word.text.starts_with('-')).cloned();
         let file = self.input.take().or(named);
-        let known = file.as_ref().filter(|word| !word.unresolved);
-        match known.and_then(|word| self.sourced.get(word.text.as_ref())).copied() {
-            Some((text, base)) => self.restore(text, base, family),
-            None => {
-                self.not_followed(span, "what is restored here");
+        match self.file_of(file.as_ref()) {
+            Ok((text, base)) => self.restore(text, base, family),
+            Err(why) => {
+                self.not_read(span, "what is restored here", why);
                 let name =
                     file.map_or_else(|| "restored rules".to_string(), |word| format!("file {}", word.text));
                 self.anything(Some(family), span, &name);
@@ -297,8 +298,26 @@ impl<'t> Shell<'_, '_, 't> {
         }
     }
 
+    /// The file that a word names: text and base, or why it is not read, where that is known.
+    fn file_of(&self, word: Option<&Word<'t>>) -> Result<(&'t str, u32), Option<&'t Refusal>> {
+        let word = word.filter(|word| !word.unresolved).ok_or(None)?;
+        self.sourced.get(word.text.as_ref()).ok_or(None)?.map_err(Some)
+    }
+
+    /// A file that is not read.
+    fn not_read(&mut self, span: Span, what: &str, why: Option<&Refusal>) {
+        match why {
+            Some(Refusal::Exhausted(exhausted)) => {
+                self.reader.findings.push(over_budget(span, what, *exhausted));
+            }
+            Some(why) => self.say(span, format!("{what} is not followed: {why}")),
+            None => self.not_followed(span, what),
+        }
+    }
+
     /// Reads a dump that the script restores.
     pub(super) fn restore(&mut self, text: &'t str, base: u32, family: Family) {
+        self.work += text.len();
         let family = self.forced.unwrap_or(family);
         if self.guard().is_some_and(|guard| guard.is_empty()) {
             return Dump::new(self.reader, Some(family), None, text).read(text, base);
@@ -385,11 +404,22 @@ impl<'t> Shell<'_, '_, 't> {
         self.reader.anything(family, span, name, &conditions);
     }
 
-    /// The script is longer than is followed.
-    pub(super) fn too_much(&mut self, from: usize) {
-        self.done = true;
+    /// Stops where calls and branches nest too deep.
+    pub(super) fn too_deep(&mut self, from: usize) {
         let span = self.span(from, self.at.max(from));
-        self.say(span, "the script does more than is followed".to_string());
+        self.say(span, format!("branches and calls nest deeper than {DEPTH_MAX}"));
+        self.stop(span);
+    }
+
+    /// Stops where nothing is left of the budget.
+    pub(super) fn too_much(&mut self, from: usize, exhausted: Exhausted) {
+        let span = self.span(from, self.at.max(from));
+        self.reader.findings.push(over_budget(span, "what the script does over and over", exhausted));
+        self.stop(span);
+    }
+
+    fn stop(&mut self, span: Span) {
+        self.done = true;
         self.reader.anything(None, span, "the rest of the script", &[]);
     }
 }

@@ -16,19 +16,18 @@ use rustc_hash::FxHashMap;
 use super::apply::Reader;
 use super::words::Word;
 use crate::packet::Family;
-use crate::source::Span;
+use crate::source::{Refusal, Span};
 
 use flow::{Guard, Kind, Spot, Status, under};
 use lex::End;
 
-/// How many bytes of text are read again for loops and functions, in bytes and as a multiple of the script.
-const WORK_MAX: usize = 1 << 19;
-const WORK_FACTOR: usize = 3;
+/// How much text is read before it is drawn from the budget, in bytes.
+const WORK_AT_ONCE: usize = 1024;
 /// How many branches, loops and calls may be open at a time.
 const DEPTH_MAX: usize = 100;
 
-/// Files that scripts read in place, by the name that they use: text and base.
-pub type Sourced<'t> = FxHashMap<String, (&'t str, u32)>;
+/// Files that scripts read in place, by the name that they use: text and base, or why they are not read.
+pub type Sourced<'t> = FxHashMap<String, Result<(&'t str, u32), &'t Refusal>>;
 
 /// Whether a text is a script: the first line that tells it.
 pub fn is_script(text: &str) -> bool {
@@ -97,8 +96,8 @@ pub struct Shell<'r, 'c, 't> {
     documents: Vec<Document>,
     /// The file that the command's input is read from.
     input: Option<Word<'t>>,
+    /// How many bytes of text were read that is not drawn from the budget yet.
     work: usize,
-    limit: usize,
     done: bool,
 }
 
@@ -130,7 +129,6 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
             documents: Vec::new(),
             input: None,
             work: 0,
-            limit: WORK_MAX + text.len().saturating_mul(WORK_FACTOR),
             done: false,
         }
     }
@@ -165,8 +163,13 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
             let from = self.at;
             let end = self.next_command(&mut words);
             self.work += 1 + self.at.saturating_sub(from);
-            if self.work > self.limit || self.open.len() > DEPTH_MAX {
-                return self.too_much(from);
+            if self.open.len() > DEPTH_MAX {
+                return self.too_deep(from);
+            }
+            if self.work >= WORK_AT_ONCE
+                && let Err(exhausted) = self.reader.budget.again(std::mem::take(&mut self.work))
+            {
+                return self.too_much(from, exhausted);
             }
             if !words.is_empty() {
                 self.one_command(&words, end);

@@ -8,6 +8,8 @@ mod value;
 
 use std::rc::Rc;
 
+use rustc_hash::FxHashSet;
+
 use self::value::{Broken, JsonReader, Node};
 use super::parser::{Failed, Read, Reader};
 use super::syntax::{
@@ -27,7 +29,7 @@ pub fn file(reader: &mut Reader<'_>, id: SourceId) {
     let (text, base) = (file.text.clone(), file.base);
     reader.damage(id);
     let mut json = JsonReader::new(&text, base);
-    let mut document = Document { reader, text: &text, base };
+    let mut document = Document { reader, text: &text, base, listed: None };
     if let Err(broken) = document.read(&mut json) {
         document.broken(&broken);
     }
@@ -38,6 +40,8 @@ struct Document<'r, 's, 't> {
     reader: &'r mut Reader<'s>,
     text: &'t str,
     base: u32,
+    /// In what nft lists: the tables that were there. It lists a single chain or set without its table.
+    listed: Option<FxHashSet<(TableFamily, Box<str>)>>,
 }
 
 impl Document<'_, '_, '_> {
@@ -162,7 +166,10 @@ impl Document<'_, '_, '_> {
             return self.fail(node, "unexpected value, expected an object with one member");
         };
         let verb = match word {
-            "metainfo" => return Ok(()),
+            "metainfo" => {
+                self.listed.get_or_insert_default();
+                return Ok(());
+            }
             "add" => Verb::Add,
             "create" => Verb::Create,
             "insert" => Verb::Insert,
@@ -189,6 +196,7 @@ impl Document<'_, '_, '_> {
                 return Ok(());
             }
             _ => {
+                self.table_of_listed(word, value)?;
                 let object = self.object(word, value, Verb::Add)?;
                 self.reader.commands.push(Command { verb: Verb::Add, object, span: node.span });
                 return Ok(());
@@ -199,6 +207,21 @@ impl Document<'_, '_, '_> {
         };
         let object = self.object(word, value, verb)?;
         self.reader.commands.push(Command { verb, object, span: node.span });
+        Ok(())
+    }
+
+    /// Adds the table of a listed object, where it was not listed itself.
+    fn table_of_listed(&mut self, word: &str, node: &Node) -> Read<()> {
+        let member = if word == "table" { "name" } else { "table" };
+        if self.listed.is_none() || node.get(member).is_none() {
+            return Ok(());
+        }
+        let table = self.table(node, member)?;
+        let key = (table.family, table.name.text.clone());
+        if self.listed.as_mut().is_some_and(|listed| listed.insert(key)) && word != "table" {
+            let object = CommandObject::Table { table, dormant: false, items: Vec::new() };
+            self.reader.commands.push(Command { verb: Verb::Add, object, span: node.span });
+        }
         Ok(())
     }
 

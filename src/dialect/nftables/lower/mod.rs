@@ -26,27 +26,27 @@ use self::matching::Seen;
 use self::sets::{Keys, KeysByType, MadeMaps, MapSource};
 use self::steady::SetName;
 use super::config::{Config, tracks_ipv6};
-use super::eval::{Fault, Spec, Values, budget};
+use super::eval::{Fault, Spec, Values};
 use super::syntax::{Rule, Stmt, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
-use crate::dialect::Environment;
+use crate::budget::Exhausted;
+use crate::dialect::{Environment, over_budget};
 use crate::finding::{Finding, Severity};
 use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step};
 use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
 const MAX_FORKS: usize = 4_096;
-/// How many all rules may be split into, statement by statement, beyond a few for each.
-const MAX_ALL_FORKS: usize = 50_000;
+/// What one of them costs, statement by statement, in nodes.
+const NODES_A_FORK: usize = 4;
 
 /// Lowers a configuration: the rules, and what was found wrong on the way.
 pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Ruleset, Vec<Finding>) {
     let (bases, findings) = stages::bases(config);
-    let left = budget(sources);
     let places = Graph::new(config, &stages::hooks_of(&bases));
     let mut lower = Lower {
         sources,
-        values: Values { sources, left: &left },
+        values: Values { sources, budget: &env.budget },
         config,
         builder: Builder::new(),
         findings,
@@ -68,7 +68,6 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         rule_conds: FxHashMap::default(),
         idle: false,
         last: false,
-        forks: 0,
         rules: 0,
     };
     lower.report_graph();
@@ -128,7 +127,6 @@ struct Lower<'a> {
     idle: bool,
     last: bool,
     /// How many ways rules were split into so far, and how many rules there were.
-    forks: usize,
     rules: usize,
 }
 
@@ -166,14 +164,21 @@ impl Lower<'_> {
                 "a statement that nft refuses".to_string()
             }
             Fault::Unknown(name, _) => name,
-            Fault::TooMuch(span, what) => {
-                self.refuse_work(span, what);
-                what.to_string()
+            Fault::TooMuch(span, exhausted) => {
+                self.over_budget(span, "working out the values of the ruleset", exhausted);
+                "values beyond the budget".to_string()
             }
         }
     }
 
-    /// Says that something is more work than is done for one file.
+    /// Says once that something is beyond the budget.
+    fn over_budget(&mut self, span: Span, what: &str, exhausted: Exhausted) {
+        if self.named.insert(what.to_string()) {
+            self.findings.push(over_budget(span, what, exhausted));
+        }
+    }
+
+    /// Says that something is more work than is done for one place.
     fn refuse_work(&mut self, span: Span, what: &str) {
         if self.named.insert(what.to_string()) {
             self.findings.push(super::too_much(span, what));
@@ -323,11 +328,13 @@ impl Lower<'_> {
             self.one_stmt(&mut main, stmt, last);
             forked.append(&mut main.forks);
             others = forked;
-            self.forks += others.len();
-            let many = !others.is_empty() && self.forks > MAX_ALL_FORKS + 4 * self.rules;
-            if others.len() > MAX_FORKS || many {
+            let drawn = self.values.budget.nodes(others.len() * NODES_A_FORK);
+            if others.len() > MAX_FORKS || drawn.is_err() {
                 others.clear();
-                self.refuse_work(rule.span, "a rule with too many cases");
+                match drawn {
+                    Err(exhausted) => self.over_budget(rule.span, "the cases of this rule", exhausted),
+                    Ok(()) => self.refuse_work(rule.span, "a rule with too many cases"),
+                }
                 let cond = self.builder.condition("a rule with too many cases");
                 main.steps.insert(0, Step::Effect(Effect::Undefined(cond)));
                 break;

@@ -13,14 +13,14 @@ mod stmt;
 
 pub(super) use stateful::meter;
 
-use std::path::PathBuf;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::include::Included;
 use super::lexer::{Kind, Token, after, token};
 use super::syntax::{Command, Expr, Name, Stmt};
+use crate::budget::{Budget, Exhausted};
+use crate::dialect::over_budget;
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
@@ -56,9 +56,11 @@ pub(super) struct Reader<'s> {
     /// How much the variables hold that the value which is read names.
     grown: Growth,
     /// The files that are being read, outermost first.
-    including: Vec<PathBuf>,
-    /// How much was included.
-    included: Included,
+    including: Vec<SourceId>,
+    /// The files that were included.
+    included: FxHashSet<SourceId>,
+    /// What includes and their patterns draw on.
+    budget: &'s Budget,
     /// Where reading stopped, because it was too much.
     pub cut: Option<Span>,
     errors: usize,
@@ -82,7 +84,7 @@ struct Growth {
 
 impl<'s> Reader<'s> {
     /// A reader with nothing read.
-    pub fn new(sources: &'s mut SourceMap) -> Self {
+    pub fn new(sources: &'s mut SourceMap, budget: &'s Budget) -> Self {
         Reader {
             sources,
             findings: Vec::new(),
@@ -90,7 +92,8 @@ impl<'s> Reader<'s> {
             scopes: vec![FxHashMap::default()],
             grown: Growth::default(),
             including: Vec::new(),
-            included: Included::default(),
+            included: FxHashSet::default(),
+            budget,
             cut: None,
             errors: 0,
         }
@@ -100,10 +103,8 @@ impl<'s> Reader<'s> {
     pub fn file(&mut self, id: SourceId) {
         let file = self.sources.file(id);
         let (text, base) = (file.text.clone(), file.base);
-        let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
         self.damage(id);
-        self.included.root = path.parent().map(|folder| folder.to_path_buf());
-        self.including.push(path);
+        self.including.push(id);
         Parser::new(self, &text, base).commands();
         self.including.pop();
     }
@@ -149,6 +150,14 @@ impl<'s> Reader<'s> {
     fn stop(&mut self, span: Span, what: &str) {
         if self.cut.is_none() {
             self.findings.push(super::too_much(span, what));
+        }
+        self.cut = self.cut.or(Some(span));
+    }
+
+    /// Likewise, because nothing is left of the budget.
+    fn exhausted(&mut self, span: Span, exhausted: Exhausted) {
+        if self.cut.is_none() {
+            self.findings.push(over_budget(span, "what is included here", exhausted));
         }
         self.cut = self.cut.or(Some(span));
     }

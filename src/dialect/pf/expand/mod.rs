@@ -5,7 +5,7 @@ mod hosts;
 mod label;
 mod pool;
 
-use crate::dialect::Environment;
+use crate::dialect::{Environment, over_budget};
 use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
@@ -17,11 +17,8 @@ use super::ast::{
 pub use self::hosts::{DRIVER_GROUPS, Resolved, Where, addresses, is_interface, own_addresses, own_nets};
 pub use self::pool::{FlatPool, FlatPort};
 
-/// The most rules that one written rule is multiplied out into.
-pub const MOST: usize = 100_000;
-
-/// The most rules that all the rules of a firewall are multiplied out into.
-pub const MOST_IN_ALL: usize = 2_000_000;
+/// What a rule costs that lists multiply out into, in nodes.
+const NODES_A_RULE: usize = 4;
 
 /// IP protocol numbers that the grammar treats by name.
 pub mod protocol {
@@ -124,7 +121,6 @@ impl<'a> Extras<'a> {
 pub struct Expander<'a> {
     env: &'a Environment,
     family: Family,
-    made: usize,
     /// Where there is something to say.
     pub findings: Vec<Finding>,
 }
@@ -139,7 +135,7 @@ struct Lists<'a> {
 impl<'a> Expander<'a> {
     /// An expander for a file of a family.
     pub fn new(env: &'a Environment, family: Family) -> Self {
-        Expander { env, family, made: 0, findings: Vec::new() }
+        Expander { env, family, findings: Vec::new() }
     }
 
     /// Goes on with a file of another family.
@@ -155,10 +151,9 @@ impl<'a> Expander<'a> {
         self.check_names(rule);
         let Some(lists) = self.lists(rule) else { return };
         let product = product(rule, &lists);
-        self.made = self.made.saturating_add(product);
-        if product > MOST || self.made > MOST_IN_ALL {
-            let most = if product > MOST { MOST } else { MOST_IN_ALL };
-            self.refuse(rule.span, format!("the lists multiply out into more than {most} rules"));
+        // A rule without lists is what it is in the file.
+        if let Err(exhausted) = self.env.budget.nodes((product - 1).saturating_mul(NODES_A_RULE)) {
+            self.findings.push(over_budget(rule.span, "what the lists multiply out into", exhausted));
             return;
         }
         let before = out.len();

@@ -1,5 +1,6 @@
 //! A row of tokens and the ways to take them.
 
+use crate::budget::Exhausted;
 use crate::source::Span;
 
 use super::super::ast::List;
@@ -15,6 +16,8 @@ pub enum Refusal {
     Load(String),
     /// It names something that is not there (PH003).
     Unresolved(String),
+    /// It would cost more than is left of the budget (PH006).
+    Budget(&'static str, Exhausted),
 }
 
 /// A refused statement.

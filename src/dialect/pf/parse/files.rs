@@ -1,119 +1,121 @@
 //! Other files that a file names: includes, anchors, tables.
 
-use std::path::{Path, PathBuf};
-
+use crate::dialect::over_budget;
 use crate::finding::{Finding, Severity};
-use crate::source::{SourceId, Span};
+use crate::source::{self, SourceId, Span};
 
 use super::Session;
 use super::cursor::{self, Error, Refusal, refuse};
 
-/// How deep files may include each other, and how many may be read in all.
+/// How deep files may include each other.
 const DEEPEST_INCLUDE: usize = 16;
-const MOST_INCLUDES: usize = 1000;
-/// The largest file that is read because another one names it, in bytes, and how much all of them may hold.
-const LARGEST_INCLUDE: u64 = 64 << 20;
-const MOST_INCLUDED: u64 = 256 << 20;
-
-/// Where a file is that another one in `folder` names: `path` as it is written there.
-///
-/// Only regular files in the folder of the configuration, `top`, or below it are read, wherever links lead. What is
-/// named by an absolute path lies on the system that loads the rules; here it is looked for beside the
-/// configuration: `/etc/pf.anchors/a` as `etc/pf.anchors/a`, `pf.anchors/a`, or `a`.
-fn locate(top: &Path, folder: &Path, path: &str) -> Option<PathBuf> {
-    let real_top = if top.as_os_str().is_empty() { Path::new(".") } else { top }.canonicalize().ok()?;
-    let names: Vec<_> = Path::new(path).components().skip_while(|c| !is_name(*c)).collect();
-    let named = |at: usize| names[at..].iter().collect::<PathBuf>();
-    let mut places = if Path::new(path).is_absolute() {
-        let beside = (0..names.len()).map(|at| top.join(named(at)));
-        std::iter::once(PathBuf::from(path)).chain(beside).collect()
-    } else {
-        vec![folder.join(path)]
-    };
-    places.retain(|place| {
-        let inside = place.canonicalize().is_ok_and(|real| real.starts_with(&real_top));
-        inside && std::fs::metadata(place).is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST_INCLUDE)
-    });
-    places.into_iter().next()
-}
-
-fn is_name(component: std::path::Component) -> bool {
-    matches!(component, std::path::Component::Normal(_))
-}
+/// How many folders deep an absolute path is looked for beside the configuration.
+const DEEPEST_BESIDE: usize = 16;
 
 impl Session<'_> {
+    /// Takes in a file that the file `from` names. What is named by an absolute path lies on the system that loads
+    /// the rules; here it is looked for beside the configuration, too: `/etc/pf.anchors/a` as `etc/pf.anchors/a`,
+    /// `pf.anchors/a`, or `a`.
+    fn named(&mut self, from: SourceId, path: &str) -> Result<SourceId, source::Refusal> {
+        let refused = match self.sources.read_named(from, path, self.budget) {
+            Err(refused) if path.starts_with('/') => refused,
+            read => return read,
+        };
+        let beside = path.split('/').filter(|name| !name.is_empty()).count().min(DEEPEST_BESIDE);
+        for parts in (1..=beside).rev() {
+            let at = path.rmatch_indices('/').nth(parts - 1).map_or(0, |(at, _)| at + 1);
+            match self.sources.read_named(self.top, &path[at..], self.budget) {
+                Err(source::Refusal::Exhausted(exhausted)) => {
+                    return Err(source::Refusal::Exhausted(exhausted));
+                }
+                Err(_) => {}
+                read => return read,
+            }
+        }
+        Err(refused)
+    }
+
     /// Takes in a file that an `include` names. It has to be there if it is named beside the configuration; of
     /// one elsewhere nothing is known.
     pub(super) fn include_file(
         &mut self,
-        folder: &Path,
+        from: SourceId,
         path: &str,
         span: Span,
     ) -> cursor::Result<Option<SourceId>> {
-        let Some(place) = locate(&self.top, folder, path) else {
-            let outside = Path::new(path).is_absolute() || path.split('/').any(|part| part == "..");
-            if !outside {
-                return refuse(span, format!("cannot read `{path}`"));
+        match self.named(from, path) {
+            Ok(id) => self.take_in(id, path, span).map(Some),
+            Err(source::Refusal::Exhausted(exhausted)) => {
+                Err(Error { span, refusal: Refusal::Budget("the included file", exhausted) })
             }
-            let message =
-                format!("the rules of `{path}` are not known: it is not in the folder of the configuration");
-            self.report(&Error { span, refusal: Refusal::Unresolved(message) });
-            return Ok(None);
-        };
-        self.take_in(&place, path, span).map(Some)
+            Err(why @ source::Refusal::Missing) if !path.starts_with('/') => {
+                refuse(span, format!("cannot read `{path}`: {why}"))
+            }
+            Err(why) => {
+                let refusal = Refusal::Unresolved(format!("the rules of `{path}` are not known: {why}"));
+                self.report(&Error { span, refusal });
+                Ok(None)
+            }
+        }
     }
 
     /// Takes in the rules of an anchor. Where they cannot be read, they are not known.
     pub(super) fn anchor_file(
         &mut self,
-        folder: &Path,
+        from: SourceId,
         path: &str,
         span: Span,
     ) -> cursor::Result<Option<SourceId>> {
-        let Some(place) = locate(&self.top, folder, path) else {
-            self.note_unread(span, format!("the rules of `{path}` are not known: it cannot be read here"));
-            return Ok(None);
-        };
-        self.take_in(&place, path, span).map(Some)
+        match self.named(from, path) {
+            Ok(id) => self.take_in(id, path, span).map(Some),
+            Err(why) => {
+                self.note_unread(span, &format!("the rules of `{path}`"), &why);
+                Ok(None)
+            }
+        }
     }
 
-    fn take_in(&mut self, place: &Path, path: &str, span: Span) -> cursor::Result<SourceId> {
-        if self.open_files.iter().any(|open| open == place) {
+    fn take_in(&mut self, id: SourceId, path: &str, span: Span) -> cursor::Result<SourceId> {
+        if self.open_files.contains(&id) {
             return refuse(span, format!("`{path}` includes itself"));
         }
-        let size = std::fs::metadata(place).map_or(0, |meta| meta.len());
-        self.bytes_read = self.bytes_read.saturating_add(size);
-        let too_many = self.open_files.len() >= DEEPEST_INCLUDE || self.files_read >= MOST_INCLUDES;
-        if too_many || self.bytes_read > MOST_INCLUDED {
-            return refuse(span, "too many files include each other");
+        if self.open_files.len() >= DEEPEST_INCLUDE {
+            return refuse(span, format!("files include each other deeper than {DEEPEST_INCLUDE}"));
         }
-        self.sources.read(place, place).or_else(|error| refuse(span, error.to_string()))
+        if self.files_read.contains(&id)
+            && let Err(exhausted) = self.budget.again(self.sources.file(id).text.len())
+        {
+            return Err(Error { span, refusal: Refusal::Budget("the included file", exhausted) });
+        }
+        Ok(id)
     }
 
     /// The text of a table's file, where it can be read.
-    pub(super) fn table_file(&mut self, folder: &Path, path: &str) -> Option<String> {
+    pub(super) fn table_file(&mut self, from: SourceId, path: &str) -> Result<String, source::Refusal> {
         if path == "/dev/null" {
-            return Some(String::new());
+            return Ok(String::new());
         }
-        let bytes = std::fs::read(locate(&self.top, folder, path)?).ok()?;
-        self.bytes_read = self.bytes_read.saturating_add(bytes.len() as u64);
-        if self.bytes_read > MOST_INCLUDED {
-            return None;
+        let id = self.named(from, path)?;
+        let text = &self.sources.file(id).text;
+        if !self.files_read.insert(id) {
+            self.budget.again(text.len()).map_err(source::Refusal::Exhausted)?;
         }
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(text.clone())
     }
 
-    pub(super) fn note_unread_table(&mut self, span: Span, table: &str, path: &str) {
-        self.note_unread(
-            span,
-            format!("the contents of table `{table}` are not known: `{path}` cannot be read here"),
+    pub(super) fn note_unread_table(&mut self, span: Span, table: &str, path: &str, why: &source::Refusal) {
+        self.note_unread(span, &format!("the contents of table `{table}`, which are in `{path}`,"), why);
+    }
+
+    fn note_unread(&mut self, span: Span, what: &str, why: &source::Refusal) {
+        if let source::Refusal::Exhausted(exhausted) = why {
+            return self.findings.push(over_budget(span, what.trim_end_matches(','), *exhausted));
+        }
+        self.findings.push(
+            Finding::new("PH002", Severity::Info, Some(span), format!("{what} are not known: {why}")).help(
+                "Put the file into the folder of the configuration, under the path that it is named by, to have it \
+                 read, or give with `--root DIR` the tree that it is in.",
+            ),
         );
-    }
-
-    fn note_unread(&mut self, span: Span, message: String) {
-        self.findings.push(Finding::new("PH002", Severity::Info, Some(span), message).help(
-            "Put the file into the folder of the configuration, under the path that it is named by, to have it \
-             read.",
-        ));
     }
 }

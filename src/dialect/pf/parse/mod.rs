@@ -9,10 +9,9 @@ mod setting;
 mod tokens;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::cursor::{Cursor, Error, Refusal, refuse};
 use self::tokens::{Ended, Reader};
@@ -23,6 +22,8 @@ use super::ast::{
 use super::detect::{detect, is_pfctl_output};
 use super::lexer::{Kind, Lexer, Macro, Macros, Token};
 use super::queues;
+use crate::budget::Budget;
+use crate::dialect::over_budget;
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
@@ -44,11 +45,10 @@ pub struct Config {
     pub findings: Vec<Finding>,
 }
 
-/// Reads a file; `family` overrides what the text tells.
-pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> Config {
+/// Reads a file; `family` overrides what the text tells. Files that it names, and macros, draw on the budget.
+pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>, budget: &Budget) -> Config {
     let detected = detect(&sources.file(id).text);
     let family = family.unwrap_or(detected.family);
-    let top = sources.file(id).path.parent().map(Path::to_path_buf).unwrap_or_default();
     // what pfctl prints by several commands may stand in any order
     let require_order = !is_pfctl_output(&sources.file(id).text);
     let mut session = Session {
@@ -62,10 +62,10 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>) -> C
         state_defaults: None,
         require_order,
         stage: Order::Option,
-        top,
+        top: id,
+        budget,
         open_files: Vec::new(),
-        files_read: 0,
-        bytes_read: 0,
+        files_read: FxHashSet::default(),
         anchor_depth: 0,
         altq: None,
         tables: FxHashMap::default(),
@@ -129,11 +129,13 @@ struct Session<'s> {
     state_defaults: Option<StateOptions>,
     require_order: bool,
     stage: Order,
-    /// The folder of the configuration.
-    top: PathBuf,
-    open_files: Vec<PathBuf>,
-    files_read: usize,
-    bytes_read: u64,
+    /// The configuration: beside it lie the files that absolute paths name.
+    top: SourceId,
+    budget: &'s Budget,
+    /// The files that are being read, outermost first.
+    open_files: Vec<SourceId>,
+    /// All that were read.
+    files_read: FxHashSet<SourceId>,
     anchor_depth: usize,
     /// The queues of ALTQ so far; `None` before the first `altq`.
     altq: Option<Altq>,
@@ -144,15 +146,14 @@ impl Session<'_> {
     /// All statements of a file.
     fn file(&mut self, id: SourceId) -> Vec<Statement> {
         let file = self.sources.file(id);
-        let (text, base, path) = (file.text.clone(), file.base, file.path.clone());
+        let (text, base) = (file.text.clone(), file.base);
         let damage = file.damage.clone();
-        self.open_files.push(path.clone());
-        self.files_read += 1;
-        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let mut reader = Reader::new(Lexer::new(&text, base));
+        self.open_files.push(id);
+        self.files_read.insert(id);
+        let mut reader = Reader::new(Lexer::new(&text, base, self.budget));
         let mut statements = Vec::new();
         let mut tokens = Vec::new();
-        let mut scope = Scope { folder: &folder, damage: &damage };
+        let mut scope = Scope { file: id, damage: &damage };
         loop {
             match self.statement(&mut reader, &mut tokens, &mut scope, &mut statements) {
                 Ended::File => break,
@@ -296,11 +297,11 @@ impl Session<'_> {
             "binat-anchor" => self.anchor(cursor, start, Some(TranslateKind::Binat)),
             "antispoof" => rule::antispoof(cursor, self, start),
             "set" => setting::set(cursor, self, start).map(|option| StatementKind::Option(Box::new(option))),
-            "table" => setting::table(cursor, self, scope.folder, start),
+            "table" => setting::table(cursor, self, scope.file, start),
             "altq" => setting::altq(cursor, self, start),
             "queue" => setting::queue(cursor, self, start),
-            "include" => self.include(cursor, scope.folder, start),
-            "load" => self.load_anchor(cursor, scope.folder, start),
+            "include" => self.include(cursor, scope.file, start),
+            "load" => self.load_anchor(cursor, scope.file, start),
             "ether" => rule::ignore(cursor, "rules for Ethernet frames"),
             "scrub-anchor" | "dummynet-anchor" | "dummynet" => {
                 rule::ignore(cursor, "anchors of scrub and dummynet")
@@ -353,10 +354,10 @@ impl Session<'_> {
         Ok(StatementKind::Macro(name))
     }
 
-    fn include(&mut self, cursor: &mut Cursor, folder: &Path, start: Span) -> cursor::Result<StatementKind> {
+    fn include(&mut self, cursor: &mut Cursor, from: SourceId, start: Span) -> cursor::Result<StatementKind> {
         let path = cursor.string("a file")?;
         let span = cursor.since(start);
-        let body = self.include_file(folder, &path, span)?.map(|id| self.file(id).into());
+        let body = self.include_file(from, &path, span)?.map(|id| self.file(id).into());
         Ok(StatementKind::Include { path: path.into(), body })
     }
 
@@ -364,7 +365,7 @@ impl Session<'_> {
     fn load_anchor(
         &mut self,
         cursor: &mut Cursor,
-        folder: &Path,
+        from: SourceId,
         start: Span,
     ) -> cursor::Result<StatementKind> {
         cursor.expect("anchor")?;
@@ -372,7 +373,7 @@ impl Session<'_> {
         cursor.expect("from")?;
         let path = cursor.strings("a file")?;
         let span = cursor.since(start);
-        let body = self.anchor_file(folder, &path, span)?.map(|id| {
+        let body = self.anchor_file(from, &path, span)?.map(|id| {
             let macros = std::mem::take(&mut self.macros);
             let kept = (self.block_policy, self.state_defaults.take(), self.stage);
             (self.block_policy, self.stage) = (Reply::Drop, Order::Option);
@@ -435,6 +436,9 @@ impl Session<'_> {
             Refusal::Syntax(message) => ("PH001", message, "not pf.conf"),
             Refusal::Load(message) => ("PH004", message, "pfctl refuses this"),
             Refusal::Unresolved(message) => ("PH003", message, "not known here"),
+            Refusal::Budget(what, exhausted) => {
+                return self.findings.push(over_budget(error.span, what, *exhausted));
+            }
         };
         self.findings
             .push(Finding::new(code, Severity::Error, Some(error.span), message.clone()).label(label));
@@ -443,7 +447,7 @@ impl Session<'_> {
 
 /// What statements of one file share.
 struct Scope<'f> {
-    folder: &'f Path,
+    file: SourceId,
     damage: &'f [Span],
 }
 

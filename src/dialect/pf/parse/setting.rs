@@ -1,8 +1,6 @@
 //! Options, tables and queues.
 
-use std::path::Path;
-
-use crate::source::Span;
+use crate::source::{SourceId, Span};
 
 use super::super::address::{self, Parsed};
 use super::super::ast::{
@@ -174,7 +172,7 @@ fn syncookies(cursor: &mut Cursor) -> Result<SetOption> {
 pub fn table(
     cursor: &mut Cursor,
     session: &mut Session,
-    folder: &Path,
+    from: SourceId,
     start: Span,
 ) -> Result<StatementKind> {
     let name = host::table_name(cursor)?;
@@ -195,10 +193,10 @@ pub fn table(
         } else if cursor.eat("file") {
             let path = cursor.string("a file")?;
             table.initialized = true;
-            match session.table_file(folder, &path) {
-                Some(text) => file_contents(&text, span, &path, &mut table)?,
-                None => {
-                    session.note_unread_table(cursor.since(span), &table.name, &path);
+            match session.table_file(from, &path) {
+                Ok(text) => file_contents(&text, span, &path, &mut table)?,
+                Err(why) => {
+                    session.note_unread_table(cursor.since(span), &table.name, &path, &why);
                     table.unread.push(path);
                 }
             }

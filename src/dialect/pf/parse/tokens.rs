@@ -126,7 +126,7 @@ impl Session<'_> {
 fn lex_error(problem: LexError, span: Span) -> Error {
     let refusal = match problem {
         LexError::UndefinedMacro(name) => Refusal::Unresolved(format!("macro `{name}` is not defined")),
-        LexError::TooMuch => Refusal::Load("the macros of the file come to too much text".into()),
+        LexError::TooMuch(exhausted) => Refusal::Budget("the text of this macro", exhausted),
         LexError::TooLong => Refusal::Syntax("a string is too long".into()),
         LexError::OpenQuote => Refusal::Syntax("the quotes are not closed".into()),
         LexError::Nul => Refusal::Syntax("a NUL byte".into()),
