@@ -242,7 +242,7 @@ pub(super) fn look_at<'a>(
                 continue;
             }
             // What is blocked, and what may be besides.
-            for (certain, bad) in [(true, &blocked), (false, &unsure)] {
+            for (certain, bad) in [(sure, &blocked), (false, &unsure)] {
                 if bad.is_empty() {
                     continue;
                 }
@@ -292,7 +292,11 @@ fn other_way(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, near: &Near, party: &Part
         for kind in [Kind::First, Kind::Reply] {
             let answer = match kind {
                 Kind::First => judge_leg(desk, flow, &ask, party, Want::Faults)?,
-                Kind::Reply | Kind::Announced(_) => desk.judge_leg(&ask, party, kind, Want::Faults)?,
+                // Where nothing gets there, nothing is answered.
+                Kind::Reply | Kind::Announced(_) => match desk.judge_leg(&ask, party, kind, Want::Faults) {
+                    Some(answer) => answer,
+                    None => continue,
+                },
             };
             let (blocked, unsure) = faults(flow, &answer);
             passes &= blocked.is_empty() && unsure.is_empty();
