@@ -235,7 +235,9 @@ fn tasks(judge: &Judge<'_>, troubles: &[Trouble<'_>], plan: Plan) -> Option<Vec<
     let mut tasks: Vec<Task> = Vec::new();
     for trouble in troubles {
         // What no rule decides about is decided by none that could be put in.
-        for share in trouble.blame.iter().filter(|share| share.astray || share.by != Decider::End) {
+        // Where ports were opened for the wrong transport, that rule stands first, and decides nothing.
+        let decide = trouble.blame.iter().skip(usize::from(trouble.code == "PH107"));
+        for share in decide.filter(|share| share.astray || share.by != Decider::End) {
             for task in of_share(judge, trouble, share, plan)? {
                 if !tasks.contains(&task) {
                     tasks.push(task);

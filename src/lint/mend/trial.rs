@@ -216,7 +216,11 @@ impl Compare<'_, '_, '_> {
         let mut named = Space::NONE;
         for trouble in self.group.iter().filter(|trouble| trouble.near.family == self.family) {
             let far = trouble.whom.party.places.iter();
-            let far = far.fold(Set::empty(), |set, far| set.or(far.addresses(self.family)));
+            let mut far = far.fold(Set::empty(), |set, far| set.or(far.addresses(self.family)));
+            // What is for anybody may be for neighbours, too: a line cannot leave them out.
+            if trouble.whom.party.anybody {
+                far = far.or(self.judge.addresses(trouble.near.zone, self.family));
+            }
             let near = trouble.near.addresses.or(&trouble.public(self.judge.site));
             let (src, dst) = match trouble.flow.leg {
                 Leg::ToDevice => (far, near),
