@@ -45,6 +45,8 @@ pub struct Remedy {
     pub passes: Vec<(usize, Wanted, Set)>,
     /// The answers get back, too.
     pub answered: bool,
+    /// It translates whole addresses, whatever the ports.
+    pub whole: bool,
 }
 
 /// What came of looking for a remedy.
@@ -139,16 +141,17 @@ fn attempt(
         made = again;
         let Some(now) = trial::judge_of(judge, &made) else { return Outcome::Nothing };
         let left = trial::left(&now, group);
+        let whole = whole(judge, &all);
         if left.is_empty() {
-            return match trial::opens_no_more(judge, &now, &made, group, whole(judge, &all)) {
-                true => Outcome::Works(remedy(&draft, all)),
+            return match trial::opens_no_more(judge, &now, &made, group, whole) {
+                true => Outcome::Works(remedy(&draft, all, whole)),
                 false => Outcome::Nothing,
             };
         }
         // That its answers are blocked is another finding, where no line mends that as well.
         if !group[0].reply && left.iter().all(|trouble| trouble.reply) && tasks(&now, &left, plan).is_none() {
-            return match trial::opens_no_more(judge, &now, &made, group, whole(judge, &all)) {
-                true => Outcome::Works(Remedy { answered: false, ..remedy(&draft, all) }),
+            return match trial::opens_no_more(judge, &now, &made, group, whole) {
+                true => Outcome::Works(Remedy { answered: false, ..remedy(&draft, all, whole) }),
                 false => Outcome::Nothing,
             };
         }
@@ -163,13 +166,14 @@ fn whole(judge: &Judge<'_>, tasks: &[Task]) -> bool {
     tasks.iter().any(|task| task.goal != Goal::Pass && is_asa(task.firewall))
 }
 
-fn remedy(draft: &Draft<'_>, tasks: Vec<Task>) -> Remedy {
+fn remedy(draft: &Draft<'_>, tasks: Vec<Task>, whole: bool) -> Remedy {
     let mut remedy = Remedy {
         mends: draft.mends(),
         edits: draft.edits(),
         translates: Vec::new(),
         passes: Vec::new(),
         answered: true,
+        whole,
     };
     for task in tasks {
         match task.goal {

@@ -181,7 +181,7 @@ struct Compare<'c, 'a, 't> {
 
 impl Compare<'_, '_, '_> {
     fn fine(&mut self, firewall: usize, old: &Flow<'_>, new: &Flow<'_>, whole: bool) -> bool {
-        let named = self.named();
+        let named = self.named(whole);
         let moves = |nat: &Nat| nat.destination && nat.port != NatPort::Keep;
         let about = if whole { Space::ALL } else { self.about(!new.rules().nats.iter().any(moves)) };
         for (crossing, from, to) in self.crossings(firewall) {
@@ -211,8 +211,9 @@ impl Compare<'_, '_, '_> {
         true
     }
 
-    /// The packets that the finding names.
-    fn named(&mut self) -> Space {
+    /// The packets that the finding names; with `whole`, where lines translate whole addresses, all to those: what
+    /// the access list lets through to the device's own address was meant to reach it.
+    fn named(&mut self, whole: bool) -> Space {
         let mut named = Space::NONE;
         for trouble in self.group.iter().filter(|trouble| trouble.near.family == self.family) {
             let far = trouble.whom.party.places.iter();
@@ -226,6 +227,11 @@ impl Compare<'_, '_, '_> {
                 Leg::ToDevice => (far, near),
                 Leg::FromDevice => (near, far),
             };
+            if whole {
+                let public = trouble.public(self.judge.site);
+                let public = self.spaces.test(Field::dst(self.family), &public);
+                named = self.spaces.or(named, public);
+            }
             let mut space = self.spaces.test(Field::Proto, &Set::one(number(trouble.transport).into()));
             let sides = [
                 (Field::src(self.family), &src),

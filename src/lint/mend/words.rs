@@ -75,7 +75,11 @@ fn works(group: &[Trouble<'_>], remedy: &mut Remedy) -> String {
                 format!("Packets to {public} are not translated on these ports.")
             };
             let pass = if remedy.passes.is_empty() { "" } else { " and let them through" };
-            format!("{why} Translate them to {to}{pass}")
+            let whole = match remedy.whole {
+                true => "; what else the access list lets through to it is reached then, too",
+                false => "",
+            };
+            format!("{why} Translate them to {to}{pass}{whole}")
         }
         None if first.reply => "Let the answers through".to_string(),
         None if first.certain => "Let it through".to_string(),
