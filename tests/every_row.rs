@@ -3,6 +3,7 @@
 //!
 //! The rows are those that the catalog exports. A run has one device of the product behind a firewall in each
 //! language; whoever it needs is in the internet, in an office behind an open firewall of its own, and beside the device.
+//! `PINHOLE_ALL_ROWS=1` takes all rows in place of an eighth.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -193,7 +194,11 @@ fn blockable(rows: &[CatalogRow]) -> Vec<&CatalogRow> {
 #[test]
 fn a_row_that_is_blocked_alone_is_found() {
     let rows = catalog();
-    let asked = blockable(&rows);
+    // All of them take minutes: a run takes every eighth, from another one on each time.
+    let start =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos() as usize;
+    let step = if std::env::var_os("PINHOLE_ALL_ROWS").is_some() { 1 } else { 8 };
+    let asked: Vec<&CatalogRow> = blockable(&rows).into_iter().skip(start % step).step_by(step).collect();
     let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
     std::thread::scope(|scope| {

@@ -257,7 +257,9 @@ pub(super) fn look_at<'a>(
                 }
                 troubles.push(found);
             }
-            continue;
+            if flow.any_port || blocked.or(&unsure).covers(&flow.ports) {
+                continue;
+            }
         }
         if !is_answered(flow.requirement) {
             continue;
@@ -426,6 +428,7 @@ fn group<'a>(troubles: impl Iterator<Item = Trouble<'a>>) -> Vec<Vec<Trouble<'a>
                     == (trouble.certain, trouble.severity, trouble.flow.leg, trouble.flow.either_way)
                 && by(first) == by(&trouble)
                 && (first.code != "PH107" || first.transport == trouble.transport)
+                && first.partly == trouble.partly
         };
         match groups.iter_mut().find(|group| same(group)) {
             Some(group) => group.push(trouble),
@@ -507,7 +510,7 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
     let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
     let depends = words::some(&depends, 3, "condition");
     let sure = first.certain;
-    let from = if group.iter().all(|trouble| trouble.partly) { " from part of the source ports" } else { "" };
+    let from = if first.partly { " from part of the source ports" } else { "" };
     match (first.code, first.flow.leg) {
         (code, _) if first.flow.either_way && code != "PH105" => {
             let between = format!("connection between {device} and {whom_too} gets through on {what}");
@@ -523,15 +526,16 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
             };
             let fate = if sure { "is blocked".to_string() } else { "may be blocked".to_string() };
             let on = if sure { String::new() } else { format!(", depending on {depends}") };
-            format!("part of a range that {device} {uses} {fate}{whom}{on}: {}", parts(listed))
+            format!("part of a range that {device} {uses} {fate}{whom}{from}{on}: {}", parts(listed))
         }
         ("PH105", leg) => {
             let (passes, whose) = match leg {
                 Leg::ToDevice => (format!("{device} can be reached by {whom_too} on {what}"), "its"),
                 Leg::FromDevice => (format!("{device} can reach {whom_too} on {what}"), "their"),
             };
+            let to = if first.partly { " to part of the source ports" } else { "" };
             match sure {
-                true => format!("{passes}, but {whose} answers are blocked"),
+                true => format!("{passes}, but {whose} answers{to} are blocked"),
                 false => format!("{passes}, but whether {whose} answers get through depends on {depends}"),
             }
         }

@@ -66,7 +66,7 @@ const PORTS: [(u16, u16); 10] = [
 ];
 /// The source ports that rules name, and ports that stand for all that rules can tell apart.
 const SOURCE_PORTS: [(u16, u16); 4] = [(1024, 65535), (2000, 2000), (1024, 39999), (40000, 65535)];
-pub const CLIENT_PORTS: [u16; 6] = [1024, 1720, 2000, 5060, 39999, 65535];
+pub const CLIENT_PORTS: [u16; 11] = [1024, 1720, 2000, 2900, 5000, 5003, 5005, 5015, 5060, 39999, 65535];
 /// What outer addresses devices have, and what a firewall puts in the place of a source, by side.
 pub const PUBLIC: [&str; 2] = ["198.51.100.7", "198.51.100.8"];
 pub const MASKS: [&str; 2] = ["198.51.100.9", "10.81.1.60"];
