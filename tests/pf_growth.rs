@@ -200,7 +200,7 @@ fn queues_anchors_and_macros() {
     });
     grows("macros", 3000, |n| lines(n, |at| format!("m{at} = \"em{at}\"\npass in on $m{at}")));
     grows("a macro that is defined anew", 3000, |n| lines(n, |_| "m = \"em0 em1\"".into()));
-    grows("macros that double", 30, |n| {
+    grows("macros that double", 100, |n| {
         "a = \"x x x x x x x x\"\n".to_string() + &lines(n, |_| "a = $a $a".into())
     });
     grows("a long macro that is used often", 300, |n| {

@@ -16,7 +16,7 @@ const DRAWN: usize = 3;
 const SPORTS: [u16; 14] =
     [1024, 1300, 2000, 3000, 4500, 7000, 10000, 14500, 20000, 28000, 31000, 50000, 61500, 65535];
 /// Findings that say of rows that they do not get through.
-const BLOCKED: [&str; 4] = ["PH101", "PH102", "PH103", "PH106"];
+const BLOCKED: [&str; 5] = ["PH101", "PH102", "PH103", "PH106", "PH107"];
 
 /// Of these rows the guide does not tell at which end the ports are: one reading that passes is enough.
 const EITHER_READING: [&str; 1] = ["xml-hints"];
@@ -166,7 +166,9 @@ impl Bench<'_> {
                 }
             }
         }
-        let whole = report.about("PH101", &leg.row.service).iter().any(|f| leg.of(f).is_some());
+        let whole = ["PH101", "PH107"]
+            .iter()
+            .any(|code| report.about(code, &leg.row.service).iter().any(|f| leg.of(f).is_some()));
         let told = !EITHER_READING.contains(&leg.row.service.as_str());
         let judged = leg.row.severity == "mandatory" && told && !leg.row.future_use && !leg.row.internal_only;
         if said.is_empty() && !whole && judged && leg.has_its_ports() {
