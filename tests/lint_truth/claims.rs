@@ -86,7 +86,8 @@ impl World {
             truth.open_for_certain &= cells.iter().flatten().any(|ends| ends.iter().all(|(there, _)| *there));
             for (port, blocked) in by_port.iter_mut().enumerate() {
                 // Only what is claimed of answers is held against ports that devices listen on.
-                let taken = matches!(CLIENT_PORTS[port], 2900 | 5000..=5015);
+                let own = !talk.inward && matches!(CLIENT_PORTS[port], 1720 | 5060);
+                let taken = own || matches!(CLIENT_PORTS[port], 2900 | 5000..=5015);
                 truth.passes_by_port &= taken || cells.iter().any(|ports| whole(&ports[port]));
                 *blocked &= !taken && cells.iter().all(|ports| never(&ports[port]));
             }
