@@ -543,7 +543,8 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         }
         self.largest_first(&mut unanswered);
         let unheard: Vec<Space> = unanswered.iter().map(|stop| stop.space).collect();
-        journey.unheard = self.spaces.union(unheard);
+        let unheard = self.spaces.union(unheard);
+        journey.unheard = self.spaces.usually(unheard);
         journey.unanswered = unanswered;
         let hops = journey.legs.len();
         journey.fates = Fates::new(self.spaces, journey.usual, journey.stopped, hops);

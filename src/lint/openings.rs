@@ -1,7 +1,7 @@
 //! PH201, PH202 and PH203: openings that are too wide, judged by what they let through after the rules
 //! before them.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{cores, witness, words};
 use crate::analysis::Decider;
@@ -222,10 +222,12 @@ impl Lens<'_, '_> {
         let passage = self.run(&mut spaces, all, way)?;
         let passed = passage.passed.union(&mut spaces);
         let passed = spaces.as_came(passed);
+        let places: FxHashMap<RuleId, usize> =
+            candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
         let mut found = Vec::new();
         for (by, space) in decided(&mut spaces, &passage, passed) {
             let Decider::Rule(id) = by else { continue };
-            let Some(at) = candidates.iter().position(|candidate| candidate.id == id) else { continue };
+            let Some(at) = places.get(&id).copied() else { continue };
             let usual = spaces.usually(space);
             let others = spaces.minus(all, usual);
             let (may, may_not) = (spaces.possibly(usual), spaces.possibly(others));

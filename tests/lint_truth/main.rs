@@ -261,7 +261,7 @@ fn what_is_claimed_is_what_happens() {
 
 #[test]
 fn what_is_claimed_is_what_happens_with_a_fresh_seed() {
-    search(claims, fresh(), number("PINHOLE_TRUTH_CASES").unwrap_or(10));
+    search(claims, fresh(), cases());
 }
 
 /// The languages say what was drawn: else the other tests would ask about something else.

@@ -118,16 +118,6 @@ impl Hop {
             Way::Input => Way::Output,
             Way::Output => Way::Input,
         };
-        Hop {
-            number: self.number,
-            way,
-            by_address: false,
-            loopback: false,
-            iif: None,
-            oif: None,
-            fwd_oif: None,
-            state: None,
-            known: passage.known,
-        }
+        Hop { number: self.number, known: passage.known, ..Hop::first(way) }
     }
 }
