@@ -411,8 +411,9 @@ impl Run<'_, '_> {
         if self.hop.way == Way::Output {
             let classes = self.hook(Hook::Output, classes, false)?;
             let classes = self.route(classes, |ctrl, own| {
+                // Translated to somebody else's address, it leaves the box after all.
+                ctrl.looping = own;
                 if own {
-                    ctrl.looping = true;
                     ctrl.set(Field::Oif, Expr::Const(interface("lo")));
                 }
             });
