@@ -21,6 +21,8 @@ const NEARLY_ALL: u128 = 65_000;
 const LIMIT: u64 = 5_000_000;
 /// Work for the openings of one rule, where all at once were too much.
 const RULE_LIMIT: u64 = 1_000_000;
+/// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
+const KEPT: usize = 1_000_000;
 
 /// Checks all firewalls of the site.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
@@ -192,40 +194,47 @@ impl Lens<'_, '_> {
         openings: &mut [Vec<Opening>],
         given_up: &mut Vec<usize>,
     ) {
-        if let Some(found) = self.measured(family, way, candidates, None) {
+        let mut spaces = self.judge.spaces(family, LIMIT);
+        let all = self.strangers(&mut spaces, way);
+        if let Some(found) = self.measured(&mut spaces, all, way, candidates) {
             return found.into_iter().for_each(|(at, found)| openings[at].extend(found));
         }
         let changed = changed(&self.firewall.rules);
+        let mut kept: Option<(Spaces, Space)> = None;
         for (at, candidate) in candidates.iter().enumerate() {
-            match self.measured(family, way, std::slice::from_ref(candidate), Some(&changed)) {
+            let (mut spaces, all) =
+                kept.take().filter(|(spaces, _)| spaces.size() <= KEPT).unwrap_or_else(|| {
+                    let mut spaces = self.judge.spaces(family, RULE_LIMIT);
+                    let all = self.strangers(&mut spaces, way);
+                    (spaces, all)
+                });
+            spaces.allow(RULE_LIMIT);
+            let looked_for = self.looked_for(&mut spaces, candidate, &changed);
+            let looked_for = spaces.and(all, looked_for);
+            match self.measured(&mut spaces, looked_for, way, std::slice::from_ref(candidate)) {
                 Some(found) => openings[at].extend(found.into_iter().flat_map(|(_, found)| found)),
                 None => given_up.push(at),
             }
+            kept = Some((spaces, all));
         }
     }
 
-    /// What candidates let through, each by its place; `None` where there are more cases than are followed. With
-    /// fields that change on the way, only packets that the first candidate can look for are followed.
+    /// What candidates let through of some packets, each by its place; `None` where there are more cases than are
+    /// followed.
     fn measured(
         &self,
-        family: Family,
+        spaces: &mut Spaces,
+        all: Space,
         way: Way,
         candidates: &[Candidate],
-        only: Option<&FxHashSet<Field>>,
     ) -> Option<Vec<(usize, Vec<Opening>)>> {
-        let mut spaces = self.judge.spaces(family, if only.is_some() { RULE_LIMIT } else { LIMIT });
-        let mut all = self.strangers(&mut spaces, way);
-        if let Some(changed) = only {
-            let looked_for = self.looked_for(&mut spaces, candidates.first()?, changed);
-            all = spaces.and(all, looked_for);
-        }
-        let passage = self.run(&mut spaces, all, way)?;
-        let passed = passage.passed.union(&mut spaces);
+        let passage = self.run(spaces, all, way)?;
+        let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let places: FxHashMap<RuleId, usize> =
             candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
         let mut found = Vec::new();
-        for (by, space) in decided(&mut spaces, &passage, passed) {
+        for (by, space) in decided(spaces, &passage, passed) {
             let Decider::Rule(id) = by else { continue };
             let Some(at) = places.get(&id).copied() else { continue };
             let usual = spaces.usually(space);
@@ -237,7 +246,7 @@ impl Lens<'_, '_> {
                 let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
                 let part = spaces.and(certain, of);
                 if !part.is_none() {
-                    self.opened(&mut spaces, part, (protocol, way), &passage, &mut openings);
+                    self.opened(spaces, part, (protocol, way), &passage, &mut openings);
                 }
             }
             found.push((at, openings));
