@@ -1,37 +1,128 @@
-//! Embeds the catalog: writes the list of all files under `rules/catalog`, so that a product is one file and nothing
-//! else has to name it.
+//! Embeds what is found in folders, so that nothing else has to name it: every product under `rules/catalog`, and for
+//! every page in `rules/lints` the lint that its head describes.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use serde::Deserialize;
+
+/// The head of a page, as `rule::Lint` has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    code: String,
+    name: String,
+    since: String,
+    status: Status,
+    dialects: Vec<String>,
+    severity: Severity,
+    aliases: Vec<String>,
+    frameworks: Vec<String>,
+}
+
+/// As `rule::Status`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Preview,
+    Stable,
+    Deprecated,
+}
+
+/// As `rule::Severity`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
-    let mut files = Vec::new();
-    collect(&root, Path::new("rules/catalog"), &mut files)?;
-    files.sort();
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("catalog.rs"), catalog(&root)?)?;
+    fs::write(out.join("rules.rs"), lints(&root)?)?;
+    Ok(())
+}
+
+/// The list of the catalog's files: name and text.
+fn catalog(root: &Path) -> Result<String, Box<dyn Error>> {
     let mut list = String::from("&[\n");
-    for file in &files {
+    for file in found(root, "rules/catalog", "toml")? {
         let name = file.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         writeln!(list, "    ({name:?}, include_str!({:?})),", root.join(file))?;
     }
     list.push(']');
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("catalog.rs"), list)?;
-    Ok(())
+    Ok(list)
 }
 
-/// The TOML files of a folder and of those in it, relative to the root; also tells cargo to look at each folder.
-fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={}", folder.display());
-    for entry in fs::read_dir(root.join(folder))? {
-        let entry = entry?;
-        let path = folder.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            collect(root, &path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
+/// A static for each lint, and the list of them by code.
+fn lints(root: &Path) -> Result<String, Box<dyn Error>> {
+    let (mut statics, mut list) = (String::new(), String::new());
+    for file in found(root, "rules/lints", "md")? {
+        let (code, text) = lint(root, &file).map_err(|error| format!("{}: {error}", file.display()))?;
+        statics += &text;
+        writeln!(list, "    &{code},")?;
+    }
+    Ok(format!("{statics}\n/// All lints, by code.\npub static LINTS: &[&Lint] = &[\n{list}];\n"))
+}
+
+/// The code of a lint, and its static.
+fn lint(root: &Path, file: &Path) -> Result<(String, String), Box<dyn Error>> {
+    let page = root.join(file);
+    let text = fs::read_to_string(&page)?;
+    let (head, body) = text
+        .strip_prefix("+++\n")
+        .and_then(|rest| rest.split_once("\n+++\n"))
+        .ok_or("a page starts with its head between two lines `+++`")?;
+    let head: Head = toml::from_str(head)?;
+    let Head { code, name, since, status, dialects, severity, aliases, frameworks } = head;
+    if file.file_stem().is_none_or(|stem| *stem != *format!("{code}-{name}")) {
+        return Err(format!("the head is of {code} {name}").into());
+    }
+    let summary = body.trim_start().split("\n\n").next().unwrap_or_default();
+    let summary = summary.split_whitespace().collect::<Vec<_>>().join(" ");
+    let start = text.len() - body.trim_start().len();
+    let text = format!(
+        "
+#[doc = {summary:?}]
+pub static {code}: Lint = Lint {{
+    code: {code:?},
+    name: {name:?},
+    since: {since:?},
+    status: Status::{status:?},
+    dialects: &{dialects:?},
+    severity: Severity::{severity:?},
+    aliases: &{aliases:?},
+    frameworks: &{frameworks:?},
+    summary: {summary:?},
+    text: include_str!({page:?}).split_at({start}).1,
+}};
+"
+    );
+    Ok((code, text))
+}
+
+/// The files of a folder and of those in it that end so, relative to the root and in order; also tells cargo to look
+/// at each folder.
+fn found(root: &Path, folder: &str, ending: &str) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(folder) = folders.pop() {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        for entry in fs::read_dir(root.join(&folder))? {
+            let entry = entry?;
+            let path = folder.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == ending) {
+                files.push(path);
+            }
         }
     }
-    Ok(())
+    files.sort();
+    Ok(files)
 }

@@ -1,29 +1,7 @@
 //! What pinhole has to say: one finding, one cause.
 
+use crate::rule::{Lint, Severity};
 use crate::source::Span;
-
-/// How bad a finding is. The order is that of weight.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// Probably wrong.
-    Warning,
-    /// Wrong: something is broken or dangerous.
-    Error,
-}
-
-impl Severity {
-    /// The word that reports print.
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        }
-    }
-}
 
 /// A place that a finding points at besides its main one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -130,8 +108,8 @@ impl std::fmt::Display for Witness {
 /// One finding.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// The lint's code, such as `PH101`.
-    pub code: &'static str,
+    /// What was found.
+    lint: &'static Lint,
     /// How bad it is here.
     pub severity: Severity,
     /// One line: lower case, no full stop, no advice.
@@ -165,18 +143,13 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding with its code, severity, message and main place; the rest is empty.
-    pub fn new(
-        code: &'static str,
-        severity: Severity,
-        span: Option<Span>,
-        message: impl Into<String>,
-    ) -> Self {
+    /// A finding of a lint, with its severity: where, and what. The rest is empty.
+    pub fn of(lint: &'static Lint, span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
         Finding {
-            code,
-            severity,
+            lint,
+            severity: lint.severity,
             message: message.into(),
-            span,
+            span: span.into(),
             label: String::new(),
             related: Vec::new(),
             notice: String::new(),
@@ -190,6 +163,22 @@ impl Finding {
             witness: None,
             witness_here: false,
         }
+    }
+
+    /// What was found.
+    pub fn lint(&self) -> &'static Lint {
+        self.lint
+    }
+
+    /// The lint's code, such as `PH101`.
+    pub fn code(&self) -> &'static str {
+        self.lint.code
+    }
+
+    /// Sets how bad it is here, where that is not what the lint says.
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
     }
 
     /// Sets what is to be seen at the main place.

@@ -7,7 +7,7 @@
 //! pinhole.toml ──site──▶ Zone, Firewall, Device ──site::flows──▶ Flow ──────────────────────────────┘
 //! ```
 //!
-//! Dependencies run one way: `budget`, `packet`, `source`, `codes` and `finding` at the bottom, then `model`, `dialect`
+//! Dependencies run one way: `budget`, `packet`, `source`, `rule` and `finding` at the bottom, then `model`, `dialect`
 //! and `discover`, `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each
 //! other; `report` never imports `lint`.
 
@@ -15,7 +15,6 @@ pub mod analysis;
 pub mod budget;
 pub mod catalog;
 pub mod cli;
-pub mod codes;
 pub mod dialect;
 pub mod discover;
 pub mod finding;
@@ -25,6 +24,8 @@ pub mod model;
 pub mod packet;
 pub mod ports;
 pub mod report;
+pub mod rule;
 pub mod session;
 pub mod site;
 pub mod source;
+pub mod spelling;

@@ -166,8 +166,12 @@ fn loaded(text: &str) -> Loaded {
     let mut sources = SourceMap::new();
     let id = sources.add("config", text.as_bytes().to_vec()).unwrap();
     let loaded = load(Dialect::Asa, &mut sources, &[id], &Environment::default());
-    let errors: Vec<_> =
-        loaded.findings.iter().filter(|f| f.code == "PH001").map(|f| sources.text(f.span.unwrap())).collect();
+    let errors: Vec<_> = loaded
+        .findings
+        .iter()
+        .filter(|f| f.code() == "PH001")
+        .map(|f| sources.text(f.span.unwrap()))
+        .collect();
     assert!(errors.is_empty(), "{errors:?}");
     loaded
 }

@@ -20,7 +20,7 @@ fn read(text: &str) -> (Loaded, Vec<(&'static str, u32)>) {
     let id = sources.add("config", text.as_bytes().to_vec()).unwrap();
     let loaded = load(Dialect::Asa, &mut sources, &[id], &Environment::default());
     let place = |span| sources.file_of(span).map_or(0, |file| file.place(span.start).line);
-    let found = loaded.findings.iter().map(|f| (f.code, f.span.map_or(0, &place))).collect();
+    let found = loaded.findings.iter().map(|f| (f.code(), f.span.map_or(0, &place))).collect();
     (loaded, found)
 }
 

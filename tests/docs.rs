@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pinhole::catalog::Catalog;
-use pinhole::lint::pages;
 use pinhole::site::{self, Date};
 use pinhole::source::SourceMap;
 
@@ -25,7 +24,7 @@ fn the_site_file_of_its_document_is_sound() {
     let document = read("docs/site-file.md");
     let mut sources = SourceMap::new();
     let id = sources.add("pinhole.toml", examples(&document)[0].as_bytes().to_vec()).unwrap();
-    let site = site::load(&sources, id, &pages::codes()).unwrap();
+    let site = site::load(&sources, id).unwrap();
     let today = Date { year: 2026, month: 1, day: 1 };
     assert_eq!(site::doubts(&site, &Catalog::bundled().unwrap(), today), []);
     assert_eq!((site.zones.len(), site.firewalls.len(), site.devices.len(), site.peers.len()), (4, 3, 2, 2));

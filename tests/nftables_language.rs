@@ -15,7 +15,7 @@ fn read(text: &str) -> Loaded {
 }
 
 fn codes(text: &str) -> Vec<&'static str> {
-    read(text).findings.iter().map(|f| f.code).filter(|code| *code < "PH1" && *code != "PH002").collect()
+    read(text).findings.iter().map(|f| f.code()).filter(|code| *code < "PH1" && *code != "PH002").collect()
 }
 
 /// Rules in a base chain of the family `inet`, with more of the table in front.
@@ -51,8 +51,8 @@ fn text_and_json_of_one_ruleset_give_one_model() {
     let json = include_str!("../fixtures/nftables/office.json");
     let (text, json) = (read(text), read(json));
     assert_eq!(
-        text.findings.iter().map(|f| f.code).collect::<Vec<_>>(),
-        json.findings.iter().map(|f| f.code).collect::<Vec<_>>()
+        text.findings.iter().map(|f| f.code()).collect::<Vec<_>>(),
+        json.findings.iter().map(|f| f.code()).collect::<Vec<_>>()
     );
     assert!(without_spans(text.ruleset) == without_spans(json.ruleset));
 }
@@ -98,7 +98,7 @@ fn variables_stand_in_every_place() {
 fn a_syntax_error_costs_one_statement() {
     let loaded =
         read(&chain("", "tcp dport accept accept\ntcp dport { 22, 80\ntcp dport 443 accept\naccept"));
-    assert_eq!(loaded.findings.iter().filter(|f| f.code == "PH001").count(), 2);
+    assert_eq!(loaded.findings.iter().filter(|f| f.code() == "PH001").count(), 2);
     // The two stay, and nobody knows what they do.
     assert_eq!(lengths(&loaded, "inet t c"), [1, 1, 3, 1]);
     let loaded = read(&format!(
@@ -234,7 +234,7 @@ fn files_that_include_each_other_are_found_out() {
     let id = sources.read(&path, &path).unwrap();
     let loaded = load(Dialect::Nftables, &mut sources, &[id], &Environment::default());
     std::fs::remove_dir_all(&folder).unwrap();
-    let found: Vec<_> = loaded.findings.iter().map(|f| f.code).filter(|code| *code < "PH1").collect();
+    let found: Vec<_> = loaded.findings.iter().map(|f| f.code()).filter(|code| *code < "PH1").collect();
     assert_eq!(found, ["PH003", "PH004"]);
     assert_eq!(lengths(&loaded, "inet t c"), [3]);
     assert_eq!(loaded.rules, [(id, 1)]);
@@ -251,7 +251,7 @@ fn a_broken_command_in_json_costs_that_command() {
             {"add": {"rule": {"family": "inet", "table": "t", "chain": "c", "expr": [{"accept": null}]}}}
         ]}"#,
     );
-    assert_eq!(loaded.findings.iter().filter(|f| f.code == "PH001").count(), 2);
+    assert_eq!(loaded.findings.iter().filter(|f| f.code() == "PH001").count(), 2);
     assert_eq!(lengths(&loaded, "inet t c"), [1, 1]);
     for text in [r#"{"rules": []}"#, "{}"] {
         assert_eq!(codes(text), ["PH001"], "{text}");
@@ -271,14 +271,14 @@ fn json_holds_text_where_nft_has_no_json() {
     let loaded = rule(&format!(
         r#"{port}, "jump {{\n\t\tip saddr 192.0.2.0/24 iifname \"wan0\" drop\n\t\tudp dport 53 accept\n\t}}""#
     ));
-    assert!(loaded.findings.iter().all(|f| f.code == "PH413"), "{:?}", loaded.findings);
+    assert!(loaded.findings.iter().all(|f| f.code() == "PH413"), "{:?}", loaded.findings);
     assert_eq!(lengths(&loaded, "inet t c"), [3]);
     assert_eq!(lengths(&loaded, "inet t c (block)"), [4, 3]);
     let loaded = rule(&format!(r#"{port}, "notrack""#));
     assert_eq!(lengths(&loaded, "inet t c"), [3]);
     // What is not understood stays, and it is open what it does.
     let loaded = rule(&format!(r#"{port}, "jump {{\u0041}}", {{"accept": null}}"#));
-    assert_eq!(loaded.findings.iter().filter(|f| f.code == "PH001").count(), 1);
+    assert_eq!(loaded.findings.iter().filter(|f| f.code() == "PH001").count(), 1);
     assert_eq!(lengths(&loaded, "inet t c"), [4]);
 }
 
@@ -308,7 +308,7 @@ fn what_nft_takes_is_taken() {
 fn every_rule_counts_and_an_unknown_one_stays() {
     let loaded = read(&chain("", "tcp window 5 accept\nudp dport 5060 accept"));
     assert_eq!(loaded.ruleset.written, 2);
-    assert_eq!(loaded.findings.iter().filter(|f| f.code == "PH002").count(), 1);
+    assert_eq!(loaded.findings.iter().filter(|f| f.code() == "PH002").count(), 1);
     let chain = loaded.ruleset.chains.iter().find(|chain| chain.name == "inet t c").unwrap();
     let open = |step: &Step| matches!(step, Step::Test(pinhole::model::Test::Unknown { .. }));
     assert!(loaded.ruleset.steps_of(&chain.rules[0]).iter().any(open));
@@ -320,8 +320,8 @@ fn a_chain_that_is_listed_alone_has_its_table() {
     let rule = r#"{"rule": {"family": "inet", "table": "t", "chain": "c", "expr": [{"accept": null}]}}"#;
     let listed = read(&format!(r#"{{"nftables": [{{"metainfo": {{}}}}, {chain}, {rule}]}}"#));
     assert_eq!(lengths(&listed, "inet t c"), [1]);
-    assert!(listed.findings.iter().all(|finding| finding.code != "PH003"), "{:?}", listed.findings);
+    assert!(listed.findings.iter().all(|finding| finding.code() != "PH003"), "{:?}", listed.findings);
     // What is to be loaded has to make its table.
     let loaded = read(&format!(r#"{{"nftables": [{chain}, {rule}]}}"#));
-    assert!(loaded.findings.iter().any(|finding| finding.code == "PH003"));
+    assert!(loaded.findings.iter().any(|finding| finding.code() == "PH003"));
 }

@@ -28,7 +28,7 @@ fn chain(hook: &str, policy: &str, before: &str, rules: &str) -> Loaded {
     let loaded = read(&format!(
         "table inet t {{\n{before}\nchain c {{\ntype filter hook {hook} priority 0; policy {policy};\n{rules}\n}}\n}}\n"
     ));
-    let wrong: Vec<_> = loaded.findings.iter().filter(|f| f.code < "PH1" && f.code != "PH002").collect();
+    let wrong: Vec<_> = loaded.findings.iter().filter(|f| f.code() < "PH1" && f.code() != "PH002").collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     loaded
 }
@@ -450,7 +450,7 @@ fn tables_of_bridges_and_arp_filter_no_routed_packet() {
             format!("table {family} t {{ chain c {{ type filter hook input priority 0; policy drop; }}; }}");
         let loaded = read(&text);
         assert_eq!(verdict(&loaded, tcp(80), Way::Input), "accept");
-        assert!(loaded.findings.iter().any(|f| f.code == "PH002"));
+        assert!(loaded.findings.iter().any(|f| f.code() == "PH002"));
     }
 }
 

@@ -223,7 +223,7 @@ fn stops(loaded: &Loaded) -> bool {
     loaded
         .findings
         .iter()
-        .any(|finding| finding.code == "PH006" || finding.message.contains("not read to its end"))
+        .any(|finding| finding.code() == "PH006" || finding.message.contains("not read to its end"))
 }
 
 #[test]
@@ -317,13 +317,13 @@ fn includes_stay_in_the_folder_of_the_config() {
     ] {
         let text = format!("include \"{name}\"\n{}", table(&chain("tcp dport 22 accept")));
         let loaded = read_file(&folder.write("main.nft", &text));
-        let found: Vec<_> = loaded.findings.iter().filter(|finding| finding.code < "PH1").collect();
+        let found: Vec<_> = loaded.findings.iter().filter(|finding| finding.code() < "PH1").collect();
         assert_eq!(found.len(), 1, "{name}: {found:?}");
-        assert_eq!(found[0].code, "PH003", "{name}");
+        assert_eq!(found[0].code(), "PH003", "{name}");
         assert!(!format!("{found:?}").contains("4711"));
     }
     folder.write("near.nft", &table(&chain("tcp dport 22 accept")));
     let loaded =
         read_file(&folder.write("main.nft", "include \"./near.nft\"\ninclude \"../inside/*.none\"\n"));
-    assert!(loaded.findings.iter().all(|finding| finding.code >= "PH1"), "{:?}", loaded.findings);
+    assert!(loaded.findings.iter().all(|finding| finding.code() >= "PH1"), "{:?}", loaded.findings);
 }

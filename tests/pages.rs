@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use pinhole::lint::pages::pages;
+use pinhole::rule::LINTS;
 
 /// The codes that `pinhole check` reports for a config at a site.
 fn check_at(site: &str, dialect: &str, args: &[&str], config: &str) -> Vec<String> {
@@ -52,10 +52,10 @@ fn check(dialect: &str, args: &[&str], config: &str) -> Vec<String> {
 #[test]
 fn examples_are_what_they_say() {
     let mut wrong = Vec::new();
-    for page in pages().iter().filter(|page| !page.head.dialects.is_empty()) {
+    for lint in LINTS.iter().filter(|lint| !lint.dialects.is_empty()) {
         let mut seen: BTreeMap<&str, [bool; 2]> = BTreeMap::new();
         let mut site = None;
-        for block in page.text.split("\n```").skip(1).step_by(2) {
+        for block in lint.text.split("\n```").skip(1).step_by(2) {
             let (info, config) = block.split_once('\n').unwrap();
             if info == "toml site" {
                 site = Some(config);
@@ -63,12 +63,12 @@ fn examples_are_what_they_say() {
             }
             let mut words = info.split_whitespace();
             let (Some(dialect), Some(kind)) = (words.next(), words.next()) else {
-                panic!("{}: {info}", page.code)
+                panic!("{}: {info}", lint.code)
             };
             let fails = match kind {
                 "fail" => true,
                 "pass" => false,
-                _ => panic!("{}: {info}", page.code),
+                _ => panic!("{}: {info}", lint.code),
             };
             seen.entry(dialect).or_default()[usize::from(fails)] = true;
             let (args, config) = (words.collect::<Vec<_>>(), format!("{config}\n"));
@@ -76,15 +76,15 @@ fn examples_are_what_they_say() {
                 Some(site) => check_at(site, dialect, &args, &config),
                 None => check(dialect, &args, &config),
             };
-            if found.iter().any(|code| code == page.code) != fails {
-                wrong.push(format!("{} {info}: found {found:?}", page.code));
+            if found.iter().any(|code| code == lint.code) != fails {
+                wrong.push(format!("{} {info}: found {found:?}", lint.code));
             }
         }
-        for dialect in &page.head.dialects {
-            let both = seen.remove(dialect.name());
-            assert_eq!(both, Some([true, true]), "{} needs both examples for {}", page.code, dialect.name());
+        for dialect in lint.dialects {
+            let both = seen.remove(dialect);
+            assert_eq!(both, Some([true, true]), "{} needs both examples for {dialect}", lint.code);
         }
-        assert!(seen.is_empty(), "{} has examples for dialects that it does not name: {seen:?}", page.code);
+        assert!(seen.is_empty(), "{} has examples for dialects that it does not name: {seen:?}", lint.code);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

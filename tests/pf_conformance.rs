@@ -107,7 +107,8 @@ fn what_pfctl_refuses_is_refused_at_its_place() {
         let code = words.next().unwrap();
         let line: u32 = words.nth(2).unwrap().parse().unwrap();
         let (_, findings) = read(&input);
-        let found: Vec<(&str, u32)> = findings.iter().map(|(finding, line)| (finding.code, *line)).collect();
+        let found: Vec<(&str, u32)> =
+            findings.iter().map(|(finding, line)| (finding.code(), *line)).collect();
         assert_eq!(found, [(code, line)], "{}: {findings:?}", input.display());
     }
 }

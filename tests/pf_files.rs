@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
-use pinhole::finding::Severity;
+use pinhole::rule::Severity;
 use pinhole::source::SourceMap;
 
 struct Folder(PathBuf);
@@ -41,7 +41,7 @@ fn names(loaded: &Loaded) -> Vec<&str> {
 }
 
 fn found(loaded: &Loaded) -> Vec<(&str, Severity)> {
-    loaded.findings.iter().map(|finding| (finding.code, finding.severity)).collect()
+    loaded.findings.iter().map(|finding| (finding.code(), finding.severity)).collect()
 }
 
 #[test]

@@ -234,7 +234,7 @@ fn normalized(text: &str, probe: Probe) -> Option<(Probe, bool)> {
     let mut sources = SourceMap::new();
     let id = sources.add("pf.conf", text.as_bytes().to_vec()).unwrap();
     let loaded = load(Dialect::Pf, &mut sources, &[id], &environment());
-    assert!(loaded.findings.iter().all(|f| !f.code.starts_with("PH0")), "{text}\n{:?}", loaded.findings);
+    assert!(loaded.findings.iter().all(|f| !f.code().starts_with("PH0")), "{text}\n{:?}", loaded.findings);
     let mut packet = Packet::new(Family::V4, proto::TCP);
     packet.set(Field::Iif, interface("em0"));
     packet.set(Field::Oif, interface("em1"));

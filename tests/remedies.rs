@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pinhole::lint::pages::pages;
+use pinhole::rule::LINTS;
 use serde_json::Value;
 
 /// What every remedy has to hold: the codes that name rules.
@@ -145,9 +145,9 @@ fn remedies_of_all_scenarios_work() {
 fn remedies_of_all_page_examples_work() {
     let mut wrong = Vec::new();
     let mut tried = 0;
-    for page in pages().iter().filter(|page| CODES.contains(&page.code)) {
+    for lint in LINTS.iter().filter(|lint| CODES.contains(&lint.code)) {
         let mut site = None;
-        for block in page.text.split("\n```").skip(1).step_by(2) {
+        for block in lint.text.split("\n```").skip(1).step_by(2) {
             let (info, config) = block.split_once('\n').unwrap();
             if info == "toml site" {
                 site = Some(config);
@@ -163,7 +163,7 @@ fn remedies_of_all_page_examples_work() {
                 None => args.push("--no-site"),
             }
             let case = Case::new(&files, &args);
-            tried += case.try_all(&format!("{} {info}", page.code), &mut wrong).0;
+            tried += case.try_all(&format!("{} {info}", lint.code), &mut wrong).0;
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

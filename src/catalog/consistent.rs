@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::file::{Source, did_you_mean};
 use super::{CatalogError, Confined, Document, Initiator, Listener, Need, Parity, Requirement};
-use crate::codes::nearest;
+use crate::spelling::nearest;
 
 /// Checks the rows of a product.
 pub(super) fn check(

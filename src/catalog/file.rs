@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::codes::nearest;
+use crate::spelling::nearest;
 
 /// Why a catalog cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use super::{
     Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, bundled,
     consistent, signalling,
 };
-use crate::codes::nearest;
+use crate::spelling::nearest;
 
 /// How deep folders may lie in a catalog's folder.
 const DEPTH: usize = 8;

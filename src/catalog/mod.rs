@@ -162,7 +162,7 @@ impl Catalog {
             .products
             .iter()
             .flat_map(|product| std::iter::once(&product.name).chain(&product.aliases).map(String::as_str));
-        crate::codes::nearest(name, names)
+        crate::spelling::nearest(name, names)
     }
 
     /// The role with this name.
@@ -172,7 +172,7 @@ impl Catalog {
 
     /// The role name that a misspelt one most likely means.
     pub fn nearest_role(&self, name: &str) -> Option<&str> {
-        crate::codes::nearest(name, self.roles.iter().map(|role| role.name.as_str()))
+        crate::spelling::nearest(name, self.roles.iter().map(|role| role.name.as_str()))
     }
 
     /// The role itself and all that it implies, directly or through others, sorted. Empty for no role at all.

@@ -10,7 +10,7 @@ use crate::catalog::{
     ByDesign, Catalog, CatalogError, Confined, Document, Initiator, Listener, Need, Product, Requirement,
     export,
 };
-use crate::codes::nearest;
+use crate::spelling::nearest;
 
 /// Arguments of `pinhole catalog`.
 #[derive(Args, Debug)]

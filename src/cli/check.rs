@@ -15,10 +15,10 @@ use super::listing;
 use super::{Failure, MAX_FINDINGS};
 use crate::catalog::Catalog;
 use crate::discover::{self, Unread};
-use crate::finding::{Finding, Severity};
-use crate::lint::pages;
+use crate::finding::Finding;
 use crate::model::Way;
 use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
+use crate::rule::Severity;
 use crate::session::{Config, Judged, Read, Session};
 use crate::site::{Date, Site};
 use crate::source::{SourceId, SourceMap};
@@ -64,11 +64,8 @@ pub struct CheckArgs {
 }
 
 fn severity() -> impl TypedValueParser<Value = Severity> {
-    PossibleValuesParser::new(["info", "warning", "error"]).map(|word| match word.as_str() {
-        "info" => Severity::Info,
-        "warning" => Severity::Warning,
-        _ => Severity::Error,
-    })
+    PossibleValuesParser::new(Severity::ALL.map(Severity::name))
+        .try_map(|word| Severity::named(&word).ok_or("no severity"))
 }
 
 fn way() -> impl TypedValueParser<Value = Way> {
@@ -102,10 +99,9 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     if args.list_files {
         return listing::list(args.paths(), &args.input.options(), out);
     }
-    let codes = pages::codes();
     let mut sources = SourceMap::new();
     let mut site = args.load_site(&mut sources)?;
-    Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings, &codes)?;
+    Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings)?;
     let catalog = args.load_catalog(&site)?;
     let today = Date::today();
     let read = args.load_configs(&site, &mut sources);
@@ -123,8 +119,7 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let mut findings = told.findings;
     (summary.hidden, summary.ignored) = (told.hidden, told.ignored);
     report::sort(&mut findings, &sources);
-    let report =
-        Report { sources: &sources, findings: &findings, summary: &summary, names: &|code| codes.name(code) };
+    let report = Report { sources: &sources, findings: &findings, summary: &summary };
     let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
     Failure::unless_closed(report.write(args.format, &options, out).and_then(|()| out.flush()))?;
     if !read.failures.is_empty() {

@@ -7,7 +7,6 @@ use super::color::ColorChoice;
 use crate::catalog::CatalogError;
 use crate::discover::DiscoverError;
 use crate::finding::Finding;
-use crate::lint::pages;
 use crate::report;
 use crate::source::{SourceError, SourceMap};
 
@@ -57,11 +56,8 @@ impl Failure {
                 let lines: Vec<String> = message.lines().map(report::clean).collect();
                 writeln!(err, "error: {}", lines.join("\n"))
             }
-            Failure::Site(sources, findings) => {
-                let codes = pages::codes();
-                report::fatal(sources, findings, &|code| codes.name(code), color, &mut err)
-                    .and_then(|()| writeln!(err, "error: the site file cannot be used, nothing was checked"))
-            }
+            Failure::Site(sources, findings) => report::fatal(sources, findings, color, &mut err)
+                .and_then(|()| writeln!(err, "error: the site file cannot be used, nothing was checked")),
         }
         .and_then(|()| err.flush());
         2

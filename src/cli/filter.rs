@@ -1,11 +1,10 @@
 //! Which findings are told, and how severe they are here.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::codes::Codes;
 use crate::finding::Finding;
+use crate::rule::Lint;
 use crate::site::{Date, Settings};
 use crate::source::SourceMap;
 
@@ -30,26 +29,26 @@ pub struct Words<'a> {
 
 impl Words<'_> {
     /// The settings with what the command line says.
-    pub fn apply(&self, settings: &mut Settings, codes: &Codes) -> Result<(), Failure> {
+    pub fn apply(&self, settings: &mut Settings) -> Result<(), Failure> {
         if !self.select.is_empty() {
-            settings.select = Some(resolve(self.select, codes, "--select")?);
+            settings.selection.only = Some(resolve(self.select, "--select")?);
         }
-        settings.ignore.extend(resolve(self.ignore, codes, "--ignore")?);
+        settings.selection.without.extend(resolve(self.ignore, "--ignore")?);
         Ok(())
     }
 }
 
-fn resolve(words: &[String], codes: &Codes, option: &str) -> Result<Vec<&'static str>, Failure> {
+fn resolve(words: &[String], option: &str) -> Result<Vec<&'static Lint>, Failure> {
     let mut found = Vec::new();
     for word in words {
-        found.extend(find(word, codes).map_err(|error| Failure::usage(format!("{option}: {error}")))?);
+        found.extend(find(word).map_err(|error| Failure::usage(format!("{option}: {error}")))?);
     }
     Ok(found)
 }
 
-/// The codes that a word names.
-pub fn find(word: &str, codes: &Codes) -> Result<Vec<&'static str>, String> {
-    codes.select(word).map_err(|near| match near {
+/// The lints that a word names.
+pub fn find(word: &str) -> Result<Vec<&'static Lint>, String> {
+    Lint::select(word).map_err(|near| match near {
         Some(near) => format!("there is no rule `{word}`; did you mean `{near}`?"),
         None => format!("there is no rule `{word}`; `pinhole rule` lists all"),
     })
@@ -57,31 +56,29 @@ pub fn find(word: &str, codes: &Codes) -> Result<Vec<&'static str>, String> {
 
 /// Leaves out what is not selected and what the site file accepts, and sets severities.
 pub fn filter(findings: Vec<Finding>, settings: &Settings, today: Date, sources: &SourceMap) -> Filtered {
-    let accepted: Vec<(&[&str], Option<PathBuf>)> = settings
+    let accepted: Vec<(&[&Lint], Option<PathBuf>)> = settings
         .accepted
         .iter()
         .filter(|entry| !entry.expired(today))
-        .map(|entry| (entry.codes.as_slice(), entry.file.as_deref().map(full)))
+        .map(|entry| (entry.lints.as_slice(), entry.file.as_deref().map(full)))
         .collect();
-    let selected: Option<BTreeSet<&str>> =
-        settings.select.as_ref().map(|codes| codes.iter().copied().collect());
     let mut out = Filtered { findings: Vec::new(), hidden: 0, ignored: 0 };
     for mut finding in findings {
-        let code = finding.code;
-        if settings.ignore.contains(&code) || selected.as_ref().is_some_and(|codes| !codes.contains(code)) {
+        let lint = finding.lint();
+        if !settings.selection.has(lint) {
             out.hidden += 1;
             continue;
         }
         let file = || finding.span.and_then(|span| sources.file_of(span)).map(|file| full(&file.path));
-        let covers = |(codes, place): &(&[&str], Option<PathBuf>)| {
-            codes.contains(&code)
+        let covers = |(lints, place): &(&[&Lint], Option<PathBuf>)| {
+            lints.contains(&lint)
                 && place.as_ref().is_none_or(|place| file().is_some_and(|file| file.starts_with(place)))
         };
         if accepted.iter().any(covers) {
             out.ignored += 1;
             continue;
         }
-        if let Some(severity) = settings.severity.get(code) {
+        if let Some(severity) = settings.severity.get(lint) {
             finding.severity = *severity;
         }
         out.findings.push(finding);
@@ -97,7 +94,7 @@ fn full(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Severity;
+    use crate::rule::{PH101, PH201, PH202, PH301, Selection, Severity};
     use crate::site::Ignore;
     use crate::source::Span;
 
@@ -106,16 +103,14 @@ mod tests {
         let mut sources = SourceMap::new();
         sources.add("site/a.rules", b"aa".to_vec()).unwrap();
         sources.add("site/b.rules", b"bb".to_vec()).unwrap();
-        let at = |code, start| Finding::new(code, Severity::Info, Some(Span::new(start, start + 1)), "m");
-        let findings =
-            || vec![at("PH101", 0), at("PH201", 0), at("PH201", 3), at("PH202", 3), at("PH301", 3)];
+        let at = |lint, start| Finding::of(lint, Span::new(start, start + 1), "m").severity(Severity::Info);
+        let findings = || vec![at(&PH101, 0), at(&PH201, 0), at(&PH201, 3), at(&PH202, 3), at(&PH301, 3)];
         let day = |day| Date { year: 2026, month: 5, day };
         let settings = Settings {
-            select: Some(vec!["PH101", "PH201", "PH202"]),
-            ignore: vec!["PH202"],
-            severity: [("PH101", Severity::Error)].into(),
+            selection: Selection { only: Some(vec![&PH101, &PH201, &PH202]), without: vec![&PH202] },
+            severity: [(&PH101, Severity::Error)].into(),
             accepted: vec![Ignore {
-                codes: vec!["PH201"],
+                lints: vec![&PH201],
                 file: Some("site/a.rules".into()),
                 reason: "known".into(),
                 expires: Some(day(10)),
@@ -125,7 +120,7 @@ mod tests {
         };
         let told = |today| {
             let out = filter(findings(), &settings, today, &sources);
-            let told: Vec<(&str, Severity)> = out.findings.iter().map(|f| (f.code, f.severity)).collect();
+            let told: Vec<(&str, Severity)> = out.findings.iter().map(|f| (f.code(), f.severity)).collect();
             (told, out.hidden, out.ignored)
         };
         let (first, other) = (("PH101", Severity::Error), ("PH201", Severity::Info));

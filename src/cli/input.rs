@@ -8,7 +8,6 @@ use super::Failure;
 use crate::budget::{Budget, Limits, Resource};
 use crate::dialect::{Dialect, Environment, Loaded, load, unread};
 use crate::discover;
-use crate::lint::pages;
 use crate::model::OwnAddress;
 use crate::packet::Family;
 use crate::site::{self, Firewall, Prefix, Site};
@@ -167,8 +166,7 @@ impl SiteArgs {
     ) -> Result<Site, Failure> {
         let Some(path) = self.path(places)? else { return Ok(Site::default()) };
         let id = sources.read(&path, &path)?;
-        site::load(sources, id, &pages::codes())
-            .map_err(|findings| Failure::Site(Box::new(std::mem::take(sources)), findings))
+        site::load(sources, id).map_err(|findings| Failure::Site(Box::new(std::mem::take(sources)), findings))
     }
 
     fn path<'a>(&self, places: impl IntoIterator<Item = &'a Path>) -> Result<Option<PathBuf>, Failure> {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::Failure;
 use crate::discover::{self, Options, Unread, Why};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::report::clean;
+use crate::rule::PH007;
 use crate::source::{SourceMap, Span};
 
 /// Prints all files that paths lead to, each with its language or with the reason why it is not read.
@@ -34,12 +35,8 @@ pub fn findings(unread: &[Unread], sources: &mut SourceMap) -> Result<Vec<Findin
         // Its text is not shown, only its name: the place is that of an empty file.
         let id = sources.add(&unread.path, Vec::new())?;
         let start = sources.file(id).base;
-        let finding = Finding::new(
-            "PH007",
-            Severity::Warning,
-            Some(Span::new(start, start)),
-            format!("the file was not read: {}", unread.why),
-        );
+        let finding =
+            Finding::of(&PH007, Span::new(start, start), format!("the file was not read: {}", unread.why));
         findings.push(finding.help(help(&unread.why)));
     }
     Ok(findings)

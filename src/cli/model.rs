@@ -11,9 +11,10 @@ use super::input::{InputArgs, load_all};
 use super::words::{self, StepWords};
 use crate::dialect::{Dialect, Loaded};
 use crate::discover;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{Chain, Hook, Rule, Ruleset, Stage, StageKind};
 use crate::report;
+use crate::rule::{Lint, PH001, PH002, PH003, PH004, PH005, PH006, Severity};
 use crate::source::{SourceFile, SourceId, SourceMap, Span};
 
 /// Arguments of `pinhole model`.
@@ -180,9 +181,9 @@ impl<'a> Rules<'a> {
 impl<'a> View<'a> {
     fn new(sources: &'a SourceMap, id: SourceId, dialect: Dialect, loaded: &'a Loaded) -> View<'a> {
         let rules = &loaded.ruleset;
-        let notes = |codes: &[&str]| {
-            let of_codes = loaded.findings.iter().filter(|finding| codes.contains(&finding.code));
-            of_codes.map(|finding| note(sources, finding)).collect()
+        let notes = |lints: &[&Lint]| {
+            let of_lints = loaded.findings.iter().filter(|finding| lints.contains(&finding.lint()));
+            of_lints.map(|finding| note(sources, finding)).collect()
         };
         let hooks = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];
         let hooks = hooks.into_iter().filter(|hook| !rules.stages(*hook).is_empty()).map(|hook| HookView {
@@ -194,10 +195,10 @@ impl<'a> View<'a> {
             dialect: dialect.name(),
             rules: rules.written,
             normalized: rules.rules(),
-            syntax_errors: notes(&["PH001"]),
-            unsupported: notes(&["PH002"]),
-            load_errors: notes(&["PH003", "PH004"]),
-            not_read: notes(&["PH005", "PH006"]),
+            syntax_errors: notes(&[&PH001]),
+            unsupported: notes(&[&PH002]),
+            load_errors: notes(&[&PH003, &PH004]),
+            not_read: notes(&[&PH005, &PH006]),
             conditions: distinct_conditions(rules),
             hooks: hooks.collect(),
             chains: Rules { sources, rules, file: sources.file(id) },

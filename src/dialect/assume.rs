@@ -1,9 +1,10 @@
 //! Assumptions about what the files do not tell, and what is wrong with them.
 
 use super::Loaded;
-use crate::codes::nearest;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{Assumption, Fits, Ruleset, Unmet};
+use crate::rule::{PH611, PH612};
+use crate::spelling::nearest;
 
 /// So many names of conditions are listed where no nearest one is found.
 const LISTED: usize = 6;
@@ -38,7 +39,7 @@ fn no_condition(rules: &Ruleset, assumption: &Assumption) -> Finding {
         None => format!("The rules depend on these: {}.", in_ticks.join(", ")),
     };
     let message = format!("no rule of the firewall depends on `{}`", assumption.name);
-    Finding::new("PH611", Severity::Warning, assumption.span, message).label("answers nothing").help(help)
+    Finding::of(&PH611, assumption.span, message).label("answers nothing").help(help)
 }
 
 /// PH612.
@@ -52,5 +53,5 @@ fn unfit(name: &str, fits: Fits, assumption: &Assumption) -> Finding {
         Fits::Empty => "It stands for rules that are not in the files: write `\"empty\"` if there are none.",
     };
     let message = format!("`{name}` cannot be answered so");
-    Finding::new("PH612", Severity::Error, assumption.span, message).label("it stays unknown").help(help)
+    Finding::of(&PH612, assumption.span, message).label("it stays unknown").help(help)
 }

@@ -11,8 +11,9 @@ mod unread;
 pub use unread::findings as unread;
 
 use crate::budget::{Budget, Exhausted};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{Assumption, OwnAddress, Ruleset};
+use crate::rule::PH006;
 use crate::source::{SourceId, SourceMap, Span};
 
 /// A firewall language.
@@ -90,10 +91,8 @@ pub fn load(dialect: Dialect, sources: &mut SourceMap, files: &[SourceId], env: 
 /// A finding for what would have cost more than the budget: `what` was left out, and stays unknown. Each
 /// place says it once.
 pub fn over_budget(span: Span, what: &str, exhausted: Exhausted) -> Finding {
-    Finding::new("PH006", Severity::Warning, Some(span), format!("{what} is beyond {exhausted}"))
-        .label("not expanded")
-        .help(format!(
-            "Write it shorter, or give more with `--budget {}=N`: verdicts that depend on it are unknown.",
-            exhausted.resource.name()
-        ))
+    Finding::of(&PH006, span, format!("{what} is beyond {exhausted}")).label("not expanded").help(format!(
+        "Write it shorter, or give more with `--budget {}=N`: verdicts that depend on it are unknown.",
+        exhausted.resource.name()
+    ))
 }

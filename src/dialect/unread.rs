@@ -3,8 +3,9 @@
 use rustc_hash::FxHashSet;
 
 use super::{Dialect, Environment, Loaded};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{ChainId, Effect, Ruleset, Step};
+use crate::rule::{Lint, PH001, PH002, PH005, Severity};
 use crate::source::{SourceFile, SourceId, SourceMap, Span};
 
 /// A finding for each file in which there is no rule, whose lines were mostly not understood, or none of
@@ -28,7 +29,7 @@ pub fn findings(
             _ if env.told => Severity::Error,
             _ => Severity::Warning,
         };
-        Some(Finding::new("PH005", severity, Some(seen.file.line_span(1)), message).help(help))
+        Some(Finding::of(&PH005, seen.file.line_span(1), message).severity(severity).help(help))
     });
     found.collect()
 }
@@ -134,10 +135,10 @@ fn is_content(dialect: Dialect, line: &str) -> bool {
 /// How many lines with content a finding says are not understood. What an ASA's unknown commands do is not
 /// known either, though they are no syntax errors.
 fn unread_lines(dialect: Dialect, file: &SourceFile, findings: &[Finding]) -> usize {
-    let unknown = |code: &str| code == "PH001" || dialect == Dialect::Asa && code == "PH002";
+    let unknown = |lint: &Lint| *lint == PH001 || dialect == Dialect::Asa && *lint == PH002;
     let mut lines: FxHashSet<u32> = FxHashSet::default();
     let mut last = 0;
-    for span in findings.iter().filter(|finding| unknown(finding.code)).filter_map(|finding| finding.span) {
+    for span in findings.iter().filter(|finding| unknown(finding.lint())).filter_map(|finding| finding.span) {
         if !holds(file, span) {
             continue;
         }

@@ -2,8 +2,9 @@
 
 use super::exposure::{Exposure, Fault};
 use super::{witness, words};
-use crate::finding::{Finding, Label, Severity};
+use crate::finding::{Finding, Label};
 use crate::judge::Judge;
+use crate::rule::Severity;
 use crate::source::Span;
 
 /// What a finding says.
@@ -31,7 +32,8 @@ pub fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
         [] => message,
         conds => format!("{message}, depending on {}", words::some(conds, 3, "condition")),
     };
-    let mut finding = Finding::new(first.fault.code(), severity, span, message).notice(notice).help(help);
+    let mut finding =
+        Finding::of(first.fault.lint(), span, message).severity(severity).notice(notice).help(help);
     finding.label = match first.certain {
         true => words::opens(first.by.by).to_string(),
         false => "this may let it through".to_string(),

@@ -5,6 +5,7 @@ use crate::catalog::{Initiator, Listener, Need, Product, Requirement, Transport}
 use crate::finding::{Finding, RequirementRef};
 use crate::judge::{Answer, Ask, Desk, Judge, Near, Share, Witness, number};
 use crate::packet::{Family, Set, proto};
+use crate::rule::{Lint, PH204, PH205, PH206, PH301};
 use crate::site::{Leg, Party};
 
 /// The roles of people and systems that administer a device.
@@ -38,13 +39,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The lint that it is found by.
-    pub fn code(self) -> &'static str {
+    /// The rule that it breaks.
+    pub fn lint(self) -> &'static Lint {
         match self {
-            Fault::Forbidden => "PH301",
-            Fault::Box | Fault::Cluster | Fault::NoLogin => "PH204",
-            Fault::Administration => "PH205",
-            Fault::Stale | Fault::StaleOutward => "PH206",
+            Fault::Forbidden => &PH301,
+            Fault::Box | Fault::Cluster | Fault::NoLogin => &PH204,
+            Fault::Administration => &PH205,
+            Fault::Stale | Fault::StaleOutward => &PH206,
         }
     }
 

@@ -1,9 +1,10 @@
 //! PH610: addresses of which no file speaks, so that nothing could be judged for them.
 
 use super::words;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::judge::{Judge, Near};
 use crate::packet::Family;
+use crate::rule::PH610;
 
 /// Checks all devices of the site.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
@@ -16,8 +17,10 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
         for near in judge.nears(device) {
             let silent = judge.silent(device, &near);
             if !silent.is_empty() {
-                let finding = unjudged(judge, &near, &silent);
-                findings.push(Finding { span: placed.span, devices: vec![placed.name.clone()], ..finding });
+                let mut finding = unjudged(judge, &near, &silent);
+                finding.span = placed.span;
+                finding.devices = vec![placed.name.clone()];
+                findings.push(finding);
             }
         }
     }
@@ -32,7 +35,7 @@ fn unjudged(judge: &Judge<'_>, near: &Near, silent: &[usize]) -> Finding {
         "nothing is judged for `{address}`: no rule of {} speaks of {family}",
         words::some(&words::unique(names), 3, "firewall")
     );
-    Finding::new("PH610", Severity::Warning, None, message)
+    Finding::of(&PH610, None, message)
         .label("its rules are missing")
         .notice("What the device needs may be blocked for this address, or everything may be open.")
         .help(format!(

@@ -8,7 +8,6 @@ mod families;
 mod later;
 mod mend;
 mod openings;
-pub mod pages;
 mod requirements;
 mod slips;
 mod witness;

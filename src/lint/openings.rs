@@ -8,10 +8,11 @@ use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::catalog::{ByDesign, Listener, Requirement, Transport};
 use crate::dialect::Dialect;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::judge::{Firewall, Judge, Witness, number};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Ruleset, StageKind, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, proto};
+use crate::rule::{PH201, PH202, PH203, Severity};
 use crate::site::{ZoneId, loopbacks, unicast};
 
 const ALL_PORTS: u128 = 65536;
@@ -103,7 +104,7 @@ impl Lens<'_, '_> {
         let mut findings: Vec<Finding> = Vec::new();
         let mut said = FxHashSet::default();
         for finding in found {
-            if said.insert((finding.code, finding.span, finding.message.clone())) {
+            if said.insert((finding.code(), finding.span, finding.message.clone())) {
                 findings.push(finding);
             }
         }
@@ -457,7 +458,8 @@ impl Lens<'_, '_> {
         };
         if opening.excess.count() < wide {
             let message = format!("{range} is open to {to}, as wide as the product asks for");
-            return Finding::new("PH201", Severity::Info, Some(rule.span), message)
+            return Finding::of(&PH201, rule.span, message)
+                .severity(Severity::Info)
                 .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower(to, opening.protocol));
         }
@@ -469,7 +471,7 @@ impl Lens<'_, '_> {
             format!("{range} is open to {to}: {count} ports")
         };
         let severity = if opening.outward { Severity::Info } else { Severity::Warning };
-        Finding::new("PH201", severity, Some(rule.span), message)
+        Finding::of(&PH201, rule.span, message).severity(severity)
             .label(format!("opens {count} ports"))
             .notice(if opening.outward {
                 "Calls work. So does everything else that devices behind the rule send out on these ports."
@@ -571,7 +573,7 @@ impl Lens<'_, '_> {
             true => "the policy accepts",
             false => "without a policy, what no rule decides is accepted",
         };
-        let finding = Finding::new("PH203", Severity::Warning, Some(stage.policy_span), message)
+        let finding = Finding::of(&PH203, stage.policy_span, message)
             .label(label)
             .notice("Calls work, and every service that somebody starts later is open from its first minute.")
             .help(match self.firewall.dialect {
@@ -627,7 +629,7 @@ fn any_to_any(rule: &Rule, protocols: &[u8]) -> Finding {
         _ => "udp",
     };
     let message = format!("all ports of {what} are open from any source to the inside");
-    Finding::new("PH202", Severity::Warning, Some(rule.span), message)
+    Finding::of(&PH202, rule.span, message)
         .label("lets everything through that no rule before it stops")
         .notice(
             "Calls work, and so does everything else: every service of every device behind the firewall can be reached.",
@@ -683,7 +685,8 @@ fn not_judged(first: &Rule, count: usize) -> Finding {
             "how much {count} rules open, this one first, was not worked out: they have more cases than the analysis follows"
         ),
     };
-    Finding::new("PH201", Severity::Info, Some(first.span), message)
+    Finding::of(&PH201, first.span, message)
+        .severity(Severity::Info)
         .label("not judged")
         .help("Ask for one packet with `pinhole trace`, which follows any ruleset.")
 }

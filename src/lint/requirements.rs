@@ -9,9 +9,10 @@ use super::mend::{self, Outcome, Workshop};
 use super::words::{self, Listed};
 use super::{cores, later, slips, witness};
 use crate::catalog::{Initiator, Need, Requirement, Transport};
-use crate::finding::{Finding, Label, RequirementRef, Severity};
+use crate::finding::{Finding, Label, RequirementRef};
 use crate::judge::{Answer, Ask, Desk, Judge, Kind, Near, Share, Want, Witness, number, together};
 use crate::packet::{Family, Set};
+use crate::rule::{Lint, PH101, PH102, PH103, PH104, PH105, PH106, PH107, Severity};
 use crate::site::{Far, Flow, Leg, Party, Prefix, Site, ZoneId};
 use crate::source::Span;
 
@@ -21,10 +22,43 @@ const FEW_HOSTS: u128 = 256;
 /// Lines are tried for findings about so many legs of rows.
 const FEW_LEGS: usize = 200;
 
+/// What is wrong with a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fault {
+    /// All ports of a mandatory row are blocked.
+    Mandatory,
+    /// Part of the ports is.
+    Part,
+    /// All ports of a recommended row are.
+    Recommended,
+    /// All ports of an optional row are.
+    Optional,
+    /// It gets through, and the answers do not.
+    Reply,
+    /// Peers reach the device, and it does not reach them.
+    OneDirection,
+    /// The right ports are open, for the wrong transport.
+    WrongTransport,
+}
+
+impl Fault {
+    fn lint(self) -> &'static Lint {
+        match self {
+            Fault::Mandatory => &PH101,
+            Fault::Part => &PH102,
+            Fault::Recommended => &PH103,
+            Fault::Optional => &PH104,
+            Fault::Reply => &PH105,
+            Fault::OneDirection => &PH106,
+            Fault::WrongTransport => &PH107,
+        }
+    }
+}
+
 /// One leg of a row that does not get through.
 #[derive(Clone)]
 pub(super) struct Trouble<'a> {
-    pub(super) code: &'static str,
+    pub(super) fault: Fault,
     severity: Severity,
     /// It holds whatever the unknowns are.
     pub(super) certain: bool,
@@ -41,8 +75,6 @@ pub(super) struct Trouble<'a> {
     depends_on: Vec<String>,
     assumes: Vec<String>,
     pub(super) witness: Option<Witness>,
-    /// It is the answers that are blocked.
-    pub(super) reply: bool,
     /// It gets through from some source ports.
     partly: bool,
 }
@@ -55,6 +87,11 @@ impl Trouble<'_> {
             && std::ptr::eq(one.requirement, two.requirement)
             && self.near == other.near
             && self.whom.party == other.whom.party
+    }
+
+    /// Whether it is the answers that are blocked.
+    pub(super) fn reply(&self) -> bool {
+        self.fault == Fault::Reply
     }
 
     /// The ports that a rule has to name.
@@ -209,8 +246,8 @@ pub(super) fn look_at<'a>(
         judged.truncate(1);
     }
     for (transport, answer) in judged {
-        let trouble = |code, severity, certain, bad: &Set, answer: &Answer, reply| Trouble {
-            code,
+        let trouble = |fault, severity, certain, bad: &Set, answer: &Answer| Trouble {
+            fault,
             severity,
             certain,
             flow: Arc::clone(flow),
@@ -233,7 +270,6 @@ pub(super) fn look_at<'a>(
             },
             assumes: answer.assumes.clone(),
             witness: answer.witness.clone(),
-            reply,
             partly: certain && answer.partly.covers(bad),
         };
         let (blocked, unsure) = faults(flow, &answer);
@@ -247,12 +283,12 @@ pub(super) fn look_at<'a>(
                     continue;
                 }
                 let whole = bad.covers(&flow.ports) || flow.any_port;
-                let (code, severity) = code(flow, whole, certain);
-                let mut found = trouble(code, severity, certain, bad, &answer, false);
-                if certain && matches!(code, "PH101" | "PH102") {
+                let (fault, severity) = fault(flow, whole, certain);
+                let mut found = trouble(fault, severity, certain, bad, &answer);
+                if certain && matches!(fault, Fault::Mandatory | Fault::Part) {
                     let whom = (party, whom.names.len() > 1);
                     let slip = slips::rule(desk, flow, near, whom, (transport, bad));
-                    found.code = if slip.is_some() { "PH107" } else { code };
+                    found.fault = if slip.is_some() { Fault::WrongTransport } else { fault };
                     found.blame.splice(..0, slip);
                 }
                 troubles.push(found);
@@ -274,7 +310,7 @@ pub(super) fn look_at<'a>(
         let bad = if known { &blocked } else { &unsure };
         if !bad.is_empty() {
             let severity = if certain { weight(flow) } else { Severity::Warning };
-            troubles.push(trouble("PH105", severity, certain, bad, &reply, true));
+            troubles.push(trouble(Fault::Reply, severity, certain, bad, &reply));
         }
     }
 }
@@ -394,17 +430,17 @@ fn called(
         .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.unsure.is_empty())
 }
 
-/// The code and severity of a leg that does not get through.
-fn code(flow: &Flow<'_>, whole: bool, certain: bool) -> (&'static str, Severity) {
+/// What is wrong with a leg that does not get through, and how bad that is.
+fn fault(flow: &Flow<'_>, whole: bool, certain: bool) -> (Fault, Severity) {
     let row = flow.requirement;
-    let (code, severity) = match row.severity {
-        _ if one_direction(flow) => ("PH106", Severity::Warning),
-        _ if !whole => ("PH102", weight(flow)),
-        Need::Mandatory => ("PH101", weight(flow)),
-        Need::Recommended => ("PH103", Severity::Warning),
-        Need::Optional | Need::Internal => ("PH104", Severity::Info),
+    let (fault, severity) = match row.severity {
+        _ if one_direction(flow) => (Fault::OneDirection, Severity::Warning),
+        _ if !whole => (Fault::Part, weight(flow)),
+        Need::Mandatory => (Fault::Mandatory, weight(flow)),
+        Need::Recommended => (Fault::Recommended, Severity::Warning),
+        Need::Optional | Need::Internal => (Fault::Optional, Severity::Info),
     };
-    (code, if certain { severity } else { severity.min(Severity::Warning) })
+    (fault, if certain { severity } else { severity.min(Severity::Warning) })
 }
 
 /// The severity of a fault in a mandatory row; one that may not be needed here does not fail a run.
@@ -423,11 +459,11 @@ fn group<'a>(troubles: impl Iterator<Item = Trouble<'a>>) -> Vec<Vec<Trouble<'a>
         let same = |group: &Vec<Trouble>| {
             let first = &group[0];
             let by = |t: &Trouble| t.blame.first().map(|blame| (blame.firewall, blame.by));
-            first.code == trouble.code
+            first.fault == trouble.fault
                 && (first.certain, first.severity, first.flow.leg, first.flow.either_way)
                     == (trouble.certain, trouble.severity, trouble.flow.leg, trouble.flow.either_way)
                 && by(first) == by(&trouble)
-                && (first.code != "PH107" || first.transport == trouble.transport)
+                && (first.fault != Fault::WrongTransport || first.transport == trouble.transport)
                 && first.partly == trouble.partly
         };
         match groups.iter_mut().find(|group| same(group)) {
@@ -445,9 +481,10 @@ fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     let firewall = blame.and_then(|blame| judge.firewall(blame.firewall));
     let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.by.span(&firewall.rules));
     let listed: Vec<Listed> = list(judge, group);
-    let mut finding = Finding::new(first.code, first.severity, span, message(judge, group, &listed));
+    let mut finding =
+        Finding::of(first.fault.lint(), span, message(judge, group, &listed)).severity(first.severity);
     finding.label = match blame.zip(firewall) {
-        Some(_) if first.code == "PH107" => {
+        Some(_) if first.fault == Fault::WrongTransport => {
             format!("opens them for {}", slips::other(first.transport).name())
         }
         Some((blame, firewall)) => words::blocks(firewall, blame.by),
@@ -455,8 +492,10 @@ fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     };
     let behind = behind(judge, group);
     finding.related = related(judge, group, span, &behind);
-    finding.notice = match first.code {
-        "PH106" => words::sentences(group.iter().map(|trouble| outward_notice(trouble.flow.requirement))),
+    finding.notice = match first.fault {
+        Fault::OneDirection => {
+            words::sentences(group.iter().map(|trouble| outward_notice(trouble.flow.requirement)))
+        }
         _ => {
             let rows = group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref());
             let media = group.iter().find(|trouble| trouble.flow.requirement.service == "rtp");
@@ -469,7 +508,7 @@ fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
     finding.assumes = words::unique(group.iter().flat_map(|trouble| trouble.assumes.iter().cloned()));
     finding.requirements = requirements(judge, group);
-    let shown = group.iter().find_map(|trouble| trouble.witness.as_ref().filter(|_| !trouble.reply));
+    let shown = group.iter().find_map(|trouble| trouble.witness.as_ref().filter(|_| !trouble.reply()));
     witness::show(&mut finding, shown, blame.map(|blame| blame.firewall));
     finding
 }
@@ -511,15 +550,15 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
     let depends = words::some(&depends, 3, "condition");
     let sure = first.certain;
     let from = if first.partly { " from part of the source ports" } else { "" };
-    match (first.code, first.flow.leg) {
-        (code, _) if first.flow.either_way && code != "PH105" => {
+    match (first.fault, first.flow.leg) {
+        (fault, _) if first.flow.either_way && fault != Fault::Reply => {
             let between = format!("connection between {device} and {whom_too} gets through on {what}");
             match sure {
                 true => format!("no {between}, whichever end listens"),
                 false => format!("whether a {between} depends on {depends}, whichever end listens"),
             }
         }
-        ("PH102", leg) => {
+        (Fault::Part, leg) => {
             let (uses, whom) = match leg {
                 Leg::ToDevice => ("needs", format!(" for {whom}")),
                 Leg::FromDevice => ("uses", format!(" towards {whom}")),
@@ -528,7 +567,7 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
             let on = if sure { String::new() } else { format!(", depending on {depends}") };
             format!("part of a range that {device} {uses} {fate}{whom}{from}{on}: {}", parts(listed))
         }
-        ("PH105", leg) => {
+        (Fault::Reply, leg) => {
             let (passes, whose) = match leg {
                 Leg::ToDevice => (format!("{device} can be reached by {whom_too} on {what}"), "its"),
                 Leg::FromDevice => (format!("{device} can reach {whom_too} on {what}"), "their"),
@@ -539,7 +578,7 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
                 false => format!("{passes}, but whether {whose} answers get through depends on {depends}"),
             }
         }
-        ("PH106", _) => match sure {
+        (Fault::OneDirection, _) => match sure {
             true => format!("{device} can be reached by {whom_too}, but cannot reach them on {what}"),
             false => {
                 format!(
@@ -547,7 +586,7 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
                 )
             }
         },
-        ("PH107", leg) => {
+        (Fault::WrongTransport, leg) => {
             let reach = match leg {
                 Leg::ToDevice => "cannot be reached by",
                 Leg::FromDevice => "cannot reach",
@@ -610,8 +649,8 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind:
             if Some(span) == main || span.start == span.end || shown {
                 continue;
             }
-            let message = match trouble.code {
-                "PH107" => words::blocks(firewall, blame.by),
+            let message = match trouble.fault {
+                Fault::WrongTransport => words::blocks(firewall, blame.by),
                 _ => format!("blocks {} too", words::ports(&blame.values)),
             };
             labels.push(Label { span, message });
@@ -634,7 +673,7 @@ fn behind(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Span> {
     for trouble in group
         .iter()
         .take(LOOKED_AT)
-        .filter(|trouble| trouble.certain && !trouble.reply && trouble.code != "PH107")
+        .filter(|trouble| trouble.certain && !trouble.reply() && trouble.fault != Fault::WrongTransport)
     {
         let span = trouble.blame.first().and_then(|blame| {
             let wanted = later::Wanted {
@@ -670,12 +709,12 @@ fn media_notice(trouble: &Trouble<'_>) -> String {
     let (bad, all) = (trouble.bad.count(), trouble.asked.count());
     let row = trouble.flow.requirement;
     let mut notice = String::new();
-    if trouble.code == "PH102" && matches!(row.service.as_str(), "rtp" | "h245") && all >= 2 {
+    if trouble.fault == Fault::Part && matches!(row.service.as_str(), "rtp" | "h245") && all >= 2 {
         notice += &format!(
             " Which calls are hit depends on the ports that the device gives them: {bad} of {all} are blocked."
         );
     }
-    if row.service == "rtp" && trouble.flow.leg == Leg::ToDevice && !trouble.reply {
+    if row.service == "rtp" && trouble.flow.leg == Leg::ToDevice && !trouble.reply() {
         notice += " A far end that sends to where it hears from (symmetric RTP) may still be heard, once the device \
                    has sent first.";
     }
@@ -688,9 +727,7 @@ fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     if first.blame.is_empty() {
         return;
     }
-    let settings = &judge.site.settings;
-    let told = settings.select.as_ref().is_none_or(|codes| codes.contains(&first.code))
-        && !settings.ignore.contains(&first.code);
+    let told = judge.site.settings.selection.has(first.fault.lint());
     // Lines for more than that nobody reads one by one, nor are they tried in no time.
     let workshop = workshop.filter(|_| told && group.len() <= FEW_LEGS);
     let mut found = workshop.map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, group));

@@ -13,7 +13,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             let place = file.place(span.start);
             write!(out, "{}:{}:{}: ", clean(&file.path.to_string_lossy()), place.line, place.column)?;
         }
-        writeln!(out, "{}[{}] {}", finding.severity.name(), finding.code, clean(&finding.message))?;
+        writeln!(out, "{}[{}] {}", finding.severity.name(), finding.code(), clean(&finding.message))?;
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, So
 use rustc_hash::FxHashMap;
 
 use super::excerpt::{CONTEXT, Excerpt};
-use super::{FileSummary, Names, Report, clean, counted, docs};
-use crate::finding::{Finding, RequirementRef, Severity};
+use super::{FileSummary, Report, clean, counted, docs};
+use crate::finding::{Finding, RequirementRef};
+use crate::rule::{Lint, Severity};
 use crate::source::{SourceFile, SourceMap, Span};
 
 /// Width of the text that is wrapped, in columns.
@@ -34,7 +35,7 @@ pub struct HumanOptions {
 
 /// Writes the findings and the summary.
 pub fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
-    let printer = Printer::new(report.sources, report.names, options.color);
+    let printer = Printer::new(report.sources, options.color);
     let shown = most_severe(report, options.max_findings);
     for finding in &shown {
         printer.finding(finding, out)?;
@@ -47,25 +48,19 @@ pub fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> i
 }
 
 /// Writes findings that kept a run from its work, such as those of a broken site file.
-pub fn fatal(
-    sources: &SourceMap,
-    findings: &[Finding],
-    names: Names,
-    color: bool,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let printer = Printer::new(sources, names, color);
+pub fn fatal(sources: &SourceMap, findings: &[Finding], color: bool, out: &mut impl Write) -> io::Result<()> {
+    let printer = Printer::new(sources, color);
     findings.iter().try_for_each(|finding| printer.finding(finding, out))
 }
 
 /// The `max` most severe findings, in the order of the report. Among equally severe ones, the first of each
 /// code in each file come before the second ones, so that a fault that a file repeats hides no other.
 fn most_severe<'a>(report: &Report<'a>, max: usize) -> Vec<&'a Finding> {
-    let mut seen: FxHashMap<(Option<u32>, &str), usize> = FxHashMap::default();
+    let mut seen: FxHashMap<(Option<u32>, &Lint), usize> = FxHashMap::default();
     let mut order: Vec<(Reverse<Severity>, usize, usize)> = Vec::new();
     for (index, finding) in report.findings.iter().enumerate() {
         let file = finding.span.and_then(|span| report.sources.file_of(span)).map(|file| file.base);
-        let earlier = seen.entry((file, finding.code)).or_default();
+        let earlier = seen.entry((file, finding.lint())).or_default();
         order.push((Reverse(finding.severity), *earlier, index));
         *earlier += 1;
     }
@@ -112,20 +107,19 @@ impl Diagnostic for Snippet {
 
 struct Printer<'a> {
     sources: &'a SourceMap,
-    names: Names<'a>,
     handler: GraphicalReportHandler,
     paint: Paint,
 }
 
 impl<'a> Printer<'a> {
-    fn new(sources: &'a SourceMap, names: Names<'a>, color: bool) -> Self {
+    fn new(sources: &'a SourceMap, color: bool) -> Self {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_links(false)
             .with_width(WIDTH)
             .with_wrap_lines(false)
             .with_context_lines(CONTEXT);
-        Printer { sources, names, handler, paint: Paint { on: color } }
+        Printer { sources, handler, paint: Paint { on: color } }
     }
 
     fn finding(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
@@ -162,8 +156,8 @@ impl<'a> Printer<'a> {
 
     /// `error[PH101] blocked-mandatory-port: edge.rules:14:1`
     fn header(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
-        let word = format!("{}[{}]", finding.severity.name(), finding.code);
-        write!(out, "{} {}", self.paint.severity(finding.severity, &word), (self.names)(finding.code))?;
+        let word = format!("{}[{}]", finding.severity.name(), finding.code());
+        write!(out, "{} {}", self.paint.severity(finding.severity, &word), finding.lint().name)?;
         if let Some(span) = finding.span
             && let Some(file) = self.sources.file_of(span)
         {
@@ -235,7 +229,7 @@ impl<'a> Printer<'a> {
             let command = format!("pinhole trace {path} --packet \"{witness}\"");
             writeln!(out, "  {} {}", self.paint.strong("try:"), clean(&command))?;
         }
-        self.paragraph("docs", &docs(finding.code), out)?;
+        self.paragraph("docs", &docs(finding.lint()), out)?;
         writeln!(out)
     }
 

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Report, docs, json};
-use crate::finding::{Edit, Finding, RequirementRef, Severity, Witness};
+use crate::finding::{Edit, Finding, RequirementRef, Witness};
+use crate::rule::Severity;
 use crate::source::{SourceMap, Span};
 
 #[derive(Serialize)]
@@ -119,8 +120,8 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         Related { file, line, message: &label.message }
     });
     Item {
-        code: finding.code,
-        name: (report.names)(finding.code),
+        code: finding.code(),
+        name: finding.lint().name,
         severity: finding.severity,
         message: &finding.message,
         place: finding.span.map(|span| place(report.sources, span)).unwrap_or_default(),
@@ -134,7 +135,7 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         help: &finding.help,
         mend: finding.mend.iter().flat_map(|mend| &mend.lines).map(String::as_str).collect(),
         edits: finding.edits.iter().filter_map(|edit| change(report.sources, edit)).collect(),
-        docs: docs(finding.code),
+        docs: docs(finding.lint()),
     }
 }
 

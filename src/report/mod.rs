@@ -1,6 +1,4 @@
 //! Findings for people and for programs.
-//!
-//! A report knows no lint: the name of a code comes from a [`Names`] function that the caller gives.
 
 mod clean;
 mod concise;
@@ -15,11 +13,10 @@ use std::path::{Path, PathBuf};
 pub use clean::{Screen, clean, json};
 pub use human::{HumanOptions, fatal};
 
-use crate::finding::{Finding, Severity};
-use crate::source::{SourceMap, Span};
+use crate::finding::Finding;
 
-/// The name of a code, such as `blocked-mandatory-port` for `PH101`.
-pub type Names<'a> = &'a dyn Fn(&str) -> &'static str;
+use crate::rule::{Lint, Severity};
+use crate::source::{SourceMap, Span};
 
 /// One file that was read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,8 +59,6 @@ pub struct Report<'a> {
     pub findings: &'a [Finding],
     /// What the run did.
     pub summary: &'a RunSummary,
-    /// The names of the codes.
-    pub names: Names<'a>,
 }
 
 /// The forms of a report.
@@ -99,13 +94,13 @@ pub fn sort(findings: &mut [Finding], sources: &SourceMap) {
     let path = |span: Span| sources.file_of(span).map(|file| file.path.as_path());
     findings.sort_by_cached_key(|finding| {
         let place: Option<(&Path, Span)> = finding.span.and_then(|span| Some((path(span)?, span)));
-        (place.is_none(), place, finding.code, Reverse(finding.severity), finding.message.clone())
+        (place.is_none(), place, finding.lint(), Reverse(finding.severity), finding.message.clone())
     });
 }
 
-/// How a user asks for the page of a code.
-fn docs(code: &str) -> String {
-    format!("pinhole rule {code}")
+/// How a user asks for the page of a lint.
+fn docs(lint: &Lint) -> String {
+    format!("pinhole rule {}", lint.code)
 }
 
 /// `1 rule`, `2 rules`.

@@ -5,12 +5,9 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnost
 use super::excerpt::Excerpt;
 use super::*;
 use crate::finding::RequirementRef;
+use crate::rule::{PH001, PH002, PH101, PH102, PH203, PH301, PH614};
 
 const PLAIN: HumanOptions = HumanOptions { color: false, max_findings: 100 };
-
-fn names(_: &str) -> &'static str {
-    "some-fault"
-}
 
 fn print(sources: &SourceMap, findings: &[Finding], format: Format, options: &HumanOptions) -> String {
     let file = FileSummary {
@@ -20,7 +17,7 @@ fn print(sources: &SourceMap, findings: &[Finding], format: Format, options: &Hu
         way: Some("forwarded traffic".into()),
     };
     let summary = RunSummary { files: vec![file], hidden: 1, ignored: 2, unread: 0 };
-    let report = Report { sources, findings, summary: &summary, names: &names };
+    let report = Report { sources, findings, summary: &summary };
     let mut out = Vec::new();
     report.write(format, options, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -48,8 +45,7 @@ fn numbered(count: usize) -> String {
 }
 
 fn fault(sources: &SourceMap, text: &str) -> Finding {
-    Finding::new("PH101", Severity::Error, Some(find(sources, text)), "`q931` of mcu-1 is blocked")
-        .label("drops it")
+    Finding::of(&PH101, find(sources, text), "`q931` of mcu-1 is blocked").label("drops it")
 }
 
 #[test]
@@ -124,8 +120,7 @@ fn long_lines_are_cut_around_the_labels() {
     let sources = one(&text);
     let finding = fault(&sources, "NEEDLE").related(find(&sources, "OTHER"), "the other one");
     insta::assert_snapshot!(human(&sources, &[finding]));
-    let whole =
-        Finding::new("PH001", Severity::Error, Some(sources.files().next().unwrap().1.span()), "all of it");
+    let whole = Finding::of(&PH001, sources.files().next().unwrap().1.span(), "all of it");
     let shown = human(&sources, &[whole.label("everything")]);
     assert!(shown.len() < 2000, "{} bytes", shown.len());
     assert!(shown.contains("everything"), "{shown}");
@@ -139,8 +134,7 @@ fn odd_places_neither_panic_nor_lose_their_label() {
         let sources = one(text);
         for start in 0..=text.len() as u32 + 2 {
             for end in start..=text.len() as u32 + 2 {
-                let finding =
-                    Finding::new("PH001", Severity::Error, Some(Span::new(start, end)), "odd").label("here");
+                let finding = Finding::of(&PH001, Span::new(start, end), "odd").label("here");
                 let shown = human(&sources, &[finding]);
                 assert!(!shown.contains("Failed"), "{text:?} {start}..{end}: {shown}");
                 let blank = text.bytes().all(|b| b == b'\n');
@@ -155,8 +149,7 @@ fn odd_places_neither_panic_nor_lose_their_label() {
 fn a_label_over_many_lines_marks_its_first() {
     let sources = one(&numbered(40));
     let span = find(&sources, "--dport 3 ").to(find(&sources, "--dport 30 "));
-    let shown =
-        human(&sources, &[Finding::new("PH001", Severity::Error, Some(span), "much").label("all of this")]);
+    let shown = human(&sources, &[Finding::of(&PH001, span, "much").label("all of this")]);
     assert!(
         shown.contains("all of this") && shown.contains("--dport 4 ") && !shown.contains("--dport 6 "),
         "{shown}"
@@ -188,8 +181,8 @@ fn a_fault_that_a_file_repeats_hides_no_other() {
     sources.add("z.rules", b"x".to_vec()).unwrap();
     let mut findings: Vec<Finding> = (1..=9).map(|n| fault(&sources, &format!("--dport {n} "))).collect();
     let span = Some(find(&sources, "x"));
-    findings.push(Finding::new("PH102", Severity::Error, Some(find(&sources, "--dport 9 ")), "other code"));
-    findings.push(Finding::new("PH101", Severity::Error, span, "other file"));
+    findings.push(Finding::of(&PH102, find(&sources, "--dport 9 "), "other code"));
+    findings.push(Finding::of(&PH101, span, "other file"));
     let shown = print(&sources, &findings, Format::Human, &HumanOptions { color: false, max_findings: 3 });
     assert!(shown.contains("other code") && shown.contains("other file"), "{shown}");
 }
@@ -204,7 +197,7 @@ fn the_ways_of_many_files_are_one_line() {
     };
     let files = (0..9).map(|n| file(n, "one way")).chain([file(9, "another way")]).collect();
     let summary = RunSummary { files, ..RunSummary::default() };
-    let report = Report { sources: &SourceMap::new(), findings: &[], summary: &summary, names: &names };
+    let report = Report { sources: &SourceMap::new(), findings: &[], summary: &summary };
     let mut out = Vec::new();
     report.write(Format::Human, &PLAIN, &mut out).unwrap();
     let wanted = "9 files: judged one way\n9.rules (iptables): judged another way\n\
@@ -227,9 +220,9 @@ fn concise_is_one_line_each() {
     let mut sources = one("a\nbad\n");
     sources.add(Path::new("b\u{1b}.rules"), b"x".to_vec()).unwrap();
     let findings = [
-        Finding::new("PH001", Severity::Error, Some(find(&sources, "bad")), "no \n\u{1b}[0m`bad`"),
-        Finding::new("PH002", Severity::Info, Some(find(&sources, "x")), "hm"),
-        Finding::new("PH203", Severity::Warning, None, "no place"),
+        Finding::of(&PH001, find(&sources, "bad"), "no \n\u{1b}[0m`bad`"),
+        Finding::of(&PH002, find(&sources, "x"), "hm"),
+        Finding::of(&PH203, None, "no place"),
     ];
     assert_eq!(
         print(&sources, &findings, Format::Concise, &PLAIN),
@@ -242,17 +235,17 @@ fn findings_are_ordered_by_path_place_and_code() {
     let mut sources = SourceMap::new();
     sources.add("z", b"zz".to_vec()).unwrap();
     sources.add("a", b"aa".to_vec()).unwrap();
-    let at = |code, start: Option<u32>| {
-        Finding::new(code, Severity::Info, start.map(|at| Span::new(at, at + 1)), "m")
+    let at = |lint, start: Option<u32>| {
+        Finding::of(lint, start.map(|at| Span::new(at, at + 1)), "m").severity(Severity::Info)
     };
     let mut findings = vec![
-        at("PH203", None),
-        at("PH002", Some(0)),
-        at("PH301", Some(4)),
-        at("PH101", Some(4)),
-        at("PH999", Some(3)),
+        at(&PH203, None),
+        at(&PH002, Some(0)),
+        at(&PH301, Some(4)),
+        at(&PH101, Some(4)),
+        at(&PH614, Some(3)),
     ];
     sort(&mut findings, &sources);
-    let order: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
-    assert_eq!(order, ["PH999", "PH101", "PH301", "PH002", "PH203"]);
+    let order: Vec<&str> = findings.iter().map(|finding| finding.code()).collect();
+    assert_eq!(order, ["PH614", "PH101", "PH301", "PH002", "PH203"]);
 }

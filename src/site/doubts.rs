@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Choice, Date, Device, MovedRow, PeerPlace, Route, Site, ZoneId};
 use crate::catalog::{Catalog, Product, Requirement};
-use crate::codes::nearest;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH602, PH603, PH604, PH605, PH606, PH607, PH608, PH609, PH613, PH614};
+use crate::spelling::nearest;
 
 /// Holds a site against the catalog and the calendar.
 pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
@@ -32,19 +33,13 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
                 None => "`pinhole catalog show PRODUCT` prints the role of each row's peer.".to_string(),
             };
             let message = format!("no row of the catalog has a peer with the role `{}`", peer.role);
-            findings.push(
-                Finding::new("PH603", Severity::Error, peer.span, message).label("no such role").help(help),
-            );
+            findings.push(Finding::of(&PH603, peer.span, message).label("no such role").help(help));
         } else if known.len() == products.len()
             && !catalog.implied_roles(&peer.role).iter().any(|role| asked.contains(role))
         {
             let message = format!("no device needs a peer with the role `{}`", peer.role);
             let help = "Correct the role, add the device that needs it, or remove the peer.";
-            findings.push(
-                Finding::new("PH608", Severity::Warning, peer.span, message)
-                    .label("fills nothing")
-                    .help(help),
-            );
+            findings.push(Finding::of(&PH608, peer.span, message).label("fills nothing").help(help));
         }
     }
     findings.extend(outside_zones(site));
@@ -55,7 +50,7 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
 
 fn unknown_product(device: &Device, catalog: &Catalog) -> Finding {
     let message = format!("the catalog has no product `{}`", device.product);
-    let finding = Finding::new("PH602", Severity::Error, device.product_span, message)
+    let finding = Finding::of(&PH602, device.product_span, message)
         .label(format!("nothing is checked for {}", device.name));
     finding.help(match catalog.nearest_product(&device.product) {
         Some(near) => format!("Did you mean `{near}`?"),
@@ -76,7 +71,7 @@ fn unknown_mode(device: &Device, product: &Product) -> Option<Finding> {
         ),
     };
     let message = format!("`{}` has no security mode `{mode}`", product.name);
-    let finding = Finding::new("PH604", Severity::Error, device.mode_span, message);
+    let finding = Finding::of(&PH604, device.mode_span, message);
     Some(finding.label("all services are taken to be on").help(help))
 }
 
@@ -92,19 +87,19 @@ fn other_numbering(device: &Device, product: &Product) -> Option<Finding> {
     );
     let help =
         format!("Write the version in the same way as `{mark}`, or leave the key out if it is the newest.");
-    let finding = Finding::new("PH614", Severity::Warning, device.version_span, message);
+    let finding = Finding::of(&PH614, device.version_span, message);
     Some(finding.label("taken to be the newest").help(help))
 }
 
 /// PH605 where the row cannot be told, PH606 where it cannot be moved so.
 fn moved_row(moved: &MovedRow, product: &Product) -> Option<Finding> {
     let unknown = |message: String, label: &str, help: String| {
-        Some(Finding::new("PH605", Severity::Error, moved.span, message).label(label).help(help))
+        Some(Finding::of(&PH605, moved.span, message).label(label).help(help))
     };
     let fixed = |message: String, label: String| {
         let help =
             "See whether the device is really on these ports; if it is, accept this with `[[check.ignore]]`.";
-        Some(Finding::new("PH606", Severity::Warning, moved.span, message).label(label).help(help))
+        Some(Finding::of(&PH606, moved.span, message).label(label).help(help))
     };
     match product.rows_named(&moved.row).as_slice() {
         [] => {
@@ -158,7 +153,7 @@ fn outside_zones(site: &Site) -> Vec<Finding> {
             let message = format!("`{address}` of {name} is in no zone");
             let help = "Correct the address, add its network to a zone, or add a zone without networks, which is \
                         everything else.";
-            let finding = Finding::new("PH607", Severity::Warning, span, message);
+            let finding = Finding::of(&PH607, span, message);
             findings.push(finding.label("nothing is judged for this address").help(help));
         }
     }
@@ -206,7 +201,7 @@ fn choice_of_ways(site: &Site, choice: &Choice, pairs: &[(ZoneId, ZoneId)]) -> O
         more => format!("nothing is judged between these zones, nor between {more} other pairs"),
     };
     let help = "Add a `[[path]]` with `from`, `to` and `firewalls`: those that packets go through, in order.";
-    let finding = Finding::new("PH613", Severity::Error, site.firewalls[*first].span, message);
+    let finding = Finding::of(&PH613, site.firewalls[*first].span, message);
     let spans = others.iter().filter_map(|other| site.firewalls[*other].span);
     let finding = spans.fold(finding, |finding, span| finding.related(span, "also on a way"));
     Some(finding.label(label).help(help))
@@ -217,7 +212,7 @@ fn expired(site: &Site, today: Date) -> Vec<Finding> {
     let finding = over.filter_map(|entry| {
         let message = format!("this accepted finding expired after {}", entry.expires?);
         let help = "Look at what it hid: mend the cause and remove the entry, or give it a new last day.";
-        let finding = Finding::new("PH609", Severity::Warning, Some(entry.span), message);
+        let finding = Finding::of(&PH609, entry.span, message);
         Some(finding.label(format!("accepted because: {}", entry.reason)).help(help))
     });
     finding.collect()

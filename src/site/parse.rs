@@ -11,15 +11,15 @@ use super::settings;
 use super::value::{address, network, ports};
 use super::{Device, MovedRow, Peer, PeerPlace, Site, Zone, ZoneId, firewalls};
 use crate::catalog::Version;
-use crate::codes::{Codes, nearest};
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap};
+use crate::spelling::nearest;
 
 /// At most this many errors of TOML itself are told: the first ones cause the others.
 const MAX_SYNTAX_ERRORS: usize = 5;
 
 /// Reads a site file that is in the source map already. The error is what is wrong with it (PH601).
-pub fn load(sources: &SourceMap, id: SourceId, codes: &Codes) -> Result<Site, Vec<Finding>> {
+pub fn load(sources: &SourceMap, id: SourceId) -> Result<Site, Vec<Finding>> {
     let file = sources.file(id);
     let mut problems = Problems::new(file.base);
     if let Some(damage) = file.damage.first() {
@@ -36,7 +36,7 @@ pub fn load(sources: &SourceMap, id: SourceId, codes: &Codes) -> Result<Site, Ve
             .for_each(|error| syntax_error(error, file.text.len(), &mut problems));
         return Err(problems.into_findings());
     }
-    let site = read(root.get_ref(), &file.path, codes, &mut problems);
+    let site = read(root.get_ref(), &file.path, &mut problems);
     let findings = problems.into_findings();
     if findings.is_empty() { Ok(site) } else { Err(findings) }
 }
@@ -49,13 +49,13 @@ fn syntax_error(error: &Error, len: usize, problems: &mut Problems) {
 
 const TOP: &[&str] = &["catalog", "check", "zone", "firewall", "path", "device", "peer"];
 
-fn read(root: &DeTable, path: &Path, codes: &Codes, problems: &mut Problems) -> Site {
+fn read(root: &DeTable, path: &Path, problems: &mut Problems) -> Site {
     let folder = path.parent().unwrap_or(Path::new(""));
     let root = Table::new(root, 0..0, "the site file", TOP, problems);
     let mut site = Site { path: Some(path.to_path_buf()), ..Site::default() };
     site.catalogs = root.texts("catalog", problems).into_iter().map(|dir| folder.join(dir.value)).collect();
     if let Some((table, at)) = root.table("check", problems) {
-        site.settings = settings::read(table, at, folder, codes, problems);
+        site.settings = settings::read(table, at, folder, problems);
     }
     for (table, at) in root.tables("zone", problems) {
         let zone = zone(table, at, &site.zones, problems);

@@ -5,12 +5,10 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::codes::nearest;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::PH601;
 use crate::source::Span;
-
-/// The code of a site file that cannot be used.
-pub const BROKEN: &str = "PH601";
+use crate::spelling::nearest;
 
 /// A place in the site file.
 pub type At = Range<usize>;
@@ -35,7 +33,7 @@ impl Problems {
         label: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let finding = Finding::new(BROKEN, Severity::Error, Some(self.span(at)), message);
+        let finding = Finding::of(&PH601, self.span(at), message);
         self.findings.push(finding.label(label).help(help));
     }
 

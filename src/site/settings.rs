@@ -8,21 +8,18 @@ use toml::de::{DeTable, DeValue};
 
 use super::Date;
 use super::reader::{At, Placed, Problems, Table, text, texts, wrong_type};
-use crate::codes::Codes;
-use crate::finding::Severity;
+use crate::rule::{Lint, Selection, Severity};
 use crate::source::Span;
 
 /// How to check a site.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// The codes that speak; all where `None`.
-    pub select: Option<Vec<&'static str>>,
-    /// Codes that do not speak.
-    pub ignore: Vec<&'static str>,
+    /// Which lints speak.
+    pub selection: Selection,
     /// The least severity that fails a run.
     pub fail_on: Option<Severity>,
     /// Severities that differ from the lints' own.
-    pub severity: BTreeMap<&'static str, Severity>,
+    pub severity: BTreeMap<&'static Lint, Severity>,
     /// Without devices, an opening of more ports than this is too wide (PH201).
     pub wide_range: u32,
     /// Findings that are known and accepted.
@@ -32,8 +29,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            select: None,
-            ignore: Vec::new(),
+            selection: Selection::default(),
             fail_on: None,
             severity: BTreeMap::new(),
             wide_range: 1000,
@@ -45,8 +41,8 @@ impl Default for Settings {
 /// An entry `[[check.ignore]]`: findings that somebody looked at and accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ignore {
-    /// The codes.
-    pub codes: Vec<&'static str>,
+    /// The lints.
+    pub lints: Vec<&'static Lint>,
     /// The file or folder, a path as it can be opened; every file where `None`.
     pub file: Option<PathBuf>,
     /// Why.
@@ -67,15 +63,15 @@ impl Ignore {
 const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds"];
 
 /// Reads the table `[check]`.
-pub fn read(table: &DeTable, at: At, folder: &Path, codes: &Codes, problems: &mut Problems) -> Settings {
+pub fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> Settings {
     let mut settings = Settings::default();
     let table = Table::new(table, at, "[check]", CHECK, problems);
     if table.get("select").is_some() {
         let words = table.texts("select", problems);
-        settings.select = Some(words.iter().flat_map(|word| select(word, codes, problems)).collect());
+        settings.selection.only = Some(words.iter().flat_map(|word| select(word, problems)).collect());
     }
     if let Some(value) = table.get("ignore") {
-        ignore(value, folder, codes, &mut settings, problems);
+        ignore(value, folder, &mut settings, problems);
     }
     settings.fail_on = table.get("fail-on").and_then(|value| severity(value, "fail-on", problems));
     if let Some((levels, at)) = table.table("severity", problems) {
@@ -83,9 +79,9 @@ pub fn read(table: &DeTable, at: At, folder: &Path, codes: &Codes, problems: &mu
         let levels = Table::new(levels, at, "[check.severity]", &known, problems);
         for (key, value) in levels.entries() {
             let word = Placed { value: key.value.to_string(), at: key.at };
-            let found = select(&word, codes, problems);
+            let found = select(&word, problems);
             if let Some(severity) = severity(value, key.value, problems) {
-                settings.severity.extend(found.into_iter().map(|code| (code, severity)));
+                settings.severity.extend(found.into_iter().map(|lint| (lint, severity)));
             }
         }
     }
@@ -98,14 +94,8 @@ pub fn read(table: &DeTable, at: At, folder: &Path, codes: &Codes, problems: &mu
     settings
 }
 
-/// The list `ignore` holds codes (`ignore = ["PH104"]`), or tables (`[[check.ignore]]`), or both.
-fn ignore(
-    value: &Spanned<DeValue>,
-    folder: &Path,
-    codes: &Codes,
-    settings: &mut Settings,
-    problems: &mut Problems,
-) {
+/// The list `ignore` holds lints (`ignore = ["PH104"]`), or tables (`[[check.ignore]]`), or both.
+fn ignore(value: &Spanned<DeValue>, folder: &Path, settings: &mut Settings, problems: &mut Problems) {
     let DeValue::Array(items) = value.get_ref() else {
         wrong_type(&value.span(), "ignore", "a list", value.get_ref(), problems);
         return;
@@ -113,23 +103,17 @@ fn ignore(
     for item in items.iter() {
         match item.get_ref() {
             DeValue::Table(table) => {
-                settings.accepted.extend(accepted(table, item.span(), folder, codes, problems));
+                settings.accepted.extend(accepted(table, item.span(), folder, problems));
             }
             _ => {
                 let word = text(item, "ignore", problems);
-                settings.ignore.extend(word.iter().flat_map(|word| select(word, codes, problems)));
+                settings.selection.without.extend(word.iter().flat_map(|word| select(word, problems)));
             }
         }
     }
 }
 
-fn accepted(
-    table: &DeTable,
-    at: At,
-    folder: &Path,
-    codes: &Codes,
-    problems: &mut Problems,
-) -> Option<Ignore> {
+fn accepted(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> Option<Ignore> {
     let known = ["rule", "file", "reason", "expires"];
     let table = Table::new(table, at, "[[check.ignore]]", &known, problems);
     let rules = match table.get("rule") {
@@ -144,8 +128,8 @@ fn accepted(
     let reason = table.required("reason", problems);
     let expires = table.get("expires").and_then(|value| date(value, problems));
     let span = problems.span(&rules.first()?.at);
-    let codes = rules.iter().flat_map(|word| select(word, codes, problems)).collect();
-    Some(Ignore { codes, file, reason: reason?.value, expires, span })
+    let lints = rules.iter().flat_map(|word| select(word, problems)).collect();
+    Some(Ignore { lints, file, reason: reason?.value, expires, span })
 }
 
 fn date(value: &Spanned<DeValue>, problems: &mut Problems) -> Option<Date> {
@@ -161,8 +145,7 @@ fn date(value: &Spanned<DeValue>, problems: &mut Problems) -> Option<Date> {
 
 fn severity(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Severity> {
     let word = text(value, key, problems)?;
-    let severity =
-        [Severity::Info, Severity::Warning, Severity::Error].into_iter().find(|s| s.name() == word.value);
+    let severity = Severity::named(&word.value);
     if severity.is_none() {
         let message = format!("`{}` is no severity", word.value);
         problems.add(&word.at, message, "no severity", "Write `info`, `warning` or `error`.");
@@ -170,9 +153,9 @@ fn severity(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Opt
     severity
 }
 
-fn select(word: &Placed<String>, codes: &Codes, problems: &mut Problems) -> Vec<&'static str> {
-    match codes.select(&word.value) {
-        Ok(codes) => codes,
+fn select(word: &Placed<String>, problems: &mut Problems) -> Vec<&'static Lint> {
+    match Lint::select(&word.value) {
+        Ok(lints) => lints,
         Err(near) => {
             let help = match near {
                 Some(near) => format!("Did you mean `{near}`?"),

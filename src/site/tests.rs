@@ -3,26 +3,16 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::codes::{Code, Codes};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::report::fatal;
+use crate::rule::{LINTS, Lint, PH104, PH202, Severity};
 use crate::source::SourceMap;
-
-fn codes() -> Codes {
-    let code = |code, name| Code { code, name, aliases: Vec::new() };
-    Codes::new(vec![
-        code("PH104", "blocked-optional-port"),
-        code("PH201", "overly-broad-port-range"),
-        code("PH202", "any-to-any"),
-        code("PH601", "broken-site-file"),
-    ])
-}
 
 fn read(text: &str) -> (SourceMap, Result<Site, Vec<Finding>>) {
     let mut sources = SourceMap::new();
     sources.add("other", b"something before\n".to_vec()).unwrap();
     let id = sources.add("lab/pinhole.toml", text.as_bytes().to_vec()).unwrap();
-    let site = load(&sources, id, &codes());
+    let site = load(&sources, id);
     (sources, site)
 }
 
@@ -96,12 +86,13 @@ fn a_whole_site() {
     let site = site.unwrap();
     assert_eq!(site.catalogs, [PathBuf::from("lab/more")]);
     let settings = &site.settings;
-    assert_eq!(settings.select, Some(vec!["PH104", "PH201", "PH202", "PH601"]));
-    assert_eq!((settings.ignore.as_slice(), settings.wide_range), (["PH104"].as_slice(), 500));
+    let selected = |lint: &&&Lint| ["PH1", "PH2", "PH601"].iter().any(|start| lint.code.starts_with(start));
+    assert_eq!(settings.selection.only, Some(LINTS.iter().filter(selected).copied().collect()));
+    assert_eq!((settings.selection.without.as_slice(), settings.wide_range), ([&PH104].as_slice(), 500));
     assert_eq!(settings.fail_on, Some(Severity::Warning));
-    assert_eq!(settings.severity["PH202"], Severity::Error);
+    assert_eq!(settings.severity[&PH202], Severity::Error);
     let accepted = &settings.accepted[0];
-    assert_eq!((accepted.codes.as_slice(), accepted.reason.as_str()), (["PH202"].as_slice(), "lab"));
+    assert_eq!((accepted.lints.as_slice(), accepted.reason.as_str()), ([&PH202].as_slice(), "lab"));
     assert_eq!(accepted.file.as_deref(), Some(Path::new("lab/edge.rules")));
     let day = |day| Date { year: 2027, month: 1, day };
     assert!(!accepted.expired(day(31)) && accepted.expired(Date { month: 2, ..day(1) }));
@@ -211,7 +202,7 @@ fn way(site: &Site, from: &str, to: &str) -> String {
 fn choices(site: &Site) -> Vec<(String, String)> {
     let today = Date { year: 2026, month: 1, day: 1 };
     let found = doubts(site, &Catalog::bundled().unwrap(), today);
-    found.into_iter().filter(|f| f.code == "PH613").map(|f| (f.message, f.label)).collect()
+    found.into_iter().filter(|f| f.code() == "PH613").map(|f| (f.message, f.label)).collect()
 }
 
 #[test]
@@ -473,8 +464,7 @@ fn the_longest_prefix_decides_the_zone() {
 fn an_unknown_key_names_the_nearest_right_one() {
     let (sources, site) = read("[[device]]\nname = \"mcu\"\nproduct = \"x\"\nadresses = [\"10.1.2.10\"]\n");
     let mut out = Vec::new();
-    let codes = codes();
-    fatal(&sources, &site.unwrap_err(), &|code| codes.name(code), false, &mut out).unwrap();
+    fatal(&sources, &site.unwrap_err(), false, &mut out).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap());
 }
 
@@ -682,7 +672,7 @@ fn text_that_is_no_toml_is_told_with_its_place() {
     assert!(!wrong(&deep).is_empty());
     let mut sources = SourceMap::new();
     let id = sources.add("pinhole.toml", b"catalog = ['\xff']".to_vec()).unwrap();
-    assert!(load(&sources, id, &codes()).unwrap_err()[0].message.contains("no UTF-8"));
+    assert!(load(&sources, id).unwrap_err()[0].message.contains("no UTF-8"));
 }
 
 #[test]
@@ -704,7 +694,7 @@ fn doubts_about(product: &str, ports: &str) -> Vec<(&'static str, String)> {
     let site = read(&text).1.unwrap();
     let catalog = Catalog::bundled().unwrap();
     let today = Date { year: 2026, month: 1, day: 1 };
-    doubts(&site, &catalog, today).into_iter().map(|finding| (finding.code, finding.label)).collect()
+    doubts(&site, &catalog, today).into_iter().map(|finding| (finding.code(), finding.label)).collect()
 }
 
 #[test]

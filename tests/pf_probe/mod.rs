@@ -85,8 +85,8 @@ impl Probe {
 
     pub fn outcomes(&self, text: &str) -> Vec<Outcome> {
         let loaded = read(text, &environment());
-        let errors: Vec<_> = loaded.findings.iter().filter(|f| f.code != "PH002").collect();
-        assert!(errors.iter().all(|f| !f.code.starts_with("PH0")), "{text}\n{errors:?}");
+        let errors: Vec<_> = loaded.findings.iter().filter(|f| f.code() != "PH002").collect();
+        assert!(errors.iter().all(|f| !f.code().starts_with("PH0")), "{text}\n{errors:?}");
         let trip = Trip { packet: self.packet.clone(), way: self.way, fwd_oif: None, loopback: false };
         interpret(&loaded.ruleset, &trip, &mut ())
     }

@@ -11,8 +11,9 @@ use super::command::{Action, Arg, Command, Instance, Output, Parser, load_error,
 use super::words::Word;
 use crate::budget::{Budget, Exhausted};
 use crate::dialect::over_budget;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::Family;
+use crate::rule::{PH002, PH003, Severity};
 use crate::source::Span;
 
 /// Reads commands into a tree.
@@ -251,7 +252,7 @@ impl<'c> Reader<'c> {
                 Some(found) => kept.push(found),
                 None => {
                     let finding = load_error(place.span, "there is no such rule to delete");
-                    self.findings.push(Finding { severity: Severity::Warning, ..finding });
+                    self.findings.push(finding.severity(Severity::Warning));
                 }
             }
         }
@@ -446,7 +447,7 @@ impl<'c> Reader<'c> {
         if target.hook.is_none() {
             let finding = load_error(span, "only built-in chains have a policy")
                 .label("the legacy back end refuses it, the nftables one passes over it");
-            return self.findings.push(Finding { severity: Severity::Warning, ..finding });
+            return self.findings.push(finding.severity(Severity::Warning));
         }
         if !place.conditions.is_empty() {
             return target.policies.push(PolicyIf { conditions: place.conditions.to_vec(), policy, span });
@@ -499,7 +500,7 @@ impl<'c> Reader<'c> {
         }
         let message = format!("chain `{}` does not exist in table `{}`", name.text, table.name.text());
         self.findings.push(
-            Finding::new("PH003", Severity::Error, Some(name.span), message).help(
+            Finding::of(&PH003, name.span, message).help(
                 "Declare the chain first, or name the table it is in. The file does not load as it is.",
             ),
         );
@@ -508,7 +509,7 @@ impl<'c> Reader<'c> {
 
     fn unplaced(&mut self, span: Span) {
         self.findings.push(
-            Finding::new("PH002", Severity::Info, Some(span), "the name of the chain is not known")
+            Finding::of(&PH002, span, "the name of the chain is not known")
                 .label("a shell variable that is not assigned plainly in this file")
                 .help("The rule is left out. Check the rules as loaded, the output of `iptables-save`."),
         );

@@ -8,8 +8,9 @@
 use super::ast::{Answer, Config, Match, MatchKind, NatSpec, Net, Open, Target};
 use super::modules::{self, Opt};
 use super::words::Word;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::Family;
+use crate::rule::{PH001, PH002, PH004};
 use crate::source::Span;
 
 /// What a command does to a chain.
@@ -509,7 +510,7 @@ impl<'a, 'w> Parser<'a, 'w> {
     /// A variable whose value the file does not tell.
     pub(super) fn unresolved(&mut self, span: Span) {
         self.out.findings.push(
-            Finding::new("PH002", Severity::Info, Some(span), "the value of a shell variable is not known")
+            Finding::of(&PH002, span, "the value of a shell variable is not known")
                 .label("not assigned plainly in this file")
                 .help("Only plain assignments are followed. Check the rules as loaded, the output of `iptables-save`."),
         );
@@ -542,12 +543,12 @@ pub(super) fn family_name(family: Family) -> &'static str {
 
 /// PH001.
 pub(super) fn syntax_error(span: Span, message: impl Into<String>) -> Finding {
-    Finding::new("PH001", Severity::Error, Some(span), message)
+    Finding::of(&PH001, span, message)
         .help("The statement is not understood, and iptables refuses it too. Correct it, or take it out.")
 }
 
 /// PH004.
 pub(super) fn load_error(span: Span, message: impl Into<String>) -> Finding {
-    Finding::new("PH004", Severity::Error, Some(span), message)
+    Finding::of(&PH004, span, message)
         .help("The file does not load as it is: nothing of the table takes effect.")
 }

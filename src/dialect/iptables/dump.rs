@@ -5,8 +5,9 @@ use super::ast::TableName;
 use super::command::{Arg, load_error, syntax_error};
 use super::family;
 use super::words::{self, Word};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::Family;
+use crate::rule::PH002;
 use crate::source::Span;
 
 /// Longest line that `iptables-restore` reads, its line end included.
@@ -126,15 +127,10 @@ impl<'r, 'c> Dump<'r, 'c> {
     fn begin(&mut self, family: Family, name: TableName, span: Span) -> usize {
         if let Some(old) = self.reader.config.flush(family, name) {
             self.reader.findings.push(
-                Finding::new(
-                    "PH002",
-                    Severity::Info,
-                    Some(span),
-                    format!("table `{}` is restored again", name.text()),
-                )
-                .label("replaces the rules restored before")
-                .related(old, "these rules are not in force")
-                .help("A restore flushes the tables it names. Keep one dump to a file and a host."),
+                Finding::of(&PH002, span, format!("table `{}` is restored again", name.text()))
+                    .label("replaces the rules restored before")
+                    .related(old, "these rules are not in force")
+                    .help("A restore flushes the tables it names. Keep one dump to a file and a host."),
             );
         }
         self.reader.config.table_or_new(family, name, span)

@@ -6,8 +6,9 @@ use super::modules;
 use super::values::{self, NetError};
 use super::words::Word;
 use crate::dialect::names;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::{Family, Field};
+use crate::rule::{PH002, PH003};
 use crate::source::Span;
 
 const SEEN_PROTOCOL: u8 = 1;
@@ -181,14 +182,9 @@ impl<'w> Parser<'_, 'w> {
                 self.fails(span, format!("`{text}` is no address"));
             }
             NetError::Name => self.out.findings.push(
-                Finding::new(
-                    "PH002",
-                    Severity::Info,
-                    Some(span),
-                    format!("host name `{text}` resolves at load"),
-                )
-                .label("its addresses are not in the file")
-                .help("Write the addresses, so that the rule can be judged and does not depend on DNS."),
+                Finding::of(&PH002, span, format!("host name `{text}` resolves at load"))
+                    .label("its addresses are not in the file")
+                    .help("Write the addresses, so that the rule can be judged and does not depend on DNS."),
             ),
             NetError::Family => {
                 self.fails(span, format!("`{text}` is no address of {}", family_name(self.family)))
@@ -316,7 +312,7 @@ impl<'w> Parser<'_, 'w> {
             return self.fails(span, format!("{what} `{name}` is of {} only", family_name(other)));
         }
         self.out.findings.push(
-            Finding::new("PH002", Severity::Info, Some(span), format!("{what} `{name}` is not known"))
+            Finding::of(&PH002, span, format!("{what} `{name}` is not known"))
                 .label("stays as an unknown condition")
                 .help("Answers that rest on this rule are given as depending on it."),
         );
@@ -368,7 +364,7 @@ impl<'w> Parser<'_, 'w> {
             self.undefined("target", name)
         } else {
             self.out.findings.push(
-                Finding::new("PH003", Severity::Error, Some(span), format!("chain `{name}` does not exist here"))
+                Finding::of(&PH003, span, format!("chain `{name}` does not exist here"))
                     .label("no chain and no target of this name")
                     .help("Declare the chain before the rule, or correct the name. The file does not load as it is."),
             );

@@ -6,8 +6,9 @@ use super::command::syntax_error;
 use super::values;
 use super::words::{self, Word};
 use crate::dialect::names;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::{Family, Set, interface, interface_prefix};
+use crate::rule::PH002;
 use crate::source::{SourceFile, Span};
 
 /// What one part of a set's entries is.
@@ -101,13 +102,8 @@ impl Ipsets {
         }
         for set in self.sets.values().filter(|set| set.unknown) {
             findings.push(
-                Finding::new(
-                    "PH002",
-                    Severity::Info,
-                    Some(set.span),
-                    "the contents of this set are not understood",
-                )
-                .label("rules that use it depend on it"),
+                Finding::of(&PH002, set.span, "the contents of this set are not understood")
+                    .label("rules that use it depend on it"),
             );
         }
     }
@@ -306,6 +302,6 @@ mod tests {
         let (sets, findings) =
             read("create s hash:ip\nadd s 10.0.0.1,80\nadd nosuch 1.2.3.4\ncreate x tree:foo\n");
         assert!(sets.sets["s"].unknown && sets.sets["x"].unknown);
-        assert_eq!(findings.iter().filter(|f| f.code == "PH001").count(), 2);
+        assert_eq!(findings.iter().filter(|f| f.code() == "PH001").count(), 2);
     }
 }

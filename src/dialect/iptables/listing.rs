@@ -11,8 +11,9 @@ use super::apply::{Place, Reader};
 use super::ast::TableName;
 use super::command::Arg;
 use super::words::Word;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::Family;
+use crate::rule::PH002;
 use crate::source::Span;
 
 use words::Line;
@@ -143,14 +144,9 @@ fn table(reader: &mut Reader<'_>, chains: &[Chain<'_>], family: Family) {
     let plain = chains.iter().find(|chain| !chain.rules.is_empty() && !chain.columns.contains(" out "));
     if let Some(chain) = plain {
         reader.findings.push(
-            Finding::new(
-                "PH002",
-                Severity::Info,
-                Some(chain.span),
-                "the interfaces of the rules are not listed",
-            )
-            .label("each rule may be for some of them alone")
-            .help("Give the output of `iptables-save`, or of `iptables -L -n -v`."),
+            Finding::of(&PH002, chain.span, "the interfaces of the rules are not listed")
+                .label("each rule may be for some of them alone")
+                .help("Give the output of `iptables-save`, or of `iptables -L -n -v`."),
         );
     }
     for chain in chains {
@@ -171,14 +167,9 @@ fn rule(reader: &mut Reader<'_>, chain: &Chain<'_>, (text, at): (&str, u32), pla
     let mut doubts = line.unread.clone();
     if !doubts.is_empty() {
         reader.findings.push(
-            Finding::new(
-                "PH002",
-                Severity::Info,
-                Some(span),
-                format!("`{doubts}` of the listing is not read"),
-            )
-            .label("stays as an unknown condition")
-            .help("Give the output of `iptables-save`."),
+            Finding::of(&PH002, span, format!("`{doubts}` of the listing is not read"))
+                .label("stays as an unknown condition")
+                .help("Give the output of `iptables-save`."),
         );
     }
     if !verbose {

@@ -5,8 +5,9 @@ use super::command::{Given, Parser};
 use super::modules::{self, Kind, Module, Openness, Val};
 use super::values::{self, RangeError};
 use crate::dialect::names::{self, proto};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::{Family, Field, ext};
+use crate::rule::PH002;
 
 /// What the options of one module said that are one condition together.
 #[derive(Debug, Default)]
@@ -348,14 +349,9 @@ impl Parser<'_, '_> {
             // no port is outside of it.
             Ok((0, 0xffff)) if given.negated && matches!(self.transport(), proto::TCP | proto::UDP) => {
                 self.out.findings.push(
-                    Finding::new(
-                        "PH002",
-                        Severity::Info,
-                        Some(given.span),
-                        "not any port is read in two ways",
-                    )
-                    .label("nothing for the legacy back end, everything for the nftables one")
-                    .help("Take the option out, or the rule, as it is meant."),
+                    Finding::of(&PH002, given.span, "not any port is read in two ways")
+                        .label("nothing for the legacy back end, everything for the nftables one")
+                        .help("Take the option out, or the rule, as it is meant."),
                 );
                 self.doubt(false, (given.span, given.span), Answer::Global);
             }

@@ -35,8 +35,9 @@ mod work_tests;
 
 use super::{Environment, Loaded};
 use crate::budget::Budget;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::Family;
+use crate::rule::PH001;
 use crate::source::{SourceFile, SourceId, SourceMap};
 
 pub use ast::Config;
@@ -63,8 +64,7 @@ fn parse_into(
 ) -> (Vec<Finding>, usize) {
     let mut reader = apply::Reader::new(config, budget);
     reader.findings.extend(file.damage.iter().map(|span| {
-        Finding::new("PH001", Severity::Error, Some(*span), "bytes that are no text")
-            .help("Save the file as UTF-8 without NUL bytes.")
+        Finding::of(&PH001, *span, "bytes that are no text").help("Save the file as UTF-8 without NUL bytes.")
     }));
     if is_script(&file.text) {
         shell::Shell::new(&mut reader, (&file.text, file.base), forced, sourced).read();

@@ -45,7 +45,7 @@ fn loaded(name: &str, example: &str, target: bool) -> Ruleset {
     let text = format!("*{table}\n-A {chain} {rule}{verdict}\nCOMMIT\n");
     let env = Environment { family: module.family.or(Some(Family::V4)), ..Environment::default() };
     let loaded = super::tests::load_text(&text, &env);
-    let wrong: Vec<_> = loaded.findings.iter().filter(|finding| finding.code != "PH002").collect();
+    let wrong: Vec<_> = loaded.findings.iter().filter(|finding| finding.code() != "PH002").collect();
     assert!(wrong.is_empty(), "{text}{wrong:?}");
     loaded.ruleset
 }

@@ -11,7 +11,7 @@ fn rules_of(text: &str) -> (Vec<String>, Vec<&'static str>) {
     for chain in &loaded.ruleset.chains {
         rules.extend(chain.rules.iter().map(|rule| format!("{}: {}", chain.name, sources.text(rule.span))));
     }
-    (rules, loaded.findings.iter().map(|f| f.code).collect())
+    (rules, loaded.findings.iter().map(|f| f.code()).collect())
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn what_is_not_closed_is_said_where_it_begins() {
         let mut sources = SourceMap::new();
         let id = sources.add("firewall.sh", format!("#!/bin/sh\n{text}").into_bytes()).unwrap();
         let loaded = load(&mut sources, &[id], &Environment::default());
-        assert_eq!(loaded.findings[0].code, "PH001", "{text}");
+        assert_eq!(loaded.findings[0].code(), "PH001", "{text}");
         assert_eq!(loaded.findings[0].span.unwrap().start, at, "{text}");
     }
 }

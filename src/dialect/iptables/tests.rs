@@ -25,7 +25,7 @@ pub(super) fn table(name: &str, rules: &str) -> Ruleset {
 /// The codes and messages of the findings about some rules of a table.
 pub(super) fn findings_in(name: &str, rules: &str) -> Vec<(&'static str, String)> {
     let loaded = load_text(&format!("*{name}\n{rules}\nCOMMIT\n"), &Environment::default());
-    loaded.findings.into_iter().map(|f| (f.code, f.message)).collect()
+    loaded.findings.into_iter().map(|f| (f.code(), f.message)).collect()
 }
 
 pub(super) fn codes(name: &str, rules: &str) -> Vec<&'static str> {
@@ -233,7 +233,7 @@ fn comments_may_hold_anything() {
 fn old_negation_is_refused_and_understood() {
     let text = "*filter\n-A INPUT -s ! 192.0.2.0/24 -j DROP\nCOMMIT\n";
     let loaded = load_text(text, &Environment::default());
-    assert_eq!(loaded.findings[0].code, "PH004");
+    assert_eq!(loaded.findings[0].code(), "PH004");
     assert_eq!(loaded.findings[0].help, "Write `! -s 192.0.2.0/24`.");
     assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(1)), "accept");
     assert_eq!(verdict(&loaded.ruleset, Way::Input, with(tcp(1), Field::Src4, 1)), "drop");
@@ -254,7 +254,7 @@ fn a_list_of_addresses_is_several_rules() {
 fn what_does_not_exist_is_said_and_stays_open() {
     let text = "*filter\n-A INPUT -j NOSUCH\n-A NOCHAIN -j DROP\n-A INPUT -m set --match-set bad src -j DROP\nCOMMIT\n";
     let loaded = load_text(text, &Environment::default());
-    let codes: Vec<_> = loaded.findings.iter().map(|f| f.code).collect();
+    let codes: Vec<_> = loaded.findings.iter().map(|f| f.code()).collect();
     assert_eq!(codes, ["PH003", "PH003", "PH002"]);
     assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(1)), "depends: chain NOSUCH, set bad");
 }
@@ -338,7 +338,7 @@ fn a_second_restore_flushes_the_table() {
         "*filter\n:INPUT DROP [0:0]\n-A INPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -p udp -j DROP\nCOMMIT\n";
     let loaded = load_text(text, &Environment::default());
     assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(1)), "accept");
-    assert_eq!(loaded.findings[0].code, "PH002");
+    assert_eq!(loaded.findings[0].code(), "PH002");
     assert_eq!((loaded.ruleset.written, loaded.ruleset.rules()), (2, 2), "no rule is lost");
 }
 
@@ -459,7 +459,7 @@ fn sets_are_looked_up_in_the_saved_contents() {
 fn unknown_modules_stay_as_conditions() {
     let text = "*filter\n-A INPUT -m geoip --src-cc A1,A2 -p tcp --dport 80 -j DROP\n-A INPUT -p udp -j TARPIT --honeypot\nCOMMIT\n";
     let loaded = load_text(text, &Environment::default());
-    let codes: Vec<_> = loaded.findings.iter().map(|f| f.code).collect();
+    let codes: Vec<_> = loaded.findings.iter().map(|f| f.code()).collect();
     assert_eq!(codes, ["PH002", "PH002"]);
     assert_eq!(
         verdict(&loaded.ruleset, Way::Input, tcp(80)),
@@ -474,7 +474,7 @@ fn an_error_costs_one_statement() {
     let text =
         "*filter\n:INPUT DROP [0:0]\n-A INPUT --nosuch 5 -j ACCEPT\nrubbish\n-A INPUT -p tcp -j ACCEPT\n";
     let loaded = load_text(text, &Environment::default());
-    let codes: Vec<_> = loaded.findings.iter().map(|f| f.code).collect();
+    let codes: Vec<_> = loaded.findings.iter().map(|f| f.code()).collect();
     assert_eq!(codes, ["PH001", "PH001", "PH001", "PH004"], "the last is the missing COMMIT");
     assert_eq!(verdict(&loaded.ruleset, Way::Input, tcp(1)), "accept");
     assert_eq!(verdict(&loaded.ruleset, Way::Input, packet(proto::UDP, 1)), "depends: --nosuch 5");
@@ -530,7 +530,7 @@ num   pkts bytes target     prot opt in     out     source               destina
     let short = "Chain INPUT (policy DROP)\ntarget     prot opt source               destination\n\
                  ACCEPT     all  --  anywhere             anywhere\n";
     let loaded = load_text(short, &Environment::default());
-    assert_eq!(loaded.findings[0].code, "PH002");
+    assert_eq!(loaded.findings[0].code(), "PH002");
     assert_eq!(
         verdict(&loaded.ruleset, Way::Input, tcp(1)),
         "depends: listing filter INPUT \"interfaces\" 1"

@@ -95,7 +95,7 @@ fn what_is_cut_off_is_said_and_unknown() {
     let mut sources = SourceMap::new();
     let id = sources.add("fw.sh", forever.as_bytes().to_vec()).unwrap();
     let loaded = load(&mut sources, &[id], &Environment::default());
-    assert!(loaded.findings.iter().any(|finding| finding.code == "PH006"));
+    assert!(loaded.findings.iter().any(|finding| finding.code() == "PH006"));
     assert!(loaded.ruleset.conditions.iter().any(|condition| condition.name == "the rest of the script"));
     let alternatives = " -m conntrack ! --ctstate SNAT,DNAT".repeat(24);
     let loaded = super::tests::load_text(

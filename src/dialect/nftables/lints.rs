@@ -11,8 +11,11 @@ use super::syntax::{
     CtKey, Data, Elem, Expr, ExprKind, MetaKey, NatKind, ObjectKind, RawBase, RelOp, Rule, Selector, Stmt,
     StmtKind, TableFamily, Target, Verdict,
 };
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{Hook, StageKind};
+use crate::rule::{
+    PH410, PH411, PH412, PH413, PH414, PH415, PH416, PH417, PH418, PH419, PH510, PH511, PH512,
+};
 use crate::source::{SourceMap, Span};
 
 /// Where connection tracking hooks in (netfilter_ipv4.h, `NF_IP_PRI_CONNTRACK`).
@@ -79,14 +82,9 @@ impl Lints<'_> {
             && &*hook.kind.text == "filter"
         {
             self.findings.push(
-                Finding::new(
-                    "PH414",
-                    Severity::Info,
-                    Some(hook.span),
-                    format!("the base chain `{}` has no policy", chain.name.text),
-                )
-                .label("accepts what no rule decides")
-                .help("Write `policy drop;` or `policy accept;`, so that everybody sees what is meant."),
+                Finding::of(&PH414, hook.span, format!("the base chain `{}` has no policy", chain.name.text))
+                    .label("accepts what no rule decides")
+                    .help("Write `policy drop;` or `policy accept;`, so that everybody sees what is meant."),
             );
         }
         self.rules(table, &chain.rules);
@@ -97,7 +95,7 @@ impl Lints<'_> {
         for rule in rules {
             if let Some(by) = ended {
                 self.findings.push(
-                    Finding::new("PH417", Severity::Warning, Some(rule.span), "no packet comes to this rule")
+                    Finding::of(&PH417, rule.span, "no packet comes to this rule")
                         .label("never reached")
                         .related(by, "this rule ends the way of every packet")
                         .help("Remove the rule, or move it in front of the one that ends everything."),
@@ -118,12 +116,12 @@ impl Lints<'_> {
         let helper = matches!(&last.kind, StmtKind::Match(parts)
             if matches!(plain(&parts.0).kind, ExprKind::Ct(CtKey::Helper, _)) && parts.1 != RelOp::Ne);
         self.findings.push(if helper {
-            Finding::new("PH512", Severity::Warning, Some(last.span), "the rule compares a helper, and assigns none")
+            Finding::of(&PH512, last.span, "the rule compares a helper, and assigns none")
                 .label("holds for connections that a helper announced, and does nothing")
                 .notice("Media and secondary connections of calls are not let through as related.")
                 .help("Write `ct helper set` and the name of a helper that the table declares.")
         } else {
-            Finding::new("PH419", Severity::Warning, Some(rule.span), "the rule does nothing with what it matches")
+            Finding::of(&PH419, rule.span, "the rule does nothing with what it matches")
                 .label("packets go on to the next rule whether it matches or not")
                 .help("End it with what is to happen: a verdict, or `counter` where packets are only to be counted.")
         });
@@ -168,15 +166,10 @@ impl Lints<'_> {
         if op == RelOp::Ne && several && is_state(left) {
             let text = self.sources.text(right.span);
             self.findings.push(
-                Finding::new(
-                    "PH410",
-                    Severity::Error,
-                    Some(stmt.span),
-                    format!("`ct state != {text}` matches every packet"),
-                )
-                .label("compares with the sum of the states, which no packet has")
-                .notice("Packets of established calls are treated as the rule treats all others.")
-                .help("Write the states as a set, in braces: `ct state != { … }`."),
+                Finding::of(&PH410, stmt.span, format!("`ct state != {text}` matches every packet"))
+                    .label("compares with the sum of the states, which no packet has")
+                    .notice("Packets of established calls are treated as the rule treats all others.")
+                    .help("Write the states as a set, in braces: `ct state != { … }`."),
             );
         }
     }
@@ -192,7 +185,7 @@ impl Lints<'_> {
         );
         if tests_syn && refuses {
             self.findings.push(
-                Finding::new("PH411", Severity::Warning, Some(stmt.span), "`tcp flags syn` also matches the answer to a new connection")
+                Finding::of(&PH411, stmt.span, "`tcp flags syn` also matches the answer to a new connection")
                     .label("holds wherever the SYN bit is set, in SYN+ACK too")
                     .notice("Connections that are opened from this side get no answer.")
                     .help("To refuse new connections only, write `tcp flags & (fin|syn|rst|ack) == syn` or `ct state new`."),
@@ -216,7 +209,7 @@ impl Lints<'_> {
         });
         if reads && !known && sees_ip(table) {
             self.findings.push(
-                Finding::new("PH412", Severity::Warning, Some(stmt.span), "a port is read whatever the protocol is")
+                Finding::of(&PH412, stmt.span, "a port is read whatever the protocol is")
                     .label("also matches the same bytes of ICMP, ESP and all other protocols")
                     .help("Put `meta l4proto { tcp, udp }` in front, or name the protocol: `tcp dport`, `udp dport`."),
             );
@@ -235,7 +228,7 @@ impl Lints<'_> {
     fn unreached(&mut self, chain: &Chain) {
         let message = format!("no packet comes into the chain `{}`", chain.name.text);
         self.findings.push(
-            Finding::new("PH413", Severity::Warning, Some(chain.name.span), message)
+            Finding::of(&PH413, chain.name.span, message)
                 .label("has no hook, and nothing that is reached jumps here")
                 .help("Give it `type … hook … priority …;`, jump to it from a chain that has a hook, or remove it."),
         );
@@ -249,14 +242,9 @@ impl Lints<'_> {
         for set in table.sets.iter().filter(|set| !used.names.contains(&set.name.text)) {
             let what = if set.body.map { "map" } else { "set" };
             self.findings.push(
-                Finding::new(
-                    "PH418",
-                    Severity::Info,
-                    Some(set.name.span),
-                    format!("no rule uses the {what} `{}`", set.name.text),
-                )
-                .label("declared, and never looked up")
-                .help("Remove it, or check whether a rule was to look it up."),
+                Finding::of(&PH418, set.name.span, format!("no rule uses the {what} `{}`", set.name.text))
+                    .label("declared, and never looked up")
+                    .help("Remove it, or check whether a rule was to look it up."),
             );
         }
     }
@@ -266,17 +254,14 @@ impl Lints<'_> {
             let Some((name, protocol)) = &object.helper else { continue };
             let known = HELPERS.iter().find(|(known, _)| is_helper(&name.text, known));
             let finding = match known {
-                None => Finding::new(
-                    "PH511",
-                    Severity::Error,
-                    Some(name.span),
-                    format!("no helper is called `{}`", name.text),
-                )
-                .label("the kernel refuses the ruleset")
-                .help("The helpers of H.323 are `Q.931` over tcp and `RAS` over udp; that of SIP is `sip`."),
+                None => Finding::of(&PH511, name.span, format!("no helper is called `{}`", name.text))
+                    .label("the kernel refuses the ruleset")
+                    .help(
+                        "The helpers of H.323 are `Q.931` over tcp and `RAS` over udp; that of SIP is `sip`.",
+                    ),
                 Some((_, protocols)) if !protocols.contains(&&**protocol) => {
                     let message = format!("the helper `{}` does not exist for {protocol}", name.text);
-                    Finding::new("PH511", Severity::Error, Some(name.span), message)
+                    Finding::of(&PH511, name.span, message)
                         .label("the kernel refuses the ruleset")
                         .help(format!("This helper reads {}.", protocols.join(" and ")))
                 }
@@ -299,7 +284,7 @@ impl Lints<'_> {
                 let Some(stmt) = rule.stmts.iter().find(sets) else { continue };
                 let message =
                     format!("a helper is assigned at priority {}, before connection tracking", base.priority);
-                let mut finding = Finding::new("PH510", Severity::Error, Some(stmt.span), message)
+                let mut finding = Finding::of(&PH510, stmt.span, message)
                     .label("there is no connection yet: nothing happens")
                     .notice("Media and secondary connections of calls are not let through as related.")
                     .help("Move the rule to a chain with a priority above -200, such as `filter`.");
@@ -340,7 +325,7 @@ impl Lints<'_> {
             let Some((other, at)) = later else { continue };
             let message = format!("an accept of `{}` is not the last word", chain.name.text);
             self.findings.push(
-                Finding::new("PH415", Severity::Warning, Some(accept), message)
+                Finding::of(&PH415, accept, message)
                     .label("ends this base chain only")
                     .related(
                         at,
@@ -364,7 +349,7 @@ impl Lints<'_> {
         }
         let span = file.line_span(1);
         self.findings.push(
-            Finding::new("PH416", Severity::Info, Some(span), "loading this script again doubles its rules")
+            Finding::of(&PH416, span, "loading this script again doubles its rules")
                 .label("nothing is flushed before the rules are added")
                 .help("Begin with `flush ruleset`, or with `table …` and `delete table …` for the script's own tables."),
         );

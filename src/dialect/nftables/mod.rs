@@ -13,7 +13,8 @@ mod syntax;
 mod types;
 
 use super::{Environment, Loaded};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH002, PH003, PH004, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// Reads the files of one firewall into one ruleset.
@@ -40,21 +41,22 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
 
 /// A finding for something that nft refuses.
 fn refusal(span: Span, message: impl Into<String>) -> Finding {
-    Finding::new("PH004", Severity::Error, Some(span), message).label("nft refuses this").help(
+    Finding::of(&PH004, span, message).label("nft refuses this").help(
         "Mend it: nft loads either the whole file or nothing, so that none of its rules would be in force.",
     )
 }
 
 /// A finding for something that is more work than is done for one file.
 fn too_much(span: Span, what: &str) -> Finding {
-    Finding::new("PH002", Severity::Warning, Some(span), format!("{what}: it was not read to its end"))
+    Finding::of(&PH002, span, format!("{what}: it was not read to its end"))
+        .severity(Severity::Warning)
         .label("here the work was stopped")
         .help("Answers that rest on it are given as depending on it. Split the ruleset, or write it shorter.")
 }
 
 /// A finding for a name that leads nowhere.
 fn unresolved(span: Span, message: impl Into<String>) -> Finding {
-    Finding::new("PH003", Severity::Error, Some(span), message)
+    Finding::of(&PH003, span, message)
         .label("not defined in the files given")
         .help("Define it before this place, or give the file that defines it as well.")
 }

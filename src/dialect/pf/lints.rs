@@ -7,8 +7,9 @@ mod translation;
 use rustc_hash::FxHashSet;
 
 use crate::dialect::Environment;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::{Family, Set};
+use crate::rule::{PH420, PH423, PH424, PH425, PH426, PH427, PH428};
 use crate::source::Span;
 
 use super::ast::{
@@ -82,12 +83,7 @@ fn negated_hosts(peer: &Peer) -> Option<Finding> {
 }
 
 fn negated_list(span: Span, negated: Span, what: &str) -> Finding {
-    Finding::new(
-        "PH420",
-        Severity::Warning,
-        Some(span),
-        format!("the list with a negated element matches every {what}"),
-    )
+    Finding::of(&PH420, span, format!("the list with a negated element matches every {what}"))
     .label("becomes one rule for each element, and any of them may match")
     .related(negated, format!("matches every other {what}"))
     .help(
@@ -155,12 +151,12 @@ fn range_without_ends(port: &PortMatch) -> Option<Finding> {
             "Write `{a}:{b}` where the range itself is meant, or `{{ < {a}, > {b} }}` to say what is meant."
         )
     };
-    Some(Finding::new("PH423", Severity::Info, Some(port.span), message).help(help))
+    Some(Finding::of(&PH423, port.span, message).help(help))
 }
 
 /// PH424
 fn unused_macro(name: &str, span: Span) -> Finding {
-    Finding::new("PH424", Severity::Info, Some(span), format!("macro `{name}` is never used"))
+    Finding::of(&PH424, span, format!("macro `{name}` is never used"))
         .label("defined here")
         .help("Remove it, or use it where its value is written out.")
 }
@@ -205,12 +201,7 @@ fn undefined_tables<'a>(
             continue;
         }
         findings.push(
-            Finding::new(
-                "PH425",
-                Severity::Warning,
-                Some(host.span),
-                format!("table `{name}` is used and never defined"),
-            )
+            Finding::of(&PH425, host.span, format!("table `{name}` is used and never defined"))
             .label("empty, until something fills it at run time")
             .help(format!(
                 "Define it: `table <{name}> persist` where a program fills it, or with its addresses in braces."
@@ -223,7 +214,7 @@ fn undefined_tables<'a>(
 fn unknown_anchor(span: Span, what: &str) -> Finding {
     let name = what.split_once(' ').map_or(what, |(_, name)| name);
     let message = format!("the rules of anchor `{name}` are not in the file");
-    let mut finding = Finding::new("PH426", Severity::Info, Some(span), message)
+    let mut finding = Finding::of(&PH426, span, message)
         .label("whatever is loaded here can change the verdict")
         .help(
             "Have the rules checked too: put them in braces, or name their file with `load anchor`. Rules that must \
@@ -235,7 +226,7 @@ fn unknown_anchor(span: Span, what: &str) -> Finding {
 
 /// PH428
 fn never_called(span: Span) -> Finding {
-    Finding::new("PH428", Severity::Warning, Some(span), "no rule calls the anchor that is loaded here")
+    Finding::of(&PH428, span, "no rule calls the anchor that is loaded here")
         .label("its rules decide nothing")
         .help("Add an `anchor` rule with this path where the rules are to be looked at, or remove the line.")
 }
@@ -250,13 +241,8 @@ fn skipped(interface: &Interface, env: &Environment) -> Option<Finding> {
         return None;
     }
     Some(
-        Finding::new(
-            "PH427",
-            Severity::Warning,
-            Some(interface.span),
-            format!("no packet on `{name}` is filtered or translated"),
-        )
-        .label("every rule for this interface is without effect")
-        .help("Take the interface out of `set skip`, and pass with rules what may pass."),
+        Finding::of(&PH427, interface.span, format!("no packet on `{name}` is filtered or translated"))
+            .label("every rule for this interface is without effect")
+            .help("Take the interface out of `set skip`, and pass with rules what may pass."),
     )
 }

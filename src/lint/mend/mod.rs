@@ -17,7 +17,7 @@ use crate::analysis::{Decider, Trip, interpret};
 use crate::dialect::Dialect;
 use crate::finding::{Edit, Mend};
 use crate::judge::{Judge, Share, number};
-use crate::lint::requirements::{Trouble, ends, host};
+use crate::lint::requirements::{Fault, Trouble, ends, host};
 use crate::model::{Hook, Verdict, Way};
 use crate::packet::{Family, Field, Set, Value, interface_name};
 use crate::site::{Crossing, End, Leg};
@@ -154,7 +154,10 @@ fn attempt(
             };
         }
         // That its answers are blocked is another finding, where no line mends that as well.
-        if !group[0].reply && left.iter().all(|trouble| trouble.reply) && tasks(&now, &left, plan).is_none() {
+        if !group[0].reply()
+            && left.iter().all(|trouble| trouble.reply())
+            && tasks(&now, &left, plan).is_none()
+        {
             return match trial::opens_no_more(judge, &now, &made, group, whole) {
                 true => Outcome::Works(Remedy { answered: false, ..remedy(&draft, all, whole) }),
                 false => Outcome::Nothing,
@@ -246,7 +249,7 @@ fn tasks(judge: &Judge<'_>, troubles: &[Trouble<'_>], plan: Plan) -> Option<Vec<
     for trouble in troubles {
         // What no rule decides about is decided by none that could be put in.
         // Where ports were opened for the wrong transport, that rule stands first, and decides nothing.
-        let decide = trouble.blame.iter().skip(usize::from(trouble.code == "PH107"));
+        let decide = trouble.blame.iter().skip(usize::from(trouble.fault == Fault::WrongTransport));
         // Each takes a line.
         if decide.len() > MOST_IN_THE_WAY || tasks.len() > MOST_LINES {
             return None;
@@ -295,10 +298,10 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
     }
     let goal = match near {
         Some(near) if here => Goal::Translate(family.address(near)),
-        _ if trouble.reply && matches!(firewall.dialect, Dialect::Iptables | Dialect::Nftables) => {
+        _ if trouble.reply() && matches!(firewall.dialect, Dialect::Iptables | Dialect::Nftables) => {
             Goal::Answer
         }
-        _ if trouble.reply && firewall.dialect == Dialect::Asa => return None,
+        _ if trouble.reply() && firewall.dialect == Dialect::Asa => return None,
         _ => Goal::Pass,
     };
     let asa = firewall.dialect == Dialect::Asa;
@@ -417,7 +420,7 @@ fn seen(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share) -> Option<Seen>
     let trip = Trip { packet, way, fwd_oif: one(&crossing.oif), loopback: false };
     let outcomes = interpret(rules, &trip, &mut ());
     let end = outcomes.iter().find(|end| end.verdict != Verdict::Accept).or(outcomes.first())?;
-    let hook = match (end.way, trouble.reply) {
+    let hook = match (end.way, trouble.reply()) {
         (Way::Forward, _) => Hook::Forward,
         (Way::Input, false) | (Way::Output, true) => Hook::Input,
         (Way::Output, false) | (Way::Input, true) => Hook::Output,

@@ -14,6 +14,7 @@ use crate::lint::cores;
 use crate::lint::requirements::{Trouble, look_at};
 use crate::model::{Nat, NatPort, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State};
+use crate::rule::Lint;
 use crate::site::{Crossing, End, Leg, ZoneId};
 use crate::source::{SourceId, SourceMap};
 
@@ -51,7 +52,7 @@ pub struct Workshop<'w> {
     trials: Cell<u32>,
     work: Cell<usize>,
     /// What reading the files of each firewall had to say, by code.
-    said: RefCell<FxHashMap<usize, Vec<&'static str>>>,
+    said: RefCell<FxHashMap<usize, Vec<&'static Lint>>>,
 }
 
 /// A firewall as it would be.
@@ -95,25 +96,25 @@ impl<'w> Workshop<'w> {
         Some(Made { at, map, firewall })
     }
 
-    /// The codes of what reading the files as they are has to say.
-    fn said(&self, at: usize, dialect: Dialect) -> Option<Vec<&'static str>> {
+    /// The lints of what reading the files as they are has to say.
+    fn said(&self, at: usize, dialect: Dialect) -> Option<Vec<&'static Lint>> {
         if let Some(said) = self.said.borrow().get(&at) {
             return Some(said.clone());
         }
         let files = self.files.get(at)?.as_ref()?;
         let mut map = Draft::new(self.sources).read(&files.all()).ok()?;
         let loaded = load(dialect, &mut map, &files.ids, &files.environment);
-        let said: Vec<&'static str> = loaded.findings.iter().map(|finding| finding.code).collect();
+        let said: Vec<&'static Lint> = loaded.findings.iter().map(|finding| finding.lint()).collect();
         self.said.borrow_mut().insert(at, said.clone());
         Some(said)
     }
 }
 
 /// Whether reading says anything more often than before.
-fn worse(after: &[Finding], before: &[&str]) -> bool {
-    let often = |code: &str| after.iter().filter(|finding| finding.code == code).count();
-    let was = |code: &str| before.iter().filter(|other| **other == code).count();
-    after.iter().any(|finding| often(finding.code) > was(finding.code))
+fn worse(after: &[Finding], before: &[&Lint]) -> bool {
+    let often = |lint: &Lint| after.iter().filter(|finding| finding.lint() == lint).count();
+    let was = |lint: &Lint| before.iter().filter(|other| **other == lint).count();
+    after.iter().any(|finding| often(finding.lint()) > was(finding.lint()))
 }
 
 /// The judge with the firewalls as they would be.

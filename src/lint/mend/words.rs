@@ -4,7 +4,7 @@ use super::{Outcome, Remedy, owner};
 use crate::analysis::Decider;
 use crate::finding::Mend;
 use crate::judge::Judge;
-use crate::lint::requirements::Trouble;
+use crate::lint::requirements::{Fault, Trouble};
 use crate::lint::{slips, words};
 use crate::site::Leg;
 
@@ -37,12 +37,12 @@ pub fn help(judge: &Judge<'_>, group: &[Trouble<'_>], found: &mut Outcome) -> St
 fn notes(group: &[Trouble<'_>]) -> String {
     let first = &group[0];
     let mut notes = String::new();
-    if first.code == "PH107" {
+    if first.fault == Fault::WrongTransport {
         let (right, wrong) = (first.transport.name(), slips::other(first.transport).name());
         notes +=
             &format!("They are needed for {right}, and not for {wrong}: this rule has the wrong transport. ");
     }
-    if first.reply {
+    if first.reply() {
         return notes;
     }
     if let Some(condition) = first.flow.requirement.condition.as_deref().filter(|_| first.flow.doubtful) {
@@ -81,7 +81,7 @@ fn works(group: &[Trouble<'_>], remedy: &mut Remedy) -> String {
             };
             format!("{why} Translate them to {to}{pass}{whole}")
         }
-        None if first.reply => "Let the answers through".to_string(),
+        None if first.reply() => "Let the answers through".to_string(),
         None if first.certain => "Let it through".to_string(),
         None => "Where it does not, let them through without conditions".to_string(),
     };
@@ -110,7 +110,7 @@ fn in_the_way(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
         }
         _ => {}
     }
-    if trouble.reply {
+    if trouble.reply() {
         return "Let packets of established connections pass in both directions, before the rule or policy that \
                 blocks them."
             .to_string();
@@ -125,7 +125,7 @@ fn in_the_way(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
 
 /// What to do where nothing was tried.
 fn untried(trouble: &Trouble<'_>) -> &'static str {
-    if trouble.reply {
+    if trouble.reply() {
         "Let packets of established connections pass in both directions, before the rule or policy that blocks them."
     } else if trouble.certain {
         "Let it through before the rule or policy that decides."

@@ -4,8 +4,9 @@ use super::super::ast::{Ace, Acl, Direction, Icmp, Ports, Protocol, Service};
 use super::{Facts, permits, ports_of};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::Set;
+use crate::rule::{PH532, PH533, PH534, PH535};
 use crate::source::Span;
 
 /// A signalling protocol as the lints look at it.
@@ -139,12 +140,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         let (protocol, ports) = signalling.needs;
         match inspected {
             None if opened.wide(protocol, ports).is_none() => self.findings.push(
-                Finding::new(
-                    "PH532",
-                    Severity::Warning,
-                    Some(entry),
-                    format!("`{}` lets {} in, and nothing opens the ports that it announces", acl.name.text, signalling.name),
-                )
+                Finding::of(&PH532, entry, format!("`{}` lets {} in, and nothing opens the ports that it announces", acl.name.text, signalling.name))
                 .label(format!("no `inspect {}` applies here", signalling.engine))
                 .notice(signalling.notice)
                 .help(format!(
@@ -156,12 +152,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             Some(inspect) => {
                 if let Some(wide) = opened.wide(17, MEDIA_RANGE) {
                     self.findings.push(
-                        Finding::new(
-                            "PH533",
-                            Severity::Info,
-                            Some(wide),
-                            format!("a wide range of ports is open beside the inspection of {}", signalling.name),
-                        )
+                        Finding::of(&PH533, wide, format!("a wide range of ports is open beside the inspection of {}", signalling.name))
                         .related(inspect, "opens what calls need, for as long as they last")
                         .related(entry, "the signalling")
                         .help("Close the range, or turn the inspection off where devices do without it."),
@@ -179,10 +170,9 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             return;
         }
         self.findings.push(
-            Finding::new(
-                "PH534",
-                Severity::Warning,
-                Some(entry),
+            Finding::of(
+                &PH534,
+                entry,
                 format!("`{}` lets SIP over TLS in, which no inspection can read", acl.name.text),
             )
             .label("port 5061 is encrypted")
@@ -216,15 +206,10 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             _ => return,
         };
         self.findings.push(
-            Finding::new(
-                "PH535",
-                Severity::Warning,
-                Some(line),
-                format!("`inspect {there}` is on and `inspect {gone}` is not"),
-            )
-            .label("one half of H.323")
-            .notice(notice)
-            .help(format!("Add `inspect {gone}` to the same class.")),
+            Finding::of(&PH535, line, format!("`inspect {there}` is on and `inspect {gone}` is not"))
+                .label("one half of H.323")
+                .notice(notice)
+                .help(format!("Add `inspect {gone}` to the same class.")),
         );
     }
 }

@@ -7,7 +7,8 @@ use super::super::ast::{
 };
 use super::super::lower::now;
 use super::{Facts, active, is_ip, permits};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH432, PH433, PH434, PH435, PH436, PH530};
 use crate::source::Span;
 
 /// Elements of one entry beyond which it is worth a word.
@@ -50,10 +51,9 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         let Some(first) = dead.first() else { return };
         let what = if last.action == Action::Permit { "permits" } else { "denies" };
         self.findings.push(
-            Finding::new(
-                "PH432",
-                Severity::Warning,
-                Some(last.span),
+            Finding::of(
+                &PH432,
+                last.span,
                 format!(
                     "the entry {what} everything, and the {} after it in `{}` do nothing",
                     count(dead.len()),
@@ -71,14 +71,9 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 && ace.inactive
             {
                 self.findings.push(
-                    Finding::new(
-                        "PH434",
-                        Severity::Info,
-                        Some(ace.span),
-                        format!("the entry of `{}` is inactive", acl.name.text),
-                    )
-                    .label("as if it were not there")
-                    .help("Take `inactive` away to put the entry to work, or take the entry out."),
+                    Finding::of(&PH434, ace.span, format!("the entry of `{}` is inactive", acl.name.text))
+                        .label("as if it were not there")
+                        .help("Take `inactive` away to put the entry to work, or take the entry out."),
                 );
             }
         }
@@ -112,15 +107,10 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 let number =
                     if elements == u64::MAX { "more than 10^19".to_string() } else { elements.to_string() };
                 self.findings.push(
-                    Finding::new(
-                        "PH436",
-                        Severity::Warning,
-                        Some(ace.span),
-                        format!("the entry expands to {number} elements"),
-                    )
-                    .label(factors.map(|factor| factor.to_string()).join(" × "))
-                    .notice("The box may run out of memory when it loads the list.")
-                    .help("Turn on `object-group-search access-control`, or make the groups smaller."),
+                    Finding::of(&PH436, ace.span, format!("the entry expands to {number} elements"))
+                        .label(factors.map(|factor| factor.to_string()).join(" × "))
+                        .notice("The box may run out of memory when it loads the list.")
+                        .help("Turn on `object-group-search access-control`, or make the groups smaller."),
                 );
             }
         }
@@ -173,9 +163,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 )
             };
             self.findings.push(
-                Finding::new("PH433", Severity::Warning, Some(span), message)
-                    .label("matches other addresses than meant")
-                    .help(help),
+                Finding::of(&PH433, span, message).label("matches other addresses than meant").help(help),
             );
         }
     }
@@ -200,7 +188,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             let days = (now - end) / 1440;
             let days = if days == 1 { "a day".to_string() } else { format!("{days} days") };
             let message = format!("time-range `{}` is over since {days}", range.name.text);
-            let mut finding = Finding::new("PH435", Severity::Warning, Some(span), message)
+            let mut finding = Finding::of(&PH435, span, message)
                 .help("The entries with this time-range do nothing any more. Take them out, or give the range another end.");
             for entry in over.get(range.name.text).into_iter().flatten() {
                 finding = finding.related(*entry, "is off for good");
@@ -222,10 +210,9 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             };
             if open && service_port(port) {
                 self.findings.push(
-                    Finding::new(
-                        "PH530",
-                        Severity::Warning,
-                        Some(ace.span),
+                    Finding::of(
+                        &PH530,
+                        ace.span,
                         format!("the entry lets in replies from port {port}, which pass without it"),
                     )
                     .label("opens the ports to everybody who sends from that port")

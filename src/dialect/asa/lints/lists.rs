@@ -4,7 +4,8 @@ use rustc_hash::FxHashSet;
 
 use super::super::ast::{Acl, AclKind, Entry, Match, OldNat, Vpn};
 use super::{Facts, active};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH002, PH430, PH431, PH538};
 use crate::source::Span;
 
 impl<'c, 'a> Facts<'_, 'c, 'a> {
@@ -29,11 +30,10 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 0 => format!("Snort may block what an entry of `{name}` permits"),
                 more => format!("Snort may block what {} entries of `{name}` permit", more + 1),
             };
-            self.findings.push(
-                Finding::new("PH002", Severity::Info, Some(first.span), message)
-                    .label("permits, unless Snort blocks it")
-                    .help("The rules of Snort are not in this file: what these entries permit depends on `snort RULE`."),
-            );
+            self.findings
+                .push(Finding::of(&PH002, first.span, message).label("permits, unless Snort blocks it").help(
+                "The rules of Snort are not in this file: what these entries permit depends on `snort RULE`.",
+            ));
         }
     }
 
@@ -53,11 +53,9 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             1 => format!("access-list `{name}` is bound to nothing in this file"),
             count => format!("none of {count} access-lists is bound to anything in this file"),
         };
-        self.findings.push(
-            Finding::new("PH430", Severity::Warning, Some(span), message)
-                .label("decides about no packet here")
-                .help("Give the whole running-config: interfaces, and `access-group` lines that bind the lists."),
-        );
+        self.findings.push(Finding::of(&PH430, span, message).label("decides about no packet here").help(
+            "Give the whole running-config: interfaces, and `access-group` lines that bind the lists.",
+        ));
     }
 
     /// Whether the file is more than lists or objects on their own: only then is something missing.
@@ -102,7 +100,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             let count = acl.entries.len();
             let span = acl.entries.first().map_or(acl.name.span, Entry::span);
             self.findings.push(
-                Finding::new("PH430", Severity::Warning, Some(span), format!("{kind} `{}` is bound to nothing", acl.name.text))
+                Finding::of(&PH430, span, format!("{kind} `{}` is bound to nothing", acl.name.text))
                     .label(if count == 1 { "a line that nothing reads".to_string() } else { format!("{count} lines that nothing reads") })
                     .help(format!(
                         "Bind it with `access-group {} in interface …`, or take it out. As it is, it neither permits nor denies anything.",
@@ -124,7 +122,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         for (span, what, name) in found {
             if !used.contains(name) && !config.mentions.contains(name) {
                 self.findings.push(
-                    Finding::new("PH431", Severity::Info, Some(span), format!("{what} `{name}` is not used"))
+                    Finding::of(&PH431, span, format!("{what} `{name}` is not used"))
                         .label("nothing names it")
                         .help("Take it out, or name it where it was meant to be."),
                 );
@@ -138,12 +136,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         if let (None, Some(group), false) = (config.version, bound, self.statics.is_empty()) {
             let version = super::super::lower::effective_version(config);
             self.findings.push(
-                Finding::new(
-                    "PH538",
-                    Severity::Warning,
-                    Some(group.span),
-                    "what the access-lists mean depends on the version, and the version line is missing",
-                )
+                Finding::of(&PH538, group.span, "what the access-lists mean depends on the version, and the version line is missing")
                 .label(format!("read as for {}.{}", version.major, version.minor))
                 .related(self.statics[0].span, "this translation makes the difference")
                 .help(

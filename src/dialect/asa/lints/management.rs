@@ -5,8 +5,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::super::ast::{AccessGroup, AclKind, BoxService, Direction};
 use super::super::lower::{Levelled, levelled};
 use super::Facts;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::{Family, Set};
+use crate::rule::{PH536, PH537};
 
 /// Interfaces that a finding names.
 const SHOWN: usize = 4;
@@ -52,10 +53,9 @@ impl<'a> Facts<'_, '_, 'a> {
             };
             let shown = shown.join(", ") + &more;
             self.findings.push(
-                Finding::new(
-                    "PH536",
-                    Severity::Info,
-                    Some(from.span),
+                Finding::of(
+                    &PH536,
+                    from.span,
                     format!("everything may pass from `{}` to {shown}", from.name),
                 )
                 .label(format!("level {}, and no access-list", from.level))
@@ -89,12 +89,7 @@ impl<'a> Facts<'_, '_, 'a> {
             let command = access.service.command();
             let whom = if everybody { "everybody" } else { "the outside" };
             self.findings.push(
-                Finding::new(
-                    "PH537",
-                    Severity::Warning,
-                    Some(access.span),
-                    format!("`{command}` opens the box to {whom} on `{}`", interface.name),
-                )
+                Finding::of(&PH537, access.span, format!("`{command}` opens the box to {whom} on `{}`", interface.name))
                 .related(interface.span, "the interface of level 0")
                 .help("Name the few addresses that manage the box, on an inside interface, and use SSH or a tunnel."),
             );

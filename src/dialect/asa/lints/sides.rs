@@ -3,8 +3,9 @@
 use super::super::ast::{AccessGroup, Ace, Direction};
 use super::super::lower::{REAL_ADDRESSES, Static, effective_version};
 use super::{Facts, permits, ports_of};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::{Family, Set, interface};
+use crate::rule::PH531;
 
 /// Translations that are looked at for one entry.
 const CANDIDATES: usize = 64;
@@ -79,7 +80,7 @@ fn near<'i>(index: &'i [(u128, u128, usize)], to: &'i Set) -> impl Iterator<Item
 fn finding(ace: &Ace<'_>, nat: &Static, real: bool) -> Finding {
     let (named, wanted) = if real { ("mapped", "real") } else { ("real", "mapped") };
     let message = format!("the entry names the {named} address, and this version looks at the {wanted} one");
-    Finding::new("PH531", Severity::Warning, Some(ace.span), message)
+    Finding::of(&PH531, ace.span, message)
         .related(nat.span, "translates it")
         .notice("Connections from outside to the translated host are blocked.")
         .help(format!(

@@ -24,12 +24,13 @@ pub(super) use levels::{Levelled, levelled};
 
 use super::ast::{Acl, AclKind, Address, Config, Direction, Entry, Named, Version};
 use super::resolve::{Addresses, Resolver};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{
     Builder, ChainId, ChainKind, CondId, Condition, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind,
     Step, Test, Values, Verdict,
 };
 use crate::packet::{Family, Field, Set, State, interface, proto, states};
+use crate::rule::{PH002, PH004};
 use crate::source::Span;
 
 /// From this version on access-lists hold real addresses and NAT is that of objects.
@@ -266,7 +267,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 _ => continue,
             };
             self.findings.push(
-                Finding::new("PH004", Severity::Error, Some(group.span), format!("access-list `{}` cannot be bound: {why}", acl.name.text))
+                Finding::of(&PH004, group.span, format!("access-list `{}` cannot be bound: {why}", acl.name.text))
                     .related(acl.name.span, "the list")
                     .help("The ASA refuses the line, and the interface is left as without it. Bind an extended access-list."),
             );
@@ -435,8 +436,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                 Some(AclKind::WebType) => {
                     let message = format!("webtype access-list `{}` is not in the model", acl.name.text);
                     self.findings.push(
-                        Finding::new("PH002", Severity::Info, acl.entries.first().map(Entry::span), message)
-                            .help("It says nothing of routed IP packets through the box. The answers leave it out."),
+                        Finding::of(&PH002, acl.entries.first().map(Entry::span), message).help(
+                            "It says nothing of routed IP packets through the box. The answers leave it out.",
+                        ),
                     );
                 }
                 _ => {}

@@ -5,7 +5,8 @@ use super::super::words::Words;
 use super::Parser;
 use super::acl::list_kind;
 use super::text::Broken;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::PH001;
 use crate::source::Span;
 
 impl<'a> Parser<'a> {
@@ -68,7 +69,7 @@ impl<'a> Parser<'a> {
         let at = self.acl(name, Some(AclKind::Extended));
         self.unread(at, None, span);
         self.findings.push(
-            Finding::new("PH001", Severity::Error, Some(span), "the entry is broken into several lines")
+            Finding::of(&PH001, span, "the entry is broken into several lines")
                 .label("these lines do not read as one entry")
                 .help("Set the terminal to a wide line (`terminal width 511`) and show the configuration again."),
         );

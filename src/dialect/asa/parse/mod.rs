@@ -19,7 +19,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ast::{Config, GroupKind, Named, Other, Support, Version, VpnFilter};
 use super::words::{Expected, Parsed, Words};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH001, PH002};
 use crate::source::{SourceFile, Span};
 pub(super) use text::broken;
 use text::{Broken, Line};
@@ -129,7 +130,7 @@ impl<'a> Parser<'a> {
     fn file(&mut self, file: &'a SourceFile, broken: &'a [Broken]) {
         if let Some(span) = file.damage.first() {
             self.findings.push(
-                Finding::new("PH001", Severity::Error, Some(*span), "bytes that are not text")
+                Finding::of(&PH001, *span, "bytes that are not text")
                     .help("The file holds NUL bytes or is not UTF-8. Lines with such bytes were read as far as possible."),
             );
         }
@@ -163,7 +164,7 @@ impl<'a> Parser<'a> {
         if unknown > known {
             let message = format!("{unknown} of {} lines are no commands of an ASA", known + unknown);
             self.findings.push(
-                Finding::new("PH001", Severity::Error, Some(file.line_span(1)), message)
+                Finding::of(&PH001, file.line_span(1), message)
                     .help("The file is in another language, or what `show running-config` printed was cut."),
             );
         }
@@ -264,14 +265,14 @@ impl<'a> Parser<'a> {
             format!("expected {}", error.what)
         };
         self.findings.push(
-            Finding::new("PH001", Severity::Error, Some(line), message)
+            Finding::of(&PH001, line, message)
                 .related(error.span, "here")
                 .help("This line was left out; all others were read."),
         );
     }
 
     fn unsupported(&mut self, span: Span, message: impl Into<String>, help: &str) {
-        self.findings.push(Finding::new("PH002", Severity::Info, Some(span), message).help(help));
+        self.findings.push(Finding::of(&PH002, span, message).help(help));
     }
 
     /// A line of the open block.
@@ -369,11 +370,10 @@ impl<'a> Parser<'a> {
     /// PIX 6 speaks another language: nothing after its version is read.
     fn foreign(&mut self, version: Named<'a>, line: Span) {
         let message = format!("the configuration is of PIX {}, which is not read", version.text);
-        self.findings.push(
-            Finding::new("PH001", Severity::Error, Some(line), message)
-                .label("nothing after this line was read")
-                .help("PIX 7 and ASA are read. PIX 6 has conduits, `fixup` and other commands that mean other things."),
-        );
+        self.findings
+            .push(Finding::of(&PH001, line, message).label("nothing after this line was read").help(
+            "PIX 7 and ASA are read. PIX 6 has conduits, `fixup` and other commands that mean other things.",
+        ));
         self.config.foreign = Some(Named { text: self.text_of(line), span: line });
     }
 

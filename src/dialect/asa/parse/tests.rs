@@ -11,7 +11,7 @@ fn read<T>(text: &str, look: impl FnOnce(&Config<'_>, &[&str]) -> T) -> T {
     let id = sources.add("config", text.as_bytes().to_vec()).unwrap();
     let broken = [broken(sources.file(id))];
     let (config, findings, _) = parse([sources.file(id)], &broken);
-    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code()).collect();
     look(&config, &codes)
 }
 
@@ -250,13 +250,13 @@ fn hostile_input_ends_in_findings() {
     let deep: String =
         (0..20_000).map(|i| format!("object-group network g{i}\n group-object g{}\n", i + 1)).collect();
     let found = loaded(format!("{deep}object-group network g20000\n network-object host 10.0.0.1\n access-list a extended permit ip object-group g0 any\n").into_bytes());
-    assert!(found.findings.iter().all(|finding| finding.code != "PH001" && finding.code != "PH004"));
+    assert!(found.findings.iter().all(|finding| finding.code() != "PH001" && finding.code() != "PH004"));
     let circle = "object-group network a\n group-object b\nobject-group network b\n group-object a\n network-object host 10.0.0.1\n";
-    assert!(loaded(circle.into()).findings.iter().any(|finding| finding.code == "PH004"));
+    assert!(loaded(circle.into()).findings.iter().any(|finding| finding.code() == "PH004"));
     let long = format!("access-list a extended permit tcp any any eq {}\n", "9".repeat(10_000_000));
-    assert!(loaded(long.into_bytes()).findings.iter().any(|finding| finding.code == "PH003"));
+    assert!(loaded(long.into_bytes()).findings.iter().any(|finding| finding.code() == "PH003"));
     let broken = b"access-list a extended permit\0tcp any \xff\xfe any\naccess-list a extended per".to_vec();
-    assert!(loaded(broken).findings.iter().filter(|finding| finding.code == "PH001").count() >= 2);
+    assert!(loaded(broken).findings.iter().filter(|finding| finding.code() == "PH001").count() >= 2);
     let whole = include_str!("../../../../fixtures/asa/cases/nat.cfg");
     for end in 0..whole.len() {
         loaded(whole.as_bytes()[..end].to_vec());

@@ -15,8 +15,9 @@ use sets::{Partly, SERVICE, meet, merged, narrow, net, of_protocols, union};
 use super::ast::{
     Address, Config, Families, Group, GroupKind, Host, Icmp, Member, Named, Ports, Protocol, Service,
 };
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::{Family, Field, Set};
+use crate::rule::{PH002, PH003, PH004};
 use crate::source::Span;
 
 /// Unknown parts of one group beyond which the group counts as one.
@@ -121,7 +122,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                         self.cyclic.insert(*span);
                         let message = format!("`{}` contains itself", name.text);
                         self.findings.push(
-                            Finding::new("PH004", Severity::Error, Some(*span), message)
+                            Finding::of(&PH004, *span, message)
                                 .label("this closes the circle")
                                 .help("The ASA refuses the line. Take it out of the group."),
                         );
@@ -136,7 +137,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
     fn too_much(&mut self, at: usize) {
         let name = self.config.groups[at].name;
         self.findings.push(
-            Finding::new("PH002", Severity::Info, Some(name.span), "the object-groups hold too much to work out")
+            Finding::of(&PH002, name.span, "the object-groups hold too much to work out")
                 .label("this group and those that hold it count as unknown")
                 .help("Groups of thousands of elements are nested thousands deep. Entries that name them match or not."),
         );
@@ -242,7 +243,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         if self.missing.insert((name.text, what)) {
             let message = format!("{what} `{}` is not defined", name.text);
             self.findings.push(
-                Finding::new("PH003", Severity::Error, Some(name.span), message)
+                Finding::of(&PH003, name.span, message)
                     .label("not defined in this configuration")
                     .help("Define it, or take the line out. What it stands for counts as unknown."),
             );
@@ -272,13 +273,8 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         if self.missing.insert((name.text, "address")) {
             self.findings.push(
-                Finding::new(
-                    "PH002",
-                    Severity::Info,
-                    Some(name.span),
-                    format!("the address `{}` was made unreadable", name.text),
-                )
-                .help("What it stands for counts as unknown."),
+                Finding::of(&PH002, name.span, format!("the address `{}` was made unreadable", name.text))
+                    .help("What it stands for counts as unknown."),
             );
         }
     }

@@ -16,11 +16,12 @@ use super::ast::{
     Answer, Config, Hook, Match, MatchKind, Policy, PolicyIf, Rule, TableName, Target, builtin,
 };
 use super::ipset::Ipsets;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{
     Builder, ChainId, Condition, Effect, OwnAddress, Ruleset, Stage, StageKind, Test, Values, Verdict,
 };
 use crate::packet::{Family, Field, Set, State};
+use crate::rule::PH002;
 
 /// Ways in which one condition can hold: rows of tests, disjoint.
 type Ways = Vec<Vec<Test>>;
@@ -230,14 +231,9 @@ impl Lowering<'_> {
     /// A rule whose conditions can hold in too many ways: what it does is not followed.
     fn give_up(&mut self, chain: usize, rule: &Rule) {
         self.findings.push(
-            Finding::new(
-                "PH002",
-                Severity::Info,
-                Some(rule.span),
-                "the matches of this rule can hold in too many ways",
-            )
-            .label("stays as an unknown condition")
-            .help("Split the rule: put some of its matches into a chain of their own, and jump to it."),
+            Finding::of(&PH002, rule.span, "the matches of this rule can hold in too many ways")
+                .label("stays as an unknown condition")
+                .help("Split the rule: put some of its matches into a chain of their own, and jump to it."),
         );
         self.ways.clear();
         let cond = self.out.numbered("rule", &self.chain, "with too many ways");

@@ -5,9 +5,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Lowering, Ways, numbers};
 use crate::dialect::iptables::ast::SetUse;
 use crate::dialect::iptables::ipset::{Entry, Ipset, Part, Value};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{Condition, Test, Tuples};
 use crate::packet::{Field, Set, proto};
+use crate::rule::{PH002, PH003};
 
 /// A use of a set, for not doing the work twice: family, name, sides,
 /// negated, and whether nobody asks what is not known.
@@ -143,16 +144,11 @@ impl Lowering<'_> {
             return;
         }
         let finding = if self.sets.given {
-            Finding::new(
-                "PH003",
-                Severity::Error,
-                Some(set_use.span),
-                format!("ipset `{name}` does not exist"),
-            )
-            .help("Create the set before the rules are loaded, or correct the name.")
+            Finding::of(&PH003, set_use.span, format!("ipset `{name}` does not exist"))
+                .help("Create the set before the rules are loaded, or correct the name.")
         } else {
             let message = format!("the contents of ipset `{name}` are not in the file");
-            Finding::new("PH002", Severity::Info, Some(set_use.span), message)
+            Finding::of(&PH002, set_use.span, message)
                 .label("rules with it depend on the set")
                 .help("Give the output of `ipset save` with `--ipset FILE`.")
         };

@@ -10,8 +10,9 @@ use crate::dialect::iptables::command::load_error;
 use crate::dialect::iptables::dump::Dump;
 use crate::dialect::iptables::words::Word;
 use crate::dialect::over_budget;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::packet::Family;
+use crate::rule::PH002;
 use crate::source::{Refusal, Span};
 
 /// How many calls of functions may be open at a time.
@@ -332,11 +333,9 @@ impl<'t> Shell<'_, '_, 't> {
         if words[0].unresolved && words.iter().skip(1).any(|word| programs::changes(&word.text)) {
             let span = words[0].span.to(words[words.len() - 1].span);
             self.reader.findings.push(
-                Finding::new("PH002", Severity::Info, Some(span), "the program of this command is not known")
-                    .label("left out")
-                    .help(
-                        "Assign the variable plainly, such as `IPT=/sbin/iptables`, for the rule to be read.",
-                    ),
+                Finding::of(&PH002, span, "the program of this command is not known").label("left out").help(
+                    "Assign the variable plainly, such as `IPT=/sbin/iptables`, for the rule to be read.",
+                ),
             );
         }
     }
@@ -377,7 +376,7 @@ impl<'t> Shell<'_, '_, 't> {
             return;
         }
         self.reader.findings.push(
-            Finding::new("PH002", Severity::Info, Some(span), "whether this command runs is not known")
+            Finding::of(&PH002, span, "whether this command runs is not known")
                 .label("stays under a condition")
                 .help("Check the rules as loaded, the output of `iptables-save`."),
         );
@@ -390,7 +389,7 @@ impl<'t> Shell<'_, '_, 't> {
     }
 
     fn say(&mut self, span: Span, message: String) {
-        let finding = Finding::new("PH002", Severity::Info, Some(span), message)
+        let finding = Finding::of(&PH002, span, message)
             .label("what it does to the firewall is not known")
             .help("Check the rules as loaded, the output of `iptables-save`.");
         if self.reader.findings.last() != Some(&finding) {

@@ -31,8 +31,9 @@ use super::syntax::{Rule, Stmt, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
 use crate::budget::Exhausted;
 use crate::dialect::{Environment, over_budget};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step};
+use crate::rule::{PH002, Severity};
 use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
@@ -149,7 +150,7 @@ impl Lower<'_> {
         if self.named.insert(name.to_string()) {
             let message = format!("`{name}` is read but not followed: rules with it may match or not");
             self.findings.push(
-                Finding::new("PH002", Severity::Info, Some(span), message)
+                Finding::of(&PH002, span, message)
                     .label("the first of them")
                     .help("Answers that rest on such a rule are given as depending on it."),
             );
@@ -190,7 +191,7 @@ impl Lower<'_> {
         if self.named.insert("xt".to_string()) {
             let message = "`xt` names an extension of iptables without what it compares: rules with it may match or not";
             self.findings.push(
-                Finding::new("PH002", Severity::Warning, Some(span), message)
+                Finding::of(&PH002, span, message).severity(Severity::Warning)
                     .label("the first of them")
                     .help("These rules were made by iptables-nft. Give the output of `iptables-save` (and of `ip6tables-save`) instead, which has all of them."),
             );
@@ -231,12 +232,10 @@ impl Lower<'_> {
                     table.family.name(),
                     table.name.text
                 );
-                self.findings.push(
-                    Finding::new("PH002", Severity::Info, Some(table.name.span), message).help(
-                        "Frames that a bridge forwards and ARP are no part of the answers. \
+                self.findings.push(Finding::of(&PH002, table.name.span, message).help(
+                    "Frames that a bridge forwards and ARP are no part of the answers. \
                          Packets that the box routes pass without these chains.",
-                    ),
-                );
+                ));
             }
         }
     }

@@ -21,7 +21,8 @@ use super::lexer::{Kind, Token, after, token};
 use super::syntax::{Command, Expr, Name, Stmt};
 use crate::budget::{Budget, Exhausted};
 use crate::dialect::over_budget;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::PH001;
 use crate::source::{SourceId, SourceMap, Span};
 
 /// How deep brackets, sets and blocks may nest.
@@ -122,7 +123,7 @@ impl<'s> Reader<'s> {
         self.errors += 1;
         if self.errors <= MAX_ERRORS {
             self.findings.push(
-                Finding::new("PH001", Severity::Error, Some(failed.span), failed.message)
+                Finding::of(&PH001, failed.span, failed.message)
                     .label("not understood")
                     .help("Mend the statement: nft refuses the whole file. The rest of the file was read."),
             );

@@ -6,7 +6,8 @@ mod label;
 mod pool;
 
 use crate::dialect::{Environment, over_budget};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH002, PH003, PH004, Severity};
 use crate::source::Span;
 
 use super::ast::{
@@ -173,14 +174,13 @@ impl<'a> Expander<'a> {
 
     /// Reports what pfctl refuses to load.
     fn refuse(&mut self, span: Span, message: String) {
-        self.findings
-            .push(Finding::new("PH004", Severity::Error, Some(span), message).label("pfctl refuses this"));
+        self.findings.push(Finding::of(&PH004, span, message).label("pfctl refuses this"));
     }
 
     /// Reports that something is not looked at, because it is too much.
     pub fn give_up(&mut self, span: Span, message: String, label: &str) {
         self.findings.push(
-            Finding::new("PH002", Severity::Warning, Some(span), message).label(label).help(
+            Finding::of(&PH002, span, message).severity(Severity::Warning).label(label).help(
                 "Answers behind this place depend on what is not known here. Shorten it, or correct it.",
             ),
         );
@@ -200,7 +200,8 @@ impl<'a> Expander<'a> {
 
     fn unresolved(&mut self, span: Span, message: String) {
         self.findings.push(
-            Finding::new("PH003", Severity::Warning, Some(span), message)
+            Finding::of(&PH003, span, message)
+                .severity(Severity::Warning)
                 .label("pfctl refuses this unless the system that loads it knows the name")
                 .help("Write the number."),
         );

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH421, PH422};
 use crate::source::Span;
 
 use super::super::ast::{Action, Reply};
@@ -85,10 +86,9 @@ fn word(flat: &Flat) -> &'static str {
 
 fn overridden(flat: &Flat, winner: &Flat) -> Finding {
     let same = std::mem::discriminant(&flat.rule.action) == std::mem::discriminant(&winner.rule.action);
-    Finding::new(
-        "PH421",
-        Severity::Warning,
-        Some(flat.rule.span),
+    Finding::of(
+        &PH421,
+        flat.rule.span,
         "the rule never decides: a later rule matches all that it matches, and the last match wins",
     )
     .label(format!("{}, but not in the end", word(flat)))
@@ -101,10 +101,9 @@ fn overridden(flat: &Flat, winner: &Flat) -> Finding {
 }
 
 fn not_quick(flat: &Flat, pass: &Flat) -> Finding {
-    Finding::new(
-        "PH422",
-        Severity::Warning,
-        Some(flat.rule.span),
+    Finding::of(
+        &PH422,
+        flat.rule.span,
         "the block rule is not `quick`: a later rule passes some of what it blocks",
     )
     .label("blocks these sources, but a later match wins")

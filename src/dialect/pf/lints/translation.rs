@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH520, PH521, PH522};
 use crate::source::Span;
 
 use super::super::ast::{Action, Direction, Port, PortOp, StateKind, TranslateKind};
@@ -99,12 +100,7 @@ fn passes_the_inside(rule: &Flat, redirection: &Flat) -> bool {
 }
 
 fn stale_rule(rule: &Flat, redirection: &Flat) -> Finding {
-    Finding::new(
-        "PH520",
-        Severity::Warning,
-        Some(rule.rule.span),
-        "the rule names what the packet was before it was redirected",
-    )
+    Finding::of(&PH520, rule.rule.span, "the rule names what the packet was before it was redirected")
     .label("sees the packet after the redirection")
     .related(redirection.rule.span, "redirects these packets first")
     .notice("The redirected connections are not let in by this rule.")
@@ -171,12 +167,7 @@ fn answers(other: &Flat, rule: &Flat) -> bool {
 }
 
 fn one_way(rule: &Flat) -> Finding {
-    Finding::new(
-        "PH521",
-        Severity::Warning,
-        Some(rule.rule.span),
-        "the rule keeps no state, and no rule lets the replies back",
-    )
+    Finding::of(&PH521, rule.rule.span, "the rule keeps no state, and no rule lets the replies back")
     .label("passes one way only")
     .notice("Connections do not come about: the first packet passes, its answer is blocked.")
     .help("Leave `no state` out, or add a rule for the replies, with the addresses and ports the other way round.")
@@ -199,12 +190,7 @@ pub fn past_the_filter(nodes: &[Node], rules: &[&Flat], findings: &mut Vec<Findi
             && said.insert(flat.rule.span)
         {
             findings.push(
-                Finding::new(
-                    "PH522",
-                    Severity::Info,
-                    Some(flat.rule.span),
-                    "the translated packets go past the block rules",
-                )
+                Finding::of(&PH522, flat.rule.span, "the translated packets go past the block rules")
                 .label("`pass` lets them through without the filter rules")
                 .related(block.rule.span, "does not see these packets")
                 .help("Leave `pass` out, and pass with a filter rule what the translation makes of the packets."),

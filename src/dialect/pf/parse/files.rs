@@ -1,7 +1,8 @@
 //! Other files that a file names: includes, anchors, tables.
 
 use crate::dialect::over_budget;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::PH002;
 use crate::source::{self, SourceId, Span};
 
 use super::Session;
@@ -112,7 +113,7 @@ impl Session<'_> {
             return self.findings.push(over_budget(span, what.trim_end_matches(','), *exhausted));
         }
         self.findings.push(
-            Finding::new("PH002", Severity::Info, Some(span), format!("{what} are not known: {why}")).help(
+            Finding::of(&PH002, span, format!("{what} are not known: {why}")).help(
                 "Put the file into the folder of the configuration, under the path that it is named by, to have it \
                  read, or give with `--root DIR` the tree that it is in.",
             ),

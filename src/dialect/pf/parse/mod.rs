@@ -24,7 +24,8 @@ use super::lexer::{Kind, Lexer, Macro, Macros, Token};
 use super::queues;
 use crate::budget::Budget;
 use crate::dialect::over_budget;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::{PH001, PH003, PH004};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// How deep anchors may stand in each other (pfctl's `PFCTL_ANCHOR_STACK_DEPTH`).
@@ -432,16 +433,15 @@ impl Session<'_> {
 
     /// Makes a finding of an error.
     fn report(&mut self, error: &Error) {
-        let (code, message, label) = match &error.refusal {
-            Refusal::Syntax(message) => ("PH001", message, "not pf.conf"),
-            Refusal::Load(message) => ("PH004", message, "pfctl refuses this"),
-            Refusal::Unresolved(message) => ("PH003", message, "not known here"),
+        let (rule, message, label) = match &error.refusal {
+            Refusal::Syntax(message) => (&PH001, message, "not pf.conf"),
+            Refusal::Load(message) => (&PH004, message, "pfctl refuses this"),
+            Refusal::Unresolved(message) => (&PH003, message, "not known here"),
             Refusal::Budget(what, exhausted) => {
                 return self.findings.push(over_budget(error.span, what, *exhausted));
             }
         };
-        self.findings
-            .push(Finding::new(code, Severity::Error, Some(error.span), message.clone()).label(label));
+        self.findings.push(Finding::of(rule, error.span, message.clone()).label(label));
     }
 }
 
