@@ -19,6 +19,12 @@ fn is_foul(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t') || turns(c)
 }
 
+/// Where the first of them is.
+fn foul(text: &str) -> Option<usize> {
+    let odd = text.bytes().position(|byte| !matches!(byte, b' '..=b'~' | b'\n' | b'\t'))?;
+    text[odd..].find(is_foul).map(|at| odd + at)
+}
+
 /// Text from a config made fit for a terminal, byte for byte: control characters, which could move the
 /// cursor or colour the rest, become `?`, and those that turn the direction of writing become `�`.
 pub fn clean(text: &str) -> String {
@@ -47,7 +53,7 @@ struct Escaping(CompactFormatter);
 impl Formatter for Escaping {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some(at) = rest.find(is_foul) {
+        while let Some(at) = foul(rest) {
             self.0.write_string_fragment(out, &rest[..at])?;
             let Some(c) = rest[at..].chars().next() else { break };
             write!(out, "\\u{:04x}", u32::from(c))?;
@@ -74,7 +80,7 @@ impl<W: Write> Screen<W> {
 
     fn put(&mut self, text: &str) -> io::Result<()> {
         let mut rest = text;
-        while let Some(at) = rest.find(is_foul) {
+        while let Some(at) = foul(rest) {
             self.out.write_all(&rest.as_bytes()[..at])?;
             let coloring = if self.color { coloring(&rest[at..]) } else { 0 };
             if coloring > 0 {
