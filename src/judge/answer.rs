@@ -12,6 +12,9 @@ use crate::site::{Far, Leg, Party};
 /// What a report says where the analysis was given up.
 pub const GIVEN_UP: &str = "more cases than the analysis follows";
 
+/// Deciders of one answer that are named; where there are more, each has a small share.
+const MOST_SHARES: usize = 24;
+
 /// What a question is asked for: who decides is worked out only where there is something to say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Want {
@@ -317,7 +320,7 @@ impl Look<'_> {
         let mut rest = among;
         let mut shares: Vec<(f64, Share)> = Vec::new();
         for stop in by {
-            if rest.is_none() {
+            if rest.is_none() || shares.len() == MOST_SHARES {
                 break;
             }
             let part = self.spaces.and(stop.space, rest);

@@ -28,7 +28,7 @@ pub use journey::{Journey, Kind};
 use journey::JourneyKey;
 
 /// Work that one journey may take, in steps of [`Spaces`].
-const JOURNEY_LIMIT: u64 = 40_000_000;
+const JOURNEY_LIMIT: u64 = 4_000_000;
 /// Nodes after which a desk throws away what it knows.
 const DESK_SIZE: usize = 1_000_000;
 

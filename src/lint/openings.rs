@@ -22,6 +22,8 @@ const NEARLY_ALL: u128 = 65_000;
 const LIMIT: u64 = 5_000_000;
 /// Work for the openings of one rule, where all at once were too much.
 const RULE_LIMIT: u64 = 1_000_000;
+/// Work for each rule of a firewall on the average, where openings are worked out rule by rule.
+const SHARE: u64 = 2_000;
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
 
@@ -201,6 +203,7 @@ impl Lens<'_, '_> {
             return found.into_iter().for_each(|(at, found)| openings[at].extend(found));
         }
         let changed = changed(&self.firewall.rules);
+        let mut left = LIMIT + SHARE * self.firewall.rules.rules() as u64;
         let mut kept: Option<(Spaces, Space)> = None;
         for (at, candidate) in candidates.iter().enumerate() {
             let (mut spaces, all) =
@@ -209,13 +212,15 @@ impl Lens<'_, '_> {
                     let all = self.strangers(&mut spaces, way);
                     (spaces, all)
                 });
-            spaces.allow(RULE_LIMIT);
+            let before = spaces.work();
+            spaces.allow(RULE_LIMIT.min(left));
             let looked_for = self.looked_for(&mut spaces, candidate, &changed);
             let looked_for = spaces.and(all, looked_for);
             match self.measured(&mut spaces, looked_for, way, std::slice::from_ref(candidate)) {
                 Some(found) => openings[at].extend(found.into_iter().flat_map(|(_, found)| found)),
                 None => given_up.push(at),
             }
+            left = left.saturating_sub(spaces.work() - before);
             kept = Some((spaces, all));
         }
     }

@@ -164,7 +164,7 @@ fn many_findings_are_capped_at_the_most_severe() {
         finding.severity = Severity::Info;
     }
     let shown = print(&sources, &findings, Format::Human, &HumanOptions { color: false, max_findings: 2 });
-    assert_eq!(shown.matches("some-fault").count(), 2, "{shown}");
+    assert_eq!(shown.matches("blocked-mandatory-port").count(), 2, "{shown}");
     assert_eq!(shown.matches("error[PH101]").count(), 2, "{shown}");
     assert!(shown.contains("and 7 more findings"), "{shown}");
     assert!(

@@ -22,6 +22,8 @@ use crate::model::{Hook, Verdict, Way};
 use crate::packet::{Family, Field, Set, Value, interface_name};
 use crate::site::{Crossing, End, Leg};
 
+use rustc_hash::FxHashSet;
+
 use draft::Draft;
 use lines::{Goal, Wanted};
 use place::{Job, STYLES};
@@ -32,6 +34,9 @@ pub use trial::{Files, Workshop};
 const ROUNDS: usize = 5;
 /// Lines beyond which a remedy is none that somebody reads.
 const MOST_LINES: usize = 400;
+
+/// Deciders beyond which nothing simple lets a row through.
+const MOST_IN_THE_WAY: usize = 16;
 
 /// Lines that mend a finding.
 pub struct Remedy {
@@ -68,7 +73,7 @@ struct Plan {
 }
 
 /// One need at one firewall.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Task {
     firewall: usize,
     by: Decider,
@@ -240,13 +245,18 @@ fn put(
 /// What is needed, firewall by firewall; nothing where something is in the way that no line mends.
 fn tasks(judge: &Judge<'_>, troubles: &[Trouble<'_>], plan: Plan) -> Option<Vec<Task>> {
     let mut tasks: Vec<Task> = Vec::new();
+    let mut known: FxHashSet<Task> = FxHashSet::default();
     for trouble in troubles {
         // What no rule decides about is decided by none that could be put in.
         // Where ports were opened for the wrong transport, that rule stands first, and decides nothing.
         let decide = trouble.blame.iter().skip(usize::from(trouble.fault == Fault::WrongTransport));
+        // Each takes a line.
+        if decide.len() > MOST_IN_THE_WAY || tasks.len() > MOST_LINES {
+            return None;
+        }
         for share in decide.filter(|share| share.astray || share.by != Decider::End) {
             for task in of_share(judge, trouble, share, plan)? {
-                if !tasks.contains(&task) {
+                if known.insert(task.clone()) {
                     tasks.push(task);
                 }
             }

@@ -68,7 +68,7 @@ impl Diagram {
 
     /// Whether the limit on work was hit: every answer since then may be wrong.
     pub fn exhausted(&self) -> bool {
-        self.work > self.limit
+        self.work > self.limit || self.work == u64::MAX
     }
 
     /// Steps so far.
@@ -179,8 +179,11 @@ impl Diagram {
         let low = self.and(a0, b0);
         let high = self.and(a1, b1);
         let both = self.choice(bit, low, high);
-        let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
-        self.results[place] = (a, b, both);
+        // What was given up on the way is no result.
+        if !self.exhausted() {
+            let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+            self.results[place] = (a, b, both);
+        }
         both
     }
 
@@ -229,6 +232,43 @@ impl Diagram {
         projected
     }
 
+    /// The strings that are in the set when some bits have the values that `value` gives. `known` holds what was found
+    /// for the same values before.
+    pub fn restrict(
+        &mut self,
+        edge: Edge,
+        value: &FxHashMap<u32, bool>,
+        known: &mut FxHashMap<Edge, Edge>,
+    ) -> Edge {
+        let bit = self.bit(edge);
+        if bit == TERMINAL {
+            return edge;
+        }
+        if edge.complemented() {
+            return self.restrict(edge.not(), value, known).not();
+        }
+        if let Some(done) = known.get(&edge) {
+            return *done;
+        }
+        self.work += 1;
+        if self.exhausted() {
+            return Edge::NONE;
+        }
+        let (low, high) = self.halves(edge);
+        let restricted = match value.get(&bit) {
+            Some(yes) => self.restrict(if *yes { high } else { low }, value, known),
+            None => {
+                let low = self.restrict(low, value, known);
+                let high = self.restrict(high, value, known);
+                self.choice(bit, low, high)
+            }
+        };
+        if !self.exhausted() {
+            known.insert(edge, restricted);
+        }
+        restricted
+    }
+
     /// The part of the strings that are in the set, from 0 to 1.
     pub fn share(&self, edge: Edge) -> f64 {
         self.share_of(edge, &mut FxHashMap::default())
@@ -249,16 +289,16 @@ impl Diagram {
         share
     }
 
-    /// The bits that the set asks for, each once, in order.
-    pub fn support(&self, edge: Edge) -> Vec<u32> {
+    /// The bits before `end` that the set asks for, each once, in order.
+    pub fn support(&self, edge: Edge, end: u32) -> Vec<u32> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut bits = rustc_hash::FxHashSet::default();
         let mut open = vec![edge.node()];
         while let Some(node) = open.pop() {
-            if node == 0 || !seen.insert(node) {
+            let Node { bit, low, high } = self.nodes[node];
+            if bit >= end || !seen.insert(node) {
                 continue;
             }
-            let Node { bit, low, high } = self.nodes[node];
             bits.insert(bit);
             open.extend([low.node(), high.node()]);
         }

@@ -72,7 +72,7 @@ impl Side {
 
 const SIDES: usize = Side::Dport as usize + 1;
 
-/// Bits of variables: below all fields.
+/// Bits of variables: below all fields, but for those that rules set.
 pub(super) const VARIABLES: Range<u32> = 0x10_0000..0x10_0000 + 0x4000;
 
 /// Firewalls on one path whose translations have levels of their own.
@@ -109,6 +109,12 @@ impl Layout {
             next += width;
             level
         };
+        let mut below = VARIABLES.end;
+        let mut take_below = |width: u32| {
+            let level = Level { start: below, width };
+            below += width;
+            level
+        };
         let place = |layout: &mut Layout, field: Field, level: Level| {
             layout.fields[field as usize] = Some(level);
         };
@@ -133,7 +139,10 @@ impl Layout {
             if alien || layout.fields[field as usize].is_some() {
                 continue;
             }
-            let level = take(layout.width(field));
+            // What rules set hangs on everything else.
+            let set = [Field::Mark, Field::CtMark, Field::Tag, Field::Dnat, Field::Snat].contains(&field);
+            let width = layout.width(field);
+            let level = if set { take_below(width) } else { take(width) };
             layout.unknown.push((level, field));
             place(&mut layout, field, level);
         }

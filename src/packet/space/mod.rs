@@ -63,7 +63,10 @@ pub struct Spaces {
     variables: Vec<Variable>,
     known: FxHashMap<VariableKey, usize>,
     sets: FxHashMap<(Level, Set), Space>,
-    usual: Vec<(Level, u128)>,
+    /// The bits of variables that are noted as usual.
+    usual: FxHashMap<u32, bool>,
+    /// What sets are with these.
+    usually: FxHashMap<Edge, Edge>,
 }
 
 impl Spaces {
@@ -76,7 +79,8 @@ impl Spaces {
             variables: Vec::new(),
             known: FxHashMap::default(),
             sets: FxHashMap::default(),
-            usual: Vec::new(),
+            usual: FxHashMap::default(),
+            usually: FxHashMap::default(),
         }
     }
 
@@ -169,7 +173,9 @@ impl Spaces {
             return *known;
         }
         let built = self.build(level, set);
-        self.sets.insert((level, set.clone()), built);
+        if !self.exhausted() {
+            self.sets.insert((level, set.clone()), built);
+        }
         built
     }
 
@@ -253,27 +259,31 @@ impl Spaces {
 
     /// Notes which value a variable has in the usual case, for [`Spaces::usually`].
     pub fn expect(&mut self, level: Level, value: u128) {
-        if !self.usual.contains(&(level, value)) {
-            self.usual.push((level, value));
+        if self.usual.contains_key(&level.start) {
+            return;
+        }
+        // Sets that were asked about before may hang on an older variable.
+        if self.variables.last().is_none_or(|newest| newest.level != level) {
+            self.usually.clear();
+        }
+        for number in 0..level.width {
+            self.usual.insert(level.bit(number).start, value >> number & 1 == 1);
         }
     }
 
     /// The packets that are in the set when all variables have the values that were noted as usual.
     pub fn usually(&mut self, space: Space) -> Space {
-        let on: Vec<Level> = self.variables_of(space);
-        let usual: Vec<(Level, u128)> =
-            self.usual.iter().filter(|(level, _)| on.contains(level)).copied().collect();
-        usual.into_iter().fold(space, |space, (level, value)| self.given(space, level, value))
+        Space(self.diagram.restrict(space.0, &self.usual, &mut self.usually))
     }
 
     /// The names of the variables, and of the fields that count as unknown, on which it hangs whether a packet
     /// is in the set: each once, sorted.
     pub fn depends_on(&self, space: Space) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        for bit in self.diagram.support(space.0) {
+        for bit in self.diagram.support(space.0, u32::MAX) {
             if let Some(field) = self.layout.unknown_field(bit).or(self.layout.interface_field(bit)) {
                 names.push(field.name().to_string());
-            } else if bit >= VARIABLES.start {
+            } else if VARIABLES.contains(&bit) {
                 let at = self.variables.partition_point(|variable| variable.level.start > bit);
                 names.extend(self.variables.get(at).map(|variable| variable.name.clone()));
             }
@@ -286,7 +296,7 @@ impl Spaces {
     /// The levels of the variables on which the set hangs.
     pub fn variables_of(&self, space: Space) -> Vec<Level> {
         let mut levels: Vec<Level> = Vec::new();
-        for bit in self.diagram.support(space.0).into_iter().filter(|bit| *bit >= VARIABLES.start) {
+        for bit in self.diagram.support(space.0, u32::MAX).into_iter().filter(|bit| VARIABLES.contains(bit)) {
             let at = self.variables.partition_point(|variable| variable.level.start > bit);
             levels.extend(self.variables.get(at).map(|variable| variable.level));
         }
@@ -310,7 +320,9 @@ impl Spaces {
     /// The set without what translation made of the packets: as they came to the first firewall.
     pub fn as_came(&mut self, space: Space) -> Space {
         let ranges = self.layout.translated();
-        if self.diagram.support(space.0).iter().any(|bit| ranges.iter().any(|range| range.contains(bit))) {
+        let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+        let asked = self.diagram.support(space.0, end);
+        if asked.iter().any(|bit| ranges.iter().any(|range| range.contains(bit))) {
             let keep = |bit: u32| !ranges.iter().any(|range| range.contains(&bit));
             return Space(self.diagram.project(space.0, &keep, u32::MAX));
         }

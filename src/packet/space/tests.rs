@@ -168,3 +168,26 @@ fn work_is_limited() {
     }
     assert!(spaces.exhausted());
 }
+
+#[test]
+fn what_was_given_up_is_not_remembered() {
+    let sets = |number: u128| Set::of((0..40).map(|at| (at * 97 + number, at * 97 + number * 3)));
+    let build = |spaces: &mut Spaces| {
+        let ports = spaces.test(Field::Dport, &sets(7));
+        let sources = spaces.test(Field::Sport, &sets(11));
+        let both = spaces.and(ports, sources);
+        let either = spaces.or(ports, sources);
+        spaces.minus(either, both)
+    };
+    let mut fresh = Spaces::new(Family::V4, names(), u64::MAX);
+    let right = build(&mut fresh);
+    let share = fresh.share(right);
+    for limit in (0..fresh.work()).step_by(11) {
+        let mut spaces = Spaces::new(Family::V4, names(), limit);
+        build(&mut spaces);
+        assert!(spaces.exhausted());
+        spaces.allow(u64::MAX);
+        let again = build(&mut spaces);
+        assert_eq!(spaces.share(again), share, "after a limit of {limit}");
+    }
+}
