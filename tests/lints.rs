@@ -54,7 +54,12 @@ fn no_code_stands_as_text() {
 fn lints_name_dialects_that_there_are() {
     let known = Dialect::ALL.map(Dialect::name);
     for lint in LINTS {
-        assert!(lint.dialects.iter().all(|dialect| known.contains(dialect)), "{}: {:?}", lint.code, lint.dialects);
+        assert!(
+            lint.dialects.iter().all(|dialect| known.contains(dialect)),
+            "{}: {:?}",
+            lint.code,
+            lint.dialects
+        );
     }
 }
 
@@ -78,11 +83,17 @@ fn findings_fit(folder: &Path) -> usize {
     let report = check(folder, &["."]);
     let dialects: BTreeMap<&str, &str> =
         report.files.iter().map(|file| (file.path.as_str(), file.dialect.as_str())).collect();
-    let places = report.findings.iter().filter_map(|found| Some((found, *dialects.get(found.file.as_deref()?)?)));
+    let places =
+        report.findings.iter().filter_map(|found| Some((found, *dialects.get(found.file.as_deref()?)?)));
     let mut count = 0;
     for (found, dialect) in places {
         let lint = LINTS.iter().find(|lint| lint.code == found.code).unwrap();
-        assert!(lint.dialects.contains(&dialect), "{} speaks of {dialect} in {}", found.code, folder.display());
+        assert!(
+            lint.dialects.contains(&dialect),
+            "{} speaks of {dialect} in {}",
+            found.code,
+            folder.display()
+        );
         count += 1;
     }
     count
