@@ -112,12 +112,13 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let mut findings: Vec<Finding> = session.check(today, &sources);
     findings.extend(listing::findings(&read.unread, &mut sources)?);
     let unread = read.unread.iter().filter(|unread| unread.counts()).count();
-    let mut summary = RunSummary { unread, ..RunSummary::default() };
+    let unselected = session.site().settings.selection.left_out();
+    let mut summary = RunSummary { unread, unselected, ..RunSummary::default() };
     summary.files.extend(session.reads().iter().flat_map(|read| files(read, &sources)));
     let settings = &session.site().settings;
     let told = filter(findings, settings, today, &sources);
     let mut findings = told.findings;
-    (summary.hidden, summary.ignored) = (told.hidden, told.ignored);
+    summary.ignored = told.ignored;
     report::sort(&mut findings, &sources);
     let report = Report { sources: &sources, findings: &findings, summary: &summary };
     let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };

@@ -12,8 +12,6 @@ use crate::source::SourceMap;
 pub struct Filtered {
     /// With the severities of this site.
     pub findings: Vec<Finding>,
-    /// How many are not selected.
-    pub hidden: usize,
     /// How many the site file accepts.
     pub ignored: usize,
 }
@@ -62,11 +60,10 @@ pub fn filter(findings: Vec<Finding>, settings: &Settings, today: Date, sources:
         .filter(|entry| !entry.expired(today))
         .map(|entry| (entry.lints.as_slice(), entry.file.as_deref().map(full)))
         .collect();
-    let mut out = Filtered { findings: Vec::new(), hidden: 0, ignored: 0 };
+    let mut out = Filtered { findings: Vec::new(), ignored: 0 };
     for mut finding in findings {
         let lint = finding.lint();
         if !settings.selection.has(lint) {
-            out.hidden += 1;
             continue;
         }
         let file = || finding.span.and_then(|span| sources.file_of(span)).map(|file| full(&file.path));
@@ -121,10 +118,10 @@ mod tests {
         let told = |today| {
             let out = filter(findings(), &settings, today, &sources);
             let told: Vec<(&str, Severity)> = out.findings.iter().map(|f| (f.code(), f.severity)).collect();
-            (told, out.hidden, out.ignored)
+            (told, out.ignored)
         };
         let (first, other) = (("PH101", Severity::Error), ("PH201", Severity::Info));
-        assert_eq!(told(day(10)), (vec![first, other], 2, 1));
-        assert_eq!(told(day(11)), (vec![first, other, other], 2, 0));
+        assert_eq!(told(day(10)), (vec![first, other], 1));
+        assert_eq!(told(day(11)), (vec![first, other, other], 0));
     }
 }

@@ -3,11 +3,14 @@
 pub mod asa;
 mod assume;
 pub mod iptables;
+mod language;
 pub mod names;
 pub mod nftables;
 pub mod pf;
 mod unread;
+pub mod write;
 
+pub use language::{Answers, Dialect, Language, Lines};
 pub use unread::findings as unread;
 
 use crate::budget::{Budget, Exhausted};
@@ -15,32 +18,6 @@ use crate::finding::Finding;
 use crate::model::{Assumption, OwnAddress, Ruleset};
 use crate::rule::PH006;
 use crate::source::{SourceId, SourceMap, Span};
-
-/// A firewall language.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dialect {
-    /// `iptables-save` and `ip6tables-save` dumps and scripts.
-    Iptables,
-    /// nftables, as text and as JSON.
-    Nftables,
-    /// pf.conf.
-    Pf,
-    /// Cisco ASA running-configs.
-    Asa,
-}
-
-impl Dialect {
-    /// The name on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Dialect::Iptables => "iptables",
-            Dialect::Nftables => "nftables",
-            Dialect::Pf => "pf",
-            Dialect::Asa => "asa",
-        }
-    }
-}
 
 /// What the files do not tell, and somebody else has to: the site file or the command line.
 #[derive(Clone, Debug, Default)]
@@ -76,14 +53,8 @@ pub struct Loaded {
 ///
 /// `sources` grows where a dialect includes files (nftables `include`, pf `include` and table files).
 pub fn load(dialect: Dialect, sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {
-    let load = match dialect {
-        Dialect::Iptables => iptables::load,
-        Dialect::Nftables => nftables::load,
-        Dialect::Pf => pf::load,
-        Dialect::Asa => asa::load,
-    };
     env.budget.begin(files.iter().map(|id| sources.file(*id).text.len() as u64).sum());
-    let mut loaded = load(sources, files, env);
+    let mut loaded = (dialect.language().load)(sources, files, env);
     assume::apply(&mut loaded, &env.assumptions);
     loaded
 }

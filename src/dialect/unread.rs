@@ -82,8 +82,8 @@ impl<'a> Seen<'a> {
 
     /// What is wrong with the file as a whole, and what to do.
     fn fault(&self, dialect: Dialect) -> Option<(String, String)> {
-        // An ASA decides by its security levels, too.
-        let no_rule = self.rules == 0 && (self.reached == 0 || dialect != Dialect::Asa);
+        // Without policies, security levels decide.
+        let no_rule = self.rules == 0 && (self.reached == 0 || dialect.language().close.is_some());
         let message = if self.lines == 0 {
             "there is no rule in the file: it is empty, or holds nothing but comments".to_string()
         } else if self.unread * 2 > self.lines {
@@ -105,12 +105,7 @@ impl<'a> Seen<'a> {
         } else {
             return None;
         };
-        let whole = match dialect {
-            Dialect::Iptables => "the output of `iptables-save`",
-            Dialect::Nftables => "the output of `nft list ruleset`",
-            Dialect::Pf => "pf.conf, or the outputs of `pfctl -sn` and `pfctl -sr`",
-            Dialect::Asa => "the output of `show running-config`, with its `nameif` and `access-group` lines",
-        };
+        let whole = dialect.language().whole;
         Some((
             message,
             format!("Give the whole of {whole}; if it is in another language, name that with `--dialect`."),
@@ -125,17 +120,13 @@ fn holds(file: &SourceFile, span: Span) -> bool {
 
 fn is_content(dialect: Dialect, line: &str) -> bool {
     let line = line.trim();
-    let comment = match dialect {
-        Dialect::Iptables | Dialect::Nftables | Dialect::Pf => line.starts_with('#'),
-        Dialect::Asa => line.starts_with(['!', ':']),
-    };
-    !line.is_empty() && !comment
+    !line.is_empty() && !line.starts_with(dialect.language().comments)
 }
 
-/// How many lines with content a finding says are not understood. What an ASA's unknown commands do is not
-/// known either, though they are no syntax errors.
+/// How many lines with content a finding says are not understood. What commands do that are passed over
+/// is not known either, though they are no syntax errors.
 fn unread_lines(dialect: Dialect, file: &SourceFile, findings: &[Finding]) -> usize {
-    let unknown = |lint: &Lint| *lint == PH001 || dialect == Dialect::Asa && *lint == PH002;
+    let unknown = |lint: &Lint| *lint == PH001 || dialect.language().passes_over_commands && *lint == PH002;
     let mut lines: FxHashSet<u32> = FxHashSet::default();
     let mut last = 0;
     for span in findings.iter().filter(|finding| unknown(finding.lint())).filter_map(|finding| finding.span) {

@@ -90,6 +90,9 @@ pub struct Exposure {
     pub depends_on: Vec<String>,
 }
 
+/// What is found here.
+pub(super) const LINTS: &[&Lint] = &[&PH204, &PH205, &PH206, &PH301];
+
 /// Checks all devices of the site.
 pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let exposures = cores::for_each(judge, &cores::devices(judge), |desk, device| {
@@ -99,10 +102,17 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
             return exposures;
         };
         let anybody = site.everybody(device);
+        let selection = &site.settings.selection;
         for near in desk.judge().nears(device) {
-            forbidden(desk, product, device, &near, &anybody, &mut exposures);
-            management(desk, product, device, &near, &mut exposures);
-            closed::check(desk, product, device, &near, &mut exposures);
+            if selection.has(&PH301) {
+                forbidden(desk, product, device, &near, &anybody, &mut exposures);
+            }
+            if selection.has(&PH205) {
+                management(desk, product, device, &near, &mut exposures);
+            }
+            if selection.has_any(&[&PH204, &PH206]) {
+                closed::check(desk, product, device, &near, &mut exposures);
+            }
         }
         exposures
     });

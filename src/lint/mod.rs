@@ -15,15 +15,26 @@ mod words;
 
 use crate::finding::Finding;
 use crate::judge::Judge;
+use crate::rule::PH610;
 
 pub use mend::{Files, Workshop};
 
-/// What the lints have to say of a site and its firewalls. Without a workshop no remedy is tried, and none printed.
+/// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop no remedy is tried, and none printed.
 pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
-    let mut findings = requirements::check(judge, workshop);
-    findings.extend(openings::check(judge));
-    findings.extend(exposure::check(judge));
-    findings.extend(families::check(judge));
+    let selection = &judge.site.settings.selection;
+    let mut findings = Vec::new();
+    if selection.has_any(requirements::LINTS) {
+        findings.extend(requirements::check(judge, workshop));
+    }
+    if selection.has_any(openings::LINTS) {
+        findings.extend(openings::check(judge));
+    }
+    if selection.has_any(exposure::LINTS) {
+        findings.extend(exposure::check(judge));
+    }
+    if selection.has(&PH610) {
+        findings.extend(families::check(judge));
+    }
     findings
 }
 

@@ -12,8 +12,11 @@ use crate::finding::Finding;
 use crate::judge::{Firewall, Judge, Witness, number};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Ruleset, StageKind, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, proto};
-use crate::rule::{PH201, PH202, PH203, Severity};
+use crate::rule::{Lint, PH201, PH202, PH203, Severity};
 use crate::site::{ZoneId, loopbacks, unicast};
+
+/// What is found here.
+pub(super) const LINTS: &[&Lint] = &[&PH201, &PH202, &PH203];
 
 const ALL_PORTS: u128 = 65536;
 /// So many ports of a protocol are all of them, but for a few that rules before name.
@@ -33,8 +36,12 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let findings = cores::for_each(judge, &order, |_, at| {
         let Some(firewall) = judge.firewall(at) else { return Vec::new() };
         let lens = Lens { judge, firewall, at };
-        let mut findings = lens.openings();
-        if firewall.dialect != Dialect::Asa {
+        let selection = &judge.site.settings.selection;
+        let mut findings = Vec::new();
+        if selection.has_any(&[&PH201, &PH202]) {
+            findings.extend(lens.openings());
+        }
+        if selection.has(&PH203) && firewall.dialect != Dialect::Asa {
             findings.extend(lens.default_accept());
         }
         findings

@@ -2,9 +2,8 @@
 
 use crate::analysis::Decider;
 use crate::catalog::{Product, Requirement};
-use crate::dialect::Dialect;
 use crate::judge::Firewall;
-use crate::model::{Effect, Hook, Rule, RuleId, Step, Verdict};
+use crate::model::{ChainKind, Effect, Hook, Step, Verdict};
 use crate::packet::Set;
 
 /// A row in a message.
@@ -123,11 +122,11 @@ pub fn blocks(firewall: &Firewall, by: Decider) -> String {
         Verdict::Accept => "accepts",
     };
     match by {
-        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_in_list(firewall, id) => {
+        Decider::Rule(id) if firewall.rules.chain(id.chain).kind.is_of_the_box() => {
             "this keeps it out".to_string()
         }
-        Decider::Rule(id) if firewall.dialect == Dialect::Asa && is_implied_end(firewall, id) => {
-            format!("the implied end of `{}` drops it", last_word(&chain(firewall, by)))
+        Decider::Rule(id) if firewall.rules.chain(id.chain).kind == ChainKind::ImpliedDeny => {
+            format!("the implied end of `{}` drops it", chain(firewall, by))
         }
         Decider::Rule(id) => {
             let steps = firewall.rules.steps_of(firewall.rules.rule(id));
@@ -170,36 +169,10 @@ pub fn document(product: &Product, row: &Requirement) -> String {
     if row.table.is_empty() { titles } else { format!("{titles}, table {}", row.table) }
 }
 
-/// ASA: whether the rule is in an access list, and not something else that decides, such as a security level.
-fn is_in_list(firewall: &Firewall, id: RuleId) -> bool {
-    firewall.rules.chain(id.chain).name.starts_with(LIST)
-}
-
-/// ASA: whether the rule is the end that an access list has without an entry: it is written where the list is bound.
-fn is_implied_end(firewall: &Firewall, id: RuleId) -> bool {
-    let rules = &firewall.rules;
-    let walks = |rule: &Rule| {
-        rule.span == rules.rule(id).span
-            && rules.steps_of(rule).contains(&Step::Effect(Effect::Jump(id.chain)))
-    };
-    let binding = rules.chains.iter().filter(|chain| !chain.name.starts_with(LIST));
-    is_in_list(firewall, id) && binding.flat_map(|chain| &chain.rules).any(walks)
-}
-
-/// How the names of chains begin that are access lists.
-const LIST: &str = "access-list ";
-
-/// The name of a chain without its table.
-pub fn last_word(chain: &str) -> &str {
-    chain.rsplit(' ').next().unwrap_or(chain)
-}
-
-/// The name of the chain or list of a rule or policy; empty where there is none yet.
+/// The short name of the chain or list of a rule or policy; empty where there is none yet.
 pub fn chain(firewall: &Firewall, by: Decider) -> String {
     let id = match by {
-        Decider::Rule(id) if firewall.dialect == Dialect::Asa && !is_in_list(firewall, id) => {
-            return String::new();
-        }
+        Decider::Rule(id) if firewall.rules.chain(id.chain).kind.is_of_the_box() => return String::new(),
         Decider::Rule(id) => id.chain,
         Decider::Policy(hook, at) => firewall.rules.stages(hook)[at as usize].chain,
         Decider::End => match firewall.rules.stages(Hook::Forward).first() {
@@ -207,5 +180,5 @@ pub fn chain(firewall: &Firewall, by: Decider) -> String {
             None => return "FORWARD".to_string(),
         },
     };
-    firewall.rules.chain(id).name.clone()
+    firewall.rules.chain(id).short_name().to_string()
 }

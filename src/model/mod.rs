@@ -257,6 +257,18 @@ pub enum ChainKind {
     SecurityLevels,
     /// Translations, and what has to hold for them.
     Translation,
+    /// What the box does beside these without being told, and in which order it asks them.
+    BuiltIn,
+}
+
+impl ChainKind {
+    /// Whether nobody wrote the rules as rules: they follow from other lines, or from the box itself.
+    pub fn is_of_the_box(self) -> bool {
+        match self {
+            ChainKind::Plain | ChainKind::AccessList | ChainKind::ImpliedDeny => false,
+            ChainKind::SecurityLevels | ChainKind::Translation | ChainKind::BuiltIn => true,
+        }
+    }
 }
 
 /// A chain: rules from the top.
@@ -270,6 +282,20 @@ pub struct Chain {
     pub span: Span,
     /// The rules, in order.
     pub rules: Vec<Rule>,
+}
+
+impl Chain {
+    /// The name that people use: without the table; of an access-list, the list's own.
+    pub fn short_name(&self) -> &str {
+        let name = self.name.as_str();
+        let found = match self.kind {
+            ChainKind::AccessList | ChainKind::ImpliedDeny => {
+                name.trim_start_matches("access-list ").split(' ').next()
+            }
+            _ => name.rsplit(' ').next(),
+        };
+        found.unwrap_or(name)
+    }
 }
 
 /// Names one rule of a ruleset.

@@ -4,9 +4,11 @@
 //! most 128 bits; interface names are numbers too ([`interface`]), so that an exact name is one value
 //! and a prefix such as `eth+` is one interval.
 
+mod prefix;
 mod set;
 mod space;
 
+pub use prefix::Prefix;
 pub use set::Set;
 pub use space::{Level, Row, Side, Space, Spaces, VariableKey};
 

@@ -315,8 +315,8 @@ fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<(
     let found = if counts.is_empty() { "no findings".to_string() } else { counts.join(", ") };
     let files = counted(summary.files.len(), "file");
     write!(out, "{found}; {files} with {} read", counted(summary.rules(), "rule"))?;
-    if summary.hidden > 0 {
-        write!(out, "; {} not selected", summary.hidden)?;
+    if summary.unselected > 0 {
+        write!(out, "; {} not selected", counted(summary.unselected, "lint rule"))?;
     }
     if summary.ignored > 0 {
         write!(out, "; {} ignored by the site file", summary.ignored)?;

@@ -103,7 +103,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             errors: report.count(Severity::Error),
             warnings: report.count(Severity::Warning),
             infos: report.count(Severity::Info),
-            hidden: report.summary.hidden,
+            hidden: report.summary.unselected,
             ignored: report.summary.ignored,
             unread: report.summary.unread,
             files: report.summary.files.len(),

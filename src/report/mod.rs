@@ -36,8 +36,8 @@ pub struct FileSummary {
 pub struct RunSummary {
     /// The files that were read, in the order in which they were read.
     pub files: Vec<FileSummary>,
-    /// Findings left out because `--select`, `--ignore` or the site file's `[check]` say so.
-    pub hidden: usize,
+    /// Lints that were not asked, because `--select`, `--ignore` or the site file's `[check]` say so.
+    pub unselected: usize,
     /// Findings left out by an entry `[[check.ignore]]` of the site file.
     pub ignored: usize,
     /// Files in folders that were not read, without those whose names tell that they are no configs.

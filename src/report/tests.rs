@@ -16,7 +16,7 @@ fn print(sources: &SourceMap, findings: &[Finding], format: Format, options: &Hu
         rules: 3,
         way: Some("forwarded traffic".into()),
     };
-    let summary = RunSummary { files: vec![file], hidden: 1, ignored: 2, unread: 0 };
+    let summary = RunSummary { files: vec![file], unselected: 1, ignored: 2, unread: 0 };
     let report = Report { sources, findings, summary: &summary };
     let mut out = Vec::new();
     report.write(format, options, &mut out).unwrap();
@@ -169,7 +169,7 @@ fn many_findings_are_capped_at_the_most_severe() {
     assert!(shown.contains("and 7 more findings"), "{shown}");
     assert!(
         shown.ends_with(
-            "2 errors, 7 infos; 1 file with 3 rules read; 1 not selected; 2 ignored by the site file\n"
+            "2 errors, 7 infos; 1 file with 3 rules read; 1 lint rule not selected; 2 ignored by the site file\n"
         ),
         "{shown}"
     );

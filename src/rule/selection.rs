@@ -1,6 +1,6 @@
 //! Which lints speak.
 
-use super::Lint;
+use super::{LINTS, Lint};
 
 /// Which lints speak: those that are named, without those that are left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -15,6 +15,11 @@ impl Selection {
     /// Whether a lint speaks.
     pub fn has(&self, lint: &Lint) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&lint)) && !self.without.contains(&lint)
+    }
+
+    /// How many lints do not.
+    pub fn left_out(&self) -> usize {
+        LINTS.iter().filter(|lint| !self.has(lint)).count()
     }
 
     /// Whether any of these lints does.

@@ -2,7 +2,7 @@
 
 use super::{Config, elsewhere, environment_of_box};
 use crate::catalog::Catalog;
-use crate::dialect::{Dialect, load};
+use crate::dialect::load;
 use crate::judge::{Firewall, Judge};
 use crate::lint::{self, Files};
 use crate::model::{Hook, Ruleset, StageKind, Way};
@@ -39,8 +39,9 @@ impl Alone {
             return Alone { site: made, firewalls: [Some(firewall(rules))], files };
         }
         let own = owns(&rules, site);
-        let hosts = hook
-            .map_or(own || dialect == Dialect::Pf || holds(&rules, Hook::Input), |way| way != Way::Forward);
+        let hosts = hook.map_or(own || dialect.language().one_filter || holds(&rules, Hook::Input), |way| {
+            way != Way::Forward
+        });
         let routes = hook.map_or(!own, |way| way == Way::Forward);
         let host_alone = holds(&rules, Hook::Input) && !holds(&rules, Hook::Forward);
         let on_box = hosts.then(|| {

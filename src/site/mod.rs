@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+pub use crate::packet::Prefix;
 pub use date::Date;
 pub use doubts::doubts;
 pub use flows::{Far, Flow, Leg, Needs, Party};
@@ -38,46 +39,11 @@ use crate::source::Span;
 /// The name of the site file.
 pub const FILE_NAME: &str = "pinhole.toml";
 
-/// A network: an address and the number of its leading bits that count.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Prefix {
-    /// The address; bits after `length` may be set where it is also an interface's own address.
-    pub address: IpAddr,
-    /// 0-32 for IPv4, 0-128 for IPv6.
-    pub length: u8,
-}
-
 impl Prefix {
-    /// The network that is one address.
-    pub fn host(address: IpAddr) -> Prefix {
-        Prefix { address, length: if address.is_ipv4() { 32 } else { 128 } }
-    }
-
     /// An address of a firewall's interface.
     pub fn on(self, interface: &str) -> OwnAddress {
         let (family, address) = Family::of(self.address);
         OwnAddress { interface: interface.to_string(), family, address, prefix: self.length.into() }
-    }
-
-    /// Whether an address is in the network.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0);
-                net.to_bits() & mask == ip.to_bits() & mask
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
-                net.to_bits() & mask == ip.to_bits() & mask
-            }
-            _ => false,
-        }
-    }
-}
-
-impl std::fmt::Display for Prefix {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.address, self.length)
     }
 }
 

@@ -13,7 +13,16 @@ use serde::de::DeserializeOwned;
 /// What `check --format json` prints, as far as tests read it.
 #[derive(Deserialize, Debug)]
 pub struct Report {
+    #[serde(default)]
+    pub files: Vec<ReadFile>,
     pub findings: Vec<Finding>,
+}
+
+/// A config that was read.
+#[derive(Deserialize, Debug)]
+pub struct ReadFile {
+    pub path: String,
+    pub dialect: String,
 }
 
 #[derive(Deserialize, Debug)]

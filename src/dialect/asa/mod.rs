@@ -7,9 +7,27 @@ mod lower;
 mod parse;
 mod resolve;
 mod words;
+pub(super) mod write;
 
-use super::{Environment, Loaded};
+use super::{Answers, Environment, Language, Lines, Loaded};
 use crate::source::{SourceId, SourceMap, Span};
+
+/// What there is to know of the language.
+pub static LANGUAGE: Language = Language {
+    name: "asa",
+    load,
+    comments: &['!', ':'],
+    passes_over_commands: true,
+    whole: "the output of `show running-config`, with its `nameif` and `access-group` lines",
+    close: None,
+    one_filter: false,
+    lines: Lines {
+        spots: write::spots,
+        answers: Answers::OfItself,
+        filter_translates: false,
+        of_interfaces: true,
+    },
+};
 
 /// Reads the files of one firewall into one ruleset.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {

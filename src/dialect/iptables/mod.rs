@@ -21,6 +21,7 @@ mod shell;
 mod targets;
 mod values;
 mod words;
+pub(super) mod write;
 
 #[cfg(test)]
 mod condition_tests;
@@ -33,7 +34,7 @@ mod tests;
 #[cfg(test)]
 mod work_tests;
 
-use super::{Environment, Loaded};
+use super::{Answers, Environment, Language, Lines, Loaded};
 use crate::budget::Budget;
 use crate::finding::Finding;
 use crate::packet::Family;
@@ -43,6 +44,23 @@ use crate::source::{SourceFile, SourceId, SourceMap};
 pub use ast::Config;
 pub use listing::is_listing;
 pub use shell::is_script;
+
+/// What there is to know of the language.
+pub static LANGUAGE: Language = Language {
+    name: "iptables",
+    load,
+    comments: &['#'],
+    passes_over_commands: false,
+    whole: "the output of `iptables-save`",
+    close: Some("Set the policy to DROP, and accept what is needed before the end of the chain."),
+    one_filter: false,
+    lines: Lines {
+        spots: |job| write::spot(job).into_iter().collect(),
+        answers: Answers::ByState,
+        filter_translates: false,
+        of_interfaces: false,
+    },
+};
 
 /// Reads one file into a tree of its own. `family` overrides what the file tells.
 pub fn parse(file: &SourceFile, family: Option<Family>) -> (Config, Vec<Finding>) {

@@ -11,11 +11,29 @@ mod lower;
 mod parser;
 mod syntax;
 mod types;
+pub(super) mod write;
 
-use super::{Environment, Loaded};
+use super::{Answers, Environment, Language, Lines, Loaded};
 use crate::finding::Finding;
 use crate::rule::{PH002, PH003, PH004, Severity};
 use crate::source::{SourceId, SourceMap, Span};
+
+/// What there is to know of the language.
+pub static LANGUAGE: Language = Language {
+    name: "nftables",
+    load,
+    comments: &['#'],
+    passes_over_commands: false,
+    whole: "the output of `nft list ruleset`",
+    close: Some("Give the base chain `policy drop;`, and accept what is needed before its end."),
+    one_filter: false,
+    lines: Lines {
+        spots: |job| write::spot(job).into_iter().collect(),
+        answers: Answers::ByState,
+        filter_translates: false,
+        of_interfaces: false,
+    },
+};
 
 /// Reads the files of one firewall into one ruleset.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {

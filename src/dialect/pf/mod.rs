@@ -18,10 +18,28 @@ pub mod queues;
 pub mod table;
 pub mod tree;
 pub mod words;
+pub(super) mod write;
 
-use super::{Environment, Loaded};
+use super::{Answers, Environment, Language, Lines, Loaded};
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap, Span};
+
+/// What there is to know of the language.
+pub static LANGUAGE: Language = Language {
+    name: "pf",
+    load,
+    comments: &['#'],
+    passes_over_commands: false,
+    whole: "pf.conf, or the outputs of `pfctl -sn` and `pfctl -sr`",
+    close: Some("Begin the rules with `block all`, and let through what is needed after it."),
+    one_filter: true,
+    lines: Lines {
+        spots: |job| write::spot(job).into_iter().collect(),
+        answers: Answers::ByRule,
+        filter_translates: true,
+        of_interfaces: false,
+    },
+};
 
 /// Reads the files of one firewall into one ruleset: the rules of the first file, then those of the next.
 pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> Loaded {

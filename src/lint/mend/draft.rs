@@ -4,20 +4,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use crate::dialect::write::Spot;
 use crate::finding::{Edit, Mend};
 use crate::source::{SourceError, SourceId, SourceMap, Span};
-
-/// Where in a file, as it stands with what was put in before, which text goes.
-pub struct Spot {
-    /// The file.
-    pub file: SourceId,
-    /// Offset in its text.
-    pub at: usize,
-    /// Whole lines, or a statement in the middle of one.
-    pub text: String,
-    /// What the place is, where a line number alone does not say it.
-    pub context: String,
-}
 
 /// What is put in at one place of a file as it was read.
 struct Put {

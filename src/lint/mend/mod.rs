@@ -6,17 +6,16 @@
 //! have to be those that the finding names.
 
 mod draft;
-mod lines;
 mod owner;
 mod place;
-mod text;
 mod trial;
 pub mod words;
 
 use crate::analysis::{Decider, Trip, interpret};
-use crate::dialect::Dialect;
+use crate::dialect::write::{Goal, Job, Wanted};
+use crate::dialect::{Answers, Lines};
 use crate::finding::{Edit, Mend};
-use crate::judge::{Judge, Share, number};
+use crate::judge::{Firewall, Judge, Share, number};
 use crate::lint::requirements::{Fault, Trouble, ends, host};
 use crate::model::{Hook, Verdict, Way};
 use crate::packet::{Family, Field, Set, Value, interface_name};
@@ -25,8 +24,7 @@ use crate::site::{Crossing, End, Leg};
 use rustc_hash::FxHashSet;
 
 use draft::Draft;
-use lines::{Goal, Wanted};
-use place::{Job, STYLES};
+use place::{Places, STYLES};
 use trial::Made;
 pub use trial::{Files, Workshop};
 
@@ -68,7 +66,7 @@ pub enum Outcome {
 #[derive(Clone, Copy)]
 struct Plan {
     style: usize,
-    /// Translations are for the sources of the finding alone, and the ASA's lists name addresses as they come.
+    /// Translations are for the sources of the finding alone, and the lists of interfaces name addresses as they come.
     second: bool,
 }
 
@@ -168,10 +166,10 @@ fn attempt(
     Outcome::Nothing
 }
 
-/// Whether lines are about more than the ports of the finding: translations of the ASA are.
+/// Whether lines are about more than the ports of the finding, as translations of whole addresses are.
 fn whole(judge: &Judge<'_>, tasks: &[Task]) -> bool {
-    let is_asa = |at| judge.firewall(at).is_some_and(|firewall| firewall.dialect == Dialect::Asa);
-    tasks.iter().any(|task| task.goal != Goal::Pass && is_asa(task.firewall))
+    let of_addresses = |at| judge.firewall(at).is_some_and(|firewall| lines(firewall).of_interfaces);
+    tasks.iter().any(|task| task.goal != Goal::Pass && of_addresses(task.firewall))
 }
 
 fn remedy(draft: &Draft<'_>, tasks: Vec<Task>, whole: bool) -> Remedy {
@@ -221,16 +219,16 @@ fn put(
     for (task, flows) in &jobs {
         let map =
             made.iter().find(|made| made.at == task.firewall).map_or(workshop.sources, |made| &made.map);
-        let found = place::spots(&Job {
-            map,
-            firewall: judge.firewall(task.firewall)?,
-            by: task.by,
-            hook: task.hook,
-            family: task.wanted.family,
-            goal: task.goal,
-            flows,
-            style: plan.style,
-        });
+        let firewall = judge.firewall(task.firewall)?;
+        let (rules, by, hook, family) = (&firewall.rules, task.by, task.hook, task.wanted.family);
+        let at = Places { rules, by, hook, family }.of(task.goal).get(plan.style).copied();
+        let (rule, chain) = match by {
+            Decider::Rule(rule) => (Some(rule), Some(rule.chain)),
+            Decider::Policy(hook, at) => (None, rules.stages(hook).get(at as usize).map(|stage| stage.chain)),
+            Decider::End => (None, None),
+        };
+        let (goal, style) = (task.goal, plan.style);
+        let found = (lines(firewall).spots)(&Job { map, rules, rule, chain, at, family, goal, flows, style });
         if found.is_empty() {
             return None;
         }
@@ -265,6 +263,11 @@ fn tasks(judge: &Judge<'_>, troubles: &[Trouble<'_>], plan: Plan) -> Option<Vec<
     Some(tasks)
 }
 
+/// How lines are written for a firewall.
+fn lines(firewall: &Firewall) -> &'static Lines {
+    &firewall.dialect.language().lines
+}
+
 /// How a packet of a trouble comes to a firewall.
 struct Seen {
     crossings: Vec<Crossing>,
@@ -290,7 +293,7 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
     let translates = to_device && !public.is_empty() && near.is_some() && seen.first;
     let forwards = seen.crossings.iter().all(|crossing| crossing.way == Way::Forward);
     // Filters before the translation see the packets as they came.
-    let early = firewall.dialect != Dialect::Pf && is_early(judge, share);
+    let early = !lines(firewall).filter_translates && is_early(judge, share);
     let missing = seen.dst != near && !early && !plan.second;
     let here = translates && forwards && (share.astray || missing);
     if share.astray && !here {
@@ -298,15 +301,16 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
     }
     let goal = match near {
         Some(near) if here => Goal::Translate(family.address(near)),
-        _ if trouble.reply() && matches!(firewall.dialect, Dialect::Iptables | Dialect::Nftables) => {
-            Goal::Answer
-        }
-        _ if trouble.reply() && firewall.dialect == Dialect::Asa => return None,
-        _ => Goal::Pass,
+        _ if !trouble.reply() => Goal::Pass,
+        _ => match lines(firewall).answers {
+            Answers::ByState => Goal::Answer,
+            Answers::ByRule => Goal::Pass,
+            Answers::OfItself => return None,
+        },
     };
-    let asa = firewall.dialect == Dialect::Asa;
+    let of_interfaces = lines(firewall).of_interfaces;
     let addresses: Vec<Option<u128>> = match near {
-        _ if here || asa && to_device && plan.second && !public.is_empty() => {
+        _ if here || of_interfaces && to_device && plan.second && !public.is_empty() => {
             public.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(Some).collect()
         }
         Some(_) if to_device && seen.dst.is_some() => vec![seen.dst],
@@ -318,10 +322,10 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
         let far = if matches!(goal, Goal::Translate(_)) && !plan.second { None } else { far };
         for own in addresses.iter().map(|own| own.map(|number| host(family, number))) {
             let (src, dst) = if to_device { (far, own) } else { (own, far) };
-            let sides = sides(&seen.crossings, goal, far.is_none(), asa);
+            let sides = sides(&seen.crossings, goal, far.is_none(), of_interfaces);
             for (iif, oif) in sides {
                 // Where destinations are translated, nothing is known yet of where packets leave.
-                let oif = oif.filter(|_| asa || !matches!(goal, Goal::Translate(_)));
+                let oif = oif.filter(|_| of_interfaces || !matches!(goal, Goal::Translate(_)));
                 let wanted = Wanted { family, src, dst, iif, oif, protocol: number(trouble.transport) };
                 let hook = Some(seen.hook);
                 let ports = ports.clone();

@@ -1,7 +1,7 @@
 //! Programs that write the rules: what is put into their files by hand is gone when they write them anew.
 
 use super::Remedy;
-use super::lines::Wanted;
+use crate::dialect::write::Wanted;
 use crate::judge::{Firewall, Judge};
 use crate::packet::{Family, Set, proto};
 use crate::site::Prefix;

@@ -116,7 +116,7 @@ fn in_the_way(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
             .to_string();
     }
     let chain = firewall.map_or(String::new(), |firewall| words::chain(firewall, share.by));
-    let at = if chain.is_empty() { String::new() } else { format!(" in `{}`", words::last_word(&chain)) };
+    let at = if chain.is_empty() { String::new() } else { format!(" in `{chain}`") };
     format!(
         "No line was found that lets this through and nothing else. What decides is{at} on {name}: see which rules \
          before and behind it the packets have to pass as well, and let them through at each."

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::super::ast::{ClassMap, Match, PolicyMap, Ports, Protocol, Service};
 use super::implicit::CLASSIFIED;
 use super::{Lower, Use};
-use crate::model::{ChainId, Condition, Effect, HelperId, Hook, StageKind, Verdict};
+use crate::model::{ChainId, ChainKind, Condition, Effect, HelperId, Hook, StageKind, Verdict};
 use crate::packet::{Field, Set};
 use crate::source::Span;
 
@@ -155,7 +155,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         if applied.is_empty() {
             return;
         }
-        let chain = self.b.chain("inspection", self.nowhere);
+        let chain = self.b.chain_of(ChainKind::BuiltIn, "inspection", self.nowhere);
         for inspection in &applied {
             let helper = self.b.helper(inspection.engine.helper);
             let fields: &[Field] =

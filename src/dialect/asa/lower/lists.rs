@@ -243,11 +243,12 @@ impl<'c, 'a> Lower<'c, 'a> {
             Direction::In => ("ingress of bridge-groups", self.filter_use(), (Field::Iif, Field::Oif)),
             _ => ("egress of bridge-groups", Use::Egress, (Field::Oif, Field::Iif)),
         };
-        let chain = self.b.chain(name, self.nowhere);
+        let chain = self.b.chain_of(ChainKind::BuiltIn, name, self.nowhere);
         self.established(chain);
         for (group, members) in bridged {
             let list = self.acl_chain(group.acl, usage);
-            let bridge = self.b.chain(format!("{name} {}", group.acl.text), group.span);
+            let bridge =
+                self.b.chain_of(ChainKind::BuiltIn, format!("{name} {}", group.acl.text), group.span);
             self.walk(bridge, group, list);
             self.implied_deny(bridge, group, None);
             self.within(sides.0, members.clone());

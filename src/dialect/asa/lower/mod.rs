@@ -376,7 +376,7 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     /// Filter stages for traffic through the box, in order.
     fn through_the_box(&mut self, nat: &[nat::Translation]) {
-        let ingress = self.b.chain("ingress", self.nowhere);
+        let ingress = self.b.chain_of(ChainKind::BuiltIn, "ingress", self.nowhere);
         self.foreign(ingress);
         self.established(ingress);
         self.first_packets(ingress);
@@ -392,7 +392,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.bridge_stage(Direction::Out);
         let bound = |group: &super::ast::AccessGroup<'_>| group.direction == Direction::Out;
         if self.config.access_groups.iter().chain(&self.config.unbound).any(bound) {
-            let egress = self.b.chain("egress", self.nowhere);
+            let egress = self.b.chain_of(ChainKind::BuiltIn, "egress", self.nowhere);
             self.established(egress);
             self.ether_lists(egress, Direction::Out);
             self.egress_lists(egress);

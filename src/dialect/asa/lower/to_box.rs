@@ -10,12 +10,12 @@ use super::super::ast::{Action, Address, BoxService, Direction, IcmpRule, Protoc
 use super::super::resolve::Addresses;
 use super::levels::bvi_number;
 use super::{Alternative, Lower, Use};
-use crate::model::{ChainId, Condition, Effect, Hook, StageKind, Verdict};
+use crate::model::{ChainId, ChainKind, Condition, Effect, Hook, StageKind, Verdict};
 use crate::packet::{Family, Field, Set, State, proto, states};
 
 impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn box_rules(&mut self) {
-        let chain = self.b.chain("to the box", self.nowhere);
+        let chain = self.b.chain_of(ChainKind::BuiltIn, "to the box", self.nowhere);
         self.foreign(chain);
         self.within(Field::State, states(&[State::Established, State::Related]));
         self.within(

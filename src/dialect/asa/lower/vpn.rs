@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::ast::Vpn;
 use super::{Lower, Use};
-use crate::model::{ChainId, CondId, Condition, Effect, Test, Verdict};
+use crate::model::{ChainId, ChainKind, CondId, Condition, Effect, Test, Verdict};
 use crate::packet::{Field, Set};
 use crate::source::Span;
 
@@ -107,7 +107,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         // The rule that is being made waits.
         let pending = self.b.pending().to_vec();
         self.b.abandon();
-        let chain = self.b.chain("vpn filters", self.nowhere);
+        let chain = self.b.chain_of(ChainKind::BuiltIn, "vpn filters", self.nowhere);
         self.vpn_chain = Some(chain);
         for filter in &config.vpn_filters {
             let list = self.vpn_filter(filter.acl, filter.span);

@@ -1,26 +1,25 @@
-//! Places in dumps and scripts of iptables.
+//! Rules written into dumps and scripts of iptables.
 
-use super::super::draft::Spot;
-use super::super::lines::{self, Goal};
-use super::super::text::{Text, indented, short};
-use super::{At, Job};
+use std::net::IpAddr;
+
+use crate::dialect::write::{At, Goal, Job, Spot, Text, Wanted, indented, place, ports, word};
 use crate::model::{ChainId, Hook};
-use crate::packet::Family;
+use crate::packet::{Family, Set};
 
 /// Where the rules go.
-pub fn spot(job: &Job<'_>) -> Option<Spot> {
-    let rules: Vec<String> =
-        job.flows.iter().flat_map(|(wanted, set)| lines::iptables(wanted, set, job.goal)).collect();
-    let Some(at) = job.at() else { return new_table(job, &rules) };
+pub(super) fn spot(job: &Job<'_>) -> Option<Spot> {
+    let lines: Vec<String> =
+        job.flows.iter().flat_map(|(wanted, set)| rules(wanted, set, job.goal)).collect();
+    let Some(at) = job.at else { return new_table(job, &lines) };
     match at {
-        At::Rule(rule) => before(job, rule.chain, job.span(rule).start, &rules),
+        At::Rule(rule) => before(job, rule.chain, job.span(rule).start, &lines),
         At::Start(chain) => {
-            let first = job.rules().chain(chain).rules.first()?;
-            let mut spot = before(job, chain, first.span.start, &rules)?;
-            spot.context = format!("at the start of chain {}", short(&job.rules().chain(chain).name));
+            let first = job.rules.chain(chain).rules.first()?;
+            let mut spot = before(job, chain, first.span.start, &lines)?;
+            spot.context = format!("at the start of chain {}", job.rules.chain(chain).short_name());
             Some(spot)
         }
-        At::End(chain) => end(job, chain, &rules),
+        At::End(chain) => end(job, chain, &lines),
     }
 }
 
@@ -28,7 +27,7 @@ pub fn spot(job: &Job<'_>) -> Option<Spot> {
 fn before(job: &Job<'_>, chain: ChainId, offset: u32, rules: &[String]) -> Option<Spot> {
     let text = Text::of(job.map, crate::source::Span::new(offset, offset))?;
     let at = text.local(offset);
-    let name = short(&job.rules().chain(chain).name);
+    let name = job.rules.chain(chain).short_name();
     let line = text.line(at);
     let start = text.line_start(at);
     if is_of_dump(line) {
@@ -47,8 +46,8 @@ fn before(job: &Job<'_>, chain: ChainId, offset: u32, rules: &[String]) -> Optio
 
 /// At the end of a chain: before the end of its table in a dump, behind its last command in a script.
 fn end(job: &Job<'_>, chain: ChainId, rules: &[String]) -> Option<Spot> {
-    let chain = job.rules().chain(chain);
-    let name = short(&chain.name);
+    let chain = job.rules.chain(chain);
+    let name = chain.short_name();
     let context = format!("at the end of chain {name}");
     let text = Text::of(job.map, chain.span).or_else(|| Text::of(job.map, chain.rules.last()?.span))?;
     let at = text.local(chain.span.start);
@@ -74,7 +73,7 @@ fn new_table(job: &Job<'_>, rules: &[String]) -> Option<Spot> {
     if !matches!(job.goal, Goal::Translate(_)) || job.style != 0 {
         return None;
     }
-    let stage = job.rules().stages(Hook::Forward).iter().find(|stage| stage.sees(job.family))?;
+    let stage = job.rules.stages(Hook::Forward).iter().find(|stage| stage.sees(job.family))?;
     let text = Text::of(job.map, stage.policy_span)?;
     let at = text.local(stage.policy_span.start);
     if text.line(at).trim_start().starts_with(':') {
@@ -118,4 +117,32 @@ fn table(chain: &str) -> &str {
 fn table_of<'w>(words: &[&'w str]) -> &'w str {
     let at = words.iter().position(|word| matches!(*word, "-t" | "--table"));
     at.and_then(|at| words.get(at + 1)).copied().unwrap_or("filter")
+}
+
+/// Rules of iptables behind `-A CHAIN`.
+pub(in crate::dialect) fn rules(wanted: &Wanted, set: &Set, goal: Goal) -> Vec<String> {
+    let back = goal == Goal::Answer;
+    let (src, dst, iif, oif) = wanted.sides(back);
+    let mut ends = String::new();
+    for (flag, name) in [("-i", iif), ("-o", oif)] {
+        if let Some(name) = name {
+            ends += &format!(" {flag} {name}");
+        }
+    }
+    for (flag, address) in [("-s", src), ("-d", dst)] {
+        if let Some(address) = address.map(place) {
+            ends += &format!(" {flag} {address}");
+        }
+    }
+    let proto = word(wanted);
+    let port = if back { "--sport" } else { "--dport" };
+    let end = match goal {
+        Goal::Pass => "-j ACCEPT".to_string(),
+        Goal::Answer => "-m conntrack --ctstate ESTABLISHED -j ACCEPT".to_string(),
+        Goal::Translate(IpAddr::V4(to)) => format!("-j DNAT --to-destination {to}"),
+        Goal::Translate(IpAddr::V6(to)) => format!("-j DNAT --to-destination {to}"),
+    };
+    let rule =
+        |ports: &String| format!("{ends} -p {proto} -m {proto} {port} {ports} {end}").trim().to_string();
+    ports(set, ":").iter().map(rule).collect()
 }

@@ -1,22 +1,17 @@
-//! Places in configs of the ASA.
+//! Entries and translations written into configs of the ASA.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::draft::Spot;
-use super::super::lines::{self, Goal, Wanted};
-use super::super::text::Text;
-use super::Job;
-use crate::analysis::Decider;
-use crate::packet::Set;
-use crate::site::Prefix;
+use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, is_host, word};
+use crate::packet::{Family, Prefix, Set};
 
 /// How the names of chains begin that are access lists.
 const LIST: &str = "access-list ";
 
 /// Where the lines go.
-pub fn spots(job: &Job<'_>) -> Vec<Spot> {
+pub(super) fn spots(job: &Job<'_>) -> Vec<Spot> {
     let spots = match job.goal {
-        Goal::Pass => entries(job),
+        Goal::Pass => into_list(job),
         Goal::Translate(to) => translation(job, to),
         Goal::Answer => None,
     };
@@ -25,12 +20,12 @@ pub fn spots(job: &Job<'_>) -> Vec<Spot> {
 
 /// Entries of the list that decides, before the one that does or at its end; a list of their own where the
 /// interface has none.
-fn entries(job: &Job<'_>) -> Option<Vec<Spot>> {
-    let Decider::Rule(rule) = job.by else { return None };
+fn into_list(job: &Job<'_>) -> Option<Vec<Spot>> {
+    let rule = job.rule?;
     let span = job.span(rule);
     let text = Text::of(job.map, span)?;
     let at = text.local(span.start);
-    let name = &job.rules().chain(rule.chain).name;
+    let name = &job.rules.chain(rule.chain).name;
     match name.strip_prefix(LIST) {
         Some(list) => {
             let lines = permits(job, list);
@@ -62,7 +57,7 @@ fn entries(job: &Job<'_>) -> Option<Vec<Spot>> {
 
 /// What the list has to permit; lists name addresses as they come before version 8.3.
 fn permits(job: &Job<'_>, list: &str) -> Vec<String> {
-    job.flows.iter().flat_map(|(wanted, set)| lines::asa(wanted, set, list)).collect()
+    job.flows.iter().flat_map(|(wanted, set)| entries(wanted, set, list)).collect()
 }
 
 /// A translation of a device: of the whole of it, or of its ports where its public address is that of an
@@ -71,7 +66,7 @@ fn translation(job: &Job<'_>, to: IpAddr) -> Option<Vec<Spot>> {
     let (first, _) = job.flows.first()?;
     let (inside, outside) = (first.oif.clone()?, first.iif.clone()?);
     let public = first.dst?.address;
-    let chain = job.rules().chains.first()?;
+    let chain = job.rules.chains.first()?;
     let text = Text::of(job.map, chain.span)?;
     let old = is_old(text.text);
     let lines = match job.style {
@@ -108,7 +103,7 @@ fn by_port(
     }
     let mut lines = Vec::new();
     for (wanted, set) in flows {
-        let proto = if wanted.protocol == crate::packet::proto::TCP { "tcp" } else { "udp" };
+        let proto = word(wanted);
         for port in set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi) {
             if old {
                 let mask = "netmask 255.255.255.255";
@@ -146,5 +141,34 @@ fn end(text: Text<'_>, lines: &[String]) -> Spot {
             text.spot(start, lines, String::new())
         }
         _ => text.at_end(lines),
+    }
+}
+
+/// Entries of an access list of the ASA.
+pub(in crate::dialect) fn entries(wanted: &Wanted, set: &Set, list: &str) -> Vec<String> {
+    // `any4` came with version 9.0, where `any` still does beside IPv4 addresses.
+    let any = if wanted.family == Family::V4 { "any" } else { "any6" };
+    let end = |address: Option<Prefix>| match address {
+        None => any.to_string(),
+        Some(host) if is_host(host) => format!("host {}", host.address),
+        Some(net) => network(net),
+    };
+    let port =
+        |(lo, hi): &(u128, u128)| if lo == hi { format!("eq {lo}") } else { format!("range {lo} {hi}") };
+    let rule = |range: &(u128, u128)| {
+        let (src, dst) = (end(wanted.src), end(wanted.dst));
+        format!("access-list {list} extended permit {} {src} {dst} {}", word(wanted), port(range))
+    };
+    set.ranges().iter().map(rule).collect()
+}
+
+/// IPv4 networks have a mask, IPv6 networks a length.
+fn network(net: Prefix) -> String {
+    match net.address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(net.length)).unwrap_or(0);
+            format!("{address} {}", Ipv4Addr::from(mask))
+        }
+        IpAddr::V6(_) => net.to_string(),
     }
 }

@@ -1,18 +1,14 @@
-//! Places in pf.conf.
+//! Rules written into pf.conf.
 
-use super::super::draft::Spot;
-use super::super::lines::{self, Goal, PfForm};
-use super::super::text::{Text, short};
-use super::Job;
-use crate::analysis::Decider;
-use crate::model::{Hook, Ruleset};
-use crate::source::Span;
+use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, braced, place, word};
+use crate::model::Hook;
+use crate::packet::{Family, Prefix, Set};
 
 /// Words that rules of the filter start with.
 const FILTER: [&str; 5] = ["block", "pass", "match", "antispoof", "anchor"];
 
 /// Where the rules go: the last rule that matches decides, unless one is `quick`.
-pub fn spot(job: &Job<'_>) -> Option<Spot> {
+pub(super) fn spot(job: &Job<'_>) -> Option<Spot> {
     if job.goal == Goal::Answer && job.style > 2 {
         return None;
     }
@@ -20,17 +16,16 @@ pub fn spot(job: &Job<'_>) -> Option<Spot> {
     let translates = matches!(job.goal, Goal::Translate(_));
     let rdr = translates && has_own_translation(main.text);
     let direction = if translates { Some("in") } else { direction(job) };
-    let form = PfForm { quick: job.style > 0 && !rdr, direction, rdr };
+    let form = Form { quick: job.style > 0 && !rdr, direction, rdr };
     let rules: Vec<String> =
-        job.flows.iter().map(|(wanted, set)| lines::pf(wanted, set, job.goal, form)).collect();
+        job.flows.iter().map(|(wanted, set)| rule(wanted, set, job.goal, form)).collect();
     if rdr {
         return translation(job, main, &rules);
     }
     match job.style {
         0 => Some(main.at_end(&rules)),
         1 => {
-            let Decider::Rule(rule) = job.by else { return None };
-            let span = job.span(rule);
+            let span = job.span(job.rule?);
             let text = Text::of(job.map, span)?;
             Some(text.spot(text.line_start(text.local(span.start)), &rules, String::new()))
         }
@@ -45,8 +40,8 @@ pub fn spot(job: &Job<'_>) -> Option<Spot> {
 /// Rules that translate stand before those that filter, and the first that matches decides.
 fn translation(job: &Job<'_>, main: Text<'_>, rules: &[String]) -> Option<Spot> {
     let is_of_translation = |line: &&str| starts_with(line, &["rdr", "nat", "binat", "no"]);
-    match (job.style, job.by) {
-        (0, Decider::Rule(rule)) => {
+    match (job.style, job.rule) {
+        (0, Some(rule)) => {
             let span = job.span(rule);
             let text = Text::of(job.map, span)?;
             let at = text.local(span.start);
@@ -80,10 +75,8 @@ fn has_own_translation(text: &str) -> bool {
 
 /// The file that is loaded itself: where chains of the whole ruleset are declared.
 fn main_file<'m>(job: &Job<'m>) -> Option<Text<'m>> {
-    let rules: &Ruleset = &job.firewall.rules;
-    let stage = rules.stages(Hook::Prerouting).first()?;
-    let span: Span = rules.chain(stage.chain).span;
-    Text::of(job.map, span)
+    let stage = job.rules.stages(Hook::Prerouting).first()?;
+    Text::of(job.map, job.rules.chain(stage.chain).span)
 }
 
 /// Which of the two passes through the rules decides; both where one rule is to be for both.
@@ -92,10 +85,43 @@ fn direction(job: &Job<'_>) -> Option<&'static str> {
     if whole {
         return None;
     }
-    let chain = match job.by {
-        Decider::Rule(rule) => rule.chain,
-        Decider::Policy(hook, at) => job.rules().stages(hook)[at as usize].chain,
-        Decider::End => return Some("in"),
+    let outwards = |chain| job.rules.chain(chain).short_name() == "out";
+    Some(if job.chain.is_some_and(outwards) { "out" } else { "in" })
+}
+
+/// How a rule of pf is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(in crate::dialect) struct Form {
+    /// It ends the walk.
+    pub quick: bool,
+    /// `in` or `out`; `None` for both.
+    pub direction: Option<&'static str>,
+    /// Translation has rules of its own (`rdr`), as on FreeBSD.
+    pub rdr: bool,
+}
+
+/// A rule of pf.
+pub(in crate::dialect) fn rule(wanted: &Wanted, set: &Set, goal: Goal, form: Form) -> String {
+    let end = |address: Option<Prefix>| address.map_or("any".to_string(), place);
+    let family = if wanted.family == Family::V4 { "inet" } else { "inet6" };
+    let name = match form.direction {
+        Some("out") => wanted.oif.as_ref(),
+        Some(_) => wanted.iif.as_ref(),
+        None => None,
     };
-    Some(if short(&job.rules().chain(chain).name) == "out" { "out" } else { "in" })
+    let on = name.map_or(String::new(), |name| format!("on {name} "));
+    let ends = format!(
+        "{family} proto {} from {} to {} port {}",
+        word(wanted),
+        end(wanted.src),
+        end(wanted.dst),
+        braced(set, ":")
+    );
+    let direction = form.direction.map_or(String::new(), |word| format!("{word} "));
+    let quick = if form.quick { "quick " } else { "" };
+    match goal {
+        Goal::Translate(to) if form.rdr => format!("rdr {on}{ends} -> {to}"),
+        Goal::Translate(to) => format!("pass {direction}{quick}{on}{ends} rdr-to {to}"),
+        Goal::Pass | Goal::Answer => format!("pass {direction}{quick}{on}{ends}"),
+    }
 }

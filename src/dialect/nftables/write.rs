@@ -1,22 +1,19 @@
-//! Places in rulesets of nftables.
+//! Rules written into rulesets of nftables.
 
-use super::super::draft::Spot;
-use super::super::lines::{self, Goal};
-use super::super::text::{Text, indented, short};
-use super::{At, Job};
+use crate::dialect::write::{At, Goal, Job, Spot, Text, Wanted, braced, indented, place, word};
 use crate::model::{ChainId, Hook};
-use crate::packet::Family;
+use crate::packet::{Family, Set};
 use crate::source::Span;
 
 /// Where the rules go.
-pub fn spot(job: &Job<'_>) -> Option<Spot> {
-    let Some(at) = job.at() else { return new_chain(job) };
+pub(super) fn spot(job: &Job<'_>) -> Option<Spot> {
+    let Some(at) = job.at else { return new_chain(job) };
     match at {
         At::Rule(rule) => before(job, rule.chain, job.span(rule)),
         At::Start(chain) => {
-            let first = job.rules().chain(chain).rules.first()?;
+            let first = job.rules.chain(chain).rules.first()?;
             let mut spot = before(job, chain, first.span)?;
-            spot.context = format!("at the start of chain {}", short(&job.rules().chain(chain).name));
+            spot.context = format!("at the start of chain {}", job.rules.chain(chain).short_name());
             Some(spot)
         }
         At::End(chain) => end(job, chain),
@@ -26,7 +23,7 @@ pub fn spot(job: &Job<'_>) -> Option<Spot> {
 /// The rules for a chain, in the words of its table.
 fn rules(job: &Job<'_>, chain: &str) -> Vec<String> {
     let both = chain.starts_with("inet ");
-    job.flows.iter().map(|(wanted, set)| lines::nftables(wanted, set, job.goal, both)).collect()
+    job.flows.iter().map(|(wanted, set)| rule(wanted, set, job.goal, both)).collect()
 }
 
 /// Before a rule: a line before its own, or a statement on the same line.
@@ -35,7 +32,7 @@ fn before(job: &Job<'_>, chain: ChainId, span: Span) -> Option<Spot> {
     if is_json(text.text) {
         return None;
     }
-    let name = &job.rules().chain(chain).name;
+    let name = &job.rules.chain(chain).name;
     let rules = rules(job, name);
     let (at, start) = (text.local(span.start), text.line_start(text.local(span.start)));
     let ahead = text.text[start..at].trim();
@@ -53,13 +50,13 @@ fn before(job: &Job<'_>, chain: ChainId, span: Span) -> Option<Spot> {
 
 /// At the end of a chain: before its brace, or at the end of the file where commands built it.
 fn end(job: &Job<'_>, chain: ChainId) -> Option<Spot> {
-    let chain = job.rules().chain(chain);
+    let chain = job.rules.chain(chain);
     let text = Text::of(job.map, chain.span)?;
     if is_json(text.text) {
         return None;
     }
     let rules = rules(job, &chain.name);
-    let name = short(&chain.name);
+    let name = chain.short_name();
     let at = text.local(chain.span.start);
     let word = text.line(at).split_whitespace().next().unwrap_or("");
     if matches!(word, "add" | "create" | "nft") {
@@ -89,7 +86,7 @@ fn new_chain(job: &Job<'_>) -> Option<Spot> {
     if !matches!(job.goal, Goal::Translate(_)) || job.style != 0 {
         return None;
     }
-    let chain = job.rules().chain(job.rules().stages(Hook::Forward).first()?.chain);
+    let chain = job.rules.chain(job.rules.stages(Hook::Forward).first()?.chain);
     let text = Text::of(job.map, chain.span)?;
     if is_json(text.text) {
         return None;
@@ -139,4 +136,34 @@ fn block(text: &str, from: usize) -> Option<(usize, usize)> {
         }
     }
     None
+}
+
+/// A rule of nftables; `both` says that its table holds both families.
+pub(in crate::dialect) fn rule(wanted: &Wanted, set: &Set, goal: Goal, both: bool) -> String {
+    let back = goal == Goal::Answer;
+    let (src, dst, iif, oif) = wanted.sides(back);
+    let ip = if wanted.family == Family::V4 { "ip" } else { "ip6" };
+    let mut rule = String::new();
+    for (field, name) in [("iifname", iif), ("oifname", oif)] {
+        if let Some(name) = name {
+            rule += &format!("{field} \"{name}\" ");
+        }
+    }
+    if both && src.is_none() && dst.is_none() {
+        let version = if wanted.family == Family::V4 { "ipv4" } else { "ipv6" };
+        rule += &format!("meta nfproto {version} ");
+    }
+    for (field, address) in [("saddr", src), ("daddr", dst)] {
+        if let Some(address) = address.map(place) {
+            rule += &format!("{ip} {field} {address} ");
+        }
+    }
+    let of = if both { format!("{ip} ") } else { String::new() };
+    let port = if back { "sport" } else { "dport" };
+    let end = match goal {
+        Goal::Pass => "accept".to_string(),
+        Goal::Answer => "ct state established accept".to_string(),
+        Goal::Translate(to) => format!("dnat {of}to {to}"),
+    };
+    format!("{rule}{} {port} {} {end}", word(wanted), braced(set, "-"))
 }

@@ -1,74 +1,29 @@
-//! Where lines have to go so that they decide.
+//! In which chain and before which rule lines have to stand so that they decide.
 
-mod asa;
-mod iptables;
-mod nftables;
-mod pf;
-
-use super::draft::Spot;
-use super::lines::{Goal, Wanted};
 use crate::analysis::Decider;
-use crate::dialect::Dialect;
-use crate::judge::Firewall;
+use crate::dialect::write::{At, Goal};
 use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, StageKind, Step};
-use crate::packet::{Family, Set};
-use crate::source::{SourceMap, Span};
+use crate::packet::Family;
 
 /// How many ways to place lines there are in each language, the likeliest first.
 pub const STYLES: usize = 4;
 
-/// Lines to place.
-pub struct Job<'j> {
-    /// The files as they stand.
-    pub map: &'j SourceMap,
-    /// The firewall as these were read.
-    pub firewall: &'j Firewall,
+/// What is known of who decides, in a language in which the first match does.
+pub struct Places<'p> {
+    /// The rules.
+    pub rules: &'p Ruleset,
     /// Who decides now.
     pub by: Decider,
     /// At which hook, as far as that is known.
     pub hook: Option<Hook>,
     /// The family of the flows.
     pub family: Family,
-    /// What the lines are for.
-    pub goal: Goal,
-    /// The flows.
-    pub flows: &'j [(Wanted, Set)],
-    /// Which way to place them.
-    pub style: usize,
 }
 
-/// Where the lines go; nothing where there is no such place.
-pub fn spots(job: &Job<'_>) -> Vec<Spot> {
-    let spot = match job.firewall.dialect {
-        Dialect::Iptables => iptables::spot(job),
-        Dialect::Nftables => nftables::spot(job),
-        Dialect::Pf => pf::spot(job),
-        Dialect::Asa => return asa::spots(job),
-    };
-    spot.into_iter().collect()
-}
-
-/// A place in a chain.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum At {
-    /// Before a rule.
-    Rule(RuleId),
-    /// At the start of a chain.
-    Start(ChainId),
-    /// At the end of a chain.
-    End(ChainId),
-}
-
-impl Job<'_> {
-    fn rules(&self) -> &Ruleset {
-        &self.firewall.rules
-    }
-
-    /// The place in a chain, for this way to place lines.
-    fn at(&self) -> Option<At> {
-        let places =
-            if matches!(self.goal, Goal::Translate(_)) { self.translations() } else { self.passes() };
-        places.get(self.style).copied()
+impl Places<'_> {
+    /// Where lines for a goal go, the likeliest place first.
+    pub fn of(&self, goal: Goal) -> Vec<At> {
+        if matches!(goal, Goal::Translate(_)) { self.translations() } else { self.passes() }
     }
 
     /// Where rules that let through go: into the chain that is there for it; before the rule that decides or,
@@ -76,8 +31,7 @@ impl Job<'_> {
     /// the chain of the hook.
     fn passes(&self) -> Vec<At> {
         let mut places = Vec::new();
-        let policy =
-            |hook: Hook, at: u32| self.rules().stages(hook).get(at as usize).map(|stage| stage.chain);
+        let policy = |hook: Hook, at: u32| self.rules.stages(hook).get(at as usize).map(|stage| stage.chain);
         match self.by {
             Decider::Rule(rule) => {
                 let Some((chain, jump)) = self.base(rule.chain) else { return vec![At::Rule(rule)] };
@@ -101,7 +55,7 @@ impl Job<'_> {
     fn own_chain(&self, base: ChainId) -> Option<At> {
         let is_it =
             |chain: &crate::model::Chain| chain.name.ends_with(" DOCKER-USER") && !chain.rules.is_empty();
-        let at = self.rules().chains.iter().position(is_it)?;
+        let at = self.rules.chains.iter().position(is_it)?;
         let chain = ChainId(at as u32);
         self.reach(base, chain).map(|_| At::Start(chain))
     }
@@ -109,7 +63,7 @@ impl Job<'_> {
     /// Where translations go: before the one that leads elsewhere, else at the end of the chain that translates
     /// destinations, or at its start.
     fn translations(&self) -> Vec<At> {
-        let mut stages = self.rules().stages(Hook::Prerouting).iter();
+        let mut stages = self.rules.stages(Hook::Prerouting).iter();
         let translates =
             |stage: &&crate::model::Stage| stage.kind == StageKind::DstNat && stage.sees(self.family);
         let Some(chain) = stages.find(translates).map(|stage| stage.chain) else { return Vec::new() };
@@ -128,7 +82,7 @@ impl Job<'_> {
     fn base(&self, chain: ChainId) -> Option<(ChainId, Option<u32>)> {
         let hooks = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];
         let first = self.hook.into_iter().chain(hooks);
-        let stages = first.flat_map(|hook| self.rules().stages(hook)).filter(|stage| stage.sees(self.family));
+        let stages = first.flat_map(|hook| self.rules.stages(hook)).filter(|stage| stage.sees(self.family));
         stages.into_iter().find_map(|stage| Some((stage.chain, self.reach(stage.chain, chain)?)))
     }
 
@@ -137,7 +91,7 @@ impl Job<'_> {
         if from == to {
             return Some(None);
         }
-        let rules = self.rules();
+        let rules = self.rules;
         let mut leads = vec![None; rules.chains.len()];
         leads[to.0 as usize] = Some(true);
         let jumps = |rule: &crate::model::Rule| jumps(rules, rule);
@@ -163,11 +117,6 @@ impl Job<'_> {
             .iter()
             .position(|rule| jumps(rule).into_iter().any(|next| leads[next.0 as usize] == Some(true)));
         first.map(|index| Some(index as u32))
-    }
-
-    /// Where a rule is written.
-    fn span(&self, rule: RuleId) -> Span {
-        self.rules().rule(rule).span
     }
 }
 

@@ -1,6 +1,6 @@
 //! Places in the text of a config.
 
-use super::draft::Spot;
+use super::Spot;
 use crate::source::{SourceId, SourceMap, Span};
 
 /// One file of a source map.
@@ -74,11 +74,6 @@ impl<'m> Text<'m> {
     pub fn at_end(&self, lines: &[String]) -> Spot {
         self.spot(self.text.len(), lines, String::new())
     }
-}
-
-/// The name of a chain without its table.
-pub fn short(name: &str) -> &str {
-    name.rsplit(' ').next().unwrap_or(name)
 }
 
 /// Lines behind an indent.

@@ -1,0 +1,82 @@
+//! What the rest of the crate has to know of a language, in one place for each.
+
+use super::write::{Job, Spot};
+use super::{Environment, Loaded, asa, iptables, nftables, pf};
+use crate::source::{SourceId, SourceMap};
+
+/// A firewall language.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Dialect {
+    /// `iptables-save` and `ip6tables-save` dumps and scripts.
+    Iptables,
+    /// nftables, as text and as JSON.
+    Nftables,
+    /// pf.conf.
+    Pf,
+    /// Cisco ASA running-configs.
+    Asa,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Dialect; 4] = [Dialect::Iptables, Dialect::Nftables, Dialect::Pf, Dialect::Asa];
+
+    /// What there is to know of it.
+    pub fn language(self) -> &'static Language {
+        match self {
+            Dialect::Iptables => &iptables::LANGUAGE,
+            Dialect::Nftables => &nftables::LANGUAGE,
+            Dialect::Pf => &pf::LANGUAGE,
+            Dialect::Asa => &asa::LANGUAGE,
+        }
+    }
+
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        self.language().name
+    }
+}
+
+/// What there is to know of a language.
+pub struct Language {
+    /// The name on the command line and in reports.
+    pub name: &'static str,
+    /// Reads the files of one firewall.
+    pub load: fn(&mut SourceMap, &[SourceId], &Environment) -> Loaded,
+    /// What lines that say nothing begin with.
+    pub comments: &'static [char],
+    /// Commands that are not known are passed over, and may have said anything: their lines were not understood.
+    pub passes_over_commands: bool,
+    /// What a whole config is, for people.
+    pub whole: &'static str,
+    /// How a filter whose policy accepts is closed, in whole sentences; `None` where filters have no policy.
+    pub close: Option<&'static str>,
+    /// Rules do not say which way they are for: the same filter judges what is for the box and what goes through it.
+    pub one_filter: bool,
+    /// How lines are written.
+    pub lines: Lines,
+}
+
+/// How lines that let through or translate are written in a language.
+pub struct Lines {
+    /// The lines of a job with their places; none where there is no place.
+    pub spots: fn(&Job<'_>) -> Vec<Spot>,
+    /// What lets answers through.
+    pub answers: Answers,
+    /// Translations are rules of the filter itself, so that none of it stands before them.
+    pub filter_translates: bool,
+    /// Lines belong to interfaces, whose access-lists may name addresses as they come, and a translation is of a whole
+    /// address.
+    pub of_interfaces: bool,
+}
+
+/// What lets answers through, where they are refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answers {
+    /// A rule of their own, which looks at the state.
+    ByState,
+    /// A rule as for the first packet, which remembers the connection.
+    ByRule,
+    /// No line: the box remembers all connections itself.
+    OfItself,
+}

@@ -1,0 +1,321 @@
+//! The words for legs that do not get through.
+
+use rustc_hash::FxHashMap;
+
+use super::{Fault, Trouble};
+use crate::catalog::Requirement;
+use crate::finding::{Finding, Label, RequirementRef};
+use crate::judge::{Judge, number};
+use crate::lint::mend::{self, Outcome, Workshop};
+use crate::lint::words::{self, Listed};
+use crate::lint::{later, slips, witness};
+use crate::packet::Set;
+use crate::site::{Flow, Leg};
+use crate::source::Span;
+
+/// Lines are tried for findings about so many legs of rows.
+const FEW_LEGS: usize = 200;
+
+/// Words a finding for troubles of one cause.
+pub(super) fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>]) -> Finding {
+    let first = &group[0];
+    let blame = first.blame.first();
+    let firewall = blame.and_then(|blame| judge.firewall(blame.firewall));
+    let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.by.span(&firewall.rules));
+    let listed: Vec<Listed> = list(judge, group);
+    let mut finding =
+        Finding::of(first.fault.lint(), span, message(judge, group, &listed)).severity(first.severity);
+    finding.label = match blame.zip(firewall) {
+        Some(_) if first.fault == Fault::WrongTransport => {
+            format!("opens them for {}", slips::other(first.transport).name())
+        }
+        Some((blame, firewall)) => words::blocks(firewall, blame.by),
+        None => String::new(),
+    };
+    let behind = behind(judge, group);
+    finding.related = related(judge, group, span, &behind);
+    finding.notice = match first.fault {
+        Fault::OneDirection => {
+            words::sentences(group.iter().map(|trouble| outward_notice(trouble.flow.requirement)))
+        }
+        _ => {
+            let rows = group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref());
+            let media = group.iter().find(|trouble| trouble.flow.requirement.service == "rtp");
+            words::sentences(rows) + &media_notice(media.unwrap_or(first))
+        }
+    };
+    help(judge, workshop, group, &mut finding);
+    finding.devices =
+        words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
+    finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
+    finding.assumes = words::unique(group.iter().flat_map(|trouble| trouble.assumes.iter().cloned()));
+    finding.requirements = requirements(judge, group);
+    let shown = group.iter().find_map(|trouble| trouble.witness.as_ref().filter(|_| !trouble.reply()));
+    witness::show(&mut finding, shown, blame.map(|blame| blame.firewall));
+    finding
+}
+
+/// The rows of a group with the ports that are in trouble, each once.
+fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
+    let mut listed: Vec<Listed> = Vec::new();
+    let mut places: FxHashMap<(&str, &str, &Set), usize> = FxHashMap::default();
+    for trouble in group {
+        let protocol = trouble.flow.requirement.protocol.as_str();
+        let transport = if trouble.flow.either_transport { "tcp or udp" } else { trouble.transport.name() };
+        let at =
+            *places.entry((subject(judge, &trouble.flow), protocol, &trouble.bad)).or_insert_with(|| {
+                listed.push(Listed {
+                    device: subject(judge, &trouble.flow).to_string(),
+                    protocol: words::protocol(protocol),
+                    transports: Vec::new(),
+                    ports: trouble.bad.clone(),
+                    asked: trouble.asked.clone(),
+                    any_port: trouble.flow.any_port,
+                });
+                listed.len() - 1
+            });
+        if !listed[at].transports.contains(&transport) {
+            listed[at].transports.push(transport);
+        }
+    }
+    listed
+}
+
+fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> String {
+    let first = &group[0];
+    let what = words::listing(listed);
+    let parties = || group.iter().flat_map(|trouble| trouble.whom.names.iter().cloned());
+    let whom = words::some(&words::unique(parties()), 2, "peer");
+    let whom_too = words::some(&words::unique(parties().map(words::somebody)), 2, "peer");
+    let device = words::some(&words::unique(group.iter().map(|trouble| at(judge, trouble))), 3, "device");
+    let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
+    let depends = words::some(&depends, 3, "condition");
+    let sure = first.certain;
+    let from = if first.partly { " from part of the source ports" } else { "" };
+    match (first.fault, first.flow.leg) {
+        (fault, _) if first.flow.either_way && fault != Fault::Reply => {
+            let between = format!("connection between {device} and {whom_too} gets through on {what}");
+            match sure {
+                true if first.partly => format!(
+                    "connections between {device} and {whom_too} on {what} get through from part of the source \
+                     ports only, whichever end listens"
+                ),
+                true => format!("no {between}, whichever end listens"),
+                false => format!("whether a {between} depends on {depends}, whichever end listens"),
+            }
+        }
+        (Fault::Part, leg) => {
+            let (uses, whom) = match leg {
+                Leg::ToDevice => ("needs", format!(" for {whom}")),
+                Leg::FromDevice => ("uses", format!(" towards {whom}")),
+            };
+            let fate = if sure { "is blocked".to_string() } else { "may be blocked".to_string() };
+            let on = if sure { String::new() } else { format!(", depending on {depends}") };
+            format!("part of a range that {device} {uses} {fate}{whom}{from}{on}: {}", parts(listed))
+        }
+        (Fault::Reply, leg) => {
+            let (passes, whose) = match leg {
+                Leg::ToDevice => (format!("{device} can be reached by {whom_too} on {what}"), "its"),
+                Leg::FromDevice => (format!("{device} can reach {whom_too} on {what}"), "their"),
+            };
+            let to = if first.partly { " to part of the source ports" } else { "" };
+            match sure {
+                true => format!("{passes}, but {whose} answers{to} are blocked"),
+                false => format!("{passes}, but whether {whose} answers get through depends on {depends}"),
+            }
+        }
+        (Fault::OneDirection, _) => match sure {
+            true => format!("{device} can be reached by {whom_too}, but cannot reach them on {what}"),
+            false => {
+                format!(
+                    "{device} can be reached by {whom_too}, but whether it reaches them on {what} depends on {depends}"
+                )
+            }
+        },
+        (Fault::WrongTransport, leg) => {
+            let reach = match leg {
+                Leg::ToDevice => "cannot be reached by",
+                Leg::FromDevice => "cannot reach",
+            };
+            let (right, wrong) = (first.transport.name(), slips::other(first.transport).name());
+            format!(
+                "{device} {reach} {whom} on {what}: the rule opens the ports for {wrong}, not for {right}"
+            )
+        }
+        (_, Leg::ToDevice) if sure => format!("{device} cannot be reached by {whom} on {what}{from}"),
+        (_, Leg::FromDevice) if sure => format!("{device} cannot reach {whom} on {what}{from}"),
+        (_, Leg::ToDevice) => {
+            format!("whether {device} can be reached by {whom} on {what} depends on {depends}")
+        }
+        (_, Leg::FromDevice) => format!("whether {device} can reach {whom} on {what} depends on {depends}"),
+    }
+}
+
+/// The name of whoever is at the near end.
+fn subject<'t>(judge: &'t Judge<'_>, flow: &'t Flow<'_>) -> &'t str {
+    flow.host.as_ref().map_or(&judge.site.devices[flow.device].name, |host| &host.name)
+}
+
+/// The device's name, with the address that it is about where the device has several.
+fn at(judge: &Judge<'_>, trouble: &Trouble<'_>) -> String {
+    if let Some(host) = &trouble.flow.host {
+        return host.name.clone();
+    }
+    let device = &judge.site.devices[trouble.flow.device];
+    match trouble.near.addresses.single() {
+        Some(number) if device.addresses.len() > 1 => {
+            format!("{} at {}", device.name, trouble.near.family.address(number))
+        }
+        _ => device.name.clone(),
+    }
+}
+
+/// How much of which ranges is in trouble: `301 of 601 ports of RTP/RTCP (udp 16684-16984)`.
+fn parts(listed: &[Listed]) -> String {
+    let part = |entry: &Listed| {
+        let all = entry.asked.count();
+        format!("{} of {all} ports of {} ({})", entry.ports.count(), entry.protocol, entry.numbers())
+    };
+    words::some(&words::unique(listed.iter().map(part)), 3, "range")
+}
+
+/// The other rules that block a share, and those that may let through what is in doubt.
+fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind: &[Span]) -> Vec<Label> {
+    const SHOWN: usize = 3;
+    let late = |span| Label {
+        span,
+        message: "this rule would let it through, but the other one decides".to_string(),
+    };
+    let mut labels: Vec<Label> = behind.iter().map(|span| late(*span)).collect();
+    for trouble in group {
+        for blame in trouble.blame.iter().skip(1) {
+            let Some(firewall) = judge.firewall(blame.firewall) else { continue };
+            let Some(span) = blame.by.span(&firewall.rules) else { continue };
+            let shown = labels.len() >= SHOWN || labels.iter().any(|label| label.span == span);
+            if Some(span) == main || span.start == span.end || shown {
+                continue;
+            }
+            let message = match trouble.fault {
+                Fault::WrongTransport => words::blocks(firewall, blame.by),
+                _ => format!("blocks {} too", words::ports(&blame.values)),
+            };
+            labels.push(Label { span, message });
+        }
+        for blame in trouble.granters.iter() {
+            let Some(firewall) = judge.firewall(blame.firewall) else { continue };
+            let Some(span) = blame.by.span(&firewall.rules) else { continue };
+            if labels.len() < SHOWN && Some(span) != main && labels.iter().all(|label| label.span != span) {
+                labels.push(Label { span, message: "this may let it through".to_string() });
+            }
+        }
+    }
+    labels
+}
+
+/// Rules behind the one that decides, which would let the packets of the first troubles through.
+fn behind(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Span> {
+    const LOOKED_AT: usize = 3;
+    let mut spans: Vec<Span> = Vec::new();
+    for trouble in group
+        .iter()
+        .take(LOOKED_AT)
+        .filter(|trouble| trouble.certain && !trouble.reply() && trouble.fault != Fault::WrongTransport)
+    {
+        let span = trouble.blame.first().and_then(|blame| {
+            let wanted = later::Wanted {
+                family: trouble.near.family,
+                protocol: number(trouble.transport),
+                ports: &trouble.bad,
+                near: &trouble.near.addresses,
+                far: &trouble.whom.party,
+                leg: trouble.flow.leg,
+            };
+            later::rule_behind(judge, &wanted, blame)
+        });
+        spans.extend(span.filter(|span| !spans.contains(span)));
+    }
+    spans
+}
+
+/// What people notice where a row works in one direction alone: towards the device.
+fn outward_notice(row: &Requirement) -> &'static str {
+    match row.service.as_str() {
+        "q931" | "sip" => "The device can be called; calls that it places fail.",
+        "h245" => "Calls in which the device has to open the H.245 connection fail.",
+        "rtp" | "rtcp" => {
+            "The device hears, and may not be heard: its media gets out only where it answers to the ports that it \
+             hears from."
+        }
+        _ => "What the peer starts works; what the device starts does not.",
+    }
+}
+
+/// What blocked media and call control do to calls, beyond what the row itself says.
+fn media_notice(trouble: &Trouble<'_>) -> String {
+    let (bad, all) = (trouble.bad.count(), trouble.asked.count());
+    let row = trouble.flow.requirement;
+    let mut notice = String::new();
+    if trouble.fault == Fault::Part && matches!(row.service.as_str(), "rtp" | "h245") && all >= 2 {
+        notice += &format!(
+            " Which calls are hit depends on the ports that the device gives them: {bad} of {all} are blocked."
+        );
+    }
+    if row.service == "rtp" && trouble.flow.leg == Leg::ToDevice && !trouble.reply() {
+        notice += " A far end that sends to where it hears from (symmetric RTP) may still be heard, once the device \
+                   has sent first.";
+    }
+    notice
+}
+
+/// What to change, and lines that were tried.
+fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>], finding: &mut Finding) {
+    let first = &group[0];
+    if first.blame.is_empty() {
+        return;
+    }
+    let told = judge.site.settings.selection.has(first.fault.lint());
+    // Lines for more than that nobody reads one by one, nor are they tried in no time.
+    let workshop = workshop.filter(|_| told && group.len() <= FEW_LEGS);
+    let mut found = workshop.map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, group));
+    finding.help = mend::words::help(judge, group, &mut found);
+    if let Outcome::Works(remedy) = found {
+        finding.mend = remedy.mends;
+        finding.edits = remedy.edits;
+    }
+}
+
+fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef> {
+    let mut rows: Vec<(RequirementRef, Set)> = Vec::new();
+    let mut places = FxHashMap::default();
+    for trouble in group {
+        let device = &judge.site.devices[trouble.flow.device];
+        let row = trouble.flow.requirement;
+        let key = (
+            trouble.flow.device,
+            Some(row.table.as_str()),
+            row.service.as_str(),
+            row.row.as_deref(),
+            trouble.transport,
+        );
+        let at = *places.entry(key).or_insert_with(|| {
+            let entry = RequirementRef {
+                device: device.name.clone(),
+                product: device.product.clone(),
+                table: row.table.clone(),
+                row: row.row.clone(),
+                service: row.service.clone(),
+                transport: trouble.transport.name().to_string(),
+                ports: words::intervals(&trouble.asked),
+                blocked: Vec::new(),
+            };
+            rows.push((entry, Set::empty()));
+            rows.len() - 1
+        });
+        if !rows[at].1.covers(&trouble.bad) {
+            rows[at].1 = rows[at].1.or(&trouble.bad);
+        }
+    }
+    let whole =
+        |(entry, bad): (RequirementRef, Set)| RequirementRef { blocked: words::intervals(&bad), ..entry };
+    rows.into_iter().map(whole).collect()
+}
