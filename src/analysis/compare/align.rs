@@ -61,9 +61,8 @@ fn apart(spaces: &mut Spaces, parts: Vec<Space>) -> Vec<Space> {
 }
 
 fn lone_rules(old: &Ruleset, new: &Ruleset) -> Option<[Vec<(ChainId, u32)>; 2]> {
-    let about_box = |rules: &Ruleset| {
-        (rules.own.clone(), rules.elsewhere.clone(), rules.stateful, keeps_by_rule(rules))
-    };
+    let about_box =
+        |rules: &Ruleset| (rules.own.clone(), rules.elsewhere.clone(), rules.stateful, keeps_by_rule(rules));
     if about_box(old) != about_box(new) {
         return None;
     }
@@ -88,7 +87,12 @@ fn lone_rules(old: &Ruleset, new: &Ruleset) -> Option<[Vec<(ChainId, u32)>; 2]> 
     let mut pairs: Vec<(ChainId, ChainId)> = pairs.into_iter().collect();
     pairs.sort_unstable();
     for (a, b) in pairs {
-        differing((&old_shapes.chains[a.0 as usize], a), (&new_shapes.chains[b.0 as usize], b), by, &mut lone);
+        differing(
+            (&old_shapes.chains[a.0 as usize], a),
+            (&new_shapes.chains[b.0 as usize], b),
+            by,
+            &mut lone,
+        );
     }
     for lone in &mut lone {
         lone.sort_unstable();
@@ -107,10 +111,7 @@ fn keeps_by_rule(rules: &Ruleset) -> bool {
 fn names_once(rules: &Ruleset) -> FxHashMap<&str, ChainId> {
     let mut found: FxHashMap<&str, Option<ChainId>> = FxHashMap::default();
     for (at, chain) in rules.chains.iter().enumerate() {
-        found
-            .entry(&chain.name)
-            .and_modify(|known| *known = None)
-            .or_insert(Some(ChainId(at as u32)));
+        found.entry(&chain.name).and_modify(|known| *known = None).or_insert(Some(ChainId(at as u32)));
     }
     found.into_iter().filter_map(|(name, id)| Some((name, id?))).collect()
 }

@@ -309,10 +309,7 @@ fn told(spaces: &mut Spaces, verdict: Verdict, space: Space) -> Vec<(Verdict, Sp
     let tcp = spaces.test(Field::Proto, &Set::one(proto::TCP.into()));
     let (kind, code) = if spaces.family() == Family::V4 { (3, 3) } else { (1, 4) };
     let (with, without) = (spaces.and(space, tcp), spaces.minus(space, tcp));
-    vec![
-        (Verdict::Reject(Reply::TcpReset), with),
-        (Verdict::Reject(Reply::Icmp { kind, code }), without),
-    ]
+    vec![(Verdict::Reject(Reply::TcpReset), with), (Verdict::Reject(Reply::Icmp { kind, code }), without)]
 }
 
 fn parts(spaces: &mut Spaces, passage: &Passage, within: Space) -> Vec<Part> {

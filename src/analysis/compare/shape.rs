@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    ChainId, CondId, Condition, Effect, MapEntry, MapId, MarkOp, Rule, Ruleset, Step, Test, Tuples,
-    Values, Verdict,
+    ChainId, CondId, Condition, Effect, MapEntry, MapId, MarkOp, Rule, Ruleset, Step, Test, Tuples, Values,
+    Verdict,
 };
 use crate::packet::{Field, Set};
 
