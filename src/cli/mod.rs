@@ -15,6 +15,7 @@ mod journal;
 mod listing;
 mod markdown;
 mod model;
+mod outputs;
 mod packets;
 mod rule;
 mod table;

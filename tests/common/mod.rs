@@ -202,7 +202,7 @@ pub fn catalog() -> Vec<CatalogRow> {
     read(&pinhole(&folder(""), &["catalog", "export", "--format", "json"]))
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> T {
+pub fn read<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
