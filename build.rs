@@ -1,5 +1,5 @@
-//! Embeds the catalog: writes the list of all files under `rules/catalog`, so that a product is one file and nothing
-//! else has to name it.
+//! Embeds the catalog and the calls: writes the lists of all files under `rules/catalog` and `rules/calls`, so that a
+//! product or a call is one file and nothing else has to name it.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -8,16 +8,21 @@ use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    embed(&root, "rules/catalog", "catalog.rs")?;
+    embed(&root, "rules/calls", "calls.rs")
+}
+
+fn embed(root: &Path, folder: &str, name: &str) -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
-    collect(&root, Path::new("rules/catalog"), &mut files)?;
+    collect(root, Path::new(folder), &mut files)?;
     files.sort();
     let mut list = String::from("&[\n");
     for file in &files {
-        let name = file.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-        writeln!(list, "    ({name:?}, include_str!({:?})),", root.join(file))?;
+        let path = file.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+        writeln!(list, "    ({path:?}, include_str!({:?})),", root.join(file))?;
     }
     list.push(']');
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("catalog.rs"), list)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join(name), list)?;
     Ok(())
 }
 

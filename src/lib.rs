@@ -13,11 +13,14 @@
 
 pub mod analysis;
 pub mod budget;
+pub mod calls;
 pub mod catalog;
 pub mod cli;
 pub mod codes;
 pub mod dialect;
 pub mod discover;
+pub mod droplog;
+pub mod explain;
 pub mod finding;
 pub mod judge;
 pub mod lint;

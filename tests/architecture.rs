@@ -18,13 +18,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("analysis", &["budget", "model", "packet", "source"]),
     ("catalog", &["codes", "ports"]),
     ("site", &["catalog", "codes", "finding", "model", "packet", "ports", "source"]),
+    ("calls", &["catalog", "codes", "ports", "site"]),
     ("judge", &["analysis", "catalog", "dialect", "model", "packet", "site"]),
     (
         "lint",
         &["analysis", "catalog", "codes", "dialect", "finding", "judge", "model", "packet", "site", "source"],
     ),
+    ("droplog", &[]),
+    (
+        "explain",
+        &[
+            "droplog", "calls", "catalog", "codes", "analysis", "finding", "judge", "lint", "model", "packet", "site", "source",
+        ],
+    ),
     ("session", &["catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"]),
-    ("report", &["finding", "source"]),
+    ("report", &["explain", "finding", "source"]),
 ];
 
 fn files(folder: &Path, out: &mut Vec<PathBuf>) {

@@ -6,17 +6,21 @@
 mod catalog;
 mod check;
 mod color;
+mod explain;
 mod failure;
 mod filter;
 mod input;
 mod journal;
+mod journey;
 mod listing;
 mod markdown;
+mod matrix;
 mod model;
 mod packets;
 mod rule;
 mod table;
 mod trace;
+mod whole;
 mod words;
 
 use std::fs::File;
@@ -53,6 +57,10 @@ struct Cli {
 enum Command {
     /// Check firewall configs
     Check(check::CheckArgs),
+    /// Explain why a call works or does not: stage by stage, firewall by firewall
+    Explain(explain::ExplainArgs),
+    /// Print who must reach whom on which ports at the site, and whether they can
+    Matrix(matrix::MatrixArgs),
     /// Follow packets through the rules of a firewall
     Trace(trace::TraceArgs),
     /// Print the normalized rules of configs
@@ -68,6 +76,8 @@ impl Command {
     fn colors(&self) -> bool {
         match self {
             Command::Check(args) => args.colors(),
+            Command::Explain(args) => args.colors(),
+            Command::Matrix(args) => args.colors(),
             Command::Rule(_) => true,
             Command::Trace(_) | Command::Model(_) | Command::Catalog(_) => false,
         }
@@ -125,6 +135,8 @@ fn print(error: &clap::Error) -> std::io::Result<()> {
 fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
     match &cli.command {
         Command::Check(args) => check::run(args, cli.color, out),
+        Command::Explain(args) => explain::run(args, cli.color, out),
+        Command::Matrix(args) => matrix::run(args, cli.color, out),
         Command::Trace(args) => trace::run(args, out),
         Command::Model(args) => model::run(args, out),
         Command::Catalog(args) => match catalog::run(args, out) {

@@ -74,6 +74,21 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     groups.into_iter().map(|group| word(judge, workshop, &group)).collect()
 }
 
+/// Checks one leg of a row between one address and one party.
+pub fn about<'a>(
+    judge: &Judge<'a>,
+    workshop: Option<&Workshop<'_>>,
+    desk: &mut Desk<'_, 'a>,
+    flow: &Arc<Flow<'a>>,
+    near: &Near,
+    party: &Party,
+) -> Vec<Finding> {
+    let mut troubles = Vec::new();
+    look_at(desk, flow, near, &Whom::of(&[party]), &mut troubles);
+    let groups = group(troubles.into_iter());
+    groups.into_iter().map(|group| word(judge, workshop, &group)).collect()
+}
+
 /// How many legs of mandatory rows do not get through, for some party; and how much trouble there is in all.
 pub fn lacking(judge: &Judge<'_>) -> (usize, usize) {
     let troubles = troubles(judge);

@@ -6,7 +6,12 @@ mod clean;
 mod concise;
 mod excerpt;
 mod human;
+mod ladder;
+mod log;
 mod machine;
+mod matrix;
+mod svg;
+mod ticket;
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -14,6 +19,11 @@ use std::path::{Path, PathBuf};
 
 pub use clean::{Screen, clean, json};
 pub use human::{HumanOptions, fatal};
+pub use ladder::write as ladder;
+pub use svg::write as svg;
+pub use ticket::write as ticket;
+pub use log::write as log;
+pub use matrix::{MatrixFormat, write as matrix};
 
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceMap, Span};
