@@ -63,8 +63,10 @@ impl<'a> Asker<'_, 'a> {
             row.listener != Listener::Peer && row.initiator != Initiator::Device
         };
         let opens = |row: &&'a Requirement| row.initiator != Initiator::Peer;
-        let there = self.rows(to.end, from, sender, services, &offers);
-        let here = self.rows(from.end, to, receiver, services, &opens);
+        // Who relays for others is met as they are.
+        let relays = !stage.source_services.is_empty();
+        let there = self.rows(to.end, (from, relays), sender, services, &offers);
+        let here = self.rows(from.end, (to, false), receiver, services, &opens);
         let of_row = |device, row: &'a Requirement, leg| {
             let transports = row.transports.iter().filter(|transport| {
                 stage.transports.is_empty() || stage.transports.contains(transport)
@@ -102,7 +104,8 @@ impl<'a> Asker<'_, 'a> {
             (_, Some(device)) => {
                 for row in here {
                     for question in of_row(device, row, Leg::FromDevice) {
-                        let Some((ports, guessed)) = self.ports_there(stage, (device, row), to.end) else {
+                        let there = self.ports_there(stage, (device, row), question.transport, to.end);
+                        let Some((ports, guessed)) = there else {
                             continue;
                         };
                         let (own, chosen) = self.sources(stage, from, &question, services);
@@ -121,7 +124,7 @@ impl<'a> Asker<'_, 'a> {
     fn rows(
         &self,
         end: &End,
-        other: Side<'_>,
+        (other, relays): (Side<'_>, bool),
         roles: &[String],
         services: &[String],
         wanted: &dyn Fn(&&'a Requirement) -> bool,
@@ -137,7 +140,7 @@ impl<'a> Asker<'_, 'a> {
                 && site.is_on_side(row.zone, other.far.zone)
                 && site.is_judged(device, product, row)
                 && wanted(row)
-                && other.end.may_be(site, catalog, row, roles)
+                && (other.end.may_be(site, catalog, row, roles) || relays && named(catalog, row, roles))
         });
         let rows: Vec<&'a Requirement> = rows.collect();
         let plain = |row: &&Requirement| {
@@ -163,14 +166,26 @@ impl<'a> Asker<'_, 'a> {
     }
 
     /// The ports of the far end to which a device's row goes, and whether they are guessed.
-    fn ports_there(&self, stage: &Stage, (device, row): (usize, &Requirement), to: &End) -> Option<(Set, bool)> {
-        if row.listener == Listener::Peer {
-            let inbound = set(&row.inbound);
-            return Some((self.ports(device, row).minus(&inbound), false));
+    fn ports_there(
+        &self,
+        stage: &Stage,
+        (device, row): (usize, &Requirement),
+        transport: Transport,
+        to: &End,
+    ) -> Option<(Set, bool)> {
+        let told = (row.listener == Listener::Peer)
+            .then(|| self.ports(device, row).minus(&set(&row.inbound)));
+        if let Some(there) = to.device {
+            // What it has for the service, whoever its own rows say is the peer.
+            let offered = self.offered(there, stage, transport);
+            return match told {
+                Some(told) if offered.meets(&told) => Some((offered.and(&told), false)),
+                Some(told) => Some((told, false)),
+                None => Some((offered, false)).filter(|(ports, _)| !ports.is_empty()),
+            };
         }
-        if to.device.is_some() {
-            // It has no row for this: it does not listen.
-            return None;
+        if let Some(told) = told {
+            return Some((told, false));
         }
         let own = self.ports(device, row);
         let well_known = own.single().filter(|port| *port < 1024 || matches!(port, 1719 | 1720 | 5060 | 5061));
@@ -179,6 +194,25 @@ impl<'a> Asker<'_, 'a> {
             (None, false) => Some((set(&stage.ports), stage.ports.iter().any(|(lo, hi)| lo != hi))),
             (None, true) => Some((Set::range(1024, 65535), true)),
         }
+    }
+
+    /// The ports on which a device listens for a stage.
+    fn offered(&self, device: usize, stage: &Stage, transport: Transport) -> Set {
+        let Some(product) = self.product(device) else { return Set::empty() };
+        let all = |services: &[String]| {
+            let rows = product.requirements.iter().filter(|row| {
+                services.contains(&row.service)
+                    && row.listener != Listener::Peer
+                    && row.initiator != Initiator::Device
+                    && row.host.is_none()
+                    && row.confined.is_none()
+                    && row.transports.contains(&transport)
+                    && self.judge.site.is_judged(device, product, row)
+            });
+            rows.fold(Set::empty(), |set, row| set.or(&self.ports(device, row)))
+        };
+        let own = all(&stage.services);
+        if own.is_empty() { all(&stage.or_services) } else { own }
     }
 
     /// The source ports of a sender: its own for the service, where it sends from those, else those that its system
@@ -215,6 +249,12 @@ impl Question<'_> {
     pub fn from(&self) -> Option<&Set> {
         self.own.as_ref().or(self.chosen.as_ref())
     }
+}
+
+/// Whether a row's peer is one of some roles.
+fn named(catalog: &Catalog, row: &Requirement, roles: &[String]) -> bool {
+    let Some(peer) = row.peer.as_deref() else { return true };
+    roles.iter().any(|role| catalog.implied_roles(role).contains(&peer))
 }
 
 /// Whether a row is about others than the box itself and its cluster, or the other end is of the cluster.

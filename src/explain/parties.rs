@@ -118,8 +118,10 @@ impl<'j, 'a> Case<'j, 'a> {
         if !has(from) || !has(to) {
             return None;
         }
+        let relays = !stage.source_services.is_empty();
         let questions = |from: &Party, to: &Party| {
-            asker.questions(stage, (from.side(), &from.roles), (to.side(), &to.roles))
+            let sender = if relays { &self.call.caller } else { &from.roles };
+            asker.questions(stage, (from.side(), sender), (to.side(), &to.roles))
         };
         let forth = questions(from, to);
         let back = questions(to, from);

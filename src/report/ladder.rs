@@ -55,7 +55,8 @@ pub fn write(told: &Told, color: bool, hops: bool, out: &mut impl Write) -> io::
 fn help(mend: &ToldMend, out: &mut impl Write) -> io::Result<()> {
     let mut lines = mend.help.lines();
     writeln!(out, "  help ({}): {}", clean(&mend.stage), clean(lines.next().unwrap_or_default()))?;
-    lines.try_for_each(|line| writeln!(out, "    {}", clean(line)))
+    lines.try_for_each(|line| writeln!(out, "    {}", clean(line)))?;
+    mend.lines.iter().try_for_each(|line| writeln!(out, "      {}", clean(line)))
 }
 
 /// Stages between the same two, whichever of them opens.
@@ -133,7 +134,12 @@ fn line(stage: &ToldStage, group: &Group<'_>, names: &[String], places: &[usize]
     let stopped = stopper.filter(|_| stage.works != Works::Yes);
     let mut line: Vec<char> = vec!['─'; wide + 1];
     places.iter().for_each(|place| line[*place] = '┼');
-    let label: Vec<char> = format!(" {} ", ports(stage)).chars().collect();
+    let mut label: Vec<char> = format!(" {} ", ports(stage)).chars().collect();
+    let room = places.first().map_or(wide, |first| if forth { *first } else { wide - places[places.len() - 1] });
+    if label.len() + 4 > room {
+        label.truncate(room.saturating_sub(6));
+        label.extend(['…', ' ']);
+    }
     let start = if forth { 2 } else { wide.saturating_sub(label.len() + 2) };
     for (at, c) in label.into_iter().enumerate() {
         if let Some(place) = line.get_mut(start + at) {

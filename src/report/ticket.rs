@@ -43,7 +43,9 @@ pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
         lines.iter().try_for_each(|line| writeln!(out, "- {what}: {}", text(line)))?;
     }
     for mend in &told.mend {
-        writeln!(out, "\nTo mend {}:\n\n```text\n{}\n```", text(&mend.stage), clean_lines(&mend.help))?;
+        let all = std::iter::once(&mend.help).chain(&mend.lines);
+        let all: Vec<String> = all.map(|lines| clean_lines(lines)).collect();
+        writeln!(out, "\nTo mend {}:\n\n```text\n{}\n```", text(&mend.stage), all.join("\n"))?;
     }
     Ok(())
 }
