@@ -1,4 +1,4 @@
-//! `pinhole trace`: one packet's way through the rules.
+//! `pinhole trace`: one packet's way through the rules of one firewall, or along the site's path.
 
 use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::journal::Journal;
+use super::journey;
 use super::packets::{PacketLine, parse_words};
 use super::{ConfigArgs, Failure};
 use crate::analysis::{Cond, Outcome, Trip, interpret};
@@ -22,15 +23,31 @@ const LONGEST_LINE: u64 = 1 << 20;
 
 /// Arguments of `pinhole trace`.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  pinhole trace edge.rules --packet \"src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0\"
+  pinhole trace --from 203.0.113.9 --to mcu-1 tcp/1720
+
+In the second form the packet goes through all firewalls of the site that are on its path; in place of a config stands
+what it is: `tcp/1720`, `udp/5060`, `icmp`.")]
 pub struct TraceArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// One packet as `key=value` words, such as "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0"
-    #[arg(long, value_name = "PACKET", conflicts_with = "packets", required_unless_present = "packets")]
+    #[arg(long, value_name = "PACKET", conflicts_with = "packets", required_unless_present_any = ["packets", "from"])]
     packet: Option<String>,
     /// A file of packets, one JSON object a line; `-` is standard input
     #[arg(long, value_name = "FILE")]
     packets: Option<PathBuf>,
+    /// Who sends the packet: a device, a zone, a named peer of the site, an address, or `anybody`
+    #[arg(long, value_name = "END", requires = "to", conflicts_with_all = ["packet", "packets"])]
+    from: Option<String>,
+    /// To whom
+    #[arg(long, value_name = "END", requires = "from")]
+    to: Option<String>,
+    /// Its source port (default: 50000)
+    #[arg(long, value_name = "PORT", requires = "from")]
+    sport: Option<u16>,
     /// Form of the answer
     #[arg(long, value_enum, default_value_t = TraceFormat::Human)]
     format: TraceFormat,
@@ -38,7 +55,7 @@ pub struct TraceArgs {
 
 /// Forms of the answer.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum TraceFormat {
+pub enum TraceFormat {
     /// The packet's way, rule by rule
     Human,
     /// One JSON object a line
@@ -49,6 +66,10 @@ enum TraceFormat {
 pub fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
     if args.packets.as_deref() == Some(Path::new("-")) && args.config.reads_stdin() {
         return Err(Failure::usage("standard input can be a config or the packets, not both"));
+    }
+    if let (Some(from), Some(to)) = (&args.from, &args.to) {
+        let ends = journey::Ends { from, to, sport: args.sport };
+        return journey::run(&args.config, &ends, args.format, out);
     }
     let mut sources = SourceMap::new();
     let loaded = args.config.load(&mut sources)?;
@@ -129,7 +150,7 @@ fn answer(
 }
 
 /// The one verdict of all outcomes, or `unknown`.
-fn verdict_word(outcomes: &[Outcome]) -> &'static str {
+pub fn verdict_word(outcomes: &[Outcome]) -> &'static str {
     let word = |outcome: &Outcome| match outcome.verdict {
         Verdict::Accept => "accept",
         Verdict::Drop => "drop",
@@ -142,7 +163,7 @@ fn verdict_word(outcomes: &[Outcome]) -> &'static str {
     }
 }
 
-fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome], id: &Json) -> Json {
+pub fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome], id: &Json) -> Json {
     let verdict = verdict_word(outcomes);
     let mut answer = json!({ "id": id, "verdict": verdict });
     if verdict == "reject"
@@ -270,7 +291,7 @@ pub fn hook_name(hook: Hook) -> &'static str {
     }
 }
 
-fn print_human(
+pub fn print_human(
     sources: &SourceMap,
     rules: &Ruleset,
     trip: &Trip,

@@ -6,10 +6,15 @@ mod concise;
 mod excerpt;
 mod human;
 mod junit;
+mod ladder;
 mod line_hash;
+mod log;
 mod machine;
 mod markdown;
+mod matrix;
 mod sarif;
+mod svg;
+mod ticket;
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -17,6 +22,11 @@ use std::path::{Path, PathBuf};
 
 pub use clean::{Screen, clean, json};
 pub use human::{HumanOptions, fatal};
+pub use ladder::write as ladder;
+pub use log::write as log;
+pub use matrix::{MatrixFormat, write as matrix};
+pub use svg::write as svg;
+pub use ticket::write as ticket;
 
 use crate::finding::Finding;
 
