@@ -3,25 +3,24 @@
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::color::ColorChoice;
+use super::configs::{self, Reader};
 use super::filter::{Words, filter};
-use super::input::{InputArgs, SiteArgs, all_of, load_all, one_dialect};
+use super::input::{InputArgs, SiteArgs};
 use super::listing;
 use super::{Failure, MAX_FINDINGS};
 use crate::catalog::Catalog;
-use crate::discover::{self, Unread};
 use crate::finding::Finding;
 use crate::model::Way;
 use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
 use crate::rule::Severity;
-use crate::session::{Config, Judged, Read, Session};
+use crate::session::{Judged, Read, Session};
 use crate::site::{Date, Site};
-use crate::source::{SourceId, SourceMap};
+use crate::source::SourceMap;
 
 /// Arguments of `pinhole check`.
 #[derive(Args, Debug)]
@@ -63,7 +62,7 @@ pub struct CheckArgs {
     list_files: bool,
 }
 
-fn severity() -> impl TypedValueParser<Value = Severity> {
+pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
     PossibleValuesParser::new(Severity::ALL.map(Severity::name))
         .try_map(|word| Severity::named(&word).ok_or("no severity"))
 }
@@ -86,14 +85,6 @@ fn product(text: &str) -> Result<(String, Option<IpAddr>), String> {
     }
 }
 
-/// What was read, and what could not be.
-#[derive(Default)]
-struct ReadAll {
-    configs: Vec<Config>,
-    unread: Vec<Unread>,
-    failures: Vec<Failure>,
-}
-
 /// Runs `pinhole check`.
 pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
     if args.list_files {
@@ -104,7 +95,7 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings)?;
     let catalog = args.load_catalog(&site)?;
     let today = Date::today();
-    let read = args.load_configs(&site, &mut sources);
+    let read = Reader { paths: &args.paths, input: &args.input, site: &site }.read(&mut sources);
     if read.configs.is_empty() && !read.failures.is_empty() {
         return Err(Failure::Several(read.failures));
     }
@@ -148,15 +139,6 @@ fn files(read: &Read, sources: &SourceMap) -> Vec<FileSummary> {
     summary.collect()
 }
 
-impl ReadAll {
-    fn add(&mut self, read: Result<Config, Failure>) {
-        match read {
-            Ok(config) => self.configs.push(config),
-            Err(failure) => self.failures.push(failure),
-        }
-    }
-}
-
 impl CheckArgs {
     /// The bundled catalog with those of the site file and of the command line on top.
     fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
@@ -185,52 +167,6 @@ impl CheckArgs {
 
     /// Where to look.
     fn paths(&self) -> &[PathBuf] {
-        static HERE: LazyLock<[PathBuf; 1]> = LazyLock::new(|| [PathBuf::from(".")]);
-        if self.paths.is_empty() { HERE.as_slice() } else { &self.paths }
-    }
-
-    /// Reads what is to be checked, firewall by firewall. A file that the site gives to a firewall brings
-    /// the firewall's other files with it; any other file is a firewall of its own.
-    fn load_configs(&self, site: &Site, sources: &mut SourceMap) -> ReadAll {
-        let mut all = ReadAll::default();
-        if self.paths.is_empty() && !site.firewalls.is_empty() {
-            for id in 0..site.firewalls.len() {
-                all.add(self.load_firewall(site, id, sources));
-            }
-            return all;
-        }
-        let found = discover::read(self.paths(), &self.input.options(), sources);
-        all.unread = found.unread;
-        all.failures.extend(found.failures.into_iter().map(Failure::from));
-        let mut done = Vec::new();
-        for config in found.configs {
-            let path = sources.file(config.id).path.clone();
-            match site.firewall_of(&path) {
-                Some(id) if done.contains(&id) => {}
-                Some(id) => {
-                    done.push(id);
-                    all.add(self.load_firewall(site, id, sources));
-                }
-                None => all.add(self.load_alone(config, sources)),
-            }
-        }
-        all
-    }
-
-    fn load_alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {
-        let environment = self.input.environment(None, sources)?;
-        let files = vec![config.id];
-        let loaded = load_all(config.dialect, sources, &files, &environment);
-        Ok(Config { firewall: None, dialect: config.dialect, files, environment, loaded })
-    }
-
-    fn load_firewall(&self, site: &Site, id: usize, sources: &mut SourceMap) -> Result<Config, Failure> {
-        let firewall = &site.firewalls[id];
-        let found = all_of(&firewall.configs, &self.input.options(), sources)?;
-        let dialect = one_dialect(&found, sources)?;
-        let environment = self.input.environment(Some(firewall), sources)?;
-        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
-        let loaded = load_all(dialect, sources, &files, &environment);
-        Ok(Config { firewall: Some(id), dialect, files, environment, loaded })
+        configs::places(&self.paths)
     }
 }

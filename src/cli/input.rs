@@ -40,20 +40,20 @@ impl DialectArg {
 }
 
 /// How to read configs, and what they do not tell.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct InputArgs {
     /// The firewall language of the configs; else it is told from their text
     #[arg(long, value_enum, value_name = "NAME")]
-    dialect: Option<DialectArg>,
+    pub(super) dialect: Option<DialectArg>,
     /// The name that reports give to standard input (`-`)
     #[arg(long, value_name = "NAME")]
     stdin_filename: Option<PathBuf>,
     /// An address of the firewall itself, such as `eth0=192.0.2.1/24`; repeatable
     #[arg(long = "interface", value_name = "NAME=ADDR/LEN", value_parser = own_address)]
-    interfaces: Vec<(String, Prefix)>,
+    pub(super) interfaces: Vec<(String, Prefix)>,
     /// A file written by `ipset save`; repeatable
     #[arg(long = "ipset", value_name = "FILE")]
-    ipsets: Vec<PathBuf>,
+    pub(super) ipsets: Vec<PathBuf>,
     /// The folder that stands for `/` of the firewall: absolute paths that configs name are read in it
     #[arg(long, value_name = "DIR", value_parser = folder)]
     root: Option<PathBuf>,
@@ -84,7 +84,7 @@ fn amount(text: &str) -> Result<(Resource, u64), String> {
     amount.map(|amount| (resource, amount)).ok_or_else(|| format!("`{number}` is no number"))
 }
 
-fn own_address(text: &str) -> Result<(String, Prefix), String> {
+pub(super) fn own_address(text: &str) -> Result<(String, Prefix), String> {
     let (name, address) =
         text.split_once('=').ok_or("write it as NAME=ADDR/LEN, such as eth0=192.0.2.1/24")?;
     if name.is_empty() {
@@ -147,14 +147,14 @@ impl InputArgs {
 }
 
 /// Which site file to use.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct SiteArgs {
     /// The site file; else `pinhole.toml` is looked for in the config's folder and above
     #[arg(long, value_name = "FILE")]
-    site: Option<PathBuf>,
+    pub(super) site: Option<PathBuf>,
     /// Use no site file
     #[arg(long, conflicts_with = "site")]
-    no_site: bool,
+    pub(super) no_site: bool,
 }
 
 impl SiteArgs {

@@ -6,6 +6,8 @@
 mod catalog;
 mod check;
 mod color;
+mod configs;
+mod diff;
 mod failure;
 mod filter;
 mod input;
@@ -53,6 +55,8 @@ struct Cli {
 enum Command {
     /// Check firewall configs
     Check(check::CheckArgs),
+    /// Tell what a change of configs opens, closes, breaks and mends
+    Diff(diff::DiffArgs),
     /// Follow packets through the rules of a firewall
     Trace(trace::TraceArgs),
     /// Print the normalized rules of configs
@@ -68,6 +72,7 @@ impl Command {
     fn colors(&self) -> bool {
         match self {
             Command::Check(args) => args.colors(),
+            Command::Diff(args) => args.colors(),
             Command::Rule(_) => true,
             Command::Trace(_) | Command::Model(_) | Command::Catalog(_) => false,
         }
@@ -125,6 +130,7 @@ fn print(error: &clap::Error) -> std::io::Result<()> {
 fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
     match &cli.command {
         Command::Check(args) => check::run(args, cli.color, out),
+        Command::Diff(args) => diff::run(args, args.colors() && cli.color.on(&std::io::stdout()), out),
         Command::Trace(args) => trace::run(args, out),
         Command::Model(args) => model::run(args, out),
         Command::Catalog(args) => match catalog::run(args, out) {

@@ -1,9 +1,11 @@
 //! PH107: the right ports, opened for the wrong transport.
 
 use super::closed;
+use crate::analysis::Decider;
 use crate::catalog::{Need, Transport};
 use crate::judge::{Ask, Desk, Kind, Near, Share, Want, number};
-use crate::packet::Set;
+use crate::model::{Ruleset, Step, Test};
+use crate::packet::{Field, Set};
 use crate::site::{Far, Flow, Party};
 
 /// The transport that the other one is mistaken for.
@@ -46,5 +48,26 @@ pub fn rule(
     let opened = closed::opened_by(desk, &ask, party);
     let most = answer.openers.into_iter().max_by_key(|share| share.values.count())?;
     let much = most.values.count() * 2 >= blocked.count();
-    (much && closed::names(&opened, &most, &needed)).then_some(most)
+    let rules = &judge.firewall(most.firewall)?.rules;
+    (much && is_about(rules, most.by, (wrong, transport)) && closed::names(&opened, &most, &needed))
+        .then_some(most)
+}
+
+/// Whether who lets packets through is a rule for ports of a transport, and not of the one that is needed: a policy, and
+/// a rule for everything, mistake nothing.
+fn is_about(rules: &Ruleset, by: Decider, (wrong, needed): (Transport, Transport)) -> bool {
+    let Decider::Rule(id) = by else { return false };
+    let (mut transport, mut ports) = (false, false);
+    for step in rules.steps_of(rules.rule(id)) {
+        let Step::Test(Test::In { field, values, negate: false }) = *step else { continue };
+        let set = rules.values(values);
+        match field {
+            Field::Proto => {
+                transport = set.contains(number(wrong).into()) && !set.contains(number(needed).into());
+            }
+            Field::Dport => ports = true,
+            _ => {}
+        }
+    }
+    transport && ports
 }

@@ -19,6 +19,16 @@ fn is_foul(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t') || turns(c)
 }
 
+/// Where the first of them is.
+fn foul(text: &str) -> Option<usize> {
+    let is_odd = |byte: &u8| !matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    // Most of a text is plain, and without a way out of the loop many bytes are looked at in one step.
+    let plain = |part: &&[u8]| !part.iter().fold(false, |odd, byte| odd | is_odd(byte));
+    let from = text.as_bytes().chunks(64).take_while(plain).map(<[u8]>::len).sum::<usize>();
+    let odd = from + text.as_bytes()[from..].iter().position(is_odd)?;
+    text[odd..].find(is_foul).map(|at| odd + at)
+}
+
 /// Text from a config made fit for a terminal, byte for byte: control characters, which could move the
 /// cursor or colour the rest, become `?`, and those that turn the direction of writing become `�`.
 pub fn clean(text: &str) -> String {
@@ -47,7 +57,7 @@ struct Escaping(CompactFormatter);
 impl Formatter for Escaping {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some(at) = rest.find(is_foul) {
+        while let Some(at) = foul(rest) {
             self.0.write_string_fragment(out, &rest[..at])?;
             let Some(c) = rest[at..].chars().next() else { break };
             write!(out, "\\u{:04x}", u32::from(c))?;
@@ -74,7 +84,7 @@ impl<W: Write> Screen<W> {
 
     fn put(&mut self, text: &str) -> io::Result<()> {
         let mut rest = text;
-        while let Some(at) = rest.find(is_foul) {
+        while let Some(at) = foul(rest) {
             self.out.write_all(&rest.as_bytes()[..at])?;
             let coloring = if self.color { coloring(&rest[at..]) } else { 0 };
             if coloring > 0 {

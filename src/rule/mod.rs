@@ -1,7 +1,7 @@
 //! The lints, each bound to its page in `rules/lints`.
 //!
 //! A page is all that a lint needs to exist: the build reads its head and makes a static of it, named by the code.
-//! Whoever finds what the page describes says so with [`Finding::of`](crate::finding::Finding::of).
+//! Whoever finds what the page describes makes a finding of it.
 
 mod selection;
 

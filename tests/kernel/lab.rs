@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::netns::{ADDRESSES, MACS};
 use crate::packet::{Hook, Probe};
+use crate::stages;
 use crate::wire::{ACK, Header, ICMP, ICMPV6, SCTP, SYN, Seen, TCP, UDP, UDPLITE};
 
 const ETH_P_ALL: i32 = 3;
@@ -127,6 +128,10 @@ impl Lab {
     ) -> Result<Option<Fate>, String> {
         for attempt in 0..3 {
             forget_by(&self.conntrack)?;
+            // An answer that was dropped is remembered behind it, too.
+            if attempt > 0 {
+                stages::forget_inner()?;
+            }
             let arrived = match self.once(probe)? {
                 Fate::Accept { src, dst } if dst == Some(there) => src,
                 _ => continue,

@@ -447,19 +447,15 @@ fn blocks_of(set: &Set, host: u128) -> Option<Vec<u128>> {
 impl crate::packet::Spaces {
     /// `(value & !clear) ^ flip` at a level.
     pub fn change_bits(&mut self, space: Space, level: Level, clear: u128, flip: u128) -> Space {
+        let bits = |mask: u128| (0..level.bits()).filter(move |bit| mask >> bit & 1 == 1);
+        let cleared: Vec<Level> = bits(clear).map(|bit| level.bit(bit)).collect();
         let mut space = space;
-        for bit in (0..level.bits()).filter(|bit| (clear | flip) >> bit & 1 == 1) {
-            let one = level.bit(bit);
-            let to = flip >> bit & 1;
-            space = if clear >> bit & 1 == 1 {
-                let open = self.without(space, &[one]);
-                let value = self.within(one, &Set::one(to));
-                self.and(open, value)
-            } else {
-                self.flipped(space, one)
-            };
+        if !cleared.is_empty() {
+            let open = self.without(space, &cleared);
+            let now = self.masked(level, clear, &Set::one(clear & flip));
+            space = self.and(open, now);
         }
-        space
+        bits(flip & !clear).fold(space, |space, bit| self.flipped(space, level.bit(bit)))
     }
 
     fn flipped(&mut self, space: Space, bit: Level) -> Space {

@@ -195,6 +195,45 @@ impl Classes {
     }
 }
 
+/// Classes that grow by many small parts: unions are put off until two are of like many parts, as in a counter that
+/// carries.
+#[derive(Default)]
+pub struct Gathering {
+    list: Vec<(u64, Ctrl, Vec<(u32, Space)>)>,
+}
+
+impl Gathering {
+    /// Adds packets.
+    pub fn add(&mut self, spaces: &mut Spaces, class: Class) {
+        if class.space.is_none() {
+            return;
+        }
+        let number = number_of(&class.ctrl);
+        let known = self.list.iter().position(|(n, ctrl, _)| *n == number && *ctrl == class.ctrl);
+        let at = known.unwrap_or_else(|| {
+            self.list.push((number, class.ctrl, Vec::new()));
+            self.list.len() - 1
+        });
+        let parts = &mut self.list[at].2;
+        let (mut order, mut space) = (0, class.space);
+        while let Some((_, last)) = parts.pop_if(|(last, _)| *last == order) {
+            space = spaces.or(last, space);
+            order += 1;
+        }
+        parts.push((order, space));
+    }
+
+    /// The classes.
+    pub fn all(self, spaces: &mut Spaces) -> Classes {
+        let whole = |(number, ctrl, parts): (u64, Ctrl, Vec<(u32, Space)>)| {
+            let parts = parts.into_iter().rev().map(|(_, space)| space);
+            let space = parts.fold(Space::NONE, |all, space| spaces.or(all, space));
+            (number, Class { space, ctrl })
+        };
+        Classes { list: self.list.into_iter().map(whole).collect() }
+    }
+}
+
 impl IntoIterator for Classes {
     type Item = Class;
     type IntoIter = std::iter::Map<std::vec::IntoIter<(u64, Class)>, fn((u64, Class)) -> Class>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::class::{Class, Classes, Ctrl, Expr};
+use super::class::{Class, Classes, Ctrl, Expr, Gathering};
 use super::read::View;
 use super::{DEPTH_LIMIT, Run, TooMuch};
 use crate::analysis::Decider;
@@ -14,8 +14,8 @@ use crate::packet::{Field, Level, Set, Space, VariableKey};
 /// A stage that is being walked.
 struct Walking<'v> {
     view: View<'v>,
-    accepted: Classes,
-    settled: Classes,
+    accepted: Gathering,
+    settled: Gathering,
     /// Which rules left a verdict behind for the end, for which packets: the last one counts.
     pending: Vec<(RuleId, Verdict, Space)>,
 }
@@ -42,10 +42,14 @@ impl Run<'_, '_> {
         entering: Classes,
     ) -> Result<Classes, TooMuch> {
         self.stages += 1;
-        let mut walking =
-            Walking { view, accepted: Classes::default(), settled: Classes::default(), pending: Vec::new() };
+        let mut walking = Walking {
+            view,
+            accepted: Gathering::default(),
+            settled: Gathering::default(),
+            pending: Vec::new(),
+        };
         let fell = self.chain(&mut walking, view.stage.chain, entering)?;
-        let settled = std::mem::take(&mut walking.settled);
+        let settled = std::mem::take(&mut walking.settled).all(self.spaces);
         let pending = std::mem::take(&mut walking.pending);
         for mut class in fell.into_iter().chain(settled) {
             for (rule, verdict, space) in pending.iter().rev() {
@@ -59,7 +63,7 @@ impl Run<'_, '_> {
             }
             self.decide(&mut walking, class, view.stage.policy, policy);
         }
-        Ok(walking.accepted)
+        Ok(walking.accepted.all(self.spaces))
     }
 
     fn decide(&mut self, walking: &mut Walking<'_>, class: Class, verdict: Verdict, by: Decider) {

@@ -121,7 +121,8 @@ pub(in crate::lint) fn look_at<'a>(
             },
             assumes: answer.assumes.clone(),
             witness: answer.witness.clone(),
-            partly: certain && answer.partly.covers(bad),
+            partly: certain
+                && (answer.partly.covers(bad) || other_way.as_ref().is_some_and(|lacking| lacking.partly)),
         };
         let (blocked, unsure) = faults(flow, &answer);
         if !blocked.is_empty() || !unsure.is_empty() {
@@ -169,12 +170,14 @@ pub(in crate::lint) fn look_at<'a>(
 /// What keeps the other way of a row from getting through of which nobody says who listens.
 struct Lacking {
     certain: bool,
+    /// Something gets through, from some source ports.
+    partly: bool,
     depends_on: Vec<String>,
 }
 
 /// Looks at the other way; `None` where it gets through, so that nothing can be said of the row.
 fn other_way(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, near: &Near, party: &Party) -> Option<Lacking> {
-    let mut lacking = Lacking { certain: false, depends_on: Vec::new() };
+    let mut lacking = Lacking { certain: false, partly: false, depends_on: Vec::new() };
     let mut passes = true;
     for transport in &flow.transports {
         let ask = Ask { leg: flow.leg.other(), ..ask(flow, near, *transport) };
@@ -190,6 +193,7 @@ fn other_way(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, near: &Near, party: &Part
             let (blocked, unsure) = faults(flow, &answer);
             passes &= blocked.is_empty() && unsure.is_empty();
             lacking.certain |= !blocked.is_empty();
+            lacking.partly |= !blocked.is_empty() && answer.partly.covers(&blocked);
             lacking.depends_on.extend(answer.depends_on);
         }
     }

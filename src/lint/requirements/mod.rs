@@ -195,12 +195,13 @@ pub(super) fn host(family: Family, number: u128) -> Prefix {
 pub(super) fn ends(judge: &Judge<'_>, party: &Party, family: Family) -> Vec<Option<Prefix>> {
     let [far] = party.places.as_slice() else { return vec![None] };
     let addresses = far.addresses(family);
-    if addresses.count() <= FEW_HOSTS {
+    let networks = judge.site.zones[far.zone].networks.iter();
+    let networks: Vec<Prefix> = networks.filter(|net| Family::of(net.address).0 == family).copied().collect();
+    let whole =
+        || Set::of(networks.iter().map(|net| family.prefix(Family::of(net.address).1, net.length.into())));
+    if addresses.count() <= FEW_HOSTS && (networks.is_empty() || !addresses.covers(&whole())) {
         let hosts = addresses.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
         return hosts.map(|number| Some(host(family, number))).collect();
     }
-    let networks = judge.site.zones[far.zone].networks.iter();
-    let networks: Vec<_> =
-        networks.filter(|net| Family::of(net.address).0 == family).map(|net| Some(*net)).collect();
-    if networks.is_empty() { vec![None] } else { networks }
+    if networks.is_empty() { vec![None] } else { networks.into_iter().map(Some).collect() }
 }

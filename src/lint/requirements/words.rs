@@ -109,6 +109,10 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
         (fault, _) if first.flow.either_way && fault != Fault::Reply => {
             let between = format!("connection between {device} and {whom_too} gets through on {what}");
             match sure {
+                true if first.partly => format!(
+                    "connections between {device} and {whom_too} on {what} get through from part of the source \
+                     ports only, whichever end listens"
+                ),
                 true => format!("no {between}, whichever end listens"),
                 false => format!("whether a {between} depends on {depends}, whichever end listens"),
             }

@@ -293,6 +293,16 @@ impl Spaces {
         names
     }
 
+    /// The names of the variables on which the set hangs: each once, sorted.
+    pub fn names_of_variables(&self, space: Space) -> Vec<String> {
+        let levels = self.variables_of(space);
+        let named = self.variables.iter().filter(|variable| levels.contains(&variable.level));
+        let mut names: Vec<String> = named.map(|variable| variable.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// The levels of the variables on which the set hangs.
     pub fn variables_of(&self, space: Space) -> Vec<Level> {
         let mut levels: Vec<Level> = Vec::new();

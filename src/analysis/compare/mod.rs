@@ -1,0 +1,206 @@
+//! What one ruleset does to packets and another does not: exactly, for all packets.
+//!
+//! Both rulesets work on one store of sets, so that a condition of one name is one variable on both sides. Packets
+//! that meet none of the rules that differ fare alike and are left out first; the others go through both, and what
+//! became of them is put side by side. What differs is spelled out in [`Region`]s: boxes of packets as they come,
+//! none of them in two of one list, each with the rule that decides on either side.
+
+mod align;
+mod effect;
+mod leaves;
+mod regions;
+mod rename;
+mod shape;
+
+pub use leaves::{End, Leaves};
+pub use rename::rename;
+
+use super::{Decider, Flow};
+use crate::model::{Ruleset, Verdict, Way};
+use crate::packet::{Family, Field, Packet, Set, Spaces, State, proto};
+
+use align::Changes;
+
+/// Work that one way and family may take, in steps of [`Spaces`].
+const LIMIT: u64 = 400_000_000;
+/// Boxes that one list of regions may hold.
+const MOST_REGIONS: usize = 20_000;
+
+/// What is compared.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Only what all firewall languages speak of: first packets of connections, and the answers to them.
+    pub first_packets: bool,
+    /// Only packets that have these values.
+    pub fields: Vec<(Field, Set)>,
+}
+
+/// How packets of a [`Region`] fare on the two sides.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// They are refused before, and pass after.
+    Opened,
+    /// They pass before, and are refused after.
+    Closed,
+    /// They may pass after, and are refused before or may be: it hangs on conditions.
+    MayOpen,
+    /// They may be refused after where they passed.
+    MayClose,
+    /// Some outcomes of the conditions open, others close.
+    MayChange,
+    /// They pass on both sides, and are translated to different places.
+    Retargeted,
+    /// They pass on both sides; their connection has a helper on one side, or another one.
+    Helped,
+    /// They pass on both sides; the firewall remembers them for their answers on one side alone.
+    Kept,
+    /// They pass on both sides, and their answers on one side alone.
+    Answered,
+    /// They are refused on both sides, and their sender is told so in different ways.
+    Replied,
+}
+
+/// A box of packets that fare differently: a product of field values, of packets as they come.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// How they fare.
+    pub kind: Kind,
+    /// The way before translation.
+    pub way: Way,
+    /// The family.
+    pub family: Family,
+    /// The fields that are limited, each with its values; all other fields have any.
+    pub fields: Vec<(Field, Set)>,
+    /// Who decides about them before and after.
+    pub by: [Decider; 2],
+    /// Where they leave to before and after, for [`Kind::Retargeted`].
+    pub leaves: Option<[Leaves; 2]>,
+    /// What the refused sender sees before and after, for [`Kind::Replied`].
+    pub verdicts: Option<[Verdict; 2]>,
+    /// The helpers before and after, by name, for [`Kind::Helped`].
+    pub helpers: [Option<String>; 2],
+    /// Whether it is so before and after, for [`Kind::Kept`] and [`Kind::Answered`].
+    pub holds: [bool; 2],
+    /// One packet of the region.
+    pub witness: Packet,
+    /// The conditions on which it hangs whether they fare differently.
+    pub depends_on: Vec<String>,
+}
+
+impl Region {
+    /// The values of a field; `None` where it can have any.
+    pub fn field(&self, field: Field) -> Option<&Set> {
+        self.fields.iter().find(|(known, _)| *known == field).map(|(_, set)| set)
+    }
+}
+
+/// What differs.
+#[derive(Clone, Debug, Default)]
+pub struct Difference {
+    /// All regions, by kind.
+    pub regions: Vec<Region>,
+    /// Ways and families of which nothing is known: they would have taken too much work.
+    pub unknown: Vec<(Way, Family)>,
+}
+
+impl Difference {
+    /// Whether both do the same to all packets; `None` where it is not known.
+    pub fn equal(&self) -> Option<bool> {
+        let same = self.regions.iter().all(|region| region.kind == Kind::Replied);
+        if same && !self.unknown.is_empty() { None } else { Some(same) }
+    }
+
+    /// The regions of a kind.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Region> {
+        self.regions.iter().filter(move |region| region.kind == kind)
+    }
+}
+
+/// All ways.
+pub const WAYS: [Way; 3] = [Way::Forward, Way::Input, Way::Output];
+
+/// What differs between two rulesets, for packets of the families that both speak of.
+pub fn compare(old: &Ruleset, new: &Ruleset, scope: &Scope) -> Difference {
+    let changes = Changes::of(old, new);
+    let mut found = Difference::default();
+    if changes.is_nothing() {
+        return found;
+    }
+    let flows = [old, new].map(|rules| Flow::new(rules, 0, false));
+    let jobs = families(old, new).into_iter().flat_map(|family| WAYS.map(|way| (way, family)));
+    let jobs: Vec<(Way, Family)> = jobs.collect();
+    let results = on_all_cores(&jobs, |(way, family)| {
+        let mut names = Flow::names(old);
+        names.extend(Flow::names(new));
+        let interfaces = scope.fields.iter().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif));
+        names.extend(interfaces.map(|(_, set)| set.clone()));
+        let mut spaces = Spaces::new(family, names, LIMIT);
+        let packets = changes.packets(&mut spaces, [old, new], way);
+        let mut regions = Vec::new();
+        let all = effect::universe(&mut spaces, scope, way);
+        for part in packets {
+            let part = spaces.and(part, all);
+            if !part.is_none() {
+                effect::find(&mut spaces, &flows, way, scope, part, &mut regions).ok()?;
+            }
+        }
+        regions::spelled(&mut spaces, way, regions, MOST_REGIONS)
+    });
+    for ((way, family), regions) in jobs.into_iter().zip(results) {
+        match regions {
+            Some(regions) => found.regions.extend(regions),
+            None => found.unknown.push((way, family)),
+        }
+    }
+    found.regions.sort_by_key(|region| region.kind);
+    found
+}
+
+/// The families that both speak of.
+pub fn families(old: &Ruleset, new: &Ruleset) -> Vec<Family> {
+    let both = [(Family::V4, old.v4 && new.v4), (Family::V6, old.v6 && new.v6)];
+    both.into_iter().filter(|(_, both)| *both).map(|(family, _)| family).collect()
+}
+
+/// Stack of a thread: sets of packets are followed bit by bit.
+const STACK: usize = 256 << 20;
+
+/// Does each piece of work on a thread of its own, as many at a time as there are cores; in order.
+fn on_all_cores<J: Copy + Sync, T: Send>(jobs: &[J], work: impl Fn(J) -> Option<T> + Sync) -> Vec<Option<T>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len().max(1));
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let done = std::sync::Mutex::new(Vec::new());
+    let run = || loop {
+        let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let Some(job) = jobs.get(at) else { break };
+        let result = work(*job);
+        done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
+    };
+    std::thread::scope(|scope| {
+        let spawn = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).is_ok();
+        // Where there is no thread to be had, this one does it.
+        if !(0..threads).map(spawn).any(|spawned| spawned) {
+            run();
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Protocols of which first packets can be told, and what they have then: a SYN alone, a request.
+fn first_packets(family: Family) -> Vec<Vec<(Field, Set)>> {
+    let new = (Field::State, Set::one(State::New as u128));
+    let (icmp, requests) = match family {
+        Family::V4 => (proto::ICMP, [(8, 8), (13, 13), (15, 15), (17, 17)].to_vec()),
+        Family::V6 => (proto::ICMPV6, [(128, 128), (139, 139)].to_vec()),
+    };
+    let proto = |number: u8| (Field::Proto, Set::one(number.into()));
+    let special = [proto::TCP, proto::ICMP, proto::ICMPV6].map(|p| (u128::from(p), u128::from(p)));
+    let others = Set::of(special).not().and(&Set::range(0, 255));
+    vec![
+        vec![new.clone(), proto(proto::TCP), (Field::TcpFlags, Set::one(2))],
+        vec![new.clone(), proto(icmp), (Field::IcmpType, Set::of(requests))],
+        vec![new, (Field::Proto, others)],
+    ]
+}

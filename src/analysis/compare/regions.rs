@@ -1,0 +1,175 @@
+//! What differs, spelled out in boxes.
+
+use super::effect::product;
+use super::leaves::Leaves;
+use super::{Kind, Region};
+use crate::analysis::Decider;
+use crate::model::{Verdict, Way};
+use crate::packet::{Field, Packet, Set, Space, Spaces, State, first_state, proto};
+
+/// What all packets of a find have in common.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Same {
+    pub kind: Kind,
+    pub by: [Decider; 2],
+    pub leaves: Option<[Leaves; 2]>,
+    pub verdicts: Option<[Verdict; 2]>,
+    pub helpers: [Option<String>; 2],
+    pub holds: [bool; 2],
+}
+
+impl Same {
+    pub fn of(kind: Kind) -> Same {
+        Same {
+            kind,
+            by: [Decider::End; 2],
+            leaves: None,
+            verdicts: None,
+            helpers: [None, None],
+            holds: [false; 2],
+        }
+    }
+}
+
+/// Packets that fare differently in one way.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub same: Same,
+    /// The packets.
+    pub space: Space,
+    /// They, and the values of the variables with which they fare so.
+    pub live: Space,
+}
+
+/// All finds in boxes; `None` where they are more than `most`, or the store gave up.
+pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: usize) -> Option<Vec<Region>> {
+    let mut groups: Vec<Found> = Vec::new();
+    let mut places: rustc_hash::FxHashMap<Same, usize> = rustc_hash::FxHashMap::default();
+    for one in found {
+        match places.get(&one.same) {
+            Some(at) => {
+                let known = &mut groups[*at];
+                known.space = spaces.or(known.space, one.space);
+                known.live = spaces.or(known.live, one.live);
+            }
+            None => {
+                places.insert(one.same.clone(), groups.len());
+                groups.push(one);
+            }
+        }
+    }
+    let mut regions = Vec::new();
+    for group in groups {
+        let left = most.checked_sub(regions.len())?;
+        for row in spaces.rows(group.space, left)? {
+            let fields = plain(spaces, row.fields);
+            let space = product(spaces, &fields);
+            let live = spaces.and(group.live, space);
+            let same = &group.same;
+            regions.push(Region {
+                kind: same.kind,
+                way,
+                family: spaces.family(),
+                by: same.by,
+                leaves: same.leaves.clone(),
+                verdicts: same.verdicts,
+                helpers: same.helpers.clone(),
+                holds: same.holds,
+                witness: witness(spaces, space)?,
+                depends_on: spaces.names_of_variables(live),
+                fields,
+            });
+        }
+    }
+    (!spaces.exhausted()).then_some(regions)
+}
+
+/// The fields of a row that limit something.
+fn plain(spaces: &Spaces, fields: Vec<(Field, Set)>) -> Vec<(Field, Set)> {
+    let limited = fields.into_iter().filter_map(|(field, set)| {
+        let last = match field {
+            Field::Iif | Field::Oif => u128::MAX,
+            // One more value stands for packets without the option.
+            Field::TcpMss => spaces.level(field)?.last(),
+            _ => field.last(),
+        };
+        let all = Set::range(0, last);
+        let set = set.and(&all);
+        (set != all).then_some((field, set))
+    });
+    limited.collect()
+}
+
+/// One packet of a set that people would send, where there is one: it starts a connection, with nothing odd about
+/// it.
+fn witness(spaces: &mut Spaces, space: Space) -> Option<Packet> {
+    let likely: [(Field, Set); 9] = [
+        (Field::State, Set::one(State::New as u128)),
+        (Field::Proto, Set::of([(6, 6), (17, 17), (1, 1), (58, 58)])),
+        (Field::TcpFlags, Set::one(2)),
+        (Field::Sport, Set::range(1024, 65535)),
+        (Field::Ttl, Set::one(64)),
+        (Field::Dscp, Set::one(0)),
+        (Field::Ecn, Set::one(0)),
+        (Field::PktType, Set::one(0)),
+        (Field::Ext, Set::one(128)),
+    ];
+    let mut space = space;
+    for (field, set) in likely {
+        if spaces.level(field).is_none() {
+            continue;
+        }
+        let usual = spaces.test(field, &set);
+        // Flags are those of TCP alone.
+        let usual = match field.carriers() {
+            Some(carriers) => {
+                let carriers = Set::of(carriers.iter().map(|number| ((*number).into(), (*number).into())));
+                let others = spaces.test(Field::Proto, &carriers).not();
+                spaces.or(usual, others)
+            }
+            None => usual,
+        };
+        let part = spaces.and(space, usual);
+        if !part.is_none() {
+            space = part;
+        }
+    }
+    let mut packet = spaces.witness(space)?;
+    fill(&mut packet);
+    Some(packet)
+}
+
+/// What a packet of the set needs so that it can be sent: addresses, ports, flags.
+fn fill(packet: &mut Packet) {
+    let family = packet.family();
+    let mut wanted = vec![(Field::src(family), None), (Field::dst(family), None)];
+    if proto::WITH_PORTS.contains(&packet.protocol()) {
+        wanted.extend([(Field::Sport, Some(50_000)), (Field::Dport, Some(9))]);
+    }
+    match packet.protocol() {
+        proto::TCP => wanted.push((Field::TcpFlags, Some(2))),
+        proto::ICMP => wanted.extend([(Field::IcmpType, Some(8)), (Field::IcmpCode, Some(0))]),
+        proto::ICMPV6 => wanted.extend([(Field::IcmpType, Some(128)), (Field::IcmpCode, Some(0))]),
+        _ => {}
+    }
+    for (field, value) in wanted {
+        if !packet.has(field) {
+            packet.set(field, value.unwrap_or_else(|| address(field)));
+        }
+    }
+    if !packet.has(Field::State)
+        && let Some(state) = first_state(packet)
+    {
+        packet.set(Field::State, state as u128);
+    }
+}
+
+/// An address that is set aside for documentation; nothing in the set hangs on it.
+fn address(field: Field) -> u128 {
+    match field {
+        Field::Src4 => 0xcb00_7109,
+        Field::Dst4 => 0xc000_0209,
+        Field::Src6 => 0x2001_0db8_0000_0009 << 64 | 9,
+        _ => 0x2001_0db8_0000_0002 << 64 | 9,
+    }
+}

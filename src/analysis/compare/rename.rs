@@ -1,0 +1,90 @@
+//! Interfaces under other names.
+
+use rustc_hash::FxHashMap;
+
+use crate::model::{MapEntry, Ruleset, SetId, Step, Test, Values};
+use crate::packet::{Field, Set, interface};
+
+/// Gives interfaces of a ruleset other names: for each pair, what was called the first is called the second, and
+/// the other way round. No name may be in two pairs.
+pub fn rename(rules: &mut Ruleset, pairs: &[(String, String)]) {
+    let pairs: Vec<(u128, u128)> =
+        pairs.iter().map(|(from, to)| (interface(from), interface(to))).filter(|(a, b)| a != b).collect();
+    if pairs.is_empty() {
+        return;
+    }
+    let mut done: FxHashMap<Values, Values> = FxHashMap::default();
+    let mut sets = std::mem::take(&mut rules.sets);
+    for step in &mut rules.steps {
+        let Step::Test(Test::In { field: Field::Iif | Field::Oif, values, .. }) = step else { continue };
+        *values = *done.entry(*values).or_insert_with_key(|values| {
+            let set = match *values {
+                Values::Range(lo, hi) => Set::range(lo.into(), hi.into()),
+                Values::Set(SetId(at)) => sets[at as usize].clone(),
+            };
+            let renamed = renamed(&set, &pairs);
+            if renamed == set {
+                return *values;
+            }
+            sets.push(renamed);
+            Values::Set(SetId(sets.len() as u32 - 1))
+        });
+    }
+    rules.sets = sets;
+    let of_name = |field: &Field| matches!(field, Field::Iif | Field::Oif);
+    let change = |fields: &[Field], sides: &mut Vec<Option<Set>>| {
+        for (_, side) in fields.iter().zip(sides).filter(|(field, _)| of_name(field)) {
+            *side = side.take().map(|set| renamed(&set, &pairs));
+        }
+    };
+    for tuples in &mut rules.tuples {
+        tuples.boxes.iter_mut().for_each(|sides| change(&tuples.fields, sides));
+    }
+    for map in &mut rules.maps {
+        map.entries.iter_mut().for_each(|entry: &mut MapEntry| change(&map.fields, &mut entry.key));
+        if let [field] = *map.fields
+            && of_name(&field)
+        {
+            index_anew(map);
+        }
+    }
+    for own in &mut rules.own {
+        let name = interface(&own.interface);
+        let to = pairs.iter().find_map(|(a, b)| match name {
+            _ if name == *a => Some(*b),
+            _ if name == *b => Some(*a),
+            _ => None,
+        });
+        if let Some(to) = to {
+            own.interface = crate::packet::interface_name(to);
+        }
+    }
+    rules.interfaces = renamed(&rules.interfaces, &pairs);
+    for behind in &mut rules.behind {
+        behind.interfaces = renamed(&behind.interfaces, &pairs);
+    }
+}
+
+/// The intervals of a lookup table by interface, whose entries have changed places.
+fn index_anew(map: &mut crate::model::Map) {
+    let mut index: Vec<(u128, u128, u32)> = Vec::new();
+    let mut taken = Set::empty();
+    for (at, entry) in map.entries.iter().enumerate() {
+        let key = entry.key.first().cloned().flatten().unwrap_or_else(Set::full);
+        index.extend(key.minus(&taken).ranges().iter().map(|(lo, hi)| (*lo, *hi, at as u32)));
+        taken = taken.or(&key);
+    }
+    index.sort_unstable();
+    map.index = index;
+}
+
+fn renamed(set: &Set, pairs: &[(u128, u128)]) -> Set {
+    let mut renamed = set.clone();
+    for (a, b) in pairs {
+        for (name, was) in [(*b, set.contains(*a)), (*a, set.contains(*b))] {
+            let one = Set::one(name);
+            renamed = if was { renamed.or(&one) } else { renamed.minus(&one) };
+        }
+    }
+    renamed
+}

@@ -1,0 +1,94 @@
+//! From paths to the configs of firewalls.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use super::Failure;
+use super::input::{InputArgs, all_of, load_all, one_dialect};
+use crate::discover::{self, Unread};
+use crate::session::Config;
+use crate::site::Site;
+use crate::source::{SourceId, SourceMap};
+
+/// What was read, and what could not be.
+#[derive(Default)]
+pub struct ReadAll {
+    /// The configs, firewall by firewall.
+    pub configs: Vec<Config>,
+    /// The files in folders that were not read.
+    pub unread: Vec<Unread>,
+    /// What could not be read though it was asked for.
+    pub failures: Vec<Failure>,
+}
+
+impl ReadAll {
+    fn add(&mut self, read: Result<Config, Failure>) {
+        match read {
+            Ok(config) => self.configs.push(config),
+            Err(failure) => self.failures.push(failure),
+        }
+    }
+}
+
+/// Reads configs, or those in folders.
+pub struct Reader<'r> {
+    /// Where they are; without any, all configs of the site, or those in the current folder.
+    pub paths: &'r [PathBuf],
+    /// How to read them.
+    pub input: &'r InputArgs,
+    /// The site around them.
+    pub site: &'r Site,
+}
+
+/// The paths to look at: the current folder where there are none.
+pub fn places(paths: &[PathBuf]) -> &[PathBuf] {
+    static HERE: LazyLock<[PathBuf; 1]> = LazyLock::new(|| [PathBuf::from(".")]);
+    if paths.is_empty() { HERE.as_slice() } else { paths }
+}
+
+impl Reader<'_> {
+    /// Reads firewall by firewall. A file that the site gives to a firewall brings the firewall's other files with
+    /// it; any other file is a firewall of its own.
+    pub fn read(&self, sources: &mut SourceMap) -> ReadAll {
+        let mut all = ReadAll::default();
+        if self.paths.is_empty() && !self.site.firewalls.is_empty() {
+            for id in 0..self.site.firewalls.len() {
+                all.add(self.firewall(id, sources));
+            }
+            return all;
+        }
+        let found = discover::read(places(self.paths), &self.input.options(), sources);
+        all.unread = found.unread;
+        all.failures.extend(found.failures.into_iter().map(Failure::from));
+        let mut done = Vec::new();
+        for config in found.configs {
+            let path = sources.file(config.id).path.clone();
+            match self.site.firewall_of(&path) {
+                Some(id) if done.contains(&id) => {}
+                Some(id) => {
+                    done.push(id);
+                    all.add(self.firewall(id, sources));
+                }
+                None => all.add(self.alone(config, sources)),
+            }
+        }
+        all
+    }
+
+    fn alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {
+        let environment = self.input.environment(None, sources)?;
+        let files = vec![config.id];
+        let loaded = load_all(config.dialect, sources, &files, &environment);
+        Ok(Config { firewall: None, dialect: config.dialect, files, environment, loaded })
+    }
+
+    fn firewall(&self, id: usize, sources: &mut SourceMap) -> Result<Config, Failure> {
+        let firewall = &self.site.firewalls[id];
+        let found = all_of(&firewall.configs, &self.input.options(), sources)?;
+        let dialect = one_dialect(&found, sources)?;
+        let environment = self.input.environment(Some(firewall), sources)?;
+        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
+        let loaded = load_all(dialect, sources, &files, &environment);
+        Ok(Config { firewall: Some(id), dialect, files, environment, loaded })
+    }
+}

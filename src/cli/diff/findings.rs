@@ -1,0 +1,124 @@
+//! What is wrong after a change that was not before, and the reverse: by meaning, not by line.
+
+use std::collections::HashMap;
+
+use serde_json::{Value as Json, json};
+
+use super::sides::{Side, Sides};
+use super::{DiffArgs, Failure};
+use crate::catalog::Catalog;
+use crate::cli::filter::filter;
+use crate::finding::Finding;
+use crate::report::{self, Format, HumanOptions, Report, RunSummary};
+use crate::session::Session;
+use crate::site::Date;
+
+/// Findings of one side alone.
+#[derive(Default)]
+pub struct Findings {
+    /// New ones.
+    pub broken: Vec<Finding>,
+    /// Those that are gone.
+    pub mended: Vec<Finding>,
+    /// The new ones as `check --format json` has them.
+    pub broken_json: Vec<Json>,
+    /// The gone ones likewise.
+    pub mended_json: Vec<Json>,
+}
+
+impl Findings {
+    /// Checks both sides, and leaves out what they have in common.
+    pub fn of(args: &DiffArgs, sides: &mut Sides) -> Result<Findings, Failure> {
+        let _ = args;
+        let old = checked(&mut sides.old)?;
+        let new = checked(&mut sides.new)?;
+        let broken = beyond(&sides.new, &new, &sides.old, &old);
+        let mended = beyond(&sides.old, &old, &sides.new, &new);
+        let (broken_json, mended_json) = (as_json(&sides.new, &broken)?, as_json(&sides.old, &mended)?);
+        Ok(Findings { broken, mended, broken_json, mended_json })
+    }
+
+    /// The promises of the site file that one side alone breaks.
+    pub fn expectations(&self) -> Vec<Json> {
+        let listed = |findings: &[Json], change: &str| -> Vec<Json> {
+            let promises = findings.iter().filter(|finding| finding["code"] == "PH110");
+            promises.map(|finding| json!({ "change": change, "finding": finding })).collect()
+        };
+        let mut all = listed(&self.broken_json, "broken");
+        all.extend(listed(&self.mended_json, "mended"));
+        all
+    }
+}
+
+/// All that is wrong on a side.
+fn checked(side: &mut Side) -> Result<Vec<Finding>, Failure> {
+    let catalog = side
+        .site
+        .catalogs
+        .iter()
+        .try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))?;
+    let configs = std::mem::take(&mut side.configs);
+    let site = std::mem::take(&mut side.site);
+    let session = Session::new(site, catalog, configs, None, &mut side.sources);
+    let today = Date::today();
+    let findings = session.check(today, &side.sources);
+    let mut told = filter(findings, &session.site().settings, today, &side.sources).findings;
+    report::sort(&mut told, &side.sources);
+    side.site = session.site().clone();
+    Ok(told)
+}
+
+/// What a finding is about, whatever its lines.
+fn meaning(side: &Side, finding: &Finding) -> String {
+    let rows: Vec<String> = finding
+        .requirements
+        .iter()
+        .map(|row| {
+            format!(
+                "{}|{}|{:?}|{}|{}|{:?}",
+                row.device, row.product, row.row, row.service, row.transport, row.blocked
+            )
+        })
+        .collect();
+    let what = match rows.is_empty() {
+        true => side.said(&finding.message),
+        false => rows.join(","),
+    };
+    format!("{}|{:?}|{what}|{:?}|{:?}", finding.code(), finding.severity, finding.devices, finding.depends_on)
+}
+
+/// The findings of a side that the other has not; of equal ones as many as it has more.
+fn beyond(side: &Side, findings: &[Finding], other: &Side, others: &[Finding]) -> Vec<Finding> {
+    let mut left: HashMap<String, usize> = HashMap::new();
+    for finding in others {
+        *left.entry(meaning(other, finding)).or_default() += 1;
+    }
+    let alone = findings.iter().filter(|finding| match left.get_mut(&meaning(side, finding)) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    });
+    alone.cloned().collect()
+}
+
+/// Findings as `check --format json` prints them.
+fn as_json(side: &Side, findings: &[Finding]) -> Result<Vec<Json>, Failure> {
+    let report = Report { sources: &side.sources, findings, summary: &RunSummary::default() };
+    let mut bytes = Vec::new();
+    report.write(Format::Json, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
+    let mut all: Json = serde_json::from_slice(&bytes)?;
+    said(side, &mut all);
+    Ok(all["findings"].as_array_mut().map(std::mem::take).unwrap_or_default())
+}
+
+/// Takes away the folder where files of a revision lie.
+fn said(side: &Side, value: &mut Json) {
+    match value {
+        Json::String(text) => *text = side.said(text),
+        Json::Array(items) => items.iter_mut().for_each(|item| said(side, item)),
+        Json::Object(items) => items.values_mut().for_each(|item| said(side, item)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}

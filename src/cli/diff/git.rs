@@ -1,0 +1,216 @@
+//! Files of a git repository as they were: the only place where another program is run.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::Failure;
+
+/// Files that are larger are no configs, in bytes.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// The repository around a path.
+pub struct Repository {
+    top: PathBuf,
+}
+
+/// Files of a revision in a folder of their own, which is gone when this is dropped.
+pub struct Tree {
+    folder: PathBuf,
+    name: String,
+}
+
+impl Tree {
+    /// Where the files lie.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What the revision is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // What cannot be taken away stays in the folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Repository {
+    /// The repository that a path, or the current folder, is in.
+    pub fn here(path: Option<&Path>) -> Result<Repository, Failure> {
+        let path = path.unwrap_or(Path::new("."));
+        let folder = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
+        let top = git(folder, &["rev-parse", "--show-toplevel"])?;
+        let top = String::from_utf8_lossy(&top).trim_end_matches(['\n', '\r']).to_string();
+        Ok(Repository { top: PathBuf::from(top) })
+    }
+
+    /// The folder that the repository is in.
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// Paths as the repository names them, whether they are there now or were.
+    pub fn inside(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+        let inside = |path: &PathBuf| {
+            let failed = |error| Failure::usage(format!("cannot find `{}`: {error}", path.display()));
+            let absolute = std::path::absolute(path).map_err(failed)?;
+            // Links above what may be gone are followed, as git does for its own folder.
+            let there = absolute.ancestors().find_map(|above| {
+                let real = above.canonicalize().ok()?;
+                Some(real.join(absolute.strip_prefix(above).ok()?))
+            });
+            let full = plain(&there.unwrap_or(absolute));
+            let inside = full.strip_prefix(&self.top);
+            inside.map(Path::to_path_buf).map_err(|_| {
+                Failure::usage(format!(
+                    "`{}` is not in the repository `{}`",
+                    path.display(),
+                    self.top.display()
+                ))
+            })
+        };
+        paths.iter().map(inside).collect()
+    }
+
+    /// Paths of the repository as they can be opened from here, written as short as a user would.
+    pub fn paths_here(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+        let short = |path: &PathBuf| {
+            let full = self.top.join(path);
+            let below = here.as_ref().and_then(|here| full.strip_prefix(here).ok().map(Path::to_path_buf));
+            match below {
+                Some(below) if below.as_os_str().is_empty() => PathBuf::from("."),
+                Some(below) => below,
+                None => full,
+            }
+        };
+        paths.iter().map(short).collect()
+    }
+
+    /// All files of a revision.
+    pub fn tree(&self, revision: &str) -> Result<Tree, Failure> {
+        if revision.starts_with('-') {
+            return Err(Failure::usage(format!("`{revision}` is no revision")));
+        }
+        let list = git(&self.top, &["ls-tree", "-r", "-z", "-l", "--full-tree", revision, "--"])?;
+        let entries = list.split(|byte| *byte == 0).filter_map(|line| {
+            let text = std::str::from_utf8(line).ok()?;
+            let (about, path) = text.split_once('\t')?;
+            let mut words = about.split_whitespace();
+            let (mode, _, id, size) = (words.next()?, words.next()?, words.next()?, words.next()?);
+            let small = size.parse::<u64>().is_ok_and(|size| size <= LARGEST_FILE);
+            (mode.starts_with("100") && small).then(|| (id.to_string(), PathBuf::from(path)))
+        });
+        self.taken_out(revision, entries.collect())
+    }
+
+    /// All files that are staged.
+    pub fn staged(&self) -> Result<Tree, Failure> {
+        let list = git(&self.top, &["ls-files", "-s", "-z", "--full-name"])?;
+        let entries = list.split(|byte| *byte == 0).filter_map(|line| {
+            let text = std::str::from_utf8(line).ok()?;
+            let (about, path) = text.split_once('\t')?;
+            let mut words = about.split_whitespace();
+            let (mode, id, stage) = (words.next()?, words.next()?, words.next()?);
+            (mode.starts_with("100") && stage == "0").then(|| (id.to_string(), PathBuf::from(path)))
+        });
+        self.taken_out("staged", entries.collect())
+    }
+
+    /// Writes objects into a folder of their own.
+    fn taken_out(&self, name: &str, entries: Vec<(String, PathBuf)>) -> Result<Tree, Failure> {
+        let tree = Tree { folder: fresh_folder()?, name: name.to_string() };
+        let mut child = Command::new("git")
+            .current_dir(&self.top)
+            .args(["cat-file", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(not_run)?;
+        let (Some(mut asking), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Failure::usage("`git` gives no answers"));
+        };
+        let mut answers = BufReader::new(answers);
+        for (id, path) in entries {
+            writeln!(asking, "{id}").and_then(|()| asking.flush()).map_err(not_run)?;
+            let Some(bytes) = next_object(&mut answers).map_err(not_run)? else { continue };
+            let to = tree.folder.join(plain(&path));
+            let failed = |error| Failure::usage(format!("cannot write `{}`: {error}", to.display()));
+            if let Some(folder) = to.parent() {
+                std::fs::create_dir_all(folder).map_err(failed)?;
+            }
+            std::fs::write(&to, bytes).map_err(failed)?;
+        }
+        drop(asking);
+        child.wait().map_err(not_run)?;
+        Ok(tree)
+    }
+}
+
+/// The next object that `git cat-file --batch` writes; `None` for one that is missing or too large.
+fn next_object(answers: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
+    let mut head = String::new();
+    answers.read_line(&mut head)?;
+    let size = head.trim_end().rsplit(' ').next().and_then(|size| size.parse::<u64>().ok());
+    let Some(size) = size else { return Ok(None) };
+    if size > LARGEST_FILE {
+        std::io::copy(&mut answers.by_ref().take(size + 1), &mut std::io::sink())?;
+        return Ok(None);
+    }
+    let mut bytes = vec![0; size as usize];
+    answers.read_exact(&mut bytes)?;
+    answers.read_exact(&mut [0])?;
+    Ok(Some(bytes))
+}
+
+/// A folder for temporary files that nobody else has.
+fn fresh_folder() -> Result<PathBuf, Failure> {
+    let base = std::env::temp_dir();
+    let base = base.canonicalize().unwrap_or(base);
+    for number in 0..1000u32 {
+        let folder = base.join(format!("pinhole-diff-{}-{number}", std::process::id()));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(Failure::usage(format!("cannot make `{}`: {error}", folder.display())));
+            }
+        }
+    }
+    Err(Failure::usage(format!("`{}` is full of folders of earlier runs", base.display())))
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+    let done = Command::new("git").current_dir(folder).args(arguments).output().map_err(not_run)?;
+    if done.status.success() {
+        return Ok(done.stdout);
+    }
+    let said = String::from_utf8_lossy(&done.stderr);
+    let said = said.lines().next().unwrap_or("it failed").trim_start_matches("fatal: ");
+    Err(Failure::usage(format!("git: {said}")))
+}
+
+fn not_run(error: std::io::Error) -> Failure {
+    Failure::usage(format!("cannot run `git`: {error}"))
+}
+
+/// A path without `.` and `..`, which cannot lead above its start.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}

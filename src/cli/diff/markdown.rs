@@ -1,0 +1,176 @@
+//! A change as a comment for a pull request: one sentence, a table of effects, the rest folded.
+
+use std::io::Write;
+
+use super::human::{Line, decider, line_of, lines, summary};
+use super::{Failure, KINDS, Told, names, text};
+use crate::report::clean;
+
+/// Characters that a comment may have on GitHub, less room for what closes it.
+const MOST: usize = 65_000;
+
+/// Writes the comment.
+pub fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
+    let mut comment = Comment { text: format!("**{}**\n", cell(&summary(told))), cut: false };
+    comment.effects(told);
+    comment.findings(told);
+    comment.texts(told);
+    if comment.cut {
+        comment.text += "\nThe rest is left out: the comment would have been too long.\n";
+    }
+    out.write_all(comment.text.as_bytes())?;
+    Ok(())
+}
+
+struct Comment {
+    text: String,
+    cut: bool,
+}
+
+impl Comment {
+    /// Adds a part, where there is room for it.
+    fn add(&mut self, part: &str) {
+        if self.cut || self.text.len() + part.len() > MOST {
+            self.cut = true;
+        } else {
+            self.text += part;
+        }
+    }
+
+    fn effects(&mut self, told: &Told<'_>) {
+        let mut details = String::new();
+        for pair in told.pairs {
+            let rows: Vec<Line> = KINDS.into_iter().flat_map(|kind| lines(told, pair, kind)).collect();
+            let notes: Vec<String> = pair
+                .not_compared
+                .iter()
+                .map(|what| format!("- not compared: {}\n", cell(what)))
+                .chain(pair.unknown.iter().map(|(way, family)| {
+                    format!("- unknown: {} packets, hook {}\n", super::json::family_name(*family), way.name())
+                }))
+                .collect();
+            if !pair.name.is_empty() && !(rows.is_empty() && notes.is_empty()) {
+                self.add(&format!("\n### {}\n", cell(&pair.name)));
+            }
+            if !rows.is_empty() {
+                self.add(
+                    "\n| Effect | Traffic | From | To | Because of |\n| --- | --- | --- | --- | --- |\n",
+                );
+            }
+            for line in &rows {
+                self.add(&row(told, line));
+                details += &detail(told, line);
+            }
+            if !notes.is_empty() {
+                self.add("\n");
+                self.add(&notes.concat());
+            }
+        }
+        if !details.is_empty() {
+            self.folded("Rules and packets", &details);
+        }
+    }
+
+    fn findings(&mut self, told: &Told<'_>) {
+        let lists = [
+            (&told.findings.broken, &told.sides.new, "New findings"),
+            (&told.findings.mended, &told.sides.old, "Findings that are gone"),
+        ];
+        for (list, side, title) in lists {
+            if list.is_empty() {
+                continue;
+            }
+            self.add(&format!("\n**{title}**\n\n"));
+            for finding in list {
+                let notice = side.said(&finding.notice);
+                let notice = if notice.is_empty() { notice } else { format!("  \n  {}", cell(&notice)) };
+                self.add(&format!("- {}{notice}\n", cell(&line_of(side, finding))));
+            }
+        }
+    }
+
+    fn texts(&mut self, told: &Told<'_>) {
+        for file in told.pairs.iter().flat_map(|pair| text::of(told.sides, pair)) {
+            let mut body = String::new();
+            for hunk in &file.hunks {
+                for effect in &hunk.effects {
+                    body += &format!("- {}\n", cell(effect));
+                }
+                let lines: Vec<String> =
+                    hunk.lines.iter().map(|(mark, line)| format!("{mark}{}\n", clean(line))).collect();
+                let fence = fence(&lines);
+                body += &format!("\n{fence}diff\n{}\n{}{fence}\n\n", clean(&hunk.head), lines.concat());
+            }
+            self.folded(&format!("Text of {}", file.names[1]), &body);
+        }
+    }
+
+    fn folded(&mut self, title: &str, body: &str) {
+        self.add(&format!("\n<details><summary>{}</summary>\n\n{body}\n</details>\n", cell(title)));
+    }
+}
+
+fn row(told: &Told<'_>, line: &Line) -> String {
+    let (word, _) = names::kind(line.kind);
+    let mut traffic = format!("{}{}", line.what.join(", "), line.words.rest);
+    for more in [&line.detail, &line.depends_on.join(", ")] {
+        if !more.is_empty() {
+            traffic += &format!("; {}{more}", if *more == line.detail { "" } else { "depends on " });
+        }
+    }
+    // What let it pass or refuses it now says more than what did nothing.
+    let because = match line.by[1].rule {
+        Some(_) => code(&decider(&told.sides.new, &line.by[1])),
+        None if line.by[0].rule.is_some() => {
+            format!("before: {}", code(&decider(&told.sides.old, &line.by[0])))
+        }
+        None => cell(&decider(&told.sides.new, &line.by[1])),
+    };
+    format!(
+        "| {word} | {} | {} | {} | {because} |\n",
+        cell(&traffic),
+        cell(&line.words.from),
+        cell(&line.words.to)
+    )
+}
+
+fn detail(told: &Told<'_>, line: &Line) -> String {
+    let (word, _) = names::kind(line.kind);
+    format!(
+        "- **{word}** {}\n  - before: {}\n  - after: {}\n  - packet: {}\n",
+        cell(&line.sentence()),
+        code(&decider(&told.sides.old, &line.by[0])),
+        code(&decider(&told.sides.new, &line.by[1])),
+        code(&line.example)
+    )
+}
+
+/// Text that Markdown takes as it is, on one line.
+fn cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in clean(text).chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '@' | '~' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\t' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text as code within a table.
+fn code(text: &str) -> String {
+    let text = clean(text).replace('|', "\\|");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let mark = "`".repeat(longest + 1);
+    if longest > 0 { format!("{mark} {text} {mark}") } else { format!("{mark}{text}{mark}") }
+}
+
+/// A fence that no line closes.
+fn fence(lines: &[String]) -> String {
+    let longest = lines.iter().flat_map(|line| line.split(|c| c != '`').map(str::len)).max().unwrap_or(0);
+    "`".repeat(longest.max(2) + 1)
+}

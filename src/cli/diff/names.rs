@@ -1,0 +1,274 @@
+//! Packets of a region in words: addresses by the names of the site, ports as people write them.
+
+use super::values;
+use crate::analysis::compare::{End, Kind, Leaves, Region};
+use crate::model::Way;
+use crate::packet::{Family, Field, Set, State, proto};
+use crate::site::Site;
+
+/// Items of a list that are written out.
+const FEW: usize = 5;
+
+/// A region in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Words {
+    /// Protocols and ports: `tcp 1720`.
+    pub what: String,
+    /// Where they come from.
+    pub from: String,
+    /// Where they go.
+    pub to: String,
+    /// Interfaces, states and the like: empty, or starting with a comma.
+    pub rest: String,
+}
+
+impl Words {
+    /// All of it.
+    pub fn sentence(&self) -> String {
+        format!("{} from {} to {}{}", self.what, self.from, self.to, self.rest)
+    }
+}
+
+/// Puts a region into words.
+pub fn words(site: &Site, region: &Region, first_packets: bool) -> Words {
+    let family = region.family;
+    let address = |field: Field| match region.field(field) {
+        Some(set) => addresses(site, family, set),
+        None => "anywhere".to_string(),
+    };
+    let (mut from, mut to) = (address(Field::src(family)), address(Field::dst(family)));
+    if region.way == Way::Output && region.field(Field::src(family)).is_none() {
+        from = "the firewall itself".to_string();
+    }
+    if region.way == Way::Input && region.field(Field::dst(family)).is_none() {
+        to = "the firewall itself".to_string();
+    }
+    Words { what: what(region, first_packets), from, to, rest: rest(region, first_packets) }
+}
+
+/// Protocols and ports.
+fn what(region: &Region, first_packets: bool) -> String {
+    let all = Set::range(0, 255);
+    let protocols = region.field(Field::Proto).cloned().unwrap_or_else(|| all.clone());
+    let names = match protocols == all {
+        true => "all protocols".to_string(),
+        false => {
+            let others = all.minus(&protocols);
+            let named = |set: &Set| {
+                let numbers = set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
+                let names: Vec<String> =
+                    numbers.map(|number| values::protocol(number as u8, region.family)).collect();
+                names
+            };
+            if others.count() < protocols.count() {
+                format!("all protocols but {}", some(&named(&others), " and "))
+            } else {
+                let with_ports = Set::of(proto::WITH_PORTS.map(|p| (u128::from(p), u128::from(p))));
+                if protocols == with_ports {
+                    "all with ports:".to_string()
+                } else {
+                    some(&named(&protocols), " and ")
+                }
+            }
+        }
+    };
+    let mut text = names;
+    match region.field(Field::Dport) {
+        Some(ports) => text += &format!(" {}", numbers(ports, 0xffff)),
+        None if protocols
+            .single()
+            .is_some_and(|p| [u128::from(proto::TCP), u128::from(proto::UDP)].contains(&p)) =>
+        {
+            text = format!("all {text}");
+        }
+        None => {}
+    }
+    if let Some(ports) = region.field(Field::Sport) {
+        text += &format!(" (source port {})", numbers(ports, 0xffff));
+    }
+    let usual_type = first_packets;
+    if let Some(kinds) = region.field(Field::IcmpType).filter(|_| !usual_type) {
+        text += &format!(" type {}", numbers(kinds, 255));
+    }
+    if let Some(codes) = region.field(Field::IcmpCode) {
+        text += &format!(" code {}", numbers(codes, 255));
+    }
+    if let Some(flags) = region.field(Field::TcpFlags).filter(|flags| !flags.contains(2)) {
+        let cubes = values::flag_cubes(flags);
+        let one = |(mask, value): &(u8, u8)| {
+            format!("{}/{}", values::flags(*value).join(","), values::flags(*mask).join(","))
+        };
+        text += &format!(" with flags {}", some(&cubes.iter().map(one).collect::<Vec<_>>(), " or "));
+    }
+    text
+}
+
+/// Interfaces, states and fields that regions seldom have.
+fn rest(region: &Region, first_packets: bool) -> String {
+    let mut text = String::new();
+    let name = |field: Field| region.field(field).map(interfaces);
+    match (region.way, name(Field::Iif), name(Field::Oif)) {
+        (Way::Output, _, Some(oif)) => text += &format!(", out by {oif}"),
+        (Way::Input, Some(iif), _) => text += &format!(", in by {iif}"),
+        (Way::Forward, Some(iif), None) => text += &format!(", in by {iif}"),
+        (Way::Forward, None, Some(oif)) => text += &format!(", out by {oif}"),
+        (Way::Forward, Some(iif), Some(oif)) => text += &format!(", in by {iif}, out by {oif}"),
+        _ => {}
+    }
+    if let Some(set) = region.field(Field::State).filter(|_| !first_packets) {
+        let has = |state: State| set.contains(state as u128);
+        if !has(State::New) {
+            let names: Vec<String> = State::ALL
+                .into_iter()
+                .filter(|state| has(*state))
+                .map(|state| state.name().to_string())
+                .collect();
+            text += &format!(", state {}", some(&names, " or "));
+        }
+    }
+    for (field, set) in &region.fields {
+        let told = matches!(
+            field,
+            Field::Iif
+                | Field::Oif
+                | Field::Src4
+                | Field::Src6
+                | Field::Dst4
+                | Field::Dst6
+                | Field::Proto
+                | Field::Sport
+                | Field::Dport
+                | Field::IcmpType
+                | Field::IcmpCode
+                | Field::TcpFlags
+                | Field::State
+        );
+        if !told && !(*field == Field::Ext && first_packets) {
+            text += &format!(", {} {}", field.name(), numbers(set, field.last()));
+        }
+    }
+    text
+}
+
+/// Interface names.
+fn interfaces(set: &Set) -> String {
+    let value = values::interfaces(set);
+    let list = |value: &serde_json::Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_string)).collect()
+    };
+    match (value.get("in"), value.get("not")) {
+        (Some(names), Some(not)) => {
+            format!("{} but {}", some(&list(names), " or "), some(&list(not), " and "))
+        }
+        (None, Some(not)) => format!("any interface but {}", some(&list(not), " and ")),
+        _ => some(&list(&value), " or "),
+    }
+}
+
+/// Addresses by the names that the site has for them, else as networks.
+pub fn addresses(site: &Site, family: Family, set: &Set) -> String {
+    let all = Set::range(0, family.last());
+    let others = all.minus(set);
+    if others.is_empty() {
+        return "anywhere".to_string();
+    }
+    if let Some(zone) = (0..site.zones.len()).find(|zone| site.addresses_of(*zone, family) == *set) {
+        return format!("zone {}", site.zones[zone].name);
+    }
+    if others.ranges().len() < set.ranges().len() {
+        return format!("anywhere but {}", some(&networks(site, family, &others), " and "));
+    }
+    some(&networks(site, family, set), " and ")
+}
+
+/// Intervals as networks or ranges, hosts with the names of the site's devices.
+fn networks(site: &Site, family: Family, set: &Set) -> Vec<String> {
+    let one = |(lo, hi): &(u128, u128)| {
+        let text = |number: u128| family.address(number).to_string();
+        if lo == hi {
+            let address = family.address(*lo);
+            let device = site.devices.iter().find(|device| {
+                device.addresses.contains(&address) || device.public_addresses.contains(&address)
+            });
+            return match device {
+                Some(device) => format!("{address} ({})", device.name),
+                None => address.to_string(),
+            };
+        }
+        let span = hi - lo;
+        let is_network = span & span.wrapping_add(1) == 0 && lo & span == 0;
+        if is_network {
+            return format!("{}/{}", text(*lo), family.bits() - span.count_ones());
+        }
+        format!("{}-{}", text(*lo), text(*hi))
+    };
+    set.ranges().iter().map(one).collect()
+}
+
+/// Numbers and ranges; `all but` where that is shorter.
+pub fn numbers(set: &Set, last: u128) -> String {
+    let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
+    let listed = |set: &Set| -> Vec<String> { set.ranges().iter().map(one).collect() };
+    let set = set.and(&Set::range(0, last));
+    let others = Set::range(0, last).minus(&set);
+    if others.ranges().len() < set.ranges().len() {
+        return format!("all but {}", some(&listed(&others), " and "));
+    }
+    some(&listed(&set), ", ")
+}
+
+/// A list with its first items written out.
+pub fn some(items: &[String], last: &str) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., end] if items.len() <= FEW => format!("{}{last}{end}", first.join(", ")),
+        _ => format!("{} and {} more", items[..FEW].join(", "), items.len() - FEW),
+    }
+}
+
+/// Where packets leave to: `10.1.2.10 port 443`, or `untranslated`.
+pub fn leaves(site: &Site, family: Family, leaves: &Leaves) -> String {
+    let end = |end: &End, address: bool| match end {
+        End::Moved(0) => None,
+        End::Moved(_) => Some("moved to another network".to_string()),
+        End::One(value) if address => Some(addresses(site, family, &Set::one(*value))),
+        End::Among(set) if address && *set == Set::range(0, family.last()) => {
+            Some("an address of the firewall".to_string())
+        }
+        End::Among(set) if address => Some(addresses(site, family, set)),
+        End::One(value) => Some(value.to_string()),
+        End::Among(set) if *set == Set::range(0, 0xffff) => None,
+        End::Among(set) => Some(numbers(set, 0xffff)),
+    };
+    let mut parts = Vec::new();
+    match (end(&leaves.dst, true), end(&leaves.dport, false)) {
+        (Some(dst), Some(port)) => parts.push(format!("to {dst} port {port}")),
+        (Some(dst), None) => parts.push(format!("to {dst}")),
+        (None, Some(port)) => parts.push(format!("to port {port}")),
+        (None, None) => {}
+    }
+    match (end(&leaves.src, true), end(&leaves.sport, false)) {
+        (Some(src), Some(port)) => parts.push(format!("as from {src} port {port}")),
+        (Some(src), None) => parts.push(format!("as from {src}")),
+        (None, Some(port)) => parts.push(format!("as from port {port}")),
+        (None, None) => {}
+    }
+    if parts.is_empty() { "untranslated".to_string() } else { parts.join(" ") }
+}
+
+/// What becomes of packets of a kind: one word, and a longer phrase.
+pub fn kind(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Opened => ("opened", "passes now"),
+        Kind::Closed => ("closed", "passes no longer"),
+        Kind::MayOpen => ("may open", "may pass now"),
+        Kind::MayClose => ("may close", "may pass no longer"),
+        Kind::MayChange => ("may change", "may pass or be refused in another way"),
+        Kind::Retargeted => ("retargeted", "is translated to another place"),
+        Kind::Helped => ("helper", "has another connection helper"),
+        Kind::Kept => ("state", "is remembered for its answers in another way"),
+        Kind::Answered => ("answers", "has answers that fare differently"),
+        Kind::Replied => ("reply", "is refused in another way"),
+    }
+}

@@ -1,0 +1,275 @@
+//! Which firewall of one side is which of the other, and what differs between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sides::{Side, Sides};
+use super::{DiffArgs, Failure};
+use crate::analysis::Decider;
+use crate::analysis::compare::{self, Difference, Kind, Region, Scope, families};
+use crate::dialect::Dialect;
+use crate::model::{ChainKind, Ruleset, Verdict, Way};
+use crate::packet::{Family, Field, Set, interface};
+use crate::session::Config;
+use crate::source::{SourceId, Span};
+
+/// One firewall on both sides.
+pub struct Pair {
+    /// Its name: that of the site file, or of its file.
+    pub name: String,
+    /// The dialects before and after; `None` where a side has no such firewall.
+    pub dialects: [Option<Dialect>; 2],
+    /// The files before and after.
+    pub files: [Vec<SourceId>; 2],
+    /// What differs, with who decides.
+    pub regions: Vec<Seen>,
+    /// Ways and families of which nothing is known.
+    pub unknown: Vec<(Way, Family)>,
+    /// What is not compared, in words.
+    pub not_compared: Vec<String>,
+    /// Whether only first packets of connections and their answers are compared.
+    pub first_packets: bool,
+}
+
+/// A region, with who decides on the two sides.
+pub struct Seen {
+    /// The packets.
+    pub region: Region,
+    /// Who decides before and after.
+    pub by: [By; 2],
+}
+
+/// Who decides.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct By {
+    /// The rule as it is written; `None` where a policy decides, or what the firewall does without a rule.
+    pub rule: Option<Span>,
+    /// The policy where it is written.
+    pub policy: Option<Span>,
+    /// What it is, where it is no rule.
+    pub words: String,
+}
+
+/// Compares all firewalls.
+pub fn compare(args: &DiffArgs, sides: &Sides) -> Result<Vec<Pair>, Failure> {
+    let mut pairs = Vec::new();
+    for (name, old, new) in matched(args, sides)? {
+        pairs.push(match (old, new) {
+            (Some(old), Some(new)) => compared(args, sides, name, old, new)?,
+            (old, new) => one_sided(name, old, new),
+        });
+    }
+    Ok(pairs)
+}
+
+/// Whether all firewalls do the same on both sides; `None` where it is not known.
+pub fn equal(pairs: &[Pair]) -> Option<bool> {
+    let differs = |pair: &Pair| {
+        pair.dialects.contains(&None) || pair.regions.iter().any(|seen| seen.region.kind != Kind::Replied)
+    };
+    if pairs.iter().any(differs) {
+        return Some(false);
+    }
+    if pairs.iter().all(|pair| pair.unknown.is_empty()) { Some(true) } else { None }
+}
+
+type Matched<'s> = (String, Option<&'s Config>, Option<&'s Config>);
+
+/// The firewalls of both sides by name.
+fn matched<'s>(args: &DiffArgs, sides: &'s Sides) -> Result<Vec<Matched<'s>>, Failure> {
+    let mut by_name: BTreeMap<String, (Option<&Config>, Option<&Config>)> = BTreeMap::new();
+    for (side, is_new) in [(&sides.old, false), (&sides.new, true)] {
+        for config in &side.configs {
+            let name = name(side, config, sides.files);
+            if args.firewall.as_ref().is_some_and(|wanted| *wanted != name) {
+                continue;
+            }
+            let place = by_name.entry(name).or_default();
+            if is_new { place.1 = Some(config) } else { place.0 = Some(config) }
+        }
+    }
+    if let (true, Some(wanted)) = (by_name.is_empty(), &args.firewall) {
+        return Err(Failure::usage(format!("--firewall: there is no `{wanted}` on either side")));
+    }
+    if by_name.is_empty() {
+        return Err(Failure::usage("there is no firewall config on either side"));
+    }
+    Ok(by_name.into_iter().map(|(name, (old, new))| (name, old, new)).collect())
+}
+
+/// What tells a firewall from the others: its name in the site file, else the path of its file below the folder
+/// that is compared.
+fn name(side: &Side, config: &Config, files: bool) -> String {
+    if files {
+        return String::new();
+    }
+    if let Some(id) = config.firewall {
+        return side.site.firewalls[id].name.clone();
+    }
+    let path = config.files.first().map(|id| side.sources.file(*id).path.clone()).unwrap_or_default();
+    let full = path.canonicalize().unwrap_or(path);
+    let base = side.base.canonicalize().unwrap_or_else(|_| side.base.clone());
+    full.strip_prefix(&base).unwrap_or(&full).to_string_lossy().into_owned()
+}
+
+/// The files of a config, and those that they include.
+fn files(config: Option<&Config>) -> Vec<SourceId> {
+    let Some(config) = config else { return Vec::new() };
+    let mut files = config.files.clone();
+    files.extend(config.loaded.rules.iter().map(|(id, _)| *id).filter(|id| !config.files.contains(id)));
+    files
+}
+
+fn one_sided(name: String, old: Option<&Config>, new: Option<&Config>) -> Pair {
+    let what = if new.is_some() { "it is new" } else { "it is gone" };
+    Pair {
+        name,
+        dialects: [old, new].map(|config| config.map(|config| config.dialect)),
+        files: [files(old), files(new)],
+        regions: Vec::new(),
+        unknown: Vec::new(),
+        not_compared: vec![format!("the whole firewall: {what}")],
+        first_packets: false,
+    }
+}
+
+fn compared(
+    args: &DiffArgs,
+    sides: &Sides,
+    name: String,
+    old: &Config,
+    new: &Config,
+) -> Result<Pair, Failure> {
+    let renames = renames(args, sides, old, new)?;
+    let renamed;
+    let old_rules = if renames.is_empty() {
+        &old.loaded.ruleset
+    } else {
+        let mut rules = old.loaded.ruleset.clone();
+        compare::rename(&mut rules, &renames);
+        renamed = rules;
+        &renamed
+    };
+    let new_rules = &new.loaded.ruleset;
+    let across = old.dialect != new.dialect;
+    let mut scope = Scope { first_packets: across, fields: Vec::new() };
+    let mut not_compared = silent_families(old_rules, new_rules);
+    if across {
+        not_compared.push(format!(
+            "packets of connections that run already, and odd TCP flags: {} and {} say different things of them",
+            old.dialect.name(),
+            new.dialect.name()
+        ));
+    }
+    interfaces(old_rules, new_rules, across, &mut scope, &mut not_compared);
+    let Difference { regions, unknown } = compare::compare(old_rules, new_rules, &scope);
+    let seen = regions.into_iter().map(|region| {
+        let by = [by(old_rules, region.by[0]), by(new_rules, region.by[1])];
+        Seen { region, by }
+    });
+    Ok(Pair {
+        name,
+        dialects: [Some(old.dialect), Some(new.dialect)],
+        files: [files(Some(old)), files(Some(new))],
+        regions: seen.collect(),
+        unknown,
+        not_compared,
+        first_packets: across,
+    })
+}
+
+/// The interfaces of OLD that have another name in NEW: those that the user says, or those that lead to the same
+/// zone alone.
+fn renames(
+    args: &DiffArgs,
+    sides: &Sides,
+    old: &Config,
+    new: &Config,
+) -> Result<Vec<(String, String)>, Failure> {
+    let mut names = BTreeSet::new();
+    for name in args.map.iter().flat_map(|(old, new)| [old, new].into_iter().collect::<BTreeSet<_>>()) {
+        if !names.insert(name) {
+            return Err(Failure::usage(format!("--map: `{name}` is named twice")));
+        }
+    }
+    if !args.map.is_empty() {
+        return Ok(args.map.clone());
+    }
+    let by_zone = |side: &Side, config: &Config| {
+        let mut found: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+        let Some(firewall) = config.firewall.map(|id| &side.site.firewalls[id]) else { return found };
+        for (interface, zones) in &firewall.interfaces {
+            let names = zones.iter().map(|zone| side.site.zones[*zone].name.clone()).collect();
+            found.entry(names).or_default().push(interface.clone());
+        }
+        found
+    };
+    let (before, after) = (by_zone(&sides.old, old), by_zone(&sides.new, new));
+    let mut pairs = Vec::new();
+    for (zones, names) in before {
+        if let ([from], Some([to])) = (names.as_slice(), after.get(&zones).map(Vec::as_slice))
+            && from != to
+        {
+            pairs.push((from.clone(), to.clone()));
+        }
+    }
+    Ok(pairs)
+}
+
+/// Families of which one side alone speaks.
+fn silent_families(old: &Ruleset, new: &Ruleset) -> Vec<String> {
+    let both = families(old, new);
+    let all = [(Family::V4, "IPv4", old.v4, new.v4), (Family::V6, "IPv6", old.v6, new.v6)];
+    let silent = all.into_iter().filter(|(family, _, old, new)| (*old || *new) && !both.contains(family));
+    silent
+        .map(|(_, name, old, _)| format!("{name}: {} says nothing of it", if old { "NEW" } else { "OLD" }))
+        .collect()
+}
+
+/// Where the files of a side tell all interfaces there are, packets use no others.
+fn interfaces(old: &Ruleset, new: &Ruleset, across: bool, scope: &mut Scope, not_compared: &mut Vec<String>) {
+    let known = match (old.interfaces.is_empty(), new.interfaces.is_empty()) {
+        (true, true) => return,
+        (false, true) if across => old.interfaces.clone(),
+        (true, false) if across => new.interfaces.clone(),
+        (false, false) => old.interfaces.or(&new.interfaces),
+        _ => return,
+    };
+    // What leaves or comes in nowhere has no interface.
+    let known = known.or(&Set::one(0)).or(&Set::one(interface("lo")));
+    scope.fields.extend([(Field::Iif, known.clone()), (Field::Oif, known)]);
+    not_compared.push("other interfaces than those that the files name".to_string());
+}
+
+fn by(rules: &Ruleset, decider: Decider) -> By {
+    let written = |span: Span| (span.start < span.end).then_some(span);
+    let said = |words: String| By { rule: None, policy: None, words };
+    match decider {
+        Decider::Rule(id) => {
+            let chain = rules.chain(id.chain);
+            let span = written(rules.rule(id).span);
+            match chain.kind {
+                ChainKind::ImpliedDeny => {
+                    By { policy: span, ..said(format!("the implicit deny of {}", chain.name)) }
+                }
+                ChainKind::BuiltIn => said("the firewall itself, without a rule".to_string()),
+                ChainKind::SecurityLevels => By { policy: span, ..said("the security levels".to_string()) },
+                ChainKind::Plain | ChainKind::AccessList | ChainKind::Translation => match span {
+                    Some(_) => By { rule: span, ..said(String::new()) },
+                    None => said("the firewall itself, without a rule".to_string()),
+                },
+            }
+        }
+        Decider::Policy(hook, at) => {
+            let stage = &rules.stages(hook)[at as usize];
+            let word = match stage.policy {
+                Verdict::Accept => "accept",
+                Verdict::Drop => "drop",
+                Verdict::Reject(_) => "reject",
+            };
+            let written_there = if stage.policy_written { "the policy" } else { "the implied policy" };
+            let name = &rules.chain(stage.chain).name;
+            By { policy: written(stage.policy_span), ..said(format!("{written_there} `{word}` of {name}")) }
+        }
+        Decider::End => said("no rule and no policy refuses it".to_string()),
+    }
+}

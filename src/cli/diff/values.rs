@@ -1,0 +1,248 @@
+//! Field values in the machine-readable form.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::packet::{Family, Field, Packet, Set, State, first_state, interface_name, proto};
+use crate::packet::{ext, interface_prefix};
+
+/// Intervals of addresses.
+pub fn addresses(family: Family, set: &Set) -> Json {
+    let text = |number: u128| family.address(number).to_string();
+    set.and(&Set::range(0, family.last()))
+        .ranges()
+        .iter()
+        .map(|(lo, hi)| json!([text(*lo), text(*hi)]))
+        .collect()
+}
+
+/// Intervals of numbers.
+pub fn numbers(set: &Set, last: u128) -> Json {
+    let set = set.and(&Set::range(0, last));
+    set.ranges().iter().map(|(lo, hi)| json!([number(*lo), number(*hi)])).collect()
+}
+
+fn number(number: u128) -> Json {
+    u64::try_from(number).map_or_else(|_| Json::from(number.to_string()), Json::from)
+}
+
+/// Names of protocols, or `{"not": […]}` where that is shorter.
+pub fn protocols(set: &Set, family: Family) -> Json {
+    let set = set.and(&Set::range(0, 255));
+    let listed = |set: &Set| -> Vec<String> {
+        set.ranges()
+            .iter()
+            .flat_map(|(lo, hi)| *lo..=*hi)
+            .map(|number| protocol(number as u8, family))
+            .collect()
+    };
+    let others = set.not().and(&Set::range(0, 255));
+    if others.count() < set.count() { json!({ "not": listed(&others) }) } else { json!(listed(&set)) }
+}
+
+/// The name of a protocol that packets are described with.
+pub fn protocol(number: u8, _: Family) -> String {
+    let name = match number {
+        proto::TCP => "tcp",
+        proto::UDP => "udp",
+        proto::ICMP => "icmp",
+        proto::ICMPV6 => "icmpv6",
+        proto::SCTP => "sctp",
+        proto::ESP => "esp",
+        47 => "gre",
+        _ => return number.to_string(),
+    };
+    name.to_string()
+}
+
+/// Names of interfaces; `name*` stands for all that start so. `{"not": […]}` are all others, and
+/// `{"in": […], "not": […]}` those of the first that are not among the second.
+pub fn interfaces(set: &Set) -> Json {
+    let names = set.minus(&Set::one(0));
+    let others = set.not().minus(&Set::one(0));
+    if let Some(listed) = listed(&names) {
+        return json!(listed);
+    }
+    if let Some(listed) = listed(&others) {
+        return json!({ "not": listed });
+    }
+    let mut include = Vec::new();
+    let mut around = Set::empty();
+    for (lo, hi) in names.ranges() {
+        let prefix = common(*lo, *hi);
+        let (from, to) = interface_prefix(&prefix);
+        around = around.or(&Set::range(from, to));
+        if !include.contains(&format!("{prefix}*")) {
+            include.push(format!("{prefix}*"));
+        }
+    }
+    let exclude = listed(&around.minus(&names)).unwrap_or_default();
+    json!({ "in": include, "not": exclude })
+}
+
+/// Names and `name*`, where the set is made of such.
+fn listed(set: &Set) -> Option<Vec<String>> {
+    let one = |(lo, hi): &(u128, u128)| {
+        if lo == hi {
+            return Some(interface_name(*lo));
+        }
+        let prefix = common(*lo, *hi);
+        (interface_prefix(&prefix) == (*lo, *hi)).then(|| format!("{prefix}*"))
+    };
+    set.ranges().iter().map(one).collect()
+}
+
+/// The start that two names have in common.
+fn common(lo: u128, hi: u128) -> String {
+    let bytes = lo.to_be_bytes();
+    let same = bytes.iter().zip(hi.to_be_bytes()).take_while(|(a, b)| **a == *b).count();
+    String::from_utf8_lossy(&bytes[..same]).trim_end_matches('\0').to_string()
+}
+
+/// Names of connection states.
+pub fn states(set: &Set) -> Json {
+    State::ALL.iter().filter(|state| set.contains(**state as u128)).map(|state| state.name()).collect()
+}
+
+const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"];
+
+/// The names of flags.
+pub fn flags(bits: u8) -> Vec<&'static str> {
+    (0..8).filter(|bit| bits >> bit & 1 == 1).map(|bit| FLAGS[bit]).collect()
+}
+
+/// TCP flags as masks and values: each value fits exactly one of them.
+pub fn flag_cubes(set: &Set) -> Vec<(u8, u8)> {
+    let mut cubes = Vec::new();
+    let mut open = vec![(0u8, 0u8)];
+    while let Some((mask, value)) = open.pop() {
+        let inside = |flags: &u8| flags & mask == value;
+        let some = (0..=255u8).filter(inside);
+        let (with, without) = some.fold((0, 0), |(with, without), flags| match set.contains(flags.into()) {
+            true => (with + 1, without),
+            false => (with, without + 1),
+        });
+        if with == 0 {
+            continue;
+        }
+        if without == 0 {
+            cubes.push((mask, value));
+            continue;
+        }
+        // The first bit on which something hangs; SYN, ACK, RST and FIN are what rules ask for.
+        let hangs = |bit: &u8| {
+            (0..=255u8)
+                .filter(inside)
+                .any(|flags| set.contains(flags.into()) != set.contains((flags ^ bit).into()))
+        };
+        if let Some(bit) = [2, 16, 4, 1, 32, 8, 64, 128].into_iter().filter(|bit| mask & bit == 0).find(hangs)
+        {
+            open.push((mask | bit, value));
+            open.push((mask | bit, value | bit));
+        }
+    }
+    cubes.sort_unstable();
+    cubes
+}
+
+/// The key of a field that boxes seldom need.
+pub fn other_key(field: Field) -> &'static str {
+    match field {
+        Field::Ttl => "ttl",
+        Field::Dscp => "dscp",
+        Field::Length => "length",
+        Field::SrcMac => "smac",
+        Field::TcpMss => "tcp_mss",
+        Field::Ext => "ext",
+        Field::PktType => "pkt_type",
+        Field::Spi => "spi",
+        Field::Ecn => "ecn",
+        Field::Mark => "mark",
+        Field::CtMark => "ct_mark",
+        Field::OrigSrc4 | Field::OrigSrc6 => "orig_src",
+        Field::OrigDst4 | Field::OrigDst6 => "orig_dst",
+        Field::OrigSport => "orig_sport",
+        Field::OrigDport => "orig_dport",
+        Field::Direction => "direction",
+        Field::Dnat => "dnat",
+        Field::Snat => "snat",
+        Field::Tag => "tag",
+        Field::Iif => "iif",
+        Field::Oif => "oif",
+        Field::Src4 | Field::Src6 => "src",
+        Field::Dst4 | Field::Dst6 => "dst",
+        Field::Proto => "proto",
+        Field::Sport => "sport",
+        Field::Dport => "dport",
+        Field::IcmpType => "icmp_type",
+        Field::IcmpCode => "icmp_code",
+        Field::TcpFlags => "tcp_flags",
+        Field::State => "state",
+        Field::Version => "version",
+    }
+}
+
+/// A packet as `pinhole trace` takes it.
+pub fn packet(hook: &str, packet: &Packet) -> Json {
+    let family = packet.family();
+    let known = |field: Field| packet.get(field).known();
+    let mut out = Map::new();
+    out.insert("hook".to_string(), json!(hook));
+    for (key, field) in [("iif", Field::Iif), ("oif", Field::Oif)] {
+        let name = known(field).filter(|name| *name != 0).map(interface_name);
+        if let Some(name) = name.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic()))
+        {
+            out.insert(key.to_string(), json!(name));
+        }
+    }
+    for (key, field) in [("src", Field::src(family)), ("dst", Field::dst(family))] {
+        if let Some(number) = known(field) {
+            out.insert(key.to_string(), json!(family.address(number).to_string()));
+        }
+    }
+    out.insert("proto".to_string(), json!(protocol(packet.protocol(), family)));
+    let plain = [
+        Field::Sport,
+        Field::Dport,
+        Field::IcmpType,
+        Field::IcmpCode,
+        Field::Ttl,
+        Field::Dscp,
+        Field::TcpMss,
+        Field::Spi,
+        Field::Mark,
+    ];
+    for field in plain {
+        let usual =
+            matches!((field, known(field)), (Field::Ttl, Some(64)) | (Field::Dscp | Field::Mark, Some(0)));
+        let absent = field == Field::TcpMss && known(field).is_some_and(|mss| mss > 0xffff);
+        if let (Some(value), false) = (known(field), usual || absent) {
+            out.insert(other_key(field).to_string(), number(value));
+        }
+    }
+    if let Some(bits) = known(Field::TcpFlags).filter(|bits| *bits != 2) {
+        out.insert("tcp_flags".to_string(), json!(flags(bits as u8).join(",")));
+    }
+    if let Some(mac) = known(Field::SrcMac) {
+        let bytes: Vec<String> = mac.to_be_bytes()[10..].iter().map(|byte| format!("{byte:02x}")).collect();
+        out.insert("smac".to_string(), json!(bytes.join(":")));
+    }
+    if let Some(bits) = known(Field::Ext) {
+        let names = [
+            (ext::HOP, "hbh"),
+            (ext::DST, "dst"),
+            (ext::ROUTE, "rt"),
+            (ext::FRAG, "frag"),
+            (ext::AUTH, "ah"),
+        ];
+        let there: Vec<&str> =
+            names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect();
+        if !there.is_empty() {
+            out.insert("ext".to_string(), json!(there));
+        }
+    }
+    let state = known(Field::State).and_then(State::of);
+    if let Some(state) = state.filter(|state| first_state(packet) != Some(*state)) {
+        out.insert("state".to_string(), json!(state.name()));
+    }
+    Json::Object(out)
+}
