@@ -33,6 +33,29 @@ pub struct RequirementRef {
     pub blocked: Vec<[u16; 2]>,
 }
 
+/// The connections that a finding about rows is of.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct LegRef {
+    /// Which end opens them.
+    pub opened_by: Opener,
+    /// Who is at the far end, by name; empty where it is whoever gets through.
+    pub peers: Vec<String>,
+    /// Only connections from part of the source ports fare so.
+    pub some_source_ports: bool,
+}
+
+/// Which end opens a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Opener {
+    /// Whoever is at the far end.
+    Peer,
+    /// The device.
+    Device,
+    /// Nobody says which.
+    Either,
+}
+
 /// Lines to put into a config.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mend {
@@ -132,6 +155,8 @@ pub struct Finding {
     pub devices: Vec<String>,
     /// Rows of the catalog concerned.
     pub requirements: Vec<RequirementRef>,
+    /// Their connections.
+    pub leg: Option<LegRef>,
     /// Names of the unknown conditions that the finding rests on; empty where it holds in any case.
     pub depends_on: Vec<String>,
     /// Names of the rates of which it was taken for granted that they are kept, where that decides.
@@ -158,6 +183,7 @@ impl Finding {
             edits: Vec::new(),
             devices: Vec::new(),
             requirements: Vec::new(),
+            leg: None,
             depends_on: Vec::new(),
             assumes: Vec::new(),
             witness: None,

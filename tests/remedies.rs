@@ -111,13 +111,10 @@ fn is_same(one: &Value, other: &Value) -> bool {
     let key = |row: &Value| ["device", "table", "row", "service", "transport"].map(|key| row[key].clone());
     let rows =
         |finding: &Value| finding["requirements"].as_array().unwrap().iter().map(key).collect::<Vec<_>>();
-    let reaches = |finding: &Value| {
-        let message = finding["message"].as_str().unwrap();
-        message.contains("cannot reach") || message.contains("towards")
-    };
+    let opener = |finding: &Value| finding["leg"]["opened_by"].clone();
     let theirs = rows(other);
     one["code"] == other["code"]
-        && reaches(one) == reaches(other)
+        && opener(one) == opener(other)
         && rows(one).iter().any(|row| theirs.contains(row))
 }
 

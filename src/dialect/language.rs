@@ -43,6 +43,8 @@ pub struct Language {
     pub name: &'static str,
     /// Reads the files of one firewall.
     pub load: fn(&mut SourceMap, &[SourceId], &Environment) -> Loaded,
+    /// What it is told by.
+    pub marks: Marks,
     /// What lines that say nothing begin with.
     pub comments: &'static [char],
     /// Commands that are not known are passed over, and may have said anything: their lines were not understood.
@@ -55,6 +57,22 @@ pub struct Language {
     pub one_filter: bool,
     /// How lines are written.
     pub lines: Lines,
+}
+
+/// What tells a language: how its lines begin, and how its files are named.
+///
+/// A pattern is a row of words with which a line begins: `_` is any word, `a|b` one of several, a word that ends in `~`
+/// is the beginning of one, and `$` is the end of the line. A pattern that starts with `!` is of no other language,
+/// whatever else is in the text.
+pub struct Marks {
+    /// Lines that surely are of it.
+    pub sure: &'static [&'static str],
+    /// Lines that may be of it.
+    pub maybe: &'static [&'static str],
+    /// Extensions of its files, which no other uses.
+    pub extensions: &'static [&'static str],
+    /// Names of its files; a `*` stands for any beginning.
+    pub names: &'static [&'static str],
 }
 
 /// How lines that let through or translate are written in a language.

@@ -193,7 +193,7 @@ pub fn look(text: &str) -> Look {
             }
         }
         if is_macro(words[0]) {
-            for (speaks, language) in speaks.iter_mut().zip(LANGUAGES) {
+            for (speaks, language) in speaks.iter_mut().zip(LANGUAGES.iter()) {
                 *speaks = (*speaks).max(u8::from(language.kind == Kind::Ours(Dialect::Pf)));
             }
         }

@@ -159,14 +159,18 @@ fn by_name(path: &Path, text: &str) -> Option<(Dialect, bool)> {
     let comments = |start: &[char]| {
         text.lines().map(str::trim).filter(|line| !line.is_empty()).all(|line| line.starts_with(start))
     };
+    let sure = Dialect::ALL.into_iter().find(|dialect| {
+        let marks = &dialect.language().marks;
+        extension.as_deref().is_some_and(|extension| marks.extensions.contains(&extension))
+            || marks.names.iter().any(|known| match known.strip_prefix('*') {
+                Some(end) => name.ends_with(end),
+                None => name == *known,
+            })
+    });
+    if let Some(dialect) = sure {
+        return Some((dialect, true));
+    }
     match extension.as_deref() {
-        Some("nft" | "nftables") => Some((Dialect::Nftables, true)),
-        Some("iptables" | "ip6tables") => Some((Dialect::Iptables, true)),
-        Some("pf") => Some((Dialect::Pf, true)),
-        Some("asa") => Some((Dialect::Asa, true)),
-        _ if name.ends_with("pf.conf") => Some((Dialect::Pf, true)),
-        _ if name == "nftables.conf" => Some((Dialect::Nftables, true)),
-        _ if name == "rules.v4" || name == "rules.v6" => Some((Dialect::Iptables, true)),
         Some("rules" | "save") if comments(&['#']) => Some((Dialect::Iptables, false)),
         Some("cfg" | "conf") if text.contains('!') && comments(&['!', ':']) => Some((Dialect::Asa, false)),
         _ => None,

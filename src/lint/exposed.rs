@@ -2,7 +2,7 @@
 
 use super::exposure::{Exposure, Fault};
 use super::{witness, words};
-use crate::finding::{Finding, Label};
+use crate::finding::{Finding, Label, LegRef, Opener};
 use crate::judge::Judge;
 use crate::rule::Severity;
 use crate::source::Span;
@@ -49,6 +49,8 @@ pub fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
             finding.related.push(Label { span: there, message: message.to_string() });
         }
     }
+    let opened_by = if first.fault == Fault::StaleOutward { Opener::Device } else { Opener::Peer };
+    finding.leg = Some(LegRef { opened_by, peers: Vec::new(), some_source_ports: false });
     for exposure in group {
         if !finding.requirements.contains(&exposure.service.row) {
             finding.requirements.push(exposure.service.row.clone());

@@ -7,7 +7,6 @@ use super::{cores, witness, words};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::catalog::{ByDesign, Listener, Requirement, Transport};
-use crate::dialect::Dialect;
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge, Witness, number};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Ruleset, StageKind, Step, Test, Verdict, Way};
@@ -41,8 +40,8 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
         if selection.has_any(&[&PH201, &PH202]) {
             findings.extend(lens.openings());
         }
-        if selection.has(&PH203) && firewall.dialect != Dialect::Asa {
-            findings.extend(lens.default_accept());
+        if let Some(close) = firewall.dialect.language().close.filter(|_| selection.has(&PH203)) {
+            findings.extend(lens.default_accept(close));
         }
         findings
     });
@@ -532,11 +531,12 @@ impl Lens<'_, '_> {
     }
 
     /// PH203: what no rule speaks of is let through.
-    fn default_accept(&self) -> Vec<Finding> {
+    fn default_accept(&self, close: &str) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
         for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
             let found =
                 [Family::V4, Family::V6].into_iter().find_map(|family| self.falls_through(family, hook, way));
+            let found = found.map(|finding| finding.help(close));
             findings.extend(found.filter(|found| findings.iter().all(|known| known.span != found.span)));
         }
         findings
@@ -545,9 +545,9 @@ impl Lens<'_, '_> {
     /// Whether some packet of a new connection reaches an accepting policy for certain, whatever is unknown.
     fn falls_through(&self, family: Family, hook: Hook, way: Way) -> Option<Finding> {
         let rules = &self.firewall.rules;
-        let pf = self.firewall.dialect == Dialect::Pf;
-        // In pf every packet meets the rules on its way in, whatever its way.
-        let hook = if pf { Hook::Prerouting } else { hook };
+        // Where there is one filter, every packet meets it on its way in, whatever its way.
+        let one = self.firewall.dialect.language().one_filter;
+        let hook = if one { Hook::Prerouting } else { hook };
         let is_filter = |stage: &&crate::model::Stage| stage.kind == StageKind::Filter && stage.sees(family);
         let filters: Vec<_> = rules.stages(hook).iter().filter(is_filter).collect();
         if !self.firewall.speaks(family)
@@ -580,19 +580,8 @@ impl Lens<'_, '_> {
             true => "the policy accepts",
             false => "without a policy, what no rule decides is accepted",
         };
-        let finding = Finding::of(&PH203, stage.policy_span, message)
-            .label(label)
-            .notice("Calls work, and every service that somebody starts later is open from its first minute.")
-            .help(match self.firewall.dialect {
-                Dialect::Pf => "Begin the rules with `block all`, and let through what is needed after it.",
-                Dialect::Nftables => {
-                    "Give the base chain `policy drop;`, and accept what is needed before its end."
-                }
-                Dialect::Iptables | Dialect::Asa => {
-                    "Set the policy to DROP, and accept what is needed before the end of the chain."
-                }
-            });
-        Some(finding)
+        let notice = "Calls work, and every service that somebody starts later is open from its first minute.";
+        Some(Finding::of(&PH203, stage.policy_span, message).label(label).notice(notice))
     }
 
     /// Whether the rules block everything on all interfaces that they name.

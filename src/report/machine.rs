@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Report, docs, json};
-use crate::finding::{Edit, Finding, RequirementRef, Witness};
+use crate::finding::{Edit, Finding, LegRef, RequirementRef, Witness};
 use crate::rule::Severity;
 use crate::source::{SourceMap, Span};
 
@@ -35,6 +35,7 @@ struct Item<'a> {
     place: Place,
     devices: &'a [String],
     requirements: &'a [RequirementRef],
+    leg: Option<&'a LegRef>,
     depends_on: &'a [String],
     assumes: &'a [String],
     witness: Option<&'a Witness>,
@@ -136,6 +137,7 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         place: finding.span.map(|span| place(report.sources, span)).unwrap_or_default(),
         devices: &finding.devices,
         requirements: &finding.requirements,
+        leg: finding.leg.as_ref(),
         depends_on: &finding.depends_on,
         assumes: &finding.assumes,
         witness: finding.witness.as_ref(),

@@ -34,6 +34,7 @@ pub struct Finding {
     pub line: Option<usize>,
     pub devices: Vec<String>,
     pub requirements: Vec<Row>,
+    pub leg: Option<Leg>,
     pub depends_on: Vec<String>,
     pub related: Vec<Place>,
     pub help: String,
@@ -43,6 +44,14 @@ pub struct Finding {
     #[serde(default)]
     pub edits: Vec<Edit>,
     pub witness: Option<serde_json::Value>,
+}
+
+/// The connections that a finding about rows is of.
+#[derive(Deserialize, Debug)]
+pub struct Leg {
+    pub opened_by: String,
+    pub peers: Vec<String>,
+    pub some_source_ports: bool,
 }
 
 #[derive(Deserialize, Debug)]

@@ -4,6 +4,7 @@ pub mod ast;
 mod lints;
 mod literals;
 mod lower;
+mod marks;
 mod parse;
 mod resolve;
 mod words;
@@ -16,6 +17,7 @@ use crate::source::{SourceId, SourceMap, Span};
 pub static LANGUAGE: Language = Language {
     name: "asa",
     load,
+    marks: marks::MARKS,
     comments: &['!', ':'],
     passes_over_commands: true,
     whole: "the output of `show running-config`, with its `nameif` and `access-group` lines",

@@ -15,6 +15,7 @@ mod include;
 mod ipset;
 mod listing;
 mod lower;
+mod marks;
 mod matches;
 mod modules;
 mod shell;
@@ -49,6 +50,7 @@ pub use shell::is_script;
 pub static LANGUAGE: Language = Language {
     name: "iptables",
     load,
+    marks: marks::MARKS,
     comments: &['#'],
     passes_over_commands: false,
     whole: "the output of `iptables-save`",

@@ -8,6 +8,7 @@ mod json;
 mod lexer;
 mod lints;
 mod lower;
+mod marks;
 mod parser;
 mod syntax;
 mod types;
@@ -22,6 +23,7 @@ use crate::source::{SourceId, SourceMap, Span};
 pub static LANGUAGE: Language = Language {
     name: "nftables",
     load,
+    marks: marks::MARKS,
     comments: &['#'],
     passes_over_commands: false,
     whole: "the output of `nft list ruleset`",

@@ -11,6 +11,7 @@ pub mod expand;
 pub mod lexer;
 pub mod lints;
 pub mod lower;
+mod marks;
 pub mod names;
 pub mod parse;
 pub mod print;
@@ -28,6 +29,7 @@ use crate::source::{SourceId, SourceMap, Span};
 pub static LANGUAGE: Language = Language {
     name: "pf",
     load,
+    marks: marks::MARKS,
     comments: &['#'],
     passes_over_commands: false,
     whole: "pf.conf, or the outputs of `pfctl -sn` and `pfctl -sr`",

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Fault, Trouble};
 use crate::catalog::Requirement;
-use crate::finding::{Finding, Label, RequirementRef};
+use crate::finding::{Finding, Label, LegRef, Opener, RequirementRef};
 use crate::judge::{Judge, number};
 use crate::lint::mend::{self, Outcome, Workshop};
 use crate::lint::words::{self, Listed};
@@ -50,9 +50,22 @@ pub(super) fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[
     finding.depends_on = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
     finding.assumes = words::unique(group.iter().flat_map(|trouble| trouble.assumes.iter().cloned()));
     finding.requirements = requirements(judge, group);
+    finding.leg = Some(leg(group));
     let shown = group.iter().find_map(|trouble| trouble.witness.as_ref().filter(|_| !trouble.reply()));
     witness::show(&mut finding, shown, blame.map(|blame| blame.firewall));
     finding
+}
+
+/// The connections of a group: whatever tells its members apart, they are opened by the same end.
+fn leg(group: &[Trouble<'_>]) -> LegRef {
+    let first = &group[0];
+    let opened_by = match first.flow.leg {
+        _ if first.flow.either_way => Opener::Either,
+        Leg::ToDevice => Opener::Peer,
+        Leg::FromDevice => Opener::Device,
+    };
+    let peers = words::unique(group.iter().flat_map(|trouble| trouble.whom.names.iter().cloned()));
+    LegRef { opened_by, peers, some_source_ports: first.partly }
 }
 
 /// The rows of a group with the ports that are in trouble, each once.

@@ -1,0 +1,53 @@
+//! What the language is told by.
+
+use crate::dialect::Marks;
+
+/// What the language is told by.
+pub(super) const MARKS: Marks = Marks {
+    sure: &[
+        "!ASA|NGFW Version _",
+        "!PIX Version 7~|8~",
+        ": Saved|end|Written",
+        "access-list _ extended|standard|remark|webtype|ethertype|advanced|line _",
+        "access-list cached",
+        "access-list _ _ elements;",
+        "access-group _ in|out interface _",
+        "access-group _ global",
+        "object network|service _",
+        "object-group network|service|protocol|icmp-type|user|security _",
+        "nameif _ $",
+        "security-level _ $",
+        "same-security-traffic permit _",
+        "nat (~ _",
+        "static|global (~ _",
+        "mtu outside|inside|management|dmz _",
+        "icmp permit|deny|unreachable _",
+        "service-policy _ global|interface",
+        "ssh|http|telnet _ _ inside|outside|management",
+        "threat-detection basic-threat|statistics|scanning-threat",
+        "asdm image|history|location _",
+        "failover lan|link|interface|polltime _",
+        "policy-map type inspect _ _",
+        "crypto ca certificate map _",
+        "crypto map _ _ match|set _",
+        "crypto map _ interface _",
+        "crypto ipsec ikev1|ikev2 _",
+        "crypto ikev1|ikev2 policy|enable _",
+        "tunnel-group _ type|general-attributes|ipsec-attributes|webvpn-attributes|ppp-attributes",
+        "tunnel-group-map _ _",
+        "group-policy _ internal|external|attributes",
+        "aaa-server _ protocol|(~ _",
+    ],
+    maybe: &[
+        "hostname|interface|policy-map|class-map|class|match|service-policy|network-object|port-object _",
+        "service-object|group-object|inspect|icmp|passwd|nameif|security-level|access-list|access-group _",
+        "access-list _ permit|deny _",
+        "ip address|local|verify _",
+        "enable password _",
+        "tunnel-group|crypto|route|username|group-policy|logging|snmp-server|mtu|timeout|object-group _",
+        "host|subnet|range|fqdn|description|speed|duplex|no|aaa|aaa-server|dns|ntp|domain-name|failover _",
+        "names|end|exit|!|shutdown $",
+    ],
+    extensions: &["asa"],
+    names: &[],
+};
