@@ -229,12 +229,12 @@ impl Spaces {
         if let Some(at) = self.known.get(&key) {
             return self.variables[*at].level;
         }
-        let end = self.variables.last().map_or(VARIABLES.end, |last| last.level.start);
-        // Later ones stand higher: what is asked last is then near the fields.
-        let Some(start) = end.checked_sub(width).filter(|start| *start >= VARIABLES.start) else {
+        // Later ones stand lower: what is asked depends on the answers before, and those have to be known first.
+        let start = self.variables.last().map_or(VARIABLES.start, |last| last.level.start + last.level.width);
+        if start + width > VARIABLES.end {
             self.exhaust();
             return Level { start: VARIABLES.start, width };
-        };
+        }
         let level = Level { start, width };
         self.known.insert(key.clone(), self.variables.len());
         self.variables.push(Variable { level, name: key.name });
@@ -274,8 +274,7 @@ impl Spaces {
             if let Some(field) = self.layout.unknown_field(bit).or(self.layout.interface_field(bit)) {
                 names.push(field.name().to_string());
             } else if bit >= VARIABLES.start {
-                let at = self.variables.partition_point(|variable| variable.level.start > bit);
-                names.extend(self.variables.get(at).map(|variable| variable.name.clone()));
+                names.extend(self.variable_at(bit).map(|variable| variable.name.clone()));
             }
         }
         names.sort();
@@ -283,12 +282,17 @@ impl Spaces {
         names
     }
 
+    /// The variable that a bit belongs to.
+    fn variable_at(&self, bit: u32) -> Option<&Variable> {
+        let next = self.variables.partition_point(|variable| variable.level.start <= bit);
+        self.variables.get(next.checked_sub(1)?)
+    }
+
     /// The levels of the variables on which the set hangs.
     pub fn variables_of(&self, space: Space) -> Vec<Level> {
         let mut levels: Vec<Level> = Vec::new();
         for bit in self.diagram.support(space.0).into_iter().filter(|bit| *bit >= VARIABLES.start) {
-            let at = self.variables.partition_point(|variable| variable.level.start > bit);
-            levels.extend(self.variables.get(at).map(|variable| variable.level));
+            levels.extend(self.variable_at(bit).map(|variable| variable.level));
         }
         levels.dedup();
         levels
