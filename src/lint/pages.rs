@@ -133,6 +133,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "PH520" "filter-names-untranslated-port"
     "PH521" "stateless-without-way-back"
     "PH522" "redirection-skips-filter"
+    "PH523" "announced-port-translated"
     "PH530" "needless-return-rule"
     "PH531" "address-of-the-wrong-side"
     "PH532" "missing-inspection"
