@@ -10,7 +10,7 @@ use super::journal::Journal;
 use super::journey;
 use super::packets::{PacketLine, parse_words};
 use super::{ConfigArgs, Failure};
-use crate::analysis::{Cond, Outcome, Trip, interpret};
+use crate::analysis::{Cond, Decider, Outcome, Trip, interpret};
 use crate::dialect::Loaded;
 use crate::model::{Hook, Reply, Ruleset, Verdict, Way};
 use crate::packet::{Family, Field, Packet, Value, interface_name, proto};
@@ -186,7 +186,7 @@ pub fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outc
     }
     answer["depends_on"] =
         json!(if verdict == "unknown" { condition_names(rules, outcomes) } else { Vec::new() });
-    if let Some(span) = outcomes.first().and_then(|o| o.decider.span(rules)).filter(written) {
+    if let Some(span) = outcomes.first().and_then(|o| place_of(o.decider, rules)).filter(written) {
         answer["rule"] = rule_json(sources, span);
     }
     answer
@@ -195,6 +195,16 @@ pub fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outc
 /// Whether anything is written there: what a firewall does without being told has an empty span.
 pub fn written(span: &Span) -> bool {
     span.start < span.end
+}
+
+/// Where what decided is written. The policy of a language that has none to write is nowhere, whatever rule
+/// findings about it point at.
+fn place_of(decider: Decider, rules: &Ruleset) -> Option<Span> {
+    let span = decider.span(rules)?;
+    let Decider::Policy(hook, at) = decider else { return Some(span) };
+    let stage = rules.stages(hook).get(at as usize)?;
+    let of_rule = || rules.chains.iter().flat_map(|chain| &chain.rules).any(|rule| rule.span == span);
+    (stage.policy_written || !written(&span) || !of_rule()).then_some(span)
 }
 
 fn rule_json(sources: &SourceMap, span: Span) -> Json {
@@ -313,8 +323,12 @@ pub fn print_human(
         }
         _ => writeln!(out, "verdict: {word}")?,
     }
+    let mut said: Vec<(String, bool)> = Vec::new();
     for outcome in outcomes.iter().take(if word == "unknown" { 6 } else { 1 }) {
-        let by = match outcome.decider.span(rules) {
+        let by = match place_of(outcome.decider, rules) {
+            None if matches!(outcome.decider, Decider::Policy(..)) => {
+                "no rule: what none of them decides is let through".to_string()
+            }
             Some(span) if !written(&span) => "the system itself, without a rule".to_string(),
             Some(span) => {
                 let (path, line) = place(sources, span);
@@ -331,8 +345,14 @@ pub fn print_human(
         } else {
             String::new()
         };
-        writeln!(out, "     by: {prefix}{by}")?;
-        if outcome.packet != trip.packet && outcome.verdict == Verdict::Accept {
+        let leaves = outcome.packet != trip.packet && outcome.verdict == Verdict::Accept;
+        let line = (format!("     by: {prefix}{by}"), leaves);
+        if said.contains(&line) && !leaves {
+            continue;
+        }
+        writeln!(out, "{}", line.0)?;
+        said.push(line);
+        if leaves {
             writeln!(out, "leaves: {}", describe(&outcome.packet, outcome.way))?;
         }
     }
