@@ -8,6 +8,7 @@ mod answer;
 mod fates;
 mod helped;
 mod journey;
+mod promise;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::site::{End, Far, Flow as Need, Leg, Needs, Party, Site, ZoneId, loopb
 pub use answer::{Want, together};
 pub use helped::Helped;
 pub use journey::{Journey, Kind};
+pub use promise::{Broken, Kept, Promise};
 
 use journey::JourneyKey;
 

@@ -9,6 +9,7 @@ mod later;
 mod mend;
 mod openings;
 pub mod pages;
+mod promises;
 mod requirements;
 mod slips;
 mod witness;
@@ -25,6 +26,7 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     findings.extend(openings::check(judge));
     findings.extend(exposure::check(judge));
     findings.extend(families::check(judge));
+    findings.extend(promises::check(judge));
     findings
 }
 

@@ -94,6 +94,7 @@ const FILES: &[(&str, &str, &str)] = &files! {
     "PH105" "blocked-reply"
     "PH106" "one-direction-only"
     "PH107" "wrong-transport"
+    "PH110" "expectation-broken"
     "PH201" "overly-broad-port-range"
     "PH202" "any-to-any"
     "PH203" "default-accept-policy"
