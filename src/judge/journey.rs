@@ -235,11 +235,11 @@ impl Desk<'_, '_> {
 }
 
 /// A journey that is being worked out.
-struct Trip<'t, 'j, 'a> {
-    judge: &'j Judge<'a>,
-    spaces: &'t mut Spaces,
-    family: Family,
-    key: &'t JourneyKey,
+pub(super) struct Trip<'t, 'j, 'a> {
+    pub judge: &'j Judge<'a>,
+    pub spaces: &'t mut Spaces,
+    pub family: Family,
+    pub key: &'t JourneyKey,
 }
 
 impl<'j, 'a> Trip<'_, 'j, 'a> {
@@ -374,7 +374,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
 
     /// The interfaces on one side of a crossing: of a host of which nobody says them, the one that has the
     /// device's address, or those that its rules name, but for the loopback and those of virtual networks.
-    fn side(&self, crossing: &Crossing, side: &Option<Set>) -> Option<Set> {
+    pub(super) fn side(&self, crossing: &Crossing, side: &Option<Set>) -> Option<Set> {
         let side = side.as_ref()?;
         if crossing.way == Way::Forward {
             return Some(side.clone());

@@ -9,6 +9,7 @@ mod fates;
 mod helped;
 mod hops;
 mod journey;
+mod promise;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use answer::{Want, together};
 pub use helped::{Helped, Opener};
 pub use hops::Step;
 pub use journey::{Journey, Kind};
+pub use promise::{Broken, Kept, Promise};
 
 use journey::JourneyKey;
 

@@ -8,6 +8,7 @@ mod families;
 mod later;
 mod mend;
 mod openings;
+mod promises;
 mod requirements;
 mod slips;
 mod witness;
@@ -17,12 +18,13 @@ use std::sync::Arc;
 
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near};
-use crate::rule::PH610;
+use crate::rule::{PH110, PH610};
 use crate::site::{Flow, Party};
 
 pub use mend::{Files, Workshop};
 
-/// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop no remedy is tried, and none printed.
+/// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
+/// no remedy is tried, and none printed.
 pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     let selection = &judge.site.settings.selection;
     let mut findings = Vec::new();
@@ -37,6 +39,9 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     }
     if selection.has(&PH610) {
         findings.extend(families::check(judge));
+    }
+    if selection.has(&PH110) {
+        findings.extend(promises::check(judge));
     }
     findings
 }

@@ -5,6 +5,7 @@
 mod assume;
 mod date;
 mod doubts;
+mod expect;
 mod fillers;
 mod firewalls;
 mod flows;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 pub use crate::packet::Prefix;
 pub use date::Date;
 pub use doubts::doubts;
+pub use expect::{Expect, Named, Spot, Traffic, Who, parse_traffic};
 pub use flows::{Far, Flow, Leg, Needs, Party};
 pub use made_up::Reading;
 pub use parse::load;
@@ -216,6 +218,8 @@ pub struct Site {
     pub devices: Vec<Device>,
     /// Peers.
     pub peers: Vec<Peer>,
+    /// What is promised.
+    pub expects: Vec<Expect>,
     /// Folders with more products for the catalog.
     pub catalogs: Vec<PathBuf>,
     /// Folders with more calls.

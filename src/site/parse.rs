@@ -9,7 +9,7 @@ use toml::de::{DeTable, Error};
 use super::reader::{At, Placed, Problems, Table, list};
 use super::settings;
 use super::value::{address, network, ports};
-use super::{Device, MovedRow, Peer, PeerPlace, RoutingMode, Site, Zone, ZoneId, firewalls};
+use super::{Device, MovedRow, Peer, PeerPlace, RoutingMode, Site, Zone, ZoneId, expect, firewalls};
 use crate::catalog::Version;
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap};
@@ -47,7 +47,7 @@ fn syntax_error(error: &Error, len: usize, problems: &mut Problems) {
     problems.add(&at, message, "here", "The TOML language is described at https://toml.io.");
 }
 
-const TOP: &[&str] = &["calls", "catalog", "check", "zone", "firewall", "path", "device", "peer"];
+const TOP: &[&str] = &["calls", "catalog", "check", "zone", "firewall", "path", "device", "peer", "expect"];
 
 fn read(root: &DeTable, path: &Path, problems: &mut Problems) -> Site {
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -74,6 +74,10 @@ fn read(root: &DeTable, path: &Path, problems: &mut Problems) -> Site {
     for (table, at) in root.tables("peer", problems) {
         let peer = peer(table, at, &site, problems);
         site.peers.extend(peer);
+    }
+    for (table, at) in root.tables("expect", problems) {
+        let expect = expect::expect(table, at, &site, problems);
+        site.expects.extend(expect);
     }
     site
 }

@@ -13,6 +13,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod changes;
 mod claims;
 mod oracle;
 mod world;
@@ -268,4 +269,14 @@ fn what_is_claimed_is_what_happens_with_a_fresh_seed() {
 #[test]
 fn what_is_written_is_what_was_drawn() {
     search(traces, 1, cases());
+}
+
+#[test]
+fn what_a_change_is_said_to_do_is_what_it_does() {
+    search(changes::changes, 1, cases());
+}
+
+#[test]
+fn what_a_change_is_said_to_do_is_what_it_does_with_a_fresh_seed() {
+    search(changes::changes, fresh(), cases());
 }

@@ -15,6 +15,8 @@ mod shape;
 pub use leaves::{End, Leaves};
 pub use rename::rename;
 
+use rustc_hash::FxHashSet;
+
 use super::{Decider, Flow};
 use crate::model::{Ruleset, Verdict, Way};
 use crate::packet::{Family, Field, Packet, Set, Spaces, State, proto};
@@ -129,12 +131,11 @@ pub fn compare(old: &Ruleset, new: &Ruleset, scope: &Scope) -> Difference {
     let flows = [old, new].map(|rules| Flow::new(rules, 0, false));
     let jobs = families(old, new).into_iter().flat_map(|family| WAYS.map(|way| (way, family)));
     let jobs: Vec<(Way, Family)> = jobs.collect();
+    let mut names: FxHashSet<Set> = Flow::names(old).into_iter().chain(Flow::names(new)).collect();
+    let interfaces = scope.fields.iter().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif));
+    names.extend(interfaces.map(|(_, set)| set.clone()));
     let results = on_all_cores(&jobs, |(way, family)| {
-        let mut names = Flow::names(old);
-        names.extend(Flow::names(new));
-        let interfaces = scope.fields.iter().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif));
-        names.extend(interfaces.map(|(_, set)| set.clone()));
-        let mut spaces = Spaces::new(family, names, LIMIT);
+        let mut spaces = Spaces::new(family, names.iter().cloned(), LIMIT);
         let packets = changes.packets(&mut spaces, [old, new], way);
         let mut regions = Vec::new();
         let all = effect::universe(&mut spaces, scope, way);

@@ -5,7 +5,9 @@ use super::leaves::Leaves;
 use super::{Kind, Region};
 use crate::analysis::Decider;
 use crate::model::{Verdict, Way};
-use crate::packet::{Field, Packet, Set, Space, Spaces, State, first_state, proto};
+use crate::packet::{
+    Field, Packet, Set, Space, Spaces, State, first_state, interface, interface_name, proto,
+};
 
 /// What all packets of a find have in common.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -75,8 +77,12 @@ pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: us
                 verdicts: same.verdicts,
                 helpers: same.helpers.clone(),
                 holds: same.holds,
-                witness: witness(spaces, space)?,
-                depends_on: spaces.names_of_variables(live),
+                witness: witness(spaces, space, &fields)?,
+                depends_on: match same.kind {
+                    // Which rule decides may hang on something, what becomes of them does not.
+                    Kind::Opened | Kind::Closed => Vec::new(),
+                    _ => spaces.names_of_variables(live),
+                },
                 fields,
             });
         }
@@ -102,7 +108,7 @@ fn plain(spaces: &Spaces, fields: Vec<(Field, Set)>) -> Vec<(Field, Set)> {
 
 /// One packet of a set that people would send, where there is one: it starts a connection, with nothing odd about
 /// it.
-fn witness(spaces: &mut Spaces, space: Space) -> Option<Packet> {
+fn witness(spaces: &mut Spaces, space: Space, fields: &[(Field, Set)]) -> Option<Packet> {
     let likely: [(Field, Set); 9] = [
         (Field::State, Set::one(State::New as u128)),
         (Field::Proto, Set::of([(6, 6), (17, 17), (1, 1), (58, 58)])),
@@ -135,8 +141,23 @@ fn witness(spaces: &mut Spaces, space: Space) -> Option<Packet> {
         }
     }
     let mut packet = spaces.witness(space)?;
+    for (field, set) in fields.iter().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif)) {
+        if let Some(name) = likely_name(set) {
+            packet.set(*field, name);
+        }
+    }
     fill(&mut packet);
     Some(packet)
+}
+
+/// A name among some that an interface can have: all of them do as well.
+fn likely_name(set: &Set) -> Option<u128> {
+    let named = set.ranges().iter().map(|(name, _)| *name).find(|name| {
+        let text = interface_name(*name);
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
+    });
+    let usual = ["eth0", "eth1", "eth2", "em0", "em1", "em2", "other0", "other1"].map(interface);
+    named.or_else(|| usual.into_iter().find(|name| set.contains(*name)))
 }
 
 /// What a packet of the set needs so that it can be sent: addresses, ports, flags.

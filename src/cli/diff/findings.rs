@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::cli::filter::filter;
 use crate::finding::Finding;
 use crate::report::{self, Format, HumanOptions, Report, RunSummary};
+use crate::rule::PH110;
 use crate::session::Session;
 use crate::site::Date;
 
@@ -41,7 +42,7 @@ impl Findings {
     /// The promises of the site file that one side alone breaks.
     pub fn expectations(&self) -> Vec<Json> {
         let listed = |findings: &[Json], change: &str| -> Vec<Json> {
-            let promises = findings.iter().filter(|finding| finding["code"] == "PH110");
+            let promises = findings.iter().filter(|finding| finding["code"] == PH110.code);
             promises.map(|finding| json!({ "change": change, "finding": finding })).collect()
         };
         let mut all = listed(&self.broken_json, "broken");

@@ -175,7 +175,7 @@ fn fresh_folder() -> Result<PathBuf, Failure> {
     let base = base.canonicalize().unwrap_or(base);
     for number in 0..1000u32 {
         let folder = base.join(format!("pinhole-diff-{}-{number}", std::process::id()));
-        match std::fs::create_dir(&folder) {
+        match private_folder(&folder) {
             Ok(()) => return Ok(folder),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => {
@@ -184,6 +184,14 @@ fn fresh_folder() -> Result<PathBuf, Failure> {
         }
     }
     Err(Failure::usage(format!("`{}` is full of folders of earlier runs", base.display())))
+}
+
+/// Makes a folder that nobody else can look into.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {

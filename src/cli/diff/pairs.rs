@@ -237,7 +237,9 @@ fn interfaces(old: &Ruleset, new: &Ruleset, across: bool, scope: &mut Scope, not
     // What leaves or comes in nowhere has no interface.
     let known = known.or(&Set::one(0)).or(&Set::one(interface("lo")));
     scope.fields.extend([(Field::Iif, known.clone()), (Field::Oif, known)]);
-    not_compared.push("other interfaces than those that the files name".to_string());
+    if across {
+        not_compared.push("other interfaces than those that the files name".to_string());
+    }
 }
 
 fn by(rules: &Ruleset, decider: Decider) -> By {

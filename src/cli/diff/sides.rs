@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use super::git::{Repository, Tree};
 use super::{DiffArgs, Failure};
 use crate::cli::configs::{Reader, places};
-use crate::cli::input::{InputArgs, SiteArgs};
+use crate::cli::input::{InputArgs, SiteArgs, all_of, load_all, one_dialect};
 use crate::rule::Severity;
 use crate::session::Config;
 use crate::site::Site;
-use crate::source::{SourceMap, Span};
+use crate::source::{SourceId, SourceMap, Span};
 
 /// One side.
 pub struct Side {
@@ -21,6 +21,8 @@ pub struct Side {
     pub configs: Vec<Config>,
     /// The least severity that fails, by the site file.
     pub fail_on: Option<Severity>,
+    /// The paths that are read.
+    paths: Vec<PathBuf>,
     /// Where the files lie that were taken out of a repository.
     tree: Option<Tree>,
     /// The folder below which files of both sides have the same names, where folders are compared.
@@ -54,12 +56,21 @@ impl Sides {
             Some(_) => SiteArgs { site: None, ..args.site.clone() },
             None => args.site.clone(),
         };
-        let new_side = Side::read(new, &args.input_of(true), &args.site, files)?;
-        let mut old_side = Side::read(old, &args.input_of(false), &old_site, files)?;
-        if files && old_side.site.path.is_none() && new_side.site.path.is_some() && old_side.tree.is_none() {
-            old_side.site = new_side.site.clone();
+        let mut new = Side::begun(new, &args.site)?;
+        let mut old = Side::begun(old, &old_site)?;
+        if files {
+            // Both files are those of one firewall, whatever they are called.
+            if old.site.path.is_none() {
+                old.site = new.site.clone();
+            }
+            let firewall = firewall_of(args, &new, &old)?;
+            old.read_as(firewall, &args.input_of(false))?;
+            new.read_as(firewall, &args.input_of(true))?;
+        } else {
+            old.read(&args.input_of(false))?;
+            new.read(&args.input_of(true))?;
         }
-        Ok(Sides { old: old_side, new: new_side, files })
+        Ok(Sides { old, new, files })
     }
 }
 
@@ -75,7 +86,11 @@ fn on_disk(args: &DiffArgs) -> Result<(Place, Place, bool), Failure> {
 }
 
 fn in_repository(args: &DiffArgs) -> Result<(Place, Place, bool), Failure> {
-    let repository = Repository::here(args.paths.first().map(PathBuf::as_path))?;
+    let here = args.paths.first().map(PathBuf::as_path);
+    let repository = Repository::here(here).map_err(|failure| match (&args.git, args.staged) {
+        (None, false) => Failure::usage("give OLD and NEW, or run it on files of a git repository"),
+        _ => failure,
+    })?;
     let paths = repository.inside(places(&args.paths))?;
     let revision = args.git.as_deref().unwrap_or("HEAD");
     let (old, new) = match revision.split_once("..") {
@@ -105,28 +120,60 @@ fn in_repository(args: &DiffArgs) -> Result<(Place, Place, bool), Failure> {
     Ok((old, new, false))
 }
 
+/// The firewall of the site whose files are compared, where it is one of the site.
+fn firewall_of(args: &DiffArgs, new: &Side, old: &Side) -> Result<Option<usize>, Failure> {
+    let Some(wanted) = &args.firewall else {
+        let mut paths = new.paths.iter().chain(&old.paths);
+        return Ok(paths.find_map(|path| new.site.firewall_of(path)));
+    };
+    let found = new.site.firewalls.iter().position(|firewall| firewall.name == *wanted);
+    match found {
+        Some(id) => Ok(Some(id)),
+        None => Err(Failure::usage(format!("--firewall: the site file has no `{wanted}`"))),
+    }
+}
+
 impl Side {
-    fn read(place: Place, input: &InputArgs, site: &SiteArgs, needed: bool) -> Result<Side, Failure> {
+    /// A side of which the site is known.
+    fn begun(place: Place, site: &SiteArgs) -> Result<Side, Failure> {
         let mut sources = SourceMap::new();
         let site = site.load(place.paths.iter().map(PathBuf::as_path), &mut sources)?;
-        let mut side = Side {
+        Ok(Side {
             fail_on: site.settings.fail_on,
             configs: Vec::new(),
+            paths: place.paths,
             tree: place.tree,
             base: place.base,
             sources,
             site,
-        };
-        if place.paths.is_empty() {
-            return Ok(side);
+        })
+    }
+
+    /// Reads folders and files, firewall by firewall.
+    fn read(&mut self, input: &InputArgs) -> Result<(), Failure> {
+        if self.paths.is_empty() {
+            return Ok(());
         }
-        let read = Reader { paths: &place.paths, input, site: &side.site }.read(&mut side.sources);
+        let read = Reader { paths: &self.paths, input, site: &self.site }.read(&mut self.sources);
         // A folder that holds no config is a side without firewalls.
-        if !read.failures.is_empty() && (needed || !read.configs.is_empty()) {
+        if !read.failures.is_empty() && !read.configs.is_empty() {
             return Err(Failure::Several(read.failures));
         }
-        side.configs = read.configs;
-        Ok(side)
+        self.configs = read.configs;
+        Ok(())
+    }
+
+    /// Reads files as those of a firewall of the site, or of none.
+    fn read_as(&mut self, firewall: Option<usize>, input: &InputArgs) -> Result<(), Failure> {
+        let found = all_of(&self.paths, &input.options(), &mut self.sources)?;
+        let dialect = one_dialect(&found, &self.sources)?;
+        let firewall = firewall.filter(|id| *id < self.site.firewalls.len());
+        let of_site = firewall.map(|id| &self.site.firewalls[id]);
+        let environment = input.environment(of_site, &mut self.sources)?;
+        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
+        let loaded = load_all(dialect, &mut self.sources, &files, &environment);
+        self.configs = vec![Config { firewall, dialect, files, environment, loaded }];
+        Ok(())
     }
 
     /// The name of a file for people: with the revision that it is of.
