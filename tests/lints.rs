@@ -21,7 +21,10 @@ fn source() -> Vec<(PathBuf, String)> {
             let name = path.file_name().unwrap().to_str().unwrap();
             if path.is_dir() {
                 folders.push(path);
-            } else if !name.ends_with("tests.rs") && path.parent().unwrap().file_name().unwrap() != "tests" {
+            } else if name.ends_with(".rs")
+                && !name.ends_with("tests.rs")
+                && path.parent().unwrap().file_name().unwrap() != "tests"
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod").next().unwrap().to_string();
                 files.push((path, code));

@@ -66,9 +66,12 @@ impl Desk<'_, '_> {
         let heard = |crossing: &&Crossing| {
             judge.firewall(crossing.firewall).is_some_and(|firewall| firewall.speaks(family))
         };
-        let path: Vec<Crossing> = path.iter().filter(heard).cloned().collect();
         if path.is_empty() {
             return Kept::Free;
+        }
+        let path: Vec<Crossing> = path.iter().filter(heard).cloned().collect();
+        if path.is_empty() {
+            return Kept::Unknown;
         }
         self.tidy(family);
         let key = JourneyKey {

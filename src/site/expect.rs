@@ -81,7 +81,8 @@ impl Site {
         let (device, set) = match &named.who {
             Who::Zone(zone) => {
                 let addresses = self.addresses_of(*zone, family);
-                return vec![Spot { zone: *zone, device: None, addresses }];
+                let spot = Spot { zone: *zone, device: None, addresses };
+                return if spot.addresses.is_empty() { Vec::new() } else { vec![spot] };
             }
             Who::Device(at) => (Some(*at), numbers(&mut self.devices[*at].addresses.iter().copied())),
             Who::Networks(networks) => {

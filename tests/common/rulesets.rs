@@ -209,6 +209,7 @@ fn rule(d: &mut Draw, b: &mut Builder, chain: u32) {
 
 fn finish(d: &mut Draw, mut b: Builder) -> Ruleset {
     b.ruleset().v4 = true;
+    b.tag("one");
     let span = Span::default();
     for (hook, chain) in [
         (Hook::Prerouting, 0),

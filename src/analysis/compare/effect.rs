@@ -51,6 +51,8 @@ struct Side {
     passage: Passage,
     /// Those that pass, as they came.
     passed: Space,
+    /// Those that are refused: what is in neither has values that nobody chooses.
+    refused: Space,
 }
 
 /// Finds what differs for some packets.
@@ -68,7 +70,9 @@ pub(super) fn find(
         let passage = flow.run(spaces, &packets, &hop)?;
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
-        Ok(Side { passage, passed })
+        let refused: Vec<Space> = passage.refused.iter().map(|(_, _, space)| *space).collect();
+        let refused = spaces.union(refused);
+        Ok(Side { passage, passed, refused })
     };
     let sides = [side(&flows[0])?, side(&flows[1])?];
     let mut effects = Effects { spaces, flows, sides: &sides, found };
@@ -96,10 +100,11 @@ type Part = (Decider, Space);
 impl Effects<'_, '_> {
     /// The packets that pass on one side alone, for certain or depending on conditions.
     fn passing(&mut self) {
-        let [old, new] = [self.sides[0].passed, self.sides[1].passed];
-        let (opens, closes) = (self.spaces.minus(new, old), self.spaces.minus(old, new));
-        let opened = self.spaces.for_certain(opens);
-        let closed = self.spaces.for_certain(closes);
+        let [old, new] = self.sides;
+        let opens = self.spaces.and(old.refused, new.passed);
+        let closes = self.spaces.and(old.passed, new.refused);
+        let opened = self.for_certain(opens);
+        let closed = self.for_certain(closes);
         let certain = self.spaces.or(opened, closed);
         let may_open = self.spaces.for_some(opens);
         let may_close = self.spaces.for_some(closes);
@@ -117,6 +122,16 @@ impl Effects<'_, '_> {
         ] {
             self.split(Same::of(kind), region, live);
         }
+    }
+
+    /// The packets that are in a set for all values of the variables that can be.
+    fn for_certain(&mut self, space: Space) -> Space {
+        let [old, new] = self.sides;
+        let (old, new) = (self.spaces.or(old.passed, old.refused), self.spaces.or(new.passed, new.refused));
+        let all = self.spaces.and(old, new);
+        let others = self.spaces.minus(all, space);
+        let (some, others) = (self.spaces.for_some(space), self.spaces.for_some(others));
+        self.spaces.minus(some, others)
     }
 
     /// Notes packets of a region, apart for who decides on the two sides. `live` are those for which, and the
@@ -256,14 +271,17 @@ impl Effects<'_, '_> {
             backs.push(flow.run(self.spaces, &arriving, &hop.back(&side.passage))?);
         }
         let [old, new] = [&backs[0], &backs[1]];
-        let refused = [old, new].map(|passage| {
+        let mut fates = [old, new].map(|passage| {
             let refused: Vec<Space> = passage.refused.iter().map(|(_, _, space)| *space).collect();
-            let refused = self.spaces.union(refused);
-            self.spaces.and(refused, both)
+            let (refused, passed) = (self.spaces.union(refused), passage.passed.union(self.spaces));
+            [passed, refused].map(|space| {
+                let came = self.spaces.as_came(space);
+                self.spaces.and(came, both)
+            })
         });
         for holds in [[true, false], [false, true]] {
-            let (stays, goes) = if holds[0] { (refused[1], refused[0]) } else { (refused[0], refused[1]) };
-            let live = self.spaces.minus(stays, goes);
+            let live = self.spaces.and(fates[0][0], fates[1][1]);
+            fates.reverse();
             let mut left = self.spaces.for_some(live);
             for (by_old, part) in parts(self.spaces, old, live) {
                 for (by_new, part) in parts(self.spaces, new, part) {
@@ -346,10 +364,5 @@ impl Spaces {
     pub fn for_some(&mut self, space: Space) -> Space {
         let variables = self.variables_of(space);
         if variables.is_empty() { space } else { self.without(space, &variables) }
-    }
-
-    /// The packets that are in the set for all values of the variables.
-    pub fn for_certain(&mut self, space: Space) -> Space {
-        self.for_some(space.not()).not()
     }
 }

@@ -66,6 +66,10 @@ pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: us
         for row in spaces.rows(group.space, left)? {
             let fields = plain(spaces, row.fields);
             let space = product(spaces, &fields);
+            // Values that no packet has.
+            if space.is_none() {
+                continue;
+            }
             let live = spaces.and(group.live, space);
             let same = &group.same;
             regions.push(Region {

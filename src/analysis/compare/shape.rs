@@ -242,10 +242,13 @@ impl Shaper<'_, '_> {
             Effect::RestoreMark(mask) => EffectShape::RestoreMark(mask),
             Effect::Forget(field) => EffectShape::Forget(field),
             // Tags and helpers have numbers of their own in each ruleset: their names count.
-            Effect::Tag(tag) => EffectShape::Tag(match tag.checked_sub(1) {
-                Some(at) => self.shapes.text(&self.rules.tags[at as usize]),
-                None => u32::MAX,
-            }),
+            Effect::Tag(tag) => {
+                let name = tag.checked_sub(1).and_then(|at| self.rules.tags.get(at as usize));
+                EffectShape::Tag(match name {
+                    Some(name) => self.shapes.text(name),
+                    None => self.shapes.text(&format!("tag {tag}")),
+                })
+            }
             Effect::Set(field, value) => EffectShape::Set(field, value),
             Effect::NoTrack => EffectShape::NoTrack,
             Effect::Helper(helper) => {

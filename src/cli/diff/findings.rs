@@ -8,7 +8,7 @@ use super::sides::{Side, Sides};
 use super::{DiffArgs, Failure};
 use crate::catalog::Catalog;
 use crate::cli::filter::filter;
-use crate::finding::Finding;
+use crate::finding::{Finding, RequirementRef};
 use crate::report::{self, Format, HumanOptions, Report, RunSummary};
 use crate::rule::PH110;
 use crate::session::Session;
@@ -69,39 +69,63 @@ fn checked(side: &mut Side) -> Result<Vec<Finding>, Failure> {
     Ok(told)
 }
 
-/// What a finding is about, whatever its lines.
-fn meaning(side: &Side, finding: &Finding) -> String {
-    let rows: Vec<String> = finding
-        .requirements
-        .iter()
-        .map(|row| {
-            format!(
-                "{}|{}|{:?}|{}|{}|{:?}",
-                row.device, row.product, row.row, row.service, row.transport, row.blocked
-            )
-        })
-        .collect();
-    let what = match rows.is_empty() {
-        true => side.said(&finding.message),
-        false => rows.join(","),
+/// What a finding is about, whatever its lines: for one about rows of the catalog, row by row.
+fn meanings(side: &Side, finding: &Finding) -> Vec<String> {
+    let said = format!("{}|{:?}|{:?}", finding.code(), finding.severity, finding.depends_on);
+    let row = |row: &RequirementRef| {
+        let RequirementRef { device, product, row, service, transport, blocked, .. } = row;
+        format!("{said}|{device}|{product}|{row:?}|{service}|{transport}|{blocked:?}")
     };
-    format!("{}|{:?}|{what}|{:?}|{:?}", finding.code(), finding.severity, finding.devices, finding.depends_on)
+    match finding.requirements.is_empty() {
+        true => vec![format!("{said}|{:?}|{}", finding.devices, side.said(&finding.message))],
+        false => finding.requirements.iter().map(row).collect(),
+    }
 }
 
-/// The findings of a side that the other has not; of equal ones as many as it has more.
+/// The findings of a side that the other has not; of equal ones as many as it has more. One about several rows, of
+/// which the other side has some as well, is about the rest.
 fn beyond(side: &Side, findings: &[Finding], other: &Side, others: &[Finding]) -> Vec<Finding> {
     let mut left: HashMap<String, usize> = HashMap::new();
-    for finding in others {
-        *left.entry(meaning(other, finding)).or_default() += 1;
+    for meaning in others.iter().flat_map(|finding| meanings(other, finding)) {
+        *left.entry(meaning).or_default() += 1;
     }
-    let alone = findings.iter().filter(|finding| match left.get_mut(&meaning(side, finding)) {
-        Some(count) if *count > 0 => {
-            *count -= 1;
-            false
+    let mut alone = Vec::new();
+    for finding in findings {
+        let fresh: Vec<bool> = meanings(side, finding)
+            .iter()
+            .map(|meaning| match left.get_mut(meaning) {
+                Some(count) if *count > 0 => {
+                    *count -= 1;
+                    false
+                }
+                _ => true,
+            })
+            .collect();
+        if !fresh.contains(&true) {
+            continue;
         }
-        _ => true,
-    });
-    alone.cloned().collect()
+        let mut finding = finding.clone();
+        if fresh.contains(&false) {
+            let mut fresh = fresh.iter();
+            finding.requirements.retain(|_| *fresh.next().unwrap_or(&true));
+            finding.message = format!("{} (here: {})", finding.message, rows(&finding.requirements));
+        }
+        alone.push(finding);
+    }
+    alone
+}
+
+/// Rows in few words: `sip (tcp 5060)`.
+fn rows(rows: &[RequirementRef]) -> String {
+    let one = |row: &RequirementRef| {
+        let ports: Vec<String> = row
+            .blocked
+            .iter()
+            .map(|[lo, hi]| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") })
+            .collect();
+        format!("{} ({} {})", row.service, row.transport, ports.join(", "))
+    };
+    super::names::some(&rows.iter().map(one).collect::<Vec<_>>(), " and ")
 }
 
 /// Findings as `check --format json` prints them.

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::findings::Findings;
+use super::likely::is_odd;
 use super::pairs::{By, Pair, Seen};
 use super::sides::Side;
 use super::{Failure, KINDS, Told, json, names, text, values};
@@ -16,14 +17,12 @@ const MOST: usize = 40;
 /// Lines of text differences that are written out.
 const MOST_LINES: usize = 400;
 
-/// An effect in words: several regions that differ in ports alone are one.
+/// An effect in words: several regions that differ in protocols and ports alone are one.
 pub struct Line {
     /// What becomes of the packets.
     pub kind: Kind,
-    /// Which packets, but for protocols and ports.
+    /// Which packets.
     pub words: names::Words,
-    /// Protocols and ports.
-    pub what: Vec<String>,
     /// Who decides before and after.
     pub by: [By; 2],
     /// What it hangs on.
@@ -34,18 +33,15 @@ pub struct Line {
     pub example: String,
 }
 
-impl Line {
-    /// Which packets.
-    pub fn sentence(&self) -> String {
-        format!("{} from {} to {}{}", self.what.join(", "), self.words.from, self.words.to, self.words.rest)
-    }
-}
-
-/// The effects on a firewall of one kind.
-pub fn lines(told: &Told<'_>, pair: &Pair, kind: Kind) -> Vec<Line> {
+/// The effects on a firewall of one kind; `odd` are those on packets that do not belong where they come from.
+pub fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<Line> {
+    let context = names::Context { site: &told.sides.new.site, pair };
     let mut lines: Vec<Line> = Vec::new();
     for seen in pair.regions.iter().filter(|seen| seen.region.kind == kind) {
-        let words = names::words(&told.sides.new.site, &seen.region, pair.first_packets);
+        if is_odd(context.site, pair, &seen.region) != odd {
+            continue;
+        }
+        let words = context.words(&seen.region);
         let detail = detail(told, seen);
         let known = lines.iter_mut().find(|line| {
             line.by == seen.by
@@ -54,23 +50,32 @@ pub fn lines(told: &Told<'_>, pair: &Pair, kind: Kind) -> Vec<Line> {
                 && (&line.words.from, &line.words.to, &line.words.rest)
                     == (&words.from, &words.to, &words.rest)
         });
-        if let Some(line) = known {
-            if !line.what.contains(&words.what) {
-                line.what.push(words.what);
-            }
-            continue;
+        match known {
+            Some(line) => line.words.add(words),
+            None => lines.push(Line {
+                kind,
+                words,
+                by: seen.by.clone(),
+                depends_on: seen.region.depends_on.clone(),
+                detail,
+                example: example(seen),
+            }),
         }
-        lines.push(Line {
-            kind,
-            what: vec![words.what.clone()],
-            words,
-            by: seen.by.clone(),
-            depends_on: seen.region.depends_on.clone(),
-            detail,
-            example: example(seen),
-        });
     }
     lines
+}
+
+/// How many effects there are on packets that do not belong where they come from, in words; empty where none.
+pub fn odd_ones(told: &Told<'_>, pair: &Pair) -> String {
+    let count: usize = KINDS.into_iter().map(|kind| lines(told, pair, kind, true).len()).sum();
+    match count {
+        0 => String::new(),
+        1 => "1 more effect on packets from or to where they do not belong (all of it: --format json)"
+            .to_string(),
+        _ => format!(
+            "{count} more effects on packets from or to where they do not belong (all of it: --format json)"
+        ),
+    }
 }
 
 /// One packet as `pinhole trace --packet` takes it.
@@ -129,7 +134,7 @@ pub fn summary(told: &Told<'_>) -> String {
     let count = |kinds: &[Kind]| -> usize {
         told.pairs
             .iter()
-            .map(|pair| kinds.iter().map(|kind| lines(told, pair, *kind).len()).sum::<usize>())
+            .map(|pair| kinds.iter().map(|kind| lines(told, pair, *kind, false).len()).sum::<usize>())
             .sum()
     };
     let mut parts = Vec::new();
@@ -155,7 +160,8 @@ pub fn summary(told: &Told<'_>) -> String {
     }
     let effects = match (parts.as_slice(), told.equal) {
         ([], None) => "The effect of the change is not known: it would have taken too much work".to_string(),
-        ([], _) => "No change in effect".to_string(),
+        ([], Some(true)) => "No change in effect".to_string(),
+        ([], Some(false)) => "No change in effect for packets that belong where they come from".to_string(),
         ([one], _) => format!("The change {one}"),
         ([first @ .., last], _) => format!("The change {}, and {last}", first.join(", ")),
     };
@@ -205,13 +211,17 @@ fn effects(told: &Told<'_>, pair: &Pair, paint: Paint<'_>, out: &mut impl Write)
         writeln!(out, "{}", paint("1", &clean(&title)))?;
     }
     for kind in KINDS {
-        let lines = lines(told, pair, kind);
+        let lines = lines(told, pair, kind, false);
         for line in lines.iter().take(MOST) {
             effect(told, line, paint, out)?;
         }
         if let Some(more) = lines.len().checked_sub(MOST).filter(|more| *more > 0) {
             writeln!(out, "  … and {more} more of this kind")?;
         }
+    }
+    let odd = odd_ones(told, pair);
+    if !odd.is_empty() {
+        writeln!(out, "  {odd}")?;
     }
     for (way, family) in &pair.unknown {
         writeln!(
@@ -234,7 +244,7 @@ fn effect(told: &Told<'_>, line: &Line, paint: Paint<'_>, out: &mut impl Write) 
         Kind::Closed => "31",
         _ => "33",
     };
-    writeln!(out, "  {} {}", paint(code, &format!("{word:<10}")), clean(&line.sentence()))?;
+    writeln!(out, "  {} {}", paint(code, &format!("{word:<10}")), clean(&line.words.sentence()))?;
     if !line.detail.is_empty() {
         writeln!(out, "             {}", clean(&line.detail))?;
     }
@@ -316,7 +326,8 @@ pub fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
     }
     for pair in told.pairs {
         for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Replied) {
-            for line in lines(told, pair, kind).iter().take(MOST) {
+            let likely = lines(told, pair, kind, false);
+            for line in likely.iter().chain(&lines(told, pair, kind, true)).take(MOST) {
                 writeln!(out, "  {:<10} {}", names::kind(kind).0, clean(&line.example))?;
                 for ((side, when), by) in
                     [(&told.sides.old, "before"), (&told.sides.new, "after")].into_iter().zip(&line.by)

@@ -97,7 +97,7 @@ fn region(told: &Told<'_>, pair: &Pair, seen: &Seen, cube: Option<(u8, u8)>) -> 
             Field::Src4 | Field::Src6 | Field::Dst4 | Field::Dst6 => {
                 put(key, values::addresses(region.family, set));
             }
-            Field::Proto => put(key, values::protocols(set, region.family)),
+            Field::Proto => put(key, values::protocols(set)),
             Field::Sport | Field::Dport | Field::IcmpType | Field::IcmpCode => {
                 put(key, values::numbers(set, field.last()));
             }

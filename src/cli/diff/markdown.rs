@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::human::{Line, decider, line_of, lines, summary};
+use super::human::{Line, decider, line_of, lines, odd_ones, summary};
 use super::{Failure, KINDS, Told, names, text};
 use crate::report::clean;
 
@@ -40,11 +40,16 @@ impl Comment {
     fn effects(&mut self, told: &Told<'_>) {
         let mut details = String::new();
         for pair in told.pairs {
-            let rows: Vec<Line> = KINDS.into_iter().flat_map(|kind| lines(told, pair, kind)).collect();
+            let rows: Vec<Line> = KINDS.into_iter().flat_map(|kind| lines(told, pair, kind, false)).collect();
             let notes: Vec<String> = pair
                 .not_compared
                 .iter()
                 .map(|what| format!("- not compared: {}\n", cell(what)))
+                .chain(
+                    Some(odd_ones(told, pair))
+                        .filter(|odd| !odd.is_empty())
+                        .map(|odd| format!("- {}\n", cell(&odd))),
+                )
                 .chain(pair.unknown.iter().map(|(way, family)| {
                     format!("- unknown: {} packets, hook {}\n", super::json::family_name(*family), way.name())
                 }))
@@ -112,7 +117,7 @@ impl Comment {
 
 fn row(told: &Told<'_>, line: &Line) -> String {
     let (word, _) = names::kind(line.kind);
-    let mut traffic = format!("{}{}", line.what.join(", "), line.words.rest);
+    let mut traffic = format!("{}{}", line.words.what(), line.words.rest);
     for more in [&line.detail, &line.depends_on.join(", ")] {
         if !more.is_empty() {
             traffic += &format!("; {}{more}", if *more == line.detail { "" } else { "depends on " });
@@ -138,7 +143,7 @@ fn detail(told: &Told<'_>, line: &Line) -> String {
     let (word, _) = names::kind(line.kind);
     format!(
         "- **{word}** {}\n  - before: {}\n  - after: {}\n  - packet: {}\n",
-        cell(&line.sentence()),
+        cell(&line.words.sentence()),
         code(&decider(&told.sides.old, &line.by[0])),
         code(&decider(&told.sides.new, &line.by[1])),
         code(&line.example)

@@ -4,6 +4,7 @@ mod findings;
 mod git;
 mod human;
 mod json;
+mod likely;
 mod markdown;
 mod names;
 mod pairs;

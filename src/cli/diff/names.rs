@@ -1,9 +1,10 @@
 //! Packets of a region in words: addresses by the names of the site, ports as people write them.
 
+use super::pairs::Pair;
 use super::values;
 use crate::analysis::compare::{End, Kind, Leaves, Region};
 use crate::model::Way;
-use crate::packet::{Family, Field, Set, State, proto};
+use crate::packet::{Family, Field, Set, State, interface, proto};
 use crate::site::Site;
 
 /// Items of a list that are written out.
@@ -12,8 +13,8 @@ const FEW: usize = 5;
 /// A region in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Words {
-    /// Protocols and ports: `tcp 1720`.
-    pub what: String,
+    /// Protocols and ports.
+    pub what: Vec<Traffic>,
     /// Where they come from.
     pub from: String,
     /// Where they go.
@@ -22,132 +23,205 @@ pub struct Words {
     pub rest: String,
 }
 
+/// Protocols, with ports and what else tells them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Traffic {
+    protocols: Set,
+    ports: Option<Set>,
+    more: String,
+}
+
 impl Words {
     /// All of it.
     pub fn sentence(&self) -> String {
-        format!("{} from {} to {}{}", self.what, self.from, self.to, self.rest)
+        format!("{} from {} to {}{}", self.what(), self.from, self.to, self.rest)
+    }
+
+    /// Adds the traffic of another region that is alike in all else.
+    pub fn add(&mut self, other: Words) {
+        for traffic in other.what {
+            let alike = |known: &Traffic| {
+                known.protocols == traffic.protocols && known.more == traffic.more && known.ports.is_some()
+            };
+            match (self.what.iter().position(alike), &traffic.ports) {
+                (Some(at), Some(ports)) => {
+                    let known = &mut self.what[at].ports;
+                    *known = known.as_ref().map(|known| known.or(ports));
+                }
+                _ if self.what.contains(&traffic) => {}
+                _ => self.what.push(traffic),
+            }
+        }
+    }
+
+    /// Protocols and ports: `tcp 1720, 5060`.
+    pub fn what(&self) -> String {
+        let all = Set::range(0, 255);
+        let is_whole = |traffic: &&Traffic| traffic.ports.is_none() && traffic.more.is_empty();
+        let union = |parts: &mut dyn Iterator<Item = &Traffic>| {
+            parts.fold(Set::empty(), |union, traffic| union.or(&traffic.protocols))
+        };
+        let whole = union(&mut self.what.iter().filter(is_whole));
+        if whole.count() < 128 {
+            let texts: Vec<String> = self.what.iter().map(Traffic::text).collect();
+            return texts.join(", ");
+        }
+        let partly = union(&mut self.what.iter().filter(|traffic| !is_whole(traffic))).minus(&whole);
+        let missing = all.minus(&whole).minus(&partly);
+        let mut text = "all traffic".to_string();
+        if !missing.is_empty() {
+            text += &format!(" but {}", some(&protocols(&missing), " and "));
+        }
+        if !partly.is_empty() {
+            text += &format!(" (of {} only a part)", some(&protocols(&partly), " and "));
+        }
+        text
     }
 }
 
-/// Puts a region into words.
-pub fn words(site: &Site, region: &Region, first_packets: bool) -> Words {
-    let family = region.family;
-    let address = |field: Field| match region.field(field) {
-        Some(set) => addresses(site, family, set),
-        None => "anywhere".to_string(),
-    };
-    let (mut from, mut to) = (address(Field::src(family)), address(Field::dst(family)));
-    if region.way == Way::Output && region.field(Field::src(family)).is_none() {
-        from = "the firewall itself".to_string();
+impl Traffic {
+    fn text(&self) -> String {
+        let all = Set::range(0, 255);
+        let others = all.minus(&self.protocols);
+        let with_ports = Set::of(proto::WITH_PORTS.map(|p| (u128::from(p), u128::from(p))));
+        let names = if others.is_empty() {
+            "all protocols".to_string()
+        } else if others.count() < self.protocols.count() {
+            format!("all protocols but {}", some(&protocols(&others), " and "))
+        } else if self.protocols == with_ports {
+            "any port protocol".to_string()
+        } else {
+            some(&protocols(&self.protocols), " and ")
+        };
+        let single = self.protocols.single();
+        let has_ports = [proto::TCP, proto::UDP].iter().any(|port| single == Some(u128::from(*port)));
+        match &self.ports {
+            Some(ports) => format!("{names} {}{}", numbers(ports, 0xffff), self.more),
+            None if has_ports => format!("all {names}{}", self.more),
+            None => format!("{names}{}", self.more),
+        }
     }
-    if region.way == Way::Input && region.field(Field::dst(family)).is_none() {
-        to = "the firewall itself".to_string();
+}
+
+/// The names of protocols.
+fn protocols(set: &Set) -> Vec<String> {
+    let numbers = set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
+    numbers.map(|number| values::protocol(number as u8)).collect()
+}
+
+/// What all regions of a firewall are told with.
+pub struct Context<'c> {
+    /// The site of NEW.
+    pub site: &'c Site,
+    /// The firewall.
+    pub pair: &'c Pair,
+}
+
+impl Context<'_> {
+    /// Puts a region into words.
+    pub fn words(&self, region: &Region) -> Words {
+        let family = region.family;
+        let address = |field: Field| match region.field(field) {
+            Some(set) => addresses(self.site, family, set),
+            None => "anywhere".to_string(),
+        };
+        let (mut from, mut to) = (address(Field::src(family)), address(Field::dst(family)));
+        if region.way == Way::Output && region.field(Field::src(family)).is_none() {
+            from = "the firewall itself".to_string();
+        }
+        if region.way == Way::Input && region.field(Field::dst(family)).is_none() {
+            to = "the firewall itself".to_string();
+        }
+        let first_packets = self.pair.first_packets;
+        Words { what: vec![traffic(region, first_packets)], from, to, rest: self.rest(region) }
     }
-    Words { what: what(region, first_packets), from, to, rest: rest(region, first_packets) }
 }
 
 /// Protocols and ports.
-fn what(region: &Region, first_packets: bool) -> String {
-    let all = Set::range(0, 255);
-    let protocols = region.field(Field::Proto).cloned().unwrap_or_else(|| all.clone());
-    let names = match protocols == all {
-        true => "all protocols".to_string(),
-        false => {
-            let others = all.minus(&protocols);
-            let named = |set: &Set| {
-                let numbers = set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
-                let names: Vec<String> =
-                    numbers.map(|number| values::protocol(number as u8, region.family)).collect();
-                names
-            };
-            if others.count() < protocols.count() {
-                format!("all protocols but {}", some(&named(&others), " and "))
-            } else {
-                let with_ports = Set::of(proto::WITH_PORTS.map(|p| (u128::from(p), u128::from(p))));
-                if protocols == with_ports {
-                    "all with ports:".to_string()
-                } else {
-                    some(&named(&protocols), " and ")
-                }
-            }
-        }
-    };
-    let mut text = names;
-    match region.field(Field::Dport) {
-        Some(ports) => text += &format!(" {}", numbers(ports, 0xffff)),
-        None if protocols
-            .single()
-            .is_some_and(|p| [u128::from(proto::TCP), u128::from(proto::UDP)].contains(&p)) =>
-        {
-            text = format!("all {text}");
-        }
-        None => {}
-    }
+fn traffic(region: &Region, first_packets: bool) -> Traffic {
+    let protocols = region.field(Field::Proto).cloned().unwrap_or_else(|| Set::range(0, 255));
+    let mut more = String::new();
     if let Some(ports) = region.field(Field::Sport) {
-        text += &format!(" (source port {})", numbers(ports, 0xffff));
+        more += &format!(" (source port {})", numbers(ports, 0xffff));
     }
-    let usual_type = first_packets;
-    if let Some(kinds) = region.field(Field::IcmpType).filter(|_| !usual_type) {
-        text += &format!(" type {}", numbers(kinds, 255));
+    if let Some(kinds) = region.field(Field::IcmpType).filter(|_| !first_packets) {
+        more += &format!(" type {}", numbers(kinds, 255));
     }
     if let Some(codes) = region.field(Field::IcmpCode) {
-        text += &format!(" code {}", numbers(codes, 255));
+        more += &format!(" code {}", numbers(codes, 255));
     }
     if let Some(flags) = region.field(Field::TcpFlags).filter(|flags| !flags.contains(2)) {
         let cubes = values::flag_cubes(flags);
         let one = |(mask, value): &(u8, u8)| {
             format!("{}/{}", values::flags(*value).join(","), values::flags(*mask).join(","))
         };
-        text += &format!(" with flags {}", some(&cubes.iter().map(one).collect::<Vec<_>>(), " or "));
+        more += &format!(" with flags {}", some(&cubes.iter().map(one).collect::<Vec<_>>(), " or "));
     }
-    text
+    Traffic { protocols, ports: region.field(Field::Dport).cloned(), more }
 }
 
-/// Interfaces, states and fields that regions seldom have.
-fn rest(region: &Region, first_packets: bool) -> String {
-    let mut text = String::new();
-    let name = |field: Field| region.field(field).map(interfaces);
-    match (region.way, name(Field::Iif), name(Field::Oif)) {
-        (Way::Output, _, Some(oif)) => text += &format!(", out by {oif}"),
-        (Way::Input, Some(iif), _) => text += &format!(", in by {iif}"),
-        (Way::Forward, Some(iif), None) => text += &format!(", in by {iif}"),
-        (Way::Forward, None, Some(oif)) => text += &format!(", out by {oif}"),
-        (Way::Forward, Some(iif), Some(oif)) => text += &format!(", in by {iif}, out by {oif}"),
-        _ => {}
-    }
-    if let Some(set) = region.field(Field::State).filter(|_| !first_packets) {
-        let has = |state: State| set.contains(state as u128);
-        if !has(State::New) {
-            let names: Vec<String> = State::ALL
-                .into_iter()
-                .filter(|state| has(*state))
-                .map(|state| state.name().to_string())
-                .collect();
-            text += &format!(", state {}", some(&names, " or "));
+impl Context<'_> {
+    /// Interfaces, states and fields that regions seldom have.
+    fn rest(&self, region: &Region) -> String {
+        let first_packets = self.pair.first_packets;
+        let mut text = String::new();
+        let name = |field: Field| {
+            region.field(field).filter(|set| !self.is_every_other(region, field, set)).map(interfaces)
+        };
+        match (region.way, name(Field::Iif), name(Field::Oif)) {
+            (Way::Output, _, Some(oif)) => text += &format!(", out by {oif}"),
+            (Way::Input, Some(iif), _) => text += &format!(", in by {iif}"),
+            (Way::Forward, Some(iif), None) => text += &format!(", in by {iif}"),
+            (Way::Forward, None, Some(oif)) => text += &format!(", out by {oif}"),
+            (Way::Forward, Some(iif), Some(oif)) => text += &format!(", in by {iif}, out by {oif}"),
+            _ => {}
         }
-    }
-    for (field, set) in &region.fields {
-        let told = matches!(
-            field,
-            Field::Iif
-                | Field::Oif
-                | Field::Src4
-                | Field::Src6
-                | Field::Dst4
-                | Field::Dst6
-                | Field::Proto
-                | Field::Sport
-                | Field::Dport
-                | Field::IcmpType
-                | Field::IcmpCode
-                | Field::TcpFlags
-                | Field::State
-        );
-        if !(told || *field == Field::Ext && first_packets) {
-            text += &format!(", {} {}", field.name(), numbers(set, field.last()));
+        if let Some(set) = region.field(Field::State).filter(|_| !first_packets) {
+            let has = |state: State| set.contains(state as u128);
+            if !has(State::New) {
+                let names: Vec<String> = State::ALL
+                    .into_iter()
+                    .filter(|state| has(*state))
+                    .map(|state| state.name().to_string())
+                    .collect();
+                text += &format!(", state {}", some(&names, " or "));
+            }
         }
+        for (field, set) in &region.fields {
+            let told = matches!(
+                field,
+                Field::Iif
+                    | Field::Oif
+                    | Field::Src4
+                    | Field::Src6
+                    | Field::Dst4
+                    | Field::Dst6
+                    | Field::Proto
+                    | Field::Sport
+                    | Field::Dport
+                    | Field::IcmpType
+                    | Field::IcmpCode
+                    | Field::TcpFlags
+                    | Field::State
+            );
+            if !(told || *field == Field::Ext && first_packets) {
+                text += &format!(", {} {}", field.name(), numbers(set, field.last()));
+            }
+        }
+        if region.family == Family::V6 {
+            text += ", IPv6";
+        }
+        text
     }
-    text
+
+    /// Whether a set has all interfaces that there are but the loopback and the one on the other side.
+    fn is_every_other(&self, region: &Region, field: Field, set: &Set) -> bool {
+        let Some(all) = &self.pair.interfaces else { return false };
+        let other = if field == Field::Iif { Field::Oif } else { Field::Iif };
+        let other = region.field(other).and_then(Set::single).unwrap_or_default();
+        let spared = [0, interface("lo"), other].map(|name| (name, name));
+        set.covers(&all.minus(&Set::of(spared)))
+    }
 }
 
 /// Interface names.
@@ -169,7 +243,8 @@ fn interfaces(set: &Set) -> String {
 pub fn addresses(site: &Site, family: Family, set: &Set) -> String {
     let all = Set::range(0, family.last());
     let others = all.minus(set);
-    if others.is_empty() {
+    // Sources that no router passes on are missing wherever packets are forwarded.
+    if others.minus(&family.unforwardable()).is_empty() {
         return "anywhere".to_string();
     }
     if let Some(zone) = (0..site.zones.len()).find(|zone| site.addresses_of(*zone, family) == *set) {

@@ -28,6 +28,10 @@ pub struct Pair {
     pub not_compared: Vec<String>,
     /// Whether only first packets of connections and their answers are compared.
     pub first_packets: bool,
+    /// Its index in the site of NEW.
+    pub firewall: Option<usize>,
+    /// All interfaces that there are, where the files tell.
+    pub interfaces: Option<Set>,
 }
 
 /// A region, with who decides on the two sides.
@@ -129,6 +133,8 @@ fn one_sided(name: String, old: Option<&Config>, new: Option<&Config>) -> Pair {
         unknown: Vec::new(),
         not_compared: vec![format!("the whole firewall: {what}")],
         first_packets: false,
+        firewall: None,
+        interfaces: None,
     }
 }
 
@@ -174,6 +180,8 @@ fn compared(
         unknown,
         not_compared,
         first_packets: across,
+        firewall: new.firewall,
+        interfaces: scope.fields.first().map(|(_, set)| set.clone()),
     })
 }
 

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use similar::{ChangeTag, TextDiff};
 
+use super::likely::is_odd;
 use super::names;
 use super::pairs::{Pair, Seen};
 use super::sides::{Side, Sides};
+use crate::analysis::compare::Kind;
 use crate::source::{SourceId, Span};
 
 /// Lines around a change.
@@ -69,7 +71,18 @@ pub fn of(sides: &Sides, pair: &Pair) -> Vec<FileDiff> {
         });
         found.push(FileDiff { hunks: hunks.collect(), names });
     }
+    if let [FileDiff { hunks, .. }] = found.as_mut_slice()
+        && let [only] = hunks.as_mut_slice()
+    {
+        // All that changes comes from the one place: from an object or a set, too.
+        only.effects = all_effects(sides, pair);
+    }
     found
+}
+
+/// All effects, each once.
+fn all_effects(sides: &Sides, pair: &Pair) -> Vec<String> {
+    told(sides, pair, &mut pair.regions.iter())
 }
 
 /// The files of both sides, by name; where each side has one, these are it.
@@ -113,13 +126,23 @@ fn effects(
         let place = |at: usize| seen.by[at].rule.or(seen.by[at].policy);
         inside(&sides.old, 0, place(0)) || inside(&sides.new, 1, place(1))
     };
-    let mut found: Vec<String> = Vec::new();
-    for seen in pair.regions.iter().filter(here) {
-        let words = names::words(&sides.new.site, &seen.region, pair.first_packets);
-        let text = format!("{}: {}", names::kind(seen.region.kind).0, words.sentence());
-        if !found.contains(&text) {
-            found.push(text);
+    told(sides, pair, &mut pair.regions.iter().filter(here))
+}
+
+/// Effects in words, each once, but for those on odd packets.
+fn told<'p>(sides: &Sides, pair: &'p Pair, regions: &mut dyn Iterator<Item = &'p Seen>) -> Vec<String> {
+    let context = names::Context { site: &sides.new.site, pair };
+    let mut found: Vec<(Kind, names::Words)> = Vec::new();
+    for seen in regions.filter(|seen| !is_odd(context.site, pair, &seen.region)) {
+        let words = context.words(&seen.region);
+        let alike = |(kind, known): &(Kind, names::Words)| {
+            *kind == seen.region.kind
+                && (&known.from, &known.to, &known.rest) == (&words.from, &words.to, &words.rest)
+        };
+        match found.iter().position(alike) {
+            Some(at) => found[at].1.add(words),
+            None => found.push((seen.region.kind, words)),
         }
     }
-    found
+    found.iter().map(|(kind, words)| format!("{}: {}", names::kind(*kind).0, words.sentence())).collect()
 }

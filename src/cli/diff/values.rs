@@ -26,21 +26,17 @@ fn number(number: u128) -> Json {
 }
 
 /// Names of protocols, or `{"not": […]}` where that is shorter.
-pub fn protocols(set: &Set, family: Family) -> Json {
+pub fn protocols(set: &Set) -> Json {
     let set = set.and(&Set::range(0, 255));
     let listed = |set: &Set| -> Vec<String> {
-        set.ranges()
-            .iter()
-            .flat_map(|(lo, hi)| *lo..=*hi)
-            .map(|number| protocol(number as u8, family))
-            .collect()
+        set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(|number| protocol(number as u8)).collect()
     };
     let others = set.not().and(&Set::range(0, 255));
     if others.count() < set.count() { json!({ "not": listed(&others) }) } else { json!(listed(&set)) }
 }
 
 /// The name of a protocol that packets are described with.
-pub fn protocol(number: u8, _: Family) -> String {
+pub fn protocol(number: u8) -> String {
     let name = match number {
         proto::TCP => "tcp",
         proto::UDP => "udp",
@@ -199,7 +195,7 @@ pub fn packet(hook: &str, packet: &Packet) -> Json {
             out.insert(key.to_string(), json!(family.address(number).to_string()));
         }
     }
-    out.insert("proto".to_string(), json!(protocol(packet.protocol(), family)));
+    out.insert("proto".to_string(), json!(protocol(packet.protocol())));
     let plain = [
         Field::Sport,
         Field::Dport,
