@@ -178,9 +178,9 @@ fn on_all_cores<J: Copy + Sync, T: Send>(jobs: &[J], work: impl Fn(J) -> Option<
         done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
     };
     std::thread::scope(|scope| {
-        let spawn = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).is_ok();
+        let spawn = |_: usize| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).is_ok();
         // Where there is no thread to be had, this one does it.
-        if !(0..threads).any(spawn) {
+        if (0..threads).filter(|at| spawn(*at)).count() == 0 {
             run();
         }
     });
