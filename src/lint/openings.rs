@@ -580,7 +580,8 @@ impl Lens<'_, '_> {
             true => "the policy accepts",
             false => "without a policy, what no rule decides is accepted",
         };
-        let notice = "Calls work, and every service that somebody starts later is open from its first minute.";
+        let notice =
+            "Calls work, and every service that somebody starts later is open from its first minute.";
         Some(Finding::of(&PH203, stage.policy_span, message).label(label).notice(notice))
     }
 
