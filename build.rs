@@ -1,5 +1,5 @@
-//! Embeds what is found in folders, so that nothing else has to name it: every product under `rules/catalog`, and for
-//! every page in `rules/lints` the lint that its head describes.
+//! Embeds what is found in folders, so that nothing else has to name it: every product under `rules/catalog`, every call
+//! in `rules/calls`, and for every page in `rules/lints` the lint that its head describes.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -43,15 +43,16 @@ enum Severity {
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("catalog.rs"), catalog(&root)?)?;
+    fs::write(out.join("catalog.rs"), data(&root, "rules/catalog")?)?;
+    fs::write(out.join("calls.rs"), data(&root, "rules/calls")?)?;
     fs::write(out.join("rules.rs"), lints(&root)?)?;
     Ok(())
 }
 
-/// The list of the catalog's files: name and text.
-fn catalog(root: &Path) -> Result<String, Box<dyn Error>> {
+/// The list of a folder's files of data: name and text.
+fn data(root: &Path, folder: &str) -> Result<String, Box<dyn Error>> {
     let mut list = String::from("&[\n");
-    for file in found(root, "rules/catalog", "toml")? {
+    for file in found(root, folder, "toml")? {
         let name = file.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         writeln!(list, "    ({name:?}, include_str!({:?})),", root.join(file))?;
     }

@@ -13,10 +13,13 @@
 
 pub mod analysis;
 pub mod budget;
+pub mod calls;
 pub mod catalog;
 pub mod cli;
 pub mod dialect;
 pub mod discover;
+pub mod droplog;
+pub mod explain;
 pub mod finding;
 pub mod judge;
 pub mod lint;

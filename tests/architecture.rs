@@ -19,13 +19,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("analysis", &["budget", "model", "packet", "source"]),
     ("catalog", &["ports", "spelling"]),
     ("site", &["catalog", "finding", "model", "packet", "ports", "rule", "source", "spelling"]),
+    ("calls", &["catalog", "ports", "site", "spelling"]),
     ("judge", &["analysis", "catalog", "dialect", "model", "packet", "site"]),
     (
         "lint",
         &["analysis", "catalog", "dialect", "finding", "judge", "model", "packet", "rule", "site", "source"],
     ),
+    ("droplog", &[]),
+    (
+        "explain",
+        &[
+            "analysis", "calls", "catalog", "droplog", "finding", "judge", "lint", "model", "packet", "rule",
+            "site", "source", "spelling",
+        ],
+    ),
     ("session", &["catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"]),
-    ("report", &["finding", "rule", "source"]),
+    ("report", &["explain", "finding", "rule", "source"]),
 ];
 
 /// What may use all of them.

@@ -186,3 +186,20 @@ fn chains_say_what_their_rules_are() {
     assert_eq!(list.rules.len(), 1, "the implied end is not among the entries");
     assert!(loaded.ruleset.steps_of(&list.rules[0]).iter().any(accepts));
 }
+
+#[test]
+fn what_is_off_opens_nothing() {
+    let with = |lines: &str| said(&format!("{INTERFACES}{lines}"));
+    // Telnet to the interface of the lowest level works through a tunnel only.
+    assert_eq!(with("telnet 0.0.0.0 0.0.0.0 outside\n"), []);
+    assert_eq!(with("ssh 0.0.0.0 0.0.0.0 outside\n"), [("PH537", 10)]);
+    let calls = |end: &str| {
+        with(&format!(
+            "time-range t\n absolute end 12:00 1 January {end}\n\
+             access-list a extended permit tcp any host 10.1.1.5 eq h323 time-range t\n\
+             access-group a in interface outside\n"
+        ))
+    };
+    assert_eq!(calls("2001"), [("PH435", 11)], "no inspection is missed for what nobody can call");
+    assert_eq!(calls("2999"), [("PH532", 12)]);
+}

@@ -617,3 +617,22 @@ fn an_open_pf_is_shown_at_its_first_filter_rule() {
         folder.write("pf.conf", text).run(&["check", "--format", "concise", "--select", "PH203", "pf.conf"]);
     assert!(ran.out.starts_with("pf.conf:4:1: warning[PH203] "), "{ran:#?}");
 }
+
+#[test]
+fn where_no_rule_decides_a_trace_names_none() {
+    let folder = Folder::new("undecided");
+    folder
+        .write("pf.conf", "pass in on em0 proto tcp to port 5061\nanchor \"calls\" proto tcp to port 5060\n");
+    let trace = |args: &[&str]| {
+        let packet = "src=192.0.2.1 dst=10.0.0.1 proto=tcp dport=80 iif=em0 oif=em1";
+        folder.run(&[&["trace", "pf.conf", "--packet", packet], args].concat())
+    };
+    let human = trace(&[]);
+    assert!(human.out.contains("by: no rule: what none of them decides is let through\n"), "{}", human.out);
+    let lines = trace(&["--format", "jsonl"]);
+    assert!(
+        lines.out.contains("\"verdict\":\"accept\"") && !lines.out.contains("\"rule\":{"),
+        "{}",
+        lines.out
+    );
+}

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::{check, folder};
+use common::{folder, try_check};
 use pinhole::dialect::Dialect;
 use pinhole::rule::LINTS;
 
@@ -80,7 +80,8 @@ fn no_finding_is_outside_the_dialects_of_its_lint() {
 
 /// Checks what is in a folder; how many findings there are in configs.
 fn findings_fit(folder: &Path) -> usize {
-    let report = check(folder, &["."]);
+    // Some folders hold logs and shared sites alone.
+    let Some(report) = try_check(folder, &["."]) else { return 0 };
     let dialects: BTreeMap<&str, &str> =
         report.files.iter().map(|file| (file.path.as_str(), file.dialect.as_str())).collect();
     let places =

@@ -83,6 +83,12 @@ fn an_anchor_that_cannot_be_read_is_unknown_and_no_error() {
     let loaded = read(&main);
     assert_eq!(found(&loaded), [("PH002", Severity::Info), ("PH426", Severity::Info)]);
     assert_eq!(names(&loaded), ["anchor x"]);
+    // As macOS has it: what is called are the children, which the file may hold.
+    let all = ["scrub-anchor", "nat-anchor", "rdr-anchor", "dummynet-anchor", "anchor"];
+    let called: String = all.map(|word| format!("{word} \"x.org/*\"\n")).concat();
+    let load = "load anchor \"x.org\" from \"/etc/pf.anchors/x.org\"\n";
+    let loaded = read(&folder.write("apple.conf", &format!("{called}{load}")));
+    assert!(found(&loaded).iter().all(|(_, severity)| *severity == Severity::Info), "{:?}", loaded.findings);
     // an absolute path is looked for beside the configuration
     folder.write("etc/pf.anchors/x.rules", "block\n");
     let loaded = read(&main);

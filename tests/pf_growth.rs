@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "common/cpu.rs"]
+mod cpu;
+
 use std::fmt::Write;
 
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
@@ -13,17 +16,12 @@ const MOST: f64 = 6.0;
 /// CPU time below which nothing is compared, in nanoseconds: what is noise.
 const NOISE: u64 = 100_000_000;
 
-fn cpu() -> u64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)
-}
-
 fn read(text: &str) -> (Loaded, u64) {
     let mut sources = SourceMap::new();
     let id = sources.add("pf.conf", text.as_bytes().to_vec()).unwrap();
-    let start = cpu();
+    let start = cpu::nanoseconds();
     let loaded = load(Dialect::Pf, &mut sources, &[id], &Environment::default());
-    (loaded, cpu() - start)
+    (loaded, cpu::nanoseconds() - start)
 }
 
 /// How much came out.

@@ -139,6 +139,20 @@ fn the_source_port_is_one_of_the_systems_choice() {
         assert_eq!(out(sport).verdict(&format!("{nat} port 1024:2047\n{}", rules("2048:65535"))), "drop");
     }
     assert_eq!(out(40000).verdict(&format!("{nat} static-port\n{}", rules("40000"))), "pass");
+    // So it is where nobody tells the address of the interface, which `from (em7)` is about.
+    let there = |text: &str| tcp("10.1.2.10", "192.0.2.7", 25).by("em1", "em7").verdict(text);
+    let nat = "nat on em7 inet from 10.0.0.0/8 to any -> (em7)";
+    let own =
+        format!("{nat}\nblock all\npass in on em1\npass out on em7 inet proto tcp from (em7) port > 1023\n");
+    assert_eq!(there(&own), "pass");
+    let never = "block quick inet proto { tcp udp } from any port = 0";
+    assert_eq!(
+        there(&format!("{nat} port 1024:65535\n{never}\nblock in\npass in quick on em1\npass out\n")),
+        "pass"
+    );
+    let low = "pass in on em1\nblock out on em7\npass out on em7 proto tcp from any port 1024:65535\n\
+               block out on em7 proto tcp from any port < 1024 to any port 25\n";
+    assert_eq!(there(&format!("{nat}\n{low}")), "pass");
     assert_eq!(out(40000).verdict("block all\npass in\nmatch out on em0 inet nat-to 198.51.100.1\npass out inet proto tcp from any port 40000\n"), "drop");
 }
 

@@ -596,7 +596,7 @@ impl Engine<'_> {
             Effect::Set(field, value) => walk.packet.set(field, value.into()),
             Effect::NoTrack => walk.untracked = !walk.returned(),
             Effect::Helper(helper) => walk.helper = Some(helper.0),
-            Effect::KeepState(keeps) => walk.keeps_state = keeps,
+            Effect::KeepState(keeps) => walk.keep_state(keeps),
             Effect::Nat(nat) => walk.translate(self.rules, self.rules.nat(nat)),
         }
         false
@@ -627,7 +627,7 @@ impl Engine<'_> {
             packet: walk.packet.clone(),
             way: walk.way,
             helper: walk.helper,
-            keeps_state: walk.keeps_state,
+            keeps_state: walk.is_answered(),
         });
         walk.hooks.clear();
     }

@@ -41,7 +41,7 @@ impl Decider {
 
     /// How well it names why a packet was accepted: what the forward, input or output hook says counts most,
     /// then what was said on the way in; a rule says more than a policy.
-    pub(super) fn weight(self, hook: Hook) -> u8 {
+    pub fn weight(self, hook: Hook) -> u8 {
         let place = match hook {
             Hook::Forward | Hook::Input | Hook::Output => 3,
             Hook::Prerouting => 2,

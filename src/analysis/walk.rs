@@ -43,7 +43,8 @@ pub(super) struct Walk {
     pub own: bool,
     pub untracked: bool,
     pub helper: Option<u32>,
-    pub keeps_state: bool,
+    /// Replies pass without rules where the packet came in, and where it goes out.
+    pub keeps_state: [bool; 2],
     /// What was answered to conditions that can be asked again, by their numbers; sorted.
     pub answers: Vec<(u64, u8)>,
 }
@@ -89,7 +90,7 @@ impl Walk {
             own: false,
             untracked: false,
             helper: None,
-            keeps_state: false,
+            keeps_state: [false; 2],
             answers: Vec::new(),
         }
     }
@@ -108,6 +109,22 @@ impl Walk {
 
     pub fn hook(&self) -> Hook {
         self.hooks[self.at.hook as usize]
+    }
+
+    /// State is kept, or none, on the side that the packet is at.
+    pub fn keep_state(&mut self, keeps: bool) {
+        let goes_out = matches!(self.hook(), Hook::Output | Hook::Postrouting);
+        self.keeps_state[usize::from(goes_out)] = keeps;
+    }
+
+    /// Whether replies pass without rules wherever they cross the box's interfaces.
+    pub fn is_answered(&self) -> bool {
+        let [comes_in, goes_out] = self.keeps_state;
+        match self.way {
+            Way::Input => comes_in,
+            Way::Output if !self.looping => goes_out,
+            Way::Output | Way::Forward => comes_in && goes_out,
+        }
     }
 
     pub fn over(&self) -> bool {

@@ -22,6 +22,9 @@ pub enum CatalogError {
     /// There is nothing to load.
     #[error("`{}` holds no catalog: a folder with files that end in `.toml`", .0.display())]
     Empty(PathBuf),
+    /// Likewise for calls.
+    #[error("`{}` holds no calls: a folder with files that end in `.toml`", .0.display())]
+    NoCalls(PathBuf),
     /// A file says something that it must not say.
     #[error("{}:{line}:{column}: {message}\n{excerpt}", .path.display())]
     Invalid {
@@ -41,14 +44,14 @@ pub enum CatalogError {
 /// The file that holds a catalog's roles.
 const ROLES: &str = "roles.toml";
 
-/// One catalog file.
-pub(super) struct Source {
+/// One catalog file, or one of calls.
+pub(crate) struct Source {
     path: PathBuf,
     text: String,
 }
 
 impl Source {
-    pub(super) fn new(path: PathBuf, text: String) -> Source {
+    pub(crate) fn new(path: PathBuf, text: String) -> Source {
         Source { path, text }
     }
 
@@ -56,7 +59,7 @@ impl Source {
         self.path.file_name().is_some_and(|name| name == ROLES)
     }
 
-    pub(super) fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, CatalogError> {
+    pub(crate) fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, CatalogError> {
         toml::from_str(&self.text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             self.fault(&span, shorten(error.message()))
@@ -82,7 +85,7 @@ impl Source {
         table.clone()
     }
 
-    pub(super) fn fault(&self, span: &Range<usize>, message: String) -> CatalogError {
+    pub(crate) fn fault(&self, span: &Range<usize>, message: String) -> CatalogError {
         let mut at = span.start.min(self.text.len());
         while !self.text.is_char_boundary(at) {
             at -= 1;
@@ -117,6 +120,6 @@ fn shorten(message: &str) -> String {
 }
 
 /// What a message adds where a word is near to a known one.
-pub(super) fn did_you_mean(name: Option<&str>) -> String {
+pub(crate) fn did_you_mean(name: Option<&str>) -> String {
     name.map_or(String::new(), |name| format!("; the nearest is `{name}`"))
 }

@@ -25,6 +25,7 @@ mod version;
 
 pub use document::Document;
 pub use file::CatalogError;
+pub(crate) use file::{Source, did_you_mean};
 pub use network::Network;
 pub use row::{
     ByDesign, Confined, Direction, Helper, Initiator, Listener, Need, Parity, Requirement, Transport, Zone,

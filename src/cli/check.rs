@@ -12,6 +12,7 @@ use super::configs::{self, Reader};
 use super::filter::{Words, filter};
 use super::input::{InputArgs, SiteArgs};
 use super::listing;
+use super::outputs::{self, Output};
 use super::{Failure, MAX_FINDINGS};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
@@ -45,9 +46,10 @@ pub struct CheckArgs {
     /// A folder with more products for the catalog; repeatable
     #[arg(long = "catalog", value_name = "DIR")]
     catalogs: Vec<PathBuf>,
-    /// Form of the report
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// Form of the report: human, concise, json, jsonl, sarif, github, gitlab, junit or markdown; repeatable, with a
+    /// file for all but one, as in `sarif=out.sarif` [default: human]
+    #[arg(long = "format", value_name = "FORM[=FILE]", value_parser = Output::parse)]
+    outputs: Vec<Output>,
     /// The least severity that makes the exit code 1 (default: error)
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     fail_on: Option<Severity>,
@@ -110,10 +112,11 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     let told = filter(findings, settings, today, &sources);
     let mut findings = told.findings;
     summary.ignored = told.ignored;
+    summary.failures = read.failures.iter().map(ToString::to_string).collect();
     report::sort(&mut findings, &sources);
     let report = Report { sources: &sources, findings: &findings, summary: &summary };
     let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
-    Failure::unless_closed(report.write(args.format, &options, out).and_then(|()| out.flush()))?;
+    outputs::write(&args.outputs, &report, &options, out)?;
     if !read.failures.is_empty() {
         return Err(Failure::Several(read.failures));
     }
@@ -162,7 +165,7 @@ impl CheckArgs {
 
     /// Whether the output has colours.
     pub fn colors(&self) -> bool {
-        self.format == Format::Human && !self.list_files
+        outputs::on_stdout(&self.outputs) == Some(Format::Human) && !self.list_files
     }
 
     /// Where to look.

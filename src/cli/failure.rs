@@ -1,5 +1,6 @@
 //! What keeps pinhole from its work.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use super::catalog::CatalogFailure;
@@ -50,17 +51,29 @@ impl Failure {
         let _ = match self {
             // Whoever reads the report has seen enough of it, as `head` does.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
-            Failure::Output(error) => writeln!(err, "error: cannot write the report: {error}"),
-            Failure::Several(_) => Ok(()),
-            Failure::Message(message) => {
-                let lines: Vec<String> = message.lines().map(report::clean).collect();
-                writeln!(err, "error: {}", lines.join("\n"))
-            }
+            Failure::Several(_) | Failure::Output(_) | Failure::Message(_) => writeln!(err, "error: {self}"),
             Failure::Site(sources, findings) => report::fatal(sources, findings, color, &mut err)
                 .and_then(|()| writeln!(err, "error: the site file cannot be used, nothing was checked")),
         }
         .and_then(|()| err.flush());
         2
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Message(message) => {
+                let lines: Vec<String> = message.lines().map(report::clean).collect();
+                f.write_str(&lines.join("\n"))
+            }
+            Failure::Site(..) => f.write_str("the site file cannot be used"),
+            Failure::Several(failures) => {
+                let all: Vec<String> = failures.iter().map(ToString::to_string).collect();
+                f.write_str(&all.join("\n"))
+            }
+            Failure::Output(error) => write!(f, "cannot write the report: {error}"),
+        }
     }
 }
 

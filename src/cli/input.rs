@@ -206,6 +206,21 @@ impl ConfigArgs {
         self.configs.iter().any(|path| path.as_os_str() == "-")
     }
 
+    /// The words that name configs.
+    pub fn words(&self) -> &[PathBuf] {
+        &self.configs
+    }
+
+    /// How to read configs.
+    pub fn input(&self) -> &InputArgs {
+        &self.input
+    }
+
+    /// The site file that was named.
+    pub fn site_file(&self) -> Option<PathBuf> {
+        self.site.site.clone()
+    }
+
     /// Reads the configs as those of one firewall.
     pub fn load(&self, sources: &mut SourceMap) -> Result<Loaded, Failure> {
         let places: Vec<&Path> = self.configs.iter().map(|path| self.input.place(path)).collect();

@@ -8,17 +8,22 @@ mod check;
 mod color;
 mod configs;
 mod diff;
+mod explain;
 mod failure;
 mod filter;
 mod input;
 mod journal;
+mod journey;
 mod listing;
 mod markdown;
+mod matrix;
 mod model;
+mod outputs;
 mod packets;
 mod rule;
 mod table;
 mod trace;
+mod whole;
 mod words;
 
 use std::fs::File;
@@ -57,6 +62,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Tell what a change of configs opens, closes, breaks and mends
     Diff(diff::DiffArgs),
+    /// Explain why a call works or does not: stage by stage, firewall by firewall
+    Explain(explain::ExplainArgs),
+    /// Print who must reach whom on which ports at the site, and whether they can
+    Matrix(matrix::MatrixArgs),
     /// Follow packets through the rules of a firewall
     Trace(trace::TraceArgs),
     /// Print the normalized rules of configs
@@ -73,6 +82,8 @@ impl Command {
         match self {
             Command::Check(args) => args.colors(),
             Command::Diff(args) => args.colors(),
+            Command::Explain(args) => args.colors(),
+            Command::Matrix(args) => args.colors(),
             Command::Rule(_) => true,
             Command::Trace(_) | Command::Model(_) | Command::Catalog(_) => false,
         }
@@ -131,6 +142,8 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
     match &cli.command {
         Command::Check(args) => check::run(args, cli.color, out),
         Command::Diff(args) => diff::run(args, args.colors() && cli.color.on(&std::io::stdout()), out),
+        Command::Explain(args) => explain::run(args, cli.color, out),
+        Command::Matrix(args) => matrix::run(args, cli.color, out),
         Command::Trace(args) => trace::run(args, out),
         Command::Model(args) => model::run(args, out),
         Command::Catalog(args) => match catalog::run(args, out) {

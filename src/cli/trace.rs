@@ -1,4 +1,4 @@
-//! `pinhole trace`: one packet's way through the rules.
+//! `pinhole trace`: one packet's way through the rules of one firewall, or along the site's path.
 
 use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,9 +7,10 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::journal::Journal;
+use super::journey;
 use super::packets::{PacketLine, parse_words};
 use super::{ConfigArgs, Failure};
-use crate::analysis::{Cond, Outcome, Trip, interpret};
+use crate::analysis::{Cond, Decider, Outcome, Trip, interpret};
 use crate::dialect::Loaded;
 use crate::model::{Hook, Reply, Ruleset, Verdict, Way};
 use crate::packet::{Family, Field, Packet, Value, interface_name, proto};
@@ -22,15 +23,31 @@ const LONGEST_LINE: u64 = 1 << 20;
 
 /// Arguments of `pinhole trace`.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  pinhole trace edge.rules --packet \"src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0\"
+  pinhole trace --from 203.0.113.9 --to mcu-1 tcp/1720
+
+In the second form the packet goes through all firewalls of the site that are on its path; in place of a config stands
+what it is: `tcp/1720`, `udp/5060`, `icmp`.")]
 pub struct TraceArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// One packet as `key=value` words, such as "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0"
-    #[arg(long, value_name = "PACKET", conflicts_with = "packets", required_unless_present = "packets")]
+    #[arg(long, value_name = "PACKET", conflicts_with = "packets", required_unless_present_any = ["packets", "from"])]
     packet: Option<String>,
     /// A file of packets, one JSON object a line; `-` is standard input
     #[arg(long, value_name = "FILE")]
     packets: Option<PathBuf>,
+    /// Who sends the packet: a device, a zone, a named peer of the site, an address, or `anybody`
+    #[arg(long, value_name = "END", requires = "to", conflicts_with_all = ["packet", "packets"])]
+    from: Option<String>,
+    /// To whom
+    #[arg(long, value_name = "END", requires = "from")]
+    to: Option<String>,
+    /// Its source port (default: 50000)
+    #[arg(long, value_name = "PORT", requires = "from")]
+    sport: Option<u16>,
     /// Form of the answer
     #[arg(long, value_enum, default_value_t = TraceFormat::Human)]
     format: TraceFormat,
@@ -38,7 +55,7 @@ pub struct TraceArgs {
 
 /// Forms of the answer.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum TraceFormat {
+pub enum TraceFormat {
     /// The packet's way, rule by rule
     Human,
     /// One JSON object a line
@@ -49,6 +66,10 @@ enum TraceFormat {
 pub fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
     if args.packets.as_deref() == Some(Path::new("-")) && args.config.reads_stdin() {
         return Err(Failure::usage("standard input can be a config or the packets, not both"));
+    }
+    if let (Some(from), Some(to)) = (&args.from, &args.to) {
+        let ends = journey::Ends { from, to, sport: args.sport };
+        return journey::run(&args.config, &ends, args.format, out);
     }
     let mut sources = SourceMap::new();
     let loaded = args.config.load(&mut sources)?;
@@ -129,7 +150,7 @@ fn answer(
 }
 
 /// The one verdict of all outcomes, or `unknown`.
-fn verdict_word(outcomes: &[Outcome]) -> &'static str {
+pub fn verdict_word(outcomes: &[Outcome]) -> &'static str {
     let word = |outcome: &Outcome| match outcome.verdict {
         Verdict::Accept => "accept",
         Verdict::Drop => "drop",
@@ -142,7 +163,7 @@ fn verdict_word(outcomes: &[Outcome]) -> &'static str {
     }
 }
 
-fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome], id: &Json) -> Json {
+pub fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome], id: &Json) -> Json {
     let verdict = verdict_word(outcomes);
     let mut answer = json!({ "id": id, "verdict": verdict });
     if verdict == "reject"
@@ -165,7 +186,7 @@ fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome]
     }
     answer["depends_on"] =
         json!(if verdict == "unknown" { condition_names(rules, outcomes) } else { Vec::new() });
-    if let Some(span) = outcomes.first().and_then(|o| o.decider.span(rules)).filter(written) {
+    if let Some(span) = outcomes.first().and_then(|o| place_of(o.decider, rules)).filter(written) {
         answer["rule"] = rule_json(sources, span);
     }
     answer
@@ -174,6 +195,16 @@ fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome]
 /// Whether anything is written there: what a firewall does without being told has an empty span.
 pub fn written(span: &Span) -> bool {
     span.start < span.end
+}
+
+/// Where what decided is written. The policy of a language that has none to write is nowhere, whatever rule
+/// findings about it point at.
+fn place_of(decider: Decider, rules: &Ruleset) -> Option<Span> {
+    let span = decider.span(rules)?;
+    let Decider::Policy(hook, at) = decider else { return Some(span) };
+    let stage = rules.stages(hook).get(at as usize)?;
+    let of_rule = || rules.chains.iter().flat_map(|chain| &chain.rules).any(|rule| rule.span == span);
+    (stage.policy_written || !written(&span) || !of_rule()).then_some(span)
 }
 
 fn rule_json(sources: &SourceMap, span: Span) -> Json {
@@ -270,7 +301,7 @@ pub fn hook_name(hook: Hook) -> &'static str {
     }
 }
 
-fn print_human(
+pub fn print_human(
     sources: &SourceMap,
     rules: &Ruleset,
     trip: &Trip,
@@ -292,8 +323,12 @@ fn print_human(
         }
         _ => writeln!(out, "verdict: {word}")?,
     }
+    let mut said: Vec<(String, bool)> = Vec::new();
     for outcome in outcomes.iter().take(if word == "unknown" { 6 } else { 1 }) {
-        let by = match outcome.decider.span(rules) {
+        let by = match place_of(outcome.decider, rules) {
+            None if matches!(outcome.decider, Decider::Policy(..)) => {
+                "no rule: what none of them decides is let through".to_string()
+            }
             Some(span) if !written(&span) => "the system itself, without a rule".to_string(),
             Some(span) => {
                 let (path, line) = place(sources, span);
@@ -310,8 +345,14 @@ fn print_human(
         } else {
             String::new()
         };
-        writeln!(out, "     by: {prefix}{by}")?;
-        if outcome.packet != trip.packet && outcome.verdict == Verdict::Accept {
+        let leaves = outcome.packet != trip.packet && outcome.verdict == Verdict::Accept;
+        let line = (format!("     by: {prefix}{by}"), leaves);
+        if said.contains(&line) && !leaves {
+            continue;
+        }
+        writeln!(out, "{}", line.0)?;
+        said.push(line);
+        if leaves {
             writeln!(out, "leaves: {}", describe(&outcome.packet, outcome.way))?;
         }
     }

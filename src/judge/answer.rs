@@ -191,7 +191,7 @@ fn given_up(asked: &Set) -> Answer {
 }
 
 /// Along what the answer is given.
-fn along(protocol: u8) -> Field {
+pub(super) fn along(protocol: u8) -> Field {
     match protocol {
         proto::ICMP | proto::ICMPV6 => Field::IcmpType,
         _ => Field::Dport,
@@ -199,15 +199,15 @@ fn along(protocol: u8) -> Field {
 }
 
 /// One question to one journey.
-struct Look<'s> {
-    spaces: &'s mut Spaces,
-    journey: &'s Journey,
-    region: Space,
-    along: Field,
+pub(super) struct Look<'s> {
+    pub spaces: &'s mut Spaces,
+    pub journey: &'s Journey,
+    pub region: Space,
+    pub along: Field,
 }
 
 impl Look<'_> {
-    fn fates(&self, kind: Kind) -> &Fates {
+    pub(super) fn fates(&self, kind: Kind) -> &Fates {
         if kind == Kind::Reply { &self.journey.answers } else { &self.journey.fates }
     }
 
@@ -359,7 +359,7 @@ impl Look<'_> {
     }
 
     /// A packet as it leaves a firewall, with the addresses and ports that translation has given it.
-    fn on_the_way(&mut self, packet: &Packet, leg: &CrossedLeg) -> Option<Packet> {
+    pub(super) fn on_the_way(&mut self, packet: &Packet, leg: &CrossedLeg) -> Option<Packet> {
         let family = self.spaces.family();
         let ends = [Field::src(family), Field::dst(family), Field::Sport, Field::Dport];
         let mut one = Space::ALL;

@@ -14,6 +14,25 @@ pub struct Helped {
     pub depends_on: Vec<String>,
 }
 
+/// Which calls are looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opener<'s> {
+    /// Those that are signalled by one of these services; all where `None`.
+    pub services: Option<&'s [&'s str]>,
+    /// Those that are placed this way; both where `None`.
+    pub leg: Option<Leg>,
+}
+
+impl Opener<'_> {
+    fn signals(&self, row: &Requirement) -> bool {
+        self.services.is_none_or(|services| services.contains(&row.service.as_str()))
+    }
+
+    fn places(&self, leg: Leg) -> bool {
+        self.leg.is_none_or(|only| only == leg)
+    }
+}
+
 /// How signalling fares at the firewalls on a path.
 #[derive(Default)]
 struct Watch {
@@ -29,6 +48,17 @@ impl Desk<'_, '_> {
     /// What helpers open of a row that signalling announces, for the calls that they watch: each firewall on the
     /// path needs its own, on the leg that opens the call.
     pub fn helped(&mut self, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<Helped> {
+        self.helped_by(flow, ask, party, Opener::default())
+    }
+
+    /// Likewise for some of the calls alone.
+    pub fn helped_by(
+        &mut self,
+        flow: &Flow<'_>,
+        ask: &Ask<'_>,
+        party: &Party,
+        opener: Opener<'_>,
+    ) -> Option<Helped> {
         if flow.requirement.announced_by.is_empty() {
             return None;
         }
@@ -36,11 +66,11 @@ impl Desk<'_, '_> {
         let mut helped = Helped { ports: Set::empty(), depends_on: Vec::new() };
         let [far] = party.places.as_slice() else { return None };
         let mut ways: Vec<Option<u32>> = Vec::new();
-        for row in roots(product, flow.requirement) {
+        for row in roots(product, flow.requirement).into_iter().filter(|row| opener.signals(row)) {
             let Some(helper) = row.helper else { continue };
             let ports = self.judge().site.ports_of(flow.device, product, row);
             for transport in &row.transports {
-                for leg in legs(row) {
+                for leg in legs(row).iter().filter(|leg| opener.places(**leg)) {
                     let ask =
                         Ask { ports: &ports, protocol: number(*transport), leg: *leg, from: None, ..*ask };
                     let Some(watch) = self.watch(&ask, far, helper.name()) else { continue };

@@ -180,7 +180,7 @@ impl Judge<'_> {
 
     /// The addresses by which the outside knows a device: its public ones, or where nobody says them those that
     /// some firewall on the way translates to it, or its own.
-    pub(super) fn dialled(&self, device: usize, family: Family, own: u128, path: &[Crossing]) -> Set {
+    pub fn dialled(&self, device: usize, family: Family, own: u128, path: &[Crossing]) -> Set {
         let public = self.site.devices[device].public_addresses.iter().map(|a| Family::of(*a));
         let public = Set::of(public.filter(|(f, _)| *f == family).map(|(_, number)| (number, number)));
         if !public.is_empty() {

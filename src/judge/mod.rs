@@ -7,6 +7,7 @@
 mod answer;
 mod fates;
 mod helped;
+mod hops;
 mod journey;
 
 use std::rc::Rc;
@@ -22,7 +23,8 @@ use crate::packet::{Family, Packet, Set, Spaces, interface, proto};
 use crate::site::{End, Far, Flow as Need, Leg, Needs, Party, Site, ZoneId, loopbacks, unicast};
 
 pub use answer::{Want, together};
-pub use helped::Helped;
+pub use helped::{Helped, Opener};
+pub use hops::Step;
 pub use journey::{Journey, Kind};
 
 use journey::JourneyKey;
@@ -56,6 +58,23 @@ pub struct Share {
     pub values: Set,
     /// The source addresses of the packets.
     pub sources: Set,
+}
+
+/// Who decides: a firewall of the site, and its rule, policy or translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct By {
+    /// Index into the site's firewalls.
+    pub firewall: usize,
+    /// What decides there.
+    pub by: Decider,
+    /// It is a translation that leads elsewhere, or the lack of one.
+    pub astray: bool,
+}
+
+impl From<&Share> for By {
+    fn from(share: &Share) -> By {
+        By { firewall: share.firewall, by: share.by, astray: share.astray }
+    }
 }
 
 /// What becomes of one leg of a row between one address of a device and one party.

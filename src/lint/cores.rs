@@ -7,10 +7,10 @@ const STACK: usize = 256 << 20;
 
 /// Does a piece of work for each of `count` things, neighbours in `order` on one desk; the results come in the
 /// order of the things, whatever the number of threads.
-pub fn for_each<T: Send>(
-    judge: &Judge<'_>,
+pub fn for_each<'a, T: Send>(
+    judge: &Judge<'a>,
     order: &[usize],
-    work: impl Fn(&mut Desk<'_, '_>, usize) -> T + Sync,
+    work: impl Fn(&mut Desk<'_, 'a>, usize) -> T + Sync,
 ) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(order.len().max(1));
     let share = order.len().div_ceil(threads).max(1);

@@ -1,7 +1,7 @@
 //! The lints: the facts come from the analysis, the words are here, and each has a page in `rules/lints/`.
 
 mod closed;
-mod cores;
+pub(crate) mod cores;
 mod exposed;
 mod exposure;
 mod families;
@@ -11,11 +11,14 @@ mod openings;
 mod requirements;
 mod slips;
 mod witness;
-mod words;
+pub(crate) mod words;
+
+use std::sync::Arc;
 
 use crate::finding::Finding;
-use crate::judge::Judge;
+use crate::judge::{Desk, Judge, Near};
 use crate::rule::PH610;
+use crate::site::{Flow, Party};
 
 pub use mend::{Files, Workshop};
 
@@ -42,4 +45,15 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
 /// site explains a config.
 pub fn lacking(judge: &Judge<'_>) -> (usize, usize) {
     requirements::lacking(judge)
+}
+
+/// What there is to say of one leg of a row between one address and one party, and what mends it.
+pub fn about<'a>(
+    judge: &Judge<'a>,
+    workshop: Option<&Workshop<'_>>,
+    flow: Flow<'a>,
+    near: &Near,
+    party: &Party,
+) -> Vec<Finding> {
+    requirements::about(judge, workshop, &mut Desk::new(judge), &Arc::new(flow), near, party)
 }

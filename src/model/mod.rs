@@ -10,6 +10,8 @@ mod assume;
 mod build;
 mod condition;
 
+use rustc_hash::FxHashSet;
+
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
@@ -211,7 +213,8 @@ pub enum Effect {
     Helper(HelperId),
     /// The packet is translated. Does not end the stage: dialects where it does add an accept.
     Nat(NatId),
-    /// Replies to this packet's connection pass without rules (pf `keep state`), or do not (`no state`).
+    /// Replies to this packet's connection pass without rules on the side where it is said (pf `keep state`), or do
+    /// not (`no state`): where the packet comes in, or where it goes out.
     KeepState(bool),
     /// Nobody knows what happens: the target is not in the file, or is not understood. The packet may
     /// be accepted, dropped, or go on with the next rule.
@@ -504,6 +507,9 @@ pub struct Ruleset {
     pub interfaces: Set,
     /// Which addresses lie behind which interfaces, as far as the files tell.
     pub behind: Vec<Behind>,
+    /// Pairs of sides, by the names of their interfaces: the firewall itself trusts the first one more than the second
+    /// (security levels of an ASA).
+    pub outward: Vec<(Set, Set)>,
     /// The box's own addresses, where they are known.
     pub own: Vec<OwnAddress>,
     /// Addresses that are certainly not the box's own: those of the site's devices.
@@ -531,6 +537,31 @@ impl Ruleset {
     /// The stages of a hook.
     pub fn stages(&self, hook: Hook) -> &[Stage] {
         &self.hooks[hook as usize]
+    }
+
+    /// The chains that packets can come to from some of them, which are among them.
+    pub fn reached(&self, from: impl IntoIterator<Item = ChainId>) -> FxHashSet<ChainId> {
+        let mut open: Vec<ChainId> = from.into_iter().collect();
+        let (mut reached, mut looked_up) = (FxHashSet::default(), FxHashSet::default());
+        while let Some(chain) = open.pop() {
+            if !reached.insert(chain) {
+                continue;
+            }
+            for step in self.chain(chain).rules.iter().flat_map(|rule| self.steps_of(rule)) {
+                match step {
+                    Step::Effect(Effect::Jump(next) | Effect::Goto(next)) => open.push(*next),
+                    Step::Lookup(map) if looked_up.insert(*map) => {
+                        let effects = self.map(*map).entries.iter().map(|entry| entry.effect);
+                        open.extend(effects.filter_map(|effect| match effect {
+                            Effect::Jump(next) | Effect::Goto(next) => Some(next),
+                            _ => None,
+                        }));
+                    }
+                    Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => {}
+                }
+            }
+        }
+        reached
     }
 
     /// A set.

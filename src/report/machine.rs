@@ -52,12 +52,12 @@ struct Item<'a> {
 /// All null where there is no text to point at. Columns count characters from 1; the end column is the
 /// one after the last character.
 #[derive(Serialize, Default)]
-struct Place {
-    file: Option<String>,
-    line: Option<u32>,
-    column: Option<u32>,
-    end_line: Option<u32>,
-    end_column: Option<u32>,
+pub(super) struct Place {
+    pub file: Option<String>,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    pub end_line: Option<u32>,
+    pub end_column: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -115,6 +115,15 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
+/// Writes each finding as one JSON object on a line of its own.
+pub fn lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    for finding in report.findings {
+        json(&item(report, finding), out)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
 fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
     let related = finding.related.iter().map(|label| {
         let Place { file, line, .. } = place(report.sources, label.span);
@@ -147,7 +156,7 @@ fn change<'a>(sources: &SourceMap, edit: &'a Edit) -> Option<Change<'a>> {
     Some(Change { file: file.path.to_string_lossy().into_owned(), start, end, text: &edit.text })
 }
 
-fn place(sources: &SourceMap, span: Span) -> Place {
+pub(super) fn place(sources: &SourceMap, span: Span) -> Place {
     let Some(file) = sources.file_of(span) else { return Place::default() };
     let (start, end) = (file.place(span.start), file.place(span.end));
     Place {

@@ -1,10 +1,20 @@
 //! Findings for people and for programs.
 
+mod annotations;
 mod clean;
 mod concise;
 mod excerpt;
 mod human;
+mod junit;
+mod ladder;
+mod line_hash;
+mod log;
 mod machine;
+mod markdown;
+mod matrix;
+mod sarif;
+mod svg;
+mod ticket;
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -12,6 +22,11 @@ use std::path::{Path, PathBuf};
 
 pub use clean::{Screen, clean, json};
 pub use human::{HumanOptions, fatal};
+pub use ladder::write as ladder;
+pub use log::write as log;
+pub use matrix::{MatrixFormat, write as matrix};
+pub use svg::write as svg;
+pub use ticket::write as ticket;
 
 use crate::finding::Finding;
 
@@ -42,6 +57,8 @@ pub struct RunSummary {
     pub ignored: usize,
     /// Files in folders that were not read, without those whose names tell that they are no configs.
     pub unread: usize,
+    /// What could not be done, each in one sentence.
+    pub failures: Vec<String>,
 }
 
 impl RunSummary {
@@ -71,6 +88,18 @@ pub enum Format {
     Concise,
     /// One JSON object, version 1
     Json,
+    /// One JSON object a line for each finding
+    Jsonl,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions: annotations beside the lines
+    Github,
+    /// A code quality report of GitLab
+    Gitlab,
+    /// JUnit XML: a suite for each file
+    Junit,
+    /// Markdown, for a comment or a job's summary
+    Markdown,
 }
 
 impl Report<'_> {
@@ -80,6 +109,12 @@ impl Report<'_> {
             Format::Human => human::write(self, options, out),
             Format::Concise => concise::write(self, out),
             Format::Json => machine::write(self, out),
+            Format::Jsonl => machine::lines(self, out),
+            Format::Sarif => sarif::write(self, out),
+            Format::Github => annotations::github(self, out),
+            Format::Gitlab => annotations::gitlab(self, out),
+            Format::Junit => junit::write(self, out),
+            Format::Markdown => markdown::write(self, out),
         }
     }
 
@@ -96,6 +131,22 @@ pub fn sort(findings: &mut [Finding], sources: &SourceMap) {
         let place: Option<(&Path, Span)> = finding.span.and_then(|span| Some((path(span)?, span)));
         (place.is_none(), place, finding.lint(), Reverse(finding.severity), finding.message.clone())
     });
+}
+
+/// The message as a sentence, what people notice, what to do, and the lines to add.
+fn told(finding: &Finding) -> String {
+    let mut text = finding.message.clone() + ".";
+    for more in [&finding.notice, &finding.help] {
+        if !more.is_empty() {
+            text += "\n";
+            text += more;
+        }
+    }
+    for line in finding.mend.iter().flat_map(|mend| &mend.lines) {
+        text += "\n    ";
+        text += line;
+    }
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
 /// How a user asks for the page of a lint.

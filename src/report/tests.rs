@@ -16,7 +16,7 @@ fn print(sources: &SourceMap, findings: &[Finding], format: Format, options: &Hu
         rules: 3,
         way: Some("forwarded traffic".into()),
     };
-    let summary = RunSummary { files: vec![file], unselected: 1, ignored: 2, unread: 0 };
+    let summary = RunSummary { files: vec![file], unselected: 1, ignored: 2, ..RunSummary::default() };
     let report = Report { sources, findings, summary: &summary };
     let mut out = Vec::new();
     report.write(format, options, &mut out).unwrap();

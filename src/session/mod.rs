@@ -132,6 +132,21 @@ impl Session {
         &self.reads
     }
 
+    /// What reading had to say.
+    pub fn said(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The judge of the site.
+    pub fn judge(&self) -> Judge<'_> {
+        Judge::new(&self.site, &self.catalog, &self.firewalls)
+    }
+
+    /// Where remedies for the site are tried.
+    pub fn workshop<'w>(&'w self, sources: &'w SourceMap) -> Workshop<'w> {
+        Workshop::new(sources, &self.files)
+    }
+
     /// Everything that is wrong, in no order. `sources` are the files that the session was made from.
     pub fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
         let mut findings = site::doubts(&self.site, &self.catalog, today);

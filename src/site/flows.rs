@@ -195,6 +195,11 @@ impl<'a> Needs<'a> {
         }
     }
 
+    /// The source ports that a device's operating system may choose.
+    pub fn chosen(&self, device: usize) -> &Set {
+        &self.chosen[device]
+    }
+
     /// The flows of a device at one of its addresses, which is in the zone; in the order of its rows.
     pub fn flows(&self, device: usize, zone: ZoneId) -> Vec<Flow<'a>> {
         let here = Here::new(device, None, zone);
@@ -352,7 +357,7 @@ impl Site {
     /// Rows that no rule of a firewall can satisfy or break are left out: those within a chassis, those that are for
     /// a multicast group alone, what the device's security mode turns off, and what its version does not use yet
     /// or no longer.
-    fn is_judged(&self, device: usize, product: &Product, row: &Requirement) -> bool {
+    pub fn is_judged(&self, device: usize, product: &Product, row: &Requirement) -> bool {
         let off = row.listener == Listener::Device
             && self.mode_of(device, product).is_some_and(|mode| mode.is_on(&row.service) == Some(false));
         let there = row.is_in(self.devices[device].version.as_ref());
@@ -405,7 +410,7 @@ impl Site {
     }
 
     /// Whether a zone is on the side of the network that a row speaks of.
-    fn is_on_side(&self, side: Option<Side>, zone: ZoneId) -> bool {
+    pub fn is_on_side(&self, side: Option<Side>, zone: ZoneId) -> bool {
         match side {
             None => true,
             Some(Side::Internet) => self.is_everything_else(zone),

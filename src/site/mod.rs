@@ -117,8 +117,40 @@ pub struct Device {
     pub moved: Vec<MovedRow>,
     /// Concurrent connections that are licensed.
     pub connections: Option<u32>,
+    /// How a gatekeeper routes calls, as the site file says it.
+    pub mode: Option<RoutingMode>,
+    /// Its signalling is encrypted: helpers of firewalls cannot read it.
+    pub encrypted: bool,
+    /// It tells far ends its own addresses, although it has public ones.
+    pub announces_private: bool,
     /// The name in the site file.
     pub span: Option<Span>,
+}
+
+/// What a gatekeeper routes (ITU-T H.323, clause 8).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoutingMode {
+    /// Nothing: the ends signal to each other.
+    Direct,
+    /// The call signalling.
+    Q931Routed,
+    /// Call signalling and call control.
+    H245Routed,
+}
+
+impl RoutingMode {
+    /// All of them.
+    pub const ALL: [RoutingMode; 3] = [RoutingMode::Direct, RoutingMode::Q931Routed, RoutingMode::H245Routed];
+
+    /// As site files and calls write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RoutingMode::Direct => "direct",
+            RoutingMode::Q931Routed => "q931-routed",
+            RoutingMode::H245Routed => "h245-routed",
+        }
+    }
 }
 
 /// A row of the catalog that is on other ports than the catalog says.
@@ -186,6 +218,8 @@ pub struct Site {
     pub peers: Vec<Peer>,
     /// Folders with more products for the catalog.
     pub catalogs: Vec<PathBuf>,
+    /// Folders with more calls.
+    pub calls: Vec<PathBuf>,
     /// How to check.
     pub settings: Settings,
     index: index::Cache,
@@ -206,6 +240,9 @@ impl Site {
             mode_span: None,
             moved: Vec::new(),
             connections: None,
+            mode: None,
+            encrypted: false,
+            announces_private: false,
             span: None,
         });
         Site { devices: devices.collect(), ..Site::default() }

@@ -9,7 +9,7 @@ use toml::de::{DeTable, Error};
 use super::reader::{At, Placed, Problems, Table, list};
 use super::settings;
 use super::value::{address, network, ports};
-use super::{Device, MovedRow, Peer, PeerPlace, Site, Zone, ZoneId, firewalls};
+use super::{Device, MovedRow, Peer, PeerPlace, RoutingMode, Site, Zone, ZoneId, firewalls};
 use crate::catalog::Version;
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap};
@@ -47,13 +47,14 @@ fn syntax_error(error: &Error, len: usize, problems: &mut Problems) {
     problems.add(&at, message, "here", "The TOML language is described at https://toml.io.");
 }
 
-const TOP: &[&str] = &["catalog", "check", "zone", "firewall", "path", "device", "peer"];
+const TOP: &[&str] = &["calls", "catalog", "check", "zone", "firewall", "path", "device", "peer"];
 
 fn read(root: &DeTable, path: &Path, problems: &mut Problems) -> Site {
     let folder = path.parent().unwrap_or(Path::new(""));
     let root = Table::new(root, 0..0, "the site file", TOP, problems);
     let mut site = Site { path: Some(path.to_path_buf()), ..Site::default() };
     site.catalogs = root.texts("catalog", problems).into_iter().map(|dir| folder.join(dir.value)).collect();
+    site.calls = root.texts("calls", problems).into_iter().map(|dir| folder.join(dir.value)).collect();
     if let Some((table, at)) = root.table("check", problems) {
         site.settings = settings::read(table, at, folder, problems);
     }
@@ -153,8 +154,19 @@ pub(super) fn zone_named(word: &Placed<String>, zones: &[Zone], problems: &mut P
     refer(word, "zone", zones.iter().map(|zone| zone.name.as_str()), problems)
 }
 
-const DEVICE: &[&str] =
-    &["name", "product", "version", "addresses", "public-addresses", "security-mode", "ports", "connections"];
+const DEVICE: &[&str] = &[
+    "name",
+    "product",
+    "version",
+    "addresses",
+    "public-addresses",
+    "announces",
+    "security-mode",
+    "mode",
+    "encrypted",
+    "ports",
+    "connections",
+];
 
 fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) -> Option<Device> {
     let table = Table::new(table, at, "[[device]]", DEVICE, problems);
@@ -179,6 +191,9 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         rows.collect()
     });
     let connections = table.number("connections", 1..=1_000_000, problems);
+    let routing = choice(&table, "mode", RoutingMode::ALL.map(RoutingMode::name), problems);
+    let announces = choice(&table, "announces", ["public", "private"], problems);
+    let encrypted = table.flag("encrypted", problems).unwrap_or(false);
     let (name, product) = (name?, product?);
     Some(Device {
         span: Some(problems.span(&name.at)),
@@ -193,7 +208,26 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         security_mode: mode.map(|mode| mode.value.to_ascii_lowercase()),
         moved,
         connections,
+        mode: routing.map(|at| RoutingMode::ALL[at]),
+        encrypted,
+        announces_private: announces == Some(1),
     })
+}
+
+/// One of several words: its place among them.
+fn choice<const N: usize>(
+    table: &Table,
+    key: &str,
+    words: [&str; N],
+    problems: &mut Problems,
+) -> Option<usize> {
+    let word = table.optional(key, problems)?;
+    let found = words.iter().position(|known| *known == word.value);
+    if found.is_none() {
+        let help = format!("Write one of {}.", list(&words));
+        problems.add(&word.at, format!("`{key}` cannot be `{}`", word.value), "no such value", help);
+    }
+    found
 }
 
 /// The version of a device's product.

@@ -182,6 +182,18 @@ impl<'t, 'i> Table<'t, 'i> {
         number
     }
 
+    /// True or false.
+    pub fn flag(&self, key: &str, problems: &mut Problems) -> Option<bool> {
+        let value = self.get(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Some(*flag),
+            other => {
+                wrong_type(&value.span(), key, "true or false", other, problems);
+                None
+            }
+        }
+    }
+
     /// Complains that a key is missing.
     pub fn missing(&self, key: &str, problems: &mut Problems) {
         if self.misspelt.iter().any(|near| near == key) {

@@ -94,7 +94,7 @@ pub fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> 
     settings
 }
 
-/// The list `ignore` holds lints (`ignore = ["PH104"]`), or tables (`[[check.ignore]]`), or both.
+/// The list `ignore` holds lints (by code or name), or tables (`[[check.ignore]]`), or both.
 fn ignore(value: &Spanned<DeValue>, folder: &Path, settings: &mut Settings, problems: &mut Problems) {
     let DeValue::Array(items) = value.get_ref() else {
         wrong_type(&value.span(), "ignore", "a list", value.get_ref(), problems);

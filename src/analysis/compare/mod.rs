@@ -179,7 +179,7 @@ fn on_all_cores<J: Copy + Sync, T: Send>(jobs: &[J], work: impl Fn(J) -> Option<
     std::thread::scope(|scope| {
         let spawn = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).is_ok();
         // Where there is no thread to be had, this one does it.
-        if !(0..threads).map(spawn).any(|spawned| spawned) {
+        if !(0..threads).any(spawn) {
             run();
         }
     });

@@ -199,8 +199,11 @@ impl Classes {
 /// carries.
 #[derive(Default)]
 pub struct Gathering {
-    list: Vec<(u64, Ctrl, Vec<(u32, Space)>)>,
+    list: Vec<(u64, Ctrl, Parts)>,
 }
+
+/// Parts that are still to be joined, each with the order of how many it was made from.
+type Parts = Vec<(u32, Space)>;
 
 impl Gathering {
     /// Adds packets.
@@ -225,7 +228,7 @@ impl Gathering {
 
     /// The classes.
     pub fn all(self, spaces: &mut Spaces) -> Classes {
-        let whole = |(number, ctrl, parts): (u64, Ctrl, Vec<(u32, Space)>)| {
+        let whole = |(number, ctrl, parts): (u64, Ctrl, Parts)| {
             let parts = parts.into_iter().rev().map(|(_, space)| space);
             let space = parts.fold(Space::NONE, |all, space| spaces.or(all, space));
             (number, Class { space, ctrl })

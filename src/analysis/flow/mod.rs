@@ -40,6 +40,8 @@ pub struct Flow<'a> {
     reads: FxHashSet<Field>,
     /// Rules say for which packets answers are remembered (pf); else they are for all that are tracked.
     keeps_by_rule: bool,
+    /// No rule gives packets another destination.
+    keeps_destinations: bool,
     index: Index,
 }
 
@@ -138,12 +140,19 @@ impl<'a> Flow<'a> {
         let ordinals = ordinals.collect();
         let keeps = |step: &Step| matches!(step, Step::Effect(Effect::KeepState(_)));
         let keeps_by_rule = rules.steps.iter().any(keeps);
-        Flow { rules, number, honest, ordinals, reads: reads(rules), keeps_by_rule, index: Index::default() }
+        let keeps_destinations = !changes_destinations(rules);
+        let (reads, index) = (reads(rules), Index::default());
+        Flow { rules, number, honest, ordinals, reads, keeps_by_rule, keeps_destinations, index }
     }
 
     /// The ruleset.
     pub fn rules(&self) -> &'a Ruleset {
         self.rules
+    }
+
+    /// Whether packets leave with the destination address that they came with, whatever the rules do.
+    pub fn keeps_destinations(&self) -> bool {
+        self.keeps_destinations
     }
 
     /// All sets of interface names that the rules ask for.
@@ -167,6 +176,8 @@ impl<'a> Flow<'a> {
             }
         }
         names.extend(rules.own.iter().map(|own| Set::one(interface(&own.interface))));
+        names.extend(rules.outward.iter().flat_map(|(from, to)| [from.clone(), to.clone()]));
+        names.push(rules.interfaces.clone());
         names
     }
 
@@ -197,6 +208,35 @@ impl<'a> Flow<'a> {
         run.follow(classes)?;
         run.finish()
     }
+}
+
+/// Whether some rule gives packets another destination address.
+fn changes_destinations(rules: &Ruleset) -> bool {
+    let changes = |effect: Effect| match effect {
+        Effect::Nat(nat) => rules.nat(nat).destination,
+        Effect::Set(field, _) | Effect::Forget(field) => matches!(field, Field::Dst4 | Field::Dst6),
+        Effect::Verdict(_)
+        | Effect::Pend(_)
+        | Effect::Settle
+        | Effect::Jump(_)
+        | Effect::Goto(_)
+        | Effect::Return
+        | Effect::NextRule
+        | Effect::Mark(_)
+        | Effect::CtMark(_)
+        | Effect::SaveMark(_)
+        | Effect::RestoreMark(_)
+        | Effect::Tag(_)
+        | Effect::NoTrack
+        | Effect::Helper(_)
+        | Effect::KeepState(_)
+        | Effect::Undefined(_) => false,
+    };
+    let in_rules = rules.steps.iter().any(|step| match step {
+        Step::Effect(effect) => changes(*effect),
+        Step::Test(_) | Step::Lookup(_) => false,
+    });
+    in_rules || rules.maps.iter().any(|map| map.entries.iter().any(|entry| changes(entry.effect)))
 }
 
 /// What the rules look at: what nobody looks at need not be followed.

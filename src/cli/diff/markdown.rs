@@ -49,7 +49,7 @@ impl Comment {
                     format!("- unknown: {} packets, hook {}\n", super::json::family_name(*family), way.name())
                 }))
                 .collect();
-            if !pair.name.is_empty() && !(rows.is_empty() && notes.is_empty()) {
+            if !(pair.name.is_empty() || rows.is_empty() && notes.is_empty()) {
                 self.add(&format!("\n### {}\n", cell(&pair.name)));
             }
             if !rows.is_empty() {

@@ -143,7 +143,7 @@ fn rest(region: &Region, first_packets: bool) -> String {
                 | Field::TcpFlags
                 | Field::State
         );
-        if !told && !(*field == Field::Ext && first_packets) {
+        if !(told || *field == Field::Ext && first_packets) {
             text += &format!(", {} {}", field.name(), numbers(set, field.last()));
         }
     }

@@ -45,7 +45,7 @@ fn into_list(job: &Job<'_>) -> Option<Vec<Spot>> {
             let interface = job.flows.iter().find_map(|(wanted, _)| wanted.iif.clone())?;
             let list = format!("{interface}_in");
             let taken = |line: &str| line.split_whitespace().any(|word| word == list);
-            if text.lines().any(|(_, line)| taken(line)) {
+            if text.text.contains(&list) && text.lines().any(|(_, line)| taken(line)) {
                 return None;
             }
             let mut lines = permits(job, &list);

@@ -40,6 +40,7 @@ pub fn lint(configs: &[Config], tree: &Tree, env: &Environment) -> Vec<Finding> 
     translation::untranslated(&tree.nodes, &rules, &mut findings);
     translation::no_way_back(&rules, &mut findings);
     translation::past_the_filter(&tree.nodes, &rules, &mut findings);
+    translation::announced_ports(&tree.nodes, &mut findings);
     findings
 }
 

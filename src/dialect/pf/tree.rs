@@ -400,6 +400,9 @@ impl<'a> Grower<'a> {
         let Some(parent) = path.strip_suffix('*') else {
             return self.loaded_body(path, scope);
         };
+        // What is in a file that cannot be read may be children.
+        let own = self.loaded.get_mut(parent.trim_end_matches('/'));
+        own.into_iter().for_each(|own| own.called |= own.body.is_none());
         // all children, in the order of their names (pf.c, `RB_FOREACH`)
         let children: Vec<String> = self.loaded.keys().filter(|key| is_child(key, parent)).cloned().collect();
         let bodies: Option<Vec<Vec<Node<'a>>>> =

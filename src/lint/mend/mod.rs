@@ -421,15 +421,20 @@ fn seen(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share) -> Option<Seen>
     };
     let to_box = dst(&packet).is_some_and(|number| rules.own_set(family).contains(number));
     let way = if crossing.way == Way::Forward && to_box { Way::Input } else { crossing.way };
-    let trip = Trip { packet, way, fwd_oif: one(&crossing.oif), loopback: false };
-    let outcomes = interpret(rules, &trip, &mut ());
-    let end = outcomes.iter().find(|end| end.verdict != Verdict::Accept).or(outcomes.first())?;
-    let hook = match (end.way, trouble.reply()) {
+    let (way, dst) = if judge.flow(share.firewall)?.keeps_destinations() {
+        (way, dst(&packet))
+    } else {
+        let trip = Trip { packet, way, fwd_oif: one(&crossing.oif), loopback: false };
+        let outcomes = interpret(rules, &trip, &mut ());
+        let end = outcomes.iter().find(|end| end.verdict != Verdict::Accept).or(outcomes.first())?;
+        (end.way, dst(&end.packet))
+    };
+    let hook = match (way, trouble.reply()) {
         (Way::Forward, _) => Hook::Forward,
         (Way::Input, false) | (Way::Output, true) => Hook::Input,
         (Way::Output, false) | (Way::Input, true) => Hook::Output,
     };
-    Some(Seen { crossings, hook, dst: dst(&end.packet), first })
+    Some(Seen { crossings, hook, dst, first })
 }
 
 /// The addresses of a family among some.

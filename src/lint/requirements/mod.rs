@@ -9,7 +9,7 @@ use super::cores;
 use super::mend::{self, Workshop};
 use crate::catalog::{Need, Transport};
 use crate::finding::Finding;
-use crate::judge::{Judge, Near, Share, Witness, together};
+use crate::judge::{Desk, Judge, Near, Share, Witness, together};
 use crate::packet::{Family, Set};
 use crate::rule::{Lint, PH101, PH102, PH103, PH104, PH105, PH106, PH107, Severity};
 use crate::site::{Far, Flow, Party, Prefix, Site};
@@ -108,6 +108,21 @@ impl Trouble<'_> {
 /// Checks all devices of the site.
 pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     let groups = group(troubles(judge).into_iter());
+    groups.into_iter().map(|group| words::word(judge, workshop, &group)).collect()
+}
+
+/// Checks one leg of a row between one address and one party.
+pub fn about<'a>(
+    judge: &Judge<'a>,
+    workshop: Option<&Workshop<'_>>,
+    desk: &mut Desk<'_, 'a>,
+    flow: &Arc<Flow<'a>>,
+    near: &Near,
+    party: &Party,
+) -> Vec<Finding> {
+    let mut troubles = Vec::new();
+    look_at(desk, flow, near, &Whom::of(&[party]), &mut troubles);
+    let groups = group(troubles.into_iter());
     groups.into_iter().map(|group| words::word(judge, workshop, &group)).collect()
 }
 

@@ -75,6 +75,9 @@ const SIDES: usize = Side::Dport as usize + 1;
 /// Bits of variables: below all fields, but for those that rules set.
 pub(super) const VARIABLES: Range<u32> = 0x10_0000..0x10_0000 + 0x4000;
 
+/// Where variables of one bit grow upwards from, and those of several bits downwards.
+pub(super) const MIDDLE: u32 = VARIABLES.start + 0x2000;
+
 /// Firewalls on one path whose translations have levels of their own.
 const HOPS: usize = 8;
 

@@ -12,11 +12,14 @@ mod list;
 pub use levels::{Level, Side};
 pub use list::Row;
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use diagram::{Diagram, Edge};
 use rustc_hash::FxHashMap;
 
 use super::{Family, Field, Set};
-use levels::{Layout, VARIABLES};
+use levels::{Layout, MIDDLE, VARIABLES};
 
 /// A set of packets of one [`Spaces`]; equal sets are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -62,6 +65,10 @@ pub struct Spaces {
     layout: Layout,
     variables: Vec<Variable>,
     known: FxHashMap<VariableKey, usize>,
+    /// The variables by their first bit.
+    places: BTreeMap<u32, usize>,
+    /// The bits of those that there are.
+    taken: Range<u32>,
     sets: FxHashMap<(Level, Set), Space>,
     /// The bits of variables that are noted as usual.
     usual: FxHashMap<u32, bool>,
@@ -78,6 +85,8 @@ impl Spaces {
             layout: Layout::new(family, names),
             variables: Vec::new(),
             known: FxHashMap::default(),
+            places: BTreeMap::new(),
+            taken: MIDDLE..MIDDLE,
             sets: FxHashMap::default(),
             usual: FxHashMap::default(),
             usually: FxHashMap::default(),
@@ -235,14 +244,21 @@ impl Spaces {
         if let Some(at) = self.known.get(&key) {
             return self.variables[*at].level;
         }
-        let end = self.variables.last().map_or(VARIABLES.end, |last| last.level.start);
-        // Later ones stand higher: what is asked last is then near the fields.
-        let Some(start) = end.checked_sub(width).filter(|start| *start >= VARIABLES.start) else {
+        // Of conditions in a chain each is asked of what those before left: the last one stands first, and all sets of
+        // the chain share what is below it. A value that was chosen decides what is asked next, and stands before it.
+        let start = if width == 1 { self.taken.start.wrapping_sub(1) } else { self.taken.end };
+        let level = Level { start, width };
+        if start < VARIABLES.start || start + width > VARIABLES.end {
             self.exhaust();
             return Level { start: VARIABLES.start, width };
-        };
-        let level = Level { start, width };
+        }
+        if width == 1 {
+            self.taken.start = start;
+        } else {
+            self.taken.end = start + width;
+        }
         self.known.insert(key.clone(), self.variables.len());
+        self.places.insert(start, self.variables.len());
         self.variables.push(Variable { level, name: key.name });
         level
     }
@@ -284,8 +300,7 @@ impl Spaces {
             if let Some(field) = self.layout.unknown_field(bit).or(self.layout.interface_field(bit)) {
                 names.push(field.name().to_string());
             } else if VARIABLES.contains(&bit) {
-                let at = self.variables.partition_point(|variable| variable.level.start > bit);
-                names.extend(self.variables.get(at).map(|variable| variable.name.clone()));
+                names.extend(self.variable_at(bit).map(|variable| variable.name.clone()));
             }
         }
         names.sort();
@@ -303,12 +318,17 @@ impl Spaces {
         names
     }
 
+    /// The variable that a bit belongs to.
+    fn variable_at(&self, bit: u32) -> Option<&Variable> {
+        let (_, at) = self.places.range(..=bit).next_back()?;
+        self.variables.get(*at)
+    }
+
     /// The levels of the variables on which the set hangs.
     pub fn variables_of(&self, space: Space) -> Vec<Level> {
         let mut levels: Vec<Level> = Vec::new();
         for bit in self.diagram.support(space.0, u32::MAX).into_iter().filter(|bit| VARIABLES.contains(bit)) {
-            let at = self.variables.partition_point(|variable| variable.level.start > bit);
-            levels.extend(self.variables.get(at).map(|variable| variable.level));
+            levels.extend(self.variable_at(bit).map(|variable| variable.level));
         }
         levels.dedup();
         levels

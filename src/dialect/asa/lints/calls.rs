@@ -79,9 +79,10 @@ impl Opened {
 
 impl<'c, 'a> Facts<'_, 'c, 'a> {
     pub(super) fn calls(&mut self) {
+        let ended = self.ended();
         for (group, acl) in self.bound(Direction::In) {
             let interface = group.interface.map(|name| name.text);
-            let opened = self.opened(acl);
+            let opened = self.opened(acl, &ended);
             for signalling in [&H323, &SIP] {
                 self.signalling(acl, interface, &opened, signalling);
             }
@@ -90,10 +91,11 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         self.halves();
     }
 
-    fn opened(&mut self, acl: &'c Acl<'a>) -> Opened {
+    fn opened(&mut self, acl: &'c Acl<'a>, ended: &FxHashSet<&'a str>) -> Opened {
         let mut opened = Opened::default();
         let mut seen = FxHashSet::default();
-        for ace in permits(acl).filter(|ace| matters(ace)) {
+        let on = |ace: &&Ace<'a>| ace.time_range.is_none_or(|range| !ended.contains(range.text));
+        for ace in permits(acl).filter(|ace| matters(ace)).filter(on) {
             // A group that an earlier entry names opens nothing new.
             if let (Protocol::Group(name), Ports::Any) = (ace.service.protocol, ace.service.destination)
                 && !seen.insert(name.text)

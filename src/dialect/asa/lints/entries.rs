@@ -1,6 +1,6 @@
 //! Single entries that do nothing, or not what they seem to do.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::ast::{
     Ace, Acl, AclKind, Action, Address, Direction, Entry, Host, Member, Named, Ports, Protocol, TimeRange,
@@ -168,12 +168,18 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         }
     }
 
+    /// The names of time ranges that have ended.
+    pub(super) fn ended(&self) -> FxHashSet<&'a str> {
+        let now = now();
+        let ended = |range: &&TimeRange<'a>| range.end.is_some_and(|(end, _)| end < now);
+        self.config.time_ranges.iter().filter(ended).map(|range| range.name.text).collect()
+    }
+
     /// Time ranges that have ended.
     fn over(&mut self) {
         let now = now();
         let mut over: FxHashMap<&str, Vec<Span>> = FxHashMap::default();
-        let ended = |range: &&TimeRange<'a>| range.end.is_some_and(|(end, _)| end < now);
-        over.extend(self.config.time_ranges.iter().filter(ended).map(|range| (range.name.text, Vec::new())));
+        over.extend(self.ended().into_iter().map(|name| (name, Vec::new())));
         if over.is_empty() {
             return;
         }
@@ -183,11 +189,11 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                 entries.push(ace.span);
             }
         }
-        for range in self.config.time_ranges.iter().filter(ended) {
-            let Some((end, span)) = range.end else { continue };
+        for range in &self.config.time_ranges {
+            let Some((end, span)) = range.end.filter(|(end, _)| *end < now) else { continue };
             let days = (now - end) / 1440;
-            let days = if days == 1 { "a day".to_string() } else { format!("{days} days") };
-            let message = format!("time-range `{}` is over since {days}", range.name.text);
+            let days = if days <= 1 { "a day".to_string() } else { format!("{days} days") };
+            let message = format!("time-range `{}` ended {days} ago", range.name.text);
             let mut finding = Finding::of(&PH435, span, message)
                 .help("The entries with this time-range do nothing any more. Take them out, or give the range another end.");
             for entry in over.get(range.name.text).into_iter().flatten() {

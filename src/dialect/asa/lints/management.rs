@@ -77,12 +77,14 @@ impl<'a> Facts<'_, '_, 'a> {
             let off = match access.service {
                 BoxService::Http => config.http_server.is_none(),
                 BoxService::Snmp => config.no_snmp,
-                BoxService::Telnet | BoxService::Ssh => false,
+                // On the interface of the lowest level it works through a tunnel only.
+                BoxService::Telnet => true,
+                BoxService::Ssh => false,
             };
             let from = self.resolver.address(access.from);
             let everybody = from.v4 == Set::range(0, Family::V4.last()) || from.v6 == Set::full();
-            // SNMP names its managers one by one, and telnet is read on the way.
-            let bad = everybody || matches!(access.service, BoxService::Telnet | BoxService::Snmp);
+            // SNMP names its managers one by one.
+            let bad = everybody || access.service == BoxService::Snmp;
             if off || !bad {
                 continue;
             }

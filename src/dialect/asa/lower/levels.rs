@@ -133,6 +133,18 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.ranks = Ranks { routed, lower, groups: groups.collect(), all, places };
     }
 
+    /// From which interfaces to which packets go down in level.
+    pub(super) fn outward(&self) -> Vec<(Set, Set)> {
+        let groups = self.ranks.groups.values().map(|group| (&group.equal, &group.lower));
+        let ranks = groups.chain([(&self.ranks.routed, &self.ranks.lower)]);
+        let pairs = ranks.flat_map(|(equal, lower)| {
+            equal.iter().filter_map(|(level, from)| Some((from.clone(), lower.get(level)?.clone())))
+        });
+        let mut pairs: Vec<(Set, Set)> = pairs.filter(|(_, to)| !to.is_empty()).collect();
+        pairs.sort_by(|a, b| a.0.ranges().cmp(b.0.ranges()));
+        pairs
+    }
+
     /// The names of a bridge-group's members.
     pub(super) fn members(&self, group: u16) -> Set {
         self.ranks.groups.get(&group).map_or_else(Set::empty, |group| group.all.clone())

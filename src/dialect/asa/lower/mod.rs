@@ -176,8 +176,10 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     }
     lower.box_rules();
     lower.unbound_lists();
+    let outward = lower.outward();
     let ruleset = lower.b.ruleset();
     ruleset.stateful = true;
+    ruleset.outward = outward;
     ruleset.interfaces =
         Set::of(lower.levels.iter().map(|known| (interface(known.name), interface(known.name))));
     ruleset.v4 = true;

@@ -3,11 +3,13 @@
 use rustc_hash::FxHashSet;
 
 use crate::finding::Finding;
-use crate::rule::{PH520, PH521, PH522};
+use crate::packet::proto;
+use crate::rule::{PH520, PH521, PH522, PH523};
 use crate::source::Span;
 
 use super::super::ast::{Action, Direction, Port, PortOp, StateKind, TranslateKind};
 use super::super::expand::{Flat, FlatPort, Where};
+use super::super::lower::ports;
 use super::super::tree::Node;
 use super::compare::{hosts_meet, is_everyone, opposite, ports_meet};
 
@@ -43,18 +45,29 @@ pub fn untranslated<'a>(nodes: &'a [Node<'a>], rules: &[&'a Flat<'a>], findings:
     let mut said: FxHashSet<Span> = FxHashSet::default();
     for (at, node) in nodes.iter().enumerate() {
         let Node::Rule(rule, _) = node else { continue };
-        if rule.rule.action != Action::Pass || rule.direction == Some(Direction::Out) {
+        if rule.rule.action != Action::Pass {
             continue;
         }
+        let way = rule.direction.unwrap_or(Direction::In);
         let stale = redirections.iter().find(|redirection| {
-            (redirection.before_all || redirection.at < at) && names_the_outside(rule, redirection.flat)
+            (redirection.before_all || redirection.at < at || way == Direction::Out)
+                && (way == Direction::In || is_elsewhere(rule, redirection.flat))
+                && names_the_outside(rule, redirection.flat)
         });
         if let Some(redirection) = stale
-            && !rules.iter().any(|other| passes_the_inside(other, redirection.flat))
+            && !rules.iter().any(|other| passes_the_inside(other, redirection.flat, way))
             && said.insert(rule.rule.span)
         {
             findings.push(stale_rule(rule, redirection.flat));
         }
+    }
+}
+
+/// Whether a rule is for another interface than a redirection: by that one redirected packets do not leave.
+fn is_elsewhere(rule: &Flat, redirection: &Flat) -> bool {
+    match (rule.interface, redirection.interface) {
+        (Some((false, own)), Some((false, other))) => own != other,
+        _ => false,
     }
 }
 
@@ -76,9 +89,9 @@ fn names_the_outside(rule: &Flat, redirection: &Flat) -> bool {
     same_port && (names_address || new_port)
 }
 
-/// Whether a pass rule lets in what a redirection makes of its packets.
-fn passes_the_inside(rule: &Flat, redirection: &Flat) -> bool {
-    if rule.rule.action != Action::Pass || rule.direction == Some(Direction::Out) {
+/// Whether a pass rule lets in, or out again, what a redirection makes of its packets.
+fn passes_the_inside(rule: &Flat, redirection: &Flat, way: Direction) -> bool {
+    if rule.rule.action != Action::Pass || rule.direction.is_some_and(|own| own != way) {
         return false;
     }
     let Some(pool) = &redirection.rdr else { return false };
@@ -89,7 +102,8 @@ fn passes_the_inside(rule: &Flat, redirection: &Flat) -> bool {
     };
     let protocol = rule.protocol.is_none()
         || rule.protocol.and_then(|p| p.number) == redirection.protocol.and_then(|p| p.number);
-    let interface = rule.interface.is_none()
+    let interface = way == Direction::Out
+        || rule.interface.is_none()
         || redirection.interface.is_none()
         || rule.interface == redirection.interface;
     let uncertain = matches!(rule.dst.place, Where::Table(_) | Where::Dynamic { .. } | Where::Unknown { .. });
@@ -103,7 +117,7 @@ fn stale_rule(rule: &Flat, redirection: &Flat) -> Finding {
     Finding::of(&PH520, rule.rule.span, "the rule names what the packet was before it was redirected")
     .label("sees the packet after the redirection")
     .related(redirection.rule.span, "redirects these packets first")
-    .notice("The redirected connections are not let in by this rule.")
+    .notice("The redirected connections are not let through by this rule.")
     .help("Name the address and port that the packet is redirected to, or redirect in the pass rule itself (`rdr pass`, `pass … rdr-to`).")
 }
 
@@ -197,4 +211,90 @@ pub fn past_the_filter(nodes: &[Node], rules: &[&Flat], findings: &mut Vec<Findi
             );
         }
     }
+}
+
+/// Services that announce the port that they send from, and what it is for.
+const ANNOUNCED: [(u16, &str); 2] = [(5060, "SIP"), (1719, "RAS")];
+/// A rule for more ports than this is about no service.
+const FEW_PORTS: u128 = 100;
+
+/// PH523: a translation that gives calls of devices behind it another source port than they announce.
+pub fn announced_ports<'a>(nodes: &'a [Node<'a>], findings: &mut Vec<Finding>) {
+    let udp = |flat: &Flat| flat.protocol.is_none_or(|protocol| protocol.number == Some(proto::UDP));
+    let mut translations: Vec<&Flat> = Vec::new();
+    let mut calls: Vec<(&Flat, &str)> = Vec::new();
+    for flat in each_rule(nodes) {
+        let passes = matches!(flat.rule.action, Action::Pass | Action::Match);
+        let translates =
+            matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Nat, no: false, .. });
+        if (translates || passes && flat.nat.is_some()) && udp(flat) {
+            translations.push(flat);
+        }
+        if passes && flat.protocol.is_some() && udp(flat) {
+            calls.extend(announced(flat).map(|what| (flat, what)));
+        }
+    }
+    translations.truncate(MOST_REDIRECTIONS);
+    calls.truncate(MOST_REDIRECTIONS);
+    let mut said: FxHashSet<Span> = FxHashSet::default();
+    for (at, nat) in translations.iter().enumerate() {
+        let changes = nat.nat.as_ref().is_some_and(|pool| pool.port == FlatPort::Default);
+        let call = calls.iter().find(|(call, _)| {
+            let first = translations[..at].iter().any(|other| sees(other, call));
+            // The first translation decides; calls that come in have the devices as their destination.
+            changes && sees(nat, call) && !first && call.rdr.is_none()
+        });
+        if let Some((call, what)) = call
+            && said.insert(nat.rule.span)
+        {
+            findings.push(changed_port(nat, call, what));
+        }
+    }
+}
+
+/// The service that a rule names the port of.
+fn announced(flat: &Flat) -> Option<&'static str> {
+    let ports = ports(flat.dst_port?).ok().filter(|ports| ports.count() <= FEW_PORTS)?;
+    ANNOUNCED.iter().find(|(port, _)| ports.contains((*port).into())).map(|(_, what)| *what)
+}
+
+/// Whether a translation is for packets of a rule. Only where the rule says from where they come: a rule for
+/// everybody may be about what comes from outside.
+fn sees(nat: &Flat, call: &Flat) -> bool {
+    let from_inside = !is_everyone(&call.src) || call.direction == Some(Direction::Out);
+    from_inside
+        && hosts_meet(&nat.src, &call.src)
+        && hosts_meet(&nat.dst, &call.dst)
+        && ports_meet(nat.dst_port, call.dst_port)
+        && ports_meet(nat.src_port, call.src_port)
+}
+
+fn changed_port(nat: &Flat, call: &Flat, what: &str) -> Finding {
+    let message = format!("the translation gives {what} and media another source port");
+    Finding::of(&PH523, nat.rule.span, message)
+        .label("translates the port as well")
+        .related(call.rule.span, format!("passes {what}"))
+        .notice(
+            "Devices announce the port that they send from. Far ends that send to it, and not to where packets came \
+             from, are not heard.",
+        )
+        .help("Put a translation with `static-port` for the devices before this one.")
+}
+
+/// All rules, those in anchors too.
+fn each_rule<'a>(nodes: &'a [Node<'a>]) -> impl Iterator<Item = &'a Flat<'a>> {
+    let mut open: Vec<std::slice::Iter<'a, Node<'a>>> = vec![nodes.iter()];
+    std::iter::from_fn(move || {
+        while let Some(nodes) = open.last_mut() {
+            match nodes.next() {
+                None => {
+                    open.pop();
+                }
+                Some(Node::Rule(flat, _)) => return Some(&**flat),
+                Some(Node::Anchor(anchor)) => open.push(anchor.body.as_deref().unwrap_or_default().iter()),
+                Some(Node::Unknown { .. }) => {}
+            }
+        }
+        None
+    })
 }

@@ -13,6 +13,7 @@
 
 mod choice;
 mod condition;
+mod decide;
 mod filter;
 mod matching;
 mod system;
@@ -42,14 +43,12 @@ mod mark {
     pub const MOVED: u32 = 1 << 18;
     /// The rule that decides keeps state.
     pub const KEPT: u32 = 1 << 19;
-    /// The way in kept no state.
-    pub const STATELESS: u32 = 1 << 20;
     /// A translation rule said `pass`.
-    pub const PASSED: u32 = 1 << 21;
+    pub const PASSED: u32 = 1 << 20;
     /// A translation rule translated: state is kept in any case.
-    pub const TRANSLATED: u32 = 1 << 22;
+    pub const TRANSLATED: u32 = 1 << 21;
     /// Translation made the source an address of the interface that the packet leaves by.
-    pub const OWN_SOURCE: u32 = 1 << 23;
+    pub const OWN_SOURCE: u32 = 1 << 22;
     /// The bits that tell that a rule inside a quick anchor matched.
     pub const QUICK_ANCHORS: u32 = 0xff00_0000;
     /// The first of the bits that tell that a rule inside a quick anchor matched.
@@ -96,7 +95,7 @@ struct Lowering<'a> {
     /// The interfaces that names stand for; `None` for groups whose members nobody tells.
     interfaces: FxHashMap<String, Option<Values>>,
     /// What rules of this way put off; number `n` of the mark is `deferred[n - 1]`.
-    deferred: Vec<filter::Deferred<'a>>,
+    deferred: Vec<decide::Deferred<'a>>,
     /// What the rules of this way ask.
     questions: Questions,
     /// Interfaces whose own address translation gives to what leaves by them.
@@ -132,9 +131,11 @@ impl<'a> Lowering<'a> {
         }
         self.filter(b, chain, way);
         b.stage(hook, self.stage(chain));
-        let chain = b.chain(format!("pf state {word}"), start);
-        self.put_off(b, chain, way, translates, start);
-        b.stage(hook, self.stage(chain));
+        if translates || self.moves || !self.deferred.is_empty() {
+            let chain = b.chain(format!("pf state {word}"), start);
+            self.put_off(b, chain, way, translates, start);
+            b.stage(hook, self.stage(chain));
+        }
     }
 
     fn stage(&self, chain: ChainId) -> Stage {
@@ -159,6 +160,7 @@ impl<'a> Lowering<'a> {
         let tree = self.tree;
         for interface in &tree.skipped {
             self.interface(b, &interface.name, false, field);
+            b.effect(Effect::KeepState(true));
             b.effect(ends);
             b.rule(chain, interface.span, interface.span);
         }
@@ -170,11 +172,7 @@ impl<'a> Lowering<'a> {
         b.effect(Effect::Settle);
         b.rule(chain, start, start);
         if first {
-            let (clear, flip) = match way {
-                Direction::In => (u32::MAX, mark::STATELESS),
-                Direction::Out => (!mark::STATELESS, 0),
-            };
-            b.effect(Effect::Mark(MarkOp { clear, flip }));
+            b.effect(Effect::Mark(MarkOp { clear: u32::MAX, flip: 0 }));
             b.effect(Effect::KeepState(false));
             b.rule(chain, start, start);
         }

@@ -6,6 +6,7 @@ mod host;
 mod option;
 mod rule;
 mod setting;
+mod state;
 mod tokens;
 
 use std::collections::BTreeSet;

@@ -9,8 +9,7 @@ use super::super::ast::{
 use super::super::lexer::Kind;
 use super::super::words;
 use super::cursor::{Cursor, Result, refuse};
-use super::option;
-use super::{Order, Session, host};
+use super::{Order, Session, host, state};
 
 /// `set …`, the word taken.
 pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<SetOption> {
@@ -121,7 +120,7 @@ fn yes_no(cursor: &mut Cursor) -> Result<bool> {
 fn state_defaults(cursor: &mut Cursor, session: &mut Session, span: Span) -> Result<SetOption> {
     let mut options = StateOptions::default();
     loop {
-        option::state_option(cursor, &mut options)?;
+        state::state_option(cursor, &mut options)?;
         if cursor.done() {
             break;
         }

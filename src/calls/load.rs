@@ -1,0 +1,300 @@
+//! Reading the files of calls, and what makes them acceptable.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHashSet;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Call, Calls, NAMES, Need, Stage, Through, Ways, Who};
+use crate::catalog::{Catalog, Source, Transport, did_you_mean};
+use crate::ports;
+use crate::site::RoutingMode as Mode;
+use crate::spelling::nearest;
+
+/// Why calls cannot be used.
+pub type CallError = crate::catalog::CatalogError;
+
+/// Path and text of each file under `rules/calls`, sorted; `build.rs` lists them.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/calls.rs"));
+
+/// Calls that are tried first where nobody names one.
+const FIRST: [&str; 6] = ["h323", "h460", "webrtc", "sip", "desktop", "management"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct CallFile {
+    name: Spanned<String>,
+    title: String,
+    like: Option<Spanned<String>>,
+    mode: Option<Mode>,
+    only: Option<Only>,
+    caller: Option<Vec<Spanned<String>>>,
+    called: Option<Vec<Spanned<String>>>,
+    needs: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    encrypted: bool,
+    no_helpers: Option<String>,
+    #[serde(default)]
+    stage: Vec<Spanned<StageFile>>,
+}
+
+/// What a call that is like another one leaves of some of its stages.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Only {
+    services: Vec<String>,
+    transports: Vec<Transport>,
+    stages: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct StageFile {
+    name: Spanned<String>,
+    title: String,
+    from: Spanned<String>,
+    to: Vec<Spanned<String>>,
+    #[serde(default)]
+    ways: Ways,
+    through: Option<Spanned<Through>>,
+    services: Vec<Spanned<String>>,
+    #[serde(default)]
+    or_services: Vec<Spanned<String>>,
+    #[serde(default)]
+    source_services: Vec<Spanned<String>>,
+    #[serde(default)]
+    transports: Vec<Transport>,
+    #[serde(default)]
+    any: bool,
+    ports: Option<Spanned<String>>,
+    need: Need,
+    #[serde(default)]
+    after: Vec<Spanned<String>>,
+    #[serde(default)]
+    instead: Vec<Spanned<String>>,
+    #[serde(default)]
+    with: Vec<Spanned<String>>,
+    unless: Option<String>,
+    carried: Option<String>,
+    opens: Option<String>,
+    worse: Option<String>,
+    symptom: String,
+    symptom_one_way: Option<String>,
+    symptom_part: Option<String>,
+}
+
+impl Calls {
+    /// The calls that are part of the program.
+    pub fn bundled(catalog: &Catalog) -> Result<Calls, CallError> {
+        let file = |(name, text): &(&str, &str)| Source::new(PathBuf::from(name), (*text).to_string());
+        let mut calls = merge(Calls::default(), &FILES.iter().map(file).collect::<Vec<_>>(), catalog)?;
+        let place = |call: &Call| FIRST.iter().position(|name| *name == call.name).unwrap_or(FIRST.len());
+        calls.calls.sort_by_key(place);
+        Ok(calls)
+    }
+
+    /// These calls with those of a folder on top: one with the name of a known one replaces it.
+    pub fn load_dir(self, dir: &Path, catalog: &Catalog) -> Result<Calls, CallError> {
+        let failed = |error| CallError::Read { path: dir.to_path_buf(), error };
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                paths.push(path);
+            }
+        }
+        if paths.is_empty() {
+            return Err(CallError::NoCalls(dir.to_path_buf()));
+        }
+        paths.sort();
+        let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Source::new(path, text)),
+            Err(error) => Err(CallError::Read { path, error }),
+        };
+        merge(self, &paths.into_iter().map(read).collect::<Result<Vec<_>, _>>()?, catalog)
+    }
+}
+
+fn merge(mut calls: Calls, files: &[Source], catalog: &Catalog) -> Result<Calls, CallError> {
+    let known = Known::of(catalog);
+    let mut likes = Vec::new();
+    for file in files {
+        let parsed: CallFile = file.parse()?;
+        match &parsed.like {
+            Some(_) => likes.push((file, parsed)),
+            None => add(&mut calls, known.call(file, parsed, None)?),
+        }
+    }
+    for (file, parsed) in likes {
+        let Some(like) = &parsed.like else { continue };
+        let Some(model) = calls.call(like.get_ref()).cloned() else {
+            let hint = did_you_mean(calls.nearest(like.get_ref()));
+            return Err(file.fault(&like.span(), format!("there is no call `{}`{hint}", like.get_ref())));
+        };
+        add(&mut calls, known.call(file, parsed, Some(model))?);
+    }
+    Ok(calls)
+}
+
+fn add(calls: &mut Calls, call: Call) {
+    match calls.calls.iter_mut().find(|known| known.name == call.name) {
+        Some(known) => *known = call,
+        None => calls.calls.push(call),
+    }
+}
+
+/// What the catalog knows.
+struct Known<'a> {
+    catalog: &'a Catalog,
+    services: FxHashSet<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn of(catalog: &'a Catalog) -> Self {
+        let rows = catalog.products().iter().flat_map(|product| &product.requirements);
+        Known { catalog, services: rows.map(|row| row.service.as_str()).collect() }
+    }
+
+    fn call(&self, file: &Source, parsed: CallFile, model: Option<Call>) -> Result<Call, CallError> {
+        let stages = parsed.stage.into_iter().map(|stage| self.stage(file, stage));
+        let stages = stages.collect::<Result<Vec<(Stage, Named)>, CallError>>()?;
+        let names: Vec<&str> = stages.iter().map(|(stage, _)| stage.name.as_str()).collect();
+        let needs = parsed.needs.unwrap_or_default();
+        let referred = stages.iter().flat_map(|(_, named)| named);
+        if let Some(word) = referred.chain(&needs).find(|word| !names.contains(&word.get_ref().as_str())) {
+            let hint = did_you_mean(nearest(word.get_ref(), names.iter().copied()));
+            let message = format!("the call has no stage `{}`{hint}", word.get_ref());
+            return Err(file.fault(&word.span(), message));
+        }
+        let stages: Vec<Stage> = stages.into_iter().map(|(stage, _)| stage).collect();
+        let roles = |words: Option<Vec<Spanned<String>>>| match words {
+            Some(words) => self.roles(file, words).map(Some),
+            None => Ok(None),
+        };
+        let (caller, called) = (roles(parsed.caller)?, roles(parsed.called)?);
+        let mut call = match model {
+            Some(model) => Call { name: parsed.name.into_inner(), title: parsed.title, ..model },
+            None if stages.is_empty() => {
+                return Err(file.fault(&parsed.name.span(), "the call has no stages".to_string()));
+            }
+            None => Call {
+                name: parsed.name.into_inner(),
+                title: parsed.title,
+                caller: Vec::new(),
+                called: Vec::new(),
+                needs: needs.into_iter().map(Spanned::into_inner).collect(),
+                mode: None,
+                encrypted: false,
+                no_helpers: None,
+                stages,
+            },
+        };
+        call.caller = caller.unwrap_or(call.caller);
+        call.called = called.unwrap_or(call.called);
+        call.mode = parsed.mode.or(call.mode);
+        call.encrypted |= parsed.encrypted;
+        call.no_helpers = parsed.no_helpers.or(call.no_helpers);
+        parsed.only.iter().for_each(|only| narrow(&mut call, only));
+        Ok(call)
+    }
+
+    fn stage(&self, file: &Source, parsed: Spanned<StageFile>) -> Result<(Stage, Named), CallError> {
+        let stage = parsed.into_inner();
+        let services = |words| self.services(file, words);
+        let tag = stage.services.iter().any(|service| service.get_ref() == stage.name.get_ref());
+        if !NAMES.contains(&stage.name.get_ref().as_str()) && !tag {
+            let hint = did_you_mean(nearest(stage.name.get_ref(), NAMES));
+            let message = format!(
+                "`{}` is neither the name of a stage nor a service of it{hint}",
+                stage.name.get_ref()
+            );
+            return Err(file.fault(&stage.name.span(), message));
+        }
+        if let Some(through) = &stage.through {
+            self.role(file, &through.get_ref().role, &through.span())?;
+        }
+        let ports = match &stage.ports {
+            Some(text) => {
+                ports::list(text.get_ref()).map_err(|error| file.fault(&text.span(), error.to_string()))?
+            }
+            None => Vec::new(),
+        };
+        let to = stage.to.iter().map(|word| self.who(file, word)).collect::<Result<Vec<Who>, _>>()?;
+        let named: Named =
+            [&stage.after, &stage.instead, &stage.with].into_iter().flatten().cloned().collect();
+        let words = |words: Vec<Spanned<String>>| words.into_iter().map(Spanned::into_inner).collect();
+        let made = Stage {
+            from: self.who(file, &stage.from)?,
+            to,
+            name: stage.name.into_inner(),
+            title: stage.title,
+            ways: stage.ways,
+            through: stage.through.map(Spanned::into_inner),
+            services: services(stage.services)?,
+            or_services: services(stage.or_services)?,
+            source_services: services(stage.source_services)?,
+            transports: stage.transports,
+            any: stage.any,
+            ports,
+            need: stage.need,
+            after: words(stage.after),
+            instead: words(stage.instead),
+            with: words(stage.with),
+            unless: stage.unless,
+            carried: stage.carried,
+            opens: stage.opens,
+            worse: stage.worse,
+            symptom: stage.symptom,
+            symptom_one_way: stage.symptom_one_way,
+            symptom_part: stage.symptom_part,
+        };
+        Ok((made, named))
+    }
+
+    fn who(&self, file: &Source, word: &Spanned<String>) -> Result<Who, CallError> {
+        Ok(match word.get_ref().as_str() {
+            "a" => Who::Caller,
+            "b" => Who::Called,
+            "each" => Who::Each,
+            role => {
+                self.role(file, role, &word.span())?;
+                Who::Role(role.to_string())
+            }
+        })
+    }
+
+    fn role(&self, file: &Source, role: &str, span: &Range<usize>) -> Result<(), CallError> {
+        if self.catalog.role(role).is_some() {
+            return Ok(());
+        }
+        let hint = did_you_mean(self.catalog.nearest_role(role));
+        Err(file.fault(span, format!("there is no role `{role}`{hint}")))
+    }
+
+    fn roles(&self, file: &Source, words: Vec<Spanned<String>>) -> Result<Vec<String>, CallError> {
+        words.iter().try_for_each(|word| self.role(file, word.get_ref(), &word.span()))?;
+        Ok(words.into_iter().map(Spanned::into_inner).collect())
+    }
+
+    fn services(&self, file: &Source, words: Vec<Spanned<String>>) -> Result<Vec<String>, CallError> {
+        if let Some(word) = words.iter().find(|word| !self.services.contains(word.get_ref().as_str())) {
+            let hint = did_you_mean(nearest(word.get_ref(), self.services.iter().copied()));
+            let message = format!("no product of the catalog has the service `{}`{hint}", word.get_ref());
+            return Err(file.fault(&word.span(), message));
+        }
+        Ok(words.into_iter().map(Spanned::into_inner).collect())
+    }
+}
+
+/// Names of other stages that a stage mentions.
+type Named = Vec<Spanned<String>>;
+
+/// Leaves of some stages these services and transports alone.
+fn narrow(call: &mut Call, only: &Only) {
+    for stage in call.stages.iter_mut().filter(|stage| only.stages.contains(&stage.name)) {
+        stage.services.retain(|service| only.services.contains(service));
+        stage.transports.clone_from(&only.transports);
+    }
+}

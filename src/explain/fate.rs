@@ -1,0 +1,314 @@
+//! What becomes of one question: judged over the whole path, answers and helpers counted in.
+
+use std::sync::Arc;
+
+use super::ends::Side;
+use super::legs::Question;
+use crate::catalog::Transport;
+use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, Witness, number};
+use crate::packet::{Family, Set};
+use crate::site::{End as Place, Flow, Leg, Party};
+
+/// A stage works, does not, or that depends on something.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Works {
+    /// Whatever is not known.
+    Yes,
+    /// For some of what is not known.
+    Depends,
+    /// Whatever is not known.
+    No,
+}
+
+/// What becomes of one question.
+#[derive(Clone, Debug)]
+pub struct Fate {
+    /// Whether it gets through.
+    pub works: Works,
+    /// The ports that do not, or may not.
+    pub bad: Set,
+    /// Who stops it.
+    pub by: Option<By>,
+    /// What it depends on.
+    pub depends_on: Vec<String>,
+    /// What is taken for granted.
+    pub assumes: Vec<String>,
+    /// Why it does not work, where no rule stops it.
+    pub why: Option<String>,
+    /// The answers are blocked, not the packets themselves.
+    pub reply: bool,
+    /// A helper opens it.
+    pub helped: bool,
+    /// The connection of the other way carries it.
+    pub carried: bool,
+    /// Part of the ports gets through.
+    pub part: bool,
+    /// A packet that shows it, at the firewall that decides.
+    pub witness: Option<Witness>,
+    /// One that gets through, where the question was put so.
+    pub passes: Option<Witness>,
+}
+
+impl Fate {
+    /// It gets through.
+    pub fn free() -> Fate {
+        Fate {
+            works: Works::Yes,
+            bad: Set::empty(),
+            by: None,
+            depends_on: Vec::new(),
+            assumes: Vec::new(),
+            why: None,
+            reply: false,
+            helped: false,
+            carried: false,
+            part: false,
+            witness: None,
+            passes: None,
+        }
+    }
+
+    fn unknown(ports: &Set, on: String) -> Fate {
+        Fate { works: Works::Depends, bad: ports.clone(), depends_on: vec![on], ..Fate::free() }
+    }
+
+    /// Makes even a *yes* depend on something.
+    pub fn hangs_on(&mut self, on: String) {
+        self.works = self.works.max(Works::Depends);
+        if self.works == Works::Depends && !self.depends_on.contains(&on) {
+            self.depends_on.push(on);
+        }
+    }
+
+    /// Makes a *no* depend on something, or adds to what a *depends* depends on.
+    pub fn unless(&mut self, on: &str) {
+        if self.works == Works::No {
+            self.works = Works::Depends;
+        }
+        if self.works == Works::Depends && !self.depends_on.iter().any(|known| known == on) {
+            self.depends_on.push(on.to_string());
+        }
+    }
+}
+
+/// What helpers may open.
+#[derive(Clone, Copy, Debug)]
+pub struct Helpers<'c> {
+    /// The services in whose signalling the call announces ports.
+    pub services: &'c [&'c str],
+    /// Who places the call, seen from the device of a question: towards it or from it.
+    pub leg: Option<Leg>,
+}
+
+/// Puts a question to the judge.
+pub fn judge(
+    desk: &mut Desk<'_, '_>,
+    question: &Question<'_>,
+    (from, to): (Side<'_>, Side<'_>),
+    family: Family,
+    helpers: Option<Helpers<'_>>,
+) -> Fate {
+    let site = desk.judge().site;
+    let place = |side: Side<'_>| Place { zone: side.far.zone, device: side.end.device };
+    let Some(path) = site.path(place(from), place(to)) else {
+        let [from, to] = [from, to].map(|side| &site.zones[side.far.zone].name);
+        return Fate::unknown(&question.ports, format!("the path from {from} to {to}"));
+    };
+    if path.is_empty() {
+        return Fate::free();
+    }
+    let silent = path.iter().find(|crossing| {
+        desk.judge().firewall(crossing.firewall).is_none_or(|firewall| !firewall.speaks(family))
+    });
+    if let Some(silent) = silent {
+        let name = &site.firewalls[silent.firewall].name;
+        let what = match family {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        };
+        return Fate::unknown(&question.ports, format!("the {what} rules of {name}"));
+    }
+    let (near, party) = ends(question, (from, to), family);
+    let ask = ask(question, &near);
+    let Some(answer) = desk.judge_leg(&ask, &party, Kind::First, Want::Faults) else { return Fate::free() };
+    let mut fate = first(question, answer);
+    if let (Works::No | Works::Depends, Some(helpers)) = (fate.works, helpers) {
+        help(desk, question, &ask, &party, helpers, &mut fate);
+    }
+    if fate.works != Works::No && !fate.helped {
+        answers(desk, &ask, &party, &mut fate);
+    }
+    fate
+}
+
+/// The ends as the judge takes them.
+pub fn ends(question: &Question<'_>, (from, to): (Side<'_>, Side<'_>), family: Family) -> (Near, Party) {
+    let (mine, other) = match question.leg {
+        Leg::ToDevice => (to, from),
+        Leg::FromDevice => (from, to),
+    };
+    let near = Near { family, addresses: mine.addresses(family).clone(), zone: mine.far.zone };
+    let party = Party { name: other.end.name.clone(), places: vec![other.far.clone()], anybody: false };
+    (near, party)
+}
+
+fn ask<'q>(question: &'q Question<'_>, near: &'q Near) -> Ask<'q> {
+    Ask {
+        device: Some(question.device),
+        near,
+        leg: question.leg,
+        protocol: number(question.transport),
+        ports: &question.ports,
+        from: question.from(),
+    }
+}
+
+/// A question as the site's flows are.
+pub fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
+    Flow {
+        device: question.device,
+        host: None,
+        requirement: question.row,
+        leg: question.leg,
+        either_way: false,
+        transports: vec![question.transport],
+        either_transport: false,
+        ports: question.ports.clone(),
+        from: question.own.clone(),
+        chosen: question.chosen.clone().map(Arc::new),
+        any_port: false,
+        parties: Vec::new(),
+        doubtful: false,
+    }
+}
+
+/// The way of one packet of a question: one that gets through, or one that does not.
+pub fn steps(
+    desk: &mut Desk<'_, '_>,
+    question: &Question<'_>,
+    sides: (Side<'_>, Side<'_>),
+    family: Family,
+    passes: bool,
+) -> Vec<Step> {
+    let (near, party) = ends(question, sides, family);
+    desk.steps(&ask(question, &near), &party, passes)
+}
+
+/// What the first packets fare like.
+fn first(question: &Question<'_>, answer: Answer) -> Fate {
+    let bad = answer.blocked.or(&answer.unsure);
+    let all = answer.asked.count();
+    let mut fate = Fate {
+        bad: bad.clone(),
+        assumes: answer.assumes.clone(),
+        witness: answer.witness.clone(),
+        passes: answer.passes.clone(),
+        ..Fate::free()
+    };
+    let by = |shares: &[Share]| shares.first().map(By::from);
+    if bad.is_empty() {
+        return fate;
+    }
+    if answer.open.is_empty() && answer.unsure.is_empty() {
+        fate.works = if answer.partly.is_empty() { Works::No } else { Works::Depends };
+        if fate.works == Works::Depends {
+            fate.depends_on.push("which source port the sender takes".to_string());
+        }
+        fate.by = by(&answer.blockers);
+        return fate;
+    }
+    fate.works = Works::Depends;
+    fate.depends_on = answer.depends_on;
+    if !answer.blocked.is_empty() {
+        fate.part = true;
+        let whose = if question.guessed { "far end" } else { "device" };
+        let blocked = answer.blocked.count();
+        let are = if blocked == 1 { "is" } else { "are" };
+        fate.depends_on.push(format!("which port the {whose} takes ({blocked} of {all} {are} blocked)"));
+        fate.by = by(&answer.blockers);
+    }
+    if fate.by.is_none() {
+        fate.by = by(&answer.doubters).or_else(|| by(&answer.blockers));
+    }
+    fate
+}
+
+/// Whether a helper reads the signalling in which the ports of a question are announced: it rewrites addresses in it.
+pub fn is_read(
+    desk: &mut Desk<'_, '_>,
+    question: &Question<'_>,
+    sides: (Side<'_>, Side<'_>),
+    family: Family,
+    helpers: Helpers<'_>,
+) -> bool {
+    let (near, party) = ends(question, sides, family);
+    let opener = Opener { services: Some(helpers.services), leg: helpers.leg };
+    let helped = desk.helped_by(&flow(question), &ask(question, &near), &party, opener);
+    helped.is_some_and(|helped| !helped.ports.is_empty())
+}
+
+/// What a helper opens.
+fn help(
+    desk: &mut Desk<'_, '_>,
+    question: &Question<'_>,
+    ask: &Ask<'_>,
+    party: &Party,
+    helpers: Helpers<'_>,
+    fate: &mut Fate,
+) {
+    let flow = flow(question);
+    let opener = Opener { services: Some(helpers.services), leg: helpers.leg };
+    let Some(helped) = desk.helped_by(&flow, ask, party, opener) else { return };
+    if helped.ports.is_empty() {
+        return;
+    }
+    let rest = fate.bad.minus(&helped.ports);
+    if !rest.is_empty() {
+        return;
+    }
+    fate.helped = true;
+    fate.part = false;
+    fate.depends_on = helped.depends_on;
+    fate.works = if fate.depends_on.is_empty() { Works::Yes } else { Works::Depends };
+    if fate.works == Works::Yes {
+        fate.bad = Set::empty();
+        fate.by = None;
+    }
+}
+
+/// What the answers fare like to what gets through.
+fn answers(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party, fate: &mut Fate) {
+    if ask.protocol == number(Transport::Udp) && ask.ports == &Set::one(TRAPS) {
+        // Traps of SNMP are sent and never answered (RFC 3416, section 4.2.6).
+        return;
+    }
+    let Some(reply) = desk.judge_leg(ask, party, Kind::Reply, Want::Faults) else { return };
+    let bad = reply.blocked.or(&reply.unsure);
+    if bad.is_empty() {
+        return;
+    }
+    let none = reply.open.is_empty() && reply.unsure.is_empty() && reply.partly.is_empty();
+    let first = fate.works;
+    fate.reply = true;
+    fate.bad = fate.bad.or(&bad);
+    fate.works = if none { Works::No } else { Works::Depends };
+    if none {
+        fate.depends_on.clear();
+    } else {
+        fate.depends_on.extend(reply.depends_on.clone());
+        if reply.unsure.is_empty() && first == Works::Yes {
+            fate.depends_on.push("which ports the connection has".to_string());
+        }
+    }
+    fate.by = reply.blockers.first().or(reply.doubters.first()).map(By::from).or(fate.by);
+}
+
+/// The port of SNMP traps.
+const TRAPS: u128 = 162;
+
+/// Whether the answers to what one end sends get back for certain: what the other end sends over that connection
+/// does, too.
+pub fn carries(fate: &Fate) -> bool {
+    fate.works == Works::Yes && !fate.reply
+}

@@ -1,0 +1,380 @@
+//! The stages of a call, each judged between those who take part in it.
+
+use std::rc::Rc;
+
+use super::fate::{self, Fate, Helpers, Works, carries};
+use super::legs::Question;
+use super::parties::{Between, Case, Party};
+use super::{Explanation, Row, answer};
+use crate::calls::{Need, Stage, Ways, Who};
+use crate::catalog::Transport;
+use crate::judge::Desk;
+use crate::packet::{Field, Set};
+use crate::site::{End as Place, Leg, RoutingMode};
+
+/// What a call depends on where the ways of signalling differ.
+pub const MODE: &str = "the gatekeeper's mode";
+
+/// A stage between two parties, judged.
+pub struct Ran<'a> {
+    /// Its place in the call.
+    pub place: usize,
+    /// Its ways.
+    pub rows: Vec<Row<'a>>,
+    /// Whether all of it works.
+    pub works: Works,
+    /// The gatekeeper's modes in which it happens; empty where that makes no difference.
+    pub modes: Vec<RoutingMode>,
+}
+
+/// Judges all stages of a call; `None` where the call makes no sense between its ends.
+pub fn run<'j, 'a>(case: Case<'j, 'a>, desk: &mut Desk<'j, 'a>) -> Option<Explanation<'a>> {
+    if !case.makes_sense() {
+        return None;
+    }
+    let mut runner = Runner::new(&case, desk);
+    let call = case.call;
+    let mut ran: Vec<Ran<'a>> = Vec::new();
+    for (place, stage) in call.stages.iter().enumerate() {
+        ran.extend(runner.stage(place, stage));
+    }
+    let modes = runner.modes.clone();
+    Some(answer::whole(&case, &modes, ran))
+}
+
+struct Runner<'r, 'j, 'a> {
+    case: &'r Case<'j, 'a>,
+    desk: &'r mut Desk<'j, 'a>,
+    /// The gatekeeper's modes that are possible, and the gatekeeper.
+    modes: Vec<RoutingMode>,
+    middle: Option<Rc<Party>>,
+    /// The services in whose signalling the call announces ports.
+    signalling: Rc<[&'j str]>,
+}
+
+impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
+    fn new(case: &'r Case<'j, 'a>, desk: &'r mut Desk<'j, 'a>) -> Self {
+        let through = case.call.stages.iter().find(|stage| stage.through.is_some());
+        let (modes, middle) = through.map_or((vec![RoutingMode::Direct], None), |stage| case.modes(stage));
+        let services = case.call.stages.iter().flat_map(|stage| stage.services.iter().map(String::as_str));
+        let signalling = services.collect();
+        Runner { case, desk, modes, middle, signalling }
+    }
+
+    /// A stage: between the ends themselves, through the gatekeeper, or both, as its mode may be.
+    fn stage(&mut self, place: usize, stage: &Stage) -> Vec<Ran<'a>> {
+        let routed: Vec<RoutingMode> = match (&stage.through, &self.middle) {
+            (Some(through), Some(_)) => {
+                self.modes.iter().filter(|mode| through.modes.contains(mode)).copied().collect()
+            }
+            _ => Vec::new(),
+        };
+        let direct: Vec<RoutingMode> =
+            self.modes.iter().filter(|mode| !routed.contains(mode)).copied().collect();
+        let mut ran = Vec::new();
+        if !direct.is_empty() {
+            let modes = if routed.is_empty() { Vec::new() } else { direct };
+            for between in self.case.between(stage) {
+                ran.push(self.between(place, stage, between, &modes));
+            }
+        }
+        if let (false, Some(middle)) = (routed.is_empty(), self.middle.clone()) {
+            let modes = if routed.len() == self.modes.len() { Vec::new() } else { routed };
+            let (caller, called) = (&self.case.caller, &self.case.called);
+            let hops = [self.case.ask(stage, caller, &middle), self.case.ask(stage, &middle, called)];
+            for between in hops.into_iter().flatten() {
+                ran.push(self.between(place, stage, between, &modes));
+            }
+        }
+        ran
+    }
+
+    fn between(
+        &mut self,
+        place: usize,
+        stage: &Stage,
+        between: Between<'a>,
+        modes: &[RoutingMode],
+    ) -> Ran<'a> {
+        let ran = |(works, rows)| Ran { place, rows, works, modes: modes.to_vec() };
+        if !stage.any {
+            return ran(self.all_of(place, stage, &between, modes));
+        }
+        let kind = |question: &Question<'_>| (question.row.service.clone(), question.transport);
+        let mut kinds: Vec<(String, Transport)> = Vec::new();
+        for question in between.forth.iter().chain(&between.back) {
+            if !kinds.contains(&kind(question)) {
+                kinds.push(kind(question));
+            }
+        }
+        let mut best: Option<(Works, Vec<Row<'a>>)> = None;
+        for one in kinds {
+            let of = |all: &[Question<'a>]| -> Vec<Question<'a>> {
+                all.iter().filter(|question| kind(question) == one).cloned().collect()
+            };
+            let (from, to) = (Rc::clone(&between.from), Rc::clone(&between.to));
+            let part = Between { from, to, forth: of(&between.forth), back: of(&between.back) };
+            if part.forth.is_empty() {
+                continue;
+            }
+            let found = self.all_of(place, stage, &part, modes);
+            if best.as_ref().is_none_or(|(works, _)| found.0 < *works) {
+                best = Some(found);
+            }
+        }
+        match best {
+            Some(best) => ran(best),
+            None => ran(self.all_of(place, stage, &between, modes)),
+        }
+    }
+
+    /// All questions of a stage between two, each of which has to be answered with yes.
+    fn all_of(
+        &mut self,
+        place: usize,
+        stage: &Stage,
+        between: &Between<'a>,
+        modes: &[RoutingMode],
+    ) -> (Works, Vec<Row<'a>>) {
+        let (from, to) = (&between.from, &between.to);
+        let forth = self.fates(stage, &between.forth, (from, to));
+        let back = match stage.ways.has_back() {
+            true => self.fates(stage, &between.back, (to, from)),
+            false => Vec::new(),
+        };
+        let (forth, back) = combined(stage, forth, back);
+        let mut rows = Vec::new();
+        for (way, (one, two), asked) in [(0, (from, to), forth), (1, (to, from), back)] {
+            for (question, fate) in asked {
+                let hops = self.hops(&question, (one, two), &fate);
+                rows.push((
+                    way,
+                    Row {
+                        stage: stage.name.clone(),
+                        title: stage.title.clone(),
+                        place,
+                        from: Rc::clone(one),
+                        to: Rc::clone(two),
+                        question,
+                        need: stage.need,
+                        symptom: String::new(),
+                        reached: true,
+                        modes: modes.to_vec(),
+                        hops,
+                        fate,
+                    },
+                ));
+            }
+        }
+        if stage.ways == Ways::Both {
+            self.hidden_senders(&mut rows);
+        }
+        let fails =
+            |wanted: usize| rows.iter().any(|(way, row)| *way == wanted && row.fate.works != Works::Yes);
+        let fails = [fails(0), fails(1)];
+        let mut rows: Vec<(usize, Row<'a>)> = rows;
+        for (way, row) in &mut rows {
+            row.symptom = symptom(stage, &row.fate, fails[1 - *way], *way == 1);
+        }
+        let rows: Vec<Row<'a>> = rows.into_iter().map(|(_, row)| row).collect();
+        let works = rows.iter().map(|row| row.fate.works).max().unwrap_or(Works::Yes);
+        (works, rows)
+    }
+
+    fn fates(
+        &mut self,
+        stage: &Stage,
+        questions: &[Question<'a>],
+        (from, to): (&Rc<Party>, &Rc<Party>),
+    ) -> Vec<(Question<'a>, Fate)> {
+        let mut fates = Vec::new();
+        let signalling = Rc::clone(&self.signalling);
+        for question in questions {
+            let helpers = self
+                .helped(stage, question)
+                .then(|| Helpers { services: &signalling, leg: self.placed(question) });
+            let sides = (from.side(), to.side());
+            let mut fate = fate::judge(self.desk, question, sides, self.case.family, helpers);
+            // Whoever is not one of ours may have somebody else to register with.
+            if stage.from == Who::Each && from.end.device.is_none() {
+                fate.unless(&format!("whether {} registers at {}", from.end.name, to.end.name));
+            }
+            if fate.helped && self.modes.iter().any(|mode| *mode != RoutingMode::Direct) {
+                fate.depends_on.push(MODE.to_string());
+                fate.works = Works::Depends;
+            }
+            let helpers = self
+                .helped(stage, question)
+                .then(|| Helpers { services: &signalling, leg: self.placed(question) });
+            if fate.works != Works::No && self.is_announced_wrong(question, (from, to)) {
+                let read = helpers.is_some_and(|helpers| {
+                    fate::is_read(self.desk, question, sides, self.case.family, helpers)
+                });
+                if !read {
+                    self.announced(to, &mut fate);
+                }
+            }
+            fates.push((question.clone(), fate));
+        }
+        fates
+    }
+
+    /// Whether the receiver is reached at another address than its own, and nobody says that it tells that one.
+    fn is_announced_wrong(&self, question: &Question<'_>, (from, to): (&Rc<Party>, &Rc<Party>)) -> bool {
+        let judge = self.case.judge;
+        let (Some(device), true) = (to.end.device, judge.site.is_everything_else(from.far.zone)) else {
+            return false;
+        };
+        let told = &judge.site.devices[device];
+        let own = to.far.addresses(self.case.family);
+        if question.row.announced_by.is_empty()
+            || !told.public_addresses.is_empty() && !told.announces_private
+        {
+            return false;
+        }
+        let ends = [from, to].map(|party| Place { zone: party.far.zone, device: party.end.device });
+        let path = judge.site.path(ends[0], ends[1]).unwrap_or_default();
+        own.single().is_some_and(|own| judge.dialled(device, self.case.family, own, &path) != Set::one(own))
+    }
+
+    /// What becomes of media for a device that may tell far ends its own address, or does.
+    fn announced(&self, to: &Party, fate: &mut Fate) {
+        let Some(device) = to.end.device else { return };
+        let told = &self.case.judge.site.devices[device];
+        if told.announces_private && !told.public_addresses.is_empty() {
+            fate.works = Works::No;
+            fate.why = Some(format!("{} tells far ends its own address, which is none outside", told.name));
+            return;
+        }
+        fate.hangs_on(format!("the address that {} announces", told.name));
+    }
+
+    /// Whether helpers may open something for a question: not where they cannot read the signalling, or where the
+    /// media of the call does not go between those who signal.
+    fn helped(&self, stage: &Stage, question: &Question<'_>) -> bool {
+        let case = self.case;
+        let encrypted =
+            |party: &Party| party.end.device.is_some_and(|device| case.judge.site.devices[device].encrypted);
+        let blind = case.call.encrypted
+            || case.call.no_helpers.is_some()
+            || encrypted(&case.caller)
+            || encrypted(&case.called)
+            || !self.modes.contains(&RoutingMode::Direct);
+        !blind && stage.need != Need::Fallback && !question.row.announced_by.is_empty()
+    }
+
+    /// Which way the call is placed, as seen from the device of a question.
+    fn placed(&self, question: &Question<'_>) -> Option<Leg> {
+        match (self.case.caller.end.device, self.case.called.end.device) {
+            (_, Some(device)) if device == question.device => Some(Leg::ToDevice),
+            (Some(device), _) if device == question.device => Some(Leg::FromDevice),
+            _ => None,
+        }
+    }
+
+    /// Who sends with a translated address, and has no public one that it could tell, is sent to at the address that it
+    /// announces.
+    fn hidden_senders(&self, rows: &mut [(usize, Row<'a>)]) {
+        let src = Field::src(self.case.family);
+        let hidden = [0, 1].map(|way| {
+            rows.iter().filter(|(of, _)| *of == way).any(|(_, row)| {
+                let before = row.hops.first().map(|step| step.packet.get(src));
+                let after =
+                    row.hops.last().and_then(|step| step.leaves.as_ref()).map(|packet| packet.get(src));
+                after.is_some() && before != after
+            })
+        });
+        for (_, row) in rows.iter_mut().filter(|(way, _)| hidden[1 - *way]) {
+            let told = row.to.end.device.map(|device| &self.case.judge.site.devices[device]);
+            let public = told.is_none_or(|device| !device.public_addresses.is_empty());
+            if !public && !row.fate.helped && row.fate.works != Works::No {
+                self.announced(&Rc::clone(&row.to), &mut row.fate);
+            }
+        }
+    }
+
+    fn hops(
+        &mut self,
+        question: &Question<'_>,
+        (from, to): (&Rc<Party>, &Rc<Party>),
+        fate: &Fate,
+    ) -> Vec<crate::judge::Step> {
+        let passes = fate.works == Works::Yes && !fate.helped || fate.reply;
+        fate::steps(self.desk, question, (from.side(), to.side()), self.case.family, passes)
+    }
+}
+
+type Asked<'a> = Vec<(Question<'a>, Fate)>;
+
+/// What both ways of a stage say together.
+fn combined<'a>(stage: &Stage, mut forth: Asked<'a>, mut back: Asked<'a>) -> (Asked<'a>, Asked<'a>) {
+    let all = |asked: &Asked<'a>| !asked.is_empty() && asked.iter().all(|(_, fate)| carries(fate));
+    let (forth_open, back_open) = (all(&forth), all(&back));
+    let symmetric =
+        |one: &Asked<'a>, two: &Asked<'a>| one.iter().chain(two).all(|(question, _)| question.symmetric);
+    match stage.ways {
+        Ways::Forth => {}
+        Ways::Either => match (forth_open, back_open) {
+            (true, false) => depend(&mut back, stage.opens.as_deref()),
+            (false, true) => depend(&mut forth, stage.opens.as_deref()),
+            _ => {}
+        },
+        Ways::Both => {
+            let carried = symmetric(&forth, &back);
+            match (forth_open, back_open) {
+                (true, false) => carry(&mut back, carried, stage.carried.as_deref()),
+                (false, true) => carry(&mut forth, carried, stage.carried.as_deref()),
+                _ => {}
+            }
+        }
+        Ways::Dialog if forth_open => {
+            // What the far end sends over UDP goes between the ports that the caller signals from and to.
+            let (over_udp, others): (Asked<'a>, Asked<'a>) =
+                back.into_iter().partition(|(question, _)| question.transport == Transport::Udp);
+            back = over_udp;
+            carry(&mut back, true, stage.carried.as_deref());
+            let mut others = others;
+            carry(&mut others, false, stage.carried.as_deref());
+            back.extend(others);
+        }
+        // Without a call there is nothing that the far end could send.
+        Ways::Dialog => back.clear(),
+    }
+    let neither = !forth_open && !back_open;
+    if let (Some(unless), true) = (&stage.unless, neither) {
+        depend(&mut forth, Some(unless));
+        depend(&mut back, Some(unless));
+    }
+    (forth, back)
+}
+
+fn depend(asked: &mut Asked<'_>, on: Option<&str>) {
+    for (_, fate) in asked.iter_mut().filter(|(_, fate)| fate.works != Works::Yes) {
+        on.iter().for_each(|on| fate.unless(on));
+    }
+}
+
+/// What is blocked on its own is carried by the connection of the other way: certainly, or that depends.
+fn carry(asked: &mut Asked<'_>, certain: bool, on: Option<&str>) {
+    if !certain {
+        return depend(asked, on);
+    }
+    for (_, fate) in asked.iter_mut().filter(|(_, fate)| fate.works != Works::Yes) {
+        let assumes = vec!["the state of the connection lasts as long as the call".to_string()];
+        *fate = Fate { assumes, carried: true, ..Fate::free() };
+    }
+}
+
+/// What people notice of a row that fails; `other` where the other way of its stage fails as well.
+fn symptom(stage: &Stage, fate: &Fate, other: bool, back: bool) -> String {
+    if fate.works == Works::Yes {
+        return String::new();
+    }
+    let one_way = match stage.ways {
+        Ways::Forth => None,
+        Ways::Dialog => stage.symptom_one_way.as_ref().filter(|_| back),
+        Ways::Both | Ways::Either => stage.symptom_one_way.as_ref().filter(|_| !other),
+    };
+    let part = stage.symptom_part.as_ref().filter(|_| fate.part);
+    one_way.or(part).unwrap_or(&stage.symptom).clone()
+}

@@ -1,0 +1,294 @@
+//! What rules let through after those before them.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Candidate, LIMIT, Lens, Opening};
+use crate::analysis::Decider;
+use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
+use crate::judge::Witness;
+use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces, State, proto};
+use crate::site::{ZoneId, unicast};
+
+/// Work for the openings of one rule, where all at once were too much.
+const RULE_LIMIT: u64 = 1_000_000;
+/// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
+const KEPT: usize = 1_000_000;
+/// More rules are never looked at all at once: each takes some hundred steps.
+const MOST_AT_ONCE: usize = 20_000;
+
+impl Lens<'_, '_> {
+    /// What the candidates let through of a family on a way, after the rules before them; and which of them
+    /// have more cases than are followed.
+    pub(super) fn measure(
+        &self,
+        family: Family,
+        way: Way,
+        candidates: &[Candidate],
+        openings: &mut [Vec<Opening>],
+        given_up: &mut Vec<usize>,
+    ) {
+        let rules = &self.firewall.rules;
+        if rules.rules() <= MOST_AT_ONCE {
+            let mut spaces = self.store(family, LIMIT);
+            let all = self.strangers(&mut spaces, way);
+            let found = self.measured(&mut spaces, all, way, candidates);
+            self.charge(&spaces, 0);
+            if let Some(found) = found {
+                return found.into_iter().for_each(|(at, found)| openings[at].extend(found));
+            }
+        }
+        let changed = changed(rules);
+        let naming = naming(rules, family, way);
+        let mut kept: Option<(Spaces, Space)> = None;
+        for (at, candidate) in candidates.iter().enumerate().filter(|(_, of)| naming.contains(&of.id.chain)) {
+            let (mut spaces, all) =
+                kept.take().filter(|(spaces, _)| spaces.size() <= KEPT).unwrap_or_else(|| {
+                    let mut spaces = self.store(family, RULE_LIMIT);
+                    let all = self.strangers(&mut spaces, way);
+                    (spaces, all)
+                });
+            let before = spaces.work();
+            spaces.allow(RULE_LIMIT.min(self.left.get()));
+            let looked_for = self.looked_for(&mut spaces, candidate.id, &changed);
+            let looked_for = spaces.and(all, looked_for);
+            match self.measured(&mut spaces, looked_for, way, std::slice::from_ref(candidate)) {
+                Some(found) => openings[at].extend(found.into_iter().flat_map(|(_, found)| found)),
+                None => given_up.push(at),
+            }
+            self.charge(&spaces, before);
+            kept = Some((spaces, all));
+        }
+    }
+
+    /// What candidates let through of some packets, each by its place; `None` where there are more cases than are
+    /// followed.
+    fn measured(
+        &self,
+        spaces: &mut Spaces,
+        all: Space,
+        way: Way,
+        candidates: &[Candidate],
+    ) -> Option<Vec<(usize, Vec<Opening>)>> {
+        let passage = self.run(spaces, all, way)?;
+        let passed = passage.passed.union(spaces);
+        let passed = spaces.as_came(passed);
+        let places: FxHashMap<RuleId, usize> =
+            candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
+        let mut found = Vec::new();
+        for (by, space) in decided(spaces, &passage, passed) {
+            let Decider::Rule(id) = by else { continue };
+            let Some(at) = places.get(&id).copied() else { continue };
+            let usual = spaces.usually(space);
+            let others = spaces.minus(all, usual);
+            let (may, may_not) = (spaces.possibly(usual), spaces.possibly(others));
+            let certain = spaces.minus(may, may_not);
+            let mut openings = Vec::new();
+            for protocol in [proto::TCP, proto::UDP] {
+                let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
+                let part = spaces.and(certain, of);
+                if !part.is_none() {
+                    self.opened(spaces, part, (protocol, way), &passage, &mut openings);
+                }
+            }
+            found.push((at, openings));
+        }
+        (!spaces.exhausted()).then_some(found)
+    }
+
+    /// The packets that a rule can look for, by the fields that nothing changes before.
+    pub(super) fn looked_for(&self, spaces: &mut Spaces, rule: RuleId, changed: &FxHashSet<Field>) -> Space {
+        let (rules, family) = (&self.firewall.rules, spaces.family());
+        let mut space = Space::ALL;
+        for step in rules.steps_of(rules.rule(rule)) {
+            let Step::Test(Test::In { field, values, negate: false }) = *step else { break };
+            let ends = [Field::Iif, Field::Proto, Field::src(family), Field::dst(family), Field::Dport];
+            if ends.contains(&field) && !changed.contains(&field) {
+                let test = spaces.test(field, &rules.values(values));
+                space = spaces.and(space, test);
+            }
+        }
+        space
+    }
+
+    pub(super) fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {
+        let flow = self.judge.flow(self.at)?;
+        let packets = Classes::one(Class { space: all, ctrl: Ctrl::new(way) });
+        let hop = Hop { by_address: way == Way::Forward, state: Some(State::New), ..Hop::first(way) };
+        flow.run(spaces, &packets, &hop).ok()
+    }
+
+    /// What packets of one protocol that a rule lets through can reach: to each kind of destination.
+    fn opened(
+        &self,
+        spaces: &mut Spaces,
+        part: Space,
+        (protocol, way): (u8, Way),
+        passage: &Passage,
+        openings: &mut Vec<Opening>,
+    ) {
+        let family = spaces.family();
+        let site = self.judge.site;
+        let (Some(src), Some(dport)) = (spaces.level(Field::src(family)), spaces.level(Field::Dport)) else {
+            return;
+        };
+        let outwards = self.outwards(spaces);
+        let mut rest = spaces.minus(part, outwards);
+        for (device, placed) in site.devices.iter().enumerate() {
+            for address in placed.addresses.iter().map(|address| Family::of(*address)) {
+                if address.0 != family {
+                    continue;
+                }
+                let here = arriving(spaces, passage, rest, address.1);
+                if here.is_none() {
+                    continue;
+                }
+                rest = spaces.minus(rest, here);
+                let ports = spaces.values(here, dport);
+                let open = self.open_by_design(device, protocol);
+                if !open.is_empty() && ports.minus(&open).count() < site.settings.wide_range.into() {
+                    continue;
+                }
+                let sources = spaces.hull(here, src);
+                openings.push(Opening {
+                    protocol,
+                    excess: ports.minus(&self.required(device, protocol)),
+                    ports,
+                    whom: placed.name.clone(),
+                    any_source: is_most(&sources, family),
+                    anywhere: false,
+                    outward: false,
+                    several: false,
+                    witness: self.witness(spaces, here, way),
+                });
+            }
+        }
+        if self.host().is_some() {
+            return;
+        }
+        openings.extend(self.widest(spaces, rest, (protocol, way), false));
+        let rest = spaces.and(part, outwards);
+        openings.extend(self.widest(spaces, rest, (protocol, way), true));
+    }
+
+    /// The widest opening of some packets, to all destinations for which it is equally wide.
+    fn widest(
+        &self,
+        spaces: &mut Spaces,
+        packets: Space,
+        (protocol, way): (u8, Way),
+        outwards: bool,
+    ) -> Option<Opening> {
+        let family = spaces.family();
+        let site = self.judge.site;
+        let dst = spaces.level(Field::dst(family))?;
+        let (src, dport) = (spaces.level(Field::src(family))?, spaces.level(Field::Dport)?);
+        let groups = spaces.values_by(packets, dst, dport)?;
+        let (to, ports) = groups.into_iter().max_by_key(|(_, ports)| ports.count())?;
+        let there = spaces.within(dst, &to);
+        let there = spaces.and(packets, there);
+        let sources = spaces.hull(there, src);
+        let inside =
+            |zone: &ZoneId| !site.is_everything_else(*zone) && self.judge.addresses(*zone, family).meets(&to);
+        let outward = outwards || !site.is_made_up() && !self.zones().iter().any(inside);
+        let whom = if outward { "the outside" } else { "addresses without a device" };
+        Some(Opening {
+            protocol,
+            excess: ports.clone(),
+            ports,
+            whom: whom.to_string(),
+            any_source: is_most(&sources, family),
+            anywhere: is_most(&to, family),
+            outward,
+            several: false,
+            witness: self.witness(spaces, there, way),
+        })
+    }
+
+    fn witness(&self, spaces: &Spaces, space: Space, way: Way) -> Option<Witness> {
+        Some(Witness { firewall: self.at, way, packet: spaces.witness(space)? })
+    }
+}
+
+/// Of packets, those that arrive at an address.
+fn arriving(spaces: &mut Spaces, passage: &Passage, packets: Space, address: u128) -> Space {
+    let field = Field::dst(spaces.family());
+    let mut arriving = Space::NONE;
+    for class in passage.passed.iter() {
+        let at = class.ctrl.reads(spaces, field, &Set::one(address));
+        let there = spaces.and(class.space, at);
+        let there = spaces.as_came(there);
+        arriving = spaces.or(arriving, there);
+    }
+    spaces.and(packets, arriving)
+}
+
+/// Whether addresses are most of those that there are outside.
+fn is_most(addresses: &Set, family: Family) -> bool {
+    addresses.count() > unicast(family).count() / 2
+}
+
+/// Who lets packets pass: each by what names it best.
+pub(super) fn decided(spaces: &mut Spaces, passage: &Passage, passed: Space) -> Vec<(Decider, Space)> {
+    let mut rest = passed;
+    let mut found = Vec::new();
+    for pass in passage.best_first() {
+        let part = spaces.and(rest, pass.space);
+        if !part.is_none() {
+            rest = spaces.minus(rest, part);
+            found.push((pass.by, part));
+        }
+    }
+    found
+}
+
+/// The chains whose rules can be what names best why packets of a family pass on a way: rules that every packet
+/// comes to after a stage that names it better are not.
+fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
+    let is_filter = |stage: &&Stage| stage.kind == StageKind::Filter && stage.sees(family);
+    let has = |hook: Hook| rules.stages(hook).iter().any(|stage| is_filter(&stage));
+    let (hooks, last): (&[Hook], bool) = match way {
+        Way::Input => (&[Hook::Prerouting, Hook::Input], has(Hook::Input)),
+        Way::Output => (&[Hook::Output, Hook::Postrouting], has(Hook::Output)),
+        // What is addressed to the box itself goes to the box.
+        Way::Forward => (
+            &[Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Postrouting],
+            has(Hook::Forward) && has(Hook::Input),
+        ),
+    };
+    let policy = |hook: Hook| Decider::Policy(hook, 0).weight(hook);
+    let sure = match (last, has(Hook::Prerouting) && way != Way::Output) {
+        (true, _) => policy(Hook::Input),
+        (false, true) => policy(Hook::Prerouting),
+        (false, false) => 0,
+    };
+    let any_rule = Decider::Rule(RuleId { chain: ChainId(0), index: 0 });
+    let hooks = hooks.iter().filter(|hook| any_rule.weight(**hook) >= sure);
+    let stages = hooks.flat_map(|hook| rules.stages(*hook).iter().filter(is_filter));
+    rules.reached(stages.map(|stage| stage.chain))
+}
+
+/// The fields that packets can get other values of on their way.
+pub(super) fn changed(rules: &Ruleset) -> FxHashSet<Field> {
+    let effects = rules.steps.iter().filter_map(|step| match step {
+        Step::Effect(effect) => Some(*effect),
+        Step::Test(_) | Step::Lookup(_) => None,
+    });
+    let entries = rules.maps.iter().flat_map(|map| &map.entries).map(|entry| entry.effect);
+    let mut changed = FxHashSet::default();
+    effects.chain(entries).for_each(|effect| written(rules, effect, &mut changed));
+    changed
+}
+
+fn written(rules: &Ruleset, effect: Effect, changed: &mut FxHashSet<Field>) {
+    match effect {
+        Effect::Forget(field) | Effect::Set(field, _) => {
+            changed.insert(field);
+        }
+        Effect::Nat(nat) if rules.nat(nat).destination => {
+            changed.extend([Field::Dst4, Field::Dst6, Field::Dport]);
+        }
+        Effect::Nat(_) => changed.extend([Field::Src4, Field::Src6, Field::Sport]),
+        _ => {}
+    }
+}

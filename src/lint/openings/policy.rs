@@ -1,0 +1,175 @@
+//! PH203: what the policy alone lets through.
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashSet;
+
+use super::measure::decided;
+use super::{LIMIT, Lens, unasked};
+use crate::analysis::Decider;
+use crate::finding::Finding;
+use crate::model::{ChainId, Effect, Hook, RuleId, Stage, StageKind, Step, Test, Verdict, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces, State};
+use crate::rule::{PH203, Severity};
+
+/// Rules of which one may show that something passes on an interface that the rules name.
+const SHOWN: usize = 16;
+
+impl Lens<'_, '_> {
+    /// PH203: what no rule speaks of is let through.
+    pub(super) fn default_accept(&self, close: &str) -> Vec<Finding> {
+        let mut all: Vec<Finding> = Vec::new();
+        for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
+            let found = [Family::V4, Family::V6].map(|family| self.falls_through((family, hook, way), close));
+            all.extend(found.into_iter().flatten().min_by_key(|found| Reverse(found.severity)));
+        }
+        all.sort_by_key(|found| Reverse(found.severity));
+        let mut findings: Vec<Finding> = Vec::new();
+        for found in all {
+            if findings.iter().all(|known| known.span != found.span) {
+                findings.push(found);
+            }
+        }
+        findings
+    }
+
+    /// Whether some packet of a new connection reaches an accepting policy for certain, whatever is unknown.
+    fn falls_through(&self, (family, hook, way): (Family, Hook, Way), close: &str) -> Option<Finding> {
+        let rules = &self.firewall.rules;
+        // Where there is one filter, every packet meets it on its way in, whatever its way.
+        let one = self.firewall.dialect.language().one_filter;
+        let hook = if one { Hook::Prerouting } else { hook };
+        let is_filter = |stage: &&Stage| stage.kind == StageKind::Filter && stage.sees(family);
+        let filters: Vec<&Stage> = rules.stages(hook).iter().filter(is_filter).collect();
+        if !self.firewall.speaks(family) || filters.iter().any(|s| s.policy != Verdict::Accept) {
+            return None;
+        }
+        let stage = filters.into_iter().min_by_key(|stage| stage.priority.abs())?;
+        match self.told_by_one(family, way).or_else(|| self.told_by_all(family, way)) {
+            Some(true) => Some(let_through(stage, way, close)),
+            Some(false) => None,
+            None => Some(not_told(stage, way)),
+        }
+    }
+
+    /// The answer of packets with one source, destination and port that no rule asks for, where it is that of all
+    /// others: rules that ask for one can only take packets away from the policy, and the rest treats all alike.
+    fn told_by_one(&self, family: Family, way: Way) -> Option<bool> {
+        let [src, dst, port] = unasked::find(&self.firewall.rules, family)?;
+        let mut spaces = self.store(family, LIMIT);
+        let mut one = self.anybody(&mut spaces, way);
+        for (field, value) in [(Field::src(family), src), (Field::dst(family), dst), (Field::Dport, port)] {
+            let here = spaces.test(field, &Set::one(value));
+            one = spaces.and(one, here);
+        }
+        let told = self.by_policy(&mut spaces, one, way).and_then(|(certain, passed)| {
+            if certain.is_none() {
+                return Some(false);
+            }
+            (self.passes_named(&mut spaces, passed) || self.some_rule_passes_named(&mut spaces, way))
+                .then_some(true)
+        });
+        self.charge(&spaces, 0);
+        told
+    }
+
+    /// The answer of all packets.
+    fn told_by_all(&self, family: Family, way: Way) -> Option<bool> {
+        let mut spaces = self.store(family, LIMIT);
+        let all = self.anybody(&mut spaces, way);
+        let told = self
+            .by_policy(&mut spaces, all, way)
+            .map(|(certain, passed)| !certain.is_none() && self.passes_named(&mut spaces, passed));
+        let told = told.filter(|_| !spaces.exhausted());
+        self.charge(&spaces, 0);
+        told
+    }
+
+    /// Of packets, those that the policy lets through for certain, and those that pass at all; nothing where there
+    /// are more cases than are followed.
+    fn by_policy(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<(Space, Space)> {
+        let passage = self.run(spaces, all, way)?;
+        let passed = passage.passed.union(spaces);
+        let passed = spaces.as_came(passed);
+        let by_policy: Vec<Space> = decided(spaces, &passage, passed)
+            .into_iter()
+            .filter(|(by, _)| !matches!(by, Decider::Rule(_)))
+            .map(|(_, space)| space)
+            .collect();
+        let through = spaces.union(by_policy);
+        let otherwise = spaces.minus(all, through);
+        let (may, may_not) = (spaces.possibly(through), spaces.possibly(otherwise));
+        let certain = spaces.minus(may, may_not);
+        (!spaces.exhausted()).then_some((certain, passed))
+    }
+
+    /// Whether anything passes on the interfaces that the rules name, where they name any: a file that blocks
+    /// everything there leaves nothing open.
+    fn passes_named(&self, spaces: &mut Spaces, passed: Space) -> bool {
+        let named = self.firewall.interfaces();
+        let on = spaces.test(Field::Iif, &named);
+        named.is_empty() || spaces.meets(passed, on)
+    }
+
+    /// The same, told by one of the first rules that accept.
+    fn some_rule_passes_named(&self, spaces: &mut Spaces, way: Way) -> bool {
+        let all = self.anybody(spaces, way);
+        let rules: Vec<RuleId> = self.accepting().take(SHOWN).collect();
+        rules.into_iter().any(|rule| {
+            let looked_for = self.looked_for(spaces, rule, &FxHashSet::default());
+            let looked_for = spaces.and(all, looked_for);
+            let passed = self.by_policy(spaces, looked_for, way);
+            passed.is_some_and(|(_, passed)| self.passes_named(spaces, passed))
+        })
+    }
+
+    /// The rules that accept, but for those that do so only within connections.
+    fn accepting(&self) -> impl Iterator<Item = RuleId> {
+        let rules = &self.firewall.rules;
+        let chains = rules.chains.iter().enumerate();
+        let all = chains.flat_map(|(chain, listed)| {
+            let id = move |index: usize| RuleId { chain: ChainId(chain as u32), index: index as u32 };
+            listed.rules.iter().enumerate().map(move |(index, rule)| (id(index), rule))
+        });
+        all.filter(|(_, rule)| {
+            let steps = rules.steps_of(rule);
+            let old = |step: &Step| match *step {
+                Step::Test(Test::In { field: Field::State, values, negate: false }) => {
+                    !rules.holds(values, State::New as u128)
+                }
+                _ => false,
+            };
+            steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept))) && !steps.iter().any(old)
+        })
+        .map(|(id, _)| id)
+    }
+}
+
+fn let_through(stage: &Stage, way: Way, close: &str) -> Finding {
+    let message = format!("{} that no rule speaks of is let through", traffic(way));
+    let label = match stage.policy_written {
+        true => "the policy accepts",
+        false => "without a policy, what no rule decides is accepted",
+    };
+    Finding::of(&PH203, stage.policy_span, message)
+        .label(label)
+        .notice("Calls work, and every service that somebody starts later is open from its first minute.")
+        .help(close)
+}
+
+fn traffic(way: Way) -> &'static str {
+    if way == Way::Forward { "forwarded traffic" } else { "traffic to the firewall itself" }
+}
+
+/// What is said where nothing is known.
+fn not_told(stage: &Stage, way: Way) -> Finding {
+    let message = format!(
+        "whether {} that no rule speaks of is let through was not worked out: the rules have more cases than the \
+         analysis follows",
+        traffic(way)
+    );
+    Finding::of(&PH203, stage.policy_span, message)
+        .severity(Severity::Info)
+        .label("not judged")
+        .help("Ask for one packet with `pinhole trace`, which follows any ruleset.")
+}

@@ -1,0 +1,109 @@
+//! The packets that openings are measured by: first packets of strangers.
+
+use super::Lens;
+use crate::model::Way;
+use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, proto};
+use crate::site::{ZoneId, loopbacks, unicast};
+
+impl Lens<'_, '_> {
+    pub(super) fn host(&self) -> Option<usize> {
+        self.judge.site.firewalls.get(self.at).and_then(|firewall| firewall.host)
+    }
+
+    /// First packets of TCP and UDP from anybody, on all ways between different zones.
+    pub(super) fn strangers(&self, spaces: &mut Spaces, way: Way) -> Space {
+        let family = spaces.family();
+        let site = self.judge.site;
+        let named = |zone: ZoneId, field: Field, spaces: &mut Spaces| {
+            let firewall = site.firewalls.get(self.at);
+            let names = firewall.into_iter().flat_map(|firewall| &firewall.interfaces);
+            let names = names.filter(|(_, zones)| zones.contains(&zone)).map(|(name, _)| interface(name));
+            let names = Set::of(names.map(|name| (name, name)));
+            spaces.test(field, &names)
+        };
+        let mut ends = Space::NONE;
+        match self.host() {
+            Some(host) => {
+                let own = site.devices[host].addresses.iter().map(|address| Family::of(*address));
+                let own = Set::of(own.filter(|(f, _)| *f == family).map(|(_, number)| (number, number)));
+                let dst = spaces.test(Field::dst(family), &own);
+                let src = spaces.test(Field::src(family), &unicast(family).minus(&own));
+                ends = spaces.and(src, dst);
+            }
+            None if site.is_made_up() => {
+                let dst = spaces.test(Field::dst(family), &unicast(family));
+                let src = spaces.test(Field::src(family), &unicast(family));
+                ends = spaces.and(src, dst);
+            }
+            None => {
+                let zones = self.zones();
+                for from in &zones {
+                    let from_side = named(*from, Field::Iif, spaces);
+                    let src = spaces.test(Field::src(family), self.judge.addresses(*from, family));
+                    let from_side = spaces.and(from_side, src);
+                    for to in zones.iter().filter(|to| *to != from) {
+                        let to_side = named(*to, Field::Oif, spaces);
+                        // What is translated is addressed to whatever is translated.
+                        let dst = match self.firewall.rules.nats.iter().any(|nat| nat.destination) {
+                            true => spaces.test(Field::dst(family), &unicast(family)),
+                            false => spaces.test(Field::dst(family), self.judge.addresses(*to, family)),
+                        };
+                        let to_side = spaces.and(to_side, dst);
+                        let both = spaces.and(from_side, to_side);
+                        ends = spaces.or(ends, both);
+                    }
+                }
+            }
+        }
+        let anybody = self.anybody(spaces, way);
+        spaces.and(ends, anybody)
+    }
+
+    /// First packets of TCP and UDP from anybody to anybody.
+    pub(super) fn anybody(&self, spaces: &mut Spaces, way: Way) -> Space {
+        let family = spaces.family();
+        let mut real = loopbacks().not().and(&Set::range(1, u128::MAX));
+        // Where a config tells all interfaces, there are no others.
+        let told = &self.firewall.rules.interfaces;
+        if self.judge.site.is_made_up() && !told.is_empty() {
+            real = real.and(told);
+        }
+        let mut fields = vec![
+            (Field::src(family), unicast(family)),
+            (Field::dst(family), unicast(family)),
+            (Field::Iif, real.clone()),
+            (Field::Proto, Set::of([proto::TCP, proto::UDP].map(|p| (p.into(), p.into())))),
+            (Field::State, Set::one(State::New as u128)),
+            (Field::TcpFlags, Set::one(2)),
+            (Field::Sport, Set::range(1024, 65535)),
+        ];
+        if way == Way::Forward {
+            fields.push((Field::Oif, real));
+        }
+        fields.into_iter().fold(Space::ALL, |all, (field, set)| {
+            let side = spaces.test(field, &set);
+            spaces.and(all, side)
+        })
+    }
+
+    /// The zones behind the firewall's interfaces.
+    pub(super) fn zones(&self) -> Vec<ZoneId> {
+        let Some(firewall) = self.judge.site.firewalls.get(self.at) else { return Vec::new() };
+        let mut zones: Vec<ZoneId> = firewall.interfaces.values().flatten().copied().collect();
+        zones.sort_unstable();
+        zones.dedup();
+        zones
+    }
+
+    /// The packets that go from a side of the firewall to one that its config ranks lower. With a site file, its
+    /// zones say what the outside is.
+    pub(super) fn outwards(&self, spaces: &mut Spaces) -> Space {
+        let mut outwards = Space::NONE;
+        for (from, to) in self.firewall.rules.outward.iter().filter(|_| self.judge.site.is_made_up()) {
+            let (from, to) = (spaces.test(Field::Iif, from), spaces.test(Field::Oif, to));
+            let pair = spaces.and(from, to);
+            outwards = spaces.or(outwards, pair);
+        }
+        outwards
+    }
+}

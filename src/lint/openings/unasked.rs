@@ -1,0 +1,124 @@
+//! One source, destination and port that stand for all that no rule asks for.
+
+use super::measure::changed;
+use crate::model::{Effect, Rule, Ruleset, Step, Test};
+use crate::packet::{Family, Field, Set};
+use crate::site::unicast;
+
+/// The fields of connections, which read as a first packet's own.
+const OF_CONNECTION: [Field; 6] =
+    [Field::OrigSrc4, Field::OrigDst4, Field::OrigSrc6, Field::OrigDst6, Field::OrigDport, Field::OrigSport];
+
+/// How a rule looks at source, destination and port.
+enum Look {
+    /// Not at all: it treats all of them alike.
+    Blind,
+    /// It never matches packets of the family.
+    Never,
+    /// It is for some values of one of them alone.
+    For(usize, Set),
+    /// In another way.
+    Else,
+}
+
+/// A source, a destination and a port that no rule asks for. `None` where there are none, or where rules for some
+/// values do more than decide about them: a packet that they pass over might fare otherwise without them.
+pub(super) fn find(rules: &Ruleset, family: Family) -> Option<[u128; 3]> {
+    let fields = [Field::src(family), Field::dst(family), Field::Dport];
+    let changed = changed(rules);
+    if fields.iter().any(|field| changed.contains(field)) {
+        return None;
+    }
+    let mut asked: [Vec<(u128, u128)>; 3] = Default::default();
+    let mut jumps = Vec::new();
+    for rule in rules.chains.iter().flat_map(|chain| &chain.rules) {
+        match look(rules, rule, family, &fields) {
+            Look::Blind | Look::Never => {}
+            Look::Else => return None,
+            Look::For(at, values) => {
+                for effect in effects(rules, rule) {
+                    match effect {
+                        Effect::Jump(chain) => jumps.push(chain),
+                        _ if decides(effect) => {}
+                        _ => return None,
+                    }
+                }
+                asked[at].extend_from_slice(values.ranges());
+            }
+        }
+    }
+    let inner = rules.reached(jumps);
+    let mut inside = inner.iter().flat_map(|chain| &rules.chain(*chain).rules);
+    let goes_on = |effect| matches!(effect, Effect::Jump(_) | Effect::Goto(_) | Effect::Return);
+    if !inside.all(|rule| effects(rules, rule).all(|effect| decides(effect) || goes_on(effect))) {
+        return None;
+    }
+    let here = rules.delivered_set(family);
+    let all = [unicast(family), unicast(family).minus(&here), Set::range(0, Field::Dport.last())];
+    let mut found = [0; 3];
+    for (value, (all, asked)) in found.iter_mut().zip(all.iter().zip(asked)) {
+        *value = all.minus(&Set::of(asked)).ranges().first()?.0;
+    }
+    Some(found)
+}
+
+/// Effects that decide about the packets of the rule, and change nothing that other rules look at.
+fn decides(effect: Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Verdict(_)
+            | Effect::Pend(_)
+            | Effect::KeepState(_)
+            | Effect::Helper(_)
+            | Effect::Undefined(_)
+    )
+}
+
+/// What a rule can do to packets.
+fn effects<'r>(rules: &'r Ruleset, rule: &Rule) -> impl Iterator<Item = Effect> + 'r {
+    rules.steps_of(rule).iter().flat_map(|step| {
+        let (one, entries) = match step {
+            Step::Effect(effect) => (Some(*effect), None),
+            Step::Lookup(map) => (None, Some(rules.map(*map).entries.iter().map(|entry| entry.effect))),
+            Step::Test(_) => (None, None),
+        };
+        one.into_iter().chain(entries.into_iter().flatten())
+    })
+}
+
+fn look(rules: &Ruleset, rule: &Rule, family: Family, fields: &[Field; 3]) -> Look {
+    let steps = rules.steps_of(rule);
+    let first = steps.iter().map_while(|step| match step {
+        Step::Test(test) => Some(test),
+        Step::Effect(_) | Step::Lookup(_) => None,
+    });
+    let mut narrow: Option<(usize, Set)> = None;
+    for test in first {
+        let Test::In { field, values, negate } = *test else { continue };
+        if field.family().is_some_and(|of| of != family) {
+            return Look::Never;
+        }
+        let Some(at) = fields.iter().position(|of| *of == field) else { continue };
+        // The rule is for the fewest values: an address says more than a range of ports.
+        if !negate && narrow.as_ref().is_none_or(|(known, _)| *known == 2) {
+            narrow = Some((at, rules.values(values)));
+        }
+    }
+    let looks = |field: Field| fields.contains(&field) || OF_CONNECTION.contains(&field);
+    match narrow {
+        Some((at, values)) => Look::For(at, values),
+        None if steps.iter().any(|step| looked_at(rules, step).into_iter().any(looks)) => Look::Else,
+        None => Look::Blind,
+    }
+}
+
+/// The fields that a step looks at.
+fn looked_at(rules: &Ruleset, step: &Step) -> Vec<Field> {
+    match *step {
+        Step::Test(Test::In { field, .. } | Test::Masked { field, .. }) => vec![field],
+        Step::Test(Test::Tuple { tuples, .. }) => rules.tuple(tuples).fields.clone(),
+        Step::Lookup(map) => rules.map(map).fields.clone(),
+        // Its answer is the same for all of them, or a variable of its own.
+        Step::Test(Test::Unknown { .. } | Test::Never) | Step::Effect(_) => Vec::new(),
+    }
+}

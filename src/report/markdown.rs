@@ -1,0 +1,77 @@
+//! Findings as Markdown: for a comment on a change, or a job's summary.
+
+use std::io::{self, Write};
+
+use super::{Report, clean, counted};
+use crate::finding::Finding;
+use crate::rule::Severity;
+
+/// Findings told in full; the others are counted. GitHub takes 65,536 characters in a comment.
+const MOST: usize = 40;
+
+/// Writes a sentence that sums up, and a section for each finding.
+pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let counts = [Severity::Error, Severity::Warning, Severity::Info]
+        .map(|severity| (severity, report.count(severity)))
+        .into_iter()
+        .filter(|(_, count)| *count > 0);
+    let counts: Vec<String> = counts.map(|(severity, count)| counted(count, severity.name())).collect();
+    let found = if counts.is_empty() { "no findings".to_string() } else { counts.join(", ") };
+    let (files, rules) = (report.summary.files.len(), report.summary.rules());
+    writeln!(out, "**pinhole: {found}** in {} with {}\n", counted(files, "file"), counted(rules, "rule"))?;
+    let mut order: Vec<&Finding> = report.findings.iter().collect();
+    order.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in order.iter().take(MOST) {
+        section(report, finding, out)?;
+    }
+    if order.len() > MOST {
+        writeln!(out, "and {}, none more severe", counted(order.len() - MOST, "more finding"))?;
+    }
+    Ok(())
+}
+
+fn section(report: &Report, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+    let (severity, code, name) = (finding.severity.name(), finding.code(), finding.lint().name);
+    writeln!(out, "### {severity} {code} {name}\n\n{}\n", plain(&finding.message))?;
+    if let Some(span) = finding.span
+        && let Some(file) = report.sources.file_of(span)
+    {
+        let place = file.place(span.start);
+        let line = clean(report.sources.text(file.line_span(place.line)).trim_end());
+        writeln!(out, "`{}:{}`\n", clean(&file.path.to_string_lossy()), place.line)?;
+        fenced(&[line], out)?;
+    }
+    for (word, text) in [("What people notice", &finding.notice), ("What to do", &finding.help)] {
+        if !text.is_empty() {
+            writeln!(out, "**{word}:** {}\n", plain(text))?;
+        }
+    }
+    for mend in &finding.mend {
+        if !mend.place.is_empty() {
+            writeln!(out, "{}\n", plain(&mend.place))?;
+        }
+        fenced(&mend.lines.iter().map(|line| clean(line)).collect::<Vec<_>>(), out)?;
+    }
+    Ok(())
+}
+
+/// Lines between fences that none of them ends.
+fn fenced(lines: &[String], out: &mut impl Write) -> io::Result<()> {
+    let ticks = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(ticks.max(2) + 1);
+    writeln!(out, "{fence}text\n{}\n{fence}\n", lines.join("\n"))
+}
+
+/// Text in which nothing is markup but what stands between backticks.
+fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    let mut code = false;
+    for c in clean(text).chars() {
+        code ^= c == '`';
+        if !code && matches!(c, '*' | '_' | '<' | '>' | '[' | ']' | '|' | '#' | '\\') {
+            shown.push('\\');
+        }
+        shown.push(c);
+    }
+    shown
+}
