@@ -88,6 +88,18 @@ fn policies_of_large_rulesets_are_judged() {
 }
 
 #[test]
+fn rules_before_and_behind_a_policy_can_bring_packets_to_it() {
+    let before = "*mangle\n-A PREROUTING -s 192.0.2.1/32 -i eth0 -j ACCEPT\n-A PREROUTING -j DROP\nCOMMIT\n";
+    let there = report("a.rules", before, &[]);
+    assert_eq!(said(&there), [("PH203", "warning", 1)], "{}", there.told());
+    let behind = "block out\npass out proto tcp to 10.0.0.5 port 22\n";
+    let there = report("pf.conf", behind, &[]);
+    assert_eq!(said(&there), [("PH203", "warning", 1)], "{}", there.told());
+    let there = report("pf.conf", &format!("{behind}block in\n"), &[]);
+    assert_eq!(said(&there), [], "{}", there.told());
+}
+
+#[test]
 fn what_was_not_worked_out_is_told() {
     // A rule for some addresses lets them go on to the policy: whether any is left takes all of them.
     let rules = hosts(20_000, |at, port| match port % 2 {

@@ -5,8 +5,10 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashSet;
 
 use super::measure::decided;
-use super::{LIMIT, Lens, unasked};
+use super::unasked::{self, Unasked};
+use super::{LIMIT, Lens};
 use crate::analysis::Decider;
+use crate::analysis::flow::Pass;
 use crate::finding::Finding;
 use crate::model::{ChainId, Effect, Hook, RuleId, Stage, StageKind, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State};
@@ -14,6 +16,16 @@ use crate::rule::{PH203, Severity};
 
 /// Rules of which one may show that something passes on an interface that the rules name.
 const SHOWN: usize = 16;
+
+/// What becomes of packets of new connections.
+struct ByPolicy {
+    /// Those that the policy lets through for certain.
+    certain: Space,
+    /// Those that pass, whoever lets them.
+    passed: Space,
+    /// Who lets them pass, at each stage.
+    passes: Vec<Pass>,
+}
 
 impl Lens<'_, '_> {
     /// PH203: what no rule speaks of is let through.
@@ -45,7 +57,7 @@ impl Lens<'_, '_> {
             return None;
         }
         let stage = filters.into_iter().min_by_key(|stage| stage.priority.abs())?;
-        match self.told_by_one(family, way).or_else(|| self.told_by_all(family, way)) {
+        match self.told_by_one(family, hook, way).or_else(|| self.told_by_all(family, way)) {
             Some(true) => Some(let_through(stage, way, close)),
             Some(false) => None,
             None => Some(not_told(stage, way)),
@@ -54,40 +66,66 @@ impl Lens<'_, '_> {
 
     /// The answer of packets with one source, destination and port that no rule asks for, where it is that of all
     /// others: rules that ask for one can only take packets away from the policy, and the rest treats all alike.
-    fn told_by_one(&self, family: Family, way: Way) -> Option<bool> {
-        let [src, dst, port] = unasked::find(&self.firewall.rules, family)?;
+    fn told_by_one(&self, family: Family, hook: Hook, way: Way) -> Option<bool> {
+        let Unasked { values: [src, dst, port], accepting } = unasked::find(&self.firewall.rules, family)?;
         let mut spaces = self.store(family, LIMIT);
         let mut one = self.anybody(&mut spaces, way);
         for (field, value) in [(Field::src(family), src), (Field::dst(family), dst), (Field::Dport, port)] {
             let here = spaces.test(field, &Set::one(value));
             one = spaces.and(one, here);
         }
-        let told = self.by_policy(&mut spaces, one, way).and_then(|(certain, passed)| {
-            if certain.is_none() {
-                return Some(false);
+        let told = self.by_policy(&mut spaces, one, way).and_then(|told| {
+            if told.certain.is_none() {
+                return self.none_falls(&mut spaces, &told, hook, &accepting).then_some(false);
             }
-            (self.passes_named(&mut spaces, passed) || self.some_rule_passes_named(&mut spaces, way))
+            (self.passes_named(&mut spaces, told.passed) || self.some_rule_passes_named(&mut spaces, way))
                 .then_some(true)
         });
         self.charge(&spaces, 0);
         told
     }
 
+    /// Whether no other packets come to the policy where those that no rule asks for do not. Rules that let some pass
+    /// before it can bring them there; behind it they matter where the others come to the policy, and are stopped.
+    fn none_falls(
+        &self,
+        spaces: &mut Spaces,
+        told: &ByPolicy,
+        hook: Hook,
+        accepting: &FxHashSet<ChainId>,
+    ) -> bool {
+        let rules = &self.firewall.rules;
+        let all = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Postrouting];
+        let accept = |hooks: &dyn Fn(Hook) -> bool| {
+            let stages = all.into_iter().filter(|at| hooks(*at)).flat_map(|at| rules.stages(at));
+            !rules.reached(stages.map(|stage| stage.chain)).is_disjoint(accepting)
+        };
+        let before = |at: Hook| at == Hook::Prerouting && hook != Hook::Prerouting;
+        if accept(&before) {
+            return false;
+        }
+        let by_rule = Decider::Rule(RuleId { chain: ChainId(0), index: 0 }).weight(hook);
+        let at_rule = told.passes.iter().filter(|pass| pass.weight == by_rule).map(|pass| pass.space);
+        let at_rule = spaces.union(at_rule);
+        let of_policy = |pass: &&Pass| matches!(pass.by, Decider::Policy(at, _) if at == hook);
+        let at_policy = spaces.union(told.passes.iter().filter(of_policy).map(|pass| pass.space));
+        let come = spaces.minus(at_policy, at_rule);
+        come.is_none() || !accept(&|at| at != hook && !before(at))
+    }
+
     /// The answer of all packets.
     fn told_by_all(&self, family: Family, way: Way) -> Option<bool> {
         let mut spaces = self.store(family, LIMIT);
         let all = self.anybody(&mut spaces, way);
-        let told = self
-            .by_policy(&mut spaces, all, way)
-            .map(|(certain, passed)| !certain.is_none() && self.passes_named(&mut spaces, passed));
+        let told = self.by_policy(&mut spaces, all, way);
+        let told = told.map(|told| !told.certain.is_none() && self.passes_named(&mut spaces, told.passed));
         let told = told.filter(|_| !spaces.exhausted());
         self.charge(&spaces, 0);
         told
     }
 
-    /// Of packets, those that the policy lets through for certain, and those that pass at all; nothing where there
-    /// are more cases than are followed.
-    fn by_policy(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<(Space, Space)> {
+    /// What becomes of packets; nothing where there are more cases than are followed.
+    fn by_policy(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<ByPolicy> {
         let passage = self.run(spaces, all, way)?;
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
@@ -100,7 +138,7 @@ impl Lens<'_, '_> {
         let otherwise = spaces.minus(all, through);
         let (may, may_not) = (spaces.possibly(through), spaces.possibly(otherwise));
         let certain = spaces.minus(may, may_not);
-        (!spaces.exhausted()).then_some((certain, passed))
+        (!spaces.exhausted()).then_some(ByPolicy { certain, passed, passes: passage.passes })
     }
 
     /// Whether anything passes on the interfaces that the rules name, where they name any: a file that blocks
@@ -119,7 +157,7 @@ impl Lens<'_, '_> {
             let looked_for = self.looked_for(spaces, rule, &FxHashSet::default());
             let looked_for = spaces.and(all, looked_for);
             let passed = self.by_policy(spaces, looked_for, way);
-            passed.is_some_and(|(_, passed)| self.passes_named(spaces, passed))
+            passed.is_some_and(|told| self.passes_named(spaces, told.passed))
         })
     }
 

@@ -1,7 +1,9 @@
 //! One source, destination and port that stand for all that no rule asks for.
 
+use rustc_hash::FxHashSet;
+
 use super::measure::changed;
-use crate::model::{Effect, Rule, Ruleset, Step, Test};
+use crate::model::{ChainId, Effect, Rule, Ruleset, Step, Test, Verdict};
 use crate::packet::{Family, Field, Set};
 use crate::site::unicast;
 
@@ -21,45 +23,67 @@ enum Look {
     Else,
 }
 
-/// A source, a destination and a port that no rule asks for. `None` where there are none, or where rules for some
-/// values do more than decide about them: a packet that they pass over might fare otherwise without them.
-pub(super) fn find(rules: &Ruleset, family: Family) -> Option<[u128; 3]> {
+/// A source, a destination and a port that no rule asks for.
+pub(super) struct Unasked {
+    pub values: [u128; 3],
+    /// Chains with rules for some values that let packets pass, or may.
+    pub accepting: FxHashSet<ChainId>,
+}
+
+/// Values that no rule asks for. `None` where there are none, or where rules for some values do more than decide about
+/// them: a packet that they pass over might fare otherwise without them.
+pub(super) fn find(rules: &Ruleset, family: Family) -> Option<Unasked> {
     let fields = [Field::src(family), Field::dst(family), Field::Dport];
     let changed = changed(rules);
     if fields.iter().any(|field| changed.contains(field)) {
         return None;
     }
     let mut asked: [Vec<(u128, u128)>; 3] = Default::default();
-    let mut jumps = Vec::new();
-    for rule in rules.chains.iter().flat_map(|chain| &chain.rules) {
-        match look(rules, rule, family, &fields) {
-            Look::Blind | Look::Never => {}
-            Look::Else => return None,
-            Look::For(at, values) => {
-                for effect in effects(rules, rule) {
-                    match effect {
-                        Effect::Jump(chain) => jumps.push(chain),
-                        _ if decides(effect) => {}
-                        _ => return None,
+    let (mut jumps, mut accepting) = (Vec::new(), FxHashSet::default());
+    for (id, chain) in rules.chains.iter().enumerate() {
+        for rule in &chain.rules {
+            match look(rules, rule, family, &fields) {
+                Look::Blind | Look::Never => {}
+                Look::Else => return None,
+                Look::For(at, values) => {
+                    for effect in effects(rules, rule) {
+                        match effect {
+                            Effect::Jump(chain) => jumps.push(chain),
+                            _ if decides(effect) => {}
+                            _ => return None,
+                        }
+                        if accepts(effect) {
+                            accepting.insert(ChainId(id as u32));
+                        }
                     }
+                    asked[at].extend_from_slice(values.ranges());
                 }
-                asked[at].extend_from_slice(values.ranges());
             }
         }
     }
-    let inner = rules.reached(jumps);
-    let mut inside = inner.iter().flat_map(|chain| &rules.chain(*chain).rules);
-    let goes_on = |effect| matches!(effect, Effect::Jump(_) | Effect::Goto(_) | Effect::Return);
-    if !inside.all(|rule| effects(rules, rule).all(|effect| decides(effect) || goes_on(effect))) {
-        return None;
+    for chain in rules.reached(jumps) {
+        for effect in rules.chain(chain).rules.iter().flat_map(|rule| effects(rules, rule)) {
+            let goes_on = matches!(effect, Effect::Jump(_) | Effect::Goto(_) | Effect::Return);
+            if !(decides(effect) || goes_on) {
+                return None;
+            }
+            if accepts(effect) {
+                accepting.insert(chain);
+            }
+        }
     }
     let here = rules.delivered_set(family);
     let all = [unicast(family), unicast(family).minus(&here), Set::range(0, Field::Dport.last())];
-    let mut found = [0; 3];
-    for (value, (all, asked)) in found.iter_mut().zip(all.iter().zip(asked)) {
+    let mut values = [0; 3];
+    for (value, (all, asked)) in values.iter_mut().zip(all.iter().zip(asked)) {
         *value = all.minus(&Set::of(asked)).ranges().first()?.0;
     }
-    Some(found)
+    Some(Unasked { values, accepting })
+}
+
+/// Effects that let packets pass, or may.
+fn accepts(effect: Effect) -> bool {
+    matches!(effect, Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept) | Effect::Undefined(_))
 }
 
 /// Effects that decide about the packets of the rule, and change nothing that other rules look at.
