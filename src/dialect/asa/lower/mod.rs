@@ -177,6 +177,7 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     lower.unbound_lists();
     let ruleset = lower.b.ruleset();
     ruleset.stateful = true;
+    ruleset.keeps_ttl = true;
     ruleset.interfaces =
         Set::of(lower.levels.iter().map(|known| (interface(known.name), interface(known.name))));
     ruleset.v4 = true;
