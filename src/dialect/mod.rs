@@ -2,6 +2,7 @@
 
 pub mod asa;
 mod assume;
+mod interface;
 pub mod iptables;
 pub mod names;
 pub mod nftables;
