@@ -12,7 +12,7 @@ mod rulesets;
 use rulesets::{Draw, NAMES, PROTOS, ruleset};
 
 /// The fields that packets have, each with the largest value drawn.
-const GIVEN: [(Field, u32); 9] = [
+const GIVEN: [(Field, u32); 10] = [
     (Field::Src4, 7),
     (Field::Dst4, 7),
     (Field::Sport, 3),
@@ -21,6 +21,7 @@ const GIVEN: [(Field, u32); 9] = [
     (Field::IcmpCode, 3),
     (Field::TcpFlags, 3),
     (Field::State, 4),
+    (Field::Ttl, 7),
     (Field::Proto, 17),
 ];
 

@@ -4,23 +4,29 @@
 //! stages, the routing decision after prerouting, and the way of a packet from the box to itself
 //! (output, postrouting, then prerouting and input on the loopback interface).
 
+mod again;
+
 use std::cell::OnceCell;
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashSet, FxHasher};
 
+use self::again::asked_again;
 use super::rewrite::{change_mark, copy_mark};
 use super::walk::{At, Frame, Walk};
 use super::{Cond, Decider, Learns, Outcome, Passed, Question, Trace, Trip, Truth};
 use crate::model::{
-    About, CondId, Effect, Hook, Map, MapId, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
+    About, CondId, Effect, Hook, Map, MapId, Reply, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict,
+    Way,
 };
 use crate::packet::{Field, Set, State, Value, interface};
 
 /// Intervals of a field's values that are told apart when a test asks for them.
 const FEW_PIECES: usize = 64;
 /// Steps after which a packet's possible ways are too many to follow.
-const STEP_LIMIT: usize = 20_000_000;
+const STEP_LIMIT: usize = 10_000_000;
+/// How many steps it counts for to keep the state of a walk, beside what the walk has assumed: that takes memory.
+const STEPS_A_STATE: usize = 600;
 
 /// All possible ends of a trip: one where nothing unknown matters, several where it does.
 pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Outcome> {
@@ -77,6 +83,7 @@ impl Engine<'_> {
         if walk.conds.is_empty() {
             return false;
         }
+        self.steps += STEPS_A_STATE + walk.answers.len() + walk.conds.len();
         let mut plain = walk.clone();
         plain.conds.clear();
         (plain.decider, plain.weight) = (Decider::End, 0);
@@ -134,9 +141,18 @@ impl Engine<'_> {
         }
         if hook == Hook::Prerouting && walk.way == Way::Forward {
             let family = walk.packet.family();
-            if walk.packet.src().is_some_and(|src| family.unforwardable().contains(src)) {
+            let from = |set: Set| walk.packet.src().is_some_and(|src| set.contains(src));
+            let ttl = walk.packet.get(Field::Ttl).known().filter(|_| !self.rules.keeps_ttl);
+            let stays = if from(family.beyond_scope()) {
+                Some(Verdict::Reject(Reply::BEYOND_SCOPE))
+            } else if from(family.unforwardable()) {
+                Some(Verdict::Drop)
+            } else {
+                ttl.filter(|ttl| *ttl < 2).map(|_| Verdict::Reject(Reply::time_exceeded(family)))
+            };
+            if let Some(verdict) = stays {
                 walk.decider = Decider::End;
-                return self.end(walk, Verdict::Drop);
+                return self.end(walk, verdict);
             }
         }
         if hook == Hook::Output && walk.mapped[0] {
@@ -156,7 +172,7 @@ impl Engine<'_> {
         if !walk.mapped[0] {
             return;
         }
-        let own = self.is_own(walk);
+        let own = self.is_own(walk, &self.rules.delivered_set(walk.packet.family()));
         let way = match own {
             Some(true) => Way::Input,
             Some(false) => Way::Forward,
@@ -172,9 +188,10 @@ impl Engine<'_> {
         walk.turn(way);
     }
 
-    /// The same for a packet that the box sends: to itself it goes by way of the loopback interface.
+    /// The same for a packet that the box sends: to itself it goes by way of the loopback interface, to the
+    /// broadcast address of a network into that (Linux `ip_mc_output`).
     fn reroute(&mut self, walk: &mut Walk) {
-        walk.looping = match self.is_own(walk) {
+        walk.looping = match self.is_own(walk, &self.rules.own_set(walk.packet.family())) {
             Some(own) => own,
             None => {
                 walk.assume(Cond::OwnAddresses);
@@ -191,14 +208,14 @@ impl Engine<'_> {
         }
     }
 
-    fn is_own(&self, walk: &Walk) -> Option<bool> {
+    fn is_own(&self, walk: &Walk, own: &Set) -> Option<bool> {
         if walk.own {
             return Some(true);
         }
         let family = walk.packet.family();
         match walk.packet.get(Field::dst(family)) {
-            Value::Known(dst) => self.rules.is_own(family, dst, dst),
-            Value::Among(lo, hi) => self.rules.is_own(family, lo, hi),
+            Value::Known(dst) => self.rules.is_among(own, family, dst, dst),
+            Value::Among(lo, hi) => self.rules.is_among(own, family, lo, hi),
             Value::Absent => None,
         }
     }
@@ -620,6 +637,7 @@ impl Engine<'_> {
     }
 
     fn end(&mut self, walk: &mut Walk, verdict: Verdict) {
+        self.steps += STEPS_A_STATE;
         self.ends.push(Outcome {
             verdict,
             decider: walk.decider,
@@ -669,38 +687,4 @@ fn among(set: &Set, (lo, hi): (u128, u128), field: Field) -> Truth {
 fn before_forwarding(set: &Set) -> Set {
     let up = Set::of(set.ranges().iter().map(|(lo, hi)| (lo.saturating_add(1), hi.saturating_add(1))));
     if set.contains(0) { up.or(&Set::range(0, 1)) } else { up }
-}
-
-/// For each condition, whether one packet can meet it more than once: where rules name it twice, or its chain is
-/// walked from several places.
-fn asked_again(rules: &Ruleset) -> Vec<bool> {
-    let mut walked = vec![0u32; rules.chains.len()];
-    let stages = rules.hooks.iter().flatten().map(|stage| stage.chain);
-    let target = |effect: Effect| match effect {
-        Effect::Jump(chain) | Effect::Goto(chain) => Some(chain),
-        _ => None,
-    };
-    let jumps = rules.steps.iter().filter_map(|step| match step {
-        Step::Effect(effect) => target(*effect),
-        Step::Test(_) | Step::Lookup(_) => None,
-    });
-    let looked_up =
-        rules.maps.iter().flat_map(|map| map.entries.iter().filter_map(|entry| target(entry.effect)));
-    for chain in stages.chain(jumps).chain(looked_up) {
-        walked[chain.0 as usize] += 1;
-    }
-    // What is walked from a chain that is walked twice is walked twice too.
-    let twice = walked.iter().any(|times| *times > 1);
-    let mut named = vec![0u32; rules.conditions.len()];
-    for step in &rules.steps {
-        if let Step::Test(Test::Unknown { cond, .. }) | Step::Effect(Effect::Undefined(cond)) = step {
-            named[cond.0 as usize] += 1;
-        }
-    }
-    for entry in rules.maps.iter().flat_map(|map| &map.entries) {
-        if let Effect::Undefined(cond) = entry.effect {
-            named[cond.0 as usize] += 1;
-        }
-    }
-    named.into_iter().map(|times| twice || times > 1).collect()
 }

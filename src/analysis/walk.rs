@@ -1,5 +1,7 @@
 //! Where one packet stands on its trip, and what the rules see of it.
 
+use std::rc::Rc;
+
 use super::{Cond, Decider, Trip};
 use crate::model::{ChainId, Hook, RuleId, Stage, Verdict, Way};
 use crate::packet::{Field, Packet, State, Value, first_state, interface};
@@ -18,7 +20,7 @@ pub(super) type Frame = (ChainId, u32);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Walk {
     pub packet: Packet,
-    pub original: Packet,
+    pub original: Rc<Packet>,
     pub way: Way,
     pub fwd_oif: Option<u128>,
     /// The packet goes from the box to itself.
@@ -71,7 +73,7 @@ impl Walk {
             }
         }
         Walk {
-            original: packet.clone(),
+            original: Rc::new(packet.clone()),
             packet,
             way: trip.way,
             fwd_oif: trip.fwd_oif,

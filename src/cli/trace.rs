@@ -271,7 +271,10 @@ fn reply_name(verdict: Verdict, packet: &Packet) -> Option<String> {
         Reply::ResetOrUnreachable => (if v6 { 1 } else { 3 }, if v6 { 4 } else { 3 }),
         Reply::Icmp { kind, code } => (kind, code),
     };
+    let odd = format!("icmp{}-type-{kind}-code-{code}", if v6 { "6" } else { "" });
+    let unreachable = kind == if v6 { 1 } else { 3 };
     let name = match (v6, code) {
+        _ if !unreachable => return Some(odd),
         (false, 0) => "icmp-net-unreachable",
         (false, 1) => "icmp-host-unreachable",
         (false, 2) => "icmp-proto-unreachable",
@@ -285,7 +288,7 @@ fn reply_name(verdict: Verdict, packet: &Packet) -> Option<String> {
         (true, 4) => "icmp6-port-unreachable",
         (true, 5) => "icmp6-policy-fail",
         (true, 6) => "icmp6-reject-route",
-        _ => return Some(format!("icmp{}-type-{kind}-code-{code}", if v6 { "6" } else { "" })),
+        _ => return Some(odd),
     };
     Some(name.to_string())
 }
@@ -338,6 +341,9 @@ pub fn print_human(
                 "nobody: there are more ways through the rules than are followed".to_string()
             }
             None if outcome.verdict == Verdict::Accept => "no rule and no policy refuses it".to_string(),
+            None if outcome.verdict == Verdict::Reject(Reply::time_exceeded(trip.packet.family())) => {
+                "the system: the packet is to be passed on, and its TTL is at its end".to_string()
+            }
             None => "the system: no router passes on packets from this source".to_string(),
         };
         let prefix = if word == "unknown" {

@@ -2,6 +2,7 @@
 
 pub mod asa;
 mod assume;
+mod interface;
 pub mod iptables;
 mod language;
 pub mod names;

@@ -95,8 +95,8 @@ impl<'a> Seen<'a> {
             "there is no rule in the file, only policies".to_string()
         } else if no_rule {
             match self.lines {
-                1 => "there is no rule in the file: its only line is none".to_string(),
-                lines => format!("there is no rule in the file: none of its {lines} lines is one"),
+                1 => "there is no rule in the file: its only line holds none".to_string(),
+                lines => format!("there is no rule in the file: none of its {lines} lines holds one"),
             }
         } else if self.reached == 0 && self.policies == 0 {
             let rules = if self.rules == 1 { "the only rule" } else { "none of the rules" };

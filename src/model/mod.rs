@@ -146,13 +146,23 @@ pub enum Reply {
     TcpReset,
     /// An ICMP or ICMPv6 error of this type and code.
     Icmp {
-        /// ICMP type (3) or ICMPv6 type (1).
+        /// ICMP type (3, 11) or ICMPv6 type (1, 3).
         kind: u8,
         /// The code.
         code: u8,
     },
     /// A reset for TCP, a port unreachable for the rest.
     ResetOrUnreachable,
+}
+
+impl Reply {
+    /// What a router says of a packet whose source is not to leave its link ([`Family::beyond_scope`]).
+    pub const BEYOND_SCOPE: Reply = Reply::Icmp { kind: 1, code: 2 };
+
+    /// What a router says of a packet whose TTL is at its end (RFC 792, RFC 4443 section 3.3).
+    pub fn time_exceeded(family: Family) -> Reply {
+        Reply::Icmp { kind: if family == Family::V4 { 11 } else { 3 }, code: 0 }
+    }
 }
 
 /// Where a stage's walk, or the whole way, ends.
@@ -499,6 +509,9 @@ pub struct Ruleset {
     pub tags: Vec<String>,
     /// Whether replies of an accepted connection pass without rules (pf, ASA).
     pub stateful: bool,
+    /// Whether forwarding leaves the TTL alone (ASA, unless `set connection decrement-ttl`). All others take one
+    /// off, and drop what has none left.
+    pub keeps_ttl: bool,
     /// Which families the files speak of: an iptables-save dump says nothing of IPv6.
     pub v4: bool,
     /// Likewise for IPv6.
@@ -630,9 +643,9 @@ impl Ruleset {
         own.or(&Set::of(broadcasts.chain([(family.last(), family.last())])))
     }
 
-    /// Whether the box keeps packets to an address from `[lo, hi]`; `None` where that is open.
-    pub fn is_own(&self, family: Family, lo: u128, hi: u128) -> Option<bool> {
-        let own = self.delivered_set(family);
+    /// Whether an address from `[lo, hi]` is one of the box's own ([`Ruleset::own_set`]) or one whose packets it
+    /// keeps ([`Ruleset::delivered_set`]); `None` where that is open.
+    pub fn is_among(&self, own: &Set, family: Family, lo: u128, hi: u128) -> Option<bool> {
         if own.covers(&Set::range(lo, hi)) {
             Some(true)
         } else if lo == hi && self.elsewhere.contains(&(family, lo)) {

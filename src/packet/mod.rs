@@ -63,6 +63,15 @@ impl Family {
         }
     }
 
+    /// Those of them whose senders are told so: link-local ones, "beyond scope of source address" (RFC 4443, section
+    /// 3.1; Linux `ip6_forward`).
+    pub fn beyond_scope(self) -> Set {
+        match self {
+            Family::V4 => Set::empty(),
+            Family::V6 => Set::range(0xfe80 << 112, (0xfec0 << 112) - 1),
+        }
+    }
+
     /// The addresses of a prefix, as a closed interval; host bits are masked.
     pub fn prefix(self, number: u128, len: u32) -> (u128, u128) {
         let host = self.bits().saturating_sub(len);

@@ -186,6 +186,9 @@ fn name(reply: Reply, probe: &Probe) -> String {
                 3
             }
         }
+        // The time of the packet is exceeded.
+        Reply::Icmp { kind: 11, code } => return format!("icmp-type-11-code-{code}"),
+        Reply::Icmp { kind: 3, code } if v6 => return format!("icmp6-type-3-code-{code}"),
         Reply::Icmp { code, .. } => code,
     };
     if v6 { wire::unreachable6(code) } else { wire::unreachable4(code) }

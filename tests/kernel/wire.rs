@@ -288,6 +288,9 @@ impl<'a> Seen<'a> {
         match self.proto {
             ICMP if self.l4.first() == Some(&3) && quoted(8) => Some(unreachable4(*self.l4.get(1)?)),
             ICMPV6 if self.l4.first() == Some(&1) && quoted(8) => Some(unreachable6(*self.l4.get(1)?)),
+            // The time of the packet is exceeded.
+            ICMP if self.l4.first() == Some(&11) && quoted(8) => Some("icmp-type-11-code-0".to_string()),
+            ICMPV6 if self.l4.first() == Some(&3) && quoted(8) => Some("icmp6-type-3-code-0".to_string()),
             TCP if self.l4.get(13)? & RST != 0 && !self.carries(tag) => {
                 let number = |at: usize| Some(u32::from_be_bytes(self.l4.get(at..at + 4)?.try_into().ok()?));
                 // the acknowledgement is our number and the payload's length, the sequence our acknowledgement

@@ -17,7 +17,7 @@ pub use reply::{Known, answers};
 use super::Decider;
 use super::index::Index;
 use crate::model::{
-    About, Effect, HelperId, Hook, RuleId, Ruleset, StageKind, Step, Test, TuplesId, Verdict, Way,
+    About, Effect, HelperId, Hook, Reply, RuleId, Ruleset, StageKind, Step, Test, TuplesId, Verdict, Way,
 };
 use crate::packet::{Field, Level, Set, Side, Space, Spaces, State, VariableKey, interface};
 use read::View;
@@ -450,7 +450,8 @@ impl Run<'_, '_> {
     fn follow(&mut self, classes: Classes) -> Result<(), TooMuch> {
         if self.hop.way == Way::Output {
             let classes = self.hook(Hook::Output, classes, false)?;
-            let classes = self.route(classes, |ctrl, own| {
+            let own = self.flow.rules.own_set(self.spaces.family());
+            let classes = self.route(classes, &own, |ctrl, own| {
                 // Translated to somebody else's address, it leaves the box after all.
                 ctrl.looping = own;
                 if own {
@@ -471,7 +472,8 @@ impl Run<'_, '_> {
         }
         let classes = self.hook(Hook::Prerouting, classes, false)?;
         let fwd_oif = self.forward_oif()?;
-        let classes = self.route(classes, |ctrl, own| {
+        let own = self.flow.rules.delivered_set(self.spaces.family());
+        let classes = self.route(classes, &own, |ctrl, own| {
             let way = if own { Way::Input } else { Way::Forward };
             if way != ctrl.way && way == Way::Forward {
                 ctrl.set(Field::Oif, fwd_oif.0);
@@ -560,30 +562,49 @@ impl Run<'_, '_> {
         (entering, past)
     }
 
-    /// The packets without the sources that no router passes on.
+    /// The packets without those that no router passes on: of some sources, and at the end of their TTL. Honest
+    /// senders give it for the whole way.
     fn forwardable(&mut self, class: Class, forward: &mut Classes) {
         let family = self.spaces.family();
-        let stay = match class.ctrl.expr(self.spaces, Field::src(family)) {
-            Some(Expr::At(level, 0)) => self.spaces.within(level, &family.unforwardable()),
-            Some(Expr::Const(src)) => read::constant(family.unforwardable().contains(src)),
+        let src = class.ctrl.expr(self.spaces, Field::src(family));
+        let mut from = |set: Set| match src {
+            Some(Expr::At(level, 0)) => self.spaces.within(level, &set),
+            Some(Expr::Const(src)) => read::constant(set.contains(src)),
             _ => Space::NONE,
         };
-        let stays = self.spaces.and(class.space, stay);
-        self.refuse(Decider::End, Verdict::Drop, stays);
-        let space = self.spaces.minus(class.space, stay);
+        let beyond = from(family.beyond_scope());
+        let nowhere = from(family.unforwardable());
+        let spent = match class.ctrl.expr(self.spaces, Field::Ttl) {
+            _ if self.flow.honest || self.flow.rules.keeps_ttl => Space::NONE,
+            Some(Expr::Const(ttl)) => read::constant(ttl < 2),
+            Some(Expr::At(level, 0)) if Some(level) == self.spaces.level(Field::Ttl) => {
+                self.spaces.within(level, &Set::range(0, 1))
+            }
+            _ => Space::NONE,
+        };
+        let mut space = class.space;
+        for (stays, verdict) in [
+            (beyond, Verdict::Reject(Reply::BEYOND_SCOPE)),
+            (nowhere, Verdict::Drop),
+            (spent, Verdict::Reject(Reply::time_exceeded(family))),
+        ] {
+            let part = self.spaces.and(space, stays);
+            self.refuse(Decider::End, verdict, part);
+            space = self.spaces.minus(space, stays);
+        }
         forward.add(self.spaces, Class { space, ctrl: class.ctrl });
     }
 
     /// The routing decision for packets whose destination was translated: `send` puts them on the way that leads
     /// to the box itself, or past it.
-    fn route(&mut self, classes: Classes, send: impl Fn(&mut Ctrl, bool)) -> Classes {
+    fn route(&mut self, classes: Classes, own: &Set, send: impl Fn(&mut Ctrl, bool)) -> Classes {
         let mut routed = Classes::default();
         for class in classes {
             if !class.ctrl.mapped[0] {
                 routed.add(self.spaces, class);
                 continue;
             }
-            let own = self.own(&class.ctrl);
+            let own = self.own(&class.ctrl, own);
             for (part, here) in [(own, true), (own.not(), false)] {
                 let space = self.spaces.and(class.space, part);
                 let mut ctrl = class.ctrl.clone();
@@ -594,14 +615,13 @@ impl Run<'_, '_> {
         routed
     }
 
-    /// The packets whose destination is an address of the box itself.
-    fn own(&mut self, ctrl: &Ctrl) -> Space {
+    /// The packets whose destination is an address of the box itself: one of these, as far as they are known.
+    fn own(&mut self, ctrl: &Ctrl, own: &Set) -> Space {
         if ctrl.own {
             return Space::ALL;
         }
         let family = self.spaces.family();
         let rules = self.flow.rules;
-        let own = rules.delivered_set(family);
         let Some(expr) = ctrl.expr(self.spaces, Field::dst(family)) else { return Space::NONE };
         let elsewhere =
             rules.elsewhere.iter().filter(|(f, _)| *f == family).map(|(_, address)| (*address, *address));
@@ -613,7 +633,7 @@ impl Run<'_, '_> {
                     0 => set.clone(),
                     _ => set.shifted(delta.wrapping_neg(), family.bits()),
                 };
-                (self.spaces.within(level, &before(&own)), self.spaces.within(level, &before(&elsewhere)))
+                (self.spaces.within(level, &before(own)), self.spaces.within(level, &before(&elsewhere)))
             }
         };
         if !rules.own.is_empty() {

@@ -430,6 +430,8 @@ impl<'c> Reader<'c> {
             self.findings.push(load_error(policy.span, "table `nat` takes no policy `DROP`"));
         }
         let Some(chain) = self.chain(command.operands[0], place) else { return };
+        // In a script a policy is a command like others, in a dump it comes with its chain.
+        self.written += usize::from(!place.restore);
         self.policy(chain, policy.text, policy.span, place);
     }
 

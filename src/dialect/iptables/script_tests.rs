@@ -279,3 +279,17 @@ fn names(rules: &crate::model::Ruleset) -> Vec<&str> {
     names.dedup();
     names
 }
+
+#[test]
+fn a_policy_that_a_command_sets_is_a_rule_and_that_of_a_dump_is_not() {
+    let written = |name: &str, text: &str| {
+        let mut sources = SourceMap::new();
+        let id = sources.add(name, text.as_bytes().to_vec()).unwrap();
+        load(&mut sources, &[id], &Environment::default()).ruleset.written
+    };
+    let script = "FW=/usr/sbin/iptables\n$FW -P FORWARD DROP\n$FW -A FORWARD -p tcp --dport 1720 -j ACCEPT\n";
+    assert_eq!(written("fw.sh", script), 2);
+    assert_eq!(written("fw.sh", &format!("#!/bin/sh\n{script}")), 2);
+    assert_eq!(written("rules", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -j ACCEPT\nCOMMIT\n"), 1);
+    assert_eq!(written("rules", "-P FORWARD DROP\n-A FORWARD -j ACCEPT\n"), 1);
+}

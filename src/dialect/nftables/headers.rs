@@ -115,6 +115,8 @@ pub enum Seen {
     FirstNextHeader,
     /// As a port, or the same bytes of what has no ports.
     AnyPort(Field),
+    /// As what is left of the packet's length behind the network header.
+    RestLength,
     /// As zero but for the bits of the mask: the packets of the model are whole.
     Whole(u32),
     /// Not at all.
@@ -162,7 +164,7 @@ macro_rules! fields {
     };
 }
 
-use Seen::{AnyPort, As, EtherType, FirstNextHeader, Not, Plus, Version, Whole};
+use Seen::{AnyPort, As, EtherType, FirstNextHeader, Not, Plus, RestLength, Version, Whole};
 
 #[rustfmt::skip]
 static FIELDS: &[HeaderField] = fields! {
@@ -191,8 +193,8 @@ static FIELDS: &[HeaderField] = fields! {
         "flags" TcpFlag 8 As(Field::TcpFlags), "sequence" Integer 32 Not, "ackseq" Integer 32 Not,
         "doff" Integer 4 Not, "reserved" Integer 4 Not, "window" Integer 16 Not, "checksum" Integer 16 Not,
         "urgptr" Integer 16 Not;
-    Udp: "sport" Service 16 As(Field::Sport), "dport" Service 16 As(Field::Dport), "length" Integer 16 Not,
-        "checksum" Integer 16 Not;
+    Udp: "sport" Service 16 As(Field::Sport), "dport" Service 16 As(Field::Dport),
+        "length" Integer 16 RestLength, "checksum" Integer 16 Not;
     UdpLite: "sport" Service 16 As(Field::Sport), "dport" Service 16 As(Field::Dport),
         "csumcov" Integer 16 Not, "checksum" Integer 16 Not;
     Sctp: "sport" Service 16 As(Field::Sport), "dport" Service 16 As(Field::Dport), "vtag" Integer 32 Not,

@@ -22,10 +22,13 @@ fn connection(rng: &mut Rng, pool: &Pool) -> String {
     let mut text = String::new();
     for _ in 0..1 + rng.below(2) {
         let not = if rng.one_in(3) { " !" } else { "" };
-        let (option, value) = match rng.below(5) {
+        let (option, value) = match rng.below(7) {
             0 => ("--ctproto", rng.pick(&["tcp", "17", "47"]).to_string()),
             1 => ("--ctorigsrc", rng.pick(pool.networks).to_string()),
             2 => ("--ctorigdst", rng.pick(pool.networks).to_string()),
+            // the type and code of a ping are a port, too
+            5 => ("--ctorigdstport", rng.pick(&["2048", "53:1720", "0:65535", "5060"]).to_string()),
+            6 => ("--ctorigsrcport", rng.pick(&["1024:65535", "53"]).to_string()),
             3 => ("--ctdir", rng.pick(&["ORIGINAL", "REPLY"]).to_string()),
             _ => ("--ctstatus", rng.pick(&["NONE", "SEEN_REPLY", "ASSURED", "EXPECTED"]).to_string()),
         };
@@ -84,13 +87,20 @@ impl Writer<'_> {
     }
 
     fn rule(&mut self, chain: &str, matches: &str, target: &str) {
-        self.text += &format!("-A {chain}{matches} {target}\n");
+        // now and then a line for one of the two programs alone
+        let family = if self.rng.one_in(40) { self.rng.pick(&["-4 ", "-6 "]) } else { "" };
+        self.text += &format!("{family}-A {chain}{matches} {target}\n");
     }
 
     /// The answers to what is refused leave by OUTPUT.
     fn accept_answers(&mut self) {
-        let answer = if self.pool.v6 { "ipv6-icmp --icmpv6-type 1" } else { "icmp --icmp-type 3" };
-        self.rule("OUTPUT", &format!(" -p {answer}"), "-j ACCEPT");
+        let answers = match self.pool.v6 {
+            true => ["ipv6-icmp --icmpv6-type 1", "ipv6-icmp --icmpv6-type 3"],
+            false => ["icmp --icmp-type 3", "icmp --icmp-type 11"],
+        };
+        for answer in answers {
+            self.rule("OUTPUT", &format!(" -p {answer}"), "-j ACCEPT");
+        }
         self.rule("OUTPUT", " -p tcp --tcp-flags RST RST", "-j ACCEPT");
     }
 
@@ -141,6 +151,7 @@ impl Writer<'_> {
             let target = match (self.rng.below(5), source) {
                 (0, true) => "-j MASQUERADE".to_string(),
                 (_, true) => format!("-j SNAT --to-source {to}"),
+                (0, false) if self.rng.one_in(3) => "-j REDIRECT --to-ports ftp-data".to_string(),
                 (0, false) => format!("-j REDIRECT --to-ports {port}"),
                 (1, false) => format!("-j DNAT --to-destination {to}"),
                 (2, false) => "-j ACCEPT".to_string(),
@@ -247,7 +258,7 @@ impl Writer<'_> {
             {
                 continue;
             }
-            if module == "conntrack" || !text.contains(&format!(" -m {module} ")) {
+            if matches!(module, "conntrack" | "state") || !text.contains(&format!(" -m {module} ")) {
                 text += &more;
             }
         }
@@ -319,7 +330,12 @@ impl Writer<'_> {
         let not = self.not();
         let pool = self.pool;
         let rng = &mut *self.rng;
-        match rng.below(12) {
+        match rng.below(14) {
+            12 => format!(
+                " -m state{not} --state {}",
+                rng.pick(&["NEW", "INVALID", "RELATED,ESTABLISHED", "UNTRACKED", "NEW,INVALID"])
+            ),
+            13 => format!(" -m addrtype{not} --dst-type {}", rng.pick(&["LOCAL", "MULTICAST"])),
             0 | 1 => {
                 let states = rng.pick(&["NEW", "ESTABLISHED,RELATED", "INVALID", "UNTRACKED", "NEW,INVALID"]);
                 let more = if rng.one_in(3) { connection(rng, pool) } else { String::new() };

@@ -21,7 +21,30 @@ pub fn ruleset(rng: &mut Rng) -> String {
         }
         text += &format!("table {family} t{n} {{\n{}}}\n", writer.text);
     }
+    if rng.one_in(3) {
+        text += &early(rng);
+    }
     text
+}
+
+/// What a device's packets meet before all else.
+fn early(rng: &mut Rng) -> String {
+    let device = rng.pick(&["eth0", "eth1"]);
+    let mut rules = String::new();
+    for _ in 0..1 + rng.below(3) {
+        let what = match rng.below(4) {
+            0 => format!("ip saddr {}", rng.pick(V4.networks)),
+            1 => format!("ip6 daddr {}", rng.pick(V6.networks)),
+            2 => format!("{} dport {}", rng.pick(&["tcp", "udp"]), rng.pick(&PORTS)),
+            _ => "meta protocol ip meta l4proto icmp".to_string(),
+        };
+        let then = rng.pick(&["accept", "drop", "meta mark set 0x2", "counter"]);
+        rules += &format!("\t\t{what} {then}\n");
+    }
+    format!(
+        "table netdev early {{\n\tchain ingress {{\n\t\ttype filter hook ingress device \"{device}\" priority -500; \
+         policy accept;\n{rules}\t}}\n}}\n"
+    )
 }
 
 struct Writer<'a> {
@@ -101,10 +124,10 @@ impl Writer<'_> {
     /// The answers to what is refused leave by output.
     fn accept_answers(&mut self) {
         if self.family != "ip6" {
-            self.line("icmp type destination-unreachable accept");
+            self.line("icmp type { destination-unreachable, time-exceeded } accept");
         }
         if self.family != "ip" {
-            self.line("icmpv6 type destination-unreachable accept");
+            self.line("icmpv6 type { destination-unreachable, time-exceeded } accept");
         }
         self.line("tcp flags & rst == rst accept");
     }
@@ -192,7 +215,12 @@ impl Writer<'_> {
 
     fn verdict(&mut self, hook: &str, later: &[&str], transport: &str) -> String {
         let can_reject = matches!(hook, "input" | "forward" | "output");
-        match self.rng.below(14) {
+        match self.rng.below(15) {
+            14 if !hook.is_empty() => {
+                let pool = self.pool();
+                let (first, second) = (self.condition(hook, pool), self.condition(hook, pool));
+                format!("jump {{ {first} accept; {second} drop; }}")
+            }
             0..=3 => "accept".to_string(),
             4..=5 => "drop".to_string(),
             6 if can_reject && transport == "tcp" => "reject with tcp reset".to_string(),
@@ -275,6 +303,9 @@ impl Writer<'_> {
                 ];
                 format!("tcp flags {}", self.rng.pick(&flags))
             }
+            "udp" if self.rng.one_in(5) => {
+                format!("udp length {} {}", self.rng.pick(&["<", ">=", "!="]), self.rng.pick(&[24, 60, 124]))
+            }
             "tcp" if self.rng.one_in(6) => "tcp option maxseg size 1000-1500".to_string(),
             _ => self.port_match(proto),
         }
@@ -308,7 +339,20 @@ impl Writer<'_> {
             }
             // The type of a frame is looked at behind a test for Ethernet: negated, other devices fail it too.
             8 if hook == "forward" => format!("ether type {}", if pool.v6 { "ip6" } else { "ip" }),
-            _ => self.rng.pick(&["counter", "ct status dnat", "ct mark 0"]).to_string(),
+            9 if self.rng.one_in(3) => {
+                format!("fib daddr type {not}{}", self.rng.pick(&["local", "multicast"]))
+            }
+            _ => {
+                let asked = [
+                    "counter",
+                    "ct status dnat",
+                    "ct status ! snat",
+                    "ct status seen-reply",
+                    "ct status ! assured",
+                    "ct mark 0",
+                ];
+                self.rng.pick(&asked).to_string()
+            }
         }
     }
 

@@ -180,6 +180,7 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     let ruleset = lower.b.ruleset();
     ruleset.stateful = true;
     ruleset.outward = outward;
+    ruleset.keeps_ttl = true;
     ruleset.interfaces =
         Set::of(lower.levels.iter().map(|known| (interface(known.name), interface(known.name))));
     ruleset.v4 = true;

@@ -6,7 +6,6 @@
 mod addrtype;
 mod conditions;
 mod connection;
-mod interface;
 mod sets;
 mod targets;
 

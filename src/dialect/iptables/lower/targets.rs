@@ -1,6 +1,7 @@
 //! Targets as effects of the model.
 
 use super::Lowering;
+use crate::dialect::interface::Interfaces;
 use crate::dialect::iptables::ast::{Hook, MarkChange, Match, MatchKind, NatSpec, PortSpan, Rule, Target};
 use crate::model::{Condition, Effect, MarkOp, Nat, NatAddr, NatPort, Reply, Test, Values, Verdict};
 use crate::packet::{Family, Field, proto};
@@ -41,7 +42,7 @@ impl Lowering<'_> {
             }
             Target::Masquerade(index) => {
                 let spec = self.spec(&config.nats[index as usize], false);
-                for (tests, addr) in self.masquerade_choices() {
+                for (tests, addr) in self.interfaces().masquerade() {
                     self.choose(chain, rule, &tests, addr, &spec);
                 }
             }
@@ -57,7 +58,7 @@ impl Lowering<'_> {
                 }
                 if before || !output {
                     let mine = output.then(|| self.no_input(true));
-                    for (mut tests, addr) in self.redirect_choices() {
+                    for (mut tests, addr) in self.interfaces().redirect() {
                         tests.extend(mine);
                         self.choose(chain, rule, &tests, addr, &spec);
                     }
@@ -137,6 +138,10 @@ impl Lowering<'_> {
             MarkChange::Restore(..) => Effect::Forget(Field::Mark),
         };
         self.emit(chain, rule, &[effect]);
+    }
+
+    fn interfaces(&mut self) -> Interfaces<'_> {
+        Interfaces { own: self.own, family: self.family, builder: &mut self.out }
     }
 
     /// A translation ends its stage.

@@ -290,6 +290,7 @@ impl Lower<'_> {
 pub fn fields_of(view: &View) -> Option<Vec<Field>> {
     Some(match view {
         View::Field(field) | View::Coded(field, _) | View::Plus(field, _) => vec![*field],
+        View::RestLength => vec![Field::Length, Field::Ext],
         View::FirstNextHeader => vec![Field::Ext, Field::Proto],
         View::Extension(_) => vec![Field::Ext],
         View::AddressType(true) => vec![Field::Src4, Field::Src6],

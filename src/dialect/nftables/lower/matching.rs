@@ -12,12 +12,20 @@ use crate::dialect::nftables::eval::{Eval, Fault};
 use crate::dialect::nftables::syntax::{Expr, ExprKind, RelOp};
 use crate::dialect::nftables::types::Type;
 use crate::model::{Step, Test, Tuples, TuplesId, Values};
-use crate::packet::{Family, Field, Set, ext};
+use crate::packet::{Family, Field, Set, State, ext};
 use crate::source::Span;
 
 /// Extension headers: the bit and the number, in the order of RFC 8200 section 4.1.
 const EXTENSIONS: [(u128, u128); 5] =
     [(ext::HOP, 0), (ext::DST, 60), (ext::ROUTE, 43), (ext::FRAG, 44), (ext::AUTH, 51)];
+
+/// Bits of `enum ip_conntrack_status`.
+mod status {
+    /// The source or the destination is translated.
+    pub const NAT: u128 = 0x30;
+    /// Those, and expected, answered, assured, dying: what is known of a first packet's connection.
+    pub const OF_FIRST: u128 = NAT | 0x207;
+}
 
 /// The test of a lookup.
 #[derive(Clone, Debug)]
@@ -176,17 +184,20 @@ impl Lower<'_> {
             cx.test(Test::In { field, values, negate });
             return Ok(());
         }
+        if let View::Field(field) = lens.view
+            && let Some((mask, values)) = masked_preimage(lens, set)
+        {
+            let mask = self.builder.mask(mask);
+            let values = self.builder.values(values);
+            cx.test(Test::Masked { field, mask, values, negate });
+            return Ok(());
+        }
         let shown = |value: u128| set.contains(shift(value ^ lens.flip, lens.shift)) != negate;
         match &lens.view {
             View::Whole(open) if lens.mask & open == 0 => {
                 if !shown(0) {
                     cx.test(Test::Never);
                 }
-            }
-            View::Field(field) if lens.flip == 0 && lens.shift == 0 => {
-                let mask = self.builder.mask(lens.mask);
-                let values = self.builder.values(set.clone());
-                cx.test(Test::Masked { field: *field, mask, values, negate });
             }
             View::Extension(bits) => match (shown(0), shown(1)) {
                 (true, true) => {}
@@ -204,15 +215,19 @@ impl Lower<'_> {
                 }
                 self.tuple(cx, vec![Field::Ext, Field::Proto], boxes);
             }
-            View::Status if lens.mask & !0x30 == 0 => {
+            View::Status if lens.mask & !status::OF_FIRST == 0 => {
                 let mut boxes = Vec::new();
                 for (snat, dnat) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
                     if shown((snat << 4 | dnat << 5) & lens.mask) {
                         boxes.push(vec![Some(Set::one(snat)), Some(Set::one(dnat))]);
                     }
                 }
+                if lens.mask & !status::NAT != 0 {
+                    self.later_status(cx, lens, set, negate);
+                }
                 self.tuple(cx, vec![Field::Snat, Field::Dnat], boxes);
             }
+            View::RestLength if lens.is_plain() => self.rest_length(cx, lens, set, negate),
             View::AddressType(source) if lens.is_plain() => self.address_type(cx, *source, set, negate),
             // The bytes of a port are there whatever they are: every value of them matches.
             View::Hidden(_)
@@ -229,6 +244,53 @@ impl Lower<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The status of a connection that has had packets: what it is nobody knows. The way that goes on is that of
+    /// first packets, whose connections are neither expected nor answered, assured or dying.
+    fn later_status(&mut self, cx: &mut Context, lens: &Lens, set: &Set, negate: bool) {
+        let new = self.builder.range(State::New as u128, State::New as u128);
+        let first = |negate| Test::In { field: Field::State, values: new, negate };
+        let mut later = cx.clone();
+        later.forks.clear();
+        later.test(first(true));
+        self.hidden_test(&mut later, lens, &hidden_of(&View::Status), Asked::In(set), negate);
+        cx.forks.push(later);
+        cx.test(first(false));
+    }
+
+    /// Tests the length of what is behind the network header: 20 bytes in IPv4, which has options in no honest
+    /// packet, 40 in IPv6 and more where there are extension headers.
+    fn rest_length(&mut self, cx: &mut Context, lens: &Lens, set: &Set, negate: bool) {
+        let rest = Set::range(0, lens.spec.last());
+        let wanted = if negate { rest.minus(set) } else { rest.and(set) };
+        let longer = |lower: &mut Self, cx: &mut Context, header: u128| {
+            let set = Set::of(wanted.ranges().iter().map(|(lo, hi)| (lo + header, hi + header)));
+            let values = lower.builder.values(set);
+            cx.test(Test::In { field: Field::Length, values, negate: false });
+        };
+        if cx.version() == Some(Family::V4) {
+            return longer(self, cx, 20);
+        }
+        if cx.version().is_none() {
+            let mut v4 = cx.clone();
+            v4.forks.clear();
+            v4.require_version(Family::V4);
+            longer(self, &mut v4, 20);
+            cx.forks.push(v4);
+            cx.require_version(Family::V6);
+        }
+        let headers = EXTENSIONS.iter().fold(0, |bits, (bit, _)| bits | bit);
+        let mut extended = cx.clone();
+        extended.forks.clear();
+        let test = self.extension(headers, false);
+        extended.test(test);
+        let part = Hidden::unmodelled("udp length");
+        self.hidden_test(&mut extended, lens, &part, Asked::In(set), negate);
+        cx.forks.push(extended);
+        let test = self.extension(headers, true);
+        cx.test(test);
+        longer(self, cx, 40);
     }
 
     /// Tests whether packets of a protocol have a part: those of other protocols do not.
@@ -429,8 +491,14 @@ impl Lower<'_> {
     fn address_type(&mut self, cx: &mut Context, source: bool, types: &Set, negate: bool) {
         let fields = if source { [Field::Src4, Field::Src6] } else { [Field::Dst4, Field::Dst6] };
         let wanted = |kind: u128| types.contains(kind) != negate;
-        let known = self.addresses.of_kinds(wanted);
-        let open = self.addresses.open(wanted);
+        let version = cx.version();
+        let seen = |(set4, set6): (Set, Set)| match version {
+            Some(Family::V4) => (set4, Set::empty()),
+            Some(Family::V6) => (Set::empty(), set6),
+            None => (set4, set6),
+        };
+        let known = seen(self.addresses.of_kinds(wanted));
+        let open = seen(self.addresses.open(wanted));
         let mut open_cx = cx.clone();
         open_cx.forks.clear();
         let pair = |set4: &Set, set6: &Set| {
@@ -463,6 +531,7 @@ fn hidden_of(view: &View) -> Rc<Hidden> {
         View::Hidden(hidden) | View::PartOf(_, hidden) => hidden.clone(),
         View::Status => computed("ct status", On::Packet),
         View::Whole(_) => Rc::new(Hidden::unmodelled("ip frag-off")),
+        View::RestLength => Rc::new(Hidden::unmodelled("udp length")),
         view => match fields_of(view) {
             Some(fields) => computed(&format!("bits of {:?}", fields[0]), On::Fields(fields)),
             None => computed("a computed value", On::Chance),
@@ -487,6 +556,33 @@ pub(super) fn preimage(lens: &Lens, set: &Set) -> Option<(Field, Set)> {
         }
         _ => None,
     }
+}
+
+/// A mask, and the values under it that a lens shows as values of a set; `None` where bits are turned over in
+/// whole intervals.
+fn masked_preimage(lens: &Lens, set: &Set) -> Option<(u128, Set)> {
+    let ranges: Vec<(u128, u128)> = match lens.shift {
+        places if places >= 0 => {
+            let up = |value: u128| value.checked_mul(1u128.checked_shl(places as u32)?);
+            let ranges = set.ranges().iter();
+            ranges.filter_map(|(lo, hi)| Some((up(*lo)?, up(*hi).unwrap_or(u128::MAX)))).collect()
+        }
+        places => {
+            let step = 1u128.checked_shl(places.unsigned_abs())?;
+            let ranges = set.ranges().iter().map(|(lo, hi)| (lo.div_ceil(step), hi / step));
+            ranges.filter(|(lo, hi)| lo <= hi).collect()
+        }
+    };
+    // What is shifted out is not looked at.
+    let kept = u128::MAX.checked_shl(lens.shift.max(0) as u32).unwrap_or(0);
+    let (mask, flip) = (lens.mask & kept, lens.flip & kept);
+    let singles = ranges.iter().all(|(lo, hi)| lo == hi);
+    (flip == 0 || singles).then(|| {
+        (
+            mask,
+            Set::of(ranges.into_iter().map(|(lo, hi)| (lo ^ flip, if flip == 0 { hi } else { lo ^ flip }))),
+        )
+    })
 }
 
 fn field_preimage(lens: &Lens, field: Field, set: &Set) -> Option<Set> {

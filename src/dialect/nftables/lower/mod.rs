@@ -51,6 +51,7 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         config,
         builder: Builder::new(),
         findings,
+        own: &env.own,
         addresses: Addresses::new(&env.own),
         whole: tracks_ipv6(config),
         places,
@@ -99,6 +100,8 @@ struct Lower<'a> {
     config: &'a Config,
     builder: Builder,
     findings: Vec<Finding>,
+    /// The box's own addresses.
+    own: &'a [crate::model::OwnAddress],
     addresses: Addresses,
     /// Whether no packet shows a fragment header.
     whole: bool,

@@ -4,6 +4,7 @@ use super::Lower;
 use super::context::Context;
 use super::lens::is_selector;
 use super::sets::{Gives, Looked};
+use crate::dialect::interface::{Choices, Interfaces};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
@@ -53,12 +54,16 @@ impl Lower<'_> {
             ));
         }
         let family = family.or(cx.version());
+        let by_port = nat.port.as_ref().filter(|port| matches!(plain(port).kind, ExprKind::Map(_)));
+        if matches!(nat.kind, NatKind::Masquerade | NatKind::Redirect) && by_port.is_none() {
+            return self.to_interface(cx, nat, family);
+        }
         let before = cx.forks.len();
         match &nat.addr {
             Some(addr) if matches!(plain(addr).kind, ExprKind::Map(_)) => {
                 self.mapped(cx, nat, addr, family, span)?
             }
-            _ => match nat.port.as_ref().filter(|port| matches!(plain(port).kind, ExprKind::Map(_))) {
+            _ => match by_port {
                 Some(port) => self.mapped_port(cx, nat, port, family, span)?,
                 None => {
                     let made = self.nat_of(cx, nat, nat.addr.as_ref(), nat.port.as_ref(), family)?;
@@ -71,6 +76,57 @@ impl Lower<'_> {
         cx.forks[before..].iter_mut().for_each(|way| way.effect(Effect::Verdict(Verdict::Accept)));
         cx.effect(Effect::Verdict(Verdict::Accept));
         Ok(())
+    }
+
+    /// `masquerade` and `redirect`: a way for each address that it may be, and one for no address at all.
+    fn to_interface(&mut self, cx: &mut Context, nat: &NatStmt, family: Option<Family>) -> Eval<()> {
+        let made = self.nat_of(cx, nat, None, nat.port.as_ref(), family)?;
+        let families = family.map_or(vec![Family::V4, Family::V6], |family| vec![family]);
+        let mut choices: Vec<(Option<Family>, Choices)> = Vec::new();
+        for family in families {
+            choices.push((Some(family), self.interface_choices(nat.kind, &made.addr, family)));
+        }
+        // Where both families get the same, whatever the packet is, one way says it.
+        if let [(_, one), (_, other)] = &choices[..]
+            && one == other
+            && one.len() == 1
+        {
+            choices.pop();
+            choices[0].0 = None;
+        }
+        let mut ways = Vec::new();
+        for (family, choices) in choices {
+            for (tests, addr) in choices {
+                let mut way = cx.clone();
+                way.forks.clear();
+                if let Some(family) = family {
+                    way.require_version(family);
+                }
+                tests.into_iter().for_each(|test| way.test(test));
+                let verdict = if addr.is_some() { Verdict::Accept } else { Verdict::Drop };
+                if let Some(addr) = addr {
+                    let nat = self.builder.nat(Nat { addr, ..made.clone() });
+                    way.effect(Effect::Nat(nat));
+                }
+                way.effect(Effect::Verdict(verdict));
+                ways.push(way);
+            }
+        }
+        if let Some(mut last) = ways.pop() {
+            cx.forks.append(&mut ways);
+            last.forks = std::mem::take(&mut cx.forks);
+            *cx = last;
+        }
+        Ok(())
+    }
+
+    fn interface_choices(&mut self, kind: NatKind, addr: &NatAddr, family: Family) -> Choices {
+        let interfaces = Interfaces { own: self.own, family, builder: &mut self.builder };
+        match (kind, addr) {
+            (NatKind::Masquerade, _) => interfaces.masquerade(),
+            (_, NatAddr::Interface) => interfaces.redirect(),
+            (_, addr) => vec![(Vec::new(), Some(addr.clone()))],
+        }
     }
 
     fn check_nat_place(&mut self, cx: &Context, kind: NatKind, span: Span) {
