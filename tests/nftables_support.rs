@@ -230,7 +230,7 @@ fn holds(row: &str, support: Support, text: &str) {
     let faults: Vec<&str> = loaded
         .findings
         .iter()
-        .map(|finding| finding.code)
+        .map(|finding| finding.code())
         .filter(|code| code.starts_with("PH0") && *code != "PH002")
         .collect();
     if let Finding(code) = support {
