@@ -1,6 +1,5 @@
 //! What reading takes of memory: 64 MiB and thirty times the file, for each kind of line that could take more.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![cfg(target_os = "linux")]
 
 mod common;

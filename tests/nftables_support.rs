@@ -154,7 +154,7 @@ const ROWS: &[(&str, Support, &str)] = &[
     (
         "`tproxy`",
         Cond,
-        "table ip t { chain c { type filter hook prerouting priority mangle; tcp dport 80 tproxy to :8080; }; }\n",
+        "table ip t { chain c { type filter hook prerouting priority mangle; tcp dport 80 tproxy to :8080 accept; }; }\n",
     ),
     (
         "`flow add`",
