@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pinhole::analysis::compare::{Kind, Region, Scope, compare};
 use pinhole::analysis::{Cond, Outcome, Trip, interpret};
-use pinhole::model::{Ruleset, Verdict, Way};
+use pinhole::model::{NatAddr, Ruleset, Verdict, Way};
 use pinhole::packet::{Family, Field, Packet, State, Value, interface};
 
 use rulesets::{CHAINS, NAMES, PROTOS, ruleset_of};
@@ -224,7 +224,12 @@ fn one_pair(seed: u64) {
     let r = &mut Random(seed);
     let (old, new) = pair(r);
     let found = compare(&old, &new, &Scope::default());
-    assert!(found.unknown.is_empty(), "seed {seed}: gave up");
+    // Values under a mask that is no prefix are scattered over more intervals than anybody lists, and so are those
+    // of all networks that are translated to one.
+    let maps = |rules: &Ruleset| rules.nats.iter().any(|nat| matches!(nat.addr, NatAddr::Prefix(..)));
+    let scatters = |rules: &Ruleset| !rules.masks.is_empty() || maps(rules);
+    let masked = scatters(&old) || scatters(&new);
+    assert!(found.unknown.is_empty() || masked, "seed {seed}: gave up");
     let mut packets: Vec<(Packet, Way)> = Vec::new();
     for _ in 0..150 {
         let way = [Way::Forward, Way::Input, Way::Output][r.below(3) as usize];
@@ -233,6 +238,7 @@ fn one_pair(seed: u64) {
     for region in &found.regions {
         packets.extend((0..3).map(|_| (packet_of(r, region), region.way)));
     }
+    packets.retain(|(_, way)| found.unknown.iter().all(|(unknown, _)| unknown != way));
     for (packet, way) in packets {
         if let Some(fault) = fault(&old, &new, &found.regions, &packet, way) {
             let fields: Vec<String> = GIVEN

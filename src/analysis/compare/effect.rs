@@ -149,6 +149,14 @@ impl Effects<'_, '_> {
         }
     }
 
+    /// The packets of a set, whatever is not known, that are left of some: no packet is in two regions of one list.
+    fn taken(&mut self, live: Space, left: &mut Space) -> Space {
+        let region = self.spaces.for_some(live);
+        let region = self.spaces.and(region, *left);
+        *left = self.spaces.minus(*left, region);
+        region
+    }
+
     /// Notes those of `part` that are left; gives back what is left then.
     fn note(&mut self, same: Same, part: Space, left: Space) -> Space {
         let space = self.spaces.for_some(part);
@@ -172,6 +180,7 @@ impl Effects<'_, '_> {
             let passed = &self.sides[side].passage.passed;
             leaves::of(self.spaces, passed, both)
         });
+        let mut left = self.spaces.for_some(both);
         for (before, space) in &old {
             let same = new.iter().find(|(after, _)| after == before);
             let rest = same.map_or(*space, |(_, same)| self.spaces.minus(*space, *same));
@@ -183,21 +192,23 @@ impl Effects<'_, '_> {
                 let equal = leaves::agree(self.spaces, before, after);
                 let live = self.spaces.minus(live, equal);
                 if !live.is_none() {
-                    self.retargeted([before, after], live);
+                    left = self.retargeted([before, after], live, left);
                 }
             }
         }
     }
 
-    fn retargeted(&mut self, leaves: [&Leaves; 2], live: Space) {
+    /// Notes packets that leave to different places; gives back those that are left of some.
+    fn retargeted(&mut self, leaves: [&Leaves; 2], live: Space, left: Space) -> Space {
         let same = Same { leaves: Some(leaves.map(Clone::clone)), ..Same::of(Kind::Retargeted) };
         let destination = leaves[0].dst != leaves[1].dst || leaves[0].dport != leaves[1].dport;
-        let mut left = self.spaces.for_some(live);
+        let mut left = left;
         for (old, part) in self.translators(0, destination, live) {
             for (new, part) in self.translators(1, destination, part) {
                 left = self.note(Same { by: [old, new], ..same.clone() }, part, left);
             }
         }
+        left
     }
 
     /// Packets by the rule that translated them; those that none translated by who let them pass.
@@ -231,10 +242,11 @@ impl Effects<'_, '_> {
             named.push((None, rest));
             named
         });
+        let mut left = self.spaces.for_some(both);
         for (before, space) in &old {
             for (after, other) in new.iter().filter(|(after, _)| after != before) {
                 let live = self.spaces.and(*space, *other);
-                let region = self.spaces.for_some(live);
+                let region = self.taken(live, &mut left);
                 let helpers = [before.clone(), after.clone()];
                 self.split(Same { helpers, ..Same::of(Kind::Helped) }, region, live);
             }
@@ -250,11 +262,12 @@ impl Effects<'_, '_> {
         });
         let new = self.spaces.test(Field::State, &Set::one(State::New as u128));
         let both = self.spaces.and(both, new);
+        let mut left = self.spaces.for_some(both);
         for holds in [[true, false], [false, true]] {
             let (with, without) = if holds[0] { (kept[0], kept[1]) } else { (kept[1], kept[0]) };
             let live = self.spaces.and(both, with);
             let live = self.spaces.minus(live, without);
-            let region = self.spaces.for_some(live);
+            let region = self.taken(live, &mut left);
             self.split(Same { holds, ..Same::of(Kind::Kept) }, region, live);
         }
     }
@@ -279,10 +292,10 @@ impl Effects<'_, '_> {
                 self.spaces.and(came, both)
             })
         });
+        let mut left = self.spaces.for_some(both);
         for holds in [[true, false], [false, true]] {
             let live = self.spaces.and(fates[0][0], fates[1][1]);
             fates.reverse();
-            let mut left = self.spaces.for_some(live);
             for (by_old, part) in parts(self.spaces, old, live) {
                 for (by_new, part) in parts(self.spaces, new, part) {
                     let same = Same { holds, by: [by_old, by_new], ..Same::of(Kind::Answered) };
@@ -308,10 +321,11 @@ impl Effects<'_, '_> {
             }
             verdicts
         });
+        let mut left = packets;
         for (before, space) in &old {
             for (after, other) in new.iter().filter(|(after, _)| after != before) {
                 let live = self.spaces.and(*space, *other);
-                let region = self.spaces.for_some(live);
+                let region = self.taken(live, &mut left);
                 let verdicts = Some([*before, *after]);
                 self.split(Same { verdicts, ..Same::of(Kind::Replied) }, region, live);
             }

@@ -23,7 +23,10 @@ pub fn is_odd(site: &Site, pair: &Pair, region: &Region) -> bool {
     let likely = match region.way {
         Way::Forward => names(Field::Iif).into_iter().any(|iif| {
             let mut out = names(Field::Oif).into_iter();
-            place.is_behind(iif, src, false) && out.any(|oif| oif != iif && place.is_behind(oif, dst, true))
+            // What is translated is sent to an address on the side that it comes from.
+            let turned = pair.translates && place.is_behind(iif, dst, false);
+            let gets_there = |oif: &String| turned || place.is_behind(oif, dst, true);
+            place.is_behind(iif, src, false) && out.any(|oif| oif != iif && gets_there(oif))
         }),
         Way::Input => {
             let mut iifs = names(Field::Iif).into_iter();

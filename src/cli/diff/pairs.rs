@@ -32,6 +32,8 @@ pub struct Pair {
     pub firewall: Option<usize>,
     /// All interfaces that there are, where the files tell.
     pub interfaces: Option<Set>,
+    /// Whether destinations are translated on either side.
+    pub translates: bool,
 }
 
 /// A region, with who decides on the two sides.
@@ -135,6 +137,7 @@ fn one_sided(name: String, old: Option<&Config>, new: Option<&Config>) -> Pair {
         first_packets: false,
         firewall: None,
         interfaces: None,
+        translates: false,
     }
 }
 
@@ -182,6 +185,7 @@ fn compared(
         first_packets: across,
         firewall: new.firewall,
         interfaces: scope.fields.first().map(|(_, set)| set.clone()),
+        translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })
 }
 

@@ -183,7 +183,9 @@ pub fn packet(hook: &str, packet: &Packet) -> Json {
     let known = |field: Field| packet.get(field).known();
     let mut out = Map::new();
     out.insert("hook".to_string(), json!(hook));
-    for (key, field) in [("iif", Field::Iif), ("oif", Field::Oif)] {
+    // To the box itself, unless translation turns it into a forwarded packet.
+    let out_by = if hook == "input" { "fwd_oif" } else { "oif" };
+    for (key, field) in [("iif", Field::Iif), (out_by, Field::Oif)] {
         let name = known(field).filter(|name| *name != 0).map(interface_name);
         if let Some(name) = name.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic()))
         {
