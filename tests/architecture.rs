@@ -28,7 +28,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "explain",
         &[
-            "droplog", "calls", "catalog", "codes", "analysis", "finding", "judge", "lint", "model", "packet", "site", "source",
+            "droplog", "calls", "catalog", "codes", "analysis", "finding", "judge", "lint", "model",
+            "packet", "site", "source",
         ],
     ),
     ("session", &["catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"]),

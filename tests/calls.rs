@@ -48,7 +48,8 @@ impl Site {
             marks(&text).into_iter().filter(|mark| closed(&mark.stage)).map(|mark| mark.line).collect();
         let mut out = String::new();
         for (at, line) in text.lines().enumerate() {
-            let line = if turned.contains(&(at + 1)) { line.replace(language.1, language.2) } else { line.into() };
+            let line =
+                if turned.contains(&(at + 1)) { line.replace(language.1, language.2) } else { line.into() };
             writeln!(out, "{line}").unwrap();
         }
         std::fs::write(folder.join(file), out).unwrap();
@@ -65,7 +66,10 @@ impl Site {
         let output = self.run(&args);
         let text = String::from_utf8(output.stdout).unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        (serde_json::from_str(&text).unwrap_or_else(|_| panic!("{args:?}: {text}{said}")), output.status.code().unwrap())
+        (
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{args:?}: {text}{said}")),
+            output.status.code().unwrap(),
+        )
     }
 }
 
@@ -168,7 +172,8 @@ fn arrives(site: &Site, row: &Json) -> Option<bool> {
 fn the_interpreter_says_the_same_of_every_row() {
     for case in CASES {
         for (file, ..) in LANGUAGES {
-            let site = Site::new(case.site, file, "traced", &|stage| stage.contains("h245") || stage == "web");
+            let site =
+                Site::new(case.site, file, "traced", &|stage| stage.contains("h245") || stage == "web");
             let (explanation, _) = site.explain(case.args);
             for row in explanation["stages"].as_array().unwrap() {
                 let carried = row["carried"] == true || row["reply"] == true;

@@ -202,8 +202,8 @@ impl Call {
 
     /// Whether a service is part of the call.
     pub fn uses(&self, service: &str) -> bool {
-        self.stages.iter().any(|stage| {
-            stage.services.iter().chain(&stage.or_services).any(|known| known == service)
-        })
+        self.stages
+            .iter()
+            .any(|stage| stage.services.iter().chain(&stage.or_services).any(|known| known == service))
     }
 }

@@ -11,9 +11,19 @@ fn bundled() -> (Catalog, Calls) {
 fn the_bundled_calls_are_read() {
     let (_, calls) = bundled();
     let names: Vec<&str> = calls.all().iter().map(|call| call.name.as_str()).collect();
-    for name in ["h323", "h323-direct", "h323-routed", "h460", "sip", "sip-udp", "sip-tcp", "sip-tls", "webrtc",
-        "desktop", "management"]
-    {
+    for name in [
+        "h323",
+        "h323-direct",
+        "h323-routed",
+        "h460",
+        "sip",
+        "sip-udp",
+        "sip-tcp",
+        "sip-tls",
+        "webrtc",
+        "desktop",
+        "management",
+    ] {
         assert!(names.contains(&name), "{name} of {names:?}");
     }
     assert_eq!(names[0], "h323");

@@ -164,7 +164,8 @@ fn tell(
     let judge = whole.session.judge();
     let (from, to) = ends(&judge, from, to)?;
     let (call, others) = call(args, whole, &judge, (&from, &to))?;
-    let mut explanation = explain(&judge, call, &from, &to).map_err(|error| Failure::usage(error.to_string()))?;
+    let mut explanation =
+        explain(&judge, call, &from, &to).map_err(|error| Failure::usage(error.to_string()))?;
     if !others.is_empty() {
         let names = others.iter().map(|name| format!("`--call {name}`")).collect::<Vec<_>>().join(", ");
         explanation.notes.push(format!("Other calls make sense between these ends as well: {names}."));
@@ -213,13 +214,11 @@ fn call<'w>(
     }
     let sensible = sensible(judge, calls, from, to);
     let Some((first, others)) = sensible.split_first() else {
-        let senseless =
-            crate::explain::Senseless::NoCall { from: from.name.clone(), to: to.name.clone() };
+        let senseless = crate::explain::Senseless::NoCall { from: from.name.clone(), to: to.name.clone() };
         return Err(Failure::usage(senseless.to_string()));
     };
     // Those that are a part of another one say nothing new.
-    let part = |call: &&&Call| {
-        !sensible.iter().any(|whole| call.name.starts_with(&format!("{}-", whole.name)))
-    };
+    let part =
+        |call: &&&Call| !sensible.iter().any(|whole| call.name.starts_with(&format!("{}-", whole.name)));
     Ok((*first, others.iter().filter(part).map(|call| call.name.as_str()).collect()))
 }

@@ -204,7 +204,11 @@ fn passed(outcomes: &[Outcome]) -> Option<&Outcome> {
 /// By which interfaces it comes and leaves.
 fn sides(packet: &Packet) -> String {
     let name = |field: Field| {
-        packet.get(field).known().filter(|name| *name != 0).map_or("any interface".to_string(), interface_name)
+        packet
+            .get(field)
+            .known()
+            .filter(|name| *name != 0)
+            .map_or("any interface".to_string(), interface_name)
     };
     format!("in by {}, out by {}", name(Field::Iif), name(Field::Oif))
 }

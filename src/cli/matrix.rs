@@ -59,7 +59,8 @@ impl MatrixArgs {
         let firewall = |name: &String| {
             let names = || judge.site.firewalls.iter().map(|firewall| firewall.name.as_str());
             names().position(|known| known == name).ok_or_else(|| {
-                let hint = nearest(name, names()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let hint =
+                    nearest(name, names()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 Failure::usage(format!("--firewall: the site has no firewall `{name}`{hint}"))
             })
         };

@@ -84,12 +84,7 @@ pub fn load(
 }
 
 /// Reads the config of a firewall.
-fn firewall(
-    site: &Site,
-    id: usize,
-    input: &InputArgs,
-    sources: &mut SourceMap,
-) -> Result<Config, Failure> {
+fn firewall(site: &Site, id: usize, input: &InputArgs, sources: &mut SourceMap) -> Result<Config, Failure> {
     let firewall = &site.firewalls[id];
     let found = all_of(&firewall.configs, &input.options(), sources)?;
     let dialect = one_dialect(&found, sources)?;

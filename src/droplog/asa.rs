@@ -105,7 +105,10 @@ fn inbound(text: &str) -> Option<Dropped> {
     let (src, sport) = slashed(from.trim())?;
     let (dst, dport) = slashed(rest.split_ascii_whitespace().next()?)?;
     let flags = rest.split_once("flags ").map(|(_, flags)| {
-        flags.split_ascii_whitespace().take_while(|word| *word != "on").fold(0, |bits, word| bits | flag(word))
+        flags
+            .split_ascii_whitespace()
+            .take_while(|word| *word != "on")
+            .fold(0, |bits, word| bits | flag(word))
     });
     let iif = rest.split_once("on interface ").and_then(|(_, name)| name.split_ascii_whitespace().next());
     Some(Dropped {

@@ -73,7 +73,8 @@ fn the_asa() {
     ] {
         assert_eq!(short(line), expected);
     }
-    let teardown = "%ASA-6-302014: Teardown TCP connection 5 for outside:203.0.113.9/50000 to inside:10.1.2.10/1720";
+    let teardown =
+        "%ASA-6-302014: Teardown TCP connection 5 for outside:203.0.113.9/50000 to inside:10.1.2.10/1720";
     assert_eq!(read(teardown), Line::Other);
     let permitted = "%ASA-6-106100: access-list in permitted udp outside/203.0.113.9(1) -> inside/10.1.2.10(53) hit-cnt 1";
     assert_eq!(read(permitted), Line::Other);

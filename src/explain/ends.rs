@@ -159,15 +159,18 @@ impl End {
         if let Some(device) = site.devices.iter().position(has) {
             return Ok(End::device(site, device));
         }
-        let at = |peer: &&Peer| {
-            matches!(&peer.place, PeerPlace::Addresses(addresses) if addresses.contains(&address))
-        };
+        let at = |peer: &&Peer| matches!(&peer.place, PeerPlace::Addresses(addresses) if addresses.contains(&address));
         if let Some(peer) = site.peers.iter().find(at) {
             let place = PeerPlace::Addresses(vec![address]);
             return End::of_peers(site, catalog, address.to_string(), &peer.role, &[&place]);
         }
         let zone = site.zone_of(address).ok_or(Unknown::Nowhere(address))?;
-        Ok(End { name: address.to_string(), device: None, places: vec![far(zone, None, address)], roles: None })
+        Ok(End {
+            name: address.to_string(),
+            device: None,
+            places: vec![far(zone, None, address)],
+            roles: None,
+        })
     }
 
     /// Everybody in the zone that is everything else; where there is none, in all zones but that of the other end.

@@ -225,8 +225,7 @@ fn first(question: &Question<'_>, answer: Answer) -> Fate {
         let whose = if question.guessed { "far end" } else { "device" };
         let blocked = answer.blocked.count();
         let are = if blocked == 1 { "is" } else { "are" };
-        fate.depends_on
-            .push(format!("which port the {whose} takes ({blocked} of {all} {are} blocked)"));
+        fate.depends_on.push(format!("which port the {whose} takes ({blocked} of {all} {are} blocked)"));
         fate.by = by(&answer.blockers);
     }
     if fate.by.is_none() {

@@ -59,18 +59,18 @@ impl<'a> Asker<'_, 'a> {
         (from, sender): (Side<'_>, &[String]),
         (to, receiver): (Side<'_>, &[String]),
     ) -> Vec<Question<'a>> {
-        let offers = |row: &&'a Requirement| {
-            row.listener != Listener::Peer && row.initiator != Initiator::Device
-        };
+        let offers =
+            |row: &&'a Requirement| row.listener != Listener::Peer && row.initiator != Initiator::Device;
         let opens = |row: &&'a Requirement| row.initiator != Initiator::Peer;
         // Who relays for others is met as they are.
         let relays = !stage.source_services.is_empty();
         let there = self.rows(to.end, (from, relays), sender, services, &offers);
         let here = self.rows(from.end, (to, false), receiver, services, &opens);
         let of_row = |device, row: &'a Requirement, leg| {
-            let transports = row.transports.iter().filter(|transport| {
-                stage.transports.is_empty() || stage.transports.contains(transport)
-            });
+            let transports = row
+                .transports
+                .iter()
+                .filter(|transport| stage.transports.is_empty() || stage.transports.contains(transport));
             let question = move |transport: &Transport| Question {
                 device,
                 row,
@@ -155,9 +155,8 @@ impl<'a> Asker<'_, 'a> {
             row.condition.is_none() && matches!(row.severity, Need::Mandatory | Need::Recommended)
         };
         let alternatives = |row: &&Requirement| -> Vec<&'a Requirement> {
-            let same = |other: &&&Requirement| {
-                other.service == row.service && other.transports == row.transports
-            };
+            let same =
+                |other: &&&Requirement| other.service == row.service && other.transports == row.transports;
             rows.iter().filter(same).copied().collect()
         };
         let kept = rows.iter().filter(|row| plain(row) || !alternatives(row).iter().any(plain));
@@ -181,8 +180,8 @@ impl<'a> Asker<'_, 'a> {
         transport: Transport,
         to: &End,
     ) -> Option<(Set, bool)> {
-        let told = (row.listener == Listener::Peer)
-            .then(|| self.ports(device, row).minus(&set(&row.inbound)));
+        let told =
+            (row.listener == Listener::Peer).then(|| self.ports(device, row).minus(&set(&row.inbound)));
         if let Some(there) = to.device {
             // What it has for the service, whoever its own rows say is the peer.
             let offered = self.offered(there, stage, transport);
@@ -196,7 +195,8 @@ impl<'a> Asker<'_, 'a> {
             return Some((told, false));
         }
         let own = self.ports(device, row);
-        let well_known = own.single().filter(|port| *port < 1024 || matches!(port, 1719 | 1720 | 5060 | 5061));
+        let well_known =
+            own.single().filter(|port| *port < 1024 || matches!(port, 1719 | 1720 | 5060 | 5061));
         match (well_known, stage.ports.is_empty()) {
             (Some(_), _) => Some((own, false)),
             (None, false) => Some((set(&stage.ports), stage.ports.iter().any(|(lo, hi)| lo != hi))),
@@ -242,9 +242,11 @@ impl<'a> Asker<'_, 'a> {
                 && (row.initiator == Initiator::Either || !stage.source_services.is_empty())
                 && self.judge.site.is_judged(device, product, row)
         };
-        let own = product.requirements.iter().filter(sends).fold(Set::empty(), |set, row| {
-            set.or(&self.ports(device, row))
-        });
+        let own = product
+            .requirements
+            .iter()
+            .filter(sends)
+            .fold(Set::empty(), |set, row| set.or(&self.ports(device, row)));
         if question.transport == Transport::Udp && !own.is_empty() {
             return (Some(own), None);
         }

@@ -172,7 +172,10 @@ fn entry<'a>(
         device: flow.device,
         row: flow.requirement,
         leg: flow.leg,
-        near: flow.host.as_ref().map_or_else(|| site.devices[flow.device].name.clone(), |host| host.name.clone()),
+        near: flow
+            .host
+            .as_ref()
+            .map_or_else(|| site.devices[flow.device].name.clone(), |host| host.name.clone()),
         far: class.iter().map(|party| party.name.clone()).collect(),
         zones: (near.zone, far.zone),
         path,

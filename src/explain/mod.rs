@@ -20,9 +20,9 @@ use crate::judge::{Desk, Judge};
 use crate::packet::Family;
 use crate::site::RoutingMode;
 
+pub use crate::judge::{By, Step};
 pub use ends::{End, Side, Unknown};
 pub use fate::{Fate, Works};
-pub use crate::judge::{By, Step};
 pub use legs::Question;
 pub use parties::{Part, Party};
 
@@ -143,7 +143,9 @@ pub enum Senseless {
         why: String,
     },
     /// They have to do with none.
-    #[error("no call that is known makes sense from `{from}` to `{to}`: their products have no services in common")]
+    #[error(
+        "no call that is known makes sense from `{from}` to `{to}`: their products have no services in common"
+    )]
     NoCall {
         /// The caller.
         from: String,
@@ -185,7 +187,12 @@ pub fn explain<'a>(
         });
         return Err(match families {
             false => Senseless::NoFamily { from: a, to: b },
-            true => Senseless::NoService { why: lacking(judge, call, from, to), call: call.name.clone(), from: a, to: b },
+            true => Senseless::NoService {
+                why: lacking(judge, call, from, to),
+                call: call.name.clone(),
+                from: a,
+                to: b,
+            },
         });
     }
     Ok(answer::best(all))

@@ -99,9 +99,13 @@ impl<'j, 'a> Case<'j, 'a> {
         let stages = self.call.stages.iter().filter(|stage| needs.is_empty() || needs.contains(&stage.name));
         let named = |question: &Question<'_>| {
             let roles = || self.call.caller.iter().chain(&self.call.called);
-            question.row.peer.as_ref().is_none_or(|peer| roles().any(|role| role == peer))
+            let meant = question.row.peer.as_ref().is_none_or(|peer| roles().any(|role| role == peer));
+            meant && question.row.condition.is_none()
         };
-        stages.into_iter().flat_map(|stage| self.between(stage)).any(|between| between.forth.iter().any(named))
+        stages
+            .into_iter()
+            .flat_map(|stage| self.between(stage))
+            .any(|between| between.forth.iter().any(named))
     }
 
     /// Between whom a stage is, at this site; nobody where it has none who offer its services.
@@ -188,7 +192,8 @@ impl<'j, 'a> Case<'j, 'a> {
         }
         let roles = vec![role.to_string()];
         let devices = (0..site.devices.len()).map(|at| End::device(site, at)).filter(fills);
-        let mut found: Vec<Rc<Party>> = devices.flat_map(|end| self.standing(end, &roles, Part::Third)).collect();
+        let mut found: Vec<Rc<Party>> =
+            devices.flat_map(|end| self.standing(end, &roles, Part::Third)).collect();
         for peer in site.peers.iter().filter(|peer| catalog.implied_roles(&peer.role).contains(&role)) {
             let name = peer.name.clone().unwrap_or_else(|| match &peer.place {
                 PeerPlace::Zone(zone) => format!("{} in {}", peer.role, site.zones[*zone].name),
@@ -215,9 +220,9 @@ impl<'j, 'a> Case<'j, 'a> {
         let told = middle.end.device.and_then(|device| self.judge.site.devices[device].mode);
         let modes = match self.call.mode.or(told) {
             // A call that is to be routed is routed as the gatekeeper does it.
-            Some(RoutingMode::Q931Routed) => vec![
-                told.filter(|mode| *mode != RoutingMode::Direct).unwrap_or(RoutingMode::Q931Routed),
-            ],
+            Some(RoutingMode::Q931Routed) => {
+                vec![told.filter(|mode| *mode != RoutingMode::Direct).unwrap_or(RoutingMode::Q931Routed)]
+            }
             Some(mode) => vec![mode],
             None => RoutingMode::ALL.into_iter().filter(|mode| self.can(*mode, &middle)).collect(),
         };
@@ -226,9 +231,11 @@ impl<'j, 'a> Case<'j, 'a> {
 
     /// Whether a gatekeeper can work in a mode: its product has rows for what it routes.
     fn can(&self, mode: RoutingMode, middle: &Rc<Party>) -> bool {
-        let routed = self.call.stages.iter().filter(|stage| {
-            stage.through.as_ref().is_some_and(|through| through.modes.contains(&mode))
-        });
+        let routed = self
+            .call
+            .stages
+            .iter()
+            .filter(|stage| stage.through.as_ref().is_some_and(|through| through.modes.contains(&mode)));
         routed.into_iter().all(|stage| self.ask(stage, &self.caller, middle).is_some())
     }
 }

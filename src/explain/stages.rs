@@ -7,9 +7,9 @@ use super::fate::{self, Fate, Helpers, Works, carries};
 use super::legs::Question;
 use super::parties::{Between, Case, Party};
 use super::{Explanation, Row, answer};
+use crate::analysis::Decider;
 use crate::calls::{Need, Stage, Ways, Who};
 use crate::catalog::Transport;
-use crate::analysis::Decider;
 use crate::judge::{By, Desk};
 use crate::packet::{Field, Set};
 use crate::site::{End as Place, Leg, RoutingMode};
@@ -162,28 +162,30 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         for (way, (one, two), asked) in [(0, (from, to), forth), (1, (to, from), back)] {
             for (question, fate) in asked {
                 let hops = self.hops(&question, (one, two), &fate);
-                rows.push((way, Row {
-                    stage: stage.name.clone(),
-                    title: stage.title.clone(),
-                    place,
-                    from: Rc::clone(one),
-                    to: Rc::clone(two),
-                    question,
-                    need: stage.need,
-                    symptom: String::new(),
-                    reached: true,
-                    modes: modes.to_vec(),
-                    hops,
-                    fate,
-                }));
+                rows.push((
+                    way,
+                    Row {
+                        stage: stage.name.clone(),
+                        title: stage.title.clone(),
+                        place,
+                        from: Rc::clone(one),
+                        to: Rc::clone(two),
+                        question,
+                        need: stage.need,
+                        symptom: String::new(),
+                        reached: true,
+                        modes: modes.to_vec(),
+                        hops,
+                        fate,
+                    },
+                ));
             }
         }
         if stage.ways == Ways::Both {
             self.hidden_senders(&mut rows);
         }
-        let fails = |wanted: usize| {
-            rows.iter().any(|(way, row)| *way == wanted && row.fate.works != Works::Yes)
-        };
+        let fails =
+            |wanted: usize| rows.iter().any(|(way, row)| *way == wanted && row.fate.works != Works::Yes);
         let fails = [fails(0), fails(1)];
         let mut rows: Vec<(usize, Row<'a>)> = rows;
         for (way, row) in &mut rows {
@@ -203,10 +205,9 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         let mut fates = Vec::new();
         let signalling = Rc::clone(&self.signalling);
         for question in questions {
-            let helpers = self.helped(stage, question).then(|| Helpers {
-                services: &signalling,
-                leg: self.placed(question),
-            });
+            let helpers = self
+                .helped(stage, question)
+                .then(|| Helpers { services: &signalling, leg: self.placed(question) });
             let sides = (from.side(), to.side());
             let mut fate = fate::judge(self.desk, question, sides, self.case.family, helpers);
             // Whoever is not one of ours may have somebody else to register with.
@@ -217,10 +218,9 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
                 fate.depends_on.push(MODE.to_string());
                 fate.works = Works::Depends;
             }
-            let helpers = self.helped(stage, question).then(|| Helpers {
-                services: &signalling,
-                leg: self.placed(question),
-            });
+            let helpers = self
+                .helped(stage, question)
+                .then(|| Helpers { services: &signalling, leg: self.placed(question) });
             if fate.works != Works::No && self.is_announced_wrong(question, (from, to)) {
                 let read = helpers.is_some_and(|helpers| {
                     fate::is_read(self.desk, question, sides, self.case.family, helpers)
@@ -242,14 +242,14 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         };
         let told = &judge.site.devices[device];
         let own = to.far.addresses(self.case.family);
-        if question.row.announced_by.is_empty() || !told.public_addresses.is_empty() && !told.announces_private {
+        // Who dials knows the address; what the call itself opens later goes where signalling says.
+        let later = question.row.announced_by.iter().any(|service| service != "ras");
+        if !later || !told.public_addresses.is_empty() && !told.announces_private {
             return false;
         }
         let ends = [from, to].map(|party| Place { zone: party.far.zone, device: party.end.device });
         let path = judge.site.path(ends[0], ends[1]).unwrap_or_default();
-        own.single().is_some_and(|own| {
-            judge.dialled(device, self.case.family, own, &path) != Set::one(own)
-        })
+        own.single().is_some_and(|own| judge.dialled(device, self.case.family, own, &path) != Set::one(own))
     }
 
     /// What becomes of media for a device that may tell far ends its own address, or does.
@@ -268,9 +268,8 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
     /// media of the call does not go between those who signal.
     fn helped(&self, stage: &Stage, question: &Question<'_>) -> bool {
         let case = self.case;
-        let encrypted = |party: &Party| {
-            party.end.device.is_some_and(|device| case.judge.site.devices[device].encrypted)
-        };
+        let encrypted =
+            |party: &Party| party.end.device.is_some_and(|device| case.judge.site.devices[device].encrypted);
         let blind = case.call.encrypted
             || case.call.no_helpers.is_some()
             || encrypted(&case.caller)
@@ -295,7 +294,8 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         let hidden = [0, 1].map(|way| {
             rows.iter().filter(|(of, _)| *of == way).any(|(_, row)| {
                 let before = row.hops.first().map(|step| step.packet.get(src));
-                let after = row.hops.last().and_then(|step| step.leaves.as_ref()).map(|packet| packet.get(src));
+                let after =
+                    row.hops.last().and_then(|step| step.leaves.as_ref()).map(|packet| packet.get(src));
                 after.is_some() && before != after
             })
         });
@@ -325,9 +325,8 @@ type Asked<'a> = Vec<(Question<'a>, Fate)>;
 fn combined<'a>(stage: &Stage, mut forth: Asked<'a>, mut back: Asked<'a>) -> (Asked<'a>, Asked<'a>) {
     let all = |asked: &Asked<'a>| !asked.is_empty() && asked.iter().all(|(_, fate)| carries(fate));
     let (forth_open, back_open) = (all(&forth), all(&back));
-    let symmetric = |one: &Asked<'a>, two: &Asked<'a>| {
-        one.iter().chain(two).all(|(question, _)| question.symmetric)
-    };
+    let symmetric =
+        |one: &Asked<'a>, two: &Asked<'a>| one.iter().chain(two).all(|(question, _)| question.symmetric);
     match stage.ways {
         Ways::Forth => {}
         Ways::Either => match (forth_open, back_open) {
@@ -345,9 +344,8 @@ fn combined<'a>(stage: &Stage, mut forth: Asked<'a>, mut back: Asked<'a>) -> (As
         }
         Ways::Dialog if forth_open => {
             // What the far end sends over UDP goes between the ports that the caller signals from and to.
-            let (over_udp, others): (Asked<'a>, Asked<'a>) = back
-                .into_iter()
-                .partition(|(question, _)| question.transport == Transport::Udp);
+            let (over_udp, others): (Asked<'a>, Asked<'a>) =
+                back.into_iter().partition(|(question, _)| question.transport == Transport::Udp);
             back = over_udp;
             carry(&mut back, true, stage.carried.as_deref());
             let mut others = others;

@@ -198,7 +198,8 @@ impl<'a> Teller<'_, 'a> {
             row.fate.works != Works::Yes && (Some(*at) == explanation.first || all)
         };
         for (_, row) in explanation.rows.iter().enumerate().filter(fails) {
-            let (near, party) = fate::ends(&row.question, (row.from.side(), row.to.side()), explanation.family);
+            let (near, party) =
+                fate::ends(&row.question, (row.from.side(), row.to.side()), explanation.family);
             let flow = fate::flow(&row.question);
             for finding in lint::about(self.judge, Some(workshop), flow, &near, &party) {
                 let lines: Vec<String> =
@@ -292,9 +293,8 @@ impl<'a> Teller<'_, 'a> {
     /// The packet as a command that follows it along the path.
     fn command(&self, packet: &Packet, row: &Row<'a>, family: Family) -> String {
         let number = |field: Field| packet.get(field).known();
-        let address = |field: Field| {
-            number(field).map_or(String::new(), |number| family.address(number).to_string())
-        };
+        let address =
+            |field: Field| number(field).map_or(String::new(), |number| family.address(number).to_string());
         let sport = number(Field::Sport).map_or(String::new(), |port| format!(" --sport {port}"));
         let dport = number(Field::Dport).unwrap_or_default();
         let (from, to) = (address(Field::src(family)), address(Field::dst(family)));
@@ -332,9 +332,8 @@ fn summary(explanation: &Explanation<'_>, first: Option<&ToldStage>) -> String {
     let (from, to) = (&explanation.from, &explanation.to);
     let call = &explanation.title;
     let at = first.map(|stage| {
-        let ports = words::ports(&Set::of(
-            stage.ports.iter().map(|[lo, hi]| (u128::from(*lo), u128::from(*hi))),
-        ));
+        let ports =
+            words::ports(&Set::of(stage.ports.iter().map(|[lo, hi]| (u128::from(*lo), u128::from(*hi)))));
         let what = format!("{} ({}, {} {ports})", stage.title, stage.protocol, stage.transport);
         let whose = match stage.reply {
             true => format!("answers from {} to {}", stage.to, stage.from),

@@ -97,17 +97,25 @@ impl<'a> Teller<'_, 'a> {
             Leg::FromDevice => format!("from {device} to {peers}"),
         };
         let what = match &group.stage {
-            Some((call, stage)) => format!("{stage} of an {call}").replace("an S", "a S").replace("an W", "a W"),
+            Some((call, stage)) => {
+                format!("{stage} of an {call}").replace("an S", "a S").replace("an W", "a W")
+            }
             None => group.row.function.clone(),
         };
         let now = match (group.now, group.midstream, &rule) {
-            (_, true, _) => "they are of connections that the firewall did not know, or no longer".to_string(),
+            (_, true, _) => {
+                "they are of connections that the firewall did not know, or no longer".to_string()
+            }
             (Now::Drops(_), _, Some(rule)) => format!("{}:{} drops them", rule.file, rule.line),
             (Now::Drops(by), _, None) => {
                 format!("{} drops them: {}", self.judge.site.firewalls[by.firewall].name, self.decides(by))
             }
-            (Now::Passes, ..) => "the configs as they are let them pass: the log is of other ones".to_string(),
-            (Now::Depends, ..) => "whether the configs drop them depends on what they do not tell".to_string(),
+            (Now::Passes, ..) => {
+                "the configs as they are let them pass: the log is of other ones".to_string()
+            }
+            (Now::Depends, ..) => {
+                "whether the configs drop them depends on what they do not tell".to_string()
+            }
             (Now::NoPath, ..) => "the site does not tell which way they take".to_string(),
         };
         let ports = words::ports(&group.ports);

@@ -6,8 +6,8 @@ use super::clean;
 use crate::explain::told::{Told, ToldHop, ToldMend, ToldStage};
 use crate::explain::{Direction, Works};
 
-/// Width of the line between both ends, at least.
-const LINE: usize = 44;
+/// Width of a line from one to the next, at least.
+const LINE: usize = 22;
 
 /// The mark of an answer, and its colour.
 fn mark(works: Works) -> (&'static str, &'static str) {
@@ -95,7 +95,8 @@ pub fn groups(stages: &[ToldStage]) -> Vec<Group<'_>> {
 fn ladder(group: &Group<'_>, color: bool, hops: bool, out: &mut impl Write) -> io::Result<()> {
     let (left, right) = (clean(group.left), clean(group.right));
     let names: Vec<String> = group.path.iter().map(|name| clean(name)).collect();
-    let wide = names.iter().map(|name| name.chars().count() + 6).sum::<usize>().max(LINE);
+    let longest = names.iter().map(|name| name.chars().count() + 6).max().unwrap_or(0);
+    let wide = (names.len() + 1).max(2) * LINE.max(longest);
     let places: Vec<usize> = (1..=names.len()).map(|at| at * wide / (names.len() + 1)).collect();
     let margin = group.stages.iter().map(|stage| stage.stage.chars().count()).max().unwrap_or(0) + 6;
     writeln!(out, "{:margin$}{}", "", header(&left, &right, &names, &places, wide))?;
@@ -106,7 +107,13 @@ fn ladder(group: &Group<'_>, color: bool, hops: bool, out: &mut impl Write) -> i
         let line = line(stage, group, &names, &places, wide);
         let pad = margin.saturating_sub(4);
         let text = format!("{name:pad$}{line}");
-        writeln!(out, "  {} {}  {}", paint(sign, shade, color), paint(&text, shade, color), clean(&tail(stage)))?;
+        writeln!(
+            out,
+            "  {} {}  {}",
+            paint(sign, shade, color),
+            paint(&text, shade, color),
+            clean(&tail(stage))
+        )?;
         if hops {
             stage.hops.iter().try_for_each(|step| hop(step, margin, out))?;
         }
@@ -130,12 +137,14 @@ fn header(left: &str, right: &str, names: &[String], places: &[usize], wide: usi
 /// One way of a stage as an arrow: up to the firewall that stops it.
 fn line(stage: &ToldStage, group: &Group<'_>, names: &[String], places: &[usize], wide: usize) -> String {
     let forth = stage.from == group.left;
-    let stopper = stage.firewall.as_ref().and_then(|name| names.iter().position(|known| clean(name) == *known));
+    let stopper =
+        stage.firewall.as_ref().and_then(|name| names.iter().position(|known| clean(name) == *known));
     let stopped = stopper.filter(|_| stage.works != Works::Yes);
     let mut line: Vec<char> = vec!['─'; wide + 1];
     places.iter().for_each(|place| line[*place] = '┼');
     let mut label: Vec<char> = format!(" {} ", ports(stage)).chars().collect();
-    let room = places.first().map_or(wide, |first| if forth { *first } else { wide - places[places.len() - 1] });
+    let room =
+        places.first().map_or(wide, |first| if forth { *first } else { wide - places[places.len() - 1] });
     if label.len() + 4 > room {
         label.truncate(room.saturating_sub(6));
         label.extend(['…', ' ']);
@@ -211,9 +220,10 @@ pub fn tail(stage: &ToldStage) -> String {
 }
 
 fn hop(step: &ToldHop, margin: usize, out: &mut impl Write) -> io::Result<()> {
-    let rule = step.rule.as_ref().map_or(String::new(), |rule| {
-        format!(" by {}:{} {}", rule.file, rule.line, rule.text)
-    });
+    let rule = step
+        .rule
+        .as_ref()
+        .map_or(String::new(), |rule| format!(" by {}:{} {}", rule.file, rule.line, rule.text));
     let helper = step.helper.as_ref().map_or(String::new(), |helper| format!(", read by helper {helper}"));
     let side = |name: &Option<String>| name.clone().unwrap_or_else(|| "any".to_string());
     let text = format!(

@@ -125,7 +125,10 @@ fn human(entries: &[ToldEntry], color: bool, out: &mut impl Write) -> io::Result
 }
 
 fn csv(entries: &[ToldEntry], out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "from,to,from_zone,to_zone,service,function,transport,ports,need,source,state,by,depends_on")?;
+    writeln!(
+        out,
+        "from,to,from_zone,to_zone,service,function,transport,ports,need,source,state,by,depends_on"
+    )?;
     for entry in entries {
         let cells = [
             entry.from.as_str(),
@@ -190,7 +193,10 @@ fn html(entries: &[ToldEntry], out: &mut impl Write) -> io::Result<()> {
         clean(cell).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
     };
     writeln!(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")?;
-    writeln!(out, "<title>Port matrix</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Port matrix</h1>")?;
+    writeln!(
+        out,
+        "<title>Port matrix</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Port matrix</h1>"
+    )?;
     for pair in pairs(entries) {
         writeln!(out, "<h2>{}</h2>\n<table>\n<tr>", escape(&title(pair)))?;
         HEAD.iter().try_for_each(|cell| write!(out, "<th>{cell}</th>"))?;

@@ -20,10 +20,10 @@ use std::path::{Path, PathBuf};
 pub use clean::{Screen, clean, json};
 pub use human::{HumanOptions, fatal};
 pub use ladder::write as ladder;
-pub use svg::write as svg;
-pub use ticket::write as ticket;
 pub use log::write as log;
 pub use matrix::{MatrixFormat, write as matrix};
+pub use svg::write as svg;
+pub use ticket::write as ticket;
 
 use crate::finding::{Finding, Severity};
 use crate::source::{SourceMap, Span};

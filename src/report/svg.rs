@@ -12,6 +12,8 @@ const LEFT: usize = 190;
 const COLUMN: usize = 220;
 const ROW: usize = 34;
 const HEAD: usize = 64;
+/// The width of a letter, amply.
+const LETTER: usize = 9;
 /// Characters of a remark beside a row.
 const REMARK: usize = 90;
 
@@ -19,7 +21,9 @@ const REMARK: usize = 90;
 pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
     let groups = groups(&told.stages);
     let columns = groups.iter().map(|group| group.path.len() + 1).max().unwrap_or(1);
-    let width = LEFT + columns * COLUMN + 640;
+    let remarks = told.stages.iter().map(|stage| tail(stage).chars().count().min(REMARK)).max().unwrap_or(0);
+    let width =
+        (LEFT + columns * COLUMN + 32 + remarks * LETTER).max(32 + told.summary.chars().count() * LETTER);
     let height: usize = 60 + groups.iter().map(|group| HEAD + group.stages.len() * ROW + 24).sum::<usize>();
     writeln!(
         out,
@@ -89,7 +93,10 @@ fn rung(
     let (x1, x2) = (place(start), place(tip));
     writeln!(out, "<g{faint}>")?;
     words(out, (16, y + 4), &stage.stage, "start", shade, true)?;
-    writeln!(out, "<line x1=\"{x1}\" y1=\"{y}\" x2=\"{x2}\" y2=\"{y}\" stroke=\"{shade}\" stroke-width=\"2\"/>")?;
+    writeln!(
+        out,
+        "<line x1=\"{x1}\" y1=\"{y}\" x2=\"{x2}\" y2=\"{y}\" stroke=\"{shade}\" stroke-width=\"2\"/>"
+    )?;
     match stopper {
         Some(_) if stage.works == Works::No => writeln!(
             out,
@@ -126,7 +133,11 @@ fn words(
     bold: bool,
 ) -> io::Result<()> {
     let weight = if bold { " font-weight=\"bold\"" } else { "" };
-    writeln!(out, "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" fill=\"{fill}\"{weight}>{}</text>", escape(text))
+    writeln!(
+        out,
+        "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" fill=\"{fill}\"{weight}>{}</text>",
+        escape(text)
+    )
 }
 
 fn escape(text: &str) -> String {

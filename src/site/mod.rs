@@ -175,8 +175,7 @@ pub enum RoutingMode {
 
 impl RoutingMode {
     /// All of them.
-    pub const ALL: [RoutingMode; 3] =
-        [RoutingMode::Direct, RoutingMode::Q931Routed, RoutingMode::H245Routed];
+    pub const ALL: [RoutingMode; 3] = [RoutingMode::Direct, RoutingMode::Q931Routed, RoutingMode::H245Routed];
 
     /// As site files and calls write it.
     pub fn name(self) -> &'static str {
