@@ -87,6 +87,9 @@ pub fn matrix<'a>(judge: &Judge<'a>, filter: &Filter) -> Vec<Entry<'a>> {
     entries
 }
 
+/// Parties in one zone, or on one host that a firewall protects.
+type Group<'p> = ((ZoneId, Option<usize>), Vec<&'p Party>);
+
 fn is_needed(row: &Requirement) -> bool {
     matches!(row.severity, Need::Mandatory | Need::Recommended)
 }
@@ -99,7 +102,7 @@ fn look<'a>(
     entries: &mut Vec<Entry<'a>>,
 ) {
     let judge = desk.judge();
-    let mut groups: Vec<((ZoneId, Option<usize>), Vec<&Party>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     let parties = flow.parties.iter().map(Arc::as_ref);
     for party in parties.filter(|party| !covered(judge, flow, party)) {
         let Some(one) = party.places.first() else { continue };
@@ -239,7 +242,7 @@ fn judged(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party
     let replies = desk.judge_leg(ask, party, Kind::Reply, Want::Faults);
     if let Some(reply) = replies.filter(|_| flow.requirement.service != "snmp" || flow.leg == Leg::ToDevice) {
         let bad = reply.blocked.or(&reply.unsure);
-        if !bad.is_empty() && !(flow.any_port && !reply.open.is_empty()) {
+        if !bad.is_empty() && (!flow.any_port || reply.open.is_empty()) {
             entry.works = if reply.blocked.is_empty() { Works::Depends } else { Works::No };
             entry.by = by(&reply.blockers).or_else(|| by(&reply.doubters));
             entry.depends_on = if entry.works == Works::Depends { reply.depends_on } else { Vec::new() };

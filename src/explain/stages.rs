@@ -109,7 +109,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
                 kinds.push(kind(question));
             }
         }
-        let mut best: Option<((Works, Reverse<usize>), (Works, Vec<Row<'a>>))> = None;
+        let mut best: Option<(Rank, Judged<'a>)> = None;
         for one in kinds {
             let of = |all: &[Question<'a>]| -> Vec<Question<'a>> {
                 all.iter().filter(|question| kind(question) == one).cloned().collect()
@@ -150,7 +150,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         stage: &Stage,
         between: &Between<'a>,
         modes: &[RoutingMode],
-    ) -> (Works, Vec<Row<'a>>) {
+    ) -> Judged<'a> {
         let (from, to) = (&between.from, &between.to);
         let forth = self.fates(stage, &between.forth, (from, to));
         let back = match stage.ways.has_back() {
@@ -318,6 +318,12 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         fate::steps(self.desk, question, (from.side(), to.side()), self.case.family, passes)
     }
 }
+
+/// How a stage fares in one of its alternatives, and how much the rule says that stops it.
+type Rank = (Works, Reverse<usize>);
+
+/// A stage that was judged: whether it works, and its ways.
+type Judged<'a> = (Works, Vec<Row<'a>>);
 
 type Asked<'a> = Vec<(Question<'a>, Fate)>;
 
