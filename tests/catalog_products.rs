@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
 
+use pinhole::calls::{Calls, Who};
 use pinhole::catalog::{Catalog, Confined, Need, Product, Requirement};
 
 fn catalog() -> Catalog {
@@ -89,6 +90,13 @@ fn every_role_is_asked_for() {
         asked.extend(row.peer.iter().chain(&row.host).map(String::as_str));
     }
     asked.extend(catalog.roles().iter().flat_map(|role| role.implies.iter().map(String::as_str)));
+    // Stages of calls name roles as well.
+    let calls = Calls::bundled(&catalog).unwrap();
+    let parties = calls.all().iter().flat_map(|call| &call.stages).flat_map(|stage| &stage.to);
+    asked.extend(parties.filter_map(|who| match who {
+        Who::Role(role) => Some(role.as_str()),
+        _ => None,
+    }));
     // The port guide has a gateway in no row's peer; its products fill the role.
     asked.insert("gateway");
     let idle: Vec<&str> = catalog.roles().iter().map(|role| role.name.as_str()).collect();

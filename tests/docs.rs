@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pinhole::calls::Calls;
 use pinhole::catalog::Catalog;
 use pinhole::site::{self, Date};
 use pinhole::source::SourceMap;
@@ -45,6 +46,18 @@ fn the_catalog_of_its_document_can_be_loaded() {
     assert_eq!(product.requirements[0].ports, [(1720, 1720)]);
 }
 
+#[test]
+fn the_call_of_its_document_can_be_loaded() {
+    let document = read("docs/calls.md");
+    let folder: PathBuf = std::env::temp_dir().join(format!("pinhole-docs-calls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("intercom.toml"), examples(&document)[0]).unwrap();
+    let catalog = Catalog::bundled().unwrap();
+    let calls = Calls::bundled(&catalog).unwrap().load_dir(&folder, &catalog);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(calls.unwrap().call("intercom").unwrap().stages.len(), 2);
+}
+
 /// The keys of all objects in a JSON value.
 fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
     match value {
@@ -63,12 +76,15 @@ fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
 fn every_key_of_the_json_forms_is_documented() {
     let document = read("docs/json.md") + &read("docs/trace.md");
     let config = "fixtures/scenarios/partners-only/edge.rules";
+    let site = "fixtures/scenarios/h245-blocked/pinhole.toml";
     let packet = "src=203.0.113.7 dst=10.1.2.10 proto=tcp dport=5060 iif=eth0 oif=eth1";
     for args in [
         vec!["check", config, "--format", "json"],
         vec!["catalog", "export", "--format", "json"],
         vec!["catalog", "modes", "--format", "json"],
         vec!["catalog", "sources", "--format", "json"],
+        vec!["explain", "--site", site, "--from", "internet", "--to", "mcu-1", "--format", "json"],
+        vec!["matrix", "--site", site, "--format", "json"],
         vec!["trace", config, "--packet", packet, "--format", "jsonl"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))

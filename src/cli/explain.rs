@@ -218,6 +218,7 @@ fn call<'w>(
         return Err(Failure::usage(senseless.to_string()));
     };
     // Those that are a part of another one say nothing new.
-    let part = |call: &&&Call| !call.name.starts_with(&format!("{}-", first.name));
+    let part =
+        |call: &&&Call| !sensible.iter().any(|whole| call.name.starts_with(&format!("{}-", whole.name)));
     Ok((*first, others.iter().filter(part).map(|call| call.name.as_str()).collect()))
 }

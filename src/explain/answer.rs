@@ -11,16 +11,27 @@ use crate::site::RoutingMode;
 struct Result<'s> {
     stage: &'s Stage,
     works: Works,
+    /// Under which condition the products have it at all.
+    condition: Option<String>,
+}
+
+/// What the stages come to together.
+#[derive(Default)]
+struct Overall {
+    works: Option<Works>,
+    degraded: Vec<String>,
+    depends_on: Vec<String>,
 }
 
 /// The answer about a call of which all stages were judged.
 pub fn whole<'a>(case: &Case<'_, 'a>, modes: &[RoutingMode], ran: Vec<Ran<'a>>) -> Explanation<'a> {
     let call = case.call;
-    let per_mode: Vec<(Works, Vec<String>)> =
+    let per_mode: Vec<Overall> =
         modes.iter().map(|mode| overall(call, &results(call, &ran, *mode))).collect();
-    let works = one(per_mode.iter().map(|(works, _)| *works));
-    let differ = per_mode.iter().any(|(works, _)| Some(*works) != per_mode.first().map(|(first, _)| *first));
-    let degraded = unique(per_mode.into_iter().flat_map(|(_, degraded)| degraded));
+    let works = one(per_mode.iter().map(|overall| overall.works.unwrap_or(Works::Yes)));
+    let differ = per_mode.windows(2).any(|pair| pair[0].works != pair[1].works);
+    let under: Vec<String> = per_mode.iter().flat_map(|overall| overall.depends_on.clone()).collect();
+    let degraded = unique(per_mode.into_iter().flat_map(|overall| overall.degraded));
     let mut rows: Vec<Row<'a>> = ran.into_iter().flat_map(|ran| ran.rows).collect();
     for row in rows.iter_mut().filter(|row| !row.modes.is_empty()) {
         row.fate.unless(MODE);
@@ -35,8 +46,11 @@ pub fn whole<'a>(case: &Case<'_, 'a>, modes: &[RoutingMode], ran: Vec<Ran<'a>>) 
         first.or_else(|| rows.iter().position(|row| row.fate.works != Works::Yes && works != Works::Yes));
     let mut depends_on = Vec::new();
     if works == Works::Depends {
-        depends_on =
-            unique(rows.iter().filter(|row| counts(row)).flat_map(|row| row.fate.depends_on.iter().cloned()));
+        let on = rows.iter().filter(|row| counts(row)).flat_map(|row| row.fate.depends_on.iter().cloned());
+        depends_on = unique(on.chain(under));
+        if depends_on.is_empty() {
+            depends_on = unique(rows.iter().flat_map(|row| row.fate.depends_on.iter().cloned()));
+        }
         if differ && !depends_on.iter().any(|on| on == MODE) {
             depends_on.push(MODE.to_string());
         }
@@ -66,46 +80,62 @@ fn results<'s>(call: &'s Call, ran: &[Ran<'_>], mode: RoutingMode) -> Vec<Result
     for one in ran.iter().filter(|ran| ran.modes.is_empty() || ran.modes.contains(&mode)) {
         match results.iter_mut().find(|(place, _)| *place == one.place) {
             Some((_, known)) => known.works = known.works.max(one.works),
-            None => results.push((one.place, Result { stage: &call.stages[one.place], works: one.works })),
+            None => {
+                let condition = one.rows.iter().find_map(|row| row.question.row.condition.clone());
+                results.push((
+                    one.place,
+                    Result { stage: &call.stages[one.place], works: one.works, condition },
+                ));
+            }
         }
     }
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Whether the call works, and what is worse than it could be.
-fn overall(call: &Call, results: &[Result<'_>]) -> (Works, Vec<String>) {
+/// Whether the call works, on what that hangs, and what is worse than it could be.
+fn overall(call: &Call, results: &[Result<'_>]) -> Overall {
+    let mut overall = Overall::default();
     let mut works = Works::Yes;
-    let mut degraded = Vec::new();
-    let required = |result: &&Result<'_>| result.stage.need == Need::Required;
-    for result in results.iter().filter(required) {
-        let mut own = result.works;
-        for instead in result.stage.instead.iter().filter(|_| result.works != Works::Yes) {
-            let Some((other, stage)) = standing(results, instead) else { continue };
-            if other < own {
-                own = other;
-                degraded.extend(stage.worse.clone());
+    for stage in call.stages.iter().filter(|stage| stage.need == Need::Required) {
+        let own = results.iter().find(|result| std::ptr::eq(result.stage, stage));
+        let others: Vec<(Works, &Result<'_>)> =
+            stage.instead.iter().filter_map(|name| standing(results, name)).collect();
+        // What the products do not have at all, others always stand in for.
+        let absent = own.is_none() && !others.is_empty();
+        let Some(mut fares) = own.map(|own| own.works).or(absent.then_some(Works::No)) else { continue };
+        for (other, result) in others.into_iter().filter(|_| own.is_none_or(|own| own.works != Works::Yes)) {
+            let sure = absent || result.condition.is_none();
+            let other = if sure { other } else { other.max(Works::Depends) };
+            if other >= fares {
+                continue;
+            }
+            fares = other;
+            overall.degraded.extend(result.stage.worse.clone().filter(|_| !absent));
+            if let (Some(condition), false, Works::Depends) = (&result.condition, sure, other) {
+                overall.depends_on.push(format!("whether {condition}"));
             }
         }
-        works = works.max(own);
+        works = works.max(fares);
     }
     let optional: Vec<&Result<'_>> =
         results.iter().filter(|result| result.stage.need == Need::Optional).collect();
     for result in optional.iter().filter(|result| result.works == Works::No) {
-        degraded.push(format!("{}: {}", result.stage.title, result.stage.symptom));
+        overall.degraded.push(format!("{}: {}", result.stage.title, result.stage.symptom));
     }
     // A call that needs nothing in particular works where something does.
     if !call.stages.iter().any(|stage| stage.need == Need::Required) {
         works = optional.iter().map(|result| result.works).min().unwrap_or(Works::Yes);
     }
-    (works, degraded)
+    overall.works = Some(works);
+    overall
 }
 
 /// How a stage fares that stands in for another one, with those that it needs.
-fn standing<'s>(results: &[Result<'s>], name: &str) -> Option<(Works, &'s Stage)> {
+fn standing<'r, 's>(results: &'r [Result<'s>], name: &str) -> Option<(Works, &'r Result<'s>)> {
     let found = results.iter().find(|result| result.stage.name == name)?;
     let with = |name: &String| results.iter().find(|result| result.stage.name == *name);
     let with = found.stage.with.iter().filter_map(with).map(|result| result.works);
-    Some((with.chain([found.works]).max()?, found.stage))
+    Some((with.chain([found.works]).max()?, found))
 }
 
 /// The stages for which others stand in.

@@ -115,8 +115,16 @@ impl<'a> Asker<'_, 'a> {
             }
             _ => {}
         }
-        questions.retain(|question| !question.ports.is_empty());
-        questions
+        let mut different: Vec<Question<'a>> = Vec::new();
+        for question in questions.into_iter().filter(|question| !question.ports.is_empty()) {
+            let same = |other: &Question<'a>| {
+                (other.transport, &other.ports) == (question.transport, &question.ports)
+            };
+            if !different.iter().any(same) {
+                different.push(question);
+            }
+        }
+        different
     }
 
     /// The rows of one end that are about these services and may be about the other end; what is there under a

@@ -87,6 +87,9 @@ pub fn matrix<'a>(judge: &Judge<'a>, filter: &Filter) -> Vec<Entry<'a>> {
     entries
 }
 
+/// Parties in one zone, or on one host that a firewall protects.
+type Group<'p> = ((ZoneId, Option<usize>), Vec<&'p Party>);
+
 fn is_needed(row: &Requirement) -> bool {
     matches!(row.severity, Need::Mandatory | Need::Recommended)
 }
@@ -99,8 +102,7 @@ fn look<'a>(
     entries: &mut Vec<Entry<'a>>,
 ) {
     let judge = desk.judge();
-    type Place = (ZoneId, Option<usize>);
-    let mut groups: Vec<(Place, Vec<&Party>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     let parties = flow.parties.iter().map(Arc::as_ref);
     for party in parties.filter(|party| !covered(judge, flow, party)) {
         let Some(one) = party.places.first() else { continue };

@@ -206,7 +206,7 @@ pub fn sensible<'c>(judge: &Judge<'_>, calls: &'c Calls, from: &End, to: &End) -
                 let (from, to) = (Side { end: from, far: here }, Side { end: to, far: there });
                 legs::families(from, to)
                     .first()
-                    .is_some_and(|family| parties::Case::new(judge, call, from, to, *family).makes_sense())
+                    .is_some_and(|family| parties::Case::new(judge, call, from, to, *family).comes_to_mind())
             })
         })
     };

@@ -93,6 +93,21 @@ impl<'j, 'a> Case<'j, 'a> {
         stages.into_iter().any(|stage| !self.between(stage).is_empty())
     }
 
+    /// Whether it is such a call that one would think of: rows of the ends are about the roles that the call names.
+    pub fn comes_to_mind(&self) -> bool {
+        let needs = &self.call.needs;
+        let stages = self.call.stages.iter().filter(|stage| needs.is_empty() || needs.contains(&stage.name));
+        let named = |question: &Question<'_>| {
+            let roles = || self.call.caller.iter().chain(&self.call.called);
+            let meant = question.row.peer.as_ref().is_none_or(|peer| roles().any(|role| role == peer));
+            meant && question.row.condition.is_none()
+        };
+        stages
+            .into_iter()
+            .flat_map(|stage| self.between(stage))
+            .any(|between| between.forth.iter().any(named))
+    }
+
     /// Between whom a stage is, at this site; nobody where it has none who offer its services.
     pub fn between(&self, stage: &Stage) -> Vec<Between<'a>> {
         let froms = self.parties(&stage.from);

@@ -1,14 +1,16 @@
 //! The stages of a call, each judged between those who take part in it.
 
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 use super::fate::{self, Fate, Helpers, Works, carries};
 use super::legs::Question;
 use super::parties::{Between, Case, Party};
 use super::{Explanation, Row, answer};
+use crate::analysis::Decider;
 use crate::calls::{Need, Stage, Ways, Who};
 use crate::catalog::Transport;
-use crate::judge::Desk;
+use crate::judge::{By, Desk};
 use crate::packet::{Field, Set};
 use crate::site::{End as Place, Leg, RoutingMode};
 
@@ -107,7 +109,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
                 kinds.push(kind(question));
             }
         }
-        let mut best: Option<(Works, Vec<Row<'a>>)> = None;
+        let mut best: Option<(Rank, Judged<'a>)> = None;
         for one in kinds {
             let of = |all: &[Question<'a>]| -> Vec<Question<'a>> {
                 all.iter().filter(|question| kind(question) == one).cloned().collect()
@@ -118,14 +120,27 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
                 continue;
             }
             let found = self.all_of(place, stage, &part, modes);
-            if best.as_ref().is_none_or(|(works, _)| found.0 < *works) {
-                best = Some(found);
+            let rank = (found.0, Reverse(self.pointed(&found.1)));
+            if best.as_ref().is_none_or(|(known, _)| rank < *known) {
+                best = Some((rank, found));
             }
         }
         match best {
-            Some(best) => ran(best),
+            Some((_, best)) => ran(best),
             None => ran(self.all_of(place, stage, &between, modes)),
         }
+    }
+
+    /// How much the rule says that stops the first row: of several that fail, the one is told that somebody has
+    /// something against, and not the one that nobody thought of.
+    fn pointed(&self, rows: &[Row<'a>]) -> usize {
+        let by = rows.iter().filter(|row| row.fate.works != Works::Yes).find_map(|row| row.fate.by);
+        let Some((By { by: Decider::Rule(id), .. }, firewall)) =
+            by.and_then(|by| Some((by, self.case.judge.firewall(by.firewall)?)))
+        else {
+            return 0;
+        };
+        firewall.rules.steps_of(firewall.rules.rule(id)).len()
     }
 
     /// All questions of a stage between two, each of which has to be answered with yes.
@@ -135,7 +150,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         stage: &Stage,
         between: &Between<'a>,
         modes: &[RoutingMode],
-    ) -> (Works, Vec<Row<'a>>) {
+    ) -> Judged<'a> {
         let (from, to) = (&between.from, &between.to);
         let forth = self.fates(stage, &between.forth, (from, to));
         let back = match stage.ways.has_back() {
@@ -227,9 +242,9 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         };
         let told = &judge.site.devices[device];
         let own = to.far.addresses(self.case.family);
-        if question.row.announced_by.is_empty()
-            || !told.public_addresses.is_empty() && !told.announces_private
-        {
+        // Who dials knows the address; what the call itself opens later goes where signalling says.
+        let later = question.row.announced_by.iter().any(|service| service != "ras");
+        if !later || !told.public_addresses.is_empty() && !told.announces_private {
             return false;
         }
         let ends = [from, to].map(|party| Place { zone: party.far.zone, device: party.end.device });
@@ -303,6 +318,12 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         fate::steps(self.desk, question, (from.side(), to.side()), self.case.family, passes)
     }
 }
+
+/// How a stage fares in one of its alternatives, and how much the rule says that stops it.
+type Rank = (Works, Reverse<usize>);
+
+/// A stage that was judged: whether it works, and its ways.
+type Judged<'a> = (Works, Vec<Row<'a>>);
 
 type Asked<'a> = Vec<(Question<'a>, Fate)>;
 

@@ -6,8 +6,8 @@ use super::clean;
 use crate::explain::told::{Told, ToldHop, ToldMend, ToldStage};
 use crate::explain::{Direction, Works};
 
-/// Width of the line between both ends, at least.
-const LINE: usize = 44;
+/// Width of a line from one to the next, at least.
+const LINE: usize = 22;
 
 /// The mark of an answer, and its colour.
 fn mark(works: Works) -> (&'static str, &'static str) {
@@ -95,7 +95,8 @@ pub fn groups(stages: &[ToldStage]) -> Vec<Group<'_>> {
 fn ladder(group: &Group<'_>, color: bool, hops: bool, out: &mut impl Write) -> io::Result<()> {
     let (left, right) = (clean(group.left), clean(group.right));
     let names: Vec<String> = group.path.iter().map(|name| clean(name)).collect();
-    let wide = names.iter().map(|name| name.chars().count() + 6).sum::<usize>().max(LINE);
+    let longest = names.iter().map(|name| name.chars().count() + 6).max().unwrap_or(0);
+    let wide = (names.len() + 1).max(2) * LINE.max(longest);
     let places: Vec<usize> = (1..=names.len()).map(|at| at * wide / (names.len() + 1)).collect();
     let margin = group.stages.iter().map(|stage| stage.stage.chars().count()).max().unwrap_or(0) + 6;
     writeln!(out, "{:margin$}{}", "", header(&left, &right, &names, &places, wide))?;

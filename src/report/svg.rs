@@ -12,6 +12,8 @@ const LEFT: usize = 190;
 const COLUMN: usize = 220;
 const ROW: usize = 34;
 const HEAD: usize = 64;
+/// The width of a letter, amply.
+const LETTER: usize = 9;
 /// Characters of a remark beside a row.
 const REMARK: usize = 90;
 
@@ -19,7 +21,9 @@ const REMARK: usize = 90;
 pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
     let groups = groups(&told.stages);
     let columns = groups.iter().map(|group| group.path.len() + 1).max().unwrap_or(1);
-    let width = LEFT + columns * COLUMN + 640;
+    let remarks = told.stages.iter().map(|stage| tail(stage).chars().count().min(REMARK)).max().unwrap_or(0);
+    let width =
+        (LEFT + columns * COLUMN + 32 + remarks * LETTER).max(32 + told.summary.chars().count() * LETTER);
     let height: usize = 60 + groups.iter().map(|group| HEAD + group.stages.len() * ROW + 24).sum::<usize>();
     writeln!(
         out,
