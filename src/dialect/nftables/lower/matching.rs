@@ -19,6 +19,9 @@ use crate::source::Span;
 const EXTENSIONS: [(u128, u128); 5] =
     [(ext::HOP, 0), (ext::DST, 60), (ext::ROUTE, 43), (ext::FRAG, 44), (ext::AUTH, 51)];
 
+/// So many values are turned over one by one.
+const MOST_TURNED: u128 = 256;
+
 /// Bits of `enum ip_conntrack_status`.
 mod status {
     /// The source or the destination is translated.
@@ -559,7 +562,7 @@ pub(super) fn preimage(lens: &Lens, set: &Set) -> Option<(Field, Set)> {
 }
 
 /// A mask, and the values under it that a lens shows as values of a set; `None` where bits are turned over in
-/// whole intervals.
+/// long intervals.
 fn masked_preimage(lens: &Lens, set: &Set) -> Option<(u128, Set)> {
     let ranges: Vec<(u128, u128)> = match lens.shift {
         places if places >= 0 => {
@@ -576,13 +579,12 @@ fn masked_preimage(lens: &Lens, set: &Set) -> Option<(u128, Set)> {
     // What is shifted out is not looked at.
     let kept = u128::MAX.checked_shl(lens.shift.max(0) as u32).unwrap_or(0);
     let (mask, flip) = (lens.mask & kept, lens.flip & kept);
-    let singles = ranges.iter().all(|(lo, hi)| lo == hi);
-    (flip == 0 || singles).then(|| {
-        (
-            mask,
-            Set::of(ranges.into_iter().map(|(lo, hi)| (lo ^ flip, if flip == 0 { hi } else { lo ^ flip }))),
-        )
-    })
+    if flip == 0 {
+        return Some((mask, Set::of(ranges)));
+    }
+    let count = ranges.iter().fold(0u128, |count, (lo, hi)| count.saturating_add(hi - lo).saturating_add(1));
+    let turned = || Set::of(ranges.iter().flat_map(|(lo, hi)| *lo..=*hi).map(|v| (v ^ flip, v ^ flip)));
+    (count <= MOST_TURNED).then(|| (mask, turned()))
 }
 
 fn field_preimage(lens: &Lens, field: Field, set: &Set) -> Option<Set> {

@@ -56,7 +56,7 @@ impl Lower<'_> {
         let family = family.or(cx.version());
         let by_port = nat.port.as_ref().filter(|port| matches!(plain(port).kind, ExprKind::Map(_)));
         if matches!(nat.kind, NatKind::Masquerade | NatKind::Redirect) && by_port.is_none() {
-            return self.by_interface(cx, nat, family);
+            return self.at_interface(cx, nat, family);
         }
         let before = cx.forks.len();
         match &nat.addr {
@@ -79,7 +79,7 @@ impl Lower<'_> {
     }
 
     /// `masquerade` and `redirect`: a way for each address that it may be, and one for no address at all.
-    fn by_interface(&mut self, cx: &mut Context, nat: &NatStmt, family: Option<Family>) -> Eval<()> {
+    fn at_interface(&mut self, cx: &mut Context, nat: &NatStmt, family: Option<Family>) -> Eval<()> {
         let made = self.nat_of(cx, nat, None, nat.port.as_ref(), family)?;
         let families = family.map_or(vec![Family::V4, Family::V6], |family| vec![family]);
         let mut choices: Vec<(Option<Family>, Choices)> = Vec::new();
