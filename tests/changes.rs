@@ -76,8 +76,10 @@ fn migration() {
 fn equality_is_an_exit_code() {
     let scratch = Scratch::new("diff-equal");
     let rules = |ports: &[&str]| {
-        let rules: String =
-            ports.iter().map(|ports| format!("-A FORWARD -p tcp -m multiport --dports {ports} -j ACCEPT\n")).collect();
+        let rules: String = ports
+            .iter()
+            .map(|ports| format!("-A FORWARD -p tcp -m multiport --dports {ports} -j ACCEPT\n"))
+            .collect();
         format!("{RULES}{rules}COMMIT\n")
     };
     scratch.write("a.rules", rules(&["22", "80:89", "85:99"])).write("b.rules", rules(&["80:99", "22"]));
