@@ -174,7 +174,10 @@ fn fault(old: &Ruleset, new: &Ruleset, regions: &[Region], packet: &Packet, way:
         [Kind::MayChange] => was == (true, true) && is == (true, true),
         _ => false,
     };
-    if !fits {
+    // Where all networks are translated to a small one, the flow engine does not tell which packets stay what they
+    // were: it says *may* of more than can be.
+    let may = matches!(passing.as_slice(), [Kind::MayOpen | Kind::MayClose | Kind::MayChange]);
+    if !fits && !(may && (maps(old) || maps(new))) {
         return Some(format!("{passing:?}, but {was:?} became {is:?}"));
     }
     let retargeted: Vec<&&Region> = mine.iter().filter(|region| region.kind == Kind::Retargeted).collect();
@@ -196,6 +199,11 @@ fn fault(old: &Ruleset, new: &Ruleset, regions: &[Region], packet: &Packet, way:
     let moved = from != to || before.way != after.way;
     (moved == retargeted.is_empty())
         .then(|| format!("leaves as {from:?} and {to:?}, {} regions", retargeted.len()))
+}
+
+/// Whether addresses become others with the same host part.
+fn maps(rules: &Ruleset) -> bool {
+    rules.nats.iter().any(|nat| matches!(nat.addr, NatAddr::Prefix(..)))
 }
 
 fn story(rules: &Ruleset) -> String {
@@ -226,7 +234,6 @@ fn one_pair(seed: u64) {
     let found = compare(&old, &new, &Scope::default());
     // Values under a mask that is no prefix are scattered over more intervals than anybody lists, and so are those
     // of all networks that are translated to one.
-    let maps = |rules: &Ruleset| rules.nats.iter().any(|nat| matches!(nat.addr, NatAddr::Prefix(..)));
     let scatters = |rules: &Ruleset| !rules.masks.is_empty() || maps(rules);
     let masked = scatters(&old) || scatters(&new);
     assert!(found.unknown.is_empty() || masked, "seed {seed}: gave up");
