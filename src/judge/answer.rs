@@ -229,13 +229,26 @@ impl Look<'_> {
             Want::Openings => (by_port.reached, by_port.some),
             Want::Ports | Want::Faults => (by_port.open, by_port.doubtful),
         };
+        let among = if kind == Kind::Reply { self.reaching(some_ports) } else { self.region };
         let [open, doubtful, some] = [open, doubtful, by_port.some].map(|space| {
-            let here = self.spaces.and(space, self.region);
+            let here = self.spaces.and(space, among);
             self.values(here).and(&asked)
         });
         let unsure = doubtful.minus(&open);
         let blocked = asked.minus(&open).minus(&unsure);
         Answer { asked, partly: some.and(&blocked), open, blocked, unsure, ..Answer::default() }
+    }
+
+    /// The packets of which answers are asked: of somebody who gets through from every source port, on the ports on which
+    /// there is one. That another one would be answered does not help him.
+    fn reaching(&mut self, some_ports: bool) -> Space {
+        let first = self.journey.fates;
+        let by_port = if some_ports { first.of(self.spaces, self.region) } else { first.by_port };
+        let open = self.spaces.and(by_port.open, self.region);
+        let ports = self.values(open);
+        let there = self.spaces.test(self.along, &ports);
+        let elsewhere = self.spaces.minus(self.region, there);
+        self.spaces.or(open, elsewhere)
     }
 
     fn values(&mut self, space: Space) -> Set {
