@@ -119,14 +119,18 @@ impl PacketLine {
                 return Err("a packet needs `proto`, such as `tcp`, `udp`, `icmp` or a number".to_string());
             }
             Some(Json::Number(n)) => n.as_u64().and_then(|n| u8::try_from(n).ok()),
-            Some(Json::String(name)) => {
-                name.parse().ok().or_else(|| names::protocol(&name.to_ascii_lowercase()))
-            }
+            Some(Json::String(name)) => name.parse().ok().or_else(|| {
+                let named = names::protocol(&name.to_ascii_lowercase());
+                // By name it is that of the family; by number it is what the number says.
+                named.map(|number| match number {
+                    proto::ICMP if family == Family::V6 => proto::ICMPV6,
+                    number => number,
+                })
+            }),
             Some(_) => None,
         };
         match number {
             None => Err(format!("`proto` {} is no protocol", self.proto.as_ref().unwrap_or(&Json::Null))),
-            Some(proto::ICMP) if family == Family::V6 => Ok(proto::ICMPV6),
             Some(number) => Ok(number),
         }
     }

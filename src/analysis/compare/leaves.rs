@@ -89,7 +89,8 @@ fn end_of(spaces: &mut Spaces, class: &Class, field: Field, space: Space) -> Vec
     let hull = spaces.hull(space, level);
     let own = Side::of(field).and_then(|side| spaces.rewritten(side, 0));
     if own != Some(level) || hull.count() > MOST_VALUES {
-        return vec![(End::Among(hull.shifted(delta, bits)), space)];
+        let now = hull.shifted(delta, bits);
+        return vec![(now.single().map_or(End::Among(now), End::One), space)];
     }
     let mut found = Vec::new();
     for value in hull.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi) {

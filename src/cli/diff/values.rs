@@ -197,7 +197,12 @@ pub fn packet(hook: &str, packet: &Packet) -> Json {
             out.insert(key.to_string(), json!(family.address(number).to_string()));
         }
     }
-    out.insert("proto".to_string(), json!(protocol(packet.protocol())));
+    // In IPv6 the name `icmp` would mean that of the family.
+    let name = match (packet.family(), packet.protocol()) {
+        (Family::V6, proto::ICMP) => proto::ICMP.to_string(),
+        (_, number) => protocol(number),
+    };
+    out.insert("proto".to_string(), json!(name));
     let plain = [
         Field::Sport,
         Field::Dport,
