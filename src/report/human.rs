@@ -208,7 +208,7 @@ impl<'a> Printer<'a> {
         }
         self.paragraph("depends on", &finding.depends_on.join(", "), out)?;
         self.paragraph("assumes", &finding.assumes.join(", "), out)?;
-        self.paragraph("notice", &finding.notice, out)?;
+        self.paragraph("impact", &finding.notice, out)?;
         self.paragraph("help", &finding.help, out)?;
         for mend in &finding.mend {
             if !mend.place.is_empty() {

@@ -40,6 +40,8 @@ struct Item<'a> {
     assumes: &'a [String],
     witness: Option<&'a Witness>,
     related: Vec<Related<'a>>,
+    impact: &'a str,
+    /// The same, by its earlier name.
     notice: &'a str,
     help: &'a str,
     /// Config lines to add.
@@ -142,6 +144,7 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         assumes: &finding.assumes,
         witness: finding.witness.as_ref(),
         related: related.collect(),
+        impact: &finding.notice,
         notice: &finding.notice,
         help: &finding.help,
         mend: finding.mend.iter().flat_map(|mend| &mend.lines).map(String::as_str).collect(),
