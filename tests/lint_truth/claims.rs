@@ -321,6 +321,8 @@ impl World {
         let mut packet =
             Packet { src: text("src")?.parse().ok()?, dst: text("dst")?.parse().ok()?, tcp, sport, dport };
         let side = match wall.place {
+            // It is told as it comes to the first firewall on its way, which is another one.
+            Place::On(_) if text("hook") == Some("forward") => return None,
             Place::On(_) => None,
             Place::Between(_) => Some((0..2).find(|side| text("iif") == Some(face(wall, *side).as_str()))?),
         };
