@@ -206,28 +206,6 @@ fn maps(rules: &Ruleset) -> bool {
     rules.nats.iter().any(|nat| matches!(nat.addr, NatAddr::Prefix(..)))
 }
 
-fn story(rules: &Ruleset) -> String {
-    let mut text = String::new();
-    for (at, stages) in rules.hooks.iter().enumerate() {
-        for stage in stages {
-            text += &format!(
-                "hook {at}: {:?} {:?} {:?} blind {}\n",
-                stage.chain, stage.kind, stage.policy, stage.before_tracking
-            );
-        }
-    }
-    for chain in &rules.chains {
-        text += &format!("{}\n", chain.name);
-        for rule in &chain.rules {
-            text += &format!("   {:?}\n", rules.steps_of(rule));
-        }
-    }
-    text + &format!(
-        "{:?} {:?} {:?} {:?} {:?}",
-        rules.nats, rules.maps, rules.tuples, rules.own, rules.conditions
-    )
-}
-
 fn one_pair(seed: u64) {
     let r = &mut Random(seed);
     let (old, new) = pair(r);
@@ -259,8 +237,8 @@ fn one_pair(seed: u64) {
             panic!(
                 "seed {seed}, {way:?}: {fault}\n{}\n{mine:#?}\nOLD\n{}\nNEW\n{}",
                 fields.join(", "),
-                story(&old),
-                story(&new)
+                rulesets::story(&old),
+                rulesets::story(&new)
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use pinhole::analysis::flow::{Class, Classes, Ctrl, Expr, Hop};
 use pinhole::analysis::{Cond, Decider, Flow, Trip, interpret};
-use pinhole::model::{Hook, Ruleset, Verdict, Way};
+use pinhole::model::{Ruleset, Verdict, Way};
 use pinhole::packet::{Family, Field, Packet, Set, Space, Spaces, State, interface};
 use proptest::prelude::*;
 
@@ -74,29 +74,7 @@ fn story(rules: &Ruleset, packet: &Packet, way: Way) -> String {
     for (field, _) in GIVEN.into_iter().chain([(Field::Iif, 0), (Field::Oif, 0)]) {
         text += &format!("{field:?} {:?}\n", packet.get(field));
     }
-    for hook in [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting] {
-        for stage in rules.stages(hook) {
-            text += &format!(
-                "{hook:?} {:?} {:?} {:?} blind {}\n",
-                stage.chain, stage.kind, stage.policy, stage.before_tracking
-            );
-        }
-    }
-    for chain in &rules.chains {
-        text += &format!("{}\n", chain.name);
-        for rule in &chain.rules {
-            text += &format!("   {:?}\n", rules.steps_of(rule));
-        }
-    }
-    text + &format!(
-        "{:?} {:?} {:?} {:?} own {:?} {:?}",
-        rules.nats,
-        rules.maps,
-        rules.tuples,
-        rules.masks,
-        rules.own.len(),
-        rules.conditions
-    )
+    text + &rulesets::story(rules)
 }
 
 fn word(verdict: Verdict) -> u8 {

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use super::Failure;
-use super::input::{InputArgs, all_of, load_all, one_dialect};
+use super::input::{InputArgs, load_all};
 use crate::discover::{self, Unread};
 use crate::session::Config;
 use crate::site::Site;
-use crate::source::{SourceId, SourceMap};
+use crate::source::SourceMap;
 
 /// What was read, and what could not be.
 #[derive(Default)]
@@ -83,12 +83,6 @@ impl Reader<'_> {
     }
 
     fn firewall(&self, id: usize, sources: &mut SourceMap) -> Result<Config, Failure> {
-        let firewall = &self.site.firewalls[id];
-        let found = all_of(&firewall.configs, &self.input.options(), sources)?;
-        let dialect = one_dialect(&found, sources)?;
-        let environment = self.input.environment(Some(firewall), sources)?;
-        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
-        let loaded = load_all(dialect, sources, &files, &environment);
-        Ok(Config { firewall: Some(id), dialect, files, environment, loaded })
+        self.input.config(&self.site.firewalls[id].configs, self.site, Some(id), sources)
     }
 }

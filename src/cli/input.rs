@@ -10,6 +10,7 @@ use crate::dialect::{Dialect, Environment, Loaded, load, unread};
 use crate::discover;
 use crate::model::OwnAddress;
 use crate::packet::Family;
+use crate::session::Config;
 use crate::site::{self, Firewall, Prefix, Site};
 use crate::source::{SourceId, SourceMap};
 
@@ -109,6 +110,22 @@ impl InputArgs {
             (true, None) => Path::new("."),
             (false, _) => path,
         }
+    }
+
+    /// Reads files as those of one firewall of a site, or of none, where its number is `None`. None of them may be missing.
+    pub fn config(
+        &self,
+        paths: &[PathBuf],
+        site: &Site,
+        firewall: Option<usize>,
+        sources: &mut SourceMap,
+    ) -> Result<Config, Failure> {
+        let found = all_of(paths, &self.options(), sources)?;
+        let dialect = one_dialect(&found, sources)?;
+        let environment = self.environment(firewall.map(|id| &site.firewalls[id]), sources)?;
+        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
+        let loaded = load_all(dialect, sources, &files, &environment);
+        Ok(Config { firewall, dialect, files, environment, loaded })
     }
 
     /// What the command line and the site file tell about the firewall. The command line wins where both
@@ -225,17 +242,13 @@ impl ConfigArgs {
     pub fn load(&self, sources: &mut SourceMap) -> Result<Loaded, Failure> {
         let places: Vec<&Path> = self.configs.iter().map(|path| self.input.place(path)).collect();
         let site = self.site.load(places.iter().copied(), sources)?;
-        let found = all_of(&self.configs, &self.input.options(), sources)?;
-        let firewall = places.iter().find_map(|path| site.firewall_of(path)).map(|id| &site.firewalls[id]);
-        let environment = self.input.environment(firewall, sources)?;
-        let dialect = one_dialect(&found, sources)?;
-        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
-        Ok(load_all(dialect, sources, &files, &environment))
+        let firewall = places.iter().find_map(|path| site.firewall_of(path));
+        Ok(self.input.config(&self.configs, &site, firewall, sources)?.loaded)
     }
 }
 
 /// The configs of one firewall, of which none may be missing.
-pub fn all_of(
+fn all_of(
     paths: &[PathBuf],
     options: &discover::Options,
     sources: &mut SourceMap,
@@ -261,7 +274,7 @@ pub fn load_all(
 }
 
 /// The dialect of the configs of one firewall.
-pub fn one_dialect(configs: &[discover::Config], sources: &SourceMap) -> Result<Dialect, Failure> {
+fn one_dialect(configs: &[discover::Config], sources: &SourceMap) -> Result<Dialect, Failure> {
     let Some(first) = configs.first() else {
         return Err(Failure::usage("there is no config to read"));
     };

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
-use super::input::{InputArgs, all_of, load_all, one_dialect};
+use super::input::InputArgs;
 use crate::calls::Calls;
 use crate::catalog::Catalog;
 use crate::rule::{Lint, PH602, PH603, PH604, PH605};
 use crate::session::{Config, Session};
-use crate::site::{self, Date, Site};
-use crate::source::{SourceId, SourceMap};
+use crate::site::{self, Date};
+use crate::source::SourceMap;
 
 /// Which site is asked about.
 #[derive(Args, Debug)]
@@ -77,19 +77,9 @@ pub fn load(
     for folder in site.calls.iter().chain(calls) {
         known = known.load_dir(folder, &catalog)?;
     }
+    let firewalls = site.firewalls.iter().enumerate();
     let configs: Result<Vec<Config>, Failure> =
-        (0..site.firewalls.len()).map(|id| firewall(&site, id, input, sources)).collect();
+        firewalls.map(|(id, firewall)| input.config(&firewall.configs, &site, Some(id), sources)).collect();
     let session = Session::new(site, catalog, configs?, None, sources);
     Ok(Whole { session, calls: known })
-}
-
-/// Reads the config of a firewall.
-fn firewall(site: &Site, id: usize, input: &InputArgs, sources: &mut SourceMap) -> Result<Config, Failure> {
-    let firewall = &site.firewalls[id];
-    let found = all_of(&firewall.configs, &input.options(), sources)?;
-    let dialect = one_dialect(&found, sources)?;
-    let environment = input.environment(Some(firewall), sources)?;
-    let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
-    let loaded = load_all(dialect, sources, &files, &environment);
-    Ok(Config { firewall: Some(id), dialect, files, environment, loaded })
 }

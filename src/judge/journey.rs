@@ -337,17 +337,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         let mut packets = packets;
         for (number, (crossing, flow)) in crossed.iter().enumerate() {
             let state = if self.key.announced >> number & 1 == 1 { State::Related } else { State::New };
-            let hop = Hop {
-                number,
-                way: crossing.way,
-                by_address: crossing.way == Way::Forward,
-                loopback: false,
-                iif: self.side(crossing, &crossing.iif),
-                oif: self.side(crossing, &crossing.oif),
-                fwd_oif: crossing.oif.clone(),
-                state: Some(state),
-                known: None,
-            };
+            let hop = self.hop(number, crossing, state);
             let passage = flow.run(self.spaces, &packets, &hop)?;
             packets = passage.passed.clone();
             let refused: Vec<Space> = passage.refused.iter().map(|(_, _, space)| *space).collect();
@@ -370,6 +360,21 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         journey.stopped = self.spaces.usually(journey.stopped);
         self.blame_translation(lost, journey);
         self.come_back(crossed, journey)
+    }
+
+    /// The `number`-th crossing on the way, for first packets of this state.
+    pub(super) fn hop(&self, number: usize, crossing: &Crossing, state: State) -> Hop {
+        Hop {
+            number,
+            way: crossing.way,
+            by_address: crossing.way == Way::Forward,
+            loopback: false,
+            iif: self.side(crossing, &crossing.iif),
+            oif: self.side(crossing, &crossing.oif),
+            fwd_oif: crossing.oif.clone(),
+            state: Some(state),
+            known: None,
+        }
     }
 
     /// The interfaces on one side of a crossing: of a host of which nobody says them, the one that has the

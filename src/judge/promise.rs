@@ -101,17 +101,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         let mut legs = Vec::new();
         for (number, crossing) in path.iter().enumerate() {
             let flow = self.judge.flow(crossing.firewall)?;
-            let hop = Hop {
-                number,
-                way: crossing.way,
-                by_address: crossing.way == Way::Forward,
-                loopback: false,
-                iif: self.side(crossing, &crossing.iif),
-                oif: self.side(crossing, &crossing.oif),
-                fwd_oif: crossing.oif.clone(),
-                state: Some(State::New),
-                known: None,
-            };
+            let hop = self.hop(number, crossing, State::New);
             let passage = flow.run(self.spaces, &classes, &hop).ok()?;
             classes = passage.passed.clone();
             legs.push(Leg { firewall: crossing.firewall, hop, passage });

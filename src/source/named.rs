@@ -202,7 +202,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// A path without `.` and `..`, which cannot lead above its start.
-fn plain(path: &Path) -> PathBuf {
+pub fn plain(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

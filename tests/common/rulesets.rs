@@ -250,3 +250,26 @@ fn finish(d: &mut Draw, mut b: Builder) -> Ruleset {
     }
     b.finish()
 }
+
+/// What a ruleset holds, for whoever has to understand a failure.
+pub fn story(rules: &Ruleset) -> String {
+    let mut text = String::new();
+    for (at, stages) in rules.hooks.iter().enumerate() {
+        for stage in stages {
+            text += &format!(
+                "hook {at}: {:?} {:?} {:?} blind {}\n",
+                stage.chain, stage.kind, stage.policy, stage.before_tracking
+            );
+        }
+    }
+    for chain in &rules.chains {
+        text += &format!("{}\n", chain.name);
+        for rule in &chain.rules {
+            text += &format!("   {:?}\n", rules.steps_of(rule));
+        }
+    }
+    text + &format!(
+        "{:?} {:?} {:?} {:?} own {:?} {:?}",
+        rules.nats, rules.maps, rules.tuples, rules.masks, rules.own, rules.conditions
+    )
+}

@@ -1,10 +1,11 @@
 //! Files of a git repository as they were: the only place where another program is run.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Failure;
+use crate::source::plain;
 
 /// Files that are larger are no configs, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -206,19 +207,4 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
 
 fn not_run(error: std::io::Error) -> Failure {
     Failure::usage(format!("cannot run `git`: {error}"))
-}
-
-/// A path without `.` and `..`, which cannot lead above its start.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }

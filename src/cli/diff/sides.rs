@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use super::git::{Repository, Tree};
 use super::{DiffArgs, Failure};
 use crate::cli::configs::{Reader, places};
-use crate::cli::input::{InputArgs, SiteArgs, all_of, load_all, one_dialect};
+use crate::cli::input::{InputArgs, SiteArgs};
 use crate::rule::Severity;
 use crate::session::Config;
 use crate::site::Site;
-use crate::source::{SourceId, SourceMap, Span};
+use crate::source::{SourceMap, Span};
 
 /// One side.
 pub struct Side {
@@ -165,14 +165,8 @@ impl Side {
 
     /// Reads files as those of a firewall of the site, or of none.
     fn read_as(&mut self, firewall: Option<usize>, input: &InputArgs) -> Result<(), Failure> {
-        let found = all_of(&self.paths, &input.options(), &mut self.sources)?;
-        let dialect = one_dialect(&found, &self.sources)?;
         let firewall = firewall.filter(|id| *id < self.site.firewalls.len());
-        let of_site = firewall.map(|id| &self.site.firewalls[id]);
-        let environment = input.environment(of_site, &mut self.sources)?;
-        let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
-        let loaded = load_all(dialect, &mut self.sources, &files, &environment);
-        self.configs = vec![Config { firewall, dialect, files, environment, loaded }];
+        self.configs = vec![input.config(&self.paths, &self.site, firewall, &mut self.sources)?];
         Ok(())
     }
 

@@ -310,9 +310,8 @@ impl Spaces {
 
     /// The names of the variables on which the set hangs: each once, sorted.
     pub fn names_of_variables(&self, space: Space) -> Vec<String> {
-        let levels = self.variables_of(space);
-        let named = self.variables.iter().filter(|variable| levels.contains(&variable.level));
-        let mut names: Vec<String> = named.map(|variable| variable.name.clone()).collect();
+        let mut names: Vec<String> =
+            self.variables_on(space).into_iter().map(|variable| variable.name.clone()).collect();
         names.sort();
         names.dedup();
         names
@@ -326,12 +325,16 @@ impl Spaces {
 
     /// The levels of the variables on which the set hangs.
     pub fn variables_of(&self, space: Space) -> Vec<Level> {
-        let mut levels: Vec<Level> = Vec::new();
-        for bit in self.diagram.support(space.0, u32::MAX).into_iter().filter(|bit| VARIABLES.contains(bit)) {
-            levels.extend(self.variable_at(bit).map(|variable| variable.level));
-        }
-        levels.dedup();
-        levels
+        self.variables_on(space).into_iter().map(|variable| variable.level).collect()
+    }
+
+    /// The variables on which the set hangs: each once, in the order in which it asks for them.
+    fn variables_on(&self, space: Space) -> Vec<&Variable> {
+        let bits = self.diagram.support(space.0, VARIABLES.end);
+        let bits = bits.into_iter().filter(|bit| VARIABLES.contains(bit));
+        let mut found: Vec<&Variable> = bits.filter_map(|bit| self.variable_at(bit)).collect();
+        found.dedup_by_key(|variable| variable.level);
+        found
     }
 
     /// The packets that are in the set for some value of the unknowns: variables, and the fields of which
