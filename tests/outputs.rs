@@ -91,6 +91,27 @@ fn fences_of_markdown_hold_what_a_config_has() {
 }
 
 #[test]
+fn text_of_a_config_is_no_markup() {
+    let scratch = Scratch::new("markup");
+    scratch.write("a.rules", "*filter\n-A INPUT -m ``<img> -j ACCEPT\n-A INPUT -j [x](y)\nCOMMIT\n");
+    let text = pinhole(&scratch.0, &["check", "--format", "markdown", "a.rules"]);
+    assert!(text.contains("img"), "{text}");
+    let mut fence = None;
+    for line in text.lines() {
+        let ticks = line.len() - line.trim_start_matches('`').len();
+        match fence {
+            Some(open) if ticks == open => fence = None,
+            None if ticks > 2 => fence = Some(ticks),
+            Some(_) => {}
+            None => {
+                let bare = line.replace("\\\\", "").replace("\\<", "").replace("\\[", "");
+                assert!(!bare.contains('<') && !bare.contains('['), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
 fn each_line_is_a_finding() {
     let text = report("jsonl");
     let findings: Vec<Value> = text.lines().map(read).collect();

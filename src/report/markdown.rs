@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Report, clean, counted};
+use super::{Report, clean, counted, markup};
 use crate::finding::Finding;
 use crate::rule::Severity;
 
@@ -32,7 +32,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 fn section(report: &Report, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
     let (severity, code, name) = (finding.severity.name(), finding.code(), finding.lint().name);
-    writeln!(out, "### {severity} {code} {name}\n\n{}\n", plain(&finding.message))?;
+    writeln!(out, "### {severity} {code} {name}\n\n{}\n", markup::markdown(&finding.message))?;
     if let Some(span) = finding.span
         && let Some(file) = report.sources.file_of(span)
     {
@@ -43,12 +43,12 @@ fn section(report: &Report, finding: &Finding, out: &mut impl Write) -> io::Resu
     }
     for (word, text) in [("What people notice", &finding.notice), ("What to do", &finding.help)] {
         if !text.is_empty() {
-            writeln!(out, "**{word}:** {}\n", plain(text))?;
+            writeln!(out, "**{word}:** {}\n", markup::markdown(text))?;
         }
     }
     for mend in &finding.mend {
         if !mend.place.is_empty() {
-            writeln!(out, "{}\n", plain(&mend.place))?;
+            writeln!(out, "{}\n", markup::markdown(&mend.place))?;
         }
         fenced(&mend.lines.iter().map(|line| clean(line)).collect::<Vec<_>>(), out)?;
     }
@@ -57,21 +57,6 @@ fn section(report: &Report, finding: &Finding, out: &mut impl Write) -> io::Resu
 
 /// Lines between fences that none of them ends.
 fn fenced(lines: &[String], out: &mut impl Write) -> io::Result<()> {
-    let ticks = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(ticks.max(2) + 1);
+    let fence = markup::fence(lines);
     writeln!(out, "{fence}text\n{}\n{fence}\n", lines.join("\n"))
-}
-
-/// Text in which nothing is markup but what stands between backticks.
-fn plain(text: &str) -> String {
-    let mut shown = String::new();
-    let mut code = false;
-    for c in clean(text).chars() {
-        code ^= c == '`';
-        if !code && matches!(c, '*' | '_' | '<' | '>' | '[' | ']' | '|' | '#' | '\\') {
-            shown.push('\\');
-        }
-        shown.push(c);
-    }
-    shown
 }

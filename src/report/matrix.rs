@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::ladder::intervals;
-use super::{clean, counted, json};
+use super::{clean, counted, json, markup};
 use crate::explain::told::ToldEntry;
 
 /// The forms of a port matrix.
@@ -169,13 +169,12 @@ fn quoted(cell: &str) -> String {
 }
 
 fn markdown(entries: &[ToldEntry], out: &mut impl Write) -> io::Result<()> {
-    let escape = |cell: &String| clean(cell).replace('|', "\\|").replace('<', "&lt;");
     for pair in pairs(entries) {
-        writeln!(out, "## {}\n", clean(&title(pair)))?;
+        writeln!(out, "## {}\n", markup::markdown(&title(pair)))?;
         writeln!(out, "| {} |", HEAD.join(" | "))?;
         writeln!(out, "|{}", " --- |".repeat(HEAD.len()))?;
         for entry in pair {
-            let cells: Vec<String> = cells(entry).iter().map(escape).collect();
+            let cells: Vec<String> = cells(entry).iter().map(|cell| markup::markdown(cell)).collect();
             writeln!(out, "| {} |", cells.join(" | "))?;
         }
         writeln!(out)?;
@@ -189,21 +188,18 @@ th,td{border:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top
 .open{color:#176117}.blocked{color:#a31515;font-weight:bold}.depends{color:#8a5a00}";
 
 fn html(entries: &[ToldEntry], out: &mut impl Write) -> io::Result<()> {
-    let escape = |cell: &str| {
-        clean(cell).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-    };
     writeln!(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")?;
     writeln!(
         out,
         "<title>Port matrix</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Port matrix</h1>"
     )?;
     for pair in pairs(entries) {
-        writeln!(out, "<h2>{}</h2>\n<table>\n<tr>", escape(&title(pair)))?;
+        writeln!(out, "<h2>{}</h2>\n<table>\n<tr>", markup::html(&title(pair)))?;
         HEAD.iter().try_for_each(|cell| write!(out, "<th>{cell}</th>"))?;
         writeln!(out, "</tr>")?;
         for entry in pair {
             write!(out, "<tr class=\"{}\">", entry.state)?;
-            cells(entry).iter().try_for_each(|cell| write!(out, "<td>{}</td>", escape(cell)))?;
+            cells(entry).iter().try_for_each(|cell| write!(out, "<td>{}</td>", markup::html(cell)))?;
             writeln!(out, "</tr>")?;
         }
         writeln!(out, "</table>")?;

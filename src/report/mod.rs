@@ -11,6 +11,7 @@ mod line_hash;
 mod log;
 mod machine;
 mod markdown;
+pub mod markup;
 mod matrix;
 mod sarif;
 mod svg;

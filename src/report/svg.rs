@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::clean;
 use super::ladder::{Group, groups, ports, tail};
+use super::markup::html;
 use crate::explain::Works;
 use crate::explain::told::{Told, ToldStage};
 
@@ -30,7 +30,7 @@ pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"sans-serif\" font-size=\"13\">"
     )?;
-    writeln!(out, "<title>{}</title>", escape(&told.summary))?;
+    writeln!(out, "<title>{}</title>", html(&told.summary))?;
     writeln!(out, "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>")?;
     words(out, (16, 30), &told.summary, "start", "#222222", true)?;
     let mut top = 60;
@@ -136,10 +136,6 @@ fn words(
     writeln!(
         out,
         "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" fill=\"{fill}\"{weight}>{}</text>",
-        escape(text)
+        html(text)
     )
-}
-
-fn escape(text: &str) -> String {
-    clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -4,16 +4,15 @@ use std::io::{self, Write};
 
 use super::clean;
 use super::ladder::{ports, tail};
+use super::markup::{fence, markdown};
 use crate::explain::Works;
 use crate::explain::told::Told;
 
 /// Writes an explanation.
 pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
-    let text = |text: &str| clean(text).replace('<', "&lt;");
-    let cell = |words: &str| text(words).replace('|', "\\|");
-    writeln!(out, "**{}**\n", text(&told.summary))?;
+    writeln!(out, "**{}**\n", markdown(&told.summary))?;
     if told.works != Works::Yes && !told.symptom.is_empty() {
-        writeln!(out, "People notice: {}\n", text(&told.symptom))?;
+        writeln!(out, "People notice: {}\n", markdown(&told.symptom))?;
     }
     writeln!(out, "| stage | from | to | ports | works | by |\n| --- | --- | --- | --- | --- | --- |")?;
     for stage in &told.stages {
@@ -26,11 +25,11 @@ pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "| {}{reached} | {} | {} | {} | {works} | {} |",
-            cell(&stage.title),
-            cell(&stage.from),
-            cell(&stage.to),
-            cell(&ports(stage)),
-            cell(&tail(stage))
+            markdown(&stage.title),
+            markdown(&stage.from),
+            markdown(&stage.to),
+            markdown(&ports(stage)),
+            markdown(&tail(stage))
         )?;
     }
     writeln!(out)?;
@@ -40,17 +39,13 @@ pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
         ("Taken for granted", &told.assumes),
         ("Note", &told.notes),
     ] {
-        lines.iter().try_for_each(|line| writeln!(out, "- {what}: {}", text(line)))?;
+        lines.iter().try_for_each(|line| writeln!(out, "- {what}: {}", markdown(line)))?;
     }
     for mend in &told.mend {
         let all = std::iter::once(&mend.help).chain(&mend.lines);
-        let all: Vec<String> = all.map(|lines| clean_lines(lines)).collect();
-        writeln!(out, "\nTo mend {}:\n\n```text\n{}\n```", text(&mend.stage), all.join("\n"))?;
+        let all: Vec<String> = all.flat_map(|lines| lines.lines()).map(clean).collect();
+        let fence = fence(&all);
+        writeln!(out, "\nTo mend {}:\n\n{fence}text\n{}\n{fence}", markdown(&mend.stage), all.join("\n"))?;
     }
     Ok(())
-}
-
-/// Text of several lines, which no fence in it ends.
-fn clean_lines(text: &str) -> String {
-    text.lines().map(clean).collect::<Vec<_>>().join("\n").replace("```", "'''")
 }

@@ -5,13 +5,14 @@ use std::io::Write;
 use super::human::{Line, decider, line_of, lines, odd_ones, summary};
 use super::{Failure, KINDS, Told, names, text};
 use crate::report::clean;
+use crate::report::markup::{fence, markdown};
 
 /// Characters that a comment may have on GitHub, less room for what closes it.
 const MOST: usize = 65_000;
 
 /// Writes the comment.
 pub fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
-    let mut comment = Comment { text: format!("**{}**\n", cell(&summary(told))), cut: false };
+    let mut comment = Comment { text: format!("**{}**\n", markdown(&summary(told))), cut: false };
     comment.effects(told);
     comment.findings(told);
     comment.texts(told);
@@ -44,18 +45,18 @@ impl Comment {
             let notes: Vec<String> = pair
                 .not_compared
                 .iter()
-                .map(|what| format!("- not compared: {}\n", cell(what)))
+                .map(|what| format!("- not compared: {}\n", markdown(what)))
                 .chain(
                     Some(odd_ones(told, pair))
                         .filter(|odd| !odd.is_empty())
-                        .map(|odd| format!("- {}\n", cell(&odd))),
+                        .map(|odd| format!("- {}\n", markdown(&odd))),
                 )
                 .chain(pair.unknown.iter().map(|(way, family)| {
                     format!("- unknown: {} packets, hook {}\n", super::json::family_name(*family), way.name())
                 }))
                 .collect();
             if !(pair.name.is_empty() || rows.is_empty() && notes.is_empty()) {
-                self.add(&format!("\n### {}\n", cell(&pair.name)));
+                self.add(&format!("\n### {}\n", markdown(&pair.name)));
             }
             if !rows.is_empty() {
                 self.add(
@@ -88,8 +89,8 @@ impl Comment {
             self.add(&format!("\n**{title}**\n\n"));
             for finding in list {
                 let notice = side.said(&finding.notice);
-                let notice = if notice.is_empty() { notice } else { format!("  \n  {}", cell(&notice)) };
-                self.add(&format!("- {}{notice}\n", cell(&line_of(side, finding))));
+                let notice = if notice.is_empty() { notice } else { format!("  \n  {}", markdown(&notice)) };
+                self.add(&format!("- {}{notice}\n", markdown(&line_of(side, finding))));
             }
         }
     }
@@ -99,7 +100,7 @@ impl Comment {
             let mut body = String::new();
             for hunk in &file.hunks {
                 for effect in &hunk.effects {
-                    body += &format!("- {}\n", cell(effect));
+                    body += &format!("- {}\n", markdown(effect));
                 }
                 let lines: Vec<String> =
                     hunk.lines.iter().map(|(mark, line)| format!("{mark}{}\n", clean(line))).collect();
@@ -111,7 +112,7 @@ impl Comment {
     }
 
     fn folded(&mut self, title: &str, body: &str) {
-        self.add(&format!("\n<details><summary>{}</summary>\n\n{body}\n</details>\n", cell(title)));
+        self.add(&format!("\n<details><summary>{}</summary>\n\n{body}\n</details>\n", markdown(title)));
     }
 }
 
@@ -129,13 +130,13 @@ fn row(told: &Told<'_>, line: &Line) -> String {
         None if line.by[0].rule.is_some() => {
             format!("before: {}", code(&decider(&told.sides.old, &line.by[0])))
         }
-        None => cell(&decider(&told.sides.new, &line.by[1])),
+        None => markdown(&decider(&told.sides.new, &line.by[1])),
     };
     format!(
         "| {word} | {} | {} | {} | {because} |\n",
-        cell(&traffic),
-        cell(&line.words.from),
-        cell(&line.words.to)
+        markdown(&traffic),
+        markdown(&line.words.from),
+        markdown(&line.words.to)
     )
 }
 
@@ -143,27 +144,11 @@ fn detail(told: &Told<'_>, line: &Line) -> String {
     let (word, _) = names::kind(line.kind);
     format!(
         "- **{word}** {}\n  - before: {}\n  - after: {}\n  - packet: {}\n",
-        cell(&line.words.sentence()),
+        markdown(&line.words.sentence()),
         code(&decider(&told.sides.old, &line.by[0])),
         code(&decider(&told.sides.new, &line.by[1])),
         code(&line.example)
     )
-}
-
-/// Text that Markdown takes as it is, on one line.
-fn cell(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in clean(text).chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '@' | '~' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\t' => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// Text as code within a table.
@@ -172,10 +157,4 @@ fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let mark = "`".repeat(longest + 1);
     if longest > 0 { format!("{mark} {text} {mark}") } else { format!("{mark}{text}{mark}") }
-}
-
-/// A fence that no line closes.
-fn fence(lines: &[String]) -> String {
-    let longest = lines.iter().flat_map(|line| line.split(|c| c != '`').map(str::len)).max().unwrap_or(0);
-    "`".repeat(longest.max(2) + 1)
 }
