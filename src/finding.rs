@@ -201,6 +201,15 @@ impl Finding {
         self.lint.code
     }
 
+    /// The same finding, where its file begins at 0 and not at `base`.
+    pub fn moved(mut self, base: u32) -> Self {
+        let to = |span: Span| Span::new(span.start - base, span.end - base);
+        self.span = self.span.map(to);
+        self.related.iter_mut().for_each(|label| label.span = to(label.span));
+        self.edits.iter_mut().for_each(|edit| edit.span = to(edit.span));
+        self
+    }
+
     /// Sets how bad it is here, where that is not what the lint says.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;

@@ -138,7 +138,9 @@ fn configs_of_two_sites() {
     for site in ["a", "b"] {
         folder.write(&format!("{site}/pinhole.toml"), "").write(&format!("{site}/edge.rules"), RULES);
     }
-    folder.run(&["check", "a/edge.rules", "b/edge.rules"]).refused("belong to different sites");
+    let trace = ["trace", "a/edge.rules", "b/edge.rules", "--packet", "src=10.0.0.1"];
+    folder.run(&trace).refused("belong to different sites");
+    assert_ne!(folder.run(&["check", "a/edge.rules", "b/edge.rules"]).code, 2);
     assert_ne!(folder.run(&["check", "a/edge.rules", "b/edge.rules", "--no-site"]).code, 2);
 }
 

@@ -2,26 +2,27 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::color::ColorChoice;
-use super::configs::{self, Reader};
-use super::filter::{Words, filter};
+use super::configs;
+use super::filter::Words;
 use super::input::{InputArgs, SiteArgs};
-use super::listing;
 use super::outputs::{self, Output};
-use super::{Failure, MAX_FINDINGS};
+use super::sites::{Gatherer, Group};
+use super::{Failure, MAX_FINDINGS, listing, save};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::model::Way;
-use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
+use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary, SiteSummary, clean};
 use crate::rule::Severity;
 use crate::session::{Judged, Read, Session};
-use crate::site::{Date, Site};
+use crate::site::{Date, Settings, Site};
 use crate::source::SourceMap;
+use crate::suppress::{Baseline, Checked};
 
 /// Arguments of `pinhole check`.
 #[derive(Args, Debug)]
@@ -62,6 +63,19 @@ pub struct CheckArgs {
     /// Print which files would be read, and why the others in folders would not; check nothing
     #[arg(long)]
     list_files: bool,
+    /// Leave out the findings that this file has: a baseline, which `--write-baseline` wrote. Without it, that of
+    /// the site file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_suppressions")]
+    baseline: Option<PathBuf>,
+    /// Write all findings to this file, to be left out from now on, and report none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "outputs", "prune_baseline"])]
+    write_baseline: Option<PathBuf>,
+    /// Forget what is gone from the baseline
+    #[arg(long, conflicts_with = "no_suppressions")]
+    prune_baseline: bool,
+    /// Report everything, whatever comments in the configs, the site file's `[[check.ignore]]` and the baseline say
+    #[arg(long)]
+    no_suppressions: bool,
 }
 
 pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
@@ -93,35 +107,153 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
         return listing::list(args.paths(), &args.input.options(), out);
     }
     let mut sources = SourceMap::new();
-    let mut site = args.load_site(&mut sources)?;
-    Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings)?;
-    let catalog = args.load_catalog(&site)?;
-    let today = Date::today();
-    let read = Reader { paths: &args.paths, input: &args.input, site: &site }.read(&mut sources);
-    if read.configs.is_empty() && !read.failures.is_empty() {
-        return Err(Failure::Several(read.failures));
+    let given = match args.products.is_empty() {
+        true => None,
+        false => Some(Site::of_products(&args.products, args.mode.as_deref())),
+    };
+    let gatherer = Gatherer { paths: &args.paths, input: &args.input, site: &args.site, given };
+    let (groups, mut failures) = gatherer.gather(&mut sources)?;
+    if groups.iter().all(|group| group.read.configs.is_empty()) && !failures.is_empty() {
+        return Err(Failure::Several(failures));
     }
-    let session = Session::new(site, catalog, read.configs, args.hook, &mut sources);
-    let mut findings: Vec<Finding> = session.check(today, &sources);
-    findings.extend(listing::findings(&read.unread, &mut sources)?);
-    let unread = read.unread.iter().filter(|unread| unread.counts()).count();
-    let unselected = session.site().settings.selection.left_out();
-    let mut summary = RunSummary { unread, unselected, ..RunSummary::default() };
-    summary.files.extend(session.reads().iter().flat_map(|read| files(read, &sources)));
-    let settings = &session.site().settings;
-    let told = filter(findings, settings, today, &sources);
-    let mut findings = told.findings;
-    summary.ignored = told.ignored;
-    summary.failures = read.failures.iter().map(ToString::to_string).collect();
-    report::sort(&mut findings, &sources);
-    let report = Report { sources: &sources, findings: &findings, summary: &summary };
+    let mut run = Run::new(args)?;
+    let several = groups.len() > 1;
+    for group in groups {
+        run.group(group, several, &mut sources)?;
+    }
+    if let Some(path) = &args.write_baseline {
+        let written = Baseline::of(path, &run.findings, &sources);
+        save_baseline(path, &written)?;
+        let known = if written.len() == 1 { "finding is" } else { "findings are" };
+        writeln!(out, "{} {known} known from now on: {}", written.len(), clean(&path.to_string_lossy()))?;
+        return if failures.is_empty() { Ok(0) } else { Err(Failure::Several(failures)) };
+    }
+    run.finish(&sources)?;
+    run.summary.failures = failures.iter().map(ToString::to_string).collect();
+    let report = Report { sources: &sources, findings: &run.findings, summary: &run.summary };
     let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
     outputs::write(&args.outputs, &report, &options, out)?;
-    if !read.failures.is_empty() {
-        return Err(Failure::Several(read.failures));
+    match failures.is_empty() {
+        true => Ok(u8::from(run.failed)),
+        false => Err(Failure::Several(std::mem::take(&mut failures))),
     }
-    let fail_on = args.fail_on.or(settings.fail_on).unwrap_or(Severity::Error);
-    Ok(u8::from(findings.iter().any(|finding| finding.severity >= fail_on)))
+}
+
+/// A run over one site after the other.
+struct Run<'a> {
+    args: &'a CheckArgs,
+    today: Date,
+    /// The baseline of the command line, which is for all sites.
+    baseline: Option<(&'a Path, Baseline)>,
+    findings: Vec<Finding>,
+    summary: RunSummary,
+    failed: bool,
+    /// Everything was read that the sites speak of.
+    whole: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a CheckArgs) -> Result<Run<'a>, Failure> {
+        let baseline = match &args.baseline {
+            Some(path) => Some((path.as_path(), Baseline::read(path)?)),
+            None => None,
+        };
+        let (findings, summary) = (Vec::new(), RunSummary::default());
+        Ok(Run { args, today: Date::today(), baseline, findings, summary, failed: false, whole: true })
+    }
+
+    /// Checks a site.
+    fn group(&mut self, group: Group, several: bool, sources: &mut SourceMap) -> Result<(), Failure> {
+        let Group { mut site, read, whole } = group;
+        Words { select: &self.args.select, ignore: &self.args.ignore }.apply(&mut site.settings)?;
+        let catalog = self.args.load_catalog(&site)?;
+        let session = Session::new(site, catalog, read.configs, self.args.hook, sources);
+        let mut findings: Vec<Finding> = session.check(self.today, sources);
+        findings.extend(listing::findings(&read.unread, sources)?);
+        let settings = &session.site().settings;
+        let whole = whole || session.is_whole();
+        self.whole &= whole;
+        let checked = Checked {
+            settings,
+            files: session.files(),
+            whole,
+            today: self.today,
+            sources,
+            everything: self.args.no_suppressions,
+        };
+        let mut told = checked.tell(findings);
+        report::sort(&mut told.findings, sources);
+        self.leave_out_known(settings, &mut told.findings, whole, sources)?;
+        let fail_on = self.args.fail_on.or(settings.fail_on).unwrap_or(Severity::Error);
+        self.failed |= told.findings.iter().any(|finding| finding.severity >= fail_on);
+        let summary = &mut self.summary;
+        summary.unread += read.unread.iter().filter(|unread| unread.counts()).count();
+        summary.unselected = summary.unselected.max(settings.selection.left_out());
+        summary.ignored += told.ignored;
+        summary.suppressed += told.suppressed;
+        let (files_before, findings_before) = (summary.files.len(), self.findings.len());
+        summary.files.extend(session.reads().iter().flat_map(|read| files(read, sources)));
+        self.findings.append(&mut told.findings);
+        if several {
+            let path = session.site().path.clone();
+            let (findings, files) = (findings_before..self.findings.len(), files_before..summary.files.len());
+            summary.sites.push(SiteSummary { path, findings, files });
+        }
+        Ok(())
+    }
+
+    /// Takes away what the baseline of the command line has or, without one, that of the site.
+    fn leave_out_known(
+        &mut self,
+        settings: &Settings,
+        findings: &mut Vec<Finding>,
+        whole: bool,
+        sources: &SourceMap,
+    ) -> Result<(), Failure> {
+        if self.args.no_suppressions || self.args.write_baseline.is_some() {
+            return Ok(());
+        }
+        if let Some((_, baseline)) = &mut self.baseline {
+            self.summary.baselined += baseline.leave_out(findings, sources);
+            return Ok(());
+        }
+        if let Some(path) = &settings.baseline {
+            let mut baseline = Baseline::read(path)?;
+            self.summary.baselined += baseline.leave_out(findings, sources);
+            self.put_away(path, &mut baseline, whole, sources)?;
+        }
+        Ok(())
+    }
+
+    /// When all was found: what the baseline of the command line has and nobody found.
+    fn finish(&mut self, sources: &SourceMap) -> Result<(), Failure> {
+        match self.baseline.take() {
+            Some((path, mut baseline)) => self.put_away(path, &mut baseline, self.whole, sources),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts what is gone from a baseline, or forgets it.
+    fn put_away(
+        &mut self,
+        path: &Path,
+        baseline: &mut Baseline,
+        whole: bool,
+        sources: &SourceMap,
+    ) -> Result<(), Failure> {
+        let stale = baseline.stale(sources, whole);
+        if self.args.prune_baseline && stale > 0 {
+            baseline.prune(sources, whole);
+            return save_baseline(path, baseline);
+        }
+        self.summary.stale += stale;
+        Ok(())
+    }
+}
+
+fn save_baseline(path: &Path, baseline: &Baseline) -> Result<(), Failure> {
+    let text = baseline.to_json()?;
+    save::whole(path, |file| file.write_all(text.as_bytes()))
 }
 
 /// The files of a firewall, and those that they include.
@@ -154,13 +286,6 @@ impl CheckArgs {
             }));
         }
         Ok(catalog)
-    }
-
-    fn load_site(&self, sources: &mut SourceMap) -> Result<Site, Failure> {
-        if !self.products.is_empty() {
-            return Ok(Site::of_products(&self.products, self.mode.as_deref()));
-        }
-        self.site.load(self.paths().iter().map(|path| self.input.place(path)), sources)
     }
 
     /// Whether the output has colours.

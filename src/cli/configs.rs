@@ -60,8 +60,14 @@ impl Reader<'_> {
         let found = discover::read(places(self.paths), &self.input.options(), sources);
         all.unread = found.unread;
         all.failures.extend(found.failures.into_iter().map(Failure::from));
+        self.take(found.configs, &mut all, sources);
+        all
+    }
+
+    /// Reads configs that were found, firewall by firewall.
+    pub fn take(&self, configs: Vec<discover::Config>, all: &mut ReadAll, sources: &mut SourceMap) {
         let mut done = Vec::new();
-        for config in found.configs {
+        for config in configs {
             let path = sources.file(config.id).path.clone();
             match self.site.firewall_of(&path) {
                 Some(id) if done.contains(&id) => {}
@@ -72,7 +78,6 @@ impl Reader<'_> {
                 None => all.add(self.alone(config, sources)),
             }
         }
-        all
     }
 
     fn alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {

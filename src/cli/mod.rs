@@ -21,6 +21,8 @@ mod model;
 mod outputs;
 mod packets;
 mod rule;
+mod save;
+mod sites;
 mod table;
 mod trace;
 mod whole;

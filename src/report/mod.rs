@@ -19,6 +19,7 @@ mod ticket;
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use clean::{Screen, clean, json};
@@ -47,6 +48,17 @@ pub struct FileSummary {
     pub way: Option<String>,
 }
 
+/// One of several sites, or the files that are of none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SiteSummary {
+    /// The site file; `None` for files without one.
+    pub path: Option<PathBuf>,
+    /// Which findings are of it.
+    pub findings: Range<usize>,
+    /// Which files are of it.
+    pub files: Range<usize>,
+}
+
 /// What a run did, besides its findings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RunSummary {
@@ -54,8 +66,16 @@ pub struct RunSummary {
     pub files: Vec<FileSummary>,
     /// Lints that were not asked, because `--select`, `--ignore` or the site file's `[check]` say so.
     pub unselected: usize,
+    /// The sites that were checked, in the order of their findings and files; none where that is all one.
+    pub sites: Vec<SiteSummary>,
     /// Findings left out by an entry `[[check.ignore]]` of the site file.
     pub ignored: usize,
+    /// Findings left out by comments in the configs.
+    pub suppressed: usize,
+    /// Findings left out because a baseline has them.
+    pub baselined: usize,
+    /// Findings of a baseline that are gone.
+    pub stale: usize,
     /// Files in folders that were not read, without those whose names tell that they are no configs.
     pub unread: usize,
     /// What could not be done, each in one sentence.
@@ -63,6 +83,12 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
+    /// The site that a finding is of, by its place among the findings.
+    fn site_of(&self, finding: usize) -> Option<&Path> {
+        let at = self.sites.partition_point(|site| site.findings.end <= finding);
+        self.sites.get(at)?.path.as_deref()
+    }
+
     /// Rules as written, of all files.
     pub fn rules(&self) -> usize {
         self.files.iter().map(|file| file.rules).sum()
@@ -105,7 +131,8 @@ pub enum Format {
 
 impl Report<'_> {
     /// Writes the report; `options` matter to the human form alone.
-    pub fn write(&self, format: Format, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
+    pub fn write(&self, format: Format, options: &HumanOptions, mut out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        let out = &mut out;
         match format {
             Format::Human => human::write(self, options, out),
             Format::Concise => concise::write(self, out),

@@ -132,6 +132,17 @@ impl Session {
         &self.reads
     }
 
+    /// The files that were read, with their languages.
+    pub fn files(&self) -> Vec<(SourceId, Dialect)> {
+        let files = self.reads.iter().flat_map(|read| read.rules.iter().map(|(id, _)| (*id, read.dialect)));
+        files.collect()
+    }
+
+    /// Whether the files of all firewalls of the site were read; not so where it has none.
+    pub fn is_whole(&self) -> bool {
+        !self.firewalls.is_empty() && self.firewalls.iter().all(Option::is_some)
+    }
+
     /// What reading had to say.
     pub fn said(&self) -> &[Finding] {
         &self.findings

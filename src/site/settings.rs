@@ -24,6 +24,8 @@ pub struct Settings {
     pub wide_range: u32,
     /// Findings that are known and accepted.
     pub accepted: Vec<Ignore>,
+    /// The file of findings that are known, a path as it can be opened.
+    pub baseline: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -34,6 +36,7 @@ impl Default for Settings {
             severity: BTreeMap::new(),
             wide_range: 1000,
             accepted: Vec::new(),
+            baseline: None,
         }
     }
 }
@@ -60,7 +63,7 @@ impl Ignore {
     }
 }
 
-const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds"];
+const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds", "baseline"];
 
 /// Reads the table `[check]`.
 pub fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> Settings {
@@ -74,6 +77,7 @@ pub fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> 
         ignore(value, folder, &mut settings, problems);
     }
     settings.fail_on = table.get("fail-on").and_then(|value| severity(value, "fail-on", problems));
+    settings.baseline = table.optional("baseline", problems).map(|file| folder.join(file.value));
     if let Some((levels, at)) = table.table("severity", problems) {
         let known: Vec<&str> = levels.keys().map(|key| key.get_ref().as_ref()).collect();
         let levels = Table::new(levels, at, "[check.severity]", &known, problems);

@@ -7,12 +7,12 @@ use serde_json::{Value as Json, json};
 use super::sides::{Side, Sides};
 use super::{DiffArgs, Failure};
 use crate::catalog::Catalog;
-use crate::cli::filter::filter;
 use crate::finding::{Finding, RequirementRef};
 use crate::report::{self, Format, HumanOptions, Report, RunSummary};
 use crate::rule::PH110;
 use crate::session::Session;
 use crate::site::Date;
+use crate::suppress::Checked;
 
 /// Findings of one side alone.
 #[derive(Default)]
@@ -63,7 +63,15 @@ fn checked(side: &mut Side) -> Result<Vec<Finding>, Failure> {
     let session = Session::new(site, catalog, configs, None, &mut side.sources);
     let today = Date::today();
     let findings = session.check(today, &side.sources);
-    let mut told = filter(findings, &session.site().settings, today, &side.sources).findings;
+    let checked = Checked {
+        settings: &session.site().settings,
+        files: session.files(),
+        whole: session.is_whole(),
+        today,
+        sources: &side.sources,
+        everything: false,
+    };
+    let mut told = checked.tell(findings).findings;
     report::sort(&mut told, &side.sources);
     side.site = session.site().clone();
     Ok(told)
