@@ -10,13 +10,13 @@ use std::process::{Command, Output};
 use common::{Scratch, read};
 use serde_json::Value;
 
-const OPEN: &str = "block all\npass in on em0\n";
+const OPEN: &str = "block all\npass all\n";
 const SHUT: &str = "block all\npass in on em0 proto tcp from 192.0.2.1 to 192.0.2.2 port 22\npass out all\n";
 
 fn site(more: &str) -> String {
     format!(
-        "{more}[[zone]]\nname = \"internet\"\n[[firewall]]\nname = \"edge\"\nconfig = [\"fw.conf\"]\n\
-         interfaces = {{ em0 = \"internet\" }}\n"
+        "{more}[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"lan\"\nnetworks = [\"10.1.2.0/24\"]\n[[firewall]]\n\
+         name = \"edge\"\nconfig = [\"fw.conf\"]\ninterfaces = {{ em0 = \"internet\", em1 = \"lan\" }}\n"
     )
 }
 
@@ -99,12 +99,12 @@ fn findings_stand_under_their_site() {
 #[test]
 fn each_site_says_what_fails() {
     let scratch = repository();
-    scratch.write("a/fw.conf", "pass all\n").write("b/fw.conf", SHUT).write("loose/pf.conf", SHUT);
+    scratch.write("a/fw.conf", OPEN).write("b/fw.conf", SHUT).write("loose/pf.conf", SHUT);
     let warned = json(&scratch.0, &["a"]);
     assert_eq!(warned["summary"]["errors"], 0, "{warned}");
     assert!(warned["summary"]["warnings"].as_u64().unwrap() > 0, "{warned}");
     assert_eq!(run(&scratch.0, &["a", "loose"]).status.code(), Some(0));
-    scratch.write("b/fw.conf", "pass all\n");
+    scratch.write("b/fw.conf", OPEN);
     assert_eq!(run(&scratch.0, &["a", "b"]).status.code(), Some(1));
 }
 

@@ -13,11 +13,12 @@ use super::filter::Words;
 use super::input::{InputArgs, SiteArgs};
 use super::outputs::{self, Output};
 use super::sites::{Gatherer, Group};
-use super::{Failure, MAX_FINDINGS, listing, save};
+use super::timings::Clock;
+use super::{Failure, MAX_FINDINGS, listing, save, views};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::model::Way;
-use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary, SiteSummary, clean};
+use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary, SiteSummary, SiteView, clean};
 use crate::rule::Severity;
 use crate::session::{Judged, Read, Session};
 use crate::site::{Date, Settings, Site};
@@ -45,14 +46,14 @@ pub struct CheckArgs {
     #[arg(long, value_name = "WAY", value_parser = way())]
     hook: Option<Way>,
     /// A folder with more products for the catalog; repeatable
-    #[arg(long = "catalog", value_name = "DIR")]
+    #[arg(long = "catalog", value_name = "DIR", env = "PINHOLE_CATALOG", value_delimiter = ':')]
     catalogs: Vec<PathBuf>,
-    /// Form of the report: human, concise, json, jsonl, sarif, github, gitlab, junit or markdown; repeatable, with a
-    /// file for all but one, as in `sarif=out.sarif` [default: human]
-    #[arg(long = "format", value_name = "FORM[=FILE]", value_parser = Output::parse)]
+    /// Form of the report: human, concise, json, jsonl, sarif, github, gitlab, junit, markdown, evidence or html;
+    /// repeatable, with a file for all but one, as in `sarif=out.sarif` [default: human]
+    #[arg(long = "format", value_name = "FORM[=FILE]", value_parser = Output::parse, env = "PINHOLE_FORMAT", value_delimiter = ',')]
     outputs: Vec<Output>,
     /// The least severity that makes the exit code 1 (default: error)
-    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), env = "PINHOLE_FAIL_ON")]
     fail_on: Option<Severity>,
     /// Only these rules, by code (`PH201`, or `PH2` for all that start so) or name
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
@@ -68,7 +69,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "no_suppressions")]
     baseline: Option<PathBuf>,
     /// Write all findings to this file, to be left out from now on, and report none
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "outputs", "prune_baseline"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "prune_baseline"])]
     write_baseline: Option<PathBuf>,
     /// Forget what is gone from the baseline
     #[arg(long, conflicts_with = "no_suppressions")]
@@ -76,6 +77,12 @@ pub struct CheckArgs {
     /// Report everything, whatever comments in the configs, the site file's `[[check.ignore]]` and the baseline say
     #[arg(long)]
     no_suppressions: bool,
+    /// Print how many findings each rule has
+    #[arg(long)]
+    statistics: bool,
+    /// Print on standard error how long each part of the work took
+    #[arg(long)]
+    timings: bool,
 }
 
 pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
@@ -111,15 +118,17 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
         true => None,
         false => Some(Site::of_products(&args.products, args.mode.as_deref())),
     };
+    let mut clock = Clock::new(args.timings);
     let gatherer = Gatherer { paths: &args.paths, input: &args.input, site: &args.site, given };
     let (groups, mut failures) = gatherer.gather(&mut sources)?;
+    clock.lap("read the configs");
     if groups.iter().all(|group| group.read.configs.is_empty()) && !failures.is_empty() {
         return Err(Failure::Several(failures));
     }
     let mut run = Run::new(args)?;
     let several = groups.len() > 1;
     for group in groups {
-        run.group(group, several, &mut sources)?;
+        run.group(group, several, &mut sources, &mut clock)?;
     }
     if let Some(path) = &args.write_baseline {
         let written = Baseline::of(path, &run.findings, &sources);
@@ -130,9 +139,12 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     }
     run.finish(&sources)?;
     run.summary.failures = failures.iter().map(ToString::to_string).collect();
-    let report = Report { sources: &sources, findings: &run.findings, summary: &run.summary };
+    let report =
+        Report { sources: &sources, findings: &run.findings, summary: &run.summary, views: &run.views };
     let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
     outputs::write(&args.outputs, &report, &options, out)?;
+    clock.lap("write the report");
+    clock.tell();
     match failures.is_empty() {
         true => Ok(u8::from(run.failed)),
         false => Err(Failure::Several(std::mem::take(&mut failures))),
@@ -147,6 +159,8 @@ struct Run<'a> {
     baseline: Option<(&'a Path, Baseline)>,
     findings: Vec<Finding>,
     summary: RunSummary,
+    /// What pages show besides the findings, site by site.
+    views: Vec<SiteView>,
     failed: bool,
     /// Everything was read that the sites speak of.
     whole: bool,
@@ -158,17 +172,38 @@ impl<'a> Run<'a> {
             Some(path) => Some((path.as_path(), Baseline::read(path)?)),
             None => None,
         };
-        let (findings, summary) = (Vec::new(), RunSummary::default());
-        Ok(Run { args, today: Date::today(), baseline, findings, summary, failed: false, whole: true })
+        let summary = RunSummary { statistics: args.statistics, ..RunSummary::default() };
+        Ok(Run {
+            args,
+            today: Date::today(),
+            baseline,
+            findings: Vec::new(),
+            summary,
+            views: Vec::new(),
+            failed: false,
+            whole: true,
+        })
     }
 
     /// Checks a site.
-    fn group(&mut self, group: Group, several: bool, sources: &mut SourceMap) -> Result<(), Failure> {
+    fn group(
+        &mut self,
+        group: Group,
+        several: bool,
+        sources: &mut SourceMap,
+        clock: &mut Clock,
+    ) -> Result<(), Failure> {
         let Group { mut site, read, whole } = group;
         Words { select: &self.args.select, ignore: &self.args.ignore }.apply(&mut site.settings)?;
         let catalog = self.args.load_catalog(&site)?;
         let session = Session::new(site, catalog, read.configs, self.args.hook, sources);
+        clock.lap("put the sites together");
         let mut findings: Vec<Finding> = session.check(self.today, sources);
+        clock.lap("look for findings");
+        if outputs::any(&self.args.outputs, Format::Html) {
+            self.views.push(views::of(&session, sources)?);
+            clock.lap("draw what pages show");
+        }
         findings.extend(listing::findings(&read.unread, sources)?);
         let settings = &session.site().settings;
         let whole = whole || session.is_whole();

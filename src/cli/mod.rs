@@ -6,11 +6,13 @@
 mod catalog;
 mod check;
 mod color;
+mod config;
 mod configs;
 mod diff;
 mod explain;
 mod failure;
 mod filter;
+mod fitting;
 mod input;
 mod journal;
 mod journey;
@@ -25,6 +27,8 @@ mod save;
 mod sites;
 mod table;
 mod trace;
+mod timings;
+mod views;
 mod whole;
 mod words;
 
@@ -49,7 +53,7 @@ const MAX_FINDINGS: usize = 100;
 
 /// Checks firewall configs against the ports that video-conferencing products need.
 #[derive(Parser, Debug)]
-#[command(name = "pinhole", version, about, arg_required_else_help = true, help_expected = true)]
+#[command(name = "pinhole", version, long_version = env!("PINHOLE_VERSION"), about, arg_required_else_help = true, help_expected = true)]
 struct Cli {
     /// When to use colours; `auto` looks at the terminal, NO_COLOR and FORCE_COLOR
     #[arg(long, value_enum, global = true, default_value_t, value_name = "WHEN")]
@@ -76,6 +80,12 @@ enum Command {
     Catalog(catalog::CatalogArgs),
     /// List the lint rules, or print the page of one
     Rule(rule::RuleArgs),
+    /// Tell how configs would be checked, and who says so
+    Config(config::ConfigArgs),
+    /// Print what completes commands in a shell
+    Completions(fitting::CompletionsArgs),
+    /// Print manual pages
+    Man(fitting::ManArgs),
 }
 
 impl Command {
@@ -87,7 +97,12 @@ impl Command {
             Command::Explain(args) => args.colors(),
             Command::Matrix(args) => args.colors(),
             Command::Rule(_) => true,
-            Command::Trace(_) | Command::Model(_) | Command::Catalog(_) => false,
+            Command::Trace(_)
+            | Command::Model(_)
+            | Command::Catalog(_)
+            | Command::Config(_)
+            | Command::Completions(_)
+            | Command::Man(_) => false,
         }
     }
 }
@@ -154,6 +169,9 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
             Err(failure) => Err(Failure::usage(failure.to_string())),
         },
         Command::Rule(args) => rule::run(args, cli.color, out),
+        Command::Config(args) => config::run(args, out),
+        Command::Completions(args) => fitting::completions(args, out),
+        Command::Man(args) => fitting::man(args, out),
     }
 }
 

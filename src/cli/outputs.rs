@@ -41,6 +41,11 @@ pub fn on_stdout(outputs: &[Output]) -> Option<Format> {
     }
 }
 
+/// Whether a form was asked for.
+pub fn any(outputs: &[Output], format: Format) -> bool {
+    outputs.iter().any(|output| output.format == format)
+}
+
 /// Writes a report in all forms that were asked for.
 pub fn write(
     outputs: &[Output],

@@ -130,7 +130,7 @@ impl<'a> Printer<'a> {
 
     /// The line before the findings of one of several sites.
     fn site(&self, site: &SiteSummary, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "{}\n", self.paint.strong(&format!("── {} ──", name(site))))
+        writeln!(out, "{}\n", self.paint.strong(&format!("── {} ──", site.name())))
     }
 
     fn finding(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
@@ -316,11 +316,16 @@ fn ranges(ports: &[[u16; 2]]) -> String {
 /// The last lines: which way each file was judged, and the counts.
 fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<()> {
     let summary = report.summary;
+    if summary.statistics {
+        for (lint, count) in report.statistics() {
+            writeln!(out, "{count:>6}  {} {}", lint.code, lint.name)?;
+        }
+    }
     ways(&summary.files, out)?;
     if summary.sites.len() > 1 {
         for site in &summary.sites {
             let found = found(&report.findings[site.findings.clone()], paint);
-            writeln!(out, "{}: {found}; {} read", name(site), files_and_rules(&summary.files[site.files.clone()]))?;
+            writeln!(out, "{}: {found}; {} read", site.name(), files_and_rules(&summary.files[site.files.clone()]))?;
         }
     }
     write!(out, "{}; {} read", found(report.findings, paint), files_and_rules(&summary.files))?;
@@ -344,14 +349,6 @@ fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<(
         write!(out, "; {} not read (`--list-files` says why)", counted(summary.unread, "other file"))?;
     }
     writeln!(out)
-}
-
-/// The name of one of several sites.
-fn name(site: &SiteSummary) -> String {
-    match &site.path {
-        Some(path) => clean(&path.to_string_lossy()),
-        None => "without a site file".to_string(),
-    }
 }
 
 /// How many findings there are of each severity.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Report, docs, json};
-use crate::finding::{Edit, LegRef, RequirementRef, Witness};
+use crate::finding::{Edit, LegRef, OpensRef, RequirementRef, Witness};
 use crate::rule::Severity;
 use crate::source::{SourceMap, Span};
 
@@ -46,6 +46,7 @@ struct Item<'a> {
     devices: &'a [String],
     requirements: &'a [RequirementRef],
     leg: Option<&'a LegRef>,
+    opens: &'a [OpensRef],
     depends_on: &'a [String],
     assumes: &'a [String],
     witness: Option<&'a Witness>,
@@ -100,9 +101,17 @@ struct Summary {
     suppressed: usize,
     baselined: usize,
     stale: usize,
+    by_rule: Vec<Count>,
     unread: usize,
     files: usize,
     rules: usize,
+}
+
+/// How many findings a lint has.
+#[derive(Serialize)]
+struct Count {
+    code: &'static str,
+    count: usize,
 }
 
 /// Writes the report as one JSON object on one line.
@@ -118,6 +127,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         files: site.files.len(),
         findings: site.findings.len(),
     });
+    let counts = report.statistics().into_iter();
     let output = Output {
         version: 1,
         files: files.collect(),
@@ -132,6 +142,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             suppressed: report.summary.suppressed,
             baselined: report.summary.baselined,
             stale: report.summary.stale,
+            by_rule: counts.map(|(lint, count)| Count { code: lint.code, count }).collect(),
             unread: report.summary.unread,
             files: report.summary.files.len(),
             rules: report.summary.rules(),
@@ -165,6 +176,7 @@ fn item<'a>(report: &Report<'a>, index: usize) -> Item<'a> {
         devices: &finding.devices,
         requirements: &finding.requirements,
         leg: finding.leg.as_ref(),
+        opens: &finding.opens,
         depends_on: &finding.depends_on,
         assumes: &finding.assumes,
         witness: finding.witness.as_ref(),

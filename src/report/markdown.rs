@@ -19,6 +19,13 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let found = if counts.is_empty() { "no findings".to_string() } else { counts.join(", ") };
     let (files, rules) = (report.summary.files.len(), report.summary.rules());
     writeln!(out, "**pinhole: {found}** in {} with {}\n", counted(files, "file"), counted(rules, "rule"))?;
+    if report.summary.statistics {
+        writeln!(out, "| rule | findings |\n| --- | --- |")?;
+        for (lint, count) in report.statistics() {
+            writeln!(out, "| {} {} | {count} |", lint.code, lint.name)?;
+        }
+        writeln!(out)?;
+    }
     let mut order: Vec<usize> = (0..report.findings.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(report.findings[*index].severity));
     let mut shown = order[..order.len().min(MOST)].to_vec();
@@ -28,9 +35,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for index in shown {
         let here = site(&index);
         if report.summary.sites.len() > 1 && last.replace(here) != Some(here) {
-            let path = report.summary.sites[here].path.as_ref();
-            let name = path.map_or("without a site file".into(), |path| path.to_string_lossy());
-            writeln!(out, "## {}\n", markup::markdown(&name))?;
+            writeln!(out, "## {}\n", markup::markdown(&report.summary.sites[here].name()))?;
         }
         section(report, &report.findings[index], out)?;
     }

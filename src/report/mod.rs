@@ -3,7 +3,9 @@
 mod annotations;
 mod clean;
 mod concise;
+mod evidence;
 mod excerpt;
+mod html;
 mod human;
 mod junit;
 mod ladder;
@@ -18,6 +20,7 @@ mod svg;
 mod ticket;
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,7 @@ pub use matrix::{MatrixFormat, write as matrix};
 pub use svg::write as svg;
 pub use ticket::write as ticket;
 
+use crate::explain::told::{Told, ToldEntry};
 use crate::finding::Finding;
 
 use crate::rule::{Lint, Severity};
@@ -76,6 +80,8 @@ pub struct RunSummary {
     pub baselined: usize,
     /// Findings of a baseline that are gone.
     pub stale: usize,
+    /// Say how many findings each lint has.
+    pub statistics: bool,
     /// Files in folders that were not read, without those whose names tell that they are no configs.
     pub unread: usize,
     /// What could not be done, each in one sentence.
@@ -103,6 +109,31 @@ pub struct Report<'a> {
     pub findings: &'a [Finding],
     /// What the run did.
     pub summary: &'a RunSummary,
+    /// What a page shows besides, site by site.
+    pub views: &'a [SiteView],
+}
+
+/// What a page shows of a site besides its findings.
+#[derive(Clone, Debug, Default)]
+pub struct SiteView {
+    /// The site file.
+    pub name: Option<PathBuf>,
+    /// The devices.
+    pub devices: Vec<String>,
+    /// Who must reach whom, and whether they can.
+    pub matrix: Vec<ToldEntry>,
+    /// Calls that do not work.
+    pub ladders: Vec<Told>,
+}
+
+impl SiteSummary {
+    /// The name for people.
+    fn name(&self) -> String {
+        match &self.path {
+            Some(path) => clean(&path.to_string_lossy()),
+            None => "without a site file".to_string(),
+        }
+    }
 }
 
 /// The forms of a report.
@@ -127,6 +158,10 @@ pub enum Format {
     Junit,
     /// Markdown, for a comment or a job's summary
     Markdown,
+    /// CSV: findings by the controls of security frameworks
+    Evidence,
+    /// One page, with the ports of devices, who reaches whom, and the calls that do not work
+    Html,
 }
 
 impl Report<'_> {
@@ -143,7 +178,18 @@ impl Report<'_> {
             Format::Gitlab => annotations::gitlab(self, out),
             Format::Junit => junit::write(self, out),
             Format::Markdown => markdown::write(self, out),
+            Format::Evidence => evidence::write(self, out),
+            Format::Html => html::write(self, out),
         }
+    }
+
+    /// How many findings each lint has, the most frequent first.
+    fn statistics(&self) -> Vec<(&'static Lint, usize)> {
+        let mut counts: BTreeMap<&Lint, usize> = BTreeMap::new();
+        self.findings.iter().for_each(|finding| *counts.entry(finding.lint()).or_default() += 1);
+        let mut counts: Vec<(&Lint, usize)> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| Reverse(*count));
+        counts
     }
 
     /// How many findings are of this severity.

@@ -26,6 +26,8 @@ pub struct Settings {
     pub accepted: Vec<Ignore>,
     /// The file of findings that are known, a path as it can be opened.
     pub baseline: Option<PathBuf>,
+    /// Where the site file says so, by key.
+    pub origins: BTreeMap<&'static str, Span>,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             wide_range: 1000,
             accepted: Vec::new(),
             baseline: None,
+            origins: BTreeMap::new(),
         }
     }
 }
@@ -69,6 +72,9 @@ const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds"
 pub fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> Settings {
     let mut settings = Settings::default();
     let table = Table::new(table, at, "[check]", CHECK, problems);
+    for key in CHECK {
+        settings.origins.extend(table.get(key).map(|value| (*key, problems.span(&value.span()))));
+    }
     if table.get("select").is_some() {
         let words = table.texts("select", problems);
         settings.selection.only = Some(words.iter().flat_map(|word| select(word, problems)).collect());

@@ -138,7 +138,7 @@ fn rows(rows: &[RequirementRef]) -> String {
 
 /// Findings as `check --format json` prints them.
 fn as_json(side: &Side, findings: &[Finding]) -> Result<Vec<Json>, Failure> {
-    let report = Report { sources: &side.sources, findings, summary: &RunSummary::default() };
+    let report = Report { sources: &side.sources, findings, summary: &RunSummary::default(), views: &[] };
     let mut bytes = Vec::new();
     report.write(Format::Json, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
     let mut all: Json = serde_json::from_slice(&bytes)?;

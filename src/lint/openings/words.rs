@@ -2,7 +2,7 @@
 
 use super::{Lens, Opening};
 use crate::catalog::{ByDesign, Listener, Requirement, Transport};
-use crate::finding::Finding;
+use crate::finding::{Finding, OpensRef};
 use crate::judge::number;
 use crate::lint::words;
 use crate::model::Rule;
@@ -66,7 +66,10 @@ impl Lens<'_, '_> {
             format!("{range} is open to {to}: {count} ports")
         };
         let severity = if opening.outward { Severity::Info } else { Severity::Warning };
-        Finding::of(&PH201, rule.span, message).severity(severity)
+        let mut finding = Finding::of(&PH201, rule.span, message).severity(severity);
+        finding.opens = opens(protocols, &opening.excess);
+        finding.devices.extend(Some(to.clone()).filter(|to| self.is_device(to)));
+        finding
             .label(format!("opens {count} ports"))
             .notice(if opening.outward {
                 "Calls work. So does everything else that devices behind the rule send out on these ports."
@@ -127,6 +130,14 @@ impl Lens<'_, '_> {
     }
 }
 
+/// Ports that are open and not needed, for each protocol.
+fn opens(protocols: &[u8], excess: &Set) -> Vec<OpensRef> {
+    let port = |number: u128| u16::try_from(number).unwrap_or(u16::MAX);
+    let ports: Vec<[u16; 2]> = excess.ranges().iter().map(|(low, high)| [port(*low), port(*high)]).collect();
+    let transport = |protocol: &u8| if *protocol == proto::TCP { "tcp" } else { "udp" };
+    protocols.iter().map(|p| OpensRef { transport: transport(p), ports: ports.clone() }).collect()
+}
+
 /// Protocols in words.
 fn names(protocols: &[u8]) -> &'static str {
     match (protocols.contains(&proto::TCP), protocols.contains(&proto::UDP)) {
@@ -139,7 +150,9 @@ fn names(protocols: &[u8]) -> &'static str {
 /// PH202 for a rule that opens all ports of these protocols.
 pub(super) fn any_to_any(rule: &Rule, protocols: &[u8]) -> Finding {
     let message = format!("all ports of {} are open from any source to the inside", names(protocols));
-    Finding::of(&PH202, rule.span, message)
+    let mut finding = Finding::of(&PH202, rule.span, message);
+    finding.opens = opens(protocols, &Set::of([(0, ALL_PORTS - 1)]));
+    finding
         .label("lets everything through that no rule before it stops")
         .notice(
             "Calls work, and so does everything else: every service of every device behind the firewall can be reached.",
