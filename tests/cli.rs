@@ -204,7 +204,7 @@ fn folders_are_walked_in_order_and_files_read_once() {
     folder.write("b/edge.rules", RULES).write("a/z.rules", RULES).write("a/y.nft", "table ip t {\n}\n");
     let read = |args: &[&str]| files(&folder.run(&[&["check", "--format", "json"], args].concat()));
     assert_eq!(read(&[]), ["a/y.nft", "a/z.rules", "b/edge.rules"]);
-    assert_eq!(read(&["b", "a/z.rules", "b/edge.rules"]), ["b/edge.rules", "a/z.rules"]);
+    assert_eq!(read(&["b", "a/z.rules", "b/edge.rules"]), ["a/z.rules", "b/edge.rules"]);
     assert_eq!(read(&["--dialect", "iptables", "a"]), ["a/z.rules"]);
 }
 

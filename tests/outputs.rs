@@ -231,11 +231,16 @@ fn evidence_names_each_control() {
 #[test]
 fn rules_by_framework() {
     let listed = pinhole(&folder(""), &["rule", "--framework", "nist"]);
-    assert!(listed.starts_with("NIST SP 800-41 Revision 1") && listed.contains("PH202 any-to-any"), "{listed}");
+    assert!(
+        listed.starts_with("NIST SP 800-41 Revision 1") && listed.contains("PH202 any-to-any"),
+        "{listed}"
+    );
     let unknown = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"))
         .args(["rule", "--framework", "iso"])
         .output()
         .unwrap();
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("nist-sp-800-41r1, pci-dss-4.0, cis-controls-8"));
+    assert!(
+        String::from_utf8_lossy(&unknown.stderr).contains("nist-sp-800-41r1, pci-dss-4.0, cis-controls-8")
+    );
 }

@@ -56,7 +56,10 @@ fn what_is_open_beyond_need_is_drawn() {
 #[test]
 fn text_of_a_config_is_no_markup() {
     let scratch = Scratch::new("page");
-    scratch.write("a<b>.rules", "*filter\n-A INPUT -m \"<script>alert(1)</script>\u{1b}[31m\" -j ACCEPT\nCOMMIT\n");
+    scratch.write(
+        "a<b>.rules",
+        "*filter\n-A INPUT -m \"<script>alert(1)</script>\u{1b}[31m\" -j ACCEPT\nCOMMIT\n",
+    );
     let text = pinhole(&scratch.0, &["check", "--format", "html", "a<b>.rules"]);
     assert!(!text.contains("<script>alert") && !text.contains('\u{1b}') && !text.contains("a<b>"), "{text}");
     assert!(text.contains("&lt;script&gt;alert(1)") && text.contains("a&lt;b&gt;.rules"), "{text}");
@@ -92,7 +95,9 @@ fn elements_close() {
 fn browser() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome", "chrome", "headless_shell"];
     let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).flat_map(|folder| names.map(|name| folder.join(name))).find(|path| path.is_file())
+    std::env::split_paths(&folders)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|path| path.is_file())
 }
 
 /// What a browser makes of a page: its document, when the scripts have run, and what it logs.

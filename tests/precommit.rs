@@ -60,7 +60,8 @@ fn hooks_check_what_is_committed() {
         ),
     );
     configs.write("README.md", "Not a config: `iptables -A INPUT`.\n").write(".gitignore", ".cache\n");
-    configs.write("pf.conf", "block all\npass in proto tcp from 192.0.2.1 to 192.0.2.2 port 22\npass out all\n");
+    configs
+        .write("pf.conf", "block all\npass in proto tcp from 192.0.2.1 to 192.0.2.2 port 22\npass out all\n");
     git(&configs.0, &["init", "--quiet"]);
     git(&configs.0, &["add", "."]);
     git(&configs.0, &["commit", "--quiet", "-m", "configs"]);

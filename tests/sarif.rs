@@ -36,7 +36,11 @@ const LEVELS: &[&str] = &["none", "note", "warning", "error"];
 type Shape = (&'static str, &'static [&'static str], &'static [(&'static str, Kind)]);
 
 const SHAPES: &[Shape] = &[
-    ("log", &["version", "runs"], &[("$schema", Text), ("version", OneOf(&["2.1.0"])), ("runs", List("run"))]),
+    (
+        "log",
+        &["version", "runs"],
+        &[("$schema", Text), ("version", OneOf(&["2.1.0"])), ("runs", List("run"))],
+    ),
     (
         "run",
         &["tool"],
@@ -53,7 +57,12 @@ const SHAPES: &[Shape] = &[
     (
         "toolComponent",
         &["name"],
-        &[("name", Text), ("semanticVersion", Text), ("informationUri", Text), ("rules", List("reportingDescriptor"))],
+        &[
+            ("name", Text),
+            ("semanticVersion", Text),
+            ("informationUri", Text),
+            ("rules", List("reportingDescriptor")),
+        ],
     ),
     (
         "reportingDescriptor",
@@ -103,9 +112,17 @@ const SHAPES: &[Shape] = &[
     (
         "location",
         &[],
-        &[("id", Number(-1)), ("physicalLocation", Object("physicalLocation")), ("message", Object("message"))],
+        &[
+            ("id", Number(-1)),
+            ("physicalLocation", Object("physicalLocation")),
+            ("message", Object("message")),
+        ],
     ),
-    ("physicalLocation", &[], &[("artifactLocation", Object("artifactLocation")), ("region", Object("region"))]),
+    (
+        "physicalLocation",
+        &[],
+        &[("artifactLocation", Object("artifactLocation")), ("region", Object("region"))],
+    ),
     ("artifactLocation", &[], &[("uri", Text), ("uriBaseId", Text)]),
     (
         "region",
@@ -117,7 +134,11 @@ const SHAPES: &[Shape] = &[
             ("endColumn", Number(1)),
         ],
     ),
-    ("fix", &["artifactChanges"], &[("description", Object("message")), ("artifactChanges", List("artifactChange"))]),
+    (
+        "fix",
+        &["artifactChanges"],
+        &[("description", Object("message")), ("artifactChanges", List("artifactChange"))],
+    ),
     (
         "artifactChange",
         &["artifactLocation", "replacements"],
@@ -155,17 +176,22 @@ fn assert_kind(kind: Kind, value: &Value, at: &str) {
         Number(least) => assert!(value.as_i64().is_some_and(|number| number >= least), "{at}: {value}"),
         OneOf(words) => assert!(value.as_str().is_some_and(|word| words.contains(&word)), "{at}: {value}"),
         Object(shape) => assert_shape(shape, value, at),
-        List(shape) => list().iter().enumerate().for_each(|(i, item)| assert_shape(shape, item, &format!("{at}[{i}]"))),
+        List(shape) => {
+            list().iter().enumerate().for_each(|(i, item)| assert_shape(shape, item, &format!("{at}[{i}]")))
+        }
         Texts => assert!(list().iter().all(Value::is_string), "{at}: {value}"),
         Bag => assert!(value.is_object(), "{at}: {value}"),
-        Map => assert!(value.as_object().is_some_and(|map| map.values().all(Value::is_string)), "{at}: {value}"),
+        Map => {
+            assert!(value.as_object().is_some_and(|map| map.values().all(Value::is_string)), "{at}: {value}")
+        }
     }
 }
 
 #[test]
 fn every_scenario_gives_a_log_of_the_standard() {
     let mut results = 0;
-    let mut scenarios: Vec<_> = std::fs::read_dir(folder("fixtures/scenarios")).into_iter().flatten().flatten().collect();
+    let mut scenarios: Vec<_> =
+        std::fs::read_dir(folder("fixtures/scenarios")).into_iter().flatten().flatten().collect();
     scenarios.sort_by_key(std::fs::DirEntry::path);
     assert!(scenarios.len() > 20);
     for scenario in scenarios {
@@ -179,7 +205,8 @@ fn every_scenario_gives_a_log_of_the_standard() {
 
 #[test]
 fn messages_link_to_the_other_places() {
-    let log: Value = read(&pinhole(&folder("fixtures/scenarios/h245-blocked"), &["check", "--format", "sarif"]));
+    let log: Value =
+        read(&pinhole(&folder("fixtures/scenarios/h245-blocked"), &["check", "--format", "sarif"]));
     let result = &log["runs"][0]["results"][0];
     let text = result["message"]["text"].as_str().unwrap_or_default();
     for related in result["relatedLocations"].as_array().into_iter().flatten() {

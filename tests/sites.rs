@@ -91,7 +91,10 @@ fn findings_stand_under_their_site() {
     let scratch = repository();
     let text = String::from_utf8(run(&scratch.0, &["a", "b", "loose"]).stdout).unwrap();
     let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
-    assert!(at("── a/pinhole.toml ──") < at("a/fw.conf:") && at("a/fw.conf:") < at("── b/pinhole.toml ──"), "{text}");
+    assert!(
+        at("── a/pinhole.toml ──") < at("a/fw.conf:") && at("a/fw.conf:") < at("── b/pinhole.toml ──"),
+        "{text}"
+    );
     assert!(at("── b/pinhole.toml ──") < at("b/fw.conf:"), "{text}");
     assert!(text.contains("\na/pinhole.toml: ") && text.contains("\nwithout a site file: "), "{text}");
 }

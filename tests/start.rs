@@ -110,7 +110,10 @@ fn statistics_and_timings() {
     let plain = run(&scratch, &["check", "pf.conf"], &[]);
     let more = run(&scratch, &["check", "pf.conf", "--statistics", "--timings"], &[]);
     let shown = String::from_utf8_lossy(&more.stdout).into_owned();
-    assert!(shown.contains("\n     1  PH202 any-to-any\n") && !text(&plain).contains("     1  PH202"), "{shown}");
+    assert!(
+        shown.contains("\n     1  PH202 any-to-any\n") && !text(&plain).contains("     1  PH202"),
+        "{shown}"
+    );
     let timed = String::from_utf8_lossy(&more.stderr).into_owned();
     assert!(timed.contains(" s  look for findings\n") && timed.contains(" s  all\n"), "{timed}");
     assert!(plain.stderr.is_empty());
@@ -149,9 +152,12 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             let starts = before.is_empty()
                 || before.ends_with(['-', ':', '|', '$', '&', '`', '/'])
                 || before.ends_with("then");
-            let words: Vec<String> =
-                line[at + 8..].split_whitespace().map(|word| word.trim_matches(['`', '"', '\'', ',', '.']).to_string()).collect();
-            if starts && words.first().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())) {
+            let words: Vec<String> = line[at + 8..]
+                .split_whitespace()
+                .map(|word| word.trim_matches(['`', '"', '\'', ',', '.']).to_string())
+                .collect();
+            if starts && words.first().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()))
+            {
                 found.push(words);
             }
         }

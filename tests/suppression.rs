@@ -163,7 +163,10 @@ fn what_leaves_nothing_out_is_found_with_a_mend() {
         let before = config(dialect, "pinhole: ignore[PH301] telnet is needed", "");
         let after = [&before[..edit.start], &edit.text, &before[edit.end..]].concat();
         assert_eq!(after.lines().count() + 1, before.lines().count(), "{after}");
-        assert!(!after.contains("pinhole") && found(dialect, &after, &[]).of("PH009").count() == 0, "{after}");
+        assert!(
+            !after.contains("pinhole") && found(dialect, &after, &[]).of("PH009").count() == 0,
+            "{after}"
+        );
     }
     let part = found("pf", &config("pf", "pinhole: ignore[PH301, PH202] the lab is open", ""), &[]);
     assert!(the(&part, "PH009").message.contains("no finding of `PH301`"));
@@ -240,7 +243,10 @@ fn a_baseline_knows_what_was_there() {
     assert_eq!(below["findings"].as_array().unwrap().len(), 0, "{below}");
     assert_eq!(below["summary"]["baselined"], before.findings.len());
     // Another rule is another finding, and the one that was known is gone.
-    scratch.write("fw.conf", config("iptables", "", "open").replace("-A FORWARD", "-A FORWARD -s 0.0.0.0/0 -p all"));
+    scratch.write(
+        "fw.conf",
+        config("iptables", "", "open").replace("-A FORWARD", "-A FORWARD -s 0.0.0.0/0 -p all"),
+    );
     assert_eq!(check(&scratch.0, &known).of("PH202").count(), 1);
     let human = run(&scratch, &[&["check"], &known[..]].concat());
     assert!(text(&human.stdout).contains("of the baseline gone"), "{}", text(&human.stdout));
@@ -274,7 +280,11 @@ fn the_site_file_names_its_baseline() {
     scratch.write("pinhole.toml", format!("[check]\nbaseline = \"known.json\"\n{SITE}"));
     let missing = run(&scratch, &["check"]);
     assert_eq!(missing.status.code(), Some(2));
-    assert!(text(&missing.stderr).contains("cannot read the baseline `known.json`"), "{}", text(&missing.stderr));
+    assert!(
+        text(&missing.stderr).contains("cannot read the baseline `known.json`"),
+        "{}",
+        text(&missing.stderr)
+    );
     assert_eq!(run(&scratch, &["check", "--write-baseline", "known.json"]).status.code(), Some(0));
     assert_eq!(codes(&check(&scratch.0, &[])), [""; 0]);
     assert!(!check(&scratch.0, &["--no-suppressions"]).findings.is_empty());
@@ -302,6 +312,7 @@ fn a_file_that_cannot_be_replaced_stays() {
     scratch.write("fw.conf", config("pf", "", ""));
     let ran = run(&scratch, &["check", "fw.conf", "--write-baseline", "no/such/folder.json"]);
     assert_eq!(ran.status.code(), Some(2));
-    let left: Vec<_> = std::fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["fw.conf"]);
 }

@@ -18,7 +18,9 @@ use super::{Failure, MAX_FINDINGS, listing, save, views};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::model::Way;
-use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary, SiteSummary, SiteView, clean};
+use crate::report::{
+    self, FileSummary, Format, HumanOptions, Report, RunSummary, SiteSummary, SiteView, clean,
+};
 use crate::rule::Severity;
 use crate::session::{Judged, Read, Session};
 use crate::site::{Date, Settings, Site};

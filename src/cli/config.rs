@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::Failure;
 use super::check::severity;
 use super::configs::places;
 use super::filter::Words;
 use super::input::SiteArgs;
-use super::Failure;
 use crate::report::{clean, json};
 use crate::rule::{LINTS, Lint, Severity};
 use crate::site::Site;

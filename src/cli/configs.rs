@@ -65,7 +65,9 @@ impl Reader<'_> {
     }
 
     /// Reads configs that were found, firewall by firewall.
-    pub fn take(&self, configs: Vec<discover::Config>, all: &mut ReadAll, sources: &mut SourceMap) {
+    pub fn take(&self, mut configs: Vec<discover::Config>, all: &mut ReadAll, sources: &mut SourceMap) {
+        // The order of arguments is all one.
+        configs.sort_by(|one, other| sources.file(one.id).path.cmp(&sources.file(other.id).path));
         let mut done = Vec::new();
         for config in configs {
             let path = sources.file(config.id).path.clone();

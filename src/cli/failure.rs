@@ -53,8 +53,11 @@ impl Failure {
             // Whoever reads the report has seen enough of it, as `head` does.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
             Failure::Several(_) | Failure::Output(_) | Failure::Message(_) => writeln!(err, "error: {self}"),
-            Failure::Site(sources, findings) => report::fatal(sources, findings, color, &mut err)
-                .and_then(|()| writeln!(err, "error: the site file cannot be used, nothing was checked with it")),
+            Failure::Site(sources, findings) => {
+                report::fatal(sources, findings, color, &mut err).and_then(|()| {
+                    writeln!(err, "error: the site file cannot be used, nothing was checked with it")
+                })
+            }
         }
         .and_then(|()| err.flush());
         2

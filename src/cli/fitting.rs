@@ -48,7 +48,11 @@ pub fn man(args: &ManArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let wanted = args.command.as_ref().map_or("pinhole".to_string(), |command| format!("pinhole-{command}"));
     match pages.iter().find(|(name, _)| *name == wanted) {
         Some((_, page)) => out.write_all(page)?,
-        None => return Err(Failure::usage(format!("there is no page `{wanted}`; `pinhole help` lists the commands"))),
+        None => {
+            return Err(Failure::usage(format!(
+                "there is no page `{wanted}`; `pinhole help` lists the commands"
+            )));
+        }
     }
     Ok(0)
 }

@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod filter;
 mod fitting;
+mod init;
 mod input;
 mod journal;
 mod journey;
@@ -26,8 +27,8 @@ mod rule;
 mod save;
 mod sites;
 mod table;
-mod trace;
 mod timings;
+mod trace;
 mod views;
 mod whole;
 mod words;
@@ -80,6 +81,8 @@ enum Command {
     Catalog(catalog::CatalogArgs),
     /// List the lint rules, or print the page of one
     Rule(rule::RuleArgs),
+    /// Write a first site file, made of what the configs of a folder tell
+    Init(init::InitArgs),
     /// Tell how configs would be checked, and who says so
     Config(config::ConfigArgs),
     /// Print what completes commands in a shell
@@ -100,6 +103,7 @@ impl Command {
             Command::Trace(_)
             | Command::Model(_)
             | Command::Catalog(_)
+            | Command::Init(_)
             | Command::Config(_)
             | Command::Completions(_)
             | Command::Man(_) => false,
@@ -169,6 +173,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
             Err(failure) => Err(Failure::usage(failure.to_string())),
         },
         Command::Rule(args) => rule::run(args, cli.color, out),
+        Command::Init(args) => init::run(args, out),
         Command::Config(args) => config::run(args, out),
         Command::Completions(args) => fitting::completions(args, out),
         Command::Man(args) => fitting::man(args, out),

@@ -41,7 +41,9 @@ fn frameworks(word: &str, out: &mut impl Write) -> Result<u8, Failure> {
     if meant.is_empty() {
         let known: Vec<&str> = FRAMEWORKS.iter().map(|framework| framework.key).collect();
         let known = known.join(", ");
-        return Err(Failure::usage(format!("--framework: there is no framework `{word}`; these are known: {known}")));
+        return Err(Failure::usage(format!(
+            "--framework: there is no framework `{word}`; these are known: {known}"
+        )));
     }
     for framework in meant {
         writeln!(out, "{} ({})", framework.title, framework.key)?;

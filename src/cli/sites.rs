@@ -62,7 +62,7 @@ impl Gatherer<'_> {
             parts.entry(path).or_default().1.push(unread);
         }
         let mut groups = Vec::new();
-        for (path, (mut configs, unread)) in parts {
+        for (path, (configs, unread)) in parts {
             let site = match path.as_deref().map(|path| load_site(path, sources)) {
                 None => Site::default(),
                 Some(Ok(site)) => site,
@@ -71,7 +71,6 @@ impl Gatherer<'_> {
                     continue;
                 }
             };
-            configs.sort_by(|one, other| sources.file(one.id).path.cmp(&sources.file(other.id).path));
             let mut read = ReadAll { unread, ..ReadAll::default() };
             Reader { paths: self.paths, input: self.input, site: &site }.take(configs, &mut read, sources);
             failures.append(&mut read.failures);

@@ -16,7 +16,22 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 report.findings.iter().filter(|finding| lints.contains(&finding.lint())).collect();
             let rules: Vec<&str> = lints.iter().map(|lint| lint.code).collect();
             if found.is_empty() {
-                row(&[framework.title, control, what, "nothing found", &rules.join(" "), "", "", "", "", "", ""], out)?;
+                row(
+                    &[
+                        framework.title,
+                        control,
+                        what,
+                        "nothing found",
+                        &rules.join(" "),
+                        "",
+                        "",
+                        "",
+                        "",
+                        "",
+                        "",
+                    ],
+                    out,
+                )?;
             }
             for finding in found {
                 let file = finding.span.and_then(|span| Some((report.sources.file_of(span)?, span)));

@@ -325,7 +325,12 @@ fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<(
     if summary.sites.len() > 1 {
         for site in &summary.sites {
             let found = found(&report.findings[site.findings.clone()], paint);
-            writeln!(out, "{}: {found}; {} read", site.name(), files_and_rules(&summary.files[site.files.clone()]))?;
+            writeln!(
+                out,
+                "{}: {found}; {} read",
+                site.name(),
+                files_and_rules(&summary.files[site.files.clone()])
+            )?;
         }
     }
     write!(out, "{}; {} read", found(report.findings, paint), files_and_rules(&summary.files))?;

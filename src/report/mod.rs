@@ -166,7 +166,12 @@ pub enum Format {
 
 impl Report<'_> {
     /// Writes the report; `options` matter to the human form alone.
-    pub fn write(&self, format: Format, options: &HumanOptions, mut out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    pub fn write(
+        &self,
+        format: Format,
+        options: &HumanOptions,
+        mut out: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
         let out = &mut out;
         match format {
             Format::Human => human::write(self, options, out),

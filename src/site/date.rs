@@ -75,7 +75,9 @@ mod tests {
             assert_eq!(Date::of_day(day).to_string(), date);
             assert_eq!(Date::parse(date), Some(Date::of_day(day)));
         }
-        for wrong in ["2027-02-29", "2100-02-29", "2027-1-31", "2027-13-01", "2027-01-00", "2027-01-31-", "soon"] {
+        for wrong in
+            ["2027-02-29", "2100-02-29", "2027-1-31", "2027-13-01", "2027-01-00", "2027-01-31-", "soon"]
+        {
             assert_eq!(Date::parse(wrong), None, "{wrong}");
         }
     }

@@ -7,9 +7,9 @@ use std::path::Path;
 use toml::de::{DeTable, Error};
 
 use super::reader::{At, Placed, Problems, Table, list};
-use super::{required, settings};
 use super::value::{address, network, ports};
 use super::{Device, MovedRow, Peer, PeerPlace, RoutingMode, Site, Zone, ZoneId, expect, firewalls};
+use super::{required, settings};
 use crate::catalog::Version;
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap};

@@ -98,9 +98,11 @@ impl Baseline {
 
     /// A baseline of all these findings, which is to stand in a file.
     pub fn of(path: &Path, findings: &[Finding], sources: &SourceMap) -> Baseline {
-        let mut baseline = Baseline { folder: folder_of(path), entries: Vec::new(), left: FxHashMap::default() };
+        let mut baseline =
+            Baseline { folder: folder_of(path), entries: Vec::new(), left: FxHashMap::default() };
         let mut counts: FxHashMap<String, usize> = FxHashMap::default();
-        let mut entries: Vec<Entry> = findings.iter().map(|finding| baseline.entry(finding, sources)).collect();
+        let mut entries: Vec<Entry> =
+            findings.iter().map(|finding| baseline.entry(finding, sources)).collect();
         entries.iter().for_each(|entry| *counts.entry(entry.key.clone()).or_default() += 1);
         entries.sort();
         entries.dedup_by(|one, other| one.key == other.key);
@@ -165,7 +167,8 @@ impl Baseline {
             "" => whole,
             file => read.contains(file) || !self.folder.join(file).exists(),
         };
-        let left = |entry: &'a Entry| Some((entry, self.left.get(&entry.key).copied().filter(|left| *left > 0)?));
+        let left =
+            |entry: &'a Entry| Some((entry, self.left.get(&entry.key).copied().filter(|left| *left > 0)?));
         self.entries.iter().filter(judged).filter_map(left)
     }
 

@@ -86,7 +86,8 @@ pub fn read(file: &SourceFile, dialect: Dialect) -> Directives {
     let message = "`ignore-begin` has no `ignore-end`, and leaves nothing out";
     let help = "Write `pinhole: ignore-end` in a comment behind what it is for.";
     let unended = reader.begun.into_iter();
-    let unended = unended.map(|begun| Finding::of(&PH008, begun.span, message).label("begun here").help(help));
+    let unended =
+        unended.map(|begun| Finding::of(&PH008, begun.span, message).label("begun here").help(help));
     found.broken.extend(unended);
     found
 }
@@ -265,7 +266,8 @@ impl<'f> Reader<'f> {
             let finding = Finding::of(&PH008, self.span(at, end), message);
             Box::new(finding.label("leaves nothing out").help(help))
         };
-        const FORM: &str = "Write it as `pinhole: ignore[PH201] the reason`; the reason may end with `until=2027-01-31`.";
+        const FORM: &str =
+            "Write it as `pinhole: ignore[PH201] the reason`; the reason may end with `until=2027-01-31`.";
         let text = self.file.text[at + SIGN.len()..end].trim();
         let text = text.trim_end_matches("*/").trim_end();
         let word = text.split(|c: char| c == '[' || c.is_whitespace()).next().unwrap_or_default();

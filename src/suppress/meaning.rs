@@ -83,7 +83,10 @@ mod tests {
                 "-A INPUT -p tcp -m comment --comment \"old \\ name\" -j ACCEPT",
                 "[3:180] -A INPUT  -p tcp -j ACCEPT",
             ),
-            ("tcp dport 22 counter packets 7 bytes 9 accept comment \"x\"", "tcp dport 22 counter accept # 22"),
+            (
+                "tcp dport 22 counter packets 7 bytes 9 accept comment \"x\"",
+                "tcp dport 22 counter accept # 22",
+            ),
             (
                 "access-list out line 3 extended permit ip any any (hitcnt=4)",
                 "access-list out extended permit ip any any",

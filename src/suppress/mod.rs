@@ -94,9 +94,10 @@ impl Checked<'_> {
         let mut any = false;
         for entry in accepted {
             let covers = entry.entry.lints.contains(&finding.lint())
-                && entry.place.as_ref().is_none_or(|place| {
-                    file.as_ref().is_some_and(|file| file.starts_with(place))
-                });
+                && entry
+                    .place
+                    .as_ref()
+                    .is_none_or(|place| file.as_ref().is_some_and(|file| file.starts_with(place)));
             if covers && !entry.used.contains(&finding.lint()) {
                 entry.used.push(finding.lint());
             }
@@ -109,11 +110,11 @@ impl Checked<'_> {
     fn unused(&self, accepted: &[Accepted<'_>]) -> Vec<Finding> {
         let read: Vec<PathBuf> =
             self.files.iter().map(|(id, _)| full(&self.sources.file(*id).path)).collect();
-        let was_read =
-            |entry: &&Accepted<'_>| self.whole || entry.place.as_ref().is_some_and(|place| read.contains(place));
+        let was_read = |entry: &&Accepted<'_>| {
+            self.whole || entry.place.as_ref().is_some_and(|place| read.contains(place))
+        };
         let idle = |entry: &&Accepted<'_>| {
-            entry.used.is_empty()
-                && entry.entry.lints.iter().all(|lint| self.settings.selection.has(lint))
+            entry.used.is_empty() && entry.entry.lints.iter().all(|lint| self.settings.selection.has(lint))
         };
         let unused = accepted.iter().filter(was_read).filter(idle).map(|entry| {
             let help = "Remove the entry: what it was written for is gone.";
@@ -198,7 +199,8 @@ impl Comments {
             let directive = &entry.directive;
             let because = format!("left out because: {}", directive.reason);
             let finding = if let (true, Some(last)) = (entry.expired, directive.until) {
-                let help = "Look at what it hid: mend the cause and remove the comment, or give it a new last day.";
+                let help =
+                    "Look at what it hid: mend the cause and remove the comment, or give it a new last day.";
                 Finding::of(&PH010, directive.span, format!("this comment expired after {last}")).help(help)
             } else {
                 let idle = entry.idle(checked.settings);

@@ -52,7 +52,8 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "<p id=\"none\" hidden>No finding is left by these filters.</p>\n</section>")?;
     for (at, view) in report.views.iter().enumerate() {
-        let range = report.summary.sites.get(at).map_or(0..report.findings.len(), |site| site.findings.clone());
+        let range =
+            report.summary.sites.get(at).map_or(0..report.findings.len(), |site| site.findings.clone());
         let name = view.name.as_deref().filter(|_| report.views.len() > 1);
         let of = name.map_or(String::new(), |name| format!(" of {}", html(&name.to_string_lossy())));
         ports::write(view, &report.findings[range], &of, out)?;
@@ -92,7 +93,10 @@ fn head(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "<p class=\"error\">{}</p>", html(failure))?;
     }
     if !summary.files.is_empty() {
-        writeln!(out, "<details><summary>Files</summary><table><tr><th>file</th><th>language</th><th>rules</th></tr>")?;
+        writeln!(
+            out,
+            "<details><summary>Files</summary><table><tr><th>file</th><th>language</th><th>rules</th></tr>"
+        )?;
         for file in &summary.files {
             let path = html(&file.path.to_string_lossy());
             writeln!(out, "<tr><td>{path}</td><td>{}</td><td>{}</td></tr>", file.dialect, file.rules)?;
@@ -116,7 +120,8 @@ fn filters(report: &Report, out: &mut impl Write) -> io::Result<()> {
         report.findings.iter().flat_map(|finding| &finding.devices).map(String::as_str).collect();
     devices.sort_unstable();
     devices.dedup();
-    let mut files: Vec<String> = report.findings.iter().filter_map(|finding| file_of(report, finding)).collect();
+    let mut files: Vec<String> =
+        report.findings.iter().filter_map(|finding| file_of(report, finding)).collect();
     files.sort_unstable();
     files.dedup();
     choice("device", devices.into_iter(), out)?;
@@ -177,7 +182,8 @@ fn article(report: &Report, finding: &Finding, out: &mut impl Write) -> io::Resu
 /// The lines that a finding is about, file by file.
 fn excerpts(report: &Report, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
     let main = finding.span.map(|span| (span, finding.label.as_str()));
-    let places = main.into_iter().chain(finding.related.iter().map(|label| (label.span, label.message.as_str())));
+    let places =
+        main.into_iter().chain(finding.related.iter().map(|label| (label.span, label.message.as_str())));
     let mut files: Vec<(&SourceFile, Vec<(Span, &str)>)> = Vec::new();
     for (span, words) in places {
         let Some(file) = report.sources.file_of(span) else { continue };
@@ -195,7 +201,11 @@ fn excerpt(file: &SourceFile, places: &[(Span, &str)], out: &mut impl Write) -> 
     }
     let line = |span: Span| file.place(span.start).line;
     let first = places.first().map_or(1, |(span, _)| line(*span));
-    writeln!(out, "<p class=\"place\">{}:{first}</p>\n<pre class=\"excerpt\">", html(&file.path.to_string_lossy()))?;
+    writeln!(
+        out,
+        "<p class=\"place\">{}:{first}</p>\n<pre class=\"excerpt\">",
+        html(&file.path.to_string_lossy())
+    )?;
     let last = file.line_starts().len() as u32;
     let mut lines: Vec<u32> = places
         .iter()
@@ -234,7 +244,11 @@ fn ladders(ladders: &[crate::explain::told::Told], of: &str, out: &mut impl Writ
     writeln!(out, "<section><h2>Calls that do not work{of}</h2>")?;
     for told in ladders {
         let class = if told.works == Works::No { "blocked" } else { "depends" };
-        writeln!(out, "<figure class=\"ladder\"><figcaption class=\"{class}\">{}</figcaption>", html(&told.summary))?;
+        writeln!(
+            out,
+            "<figure class=\"ladder\"><figcaption class=\"{class}\">{}</figcaption>",
+            html(&told.summary)
+        )?;
         svg::write(told, out)?;
         writeln!(out, "</figure>")?;
     }

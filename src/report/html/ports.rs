@@ -44,7 +44,11 @@ pub fn write(view: &SiteView, findings: &[Finding], of: &str, out: &mut impl Wri
         for finding in findings.iter().filter(concerns) {
             for opens in &finding.opens {
                 let title = format!("{}: {}", finding.code(), finding.message);
-                lanes.entry(opens.transport).or_default().push(Bar { ports: &opens.ports, class: "wide", title });
+                lanes.entry(opens.transport).or_default().push(Bar {
+                    ports: &opens.ports,
+                    class: "wide",
+                    title,
+                });
             }
         }
         lanes.retain(|_, bars| bars.iter().any(|bar| !bar.ports.is_empty()));

@@ -47,7 +47,12 @@ fn cell(entries: &[&ToldEntry], out: &mut impl Write) -> io::Result<()> {
     let ports: BTreeSet<String> =
         entries.iter().map(|entry| format!("{} {}", entry.transport, ports(&entry.ports))).collect();
     let ports = ports.into_iter().collect::<Vec<_>>().join("; ");
-    write!(out, "<td class=\"{state}\" title=\"{}\">{state}<br><small>{}</small></td>", html(&title.join("; ")), html(&ports))
+    write!(
+        out,
+        "<td class=\"{state}\" title=\"{}\">{state}<br><small>{}</small></td>",
+        html(&title.join("; ")),
+        html(&ports)
+    )
 }
 
 fn ports(ports: &[[u16; 2]]) -> String {
