@@ -12,7 +12,7 @@ use crate::dialect::nftables::syntax::{
 };
 use crate::dialect::nftables::types::Type;
 use crate::model::{Condition, Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
-use crate::packet::{Family, Field, Set, State};
+use crate::packet::{Family, Field, Set, State, interface};
 use crate::source::Span;
 
 /// Extensions of iptables that decide nothing about a packet, iptables-extensions(8).
@@ -225,6 +225,9 @@ impl Lower<'_> {
     }
 
     fn reject(&mut self, cx: &mut Context, reject: &Reject, span: Span) -> Eval<()> {
+        if cx.family == TableFamily::Netdev {
+            self.unanswered(cx);
+        }
         let v4 = |code| Decision::Reject(Reply::Icmp { kind: 3, code });
         let v6 = |code| Decision::Reject(Reply::Icmp { kind: 1, code });
         let decision = match reject {
@@ -266,6 +269,22 @@ impl Lower<'_> {
         };
         cx.effect(Effect::Verdict(decision));
         Ok(())
+    }
+
+    /// What `reject` does of IPv4 to packets that come in by `lo`: the reply is sent there too, and taken for one
+    /// with a forged source, as it has one of the machine's own (nft_reject_netdev.c sends it by
+    /// `dev_queue_xmit`, without a route; fib_frontend.c, `accept_local`, which is off by default).
+    fn unanswered(&mut self, cx: &mut Context) {
+        if cx.version() == Some(Family::V6) {
+            return;
+        }
+        let mut way = cx.clone();
+        way.forks.clear();
+        way.require_version(Family::V4);
+        let lo = self.builder.values(Set::one(interface("lo")));
+        way.test(Test::In { field: Field::Iif, values: lo, negate: false });
+        way.effect(Effect::Verdict(Decision::Drop));
+        cx.forks.push(way);
     }
 
     /// A reply in either family, by an `icmpx` code (nf_tables_core.c, `nft_reject_icmp_code`).
