@@ -143,6 +143,9 @@ impl Lower<'_> {
             if kind == ObjectKind::CtHelper
                 && let Some((helper, protocol)) = &object.helper
             {
+                if !self.has_connections(cx) {
+                    return Ok(());
+                }
                 let id = self.builder.helper(&helper.text);
                 // A helper of another protocol is not set (nft_ct_helper_obj_eval).
                 let number = crate::dialect::names::protocol(protocol).unwrap_or(6);
@@ -203,7 +206,14 @@ impl Lower<'_> {
             object.filter(|_| kind == ObjectKind::CtHelper).and_then(|object| object.helper.as_ref());
         let Some((helper, protocol)) = helper else { return Ok(NOTHING) };
         let number = crate::dialect::names::protocol(protocol).unwrap_or(6);
-        Ok(if cx.is_protocol(number) { Effect::Helper(self.builder.helper(&helper.text)) } else { NOTHING })
+        let is_set = cx.is_protocol(number) && self.has_connections(cx);
+        Ok(if is_set { Effect::Helper(self.builder.helper(&helper.text)) } else { NOTHING })
+    }
+
+    /// Whether packets can have a connection where a rule stands: without one, none gets a helper
+    /// (nft_ct.c, `nft_ct_helper_obj_eval`).
+    fn has_connections(&self, cx: &Context) -> bool {
+        self.places.of(cx.table, cx.chain).is_none_or(|place| place.tracked)
     }
 
     /// The objects that a map written in place names have to be there.
