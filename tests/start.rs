@@ -188,3 +188,93 @@ fn files_for_other_tools_call_pinhole_as_it_is() {
     }
     assert!(seen >= 8, "{seen}");
 }
+
+/// A folder with the config of a scenario, and nothing else.
+fn newcomer(scenario: &str, file: &str) -> Scratch {
+    let scratch = Scratch::new("init");
+    let text = std::fs::read(folder("fixtures/scenarios").join(scenario).join(file)).unwrap();
+    scratch.write(file, text);
+    scratch
+}
+
+#[test]
+fn init_writes_a_site_file_that_can_be_used() {
+    for (scenario, file) in [
+        ("h245-blocked", "edge.rules"),
+        ("asa-media-cut", "edge.cfg"),
+        ("pf-last-match", "pf.conf"),
+        ("livekit-healthy", "nftables.conf"),
+    ] {
+        if !folder("fixtures/scenarios").join(scenario).join(file).exists() {
+            continue;
+        }
+        let scratch = newcomer(scenario, file);
+        let ran = run(&scratch, &["init"], &[]);
+        assert!(
+            ran.status.success() && text(&ran).contains("pinhole.toml is written"),
+            "{scenario}: {}",
+            text(&ran)
+        );
+        let checked = run(&scratch, &["check"], &[]);
+        let site = std::fs::read_to_string(scratch.0.join("pinhole.toml")).unwrap();
+        assert_ne!(checked.status.code(), Some(2), "{scenario}: {}\n{site}", text(&checked));
+        assert!(!text(&checked).contains("PH6"), "{scenario}: {}\n{site}", text(&checked));
+        // With the signs before the hosts taken away it is one as well.
+        let with = site.replace("# [[device]]", "[[device]]");
+        let bare = |line: &str| {
+            ["# name = \"device-", "# product = ", "# addresses = [\""]
+                .iter()
+                .any(|key| line.starts_with(key))
+        };
+        let with: String = with
+            .lines()
+            .map(|line| if bare(line) { &line[2..] } else { line })
+            .map(|line| line.replace("product = \"…\"", "product = \"scopia-mcu\"") + "\n")
+            .collect();
+        scratch.write("pinhole.toml", &with);
+        let checked = run(&scratch, &["check"], &[]);
+        assert_ne!(checked.status.code(), Some(2), "{scenario}: {}\n{with}", text(&checked));
+    }
+}
+
+#[test]
+fn init_sees_interfaces_networks_and_products() {
+    let scratch = newcomer("h245-blocked", "edge.rules");
+    let site = text(&run(&scratch, &["init", "--stdout"], &[]));
+    for part in [
+        "name = \"internet\"",
+        "networks = [\"10.1.2.0/24\"]",
+        "config = [\"edge.rules\"]",
+        "eth0 = \"internet\"",
+        "# 10.1.2.10 has tcp ",
+        "perhaps ",
+        "scopia-elite-5200",
+    ] {
+        assert!(site.contains(part), "{part}:\n{site}");
+    }
+    assert!(!scratch.0.join("pinhole.toml").exists());
+}
+
+#[test]
+fn init_replaces_nothing_unasked() {
+    let scratch = newcomer("h245-blocked", "edge.rules");
+    scratch.write("pinhole.toml", "# mine\n");
+    let ran = run(&scratch, &["init"], &[]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(text(&ran).contains("`--force` replaces it"), "{}", text(&ran));
+    assert_eq!(std::fs::read_to_string(scratch.0.join("pinhole.toml")).unwrap(), "# mine\n");
+    assert!(run(&scratch, &["init", "--force"], &[]).status.success());
+    let empty = Scratch::new("init-empty");
+    assert_eq!(run(&empty, &["init"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn files_of_two_families_are_one_firewall() {
+    let scratch = Scratch::new("init-two");
+    let rules =
+        "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -i eth0 -o eth1 -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+    scratch.write("edge.rules.v4", rules).write("edge.rules.v6", rules);
+    let site = text(&run(&scratch, &["init", "--stdout"], &[]));
+    assert_eq!(site.matches("[[firewall]]").count(), 1, "{site}");
+    assert!(site.contains("config = [\"edge.rules.v4\", \"edge.rules.v6\"]"), "{site}");
+}

@@ -20,6 +20,8 @@ pub struct Seen {
     pub files: Vec<PathBuf>,
     /// Its interfaces, and the networks that seem to lie behind each.
     pub interfaces: BTreeMap<String, BTreeSet<Prefix>>,
+    /// The rules name no interface: these are made up.
+    pub made_up: bool,
     /// Its own addresses, where the config has them.
     pub own: Vec<OwnAddress>,
     /// For each host that rules let somebody reach: the TCP and the UDP ports.
@@ -38,7 +40,8 @@ impl Seen {
         let rules = firewall.rules;
         let conditions = rules.conditions.iter().map(|condition| condition.name.to_string()).collect();
         let own = rules.own.clone();
-        let mut seen = Seen { name, files, interfaces, own, hosts: BTreeMap::new(), conditions };
+        let hosts = BTreeMap::new();
+        let mut seen = Seen { name, files, interfaces, made_up: false, own, hosts, conditions };
         seen.conditions.sort_unstable();
         seen.conditions.dedup();
         for own in &seen.own {
@@ -49,7 +52,22 @@ impl Seen {
         for rule in rules.chains.iter().flat_map(|chain| &chain.rules) {
             seen.rule(&rules, rule);
         }
+        if seen.interfaces.is_empty() {
+            seen.make_up_interfaces();
+        }
         seen
+    }
+
+    /// Two interfaces for rules that name none: with the networks of the hosts that they name on one side.
+    fn make_up_interfaces(&mut self) {
+        self.made_up = true;
+        let private = self.hosts.keys().filter(|address| is_private(**address));
+        let networks = private.map(|address| {
+            let (family, number) = Family::of(*address);
+            network(family, number, if family == Family::V4 { 24 } else { 64 })
+        });
+        self.interfaces.insert("inside".to_string(), networks.collect());
+        self.interfaces.insert("outside".to_string(), BTreeSet::new());
     }
 
     fn rule(&mut self, rules: &Ruleset, rule: &Rule) {

@@ -108,23 +108,16 @@ fn push_firewall(text: &mut String, firewall: &Seen, zones: &Zones) {
     push(text, format_args!("name = {}\n", quoted(&firewall.name)));
     let files: Vec<String> = firewall.files.iter().map(|file| quoted(&written(file))).collect();
     push(text, format_args!("config = [{}]\n", files.join(", ")));
-    if firewall.interfaces.is_empty() {
-        *text +=
-            "# The rules name no interface. Is this the firewall of a device itself? Then: host = \"NAME\"\n";
-        *text += "interfaces = {}\n";
-    } else {
-        let all = firewall.interfaces.keys().filter_map(|interface| {
-            let zone = zones.of.get(&(firewall.name.clone(), interface.clone()))?;
-            Some(format!("{} = {}", key(interface), quoted(zone)))
-        });
-        push(
-            text,
-            format_args!(
-                "interfaces = {{ {} }}  # guessed: which zone is behind which\n",
-                all.collect::<Vec<_>>().join(", ")
-            ),
-        );
+    if firewall.made_up {
+        *text += "# The rules name no interface, so these are made up. Is it the firewall of a device itself? Then write\n\
+                  # host = \"NAME\" in their place.\n";
     }
+    let all = firewall.interfaces.keys().filter_map(|interface| {
+        let zone = zones.of.get(&(firewall.name.clone(), interface.clone()))?;
+        Some(format!("{} = {}", key(interface), quoted(zone)))
+    });
+    let all = all.collect::<Vec<_>>().join(", ");
+    push(text, format_args!("interfaces = {{ {all} }}  # guessed: which zone is behind which\n"));
     let mut own: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for address in firewall.own.iter().filter(|own| firewall.interfaces.contains_key(&own.interface)) {
         let text = match address.family {
