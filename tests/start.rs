@@ -222,9 +222,7 @@ fn init_writes_a_site_file_that_can_be_used() {
         // With the signs before the hosts taken away it is one as well.
         let with = site.replace("# [[device]]", "[[device]]");
         let bare = |line: &str| {
-            ["# name = \"device-", "# product = ", "# addresses = [\""]
-                .iter()
-                .any(|key| line.starts_with(key))
+            ["# name = \"", "# product = ", "# addresses = [\""].iter().any(|key| line.starts_with(key))
         };
         let with: String = with
             .lines()

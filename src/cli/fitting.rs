@@ -67,9 +67,23 @@ fn pages() -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let below = command.get_subcommands().filter(|below| below.get_name() != "help");
         waiting.extend(below.map(|below| (format!("{name}-{}", below.get_name()), below.clone())));
         let mut page = Vec::new();
-        Man::new(command.display_name(name.clone())).title(name.to_uppercase()).render(&mut page)?;
+        Man::new(command.clone().display_name(name.clone())).title(name.to_uppercase()).render(&mut page)?;
+        environment(&command, &mut page)?;
         pages.push((name, page));
     }
     pages.sort();
     Ok(pages)
+}
+
+/// The section about variables that stand for options.
+fn environment(command: &Command, page: &mut Vec<u8>) -> Result<(), Failure> {
+    let variables = command.get_arguments().filter_map(|arg| Some((arg.get_env()?, arg.get_long()?)));
+    for (at, (variable, long)) in variables.enumerate() {
+        if at == 0 {
+            writeln!(page, ".SH ENVIRONMENT")?;
+        }
+        let long = long.replace('-', "\\-");
+        writeln!(page, ".TP\n\\fB{}\\fR\nStands for \\fB\\-\\-{long}\\fR.", variable.to_string_lossy())?;
+    }
+    Ok(())
 }

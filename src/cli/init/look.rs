@@ -36,7 +36,9 @@ impl Seen {
         let firewall = Firewall { name: name.clone(), dialect, rules };
         let names = firewall.interfaces();
         let singles = names.ranges().iter().filter(|(low, high)| low == high);
-        let interfaces = singles.map(|(low, _)| (interface_name(*low), BTreeSet::new())).collect();
+        // A long name is known by its beginning alone, which nobody could write.
+        let interfaces = singles.map(|(low, _)| interface_name(*low)).filter(|name| !name.ends_with('…'));
+        let interfaces = interfaces.map(|name| (name, BTreeSet::new())).collect();
         let rules = firewall.rules;
         let conditions = rules.conditions.iter().map(|condition| condition.name.to_string()).collect();
         let own = rules.own.clone();
