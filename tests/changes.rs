@@ -63,6 +63,28 @@ fn pf_other_server() {
 }
 
 #[test]
+fn what_one_way_breaks_the_other_way_mends() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/changes/pf-other-server");
+    let calls = |files: [&str; 2]| {
+        let told = diff(&folder, &[files[0], files[1], "--format", "json"]);
+        let (json, _) = told.rsplit_once("exit code").unwrap();
+        let told: Json = serde_json::from_str(json).unwrap();
+        told["calls"].as_array().unwrap().clone()
+    };
+    let there = calls(["old.pf.conf", "new.pf.conf"]);
+    let back = calls(["new.pf.conf", "old.pf.conf"]);
+    assert_eq!(there.len(), 4);
+    assert_eq!(there.len(), back.len());
+    for (broken, mended) in there.iter().zip(&back) {
+        assert_eq!((&broken["change"], &mended["change"]), (&"broken".into(), &"mended".into()));
+        assert_eq!((&broken["was"], &broken["is"]), (&mended["is"], &mended["was"]));
+        let who = |call: &Json| [call["from"].clone(), call["to"].clone(), call["call"].clone()];
+        assert_eq!(who(broken), who(mended));
+        assert_eq!(broken["stage"], mended["stage"]);
+    }
+}
+
+#[test]
 fn asa_partner() {
     told("asa-partner", ["old.cfg", "new.cfg"], &["human", "markdown"]);
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
+use super::Failure;
+use super::calls::{self, CallChanges, Surveyed};
 use super::sides::{Side, Sides};
-use super::{DiffArgs, Failure};
 use crate::catalog::Catalog;
 use crate::cli::filter::filter;
 use crate::finding::{Finding, RequirementRef};
@@ -25,18 +26,20 @@ pub struct Findings {
     pub broken_json: Vec<Json>,
     /// The gone ones likewise.
     pub mended_json: Vec<Json>,
+    /// The calls of the site that fare otherwise.
+    pub calls: CallChanges,
 }
 
 impl Findings {
     /// Checks both sides, and leaves out what they have in common.
-    pub fn of(args: &DiffArgs, sides: &mut Sides) -> Result<Findings, Failure> {
-        let _ = args;
-        let old = checked(&mut sides.old)?;
-        let new = checked(&mut sides.new)?;
+    pub fn of(sides: &mut Sides) -> Result<Findings, Failure> {
+        let (old, old_calls) = checked(&mut sides.old)?;
+        let (new, new_calls) = checked(&mut sides.new)?;
         let broken = beyond(&sides.new, &new, &sides.old, &old);
         let mended = beyond(&sides.old, &old, &sides.new, &new);
         let (broken_json, mended_json) = (as_json(&sides.new, &broken)?, as_json(&sides.old, &mended)?);
-        Ok(Findings { broken, mended, broken_json, mended_json })
+        let calls = CallChanges::between(old_calls, new_calls);
+        Ok(Findings { broken, mended, broken_json, mended_json, calls })
     }
 
     /// The promises of the site file that one side alone breaks.
@@ -51,8 +54,8 @@ impl Findings {
     }
 }
 
-/// All that is wrong on a side.
-fn checked(side: &mut Side) -> Result<Vec<Finding>, Failure> {
+/// All that is wrong on a side, and how its calls fare.
+fn checked(side: &mut Side) -> Result<(Vec<Finding>, Surveyed), Failure> {
     let catalog = side
         .site
         .catalogs
@@ -60,13 +63,14 @@ fn checked(side: &mut Side) -> Result<Vec<Finding>, Failure> {
         .try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))?;
     let configs = std::mem::take(&mut side.configs);
     let site = std::mem::take(&mut side.site);
-    let session = Session::new(site, catalog, configs, None, &mut side.sources);
+    let session = Session::new(site, catalog.clone(), configs, None, &mut side.sources);
     let today = Date::today();
     let findings = session.check(today, &side.sources);
     let mut told = filter(findings, &session.site().settings, today, &side.sources).findings;
     report::sort(&mut told, &side.sources);
+    let calls = calls::of(&session, side, &catalog)?;
     side.site = session.site().clone();
-    Ok(told)
+    Ok((told, calls))
 }
 
 /// What a finding is about, whatever its lines: for one about rows of the catalog, row by row.
