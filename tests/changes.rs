@@ -85,6 +85,26 @@ fn what_one_way_breaks_the_other_way_mends() {
 }
 
 #[test]
+fn code_scanning_gets_what_is_new() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/changes/pf-other-server");
+    let told = |format: &str| -> Json {
+        let told = diff(&folder, &["old.pf.conf", "new.pf.conf", "--format", format]);
+        serde_json::from_str(told.rsplit_once("exit code").map_or(told.as_str(), |(json, _)| json)).unwrap()
+    };
+    let codes = |findings: &Json, key: &str| -> Vec<String> {
+        let codes = findings.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_string());
+        let mut codes: Vec<String> = codes.collect();
+        codes.sort();
+        codes
+    };
+    let (sarif, json) = (told("sarif"), told("json"));
+    assert_eq!(sarif["version"], "2.1.0");
+    let new = codes(&sarif["runs"][0]["results"], "ruleId");
+    assert!(!new.is_empty());
+    assert_eq!(new, codes(&json["broken"], "code"));
+}
+
+#[test]
 fn asa_partner() {
     told("asa-partner", ["old.cfg", "new.cfg"], &["human", "markdown"]);
 }

@@ -134,12 +134,18 @@ fn rows(rows: &[RequirementRef]) -> String {
 
 /// Findings as `check --format json` prints them.
 fn as_json(side: &Side, findings: &[Finding]) -> Result<Vec<Json>, Failure> {
+    let mut all = printed(side, findings, Format::Json)?;
+    Ok(all["findings"].as_array_mut().map(std::mem::take).unwrap_or_default())
+}
+
+/// Findings as `check` prints them in a form that is JSON, with the names of files as people know them.
+pub fn printed(side: &Side, findings: &[Finding], format: Format) -> Result<Json, Failure> {
     let report = Report { sources: &side.sources, findings, summary: &RunSummary::default() };
     let mut bytes = Vec::new();
-    report.write(Format::Json, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
+    report.write(format, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
     let mut all: Json = serde_json::from_slice(&bytes)?;
     said(side, &mut all);
-    Ok(all["findings"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    Ok(all)
 }
 
 /// Takes away the folder where files of a revision lie.

@@ -23,6 +23,7 @@ use super::check::severity;
 use super::input::{DialectArg, InputArgs, SiteArgs, own_address};
 use crate::analysis::compare::Kind;
 use crate::explain::Works;
+use crate::report;
 use crate::rule::Severity;
 use crate::site::Prefix;
 
@@ -95,6 +96,8 @@ enum DiffFormat {
     Json,
     /// A comment for a pull request
     Markdown,
+    /// SARIF 2.1.0 with the new findings alone, for code scanning
+    Sarif,
 }
 
 fn map(text: &str) -> Result<(String, String), String> {
@@ -131,6 +134,11 @@ pub fn run(args: &DiffArgs, color: bool, out: &mut impl Write) -> Result<u8, Fai
         DiffFormat::Human => human::write(&told, color, out)?,
         DiffFormat::Json => json::write(&told, out)?,
         DiffFormat::Markdown => markdown::write(&told, out)?,
+        DiffFormat::Sarif => {
+            let new = findings::printed(&told.sides.new, &told.findings.broken, report::Format::Sarif)?;
+            report::json(&new, out)?;
+            writeln!(out)?;
+        }
     }
     Failure::unless_closed(out.flush())?;
     Ok(args.exit_code(&told))
