@@ -56,7 +56,7 @@ pub fn lint(
         let whole = !lacks && table.chains.iter().any(|chain| chain.hook.is_some());
         for (c, chain) in table.chains.iter().enumerate() {
             lints.chain(table, chain);
-            if whole && sees_ip(table) && chain.hook.is_none() && !reached(t, c) {
+            if whole && sees_ip(table) && !chain.rules.is_empty() && chain.hook.is_none() && !reached(t, c) {
                 lints.unreached(chain);
             }
         }

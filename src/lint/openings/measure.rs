@@ -76,7 +76,9 @@ impl Lens<'_, '_> {
         let places: FxHashMap<RuleId, usize> =
             candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
         let mut found = Vec::new();
-        for (by, space) in decided(spaces, &passage, passed) {
+        let decided = decided(spaces, &passage, passed);
+        let by_rules = by_rules(spaces, &decided);
+        for (by, space) in decided {
             let Decider::Rule(id) = by else { continue };
             let Some(at) = places.get(&id).copied() else { continue };
             let certain = certainly(spaces, all, space);
@@ -90,7 +92,7 @@ impl Lens<'_, '_> {
                     let from_some = self.by_some_interfaces(spaces, part);
                     openings[first..].iter_mut().for_each(|opening| opening.from_some = from_some);
                     if openings[first..].iter().any(|opening| opening.ports.count() >= NEARLY_ALL) {
-                        let all_passed = spaces.and(passed, of);
+                        let all_passed = spaces.and(by_rules, of);
                         let from_all = self.by_all_interfaces(spaces, (part, all_passed), way);
                         openings[first..].iter_mut().for_each(|opening| opening.from_all = from_all);
                     }
@@ -265,6 +267,11 @@ pub(super) fn decided(spaces: &mut Spaces, passage: &Passage, passed: Space) -> 
         }
     }
     found
+}
+
+/// What rules let pass, and not policies.
+pub(super) fn by_rules(spaces: &mut Spaces, decided: &[(Decider, Space)]) -> Space {
+    spaces.union(decided.iter().filter(|(by, _)| matches!(by, Decider::Rule(_))).map(|(_, space)| *space))
 }
 
 /// The chains whose rules can be what names best why packets of a family pass on a way: rules that every packet

@@ -24,6 +24,7 @@ use crate::packet::{Family, Field, Set, Spaces, State, proto};
 use crate::rule::{Lint, PH201, PH202, PH203, PH207, PH208, PH209, PH415, PH525, PH526};
 use crate::site::loopbacks;
 use crate::source::Span;
+use services::FEW_SOURCES;
 
 /// What is found here.
 pub(super) const LINTS: &[&Lint] = &[&PH201, &PH202, &PH203, &PH207, &PH208, &PH209, &PH415, &PH525, &PH526];
@@ -302,6 +303,8 @@ impl Lens<'_, '_> {
             match field {
                 Field::State if !set.contains(State::New as u128) => return None,
                 Field::IcmpType | Field::IcmpCode => return None,
+                // Such a rule is PH209.
+                Field::Sport if set.count() <= FEW_SOURCES => return None,
                 Field::Proto => {
                     if !set.contains(proto::TCP.into()) && !set.contains(proto::UDP.into()) {
                         return None;

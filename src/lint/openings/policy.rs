@@ -88,7 +88,10 @@ impl Lens<'_, '_> {
         let table = chain.name.rsplit_once(' ').map_or("", |(table, _)| table);
         let of_program = PROGRAMS.iter().any(|name| table.ends_with(name));
         let written = stage.policy_written || !language.keeps_policies;
-        if of_program || !language.one_filter && stage.priority <= MANGLE {
+        if of_program
+            || rules.written == 0 && !stage.policy_written
+            || !language.one_filter && stage.priority <= MANGLE
+        {
             return false;
         }
         let reached = rules.reached([stage.chain]);

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::measure::{certainly, decided, is_most};
+use super::measure::{by_rules, certainly, decided, is_most};
 use super::{LIMIT, Lens, NEARLY_ALL};
 use crate::analysis::Decider;
 use crate::finding::Finding;
@@ -60,10 +60,10 @@ const SERVICES: &[Service] = &[
     service("MongoDB", true, &[(27017, 27017)], &[]),
 ];
 
-/// A rule that opens more of them is a wide one, of which PH201 and PH202 speak.
-const MANY: usize = 9;
+/// A rule that opens more of them over TCP, or over UDP, is a wide one, of which PH201 and PH202 speak.
+const MANY: [usize; 2] = [9, 4];
 /// Up to so many source ports are what a rule looks for.
-const FEW_SOURCES: u128 = 64;
+pub(super) const FEW_SOURCES: u128 = 64;
 /// Places that a finding names beside the first.
 const SHOWN: usize = 5;
 /// What people call the side towards the world.
@@ -111,6 +111,7 @@ impl Saying {
 /// What one look at packets has shown.
 struct Look {
     all: Space,
+    /// What rules let pass.
     passed: Space,
     decided: Vec<(Decider, Space)>,
 }
@@ -154,7 +155,8 @@ impl Lens<'_, '_> {
                     }
                 }
                 let Some((.., first)) = open.first() else { continue };
-                if open.len() > MANY {
+                let count = |of: u8| open.iter().filter(|(_, protocol, _)| *protocol == of).count();
+                if count(proto::TCP) > MANY[0] || count(proto::UDP) > MANY[1] {
                     continue;
                 }
                 let span = self.firewall.rules.rule(id).span;
@@ -271,6 +273,7 @@ impl Lens<'_, '_> {
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let mut decided = decided(spaces, &passage, passed);
+        let passed = by_rules(spaces, &decided);
         // What levels let pass by themselves, and what goes down in level, is nobody's opening.
         let outwards = self.outwards(spaces);
         for (_, space) in &mut decided {
@@ -316,7 +319,7 @@ impl Lens<'_, '_> {
         }
         let missing = self.real_interfaces(Field::Iif).minus(&by);
         let there = spaces.hull(passed, iif);
-        missing.minus(&there).is_empty()
+        self.are_named(&missing) && missing.minus(&there).is_empty()
     }
 
     /// The interfaces that lead to the world, as far as the rules tell: sources are translated for packets that leave by

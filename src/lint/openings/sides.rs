@@ -26,8 +26,8 @@ impl Lens<'_, '_> {
         rules.reached(filters.map(|stage| stage.chain))
     }
 
-    /// Whether packets come in by all interfaces, and leave by all, with nearly all ports: those of a rule itself and, for
-    /// interfaces that other rules open as wide before it, those that pass at all.
+    /// Whether packets come in by all interfaces, and leave by all, with nearly all ports: those of a rule itself by all
+    /// that no rule names, and by the others those that rules let pass at all.
     pub(super) fn by_all_interfaces(
         &self,
         spaces: &mut Spaces,
@@ -39,15 +39,19 @@ impl Lens<'_, '_> {
         }
         let sides: &[Field] = if way == Way::Forward { &[Field::Iif, Field::Oif] } else { &[Field::Iif] };
         sides.iter().all(|side| {
-            let mut missing = self.real_interfaces(*side).minus(&wide_open(spaces, part, *side));
-            if missing.is_empty() {
-                return true;
+            let missing = self.real_interfaces(*side).minus(&wide_open(spaces, part, *side));
+            if missing.is_empty() || !self.are_named(&missing) {
+                return missing.is_empty();
             }
             let there = spaces.test(*side, &missing);
             let there = spaces.and(passed, there);
-            missing = missing.minus(&wide_open(spaces, there, *side));
-            missing.is_empty()
+            missing.minus(&wide_open(spaces, there, *side)).is_empty()
         })
+    }
+
+    /// Whether rules name all of these interfaces.
+    pub(super) fn are_named(&self, interfaces: &Set) -> bool {
+        self.firewall.interfaces().covers(interfaces)
     }
 
     /// Whether nothing but the rules says which side is which: no zones, and no levels as those of an ASA.

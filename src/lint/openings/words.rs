@@ -199,18 +199,16 @@ fn network(family: Family, set: &Set) -> Option<String> {
 pub(super) fn trusted(spans: &[Span]) -> Option<Finding> {
     const SHOWN: usize = 5;
     let (first, others) = spans.split_first()?;
-    let message = match others.len() {
-        0 => "everything that comes in by one side of the firewall is let through by this rule".to_string(),
-        more => format!(
-            "everything that comes in by one side of the firewall is let through by {} rules",
-            more + 1
-        ),
+    let by = match others.len() {
+        0 => "this rule".to_string(),
+        more => format!("{} rules", more + 1),
     };
+    let message = format!("everything is let through on some of the interfaces by {by}");
     let mut finding = Finding::of(&PH201, *first, message)
         .severity(Severity::Info)
-        .label("all ports, from any source, by the interfaces that lead to this rule")
-        .notice("Whoever is on that side can use every service that the rule leads to.")
-        .help("Where that side is not trusted as a whole, accept the ports that are needed instead.");
+        .label("all ports, from any source, on the interfaces that lead to this rule")
+        .notice("Whoever comes that way can use every service that the rule leads to.")
+        .help("Where the networks behind them are not trusted as a whole, accept the ports that are needed instead.");
     for span in others.iter().take(SHOWN) {
         finding = finding.related(*span, "lets all through as well");
     }
