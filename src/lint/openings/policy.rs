@@ -96,10 +96,22 @@ impl Lens<'_, '_> {
         }
         let reached = rules.reached([stage.chain]);
         let all = reached.iter().flat_map(|chain| &rules.chain(*chain).rules);
-        let decides = all
-            .flat_map(|rule| effects(rules, rule))
-            .any(|effect| matches!(effect, Effect::Verdict(_) | Effect::Pend(_) | Effect::Undefined(_)));
-        decides || written && chain.rules.is_empty() && !language.one_filter
+        let (mut decides, mut changes) = (false, false);
+        for effect in all.flat_map(|rule| effects(rules, rule)) {
+            decides |= matches!(effect, Effect::Verdict(_) | Effect::Pend(_) | Effect::Undefined(_));
+            changes |= matches!(
+                effect,
+                Effect::Set(..)
+                    | Effect::Forget(_)
+                    | Effect::Mark(_)
+                    | Effect::CtMark(_)
+                    | Effect::SaveMark(_)
+                    | Effect::RestoreMark(_)
+                    | Effect::NoTrack
+                    | Effect::Nat(_)
+            );
+        }
+        decides || !changes && !language.one_filter && (written || !chain.rules.is_empty())
     }
 
     fn let_through(&self, stage: &Stage, way: Way, close: &str) -> Finding {

@@ -160,7 +160,7 @@ pub(super) fn any_to_any(rule: &Rule, openings: &[&Opening], made_up: bool) -> F
         Family::V4 => unicast(family).count(),
         Family::V6 => unicast(family).count() / 2,
     };
-    let some = openings.iter().any(|opening| opening.sources < enough(opening.family));
+    let some = made_up && openings.iter().any(|opening| opening.sources < enough(opening.family));
     let any = if some { "nearly any" } else { "any" };
     let message = format!("all ports of {} are open from {any} source{to}", names(&protocols));
     Finding::of(&PH202, rule.span, message)

@@ -120,6 +120,16 @@ pub enum ClearText {
     KnownCommunity,
 }
 
+impl ClearText {
+    /// The command that says so.
+    pub fn command(self) -> &'static str {
+        match self {
+            ClearText::FirstSsh => "ssh",
+            ClearText::KnownCommunity => "snmp-server",
+        }
+    }
+}
+
 /// `icmp` and `ipv6 icmp`: ICMP to the box itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IcmpRule<'a> {

@@ -39,8 +39,11 @@ impl<'a> Parser<'a> {
             "service-policy" => self.service_policy(w)?,
             "time-range" => self.time_range(w)?,
             "telnet" => return self.access(w, BoxService::Telnet),
-            "ssh" if w.peek() == Some("version") && w.peek_at(1) == Some("1") => {
-                self.config.clear_text.push((w.line, ClearText::FirstSsh));
+            "ssh" if w.peek() == Some("version") => {
+                self.config.clear_text.retain(|(_, said)| *said != ClearText::FirstSsh);
+                if w.peek_at(1) == Some("1") {
+                    self.config.clear_text.push((w.line, ClearText::FirstSsh));
+                }
                 return Ok(false);
             }
             "ssh" => return self.access(w, BoxService::Ssh),
