@@ -280,16 +280,18 @@ impl Run<'_, '_> {
     fn tests(&mut self, view: &View<'_>, tests: &[Step], live: Classes, failed: &mut Classes) -> Classes {
         let mut passed = Classes::default();
         for class in live {
-            let mut space = class.space;
+            // The tests of one rule make a small set, whatever the packets are.
+            let mut all = Space::ALL;
             for step in tests {
-                if space.is_none() {
+                if all.is_none() {
                     break;
                 }
                 let Step::Test(test) = step else { continue };
                 let holds = self.test(view, &class.ctrl, *test);
-                space = self.spaces.and(space, holds);
+                all = self.spaces.and(all, holds);
             }
-            let rest = self.spaces.minus(class.space, space);
+            let space = self.spaces.and(class.space, all);
+            let rest = self.spaces.minus(class.space, all);
             failed.add(self.spaces, Class { space: rest, ctrl: class.ctrl.clone() });
             passed.add(self.spaces, Class { space, ctrl: class.ctrl });
         }
