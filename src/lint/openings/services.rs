@@ -108,6 +108,23 @@ impl Saying {
     }
 }
 
+/// A rule as written, and what it opens: services by their places, and protocols.
+struct Line {
+    span: Span,
+    open: Vec<(usize, u8)>,
+    witness: Option<Witness>,
+}
+
+fn said_of(open: &[(usize, u8)]) -> String {
+    let names = open.iter().map(|(at, protocol)| {
+        let (service, word) = (&SERVICES[*at], if *protocol == proto::TCP { "tcp" } else { "udp" });
+        format!("{} ({word} {})", service.name, words::ports(&service.ports(*protocol)))
+    });
+    let names: Vec<String> = names.collect();
+    let is = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {is} open to any source", words::some(&names, 4, "service"))
+}
+
 /// What one look at packets has shown.
 struct Look {
     all: Space,
@@ -124,65 +141,24 @@ impl Lens<'_, '_> {
         if !site.is_made_up() || !site.devices.is_empty() {
             return Vec::new();
         }
-        // Everything that a rule opens, by its line.
-        let mut lines: FxHashMap<Span, (Vec<(usize, u8)>, Option<Witness>)> = FxHashMap::default();
-        let mut order: Vec<Span> = Vec::new();
+        let mut lines: Vec<Line> = Vec::new();
+        let mut places: FxHashMap<Span, usize> = FxHashMap::default();
         self.each_way(|spaces, way| {
-            let [tcp, udp] = [proto::TCP, proto::UDP].map(|protocol| {
-                let ports = SERVICES.iter().fold(Set::empty(), |all, of| all.or(&of.ports(protocol)));
-                let (of, to) = (spaces.test(Field::Proto, &Set::one(protocol.into())), ports);
-                let to = spaces.test(Field::Dport, &to);
-                spaces.and(of, to)
-            });
-            let asked = spaces.or(tcp, udp);
-            let strangers = self.strangers(spaces, way);
-            let Some(look) = self.look(spaces, strangers, asked, way) else { return };
-            for (by, space) in &look.decided {
-                let Decider::Rule(id) = *by else { continue };
-                let mut open = Vec::new();
-                let part = certainly(spaces, look.all, *space);
-                for (at, service) in SERVICES.iter().enumerate().filter(|_| !part.is_none()) {
-                    for protocol in [proto::TCP, proto::UDP] {
-                        let to = service.ports(protocol);
-                        if to.is_empty() {
-                            continue;
-                        }
-                        let here = to_ports(spaces, part, protocol, &to);
-                        let passed = to_ports(spaces, look.passed, protocol, &to);
-                        if self.is_open_to_any(spaces, (here, passed), way) {
-                            open.push((at, protocol, here));
-                        }
-                    }
+            for line in self.open_services(spaces, way) {
+                let at = *places.entry(line.span).or_insert(lines.len());
+                match lines.get_mut(at) {
+                    Some(known) => known.open.extend(line.open),
+                    None => lines.push(line),
                 }
-                let Some((.., first)) = open.first() else { continue };
-                let count = |of: u8| open.iter().filter(|(_, protocol, _)| *protocol == of).count();
-                if count(proto::TCP) > MANY[0] || count(proto::UDP) > MANY[1] {
-                    continue;
-                }
-                let span = self.firewall.rules.rule(id).span;
-                let witness = self.witness(spaces, *first, way);
-                let line = lines.entry(span).or_insert_with(|| {
-                    order.push(span);
-                    (Vec::new(), witness)
-                });
-                line.0.extend(open.iter().map(|(at, protocol, _)| (*at, *protocol)));
             }
         });
         let mut saying = Saying::default();
-        for span in order {
-            let Some((mut open, witness)) = lines.remove(&span) else { continue };
+        for Line { span, mut open, witness } in lines {
             open.sort_unstable();
             open.dedup();
-            let names = open.iter().map(|(at, protocol)| {
-                let word = if *protocol == proto::TCP { "tcp" } else { "udp" };
-                format!("{} ({word} {})", SERVICES[*at].name, words::ports(&SERVICES[*at].ports(*protocol)))
-            });
-            let names: Vec<String> = names.collect();
             let bare = open.iter().any(|(at, _)| SERVICES[*at].bare);
             let severity = if bare { Severity::Warning } else { Severity::Info };
-            let is = if names.len() == 1 { "is" } else { "are" };
-            let message = format!("{} {is} open to any source", words::some(&names, 4, "service"));
-            saying.add(message, severity, span, witness);
+            saying.add(said_of(&open), severity, span, witness);
         }
         saying.findings(|message, found| {
             let notice = match found.severity {
@@ -198,6 +174,44 @@ impl Lens<'_, '_> {
                 )
             })
         })
+    }
+
+    /// The services that rules open to any source on a way, rule by rule.
+    fn open_services(&self, spaces: &mut Spaces, way: Way) -> Vec<Line> {
+        let [tcp, udp] = [proto::TCP, proto::UDP].map(|protocol| {
+            let ports = SERVICES.iter().fold(Set::empty(), |all, of| all.or(&of.ports(protocol)));
+            to_ports(spaces, Space::ALL, protocol, &ports)
+        });
+        let asked = spaces.or(tcp, udp);
+        let strangers = self.strangers(spaces, way);
+        let Some(look) = self.look(spaces, strangers, asked, way) else { return Vec::new() };
+        let mut lines = Vec::new();
+        for (by, space) in &look.decided {
+            let Decider::Rule(id) = *by else { continue };
+            let part = certainly(spaces, look.all, *space);
+            let mut open: Vec<(usize, u8)> = Vec::new();
+            let mut first = None;
+            for (at, service) in SERVICES.iter().enumerate().filter(|_| !part.is_none()) {
+                for protocol in [proto::TCP, proto::UDP] {
+                    let to = service.ports(protocol);
+                    if to.is_empty() {
+                        continue;
+                    }
+                    let here = to_ports(spaces, part, protocol, &to);
+                    let passed = to_ports(spaces, look.passed, protocol, &to);
+                    if self.is_open_to_any(spaces, (here, passed), way) {
+                        open.push((at, protocol));
+                        first = first.or(Some(here));
+                    }
+                }
+            }
+            let count = |of: u8| open.iter().filter(|(_, protocol)| *protocol == of).count();
+            let is_wide = count(proto::TCP) > MANY[0] || count(proto::UDP) > MANY[1];
+            let Some(first) = first.filter(|_| !is_wide) else { continue };
+            let witness = self.witness(spaces, first, way);
+            lines.push(Line { span: self.firewall.rules.rule(id).span, open, witness });
+        }
+        if spaces.exhausted() { Vec::new() } else { lines }
     }
 
     /// PH209: new connections that are let in by the port that they come from.
@@ -220,28 +234,13 @@ impl Lens<'_, '_> {
                     continue;
                 }
                 let part = certainly(spaces, look.all, *space);
-                for (protocol, word) in [(proto::TCP, "tcp"), (proto::UDP, "udp")] {
-                    let here = to_ports(spaces, part, protocol, &Set::range(0, 65535));
-                    let passed = to_ports(spaces, look.passed, protocol, &Set::range(0, 65535));
-                    if !self.is_open_to_any(spaces, (here, passed), way) {
-                        continue;
+                let span = self.firewall.rules.rule(id).span;
+                for protocol in [proto::TCP, proto::UDP] {
+                    if let Some((message, here)) =
+                        self.let_in_by_source(spaces, (part, look.passed), protocol, way)
+                    {
+                        saying.add(message, Severity::Warning, span, self.witness(spaces, here, way));
                     }
-                    let (Some(from), Some(to)) = (spaces.level(Field::Sport), spaces.level(Field::Dport))
-                    else {
-                        continue;
-                    };
-                    let (from, to) = (spaces.hull(here, from), spaces.hull(here, to));
-                    if to.count() < self.judge.site.settings.wide_range.into() || from.count() > FEW_SOURCES {
-                        continue;
-                    }
-                    let to = match to.count() {
-                        65536 => format!("every {word} port"),
-                        count if count >= NEARLY_ALL => format!("nearly every {word} port"),
-                        _ => format!("{word} {}", words::ports(&to)),
-                    };
-                    let message = format!("whoever sends from {word} {} gets to {to}", words::ports(&from));
-                    let witness = self.witness(spaces, here, way);
-                    saying.add(message, Severity::Warning, self.firewall.rules.rule(id).span, witness);
                 }
             }
         });
@@ -252,6 +251,35 @@ impl Lens<'_, '_> {
                     .help("Let answers in because they belong to connections, by their state, and take this rule out.")
             })
         })
+    }
+
+    /// What is to be said of packets of a protocol that a rule lets in by their source ports, and the packets.
+    fn let_in_by_source(
+        &self,
+        spaces: &mut Spaces,
+        (part, passed): (Space, Space),
+        protocol: u8,
+        way: Way,
+    ) -> Option<(String, Space)> {
+        let any_port = Set::range(0, 65535);
+        let here = to_ports(spaces, part, protocol, &any_port);
+        let passed = to_ports(spaces, passed, protocol, &any_port);
+        if !self.is_open_to_any(spaces, (here, passed), way) {
+            return None;
+        }
+        let (from, to) = (spaces.level(Field::Sport)?, spaces.level(Field::Dport)?);
+        let (from, to) = (spaces.hull(here, from), spaces.hull(here, to));
+        if to.count() < self.judge.site.settings.wide_range.into() || from.count() > FEW_SOURCES {
+            return None;
+        }
+        let word = if protocol == proto::TCP { "tcp" } else { "udp" };
+        let to = match to.count() {
+            65536 => format!("every {word} port"),
+            count if count >= NEARLY_ALL => format!("nearly every {word} port"),
+            _ => format!("{word} {}", words::ports(&to)),
+        };
+        let message = format!("whoever sends from {word} {} gets to {to}", words::ports(&from));
+        (!spaces.exhausted()).then_some((message, here))
     }
 
     /// Looks at strangers of each family on each way.
