@@ -9,6 +9,7 @@ mod lexer;
 mod lints;
 mod lower;
 mod marks;
+mod merged;
 mod parser;
 mod syntax;
 mod types;
