@@ -1,6 +1,7 @@
 //! The hooks, run by pre-commit itself in a repository, where it is installed; it is skipped elsewhere.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod common;
 

@@ -32,7 +32,8 @@ impl Date {
             month: number(2)?.parse().ok()?,
             day: number(2)?.parse().ok()?,
         };
-        let leap = date.year % 4 == 0 && (date.year % 100 != 0 || date.year % 400 == 0);
+        let leap =
+            date.year.is_multiple_of(4) && (!date.year.is_multiple_of(100) || date.year.is_multiple_of(400));
         let days = match date.month {
             2 => 28 + u8::from(leap),
             4 | 6 | 9 | 11 => 30,

@@ -56,5 +56,5 @@ fn guess<'a>(product: &'a Product, open: &[Set; 2]) -> Option<Guess<'a>> {
         }
     }
     let enough = fitting.len() >= LEAST && fitting.len() * 2 > all.len();
-    enough.then(|| Guess { product, fits: fitting.len(), of: all.len() })
+    enough.then_some(Guess { product, fits: fitting.len(), of: all.len() })
 }
