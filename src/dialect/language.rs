@@ -45,8 +45,12 @@ pub struct Language {
     pub load: fn(&mut SourceMap, &[SourceId], &Environment) -> Loaded,
     /// What it is told by.
     pub marks: Marks,
-    /// What lines that say nothing begin with.
+    /// What comments begin with: anywhere in a line where blocks have braces, else at its beginning alone.
     pub comments: &'static [char],
+    /// Words before the comment of a rule.
+    pub remarks: &'static [&'static str],
+    /// How the lines of a block are told.
+    pub block: Block,
     /// Commands that are not known are passed over, and may have said anything: their lines were not understood.
     pub passes_over_commands: bool,
     /// What a whole config is, for people.
@@ -59,6 +63,15 @@ pub struct Language {
     pub one_filter: bool,
     /// How lines are written.
     pub lines: Lines,
+}
+
+/// How the lines of a block are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Block {
+    /// Braces stand around them; a statement may go on behind a backslash.
+    Braces,
+    /// They are indented.
+    Indent,
 }
 
 /// What tells a language: how its lines begin, and how its files are named.

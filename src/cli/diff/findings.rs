@@ -8,12 +8,12 @@ use super::Failure;
 use super::calls::{self, CallChanges, Surveyed};
 use super::sides::{Side, Sides};
 use crate::catalog::Catalog;
-use crate::cli::filter::filter;
 use crate::finding::{Finding, RequirementRef};
 use crate::report::{self, Format, HumanOptions, Report, RunSummary};
 use crate::rule::PH110;
 use crate::session::Session;
 use crate::site::Date;
+use crate::suppress::Checked;
 
 /// Findings of one side alone.
 #[derive(Default)]
@@ -66,7 +66,15 @@ fn checked(side: &mut Side) -> Result<(Vec<Finding>, Surveyed), Failure> {
     let session = Session::new(site, catalog.clone(), configs, None, &mut side.sources);
     let today = Date::today();
     let findings = session.check(today, &side.sources);
-    let mut told = filter(findings, &session.site().settings, today, &side.sources).findings;
+    let checked = Checked {
+        settings: &session.site().settings,
+        files: session.files(),
+        whole: session.is_whole(),
+        today,
+        sources: &side.sources,
+        everything: false,
+    };
+    let mut told = checked.tell(findings).findings;
     report::sort(&mut told, &side.sources);
     let calls = calls::of(&session, side, &catalog)?;
     side.site = session.site().clone();
@@ -140,7 +148,7 @@ fn as_json(side: &Side, findings: &[Finding]) -> Result<Vec<Json>, Failure> {
 
 /// Findings as `check` prints them in a form that is JSON, with the names of files as people know them.
 pub fn printed(side: &Side, findings: &[Finding], format: Format) -> Result<Json, Failure> {
-    let report = Report { sources: &side.sources, findings, summary: &RunSummary::default() };
+    let report = Report { sources: &side.sources, findings, summary: &RunSummary::default(), views: &[] };
     let mut bytes = Vec::new();
     report.write(format, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
     let mut all: Json = serde_json::from_slice(&bytes)?;

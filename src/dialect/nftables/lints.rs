@@ -6,12 +6,15 @@ use rustc_hash::FxHashSet;
 
 use super::config::{Chain, Config, NamedSet, Table, each_stmt, plain};
 use super::lower::Base;
+use super::merged;
 use super::syntax::{
     CtKey, Data, Elem, Expr, ExprKind, MetaKey, NatKind, ObjectKind, RawBase, RelOp, Rule, Selector, Stmt,
     StmtKind, TableFamily, Target, Verdict,
 };
 use crate::finding::Finding;
-use crate::rule::{PH410, PH411, PH412, PH413, PH414, PH416, PH417, PH418, PH419, PH510, PH511, PH512};
+use crate::rule::{
+    PH410, PH411, PH412, PH413, PH414, PH416, PH417, PH418, PH419, PH440, PH510, PH511, PH512,
+};
 use crate::source::{SourceMap, Span};
 
 /// Where connection tracking hooks in (netfilter_ipv4.h, `NF_IP_PRI_CONNTRACK`).
@@ -133,8 +136,23 @@ impl Lints<'_> {
         });
     }
 
+    /// Two tests of a rule that older versions of nft read as one.
+    fn merged(&mut self, rule: &Rule) {
+        let Some((one, two)) = merged::pair(rule) else { return };
+        let message = "what these tests mean depends on the version of nft that loads them";
+        self.findings.push(
+            Finding::of(&PH440, rule.stmts[one].span.to(rule.stmts[two].span), message)
+                .label("before 1.1: holds unless both values are met at once")
+                .help(
+                    "Write one of them as what is left, such as `tcp dport { 0-22, 24-65535 }` for `tcp dport != 23`: \
+                     every version reads that alike.",
+                ),
+        );
+    }
+
     fn rule(&mut self, table: &Table, rule: &Rule) {
         self.without_statement(rule);
+        self.merged(rule);
         let mut protocol = false;
         for stmt in &rule.stmts {
             match &stmt.kind {

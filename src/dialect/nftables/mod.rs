@@ -9,12 +9,13 @@ mod lexer;
 mod lints;
 mod lower;
 mod marks;
+mod merged;
 mod parser;
 mod syntax;
 mod types;
 pub(super) mod write;
 
-use super::{Answers, Environment, Language, Lines, Loaded};
+use super::{Answers, Block, Environment, Language, Lines, Loaded};
 use crate::finding::Finding;
 use crate::rule::{PH002, PH003, PH004, Severity};
 use crate::source::{SourceId, SourceMap, Span};
@@ -25,6 +26,8 @@ pub static LANGUAGE: Language = Language {
     load,
     marks: marks::MARKS,
     comments: &['#'],
+    remarks: &["comment"],
+    block: Block::Braces,
     passes_over_commands: false,
     whole: "the output of `nft list ruleset`",
     close: Some("Give the base chain `policy drop;`, and accept what is needed before its end."),

@@ -2,7 +2,7 @@
 
 use super::{Lens, NEARLY_ALL, Opening};
 use crate::catalog::{ByDesign, Listener, Requirement, Transport};
-use crate::finding::Finding;
+use crate::finding::{Finding, OpensRef};
 use crate::judge::number;
 use crate::lint::words;
 use crate::model::{Rule, Way};
@@ -74,7 +74,10 @@ impl Lens<'_, '_> {
         // From one side of the firewall to everywhere: most often from the inside to the world.
         let outward = opening.outward || opening.from_some && opening.way == Way::Forward && opening.anywhere;
         let severity = if outward { Severity::Info } else { Severity::Warning };
-        Finding::of(&PH201, rule.span, message).severity(severity)
+        let mut finding = Finding::of(&PH201, rule.span, message).severity(severity);
+        finding.opens = opens(protocols, &opening.excess);
+        finding.devices.extend(Some(to.clone()).filter(|to| self.is_device(to)));
+        finding
             .label(format!("opens {count} ports"))
             .notice(if outward {
                 "Calls work. So does everything else that devices behind the rule send out on these ports."
@@ -135,6 +138,14 @@ impl Lens<'_, '_> {
     }
 }
 
+/// Ports that are open and not needed, for each protocol.
+fn opens(protocols: &[u8], excess: &Set) -> Vec<OpensRef> {
+    let port = |number: u128| u16::try_from(number).unwrap_or(u16::MAX);
+    let ports: Vec<[u16; 2]> = excess.ranges().iter().map(|(low, high)| [port(*low), port(*high)]).collect();
+    let transport = |protocol: &u8| if *protocol == proto::TCP { "tcp" } else { "udp" };
+    protocols.iter().map(|p| OpensRef { transport: transport(p), ports: ports.clone() }).collect()
+}
+
 /// Protocols in words.
 fn names(protocols: &[u8]) -> &'static str {
     match (protocols.contains(&proto::TCP), protocols.contains(&proto::UDP)) {
@@ -163,7 +174,9 @@ pub(super) fn any_to_any(rule: &Rule, openings: &[&Opening], made_up: bool) -> F
     let some = made_up && openings.iter().any(|opening| opening.sources < enough(opening.family));
     let any = if some { "nearly any" } else { "any" };
     let message = format!("all ports of {} are open from {any} source{to}", names(&protocols));
-    Finding::of(&PH202, rule.span, message)
+    let mut finding = Finding::of(&PH202, rule.span, message);
+    finding.opens = opens(&protocols, &Set::of([(0, ALL_PORTS - 1)]));
+    finding
         .label("lets everything through that no rule before it stops")
         .notice(if made_up {
             "Calls work, and so does everything else: every service that this rule leads to can be reached."
