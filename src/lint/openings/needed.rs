@@ -194,7 +194,14 @@ impl Lens<'_, '_> {
             return None;
         }
         let (by, space) = self.refuser(spaces, &passage).filter(|_| !spaces.exhausted())?;
-        let span = by.span(&self.firewall.rules)?;
+        let rules = &self.firewall.rules;
+        // A chain without a rule is closed on purpose.
+        if let Decider::Policy(hook, at) = by
+            && rules.chain(rules.stages(hook).get(at as usize)?.chain).rules.is_empty()
+        {
+            return None;
+        }
+        let span = by.span(rules)?;
         let mut finding =
             Finding::of(&PH526, span, "answers to the connections of the firewall itself are refused")
                 .label("refuses packets of connections that are established")

@@ -87,13 +87,17 @@ impl Lens<'_, '_> {
         let chain = rules.chain(stage.chain);
         let table = chain.name.rsplit_once(' ').map_or("", |(table, _)| table);
         let of_program = PROGRAMS.iter().any(|name| table.ends_with(name));
-        let written = stage.policy_written || !language.keeps_policies;
-        if of_program
-            || rules.written == 0 && !stage.policy_written
-            || !language.one_filter && stage.priority <= MANGLE
-        {
+        if of_program || !language.one_filter && stage.priority <= MANGLE {
             return false;
         }
+        // The files of a site are all that there is.
+        if !self.judge.site.is_made_up() {
+            return true;
+        }
+        if rules.written == 0 && !stage.policy_written {
+            return false;
+        }
+        let written = stage.policy_written || !language.keeps_policies;
         let reached = rules.reached([stage.chain]);
         let all = reached.iter().flat_map(|chain| &rules.chain(*chain).rules);
         let (mut decides, mut changes) = (false, false);
