@@ -461,6 +461,27 @@ fn a_helper_is_given_to_connections_alone() {
 }
 
 #[test]
+fn neighbouring_inequalities_mean_what_the_version_of_nft_says() {
+    for rule in
+        ["tcp sport != 40000 tcp dport != 80 drop", "tcp dport != { 80 } counter tcp sport != 40000 drop"]
+    {
+        let loaded = chain("forward", "accept", "", rule);
+        let told = |sport: u128, dport| verdict(&loaded, with(tcp(dport), Field::Sport, sport), Way::Forward);
+        assert_eq!(told(40000, 80), "accept", "{rule}");
+        assert_eq!(told(40001, 81), "drop", "{rule}");
+        assert_eq!([told(40001, 80), told(40000, 81)], ["depends"; 2], "{rule}");
+    }
+    for rule in [
+        "tcp sport != 40000 tcp dport { 0-79, 81-65535 } drop",
+        "tcp sport != 40000-40001 tcp dport != 80 drop",
+        "tcp sport != 40000 ip ttl != 3 tcp dport 1-79 drop",
+    ] {
+        let loaded = chain("forward", "accept", "", rule);
+        assert_eq!(verdict(&loaded, with(tcp(81), Field::Sport, 40000), Way::Forward), "accept", "{rule}");
+    }
+}
+
+#[test]
 fn what_netdev_rejects_on_lo_in_ipv4_is_not_answered() {
     let local = |packet: Packet| with(packet, Field::Iif, interface("lo"));
     let told = |rule: &str, packet: Packet| {

@@ -57,6 +57,8 @@ pub struct Language {
     pub whole: &'static str,
     /// How a filter whose policy accepts is closed, in whole sentences; `None` where filters have no policy.
     pub close: Option<&'static str>,
+    /// A file that says nothing of a policy leaves the one that is in force.
+    pub keeps_policies: bool,
     /// Rules do not say which way they are for: the same filter judges what is for the box and what goes through it.
     pub one_filter: bool,
     /// How lines are written.

@@ -24,6 +24,7 @@ pub static LANGUAGE: Language = Language {
     passes_over_commands: true,
     whole: "the output of `show running-config`, with its `nameif` and `access-group` lines",
     close: None,
+    keeps_policies: false,
     one_filter: false,
     lines: Lines {
         spots: write::spots,

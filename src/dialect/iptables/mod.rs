@@ -57,6 +57,7 @@ pub static LANGUAGE: Language = Language {
     passes_over_commands: false,
     whole: "the output of `iptables-save`",
     close: Some("Set the policy to DROP, and accept what is needed before the end of the chain."),
+    keeps_policies: true,
     one_filter: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),

@@ -9,6 +9,7 @@ mod lexer;
 mod lints;
 mod lower;
 mod marks;
+mod merged;
 mod parser;
 mod syntax;
 mod types;
@@ -30,6 +31,7 @@ pub static LANGUAGE: Language = Language {
     passes_over_commands: false,
     whole: "the output of `nft list ruleset`",
     close: Some("Give the base chain `policy drop;`, and accept what is needed before its end."),
+    keeps_policies: false,
     one_filter: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
@@ -56,7 +58,7 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
     let mut config = config::apply(commands, &env.budget);
     config.cut = config.cut.or(cut);
     findings.append(&mut config.findings);
-    let (ruleset, mut lowered) = lower::lower(sources, &config, env);
+    let (ruleset, mut lowered) = lower::lower(sources, &config, env, lower::any_lacks(&findings));
     findings.append(&mut lowered);
     Loaded { ruleset, findings, rules }
 }

@@ -36,6 +36,7 @@ pub static LANGUAGE: Language = Language {
     passes_over_commands: false,
     whole: "pf.conf, or the outputs of `pfctl -sn` and `pfctl -sr`",
     close: Some("Begin the rules with `block all`, and let through what is needed after it."),
+    keeps_policies: false,
     one_filter: true,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),

@@ -180,6 +180,10 @@ impl Writer<'_> {
             matches += &if protocol { self.transport(proto) } else { self.condition(hook, pool) };
             matches.push(' ');
         }
+        // Of neighbouring fields nft before 1.1 joins them: no ruleset alone tells what that means.
+        while matches.matches(" != ").count() > 1 {
+            matches = matches.replacen(" != ", " == ", 1);
+        }
         let transport = if matches.contains("th dport") {
             "several"
         } else if matches.contains(&format!("{proto} ")) {

@@ -27,22 +27,36 @@ use self::sets::{Keys, KeysByType, MadeMaps, MapSource};
 use self::steady::SetName;
 use super::config::{Config, tracks_ipv6};
 use super::eval::{Fault, Spec, Values};
+use super::merged;
 use super::syntax::{Rule, Stmt, StmtKind, TableFamily, Verdict};
 use super::{refusal, unresolved};
 use crate::budget::Exhausted;
 use crate::dialect::{Environment, over_budget};
 use crate::finding::Finding;
-use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step};
-use crate::rule::{PH002, Severity};
+use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step, Test};
+use crate::rule::{PH001, PH002, PH003, PH006, Severity};
 use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
 const MAX_FORKS: usize = 4_096;
+/// What rules with tests that are [`merged`] depend on.
+const MERGES: &str = "nft before 1.1 loads the rules";
 /// What one of them costs, statement by statement, in nodes.
 const NODES_A_FORK: usize = 4;
 
-/// Lowers a configuration: the rules, and what was found wrong on the way.
-pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Ruleset, Vec<Finding>) {
+/// Whether findings say that something of the files was not read, or is somewhere else.
+pub fn any_lacks(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| [&PH001, &PH003, &PH006].contains(&finding.lint()))
+}
+
+/// Lowers a configuration: the rules, and what was found wrong on the way. It `lacks` something where reading found
+/// that.
+pub fn lower(
+    sources: &SourceMap,
+    config: &Config,
+    env: &Environment,
+    lacks: bool,
+) -> (Ruleset, Vec<Finding>) {
     let (bases, findings) = stages::bases(config);
     let places = Graph::new(config, &stages::hooks_of(&bases));
     let mut lower = Lower {
@@ -82,7 +96,8 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         lower.add_cut(span);
     }
     let reached = |table, chain| lower.places.of(table, chain).is_some();
-    let mut said = super::lints::lint(sources, config, &bases, &reached);
+    let lacks = lacks || any_lacks(&lower.findings);
+    let mut said = super::lints::lint(sources, config, &bases, lacks, &reached);
     lower.findings.append(&mut said);
     let written = config.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum();
     let rules = lower.builder.ruleset();
@@ -292,10 +307,28 @@ impl Lower<'_> {
         id
     }
 
-    /// Adds a rule; where it looks at ports of any protocol, once for each side.
+    /// Adds a rule. Where older versions of nft read two of its tests as one, it holds there for packets that pass either.
     fn rule(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
-        let start = cx.clone();
         self.rules += 1;
+        if let Some((one, two)) = merged::pair(rule) {
+            let findings = self.findings.len();
+            for left_out in [two, one] {
+                let mut looser = rule.clone();
+                looser.stmts.remove(left_out);
+                let mut cx = cx.clone();
+                let cond = self.builder.condition(Condition::global(MERGES));
+                cx.test(Test::Unknown { cond, negate: false });
+                self.written(chain, cx, &looser);
+            }
+            // What is wrong with the rule will be said.
+            self.findings.truncate(findings);
+        }
+        self.written(chain, cx, rule);
+    }
+
+    /// Adds a rule as it is written; where it looks at ports of any protocol, once for each side.
+    fn written(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
+        let start = cx.clone();
         self.rule_conds.clear();
         let made = self.ways(cx, rule);
         if !made.iter().any(Context::wants_sides) {
