@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 use serde::Deserialize;
@@ -46,7 +47,36 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("catalog.rs"), data(&root, "rules/catalog")?)?;
     fs::write(out.join("calls.rs"), data(&root, "rules/calls")?)?;
     fs::write(out.join("rules.rs"), lints(&root)?)?;
+    println!("cargo::rustc-env=PINHOLE_VERSION={}", version(&root)?);
     Ok(())
+}
+
+/// The version with the commit that it was built from: of a release build, or where `PINHOLE_COMMIT` says it. Other builds
+/// do not look, so that a commit alone builds nothing anew.
+fn version(root: &Path) -> Result<String, Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed=PINHOLE_COMMIT");
+    let version = env::var("CARGO_PKG_VERSION")?;
+    let told = env::var("PINHOLE_COMMIT").ok().filter(|commit| !commit.is_empty());
+    let commit = match told {
+        Some(commit) => Some(commit),
+        None if env::var("PROFILE")? == "release" => commit(root),
+        None => return Ok(format!("{version} (development build)")),
+    };
+    Ok(match commit {
+        Some(commit) => format!("{version} ({})", &commit[..commit.len().min(12)]),
+        None => version,
+    })
+}
+
+/// The commit that is checked out; `None` where the source is in no repository.
+fn commit(root: &Path) -> Option<String> {
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).current_dir(root).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_string())
+    };
+    println!("cargo::rerun-if-changed={}", git(&["rev-parse", "--git-path", "logs/HEAD"])?);
+    git(&["rev-parse", "HEAD"])
 }
 
 /// The list of a folder's files of data: name and text.

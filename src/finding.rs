@@ -44,6 +44,15 @@ pub struct LegRef {
     pub some_source_ports: bool,
 }
 
+/// Ports that are open though nothing asks for them.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct OpensRef {
+    /// `tcp` or `udp`.
+    pub transport: &'static str,
+    /// The ports.
+    pub ports: Vec<[u16; 2]>,
+}
+
 /// Which end opens a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -157,6 +166,8 @@ pub struct Finding {
     pub requirements: Vec<RequirementRef>,
     /// Their connections.
     pub leg: Option<LegRef>,
+    /// What it opens beyond what is needed.
+    pub opens: Vec<OpensRef>,
     /// Names of the unknown conditions that the finding rests on; empty where it holds in any case.
     pub depends_on: Vec<String>,
     /// Names of the rates of which it was taken for granted that they are kept, where that decides.
@@ -184,6 +195,7 @@ impl Finding {
             devices: Vec::new(),
             requirements: Vec::new(),
             leg: None,
+            opens: Vec::new(),
             depends_on: Vec::new(),
             assumes: Vec::new(),
             witness: None,
@@ -199,6 +211,15 @@ impl Finding {
     /// The lint's code, such as `PH101`.
     pub fn code(&self) -> &'static str {
         self.lint.code
+    }
+
+    /// The same finding, where its file begins at 0 and not at `base`.
+    pub fn moved(mut self, base: u32) -> Self {
+        let to = |span: Span| Span::new(span.start - base, span.end - base);
+        self.span = self.span.map(to);
+        self.related.iter_mut().for_each(|label| label.span = to(label.span));
+        self.edits.iter_mut().for_each(|edit| edit.span = to(edit.span));
+        self
     }
 
     /// Sets how bad it is here, where that is not what the lint says.

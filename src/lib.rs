@@ -32,3 +32,4 @@ pub mod session;
 pub mod site;
 pub mod source;
 pub mod spelling;
+pub mod suppress;

@@ -34,7 +34,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("session", &["catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"]),
-    ("report", &["explain", "finding", "rule", "source"]),
+    ("suppress", &["dialect", "finding", "rule", "site", "source"]),
+    ("report", &["explain", "finding", "rule", "source", "suppress"]),
 ];
 
 /// What may use all of them.

@@ -1,6 +1,6 @@
 //! What the documents show is so.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -99,4 +99,64 @@ fn every_key_of_the_json_forms_is_documented() {
         found.retain(|key| !document.contains(&format!("`{key}`")));
         assert_eq!(found, [""; 0], "{args:?}");
     }
+}
+
+/// All documents.
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root.join(name)).to_vec();
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    all.extend(docs.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    all.sort();
+    all
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for path in documents() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let link = link.split('#').next().unwrap();
+            if link.contains("://") || link.is_empty() || link.bytes().all(|byte| byte.is_ascii_digit()) {
+                continue;
+            }
+            assert!(path.parent().unwrap().join(link).exists(), "{}: {link}", path.display());
+        }
+    }
+}
+
+/// What `pinhole WORDS --help` prints; `None` where there is no such command.
+fn help(words: &[&str]) -> Option<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_pinhole")).args(words).arg("--help").output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn commands_of_documents_are_those_that_there_are() {
+    let mut seen = 0;
+    for path in documents() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for block in text.split("```console\n").skip(1) {
+            let lines = block.split("```").next().unwrap().lines();
+            for line in lines.filter_map(|line| line.strip_prefix("$ ")) {
+                for command in
+                    line.split(['|', '>', '&', ';']).map(|part| part.split('#').next().unwrap().trim())
+                {
+                    let Some(words) = command.strip_prefix("pinhole ") else { continue };
+                    let words: Vec<&str> = words.split_whitespace().collect();
+                    let two = words.get(1).filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
+                    let both = two.and_then(|two| help(&[words[0], two]));
+                    let help = both.or_else(|| help(&words[..1]));
+                    let help = help.unwrap_or_else(|| panic!("{}: {line}", path.display()));
+                    seen += 1;
+                    for option in words.iter().filter(|word| word.starts_with("--") && word.len() > 2) {
+                        let option = option.split('=').next().unwrap();
+                        assert!(help.contains(option), "{}: `{command}` has no {option}", path.display());
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 30, "{seen}");
 }

@@ -215,3 +215,32 @@ fn two_forms_for_one_output_and_unknown_forms_are_refused() {
         assert!(err.contains(said), "{err}");
     }
 }
+
+#[test]
+fn evidence_names_each_control() {
+    let text = report("evidence");
+    let mut lines = text.lines();
+    assert!(lines.next().unwrap().starts_with("framework,control,asks for,state,rule"), "{text}");
+    assert!(text.contains("PCI DSS 4.0,1.3.1,") && text.contains(",nothing found,"), "{text}");
+    let open = pinhole(&folder("fixtures/scenarios/any-any-hole"), &["check", "--format", "evidence"]);
+    let found: Vec<&str> = open.lines().filter(|line| line.contains(",found,PH202,")).collect();
+    assert_eq!(found.len(), 5, "{open}");
+    assert!(found.iter().all(|line| line.contains("pinhole rule PH202")), "{open}");
+}
+
+#[test]
+fn rules_by_framework() {
+    let listed = pinhole(&folder(""), &["rule", "--framework", "nist"]);
+    assert!(
+        listed.starts_with("NIST SP 800-41 Revision 1") && listed.contains("PH202 any-to-any"),
+        "{listed}"
+    );
+    let unknown = std::process::Command::new(env!("CARGO_BIN_EXE_pinhole"))
+        .args(["rule", "--framework", "iso"])
+        .output()
+        .unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&unknown.stderr).contains("nist-sp-800-41r1, pci-dss-4.0, cis-controls-8")
+    );
+}

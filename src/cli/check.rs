@@ -2,26 +2,30 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::color::ColorChoice;
-use super::configs::{self, Reader};
-use super::filter::{Words, filter};
+use super::configs;
+use super::filter::Words;
 use super::input::{InputArgs, SiteArgs};
-use super::listing;
 use super::outputs::{self, Output};
-use super::{Failure, MAX_FINDINGS};
+use super::sites::{Gatherer, Group};
+use super::timings::Clock;
+use super::{Failure, MAX_FINDINGS, listing, save, views};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::model::Way;
-use crate::report::{self, FileSummary, Format, HumanOptions, Report, RunSummary};
+use crate::report::{
+    self, FileSummary, Format, HumanOptions, Report, RunSummary, SiteSummary, SiteView, clean,
+};
 use crate::rule::Severity;
 use crate::session::{Judged, Read, Session};
-use crate::site::{Date, Site};
+use crate::site::{Date, Settings, Site};
 use crate::source::SourceMap;
+use crate::suppress::{Baseline, Checked};
 
 /// Arguments of `pinhole check`.
 #[derive(Args, Debug)]
@@ -44,14 +48,14 @@ pub struct CheckArgs {
     #[arg(long, value_name = "WAY", value_parser = way())]
     hook: Option<Way>,
     /// A folder with more products for the catalog; repeatable
-    #[arg(long = "catalog", value_name = "DIR")]
+    #[arg(long = "catalog", value_name = "DIR", env = "PINHOLE_CATALOG", value_delimiter = ':')]
     catalogs: Vec<PathBuf>,
-    /// Form of the report: human, concise, json, jsonl, sarif, github, gitlab, junit or markdown; repeatable, with a
-    /// file for all but one, as in `sarif=out.sarif` [default: human]
-    #[arg(long = "format", value_name = "FORM[=FILE]", value_parser = Output::parse)]
+    /// Form of the report: human, concise, json, jsonl, sarif, github, gitlab, junit, markdown, evidence or html;
+    /// repeatable, with a file for all but one, as in `sarif=out.sarif` [default: human]
+    #[arg(long = "format", value_name = "FORM[=FILE]", value_parser = Output::parse, env = "PINHOLE_FORMAT", value_delimiter = ',')]
     outputs: Vec<Output>,
     /// The least severity that makes the exit code 1 (default: error)
-    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), env = "PINHOLE_FAIL_ON")]
     fail_on: Option<Severity>,
     /// Only these rules, by code (`PH201`, or `PH2` for all that start so) or name
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
@@ -62,6 +66,25 @@ pub struct CheckArgs {
     /// Print which files would be read, and why the others in folders would not; check nothing
     #[arg(long)]
     list_files: bool,
+    /// Leave out the findings that this file has: a baseline, which `--write-baseline` wrote. Without it, that of
+    /// the site file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_suppressions")]
+    baseline: Option<PathBuf>,
+    /// Write all findings to this file, to be left out from now on, and report none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "prune_baseline"])]
+    write_baseline: Option<PathBuf>,
+    /// Forget what is gone from the baseline
+    #[arg(long, conflicts_with = "no_suppressions")]
+    prune_baseline: bool,
+    /// Report everything, whatever comments in the configs, the site file's `[[check.ignore]]` and the baseline say
+    #[arg(long)]
+    no_suppressions: bool,
+    /// Print how many findings each rule has
+    #[arg(long)]
+    statistics: bool,
+    /// Print on standard error how long each part of the work took
+    #[arg(long)]
+    timings: bool,
 }
 
 pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
@@ -93,35 +116,181 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
         return listing::list(args.paths(), &args.input.options(), out);
     }
     let mut sources = SourceMap::new();
-    let mut site = args.load_site(&mut sources)?;
-    Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings)?;
-    let catalog = args.load_catalog(&site)?;
-    let today = Date::today();
-    let read = Reader { paths: &args.paths, input: &args.input, site: &site }.read(&mut sources);
-    if read.configs.is_empty() && !read.failures.is_empty() {
-        return Err(Failure::Several(read.failures));
+    let given = match args.products.is_empty() {
+        true => None,
+        false => Some(Site::of_products(&args.products, args.mode.as_deref())),
+    };
+    let mut clock = Clock::new(args.timings);
+    let gatherer = Gatherer { paths: &args.paths, input: &args.input, site: &args.site, given };
+    let (groups, mut failures) = gatherer.gather(&mut sources)?;
+    clock.lap("read the configs");
+    if groups.iter().all(|group| group.read.configs.is_empty()) && !failures.is_empty() {
+        return Err(Failure::Several(failures));
     }
-    let session = Session::new(site, catalog, read.configs, args.hook, &mut sources);
-    let mut findings: Vec<Finding> = session.check(today, &sources);
-    findings.extend(listing::findings(&read.unread, &mut sources)?);
-    let unread = read.unread.iter().filter(|unread| unread.counts()).count();
-    let unselected = session.site().settings.selection.left_out();
-    let mut summary = RunSummary { unread, unselected, ..RunSummary::default() };
-    summary.files.extend(session.reads().iter().flat_map(|read| files(read, &sources)));
-    let settings = &session.site().settings;
-    let told = filter(findings, settings, today, &sources);
-    let mut findings = told.findings;
-    summary.ignored = told.ignored;
-    summary.failures = read.failures.iter().map(ToString::to_string).collect();
-    report::sort(&mut findings, &sources);
-    let report = Report { sources: &sources, findings: &findings, summary: &summary };
+    let mut run = Run::new(args)?;
+    let several = groups.len() > 1;
+    for group in groups {
+        run.group(group, several, &mut sources, &mut clock)?;
+    }
+    if let Some(path) = &args.write_baseline {
+        let written = Baseline::of(path, &run.findings, &sources);
+        save_baseline(path, &written)?;
+        let known = if written.len() == 1 { "finding is" } else { "findings are" };
+        writeln!(out, "{} {known} known from now on: {}", written.len(), clean(&path.to_string_lossy()))?;
+        return if failures.is_empty() { Ok(0) } else { Err(Failure::Several(failures)) };
+    }
+    run.finish(&sources)?;
+    run.summary.failures = failures.iter().map(ToString::to_string).collect();
+    let report =
+        Report { sources: &sources, findings: &run.findings, summary: &run.summary, views: &run.views };
     let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
     outputs::write(&args.outputs, &report, &options, out)?;
-    if !read.failures.is_empty() {
-        return Err(Failure::Several(read.failures));
+    clock.lap("write the report");
+    clock.tell();
+    match failures.is_empty() {
+        true => Ok(u8::from(run.failed)),
+        false => Err(Failure::Several(std::mem::take(&mut failures))),
     }
-    let fail_on = args.fail_on.or(settings.fail_on).unwrap_or(Severity::Error);
-    Ok(u8::from(findings.iter().any(|finding| finding.severity >= fail_on)))
+}
+
+/// A run over one site after the other.
+struct Run<'a> {
+    args: &'a CheckArgs,
+    today: Date,
+    /// The baseline of the command line, which is for all sites.
+    baseline: Option<(&'a Path, Baseline)>,
+    findings: Vec<Finding>,
+    summary: RunSummary,
+    /// What pages show besides the findings, site by site.
+    views: Vec<SiteView>,
+    failed: bool,
+    /// Everything was read that the sites speak of.
+    whole: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a CheckArgs) -> Result<Run<'a>, Failure> {
+        let baseline = match &args.baseline {
+            Some(path) => Some((path.as_path(), Baseline::read(path)?)),
+            None => None,
+        };
+        let summary = RunSummary { statistics: args.statistics, ..RunSummary::default() };
+        Ok(Run {
+            args,
+            today: Date::today(),
+            baseline,
+            findings: Vec::new(),
+            summary,
+            views: Vec::new(),
+            failed: false,
+            whole: true,
+        })
+    }
+
+    /// Checks a site.
+    fn group(
+        &mut self,
+        group: Group,
+        several: bool,
+        sources: &mut SourceMap,
+        clock: &mut Clock,
+    ) -> Result<(), Failure> {
+        let Group { mut site, read, whole } = group;
+        Words { select: &self.args.select, ignore: &self.args.ignore }.apply(&mut site.settings)?;
+        let catalog = self.args.load_catalog(&site)?;
+        let session = Session::new(site, catalog, read.configs, self.args.hook, sources);
+        clock.lap("put the sites together");
+        let mut findings: Vec<Finding> = session.check(self.today, sources);
+        clock.lap("look for findings");
+        if outputs::any(&self.args.outputs, Format::Html) {
+            self.views.push(views::of(&session, sources)?);
+            clock.lap("draw what pages show");
+        }
+        findings.extend(listing::findings(&read.unread, sources)?);
+        let settings = &session.site().settings;
+        let whole = whole || session.is_whole();
+        self.whole &= whole;
+        let checked = Checked {
+            settings,
+            files: session.files(),
+            whole,
+            today: self.today,
+            sources,
+            everything: self.args.no_suppressions,
+        };
+        let mut told = checked.tell(findings);
+        report::sort(&mut told.findings, sources);
+        self.leave_out_known(settings, &mut told.findings, whole, sources)?;
+        let fail_on = self.args.fail_on.or(settings.fail_on).unwrap_or(Severity::Error);
+        self.failed |= told.findings.iter().any(|finding| finding.severity >= fail_on);
+        let summary = &mut self.summary;
+        summary.unread += read.unread.iter().filter(|unread| unread.counts()).count();
+        summary.unselected = summary.unselected.max(settings.selection.left_out());
+        summary.ignored += told.ignored;
+        summary.suppressed += told.suppressed;
+        let (files_before, findings_before) = (summary.files.len(), self.findings.len());
+        summary.files.extend(session.reads().iter().flat_map(|read| files(read, sources)));
+        self.findings.append(&mut told.findings);
+        if several {
+            let path = session.site().path.clone();
+            let (findings, files) = (findings_before..self.findings.len(), files_before..summary.files.len());
+            summary.sites.push(SiteSummary { path, findings, files });
+        }
+        Ok(())
+    }
+
+    /// Takes away what the baseline of the command line has or, without one, that of the site.
+    fn leave_out_known(
+        &mut self,
+        settings: &Settings,
+        findings: &mut Vec<Finding>,
+        whole: bool,
+        sources: &SourceMap,
+    ) -> Result<(), Failure> {
+        if self.args.no_suppressions || self.args.write_baseline.is_some() {
+            return Ok(());
+        }
+        if let Some((_, baseline)) = &mut self.baseline {
+            self.summary.baselined += baseline.leave_out(findings, sources);
+            return Ok(());
+        }
+        if let Some(path) = &settings.baseline {
+            let mut baseline = Baseline::read(path)?;
+            self.summary.baselined += baseline.leave_out(findings, sources);
+            self.put_away(path, &mut baseline, whole, sources)?;
+        }
+        Ok(())
+    }
+
+    /// When all was found: what the baseline of the command line has and nobody found.
+    fn finish(&mut self, sources: &SourceMap) -> Result<(), Failure> {
+        match self.baseline.take() {
+            Some((path, mut baseline)) => self.put_away(path, &mut baseline, self.whole, sources),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts what is gone from a baseline, or forgets it.
+    fn put_away(
+        &mut self,
+        path: &Path,
+        baseline: &mut Baseline,
+        whole: bool,
+        sources: &SourceMap,
+    ) -> Result<(), Failure> {
+        let stale = baseline.stale(sources, whole);
+        if self.args.prune_baseline && stale > 0 {
+            baseline.prune(sources, whole);
+            return save_baseline(path, baseline);
+        }
+        self.summary.stale += stale;
+        Ok(())
+    }
+}
+
+fn save_baseline(path: &Path, baseline: &Baseline) -> Result<(), Failure> {
+    let text = baseline.to_json()?;
+    save::whole(path, |file| file.write_all(text.as_bytes()))
 }
 
 /// The files of a firewall, and those that they include.
@@ -154,13 +323,6 @@ impl CheckArgs {
             }));
         }
         Ok(catalog)
-    }
-
-    fn load_site(&self, sources: &mut SourceMap) -> Result<Site, Failure> {
-        if !self.products.is_empty() {
-            return Ok(Site::of_products(&self.products, self.mode.as_deref()));
-        }
-        self.site.load(self.paths().iter().map(|path| self.input.place(path)), sources)
     }
 
     /// Whether the output has colours.

@@ -6,9 +6,13 @@ use std::sync::LazyLock;
 use super::Failure;
 use super::input::{InputArgs, load_all};
 use crate::discover::{self, Unread};
+use crate::lint::cores;
 use crate::session::Config;
 use crate::site::Site;
 use crate::source::SourceMap;
+
+/// Configs that are worth a thread.
+const LEAST: usize = 8;
 
 /// What was read, and what could not be.
 #[derive(Default)]
@@ -60,19 +64,55 @@ impl Reader<'_> {
         let found = discover::read(places(self.paths), &self.input.options(), sources);
         all.unread = found.unread;
         all.failures.extend(found.failures.into_iter().map(Failure::from));
+        self.take(found.configs, &mut all, sources);
+        all
+    }
+
+    /// Reads configs that were found, firewall by firewall.
+    pub fn take(&self, mut configs: Vec<discover::Config>, all: &mut ReadAll, sources: &mut SourceMap) {
+        // The order of arguments is all one.
+        configs.sort_by(|one, other| sources.file(one.id).path.cmp(&sources.file(other.id).path));
+        let firewalls: Vec<Option<usize>> =
+            configs.iter().map(|config| self.site.firewall_of(&sources.file(config.id).path)).collect();
+        let order: Vec<usize> = (0..configs.len()).filter(|at| firewalls[*at].is_none()).collect();
+        let mut alone = order.iter().zip(self.at_once(&configs, &order, sources));
         let mut done = Vec::new();
-        for config in found.configs {
-            let path = sources.file(config.id).path.clone();
-            match self.site.firewall_of(&path) {
+        for (config, firewall) in configs.iter().zip(firewalls) {
+            match firewall {
                 Some(id) if done.contains(&id) => {}
                 Some(id) => {
                     done.push(id);
                     all.add(self.firewall(id, sources));
                 }
-                None => all.add(self.alone(config, sources)),
+                None => match alone.next() {
+                    Some((_, Some(read))) => all.configs.push(read),
+                    _ => all.add(self.alone(*config, sources)),
+                },
             }
         }
-        all
+    }
+
+    /// Reads configs of which each is a firewall of its own, on all cores. `None` for those that name other files, as
+    /// those have to be taken in one after the other.
+    fn at_once(
+        &self,
+        configs: &[discover::Config],
+        order: &[usize],
+        sources: &SourceMap,
+    ) -> Vec<Option<Config>> {
+        cores::spread(
+            order,
+            LEAST,
+            || sources.clone(),
+            |own, at| {
+                let read = self.alone(configs[at], own).ok();
+                if own.len() == sources.len() {
+                    return read;
+                }
+                *own = sources.clone();
+                None
+            },
+        )
     }
 
     fn alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {

@@ -10,6 +10,7 @@ use crate::discover::DiscoverError;
 use crate::finding::Finding;
 use crate::report;
 use crate::source::{SourceError, SourceMap};
+use crate::suppress::BaselineError;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -52,8 +53,11 @@ impl Failure {
             // Whoever reads the report has seen enough of it, as `head` does.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
             Failure::Several(_) | Failure::Output(_) | Failure::Message(_) => writeln!(err, "error: {self}"),
-            Failure::Site(sources, findings) => report::fatal(sources, findings, color, &mut err)
-                .and_then(|()| writeln!(err, "error: the site file cannot be used, nothing was checked")),
+            Failure::Site(sources, findings) => {
+                report::fatal(sources, findings, color, &mut err).and_then(|()| {
+                    writeln!(err, "error: the site file cannot be used, nothing was checked with it")
+                })
+            }
         }
         .and_then(|()| err.flush());
         2
@@ -92,6 +96,12 @@ impl From<serde_json::Error> for Failure {
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         // A name may have line ends in it; the message has none.
+        Failure::Message(report::clean(&error.to_string()))
+    }
+}
+
+impl From<BaselineError> for Failure {
+    fn from(error: BaselineError) -> Self {
         Failure::Message(report::clean(&error.to_string()))
     }
 }

@@ -182,8 +182,12 @@ impl SiteArgs {
         sources: &mut SourceMap,
     ) -> Result<Site, Failure> {
         let Some(path) = self.path(places)? else { return Ok(Site::default()) };
-        let id = sources.read(&path, &path)?;
-        site::load(sources, id).map_err(|findings| Failure::Site(Box::new(std::mem::take(sources)), findings))
+        load_site(&path, sources)
+    }
+
+    /// Whether the user says which site it is.
+    pub fn is_told(&self) -> bool {
+        self.site.is_some() || self.no_site
     }
 
     fn path<'a>(&self, places: impl IntoIterator<Item = &'a Path>) -> Result<Option<PathBuf>, Failure> {
@@ -196,13 +200,29 @@ impl SiteArgs {
             [] => Ok(None),
             [one] => Ok(Some(one.clone())),
             [one, other, ..] => Err(Failure::usage(format!(
-                "the configs belong to different sites, `{}` and `{}`: check them in runs of their own, or name one \
+                "the configs belong to different sites, `{}` and `{}`: do this for one after the other, or name one \
                  with `--site`",
                 one.display(),
                 other.display()
             ))),
         }
     }
+}
+
+/// Reads a site file.
+pub fn load_site(path: &Path, sources: &mut SourceMap) -> Result<Site, Failure> {
+    let id = sources.read(path, path)?;
+    site::load(sources, id).map_err(|findings| {
+        let mut alone = SourceMap::new();
+        // What is wrong with it is told on its own, whatever else is read.
+        let base = sources.file(id).base;
+        let text = sources.file(id).text.clone().into_bytes();
+        let findings = findings.into_iter().map(|finding| finding.moved(base)).collect();
+        match alone.add(path, text) {
+            Ok(_) => Failure::Site(Box::new(alone), findings),
+            Err(error) => error.into(),
+        }
+    })
 }
 
 /// The configs of one firewall.

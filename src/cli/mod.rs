@@ -6,11 +6,14 @@
 mod catalog;
 mod check;
 mod color;
+mod config;
 mod configs;
 mod diff;
 mod explain;
 mod failure;
 mod filter;
+mod fitting;
+mod init;
 mod input;
 mod journal;
 mod journey;
@@ -21,8 +24,12 @@ mod model;
 mod outputs;
 mod packets;
 mod rule;
+mod save;
+mod sites;
 mod table;
+mod timings;
 mod trace;
+mod views;
 mod whole;
 mod words;
 
@@ -47,7 +54,7 @@ const MAX_FINDINGS: usize = 100;
 
 /// Checks firewall configs against the ports that video-conferencing products need.
 #[derive(Parser, Debug)]
-#[command(name = "pinhole", version, about, arg_required_else_help = true, help_expected = true)]
+#[command(name = "pinhole", version, long_version = env!("PINHOLE_VERSION"), about, arg_required_else_help = true, help_expected = true)]
 struct Cli {
     /// When to use colours; `auto` looks at the terminal, NO_COLOR and FORCE_COLOR
     #[arg(long, value_enum, global = true, default_value_t, value_name = "WHEN")]
@@ -74,6 +81,14 @@ enum Command {
     Catalog(catalog::CatalogArgs),
     /// List the lint rules, or print the page of one
     Rule(rule::RuleArgs),
+    /// Write a first site file, made of what the configs of a folder tell
+    Init(init::InitArgs),
+    /// Tell how configs would be checked, and who says so
+    Config(config::ConfigArgs),
+    /// Print what completes commands in a shell
+    Completions(fitting::CompletionsArgs),
+    /// Print manual pages
+    Man(fitting::ManArgs),
 }
 
 impl Command {
@@ -85,7 +100,13 @@ impl Command {
             Command::Explain(args) => args.colors(),
             Command::Matrix(args) => args.colors(),
             Command::Rule(_) => true,
-            Command::Trace(_) | Command::Model(_) | Command::Catalog(_) => false,
+            Command::Trace(_)
+            | Command::Model(_)
+            | Command::Catalog(_)
+            | Command::Init(_)
+            | Command::Config(_)
+            | Command::Completions(_)
+            | Command::Man(_) => false,
         }
     }
 }
@@ -152,6 +173,10 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
             Err(failure) => Err(Failure::usage(failure.to_string())),
         },
         Command::Rule(args) => rule::run(args, cli.color, out),
+        Command::Init(args) => init::run(args, out),
+        Command::Config(args) => config::run(args, out),
+        Command::Completions(args) => fitting::completions(args, out),
+        Command::Man(args) => fitting::man(args, out),
     }
 }
 

@@ -1,12 +1,11 @@
 //! Where reports go: each in its form, one to standard output and others to files.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::Failure;
+use super::{Failure, save};
 use crate::report::{Format, HumanOptions, Report};
 
 /// A report that was asked for.
@@ -42,6 +41,11 @@ pub fn on_stdout(outputs: &[Output]) -> Option<Format> {
     }
 }
 
+/// Whether a form was asked for.
+pub fn any(outputs: &[Output], format: Format) -> bool {
+    outputs.iter().any(|output| output.format == format)
+}
+
 /// Writes a report in all forms that were asked for.
 pub fn write(
     outputs: &[Output],
@@ -57,10 +61,8 @@ pub fn write(
     }
     for Output { format, file } in outputs {
         let Some(path) = file else { continue };
-        let failed = |error| Failure::usage(format!("cannot write {}: {error}", path.display()));
-        let mut file = BufWriter::new(File::create(path).map_err(failed)?);
         let plain = HumanOptions { color: false, ..*options };
-        report.write(*format, &plain, &mut file).and_then(|()| file.flush()).map_err(failed)?;
+        save::whole(path, |file| report.write(*format, &plain, file))?;
     }
     if let Some(format) = on_stdout(outputs) {
         Failure::unless_closed(report.write(format, options, out).and_then(|()| out.flush()))?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::color::ColorChoice;
 use super::{Failure, filter, markdown};
-use crate::rule::{LINTS, Lint};
+use crate::rule::{FRAMEWORKS, Framework, LINTS, Lint};
 
 /// Arguments of `pinhole rule`.
 #[derive(Args, Debug)]
@@ -14,10 +14,16 @@ pub struct RuleArgs {
     /// A code (`PH201`), the start of codes (`PH2`) or a name; without any, all rules are listed
     #[arg(value_name = "RULE")]
     rule: Option<String>,
+    /// List the controls of a security framework and the rules that serve them: `nist`, `pci`, `cis`
+    #[arg(long, value_name = "NAME", conflicts_with = "rule")]
+    framework: Option<String>,
 }
 
 /// Runs `pinhole rule`.
 pub fn run(args: &RuleArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
+    if let Some(word) = &args.framework {
+        return frameworks(word, out);
+    }
     let Some(word) = &args.rule else {
         list(LINTS, out)?;
         return Ok(0);
@@ -25,6 +31,28 @@ pub fn run(args: &RuleArgs, color: ColorChoice, out: &mut impl Write) -> Result<
     match filter::find(word).map_err(Failure::usage)?.as_slice() {
         [lint] => print(lint, color.on(&std::io::stdout()), out)?,
         several => list(several, out)?,
+    }
+    Ok(0)
+}
+
+/// Lists the controls of the frameworks that a word means.
+fn frameworks(word: &str, out: &mut impl Write) -> Result<u8, Failure> {
+    let meant = Framework::select(word);
+    if meant.is_empty() {
+        let known: Vec<&str> = FRAMEWORKS.iter().map(|framework| framework.key).collect();
+        let known = known.join(", ");
+        return Err(Failure::usage(format!(
+            "--framework: there is no framework `{word}`; these are known: {known}"
+        )));
+    }
+    for framework in meant {
+        writeln!(out, "{} ({})", framework.title, framework.key)?;
+        for (control, what) in framework.controls {
+            writeln!(out, "  {control:6} {what}")?;
+            for lint in framework.lints(control) {
+                writeln!(out, "         {} {}", lint.code, lint.name)?;
+            }
+        }
     }
     Ok(0)
 }

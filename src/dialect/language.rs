@@ -45,18 +45,33 @@ pub struct Language {
     pub load: fn(&mut SourceMap, &[SourceId], &Environment) -> Loaded,
     /// What it is told by.
     pub marks: Marks,
-    /// What lines that say nothing begin with.
+    /// What comments begin with: anywhere in a line where blocks have braces, else at its beginning alone.
     pub comments: &'static [char],
+    /// Words before the comment of a rule.
+    pub remarks: &'static [&'static str],
+    /// How the lines of a block are told.
+    pub block: Block,
     /// Commands that are not known are passed over, and may have said anything: their lines were not understood.
     pub passes_over_commands: bool,
     /// What a whole config is, for people.
     pub whole: &'static str,
     /// How a filter whose policy accepts is closed, in whole sentences; `None` where filters have no policy.
     pub close: Option<&'static str>,
+    /// A file that says nothing of a policy leaves the one that is in force.
+    pub keeps_policies: bool,
     /// Rules do not say which way they are for: the same filter judges what is for the box and what goes through it.
     pub one_filter: bool,
     /// How lines are written.
     pub lines: Lines,
+}
+
+/// How the lines of a block are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Block {
+    /// Braces stand around them; a statement may go on behind a backslash.
+    Braces,
+    /// They are indented.
+    Indent,
 }
 
 /// What tells a language: how its lines begin, and how its files are named.

@@ -11,7 +11,7 @@ pub mod pf;
 mod unread;
 pub mod write;
 
-pub use language::{Answers, Dialect, Language, Lines, Marks};
+pub use language::{Answers, Block, Dialect, Language, Lines, Marks};
 pub use unread::findings as unread;
 
 use crate::budget::{Budget, Exhausted};

@@ -23,17 +23,28 @@ pub fn for_parts<'a, T: Send>(
     least: usize,
     work: impl Fn(&mut Desk<'_, 'a>, usize) -> T + Sync,
 ) -> Vec<T> {
+    spread(order, least, || Desk::new(judge), work)
+}
+
+/// Does a piece of work for each thing, in as many threads as there are cores, each of which begins with something of
+/// its own, and has no fewer than `least` things.
+pub fn spread<S, T: Send>(
+    order: &[usize],
+    least: usize,
+    begin: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> T + Sync,
+) -> Vec<T> {
     let most = order.len().div_ceil(least).max(1);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(most);
     let share = order.len().div_ceil(threads).max(1);
     let mut done: Vec<(usize, T)> = Vec::with_capacity(order.len());
     std::thread::scope(|scope| {
-        let work = &work;
+        let (begin, work) = (&begin, &work);
         let mut running = Vec::new();
         for part in order.chunks(share) {
             let here = move || {
-                let mut desk = Desk::new(judge);
-                part.iter().map(|at| (*at, work(&mut desk, *at))).collect::<Vec<_>>()
+                let mut own = begin();
+                part.iter().map(|at| (*at, work(&mut own, *at))).collect::<Vec<_>>()
             };
             // Where there is no thread to be had, this one does it.
             match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, here) {

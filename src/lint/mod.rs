@@ -16,10 +16,13 @@ pub(crate) mod words;
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near};
-use crate::rule::{PH110, PH610};
+use crate::rule::{PH001, PH003, PH006, PH110, PH203, PH208, PH414, PH525, PH526, PH610};
 use crate::site::{Flow, Party};
+use crate::source::Span;
 
 pub use mend::{Files, Workshop};
 
@@ -44,6 +47,18 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
         findings.extend(promises::check(judge));
     }
     findings
+}
+
+/// Leaves out what another finding says of the same place in better words, and what says that something is missing
+/// where a part of the files was not read.
+pub fn once(findings: &mut Vec<Finding>) {
+    let unread = [&PH001, &PH003, &PH006];
+    if findings.iter().any(|finding| unread.contains(&finding.lint())) {
+        findings.retain(|finding| ![&PH208, &PH525, &PH526].contains(&finding.lint()));
+    }
+    let open: FxHashSet<Span> =
+        findings.iter().filter(|f| f.lint() == &PH203).filter_map(|f| f.span).collect();
+    findings.retain(|f| f.lint() != &PH414 || f.span.is_none_or(|span| !open.contains(&span)));
 }
 
 /// How many legs of mandatory rows do not get through, and how much trouble there is in all: the less, the better a

@@ -8,6 +8,7 @@ use super::machine::{Place, place};
 use super::{Report, clean, json, told};
 use crate::finding::Finding;
 use crate::rule::Severity;
+use crate::suppress::meaning;
 
 /// Writes workflow commands, which GitHub shows beside the lines of a change.
 ///
@@ -100,24 +101,7 @@ pub fn gitlab(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// A number for what a finding means, wherever its lines have moved to: the lint, the file, the text that it points at,
-/// the message, the devices and rows that it is about.
+/// What a finding means, as [`meaning::of`] numbers it, with the names that reports show.
 pub fn fingerprint(report: &Report, finding: &Finding) -> String {
-    let mut parts: Vec<String> = vec![finding.code().to_string()];
-    if let Some(span) = finding.span {
-        parts.extend(report.sources.file_of(span).map(|file| file.path.to_string_lossy().into_owned()));
-        parts.extend(report.sources.text(span).split_whitespace().map(str::to_string));
-    }
-    parts.push(finding.message.clone());
-    parts.extend(finding.devices.iter().cloned());
-    for row in &finding.requirements {
-        let name = row.row.as_deref().unwrap_or_default();
-        parts.push([&row.product, &row.service, name, &row.transport].join(" "));
-    }
-    // FNV-1a: it has to be the same in each version and on each machine.
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let number = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    format!("{number:016x}")
+    meaning::of(finding, report.sources, |path| path.to_string_lossy().into_owned())
 }

@@ -9,7 +9,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, So
 use rustc_hash::FxHashMap;
 
 use super::excerpt::{CONTEXT, Excerpt};
-use super::{FileSummary, Report, clean, counted, docs};
+use super::{FileSummary, Report, SiteSummary, clean, counted, docs};
 use crate::finding::{Finding, RequirementRef};
 use crate::rule::{Lint, Severity};
 use crate::source::{SourceFile, SourceMap, Span};
@@ -37,8 +37,14 @@ pub struct HumanOptions {
 pub fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
     let printer = Printer::new(report.sources, options.color);
     let shown = most_severe(report, options.max_findings);
-    for finding in &shown {
-        printer.finding(finding, out)?;
+    let sites = &report.summary.sites;
+    let mut site = None;
+    for index in &shown {
+        let here = sites.partition_point(|site| site.findings.end <= *index);
+        if sites.len() > 1 && site.replace(here) != Some(here) {
+            printer.site(&sites[here], out)?;
+        }
+        printer.finding(&report.findings[*index], out)?;
     }
     if shown.len() < report.findings.len() {
         let more = counted(report.findings.len() - shown.len(), "more finding");
@@ -53,9 +59,9 @@ pub fn fatal(sources: &SourceMap, findings: &[Finding], color: bool, out: &mut i
     findings.iter().try_for_each(|finding| printer.finding(finding, out))
 }
 
-/// The `max` most severe findings, in the order of the report. Among equally severe ones, the first of each
+/// The places of the `max` most severe findings, in the order of the report. Among equally severe ones, the first of each
 /// code in each file come before the second ones, so that a fault that a file repeats hides no other.
-fn most_severe<'a>(report: &Report<'a>, max: usize) -> Vec<&'a Finding> {
+fn most_severe(report: &Report<'_>, max: usize) -> Vec<usize> {
     let mut seen: FxHashMap<(Option<u32>, &Lint), usize> = FxHashMap::default();
     let mut order: Vec<(Reverse<Severity>, usize, usize)> = Vec::new();
     for (index, finding) in report.findings.iter().enumerate() {
@@ -67,7 +73,7 @@ fn most_severe<'a>(report: &Report<'a>, max: usize) -> Vec<&'a Finding> {
     order.sort_unstable();
     let mut shown: Vec<usize> = order.into_iter().take(max).map(|(_, _, index)| index).collect();
     shown.sort_unstable();
-    shown.into_iter().map(|index| &report.findings[index]).collect()
+    shown
 }
 
 /// What one call of miette's handler prints: a line of text, and labels in one file.
@@ -120,6 +126,11 @@ impl<'a> Printer<'a> {
             .with_wrap_lines(false)
             .with_context_lines(CONTEXT);
         Printer { sources, handler, paint: Paint { on: color } }
+    }
+
+    /// The line before the findings of one of several sites.
+    fn site(&self, site: &SiteSummary, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{}\n", self.paint.strong(&format!("── {} ──", site.name())))
     }
 
     fn finding(&self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
@@ -305,26 +316,60 @@ fn ranges(ports: &[[u16; 2]]) -> String {
 /// The last lines: which way each file was judged, and the counts.
 fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<()> {
     let summary = report.summary;
+    if summary.statistics {
+        for (lint, count) in report.statistics() {
+            writeln!(out, "{count:>6}  {} {}", lint.code, lint.name)?;
+        }
+    }
     ways(&summary.files, out)?;
-    let counts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Info]
-        .into_iter()
-        .map(|severity| (severity, report.count(severity)))
-        .filter(|(_, count)| *count > 0)
-        .map(|(severity, count)| paint.severity(severity, &counted(count, severity.name())))
-        .collect();
-    let found = if counts.is_empty() { "no findings".to_string() } else { counts.join(", ") };
-    let files = counted(summary.files.len(), "file");
-    write!(out, "{found}; {files} with {} read", counted(summary.rules(), "rule"))?;
+    if summary.sites.len() > 1 {
+        for site in &summary.sites {
+            let found = found(&report.findings[site.findings.clone()], paint);
+            writeln!(
+                out,
+                "{}: {found}; {} read",
+                site.name(),
+                files_and_rules(&summary.files[site.files.clone()])
+            )?;
+        }
+    }
+    write!(out, "{}; {} read", found(report.findings, paint), files_and_rules(&summary.files))?;
     if summary.unselected > 0 {
         write!(out, "; {} not selected", counted(summary.unselected, "lint rule"))?;
     }
     if summary.ignored > 0 {
-        write!(out, "; {} ignored by the site file", summary.ignored)?;
+        let files = if summary.sites.len() > 1 { "files" } else { "file" };
+        write!(out, "; {} ignored by the site {files}", summary.ignored)?;
+    }
+    if summary.suppressed > 0 {
+        write!(out, "; {} left out by comments", summary.suppressed)?;
+    }
+    if summary.baselined > 0 {
+        write!(out, "; {} known by the baseline", summary.baselined)?;
+    }
+    if summary.stale > 0 {
+        write!(out, "; {} of the baseline gone (`--prune-baseline` forgets them)", summary.stale)?;
     }
     if summary.unread > 0 {
         write!(out, "; {} not read (`--list-files` says why)", counted(summary.unread, "other file"))?;
     }
     writeln!(out)
+}
+
+/// How many findings there are of each severity.
+fn found(findings: &[Finding], paint: &Paint) -> String {
+    let counts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Info]
+        .into_iter()
+        .map(|severity| (severity, findings.iter().filter(|finding| finding.severity == severity).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(severity, count)| paint.severity(severity, &counted(count, severity.name())))
+        .collect();
+    if counts.is_empty() { "no findings".to_string() } else { counts.join(", ") }
+}
+
+fn files_and_rules(files: &[FileSummary]) -> String {
+    let rules = files.iter().map(|file| file.rules).sum();
+    format!("{} with {}", counted(files.len(), "file"), counted(rules, "rule"))
 }
 
 /// Which way the traffic was judged: of each file, or, where that would be many lines, of all with one answer.

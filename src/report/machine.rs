@@ -1,11 +1,12 @@
 //! The machine-readable form. Version 1 is stable: keys are added, never renamed or removed.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::{Report, docs, json};
-use crate::finding::{Edit, Finding, LegRef, RequirementRef, Witness};
+use crate::finding::{Edit, LegRef, OpensRef, RequirementRef, Witness};
 use crate::rule::Severity;
 use crate::source::{SourceMap, Span};
 
@@ -13,6 +14,7 @@ use crate::source::{SourceMap, Span};
 struct Output<'a> {
     version: u32,
     files: Vec<File<'a>>,
+    sites: Vec<Site<'a>>,
     findings: Vec<Item<'a>>,
     summary: Summary,
 }
@@ -23,6 +25,14 @@ struct File<'a> {
     dialect: &'a str,
     rules: usize,
     way: Option<&'a str>,
+}
+
+/// One of several sites.
+#[derive(Serialize)]
+struct Site<'a> {
+    path: Option<Cow<'a, str>>,
+    files: usize,
+    findings: usize,
 }
 
 #[derive(Serialize)]
@@ -36,6 +46,7 @@ struct Item<'a> {
     devices: &'a [String],
     requirements: &'a [RequirementRef],
     leg: Option<&'a LegRef>,
+    opens: &'a [OpensRef],
     depends_on: &'a [String],
     assumes: &'a [String],
     witness: Option<&'a Witness>,
@@ -49,6 +60,8 @@ struct Item<'a> {
     /// The same as changes to the files.
     edits: Vec<Change<'a>>,
     docs: String,
+    /// The site file, where there are several.
+    site: Option<Cow<'a, str>>,
 }
 
 /// All null where there is no text to point at. Columns count characters from 1; the end column is the
@@ -85,9 +98,20 @@ struct Summary {
     infos: usize,
     hidden: usize,
     ignored: usize,
+    suppressed: usize,
+    baselined: usize,
+    stale: usize,
+    by_rule: Vec<Count>,
     unread: usize,
     files: usize,
     rules: usize,
+}
+
+/// How many findings a lint has.
+#[derive(Serialize)]
+struct Count {
+    code: &'static str,
+    count: usize,
 }
 
 /// Writes the report as one JSON object on one line.
@@ -98,16 +122,27 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         rules: file.rules,
         way: file.way.as_deref(),
     });
+    let sites = report.summary.sites.iter().map(|site| Site {
+        path: site.path.as_ref().map(|path| path.to_string_lossy()),
+        files: site.files.len(),
+        findings: site.findings.len(),
+    });
+    let counts = report.statistics().into_iter();
     let output = Output {
         version: 1,
         files: files.collect(),
-        findings: report.findings.iter().map(|finding| item(report, finding)).collect(),
+        sites: sites.collect(),
+        findings: (0..report.findings.len()).map(|index| item(report, index)).collect(),
         summary: Summary {
             errors: report.count(Severity::Error),
             warnings: report.count(Severity::Warning),
             infos: report.count(Severity::Info),
             hidden: report.summary.unselected,
             ignored: report.summary.ignored,
+            suppressed: report.summary.suppressed,
+            baselined: report.summary.baselined,
+            stale: report.summary.stale,
+            by_rule: counts.map(|(lint, count)| Count { code: lint.code, count }).collect(),
             unread: report.summary.unread,
             files: report.summary.files.len(),
             rules: report.summary.rules(),
@@ -119,14 +154,15 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 /// Writes each finding as one JSON object on a line of its own.
 pub fn lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    for finding in report.findings {
-        json(&item(report, finding), out)?;
+    for index in 0..report.findings.len() {
+        json(&item(report, index), out)?;
         writeln!(out)?;
     }
     Ok(())
 }
 
-fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
+fn item<'a>(report: &Report<'a>, index: usize) -> Item<'a> {
+    let finding = &report.findings[index];
     let related = finding.related.iter().map(|label| {
         let Place { file, line, .. } = place(report.sources, label.span);
         Related { file, line, message: &label.message }
@@ -140,6 +176,7 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         devices: &finding.devices,
         requirements: &finding.requirements,
         leg: finding.leg.as_ref(),
+        opens: &finding.opens,
         depends_on: &finding.depends_on,
         assumes: &finding.assumes,
         witness: finding.witness.as_ref(),
@@ -150,6 +187,7 @@ fn item<'a>(report: &Report<'a>, finding: &'a Finding) -> Item<'a> {
         mend: finding.mend.iter().flat_map(|mend| &mend.lines).map(String::as_str).collect(),
         edits: finding.edits.iter().filter_map(|edit| change(report.sources, edit)).collect(),
         docs: docs(finding.lint()),
+        site: report.summary.site_of(index).map(|path| path.to_string_lossy()),
     }
 }
 

@@ -19,10 +19,25 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let found = if counts.is_empty() { "no findings".to_string() } else { counts.join(", ") };
     let (files, rules) = (report.summary.files.len(), report.summary.rules());
     writeln!(out, "**pinhole: {found}** in {} with {}\n", counted(files, "file"), counted(rules, "rule"))?;
-    let mut order: Vec<&Finding> = report.findings.iter().collect();
-    order.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    for finding in order.iter().take(MOST) {
-        section(report, finding, out)?;
+    if report.summary.statistics {
+        writeln!(out, "| rule | findings |\n| --- | --- |")?;
+        for (lint, count) in report.statistics() {
+            writeln!(out, "| {} {} | {count} |", lint.code, lint.name)?;
+        }
+        writeln!(out)?;
+    }
+    let mut order: Vec<usize> = (0..report.findings.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(report.findings[*index].severity));
+    let mut shown = order[..order.len().min(MOST)].to_vec();
+    let site = |index: &usize| report.summary.sites.partition_point(|site| site.findings.end <= *index);
+    shown.sort_by_key(site);
+    let mut last = None;
+    for index in shown {
+        let here = site(&index);
+        if report.summary.sites.len() > 1 && last.replace(here) != Some(here) {
+            writeln!(out, "## {}\n", markup::markdown(&report.summary.sites[here].name()))?;
+        }
+        section(report, &report.findings[index], out)?;
     }
     if order.len() > MOST {
         writeln!(out, "and {}, none more severe", counted(order.len() - MOST, "more finding"))?;

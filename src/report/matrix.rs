@@ -158,7 +158,7 @@ fn all(ports: &[[u16; 2]]) -> String {
 }
 
 /// A field of CSV (RFC 4180). What a spreadsheet would take for a formula is text.
-fn quoted(cell: &str) -> String {
+pub(super) fn quoted(cell: &str) -> String {
     let cell = clean(cell);
     let formula = cell.starts_with(['=', '+', '-', '@', '\t']);
     let cell = if formula { format!("'{cell}") } else { cell };

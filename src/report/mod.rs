@@ -3,7 +3,9 @@
 mod annotations;
 mod clean;
 mod concise;
+mod evidence;
 mod excerpt;
+mod html;
 mod human;
 mod junit;
 mod ladder;
@@ -18,7 +20,9 @@ mod svg;
 mod ticket;
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use clean::{Screen, clean, json};
@@ -29,6 +33,7 @@ pub use matrix::{MatrixFormat, write as matrix};
 pub use svg::write as svg;
 pub use ticket::write as ticket;
 
+use crate::explain::told::{Told, ToldEntry};
 use crate::finding::Finding;
 
 use crate::rule::{Lint, Severity};
@@ -47,6 +52,17 @@ pub struct FileSummary {
     pub way: Option<String>,
 }
 
+/// One of several sites, or the files that are of none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SiteSummary {
+    /// The site file; `None` for files without one.
+    pub path: Option<PathBuf>,
+    /// Which findings are of it.
+    pub findings: Range<usize>,
+    /// Which files are of it.
+    pub files: Range<usize>,
+}
+
 /// What a run did, besides its findings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RunSummary {
@@ -54,8 +70,18 @@ pub struct RunSummary {
     pub files: Vec<FileSummary>,
     /// Lints that were not asked, because `--select`, `--ignore` or the site file's `[check]` say so.
     pub unselected: usize,
+    /// The sites that were checked, in the order of their findings and files; none where that is all one.
+    pub sites: Vec<SiteSummary>,
     /// Findings left out by an entry `[[check.ignore]]` of the site file.
     pub ignored: usize,
+    /// Findings left out by comments in the configs.
+    pub suppressed: usize,
+    /// Findings left out because a baseline has them.
+    pub baselined: usize,
+    /// Findings of a baseline that are gone.
+    pub stale: usize,
+    /// Say how many findings each lint has.
+    pub statistics: bool,
     /// Files in folders that were not read, without those whose names tell that they are no configs.
     pub unread: usize,
     /// What could not be done, each in one sentence.
@@ -63,6 +89,12 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
+    /// The site that a finding is of, by its place among the findings.
+    fn site_of(&self, finding: usize) -> Option<&Path> {
+        let at = self.sites.partition_point(|site| site.findings.end <= finding);
+        self.sites.get(at)?.path.as_deref()
+    }
+
     /// Rules as written, of all files.
     pub fn rules(&self) -> usize {
         self.files.iter().map(|file| file.rules).sum()
@@ -77,6 +109,31 @@ pub struct Report<'a> {
     pub findings: &'a [Finding],
     /// What the run did.
     pub summary: &'a RunSummary,
+    /// What a page shows besides, site by site.
+    pub views: &'a [SiteView],
+}
+
+/// What a page shows of a site besides its findings.
+#[derive(Clone, Debug, Default)]
+pub struct SiteView {
+    /// The site file.
+    pub name: Option<PathBuf>,
+    /// The devices.
+    pub devices: Vec<String>,
+    /// Who must reach whom, and whether they can.
+    pub matrix: Vec<ToldEntry>,
+    /// Calls that do not work.
+    pub ladders: Vec<Told>,
+}
+
+impl SiteSummary {
+    /// The name for people.
+    fn name(&self) -> String {
+        match &self.path {
+            Some(path) => clean(&path.to_string_lossy()),
+            None => "without a site file".to_string(),
+        }
+    }
 }
 
 /// The forms of a report.
@@ -101,11 +158,21 @@ pub enum Format {
     Junit,
     /// Markdown, for a comment or a job's summary
     Markdown,
+    /// CSV: findings by the controls of security frameworks
+    Evidence,
+    /// One page, with the ports of devices, who reaches whom, and the calls that do not work
+    Html,
 }
 
 impl Report<'_> {
     /// Writes the report; `options` matter to the human form alone.
-    pub fn write(&self, format: Format, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
+    pub fn write(
+        &self,
+        format: Format,
+        options: &HumanOptions,
+        mut out: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
+        let out = &mut out;
         match format {
             Format::Human => human::write(self, options, out),
             Format::Concise => concise::write(self, out),
@@ -116,7 +183,18 @@ impl Report<'_> {
             Format::Gitlab => annotations::gitlab(self, out),
             Format::Junit => junit::write(self, out),
             Format::Markdown => markdown::write(self, out),
+            Format::Evidence => evidence::write(self, out),
+            Format::Html => html::write(self, out),
         }
+    }
+
+    /// How many findings each lint has, the most frequent first.
+    fn statistics(&self) -> Vec<(&'static Lint, usize)> {
+        let mut counts: BTreeMap<&Lint, usize> = BTreeMap::new();
+        self.findings.iter().for_each(|finding| *counts.entry(finding.lint()).or_default() += 1);
+        let mut counts: Vec<(&Lint, usize)> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| Reverse(*count));
+        counts
     }
 
     /// How many findings are of this severity.

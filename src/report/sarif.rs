@@ -104,6 +104,21 @@ fn note(level: &str, text: &str) -> Value {
     json!({ "level": level, "message": { "text": clean(text) } })
 }
 
+/// What is told of a finding, with links to the other places that matter.
+fn message(finding: &Finding, related: &[Value]) -> String {
+    let mut text = plain(&told(finding));
+    for location in related {
+        let words = location["message"]["text"].as_str().filter(|words| !words.is_empty());
+        text += &format!("\n[{}]({})", plain(words.unwrap_or("see also")), location["id"]);
+    }
+    text
+}
+
+/// Text in which no bracket begins a link (SARIF, 3.11.6).
+fn plain(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
+}
+
 /// What has no place, which results need.
 fn notification(finding: &Finding) -> Value {
     let mut note = note(level(finding.severity), &finding.message);
@@ -152,7 +167,7 @@ impl Results<'_, '_> {
             "ruleId": finding.code(),
             "ruleIndex": LINTS.iter().position(|lint| lint.code == finding.code()),
             "level": level(finding.severity),
-            "message": { "text": told(finding) },
+            "message": { "text": message(finding, &related) },
             "locations": [self.location(span)?],
             "partialFingerprints": prints,
         });

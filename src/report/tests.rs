@@ -17,7 +17,7 @@ fn print(sources: &SourceMap, findings: &[Finding], format: Format, options: &Hu
         way: Some("forwarded traffic".into()),
     };
     let summary = RunSummary { files: vec![file], unselected: 1, ignored: 2, ..RunSummary::default() };
-    let report = Report { sources, findings, summary: &summary };
+    let report = Report { sources, findings, summary: &summary, views: &[] };
     let mut out = Vec::new();
     report.write(format, options, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -197,7 +197,7 @@ fn the_ways_of_many_files_are_one_line() {
     };
     let files = (0..9).map(|n| file(n, "one way")).chain([file(9, "another way")]).collect();
     let summary = RunSummary { files, ..RunSummary::default() };
-    let report = Report { sources: &SourceMap::new(), findings: &[], summary: &summary };
+    let report = Report { sources: &SourceMap::new(), findings: &[], summary: &summary, views: &[] };
     let mut out = Vec::new();
     report.write(Format::Human, &PLAIN, &mut out).unwrap();
     let wanted = "9 files: judged one way\n9.rules (iptables): judged another way\n\

@@ -3,10 +3,12 @@
 //! A page is all that a lint needs to exist: the build reads its head and makes a static of it, named by the code.
 //! Whoever finds what the page describes makes a finding of it.
 
+mod framework;
 mod selection;
 
 use std::fmt;
 
+pub use framework::{FRAMEWORKS, Framework};
 pub use selection::Selection;
 
 use crate::spelling::nearest;

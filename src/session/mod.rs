@@ -9,7 +9,7 @@ use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Environment, Loaded};
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge};
-use crate::lint::{self, Files, Workshop};
+use crate::lint::{self, Files, Workshop, cores};
 use crate::model::Way;
 use crate::packet::Family;
 use crate::site::{self, Date, Site};
@@ -132,6 +132,17 @@ impl Session {
         &self.reads
     }
 
+    /// The files that were read, with their languages.
+    pub fn files(&self) -> Vec<(SourceId, Dialect)> {
+        let files = self.reads.iter().flat_map(|read| read.rules.iter().map(|(id, _)| (*id, read.dialect)));
+        files.collect()
+    }
+
+    /// Whether the files of all firewalls of the site were read; not so where it has none.
+    pub fn is_whole(&self) -> bool {
+        !self.firewalls.is_empty() && self.firewalls.iter().all(Option::is_some)
+    }
+
     /// What reading had to say.
     pub fn said(&self) -> &[Finding] {
         &self.findings
@@ -151,14 +162,23 @@ impl Session {
     pub fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
         let mut findings = site::doubts(&self.site, &self.catalog, today);
         findings.extend(self.findings.iter().cloned());
-        for alone in &self.alone {
-            let workshop = Workshop::new(sources, alone.files());
-            findings.extend(lint::check(&alone.judge(&self.catalog), Some(&workshop)));
-        }
+        let order: Vec<usize> = (0..self.alone.len()).collect();
+        let alone = cores::spread(
+            &order,
+            1,
+            || (),
+            |(), at| {
+                let alone = &self.alone[at];
+                let workshop = Workshop::new(sources, alone.files());
+                lint::check(&alone.judge(&self.catalog), Some(&workshop))
+            },
+        );
+        findings.extend(alone.into_iter().flatten());
         if self.firewalls.iter().any(Option::is_some) {
             let judge = Judge::new(&self.site, &self.catalog, &self.firewalls);
             findings.extend(lint::check(&judge, Some(&Workshop::new(sources, &self.files))));
         }
+        lint::once(&mut findings);
         findings
     }
 }

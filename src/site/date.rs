@@ -20,6 +20,29 @@ impl Date {
         Date::of_day(seconds / 86_400)
     }
 
+    /// The day of a text such as `2027-01-31`.
+    pub fn parse(text: &str) -> Option<Date> {
+        let mut parts = text.split('-');
+        let mut number = |digits: usize| {
+            let part = parts.next().filter(|part| part.len() == digits)?;
+            part.bytes().all(|byte| byte.is_ascii_digit()).then_some(part)
+        };
+        let date = Date {
+            year: number(4)?.parse().ok()?,
+            month: number(2)?.parse().ok()?,
+            day: number(2)?.parse().ok()?,
+        };
+        let leap =
+            date.year.is_multiple_of(4) && (!date.year.is_multiple_of(100) || date.year.is_multiple_of(400));
+        let days = match date.month {
+            2 => 28 + u8::from(leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => 0,
+        };
+        (parts.next().is_none() && (1..=days).contains(&date.day)).then_some(date)
+    }
+
     /// The date that is so many days after 1 January 1970.
     fn of_day(days: u64) -> Date {
         // Years are counted from March, so that the leap day is a year's last; 719,468 days lie between
@@ -51,6 +74,12 @@ mod tests {
             [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (20_819, "2027-01-01")]
         {
             assert_eq!(Date::of_day(day).to_string(), date);
+            assert_eq!(Date::parse(date), Some(Date::of_day(day)));
+        }
+        for wrong in
+            ["2027-02-29", "2100-02-29", "2027-1-31", "2027-13-01", "2027-01-00", "2027-01-31-", "soon"]
+        {
+            assert_eq!(Date::parse(wrong), None, "{wrong}");
         }
     }
 }

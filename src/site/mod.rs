@@ -15,6 +15,7 @@ mod made_up;
 mod parse;
 mod paths;
 mod reader;
+mod required;
 mod settings;
 mod value;
 

@@ -7,9 +7,9 @@ use std::path::Path;
 use toml::de::{DeTable, Error};
 
 use super::reader::{At, Placed, Problems, Table, list};
-use super::settings;
 use super::value::{address, network, ports};
 use super::{Device, MovedRow, Peer, PeerPlace, RoutingMode, Site, Zone, ZoneId, expect, firewalls};
+use super::{required, settings};
 use crate::catalog::Version;
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap};
@@ -47,7 +47,18 @@ fn syntax_error(error: &Error, len: usize, problems: &mut Problems) {
     problems.add(&at, message, "here", "The TOML language is described at https://toml.io.");
 }
 
-const TOP: &[&str] = &["calls", "catalog", "check", "zone", "firewall", "path", "device", "peer", "expect"];
+const TOP: &[&str] = &[
+    "required-version",
+    "calls",
+    "catalog",
+    "check",
+    "zone",
+    "firewall",
+    "path",
+    "device",
+    "peer",
+    "expect",
+];
 
 fn read(root: &DeTable, path: &Path, problems: &mut Problems) -> Site {
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -55,8 +66,12 @@ fn read(root: &DeTable, path: &Path, problems: &mut Problems) -> Site {
     let mut site = Site { path: Some(path.to_path_buf()), ..Site::default() };
     site.catalogs = root.texts("catalog", problems).into_iter().map(|dir| folder.join(dir.value)).collect();
     site.calls = root.texts("calls", problems).into_iter().map(|dir| folder.join(dir.value)).collect();
+    required(&root, problems);
     if let Some((table, at)) = root.table("check", problems) {
         site.settings = settings::read(table, at, folder, problems);
+    }
+    for key in ["catalog", "calls"] {
+        site.settings.origins.extend(root.get(key).map(|value| (key, problems.span(&value.span()))));
     }
     for (table, at) in root.tables("zone", problems) {
         let zone = zone(table, at, &site.zones, problems);
@@ -80,6 +95,27 @@ fn read(root: &DeTable, path: &Path, problems: &mut Problems) -> Site {
         site.expects.extend(expect);
     }
     site
+}
+
+/// Complains where the site file is written for other versions of pinhole.
+fn required(root: &Table, problems: &mut Problems) {
+    let Some(wanted) = root.optional("required-version", problems) else { return };
+    const HERE: &str = env!("CARGO_PKG_VERSION");
+    match required::fits(HERE, &wanted.value) {
+        Ok(true) => {}
+        Ok(false) => problems.add(
+            &wanted.at,
+            format!("the site file asks for pinhole `{}`, and this is {HERE}", wanted.value),
+            "another version",
+            "Install a version that fits, or change what is asked for.",
+        ),
+        Err(part) => problems.add(
+            &wanted.at,
+            format!("`{part}` is no version"),
+            "no version",
+            "Write it such as `>=0.1`, `>=0.1, <0.3` or `0.1`.",
+        ),
+    }
 }
 
 /// The name of an entry, which no earlier entry may have.

@@ -24,6 +24,10 @@ pub struct Settings {
     pub wide_range: u32,
     /// Findings that are known and accepted.
     pub accepted: Vec<Ignore>,
+    /// The file of findings that are known, a path as it can be opened.
+    pub baseline: Option<PathBuf>,
+    /// Where the site file says so, by key.
+    pub origins: BTreeMap<&'static str, Span>,
 }
 
 impl Default for Settings {
@@ -34,6 +38,8 @@ impl Default for Settings {
             severity: BTreeMap::new(),
             wide_range: 1000,
             accepted: Vec::new(),
+            baseline: None,
+            origins: BTreeMap::new(),
         }
     }
 }
@@ -60,12 +66,15 @@ impl Ignore {
     }
 }
 
-const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds"];
+const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds", "baseline"];
 
 /// Reads the table `[check]`.
 pub fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> Settings {
     let mut settings = Settings::default();
     let table = Table::new(table, at, "[check]", CHECK, problems);
+    for key in CHECK {
+        settings.origins.extend(table.get(key).map(|value| (*key, problems.span(&value.span()))));
+    }
     if table.get("select").is_some() {
         let words = table.texts("select", problems);
         settings.selection.only = Some(words.iter().flat_map(|word| select(word, problems)).collect());
@@ -74,6 +83,7 @@ pub fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> 
         ignore(value, folder, &mut settings, problems);
     }
     settings.fail_on = table.get("fail-on").and_then(|value| severity(value, "fail-on", problems));
+    settings.baseline = table.optional("baseline", problems).map(|file| folder.join(file.value));
     if let Some((levels, at)) = table.table("severity", problems) {
         let known: Vec<&str> = levels.keys().map(|key| key.get_ref().as_ref()).collect();
         let levels = Table::new(levels, at, "[check.severity]", &known, problems);

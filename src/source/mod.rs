@@ -8,6 +8,7 @@ mod named;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -131,10 +132,10 @@ pub enum SourceError {
     Endless(PathBuf),
 }
 
-/// All files of one run.
-#[derive(Debug, Default)]
+/// All files of one run. A copy shares their texts.
+#[derive(Clone, Debug, Default)]
 pub struct SourceMap {
-    files: Vec<SourceFile>,
+    files: Vec<Arc<SourceFile>>,
     /// The tree that stands for `/` where configs name files.
     root: Option<PathBuf>,
     /// Files that configs name, by real path and by the folder that they may name files of.
@@ -169,7 +170,7 @@ impl SourceMap {
             .collect();
         let id = SourceId(self.files.len() as u32);
         let chars_before = count_chars(&text);
-        self.files.push(SourceFile { path, text, base, damage, line_starts, chars_before });
+        self.files.push(Arc::new(SourceFile { path, text, base, damage, line_starts, chars_before }));
         Ok(id)
     }
 
@@ -200,6 +201,16 @@ impl SourceMap {
         Ok(copy)
     }
 
+    /// How many files there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// The file that an offset lies in, by its id.
     pub fn id_at(&self, offset: u32) -> Option<SourceId> {
         let index = self.files.partition_point(|file| file.base <= offset).checked_sub(1)?;
@@ -213,13 +224,13 @@ impl SourceMap {
 
     /// All files, in the order in which they were added.
     pub fn files(&self) -> impl Iterator<Item = (SourceId, &SourceFile)> {
-        self.files.iter().enumerate().map(|(i, file)| (SourceId(i as u32), file))
+        self.files.iter().enumerate().map(|(i, file)| (SourceId(i as u32), &**file))
     }
 
     /// The file that a span lies in.
     pub fn file_of(&self, span: Span) -> Option<&SourceFile> {
         let index = self.files.partition_point(|file| file.base <= span.start);
-        index.checked_sub(1).map(|index| &self.files[index])
+        index.checked_sub(1).map(|index| &*self.files[index])
     }
 
     /// The text under a span; empty where the span is of no file.

@@ -10,7 +10,7 @@ mod resolve;
 mod words;
 pub(super) mod write;
 
-use super::{Answers, Environment, Language, Lines, Loaded};
+use super::{Answers, Block, Environment, Language, Lines, Loaded};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// What there is to know of the language.
@@ -19,9 +19,12 @@ pub static LANGUAGE: Language = Language {
     load,
     marks: marks::MARKS,
     comments: &['!', ':'],
+    remarks: &["remark", "description"],
+    block: Block::Indent,
     passes_over_commands: true,
     whole: "the output of `show running-config`, with its `nameif` and `access-group` lines",
     close: None,
+    keeps_policies: false,
     one_filter: false,
     lines: Lines {
         spots: write::spots,

@@ -40,6 +40,12 @@ impl<'w, 'a> Words<'w, 'a> {
         self.words.get(self.at + skip).map(|word| word.text)
     }
 
+    /// Whether two words follow each other in what is left.
+    pub(super) fn has_pair(&self, first: &str, second: &str) -> bool {
+        let rest = self.words.get(self.at..).unwrap_or_default();
+        rest.windows(2).any(|pair| matches!(pair, [a, b] if a.text == first && b.text == second))
+    }
+
     /// Takes the next word.
     pub(super) fn take(&mut self) -> Option<Named<'a>> {
         let word = self.words.get(self.at).copied()?;

@@ -35,7 +35,7 @@ mod tests;
 #[cfg(test)]
 mod work_tests;
 
-use super::{Answers, Environment, Language, Lines, Loaded};
+use super::{Answers, Block, Environment, Language, Lines, Loaded};
 use crate::budget::Budget;
 use crate::finding::Finding;
 use crate::packet::Family;
@@ -52,9 +52,12 @@ pub static LANGUAGE: Language = Language {
     load,
     marks: marks::MARKS,
     comments: &['#'],
+    remarks: &["--comment"],
+    block: Block::Braces,
     passes_over_commands: false,
     whole: "the output of `iptables-save`",
     close: Some("Set the policy to DROP, and accept what is needed before the end of the chain."),
+    keeps_policies: true,
     one_filter: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),

@@ -307,6 +307,7 @@ impl Config {
             self.add(at, item, verb);
             return;
         }
+        self.flushes |= verb == Verb::Flush && matches!(item, Item::Chain(..));
         let Some(at) = self.find(table) else { return };
         let table = &mut self.tables[at];
         match item {

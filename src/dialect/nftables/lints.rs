@@ -1,11 +1,10 @@
 //! The lints of the language: rules that say something else than they look.
 
-use std::cmp::Reverse;
 use std::rc::Rc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
-use super::config::{Chain, Config, Table, each_stmt, plain};
+use super::config::{Chain, Config, NamedSet, Table, each_stmt, plain};
 use super::lower::Base;
 use super::merged;
 use super::syntax::{
@@ -13,9 +12,8 @@ use super::syntax::{
     StmtKind, TableFamily, Target, Verdict,
 };
 use crate::finding::Finding;
-use crate::model::{Hook, StageKind};
 use crate::rule::{
-    PH410, PH411, PH412, PH413, PH414, PH415, PH416, PH417, PH418, PH419, PH440, PH510, PH511, PH512,
+    PH410, PH411, PH412, PH413, PH414, PH416, PH417, PH418, PH419, PH440, PH510, PH511, PH512,
 };
 use crate::source::{SourceMap, Span};
 
@@ -47,26 +45,30 @@ const HELPERS: &[(&str, &[&str])] = &[
 ];
 
 /// Runs the lints over a configuration; `reached` says of a chain (table, place) whether a packet can
-/// come into it.
+/// come into it. It `lacks` something where a file, or a part of one, was not read.
 pub fn lint(
     sources: &SourceMap,
     config: &Config,
     bases: &[Base],
+    lacks: bool,
     reached: &dyn Fn(usize, usize) -> bool,
 ) -> Vec<Finding> {
     let mut lints = Lints { sources, findings: Vec::new() };
     for (t, table) in config.tables.iter().enumerate() {
+        // A table without a hook is a part of one whose rest is elsewhere, and so is one that was not read whole.
+        let whole = !lacks && table.chains.iter().any(|chain| chain.hook.is_some());
         for (c, chain) in table.chains.iter().enumerate() {
             lints.chain(table, chain);
-            if sees_ip(table) && chain.hook.is_none() && !reached(t, c) {
+            if whole && sees_ip(table) && !chain.rules.is_empty() && chain.hook.is_none() && !reached(t, c) {
                 lints.unreached(chain);
             }
         }
-        lints.unused_sets(table);
+        if whole {
+            lints.unused_sets(table);
+        }
         lints.helpers(table);
     }
     lints.helper_places(config, bases);
-    lints.accepts(config, bases);
     lints.reload(config);
     lints.findings
 }
@@ -81,11 +83,17 @@ impl Lints<'_> {
         if let Some(hook) = &chain.hook
             && chain.policy.is_none()
             && &*hook.kind.text == "filter"
+            && matches!(&*hook.hook.text, "input" | "forward")
+            && !chain.rules.iter().any(ends_all)
         {
             self.findings.push(
-                Finding::of(&PH414, hook.span, format!("the base chain `{}` has no policy", chain.name.text))
-                    .label("accepts what no rule decides")
-                    .help("Write `policy drop;` or `policy accept;`, so that everybody sees what is meant."),
+                Finding::of(
+                    &PH414,
+                    chain.name.span,
+                    format!("the base chain `{}` has no policy", chain.name.text),
+                )
+                .label("accepts what no rule decides")
+                .help("Write `policy drop;` or `policy accept;`, so that everybody sees what is meant."),
             );
         }
         self.rules(table, &chain.rules);
@@ -146,20 +154,15 @@ impl Lints<'_> {
         self.without_statement(rule);
         self.merged(rule);
         let mut protocol = false;
-        let mut state = false;
         for stmt in &rule.stmts {
             match &stmt.kind {
                 StmtKind::Match(parts) => {
                     let (left, op, right) = (plain(&parts.0), parts.1, plain(&parts.2));
                     self.negated_state(stmt, left, op, right);
-                    if !state {
-                        self.flag_test(rule, stmt, left, op, right);
-                    }
-                    state |= is_state(left);
+                    self.flag_test(rule, stmt, left, op, right);
                     protocol = self.any_port(table, stmt, left, protocol);
                 }
                 StmtKind::Vmap(parts) => {
-                    state |= is_state(plain(&parts.0));
                     protocol = self.any_port(table, stmt, plain(&parts.0), protocol);
                 }
                 StmtKind::Verdict(
@@ -199,7 +202,7 @@ impl Lints<'_> {
             rule.stmts.last().map(|stmt| &stmt.kind),
             Some(StmtKind::Verdict(Verdict::Drop) | StmtKind::Reject(_))
         );
-        if tests_syn && refuses {
+        if tests_syn && refuses && !rule.stmts.iter().any(|stmt| spares_answers(self.sources, stmt)) {
             self.findings.push(
                 Finding::of(&PH411, stmt.span, "`tcp flags syn` also matches the answer to a new connection")
                     .label("holds wherever the SYN bit is set, in SYN+ACK too")
@@ -255,7 +258,11 @@ impl Lints<'_> {
         for chain in &table.chains {
             each_stmt(&chain.rules, &mut |kind| names_in(kind, &mut used));
         }
-        for set in table.sets.iter().filter(|set| !used.names.contains(&set.name.text)) {
+        // What is empty, or forgets its elements, is for a program that has rules of its own.
+        let of_file =
+            |set: &&NamedSet| !set.body.elements.is_empty() && !set.body.timeout && !set.body.dynamic;
+        let unused = |set: &&NamedSet| !used.names.contains(&set.name.text);
+        for set in table.sets.iter().filter(unused).filter(of_file) {
             let what = if set.body.map { "map" } else { "set" };
             self.findings.push(
                 Finding::of(&PH418, set.name.span, format!("no rule uses the {what} `{}`", set.name.text))
@@ -312,53 +319,12 @@ impl Lints<'_> {
         }
     }
 
-    /// An accept ends its own base chain only.
-    fn accepts(&mut self, config: &Config, bases: &[Base]) {
-        let made = |base: &Base| config.tables[base.at.0].chains[base.at.1].made;
-        let mut refusing: FxHashMap<(Hook, TableFamily), (&Base, Span)> = FxHashMap::default();
-        for base in bases.iter().filter(|base| base.kind == StageKind::Filter) {
-            let table = &config.tables[base.at.0];
-            let Some(at) = refuses_the_rest(&table.chains[base.at.1]) else { continue };
-            let place = (base.priority, Reverse(made(base)));
-            let last = refusing.entry((base.hook, table.family)).or_insert((base, at));
-            if (last.0.priority, Reverse(made(last.0))) < place {
-                *last = (base, at);
-            }
-        }
-        for first in bases.iter().filter(|base| base.kind == StageKind::Filter && !base.device) {
-            let (table, chain) = (&config.tables[first.at.0], &config.tables[first.at.0].chains[first.at.1]);
-            let Some(accept) = chain.rules.iter().find_map(narrow_accept) else { continue };
-            // Of those that refuse the rest, the last one of each family is later if any is.
-            let families = [TableFamily::Ip, TableFamily::Ip6, TableFamily::Inet];
-            let later = families.iter().find_map(|family| {
-                let (base, at) = refusing.get(&(first.hook, *family))?;
-                let other = &config.tables[base.at.0].chains[base.at.1];
-                let is_later = base.at != first.at
-                    && (base.priority > first.priority
-                        || base.priority == first.priority && other.made < chain.made);
-                (share_family(table.family, *family) && is_later).then_some((other, *at))
-            });
-            let Some((other, at)) = later else { continue };
-            let message = format!("an accept of `{}` is not the last word", chain.name.text);
-            self.findings.push(
-                Finding::of(&PH415, accept, message)
-                    .label("ends this base chain only")
-                    .related(
-                        at,
-                        format!(
-                            "`{}` runs later at the same hook, and refuses what it does not accept itself",
-                            other.name.text
-                        ),
-                    )
-                    .help("Accept the packet in both chains, or keep the rules of a hook in one base chain."),
-            );
-        }
-    }
-
     /// Loading adds to what is there.
     fn reload(&mut self, config: &Config) {
         let rules = config.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
-        let Some(rule) = rules.into_iter().next() else { return };
+        // Without a chain that hangs somewhere, it is a part or an example.
+        let hangs = config.tables.iter().flat_map(|table| &table.chains).any(|chain| chain.hook.is_some());
+        let Some(rule) = rules.into_iter().next().filter(|_| hangs) else { return };
         let Some(file) = self.sources.file_of(rule.span) else { return };
         if config.flushes || !file.text.starts_with("#!") {
             return;
@@ -370,6 +336,34 @@ impl Lints<'_> {
                 .help("Begin with `flush ruleset`, or with `table …` and `delete table …` for the script's own tables."),
         );
     }
+}
+
+/// Answers go to ports from which connections are opened (`ip_local_port_range`, 32768 and up).
+const EPHEMERAL: u32 = 32768;
+
+/// Whether a statement keeps the answers to connections out of a rule, or lets most of them go on: it looks at the state,
+/// counts, or is for the port of a server.
+fn spares_answers(sources: &SourceMap, stmt: &Stmt) -> bool {
+    match &stmt.kind {
+        StmtKind::Match(parts) => {
+            let (left, right) = (plain(&parts.0), plain(&parts.2));
+            let is_dport = matches!(&left.kind, ExprKind::Header(field) if field.name == "dport");
+            is_state(left) || is_dport && parts.1 == RelOp::Implicit && of_servers(sources, right)
+        }
+        StmtKind::Vmap(parts) => is_state(plain(&parts.0)),
+        StmtKind::Meter(_) | StmtKind::Update(_) => true,
+        StmtKind::Object(parts) => parts.0 == ObjectKind::Limit,
+        _ => false,
+    }
+}
+
+/// Whether ports are below those from which connections are opened.
+fn of_servers(sources: &SourceMap, ports: &Expr) -> bool {
+    let words = sources.text(ports.span).split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+    let mut numbers = words.filter(|word| !word.is_empty()).flat_map(|word| word.split('-'));
+    numbers.all(|word| {
+        word.parse::<u32>().map_or(!word.starts_with(|c: char| c.is_ascii_digit()), |n| n < EPHEMERAL)
+    })
 }
 
 /// Whether routed packets come into the table.
@@ -410,34 +404,6 @@ fn ends_all(rule: &Rule) -> bool {
         _ => false,
     };
     ends && before.iter().all(passive)
-}
-
-/// Where a base chain refuses all that none of its rules accepts: by its policy, or by a rule about everything.
-fn refuses_the_rest(chain: &Chain) -> Option<Span> {
-    let refuses = |rule: &&Rule| {
-        let end = rule.stmts.last().map(|stmt| &stmt.kind);
-        ends_all(rule) && matches!(end, Some(StmtKind::Verdict(Verdict::Drop) | StmtKind::Reject(_)))
-    };
-    match chain.policy {
-        Some((false, span)) => Some(span),
-        _ => chain.rules.iter().find(|rule| ends_all(rule)).filter(refuses).map(|rule| rule.span),
-    }
-}
-
-/// The accept of a rule that says which packets it is about: loopback and replies left out.
-fn narrow_accept(rule: &Rule) -> Option<Span> {
-    let accepts = matches!(rule.stmts.last()?.kind, StmtKind::Verdict(Verdict::Accept));
-    let narrows = rule.stmts.iter().any(|stmt| match &stmt.kind {
-        StmtKind::Match(parts) => {
-            !is_state(plain(&parts.0)) && !matches!(plain(&parts.0).kind, ExprKind::Meta(_))
-        }
-        _ => false,
-    });
-    (accepts && narrows).then_some(rule.span)
-}
-
-fn share_family(one: TableFamily, other: TableFamily) -> bool {
-    one == other || one == TableFamily::Inet || other == TableFamily::Inet
 }
 
 /// The names of sets and maps that statements use.

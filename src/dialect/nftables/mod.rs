@@ -15,7 +15,7 @@ mod syntax;
 mod types;
 pub(super) mod write;
 
-use super::{Answers, Environment, Language, Lines, Loaded};
+use super::{Answers, Block, Environment, Language, Lines, Loaded};
 use crate::finding::Finding;
 use crate::rule::{PH002, PH003, PH004, Severity};
 use crate::source::{SourceId, SourceMap, Span};
@@ -26,9 +26,12 @@ pub static LANGUAGE: Language = Language {
     load,
     marks: marks::MARKS,
     comments: &['#'],
+    remarks: &["comment"],
+    block: Block::Braces,
     passes_over_commands: false,
     whole: "the output of `nft list ruleset`",
     close: Some("Give the base chain `policy drop;`, and accept what is needed before its end."),
+    keeps_policies: false,
     one_filter: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
@@ -55,7 +58,7 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
     let mut config = config::apply(commands, &env.budget);
     config.cut = config.cut.or(cut);
     findings.append(&mut config.findings);
-    let (ruleset, mut lowered) = lower::lower(sources, &config, env);
+    let (ruleset, mut lowered) = lower::lower(sources, &config, env, lower::any_lacks(&findings));
     findings.append(&mut lowered);
     Loaded { ruleset, findings, rules }
 }

@@ -4,19 +4,19 @@ mod compare;
 mod overridden;
 mod translation;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dialect::Environment;
 use crate::finding::Finding;
 use crate::packet::{Family, Set};
-use crate::rule::{PH420, PH423, PH424, PH425, PH426, PH427, PH428};
+use crate::rule::{PH420, PH423, PH424, PH425, PH426, PH427, PH428, PH429, Severity};
 use crate::source::Span;
 
 use super::ast::{
     Address, Host, Interface, InterfaceName, Peer, Port, PortMatch, PortOp, Rule, Statement, StatementKind,
 };
 use super::expand::{Flat, Where};
-use super::parse::Config;
+use super::parse::{Config, UnusedMacro};
 use super::table::interval;
 use super::tree::{Node, Tree};
 
@@ -25,12 +25,12 @@ pub fn lint(configs: &[Config], tree: &Tree, env: &Environment) -> Vec<Finding> 
     let mut findings = Vec::new();
     for config in configs {
         lint_statements(&config.statements, &mut findings);
-        for (name, span) in &config.unused_macros {
-            findings.push(unused_macro(name, *span));
-        }
+        findings.extend(config.unused_tables.iter().map(unused_table));
+        findings.extend(config.unused_macros.iter().map(unused_macro));
     }
-    let mut tables = FxHashSet::default();
-    lint_nodes(&tree.nodes, tree, &mut tables, &mut findings);
+    let (mut tables, mut anchors) = (FxHashSet::default(), Anchors::default());
+    lint_nodes(&tree.nodes, tree, &mut tables, &mut anchors, &mut findings);
+    findings.extend(anchors.all.into_iter().map(unknown_anchor));
     findings.extend(tree.uncalled.iter().map(|span| never_called(*span)));
     for interface in &tree.skipped {
         findings.extend(skipped(interface, env));
@@ -129,6 +129,9 @@ fn negated_interfaces(interfaces: &[Interface]) -> Option<Finding> {
     Some(negated_list(first.span.to(last.span), negated.span, "interface"))
 }
 
+/// The ports of traceroute, as many write them: 33433 and up.
+const TRACEROUTE: std::ops::RangeInclusive<u16> = 33433..=33434;
+
 /// PH423: `2000 >< 2004` leaves its ends out, `2000 <> 2004` takes what lies outside.
 fn range_without_ends(port: &PortMatch) -> Option<Finding> {
     let (a, b, inside) = match &port.op {
@@ -136,30 +139,47 @@ fn range_without_ends(port: &PortMatch) -> Option<Finding> {
         PortOp::Outside(Port::Number(a), Port::Number(b)) => (*a, *b, false),
         _ => return None,
     };
-    let message = if inside {
-        format!("`{a} >< {b}` leaves out the ports {a} and {b}")
-    } else {
-        format!("`{a} <> {b}` matches the ports outside of {a} to {b}")
-    };
-    let help = if inside {
-        format!(
-            "Write `{a}:{b}` to match both ends too, or `{}:{}` to say what is meant.",
-            u32::from(a) + 1,
-            b.saturating_sub(1)
-        )
-    } else {
-        format!(
-            "Write `{a}:{b}` where the range itself is meant, or `{{ < {a}, > {b} }}` to say what is meant."
-        )
+    if inside && b <= a.saturating_add(1) {
+        let message = format!("`{a} >< {b}` matches no port");
+        return Some(
+            Finding::of(&PH423, port.span, message)
+                .severity(Severity::Warning)
+                .label("the ends do not belong to it, and nothing lies between them")
+                .help(format!("Write `{a}:{b}` to match the ends.")),
+        );
+    }
+    if inside && TRACEROUTE.contains(&a) {
+        return None;
+    }
+    let (message, help) = match inside {
+        true => (
+            format!("`{a} >< {b}` leaves out the ports {a} and {b}"),
+            format!("Write `{a}:{b}` to match both ends too, or `{}:{}` to say what is meant.", a + 1, b - 1),
+        ),
+        false => (
+            format!("`{a} <> {b}` matches the ports outside of {a} to {b}"),
+            format!(
+                "Write `{a}:{b}` where the range itself is meant, or `{{ < {a}, > {b} }}` to say what is meant."
+            ),
+        ),
     };
     Some(Finding::of(&PH423, port.span, message).help(help))
 }
 
 /// PH424
-fn unused_macro(name: &str, span: Span) -> Finding {
-    Finding::of(&PH424, span, format!("macro `{name}` is never used"))
-        .label("defined here")
-        .help("Remove it, or use it where its value is written out.")
+fn unused_macro(unused: &UnusedMacro) -> Finding {
+    let UnusedMacro { name, span, again } = unused;
+    match again {
+        Some(again) => {
+            Finding::of(&PH424, *span, format!("macro `{name}` is defined again before anything uses it"))
+                .label("this value is used nowhere")
+                .related(*again, "takes its place")
+                .help("Remove the definition that is not meant.")
+        }
+        None => Finding::of(&PH424, *span, format!("macro `{name}` is never used"))
+            .label("defined here")
+            .help("Remove it, or use it where its value is written out."),
+    }
 }
 
 /// Lints of rules in their places.
@@ -167,6 +187,7 @@ fn lint_nodes<'a>(
     nodes: &'a [Node<'a>],
     tree: &Tree,
     tables: &mut FxHashSet<&'a str>,
+    anchors: &mut Anchors<'a>,
     findings: &mut Vec<Finding>,
 ) {
     for node in nodes {
@@ -179,8 +200,8 @@ fn lint_nodes<'a>(
                     undefined_tables(flat, |name| tree.table(anchor.scope, name).is_some(), tables, findings);
                 }
                 match &anchor.body {
-                    Some(body) => lint_nodes(body, tree, tables, findings),
-                    None => findings.push(unknown_anchor(anchor.rule.span, &anchor.what)),
+                    Some(body) => lint_nodes(body, tree, tables, anchors, findings),
+                    None => anchors.add(&anchor.what, anchor.rule.span),
                 }
             }
             Node::Unknown { .. } => {}
@@ -211,17 +232,63 @@ fn undefined_tables<'a>(
     }
 }
 
-/// PH426
-fn unknown_anchor(span: Span, what: &str) -> Finding {
-    let name = what.split_once(' ').map_or(what, |(_, name)| name);
-    let message = format!("the rules of anchor `{name}` are not in the file");
-    let mut finding = Finding::of(&PH426, span, message)
-        .label("whatever is loaded here can change the verdict")
-        .help(
+/// An anchor whose rules are not in the files, and the rules that call it.
+struct Elsewhere<'a> {
+    name: &'a str,
+    whats: Vec<String>,
+    calls: Vec<Span>,
+    /// One of them is for filter rules.
+    filters: bool,
+}
+
+/// All of them, by their names.
+#[derive(Default)]
+struct Anchors<'a> {
+    all: Vec<Elsewhere<'a>>,
+    places: FxHashMap<&'a str, usize>,
+}
+
+impl<'a> Anchors<'a> {
+    fn add(&mut self, what: &'a str, span: Span) {
+        let (kind, name) = what.split_once(' ').unwrap_or(("anchor", what));
+        let at = *self.places.entry(name).or_insert_with(|| {
+            self.all.push(Elsewhere { name, whats: Vec::new(), calls: Vec::new(), filters: false });
+            self.all.len() - 1
+        });
+        let known = &mut self.all[at];
+        known.calls.push(span);
+        known.filters |= kind == "anchor";
+        if !known.whats.iter().any(|other| other == what) {
+            known.whats.push(what.to_string());
+        }
+    }
+}
+
+/// PH426: one for each name, whatever is called by it.
+fn unknown_anchor(anchor: Elsewhere<'_>) -> Finding {
+    const SHOWN: usize = 3;
+    let message = format!("the rules of anchor `{}` are not in the file", anchor.name);
+    let help = match anchor.filters {
+        true => {
             "Have the rules checked too: put them in braces, or name their file with `load anchor`. Rules that must \
-             hold whatever the anchor says come before it and are `quick`.",
-        );
-    finding.depends_on = vec![what.to_string()];
+             hold whatever the anchor says come before it and are `quick`."
+        }
+        false => {
+            "Translations of a program are put there while it runs. Where they are in a file, name it with \
+             `load anchor`, to have them checked too."
+        }
+    };
+    let label = match anchor.filters {
+        true => "whatever is loaded here can change the verdict",
+        false => "whatever is loaded here can translate packets",
+    };
+    let (first, others) =
+        anchor.calls.split_first().map_or((None, &[][..]), |(first, rest)| (Some(*first), rest));
+    let mut finding = Finding::of(&PH426, first, message).label(label).help(help);
+    for span in others.iter().take(SHOWN) {
+        finding = finding.related(*span, "calls it as well");
+    }
+    finding.depends_on = anchor.whats;
     finding
 }
 
@@ -232,17 +299,29 @@ fn never_called(span: Span) -> Finding {
         .help("Add an `anchor` rule with this path where the rules are to be looked at, or remove the line.")
 }
 
+/// PH429
+fn unused_table((name, span): &(String, Span)) -> Finding {
+    Finding::of(&PH429, *span, format!("no rule uses the table `{name}`"))
+        .label("defined, and never looked up")
+        .help("Remove it, or check whether a rule was to look it up.")
+}
+
+/// Interfaces on which nothing is lost: the loopback, and those that show or copy what is filtered elsewhere.
+const WITHOUT_TRAFFIC: [&str; 5] = ["lo", "enc", "pflog", "pfsync", "bridge"];
+
 /// PH427
 fn skipped(interface: &Interface, env: &Environment) -> Option<Finding> {
     let InterfaceName::Named(name) = &interface.name else { return None };
-    let loopback = name.strip_prefix("lo").is_some_and(|unit| unit.bytes().all(|b| b.is_ascii_digit()));
-    let known = env.own.iter().any(|own| own.interface == *name);
-    let group = env.groups.iter().any(|(group, _)| group == name);
-    if loopback || !(known || group) {
+    let is_unit = |rest: &str| rest.bytes().all(|b| b.is_ascii_digit());
+    if WITHOUT_TRAFFIC.iter().any(|kind| name.strip_prefix(kind).is_some_and(is_unit)) {
         return None;
     }
+    let known = env.own.iter().any(|own| own.interface == *name);
+    let group = env.groups.iter().any(|(group, _)| group == name);
+    let severity = if known || group { PH427.severity } else { Severity::Info };
     Some(
         Finding::of(&PH427, interface.span, format!("no packet on `{name}` is filtered or translated"))
+            .severity(severity)
             .label("every rule for this interface is without effect")
             .help("Take the interface out of `set skip`, and pass with rules what may pass."),
     )

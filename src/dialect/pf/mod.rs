@@ -21,7 +21,7 @@ pub mod tree;
 pub mod words;
 pub(super) mod write;
 
-use super::{Answers, Environment, Language, Lines, Loaded};
+use super::{Answers, Block, Environment, Language, Lines, Loaded};
 use crate::finding::Finding;
 use crate::source::{SourceId, SourceMap, Span};
 
@@ -31,9 +31,12 @@ pub static LANGUAGE: Language = Language {
     load,
     marks: marks::MARKS,
     comments: &['#'],
+    remarks: &[],
+    block: Block::Braces,
     passes_over_commands: false,
     whole: "pf.conf, or the outputs of `pfctl -sn` and `pfctl -sr`",
     close: Some("Begin the rules with `block all`, and let through what is needed after it."),
+    keeps_policies: false,
     one_filter: true,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),

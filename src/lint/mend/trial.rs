@@ -1,6 +1,7 @@
 //! Firewalls read again with lines put in, and judged again.
 
 use std::cell::{Cell, RefCell};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
@@ -32,18 +33,24 @@ const OF_ONE_DESK: usize = 32;
 #[derive(Debug)]
 pub struct Files {
     ids: Vec<SourceId>,
-    environment: Environment,
+    /// Each reading draws on its budget: one at a time.
+    environment: Mutex<Environment>,
 }
 
 impl Files {
     /// Files as they were read.
     pub fn of(ids: &[SourceId], environment: &Environment) -> Files {
-        Files { ids: ids.to_vec(), environment: environment.clone() }
+        Files { ids: ids.to_vec(), environment: Mutex::new(environment.clone()) }
+    }
+
+    fn environment(&self) -> MutexGuard<'_, Environment> {
+        // Whoever panicked with it has left it whole: `load` begins its budget anew.
+        self.environment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The files with those of its sets.
     fn all(&self) -> Vec<SourceId> {
-        self.ids.iter().chain(&self.environment.ipsets).copied().collect()
+        self.ids.iter().chain(&self.environment().ipsets).copied().collect()
     }
 }
 
@@ -90,7 +97,7 @@ impl<'w> Workshop<'w> {
     pub fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
         let files = self.files.get(at)?.as_ref()?;
         let mut map = draft.read(&files.all()).ok()?;
-        let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment);
+        let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment());
         if worse(&loaded.findings, &self.said(at, before.dialect)?) {
             return None;
         }
@@ -106,7 +113,7 @@ impl<'w> Workshop<'w> {
         }
         let files = self.files.get(at)?.as_ref()?;
         let mut map = Draft::new(self.sources).read(&files.all()).ok()?;
-        let loaded = load(dialect, &mut map, &files.ids, &files.environment);
+        let loaded = load(dialect, &mut map, &files.ids, &files.environment());
         let said: Vec<&'static Lint> = loaded.findings.iter().map(|finding| finding.lint()).collect();
         self.said.borrow_mut().insert(at, said.clone());
         Some(said)

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Candidate, LIMIT, Lens, Opening};
+use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::judge::Witness;
@@ -76,19 +76,26 @@ impl Lens<'_, '_> {
         let places: FxHashMap<RuleId, usize> =
             candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
         let mut found = Vec::new();
-        for (by, space) in decided(spaces, &passage, passed) {
+        let decided = decided(spaces, &passage, passed);
+        let by_rules = by_rules(spaces, &decided);
+        for (by, space) in decided {
             let Decider::Rule(id) = by else { continue };
             let Some(at) = places.get(&id).copied() else { continue };
-            let usual = spaces.usually(space);
-            let others = spaces.minus(all, usual);
-            let (may, may_not) = (spaces.possibly(usual), spaces.possibly(others));
-            let certain = spaces.minus(may, may_not);
+            let certain = certainly(spaces, all, space);
             let mut openings = Vec::new();
             for protocol in [proto::TCP, proto::UDP] {
                 let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
                 let part = spaces.and(certain, of);
                 if !part.is_none() {
+                    let first = openings.len();
                     self.opened(spaces, part, (protocol, way), &passage, &mut openings);
+                    let from_some = self.by_some_interfaces(spaces, part);
+                    openings[first..].iter_mut().for_each(|opening| opening.from_some = from_some);
+                    if openings[first..].iter().any(|opening| opening.ports.count() >= NEARLY_ALL) {
+                        let all_passed = spaces.and(by_rules, of);
+                        let from_all = self.by_all_interfaces(spaces, (part, all_passed), way);
+                        openings[first..].iter_mut().for_each(|opening| opening.from_all = from_all);
+                    }
                 }
             }
             found.push((at, openings));
@@ -152,6 +159,12 @@ impl Lens<'_, '_> {
                 let sources = spaces.hull(here, src);
                 openings.push(Opening {
                     protocol,
+                    family,
+                    way,
+                    from_all: false,
+                    from_some: false,
+                    sources: sources.count(),
+                    to: Set::one(address.1),
                     excess: ports.minus(&self.required(device, protocol)),
                     ports,
                     whom: placed.name.clone(),
@@ -194,20 +207,34 @@ impl Lens<'_, '_> {
         let whom = if outward { "the outside" } else { "addresses without a device" };
         Some(Opening {
             protocol,
+            family,
+            way,
+            from_all: false,
+            from_some: false,
+            sources: sources.count(),
             excess: ports.clone(),
             ports,
             whom: whom.to_string(),
             any_source: is_most(&sources, family),
             anywhere: is_most(&to, family),
+            to,
             outward,
             several: false,
             witness: self.witness(spaces, there, way),
         })
     }
 
-    fn witness(&self, spaces: &Spaces, space: Space, way: Way) -> Option<Witness> {
+    pub(super) fn witness(&self, spaces: &Spaces, space: Space, way: Way) -> Option<Witness> {
         Some(Witness { firewall: self.at, way, packet: spaces.witness(space)? })
     }
+}
+
+/// The packets of a set in which they are whatever is unknown.
+pub(super) fn certainly(spaces: &mut Spaces, all: Space, space: Space) -> Space {
+    let usual = spaces.usually(space);
+    let others = spaces.minus(all, usual);
+    let (may, may_not) = (spaces.possibly(usual), spaces.possibly(others));
+    spaces.minus(may, may_not)
 }
 
 /// Of packets, those that arrive at an address.
@@ -224,7 +251,7 @@ fn arriving(spaces: &mut Spaces, passage: &Passage, packets: Space, address: u12
 }
 
 /// Whether addresses are most of those that there are outside.
-fn is_most(addresses: &Set, family: Family) -> bool {
+pub(super) fn is_most(addresses: &Set, family: Family) -> bool {
     addresses.count() > unicast(family).count() / 2
 }
 
@@ -248,6 +275,11 @@ pub(super) fn decided(spaces: &mut Spaces, passage: &Passage, passed: Space) -> 
         }
     }
     found
+}
+
+/// What rules let pass, and not policies.
+pub(super) fn by_rules(spaces: &mut Spaces, decided: &[(Decider, Space)]) -> Space {
+    spaces.union(decided.iter().filter(|(by, _)| matches!(by, Decider::Rule(_))).map(|(_, space)| *space))
 }
 
 /// The chains whose rules can be what names best why packets of a family pass on a way: rules that every packet

@@ -1,8 +1,12 @@
-//! PH201, PH202 and PH203: openings that are too wide, judged by what they let through after the rules
-//! before them.
+//! PH201 to PH203, PH207 to PH209, PH415, PH525 and PH526: what a filter opens too wide or does not look at, judged by what its
+//! rules let through after those before them, and what it refuses that every host needs.
 
 mod measure;
+mod needed;
+mod overruled;
 mod policy;
+mod services;
+mod sides;
 mod strangers;
 mod unasked;
 mod words;
@@ -17,15 +21,18 @@ use crate::finding::Finding;
 use crate::judge::{Firewall, Judge, Witness};
 use crate::model::{ChainId, ChainKind, Effect, Rule, RuleId, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Spaces, State, proto};
-use crate::rule::{Lint, PH201, PH202, PH203};
+use crate::rule::{Lint, PH201, PH202, PH203, PH207, PH208, PH209, PH415, PH525, PH526};
 use crate::site::loopbacks;
 use crate::source::Span;
+use services::FEW_SOURCES;
 
 /// What is found here.
-pub(super) const LINTS: &[&Lint] = &[&PH201, &PH202, &PH203];
+pub(super) const LINTS: &[&Lint] = &[&PH201, &PH202, &PH203, &PH207, &PH208, &PH209, &PH415, &PH525, &PH526];
 
 /// So many ports of a protocol are all of them, but for a few that rules before name.
 const NEARLY_ALL: u128 = 65_000;
+/// Up to so many sources are a few that are known.
+const FEW: u128 = 256;
 /// Work for one look at all packets of a firewall, in steps of [`Spaces`].
 const LIMIT: u64 = 5_000_000;
 /// Work for all looks at one firewall: so much, and so much more for each rule.
@@ -47,6 +54,16 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
         if let Some(close) = firewall.dialect.language().close.filter(|_| selection.has(&PH203)) {
             findings.extend(lens.default_accept(close));
         }
+        if selection.has(&PH207) {
+            findings.extend(lens.services());
+        }
+        if selection.has(&PH209) {
+            findings.extend(lens.by_source_port());
+        }
+        if selection.has(&PH415) {
+            findings.extend(lens.overruled());
+        }
+        findings.extend(lens.needed());
         findings
     });
     findings.into_iter().flatten().collect()
@@ -64,14 +81,25 @@ struct Lens<'l, 'a> {
 /// What a rule lets through to one kind of destination.
 struct Opening {
     protocol: u8,
+    family: Family,
+    /// Which way the packets go.
+    way: Way,
     /// All destination ports that can be reached through it.
     ports: Set,
     /// Those that no row of the catalog asks for.
     excess: Set,
     /// Where to.
     whom: String,
-    /// It is open to most of the addresses that there are.
+    /// How many addresses it is open to.
+    sources: u128,
+    /// They are most of the addresses that there are.
     any_source: bool,
+    /// Nearly all ports are open by all interfaces.
+    from_all: bool,
+    /// It is by some of the interfaces of a made-up site alone.
+    from_some: bool,
+    /// The destinations.
+    to: Set,
     /// It leads to most of the addresses that there are.
     anywhere: bool,
     /// Towards the outside.
@@ -88,13 +116,18 @@ impl Opening {
         self.several = true;
         all.iter_mut().for_each(|known| known.several = true);
         let same = |known: &&mut Opening| {
-            (known.protocol, &known.whom, known.outward) == (self.protocol, &self.whom, self.outward)
+            (known.protocol, known.family, known.way, &known.whom, known.outward)
+                == (self.protocol, self.family, self.way, &self.whom, self.outward)
         };
         match all.iter_mut().find(same) {
             Some(known) => {
                 known.ports = known.ports.or(&self.ports);
                 known.excess = known.excess.or(&self.excess);
+                known.sources = known.sources.max(self.sources);
                 known.any_source |= self.any_source;
+                known.from_all |= self.from_all;
+                known.from_some &= self.from_some;
+                known.to = known.to.or(&self.to);
                 known.anywhere |= self.anywhere;
             }
             None => all.push(self),
@@ -107,12 +140,19 @@ impl Opening {
     }
 }
 
+/// What there is to say of a line.
+enum Said {
+    Nothing,
+    /// It lets everything through that comes by some interfaces, from anybody.
+    Trusts,
+    Finding(Box<Finding>),
+}
+
 /// A rule that accepts, and what it looks for.
 #[derive(Clone)]
 struct Candidate {
     id: RuleId,
     every_protocol: bool,
-    from_any_interface: bool,
 }
 
 impl Lens<'_, '_> {
@@ -168,60 +208,80 @@ impl Lens<'_, '_> {
                 Entry::Occupied(place) => {
                     let (line, known) = &mut lines[*place.get()];
                     line.every_protocol |= candidate.every_protocol;
-                    line.from_any_interface |= candidate.from_any_interface;
                     openings.into_iter().for_each(|opening| opening.join(known));
                 }
             }
         }
-        let judged = lines.iter().filter_map(|(line, all)| self.judged(line, rules.rule(line.id), all));
-        judged.collect()
+        let mut trusting: Vec<Span> = Vec::new();
+        let mut findings = Vec::new();
+        for (line, all) in &lines {
+            match self.judged(line, rules.rule(line.id), all) {
+                Said::Nothing => {}
+                Said::Finding(finding) => findings.push(*finding),
+                Said::Trusts => trusting.push(rules.rule(line.id).span),
+            }
+        }
+        findings.extend(words::trusted(&trusting));
+        findings
     }
 
-    fn judged(&self, candidate: &Candidate, rule: &Rule, openings: &[Opening]) -> Option<Finding> {
+    fn judged(&self, candidate: &Candidate, rule: &Rule, openings: &[Opening]) -> Said {
+        let site = self.judge.site;
         let all_ports = openings.iter().filter(|opening| opening.ports.count() >= NEARLY_ALL);
         let (outward, inward): (Vec<&Opening>, Vec<&Opening>) =
             all_ports.partition(|opening| opening.outward);
-        let any: Vec<&Opening> = inward.into_iter().filter(|opening| opening.any_source).collect();
-        if let Some(first) = any.first().filter(|_| candidate.from_any_interface) {
-            let mut finding = words::any_to_any(rule, &protocols(&any));
-            witness::show(&mut finding, first.witness.as_ref(), Some(self.at));
-            return Some(finding);
+        let to_all: Vec<&Opening> = inward.into_iter().filter(|opening| opening.any_source).collect();
+        let any: Vec<&Opening> = to_all.iter().copied().filter(|opening| opening.from_all).collect();
+        if let Some(first) = any.first() {
+            return self.said(words::any_to_any(rule, &any, site.is_made_up()), first);
         }
         if candidate.every_protocol {
             // Where the config itself says which side is the outside, what leaves without a limit is worth a word.
             let ranked = !self.firewall.rules.outward.is_empty();
             let anywhere: Vec<&Opening> = outward.into_iter().filter(|o| ranked && o.anywhere).collect();
-            let first = anywhere.first()?;
-            let mut finding = words::unrestricted(rule, &protocols(&anywhere));
-            witness::show(&mut finding, first.witness.as_ref(), Some(self.at));
-            return Some(finding);
+            if let Some(first) = anywhere.first() {
+                return self.said(words::unrestricted(rule, &protocols(&anywhere)), first);
+            }
+            // All protocols by interfaces that it names are what such a rule is for.
+            return if site.is_made_up() && !to_all.is_empty() { Said::Trusts } else { Said::Nothing };
         }
-        let wide = self.judge.site.settings.wide_range.into();
+        let wide = site.settings.wide_range.into();
         let widest = openings
             .iter()
-            .filter(|opening| opening.ports.count() >= wide)
-            .max_by_key(|o| (!o.outward, o.excess.count(), o.ports.count()))?;
+            .filter(|opening| opening.ports.count() >= wide && self.is_for_many(opening))
+            .max_by_key(|o| (!o.outward, o.excess.count(), o.ports.count()));
+        let Some(widest) = widest else { return Said::Nothing };
         let alike = openings.iter().filter(|o| o.several && widest.several && o.is_like(widest));
         let protocols = match protocols(&alike.collect::<Vec<_>>()) {
             none if none.is_empty() => vec![widest.protocol],
             several => several,
         };
-        let mut finding = self.too_wide(rule, widest, &protocols, wide);
-        witness::show(&mut finding, widest.witness.as_ref(), Some(self.at));
-        Some(finding)
+        self.said(self.too_wide(rule, widest, &protocols, wide), widest)
+    }
+
+    /// Whether an opening is for more than a few who are known: ports between hosts are what a rule for these is for.
+    fn is_for_many(&self, opening: &Opening) -> bool {
+        let site = self.judge.site;
+        opening.any_source || !site.is_made_up() || self.is_device(&opening.whom) && opening.sources > FEW
+    }
+
+    fn said(&self, mut finding: Finding, opening: &Opening) -> Said {
+        witness::show(&mut finding, opening.witness.as_ref(), Some(self.at));
+        Said::Finding(Box::new(finding))
     }
 
     /// The rules that accept many ports.
     fn candidates(&self) -> Vec<Candidate> {
         let mut found = Vec::new();
+        let deciding = self.deciding();
         for (chain, listed) in self.firewall.rules.chains.iter().enumerate() {
+            let chain = ChainId(chain as u32);
             // What levels let pass by themselves has a finding of its own.
-            if listed.kind == ChainKind::SecurityLevels {
+            if listed.kind == ChainKind::SecurityLevels || !deciding.contains(&chain) {
                 continue;
             }
             for (index, rule) in listed.rules.iter().enumerate() {
-                let id = RuleId { chain: ChainId(chain as u32), index: index as u32 };
-                found.extend(self.candidate(id, rule));
+                found.extend(self.candidate(RuleId { chain, index: index as u32 }, rule));
             }
         }
         found
@@ -236,13 +296,15 @@ impl Lens<'_, '_> {
         if !steps.iter().any(accepts) {
             return None;
         }
-        let mut candidate = Candidate { id, every_protocol: true, from_any_interface: true };
+        let mut candidate = Candidate { id, every_protocol: true };
         for step in steps {
             let Step::Test(Test::In { field, values, negate: false }) = *step else { continue };
             let set = rules.values(values);
             match field {
                 Field::State if !set.contains(State::New as u128) => return None,
                 Field::IcmpType | Field::IcmpCode => return None,
+                // Such a rule is PH209.
+                Field::Sport if set.count() <= FEW_SOURCES => return None,
                 Field::Proto => {
                     if !set.contains(proto::TCP.into()) && !set.contains(proto::UDP.into()) {
                         return None;
@@ -251,16 +313,11 @@ impl Lens<'_, '_> {
                 }
                 // What a host sends to itself is nobody's opening.
                 Field::Iif if loopbacks().covers(&set) => return None,
-                Field::Iif | Field::Oif if self.judge.site.is_made_up() => {
-                    candidate.from_any_interface = false
-                }
                 Field::Dport if set.count() < self.judge.site.settings.wide_range.into() => return None,
                 _ => {}
             }
         }
-        // All protocols between interfaces that it names are what such a rule is for.
-        let meant = candidate.every_protocol && !candidate.from_any_interface;
-        (!meant).then_some(candidate)
+        Some(candidate)
     }
 }
 

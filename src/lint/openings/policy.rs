@@ -5,15 +5,29 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashSet;
 
 use super::measure::decided;
-use super::unasked::{self, Unasked};
+use super::sides::MANGLE;
+use super::unasked::{self, Unasked, effects};
 use super::{LIMIT, Lens};
 use crate::analysis::Decider;
 use crate::analysis::flow::Pass;
 use crate::finding::Finding;
-use crate::model::{ChainId, Effect, Hook, RuleId, Stage, StageKind, Step, Test, Verdict, Way};
+use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Stage, StageKind, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State};
 use crate::rule::{PH203, Severity};
 
+/// Tables of nftables that programs keep for themselves, beside the filter.
+const PROGRAMS: [&str; 10] = [
+    " docker-bridges",
+    " kube-proxy",
+    " libvirt_network",
+    " netavark",
+    " cni_hostport",
+    " cni_plugins_masquerade",
+    " f2b-table",
+    " crowdsec",
+    " crowdsec6",
+    " incus",
+];
 /// Rules of which one may show that something passes on an interface that the rules name.
 const SHOWN: usize = 16;
 
@@ -56,12 +70,67 @@ impl Lens<'_, '_> {
         if !self.firewall.speaks(family) || filters.iter().any(|s| s.policy != Verdict::Accept) {
             return None;
         }
-        let stage = filters.into_iter().min_by_key(|stage| stage.priority.abs())?;
+        let filters = filters.into_iter().filter(|stage| self.is_filter_proper(stage));
+        let stage = filters.min_by_key(|stage| stage.priority.abs())?;
         match self.told_by_one(family, hook, way).or_else(|| self.told_by_all(family, way)) {
-            Some(true) => Some(let_through(stage, way, close)),
+            Some(true) => Some(self.let_through(stage, way, close)),
             Some(false) => None,
             None => Some(not_told(stage, way)),
         }
+    }
+
+    /// Whether a stage is there to filter: it is none of the chains in which packets are marked, counted or translated
+    /// for a program, and its file says something of its policy or decides about packets.
+    pub(super) fn is_filter_proper(&self, stage: &Stage) -> bool {
+        let rules = &self.firewall.rules;
+        let language = self.firewall.dialect.language();
+        let chain = rules.chain(stage.chain);
+        let table = chain.name.rsplit_once(' ').map_or("", |(table, _)| table);
+        let of_program = PROGRAMS.iter().any(|name| table.ends_with(name));
+        let written = stage.policy_written || !language.keeps_policies;
+        if of_program
+            || rules.written == 0 && !stage.policy_written
+            || !language.one_filter && stage.priority <= MANGLE
+        {
+            return false;
+        }
+        let reached = rules.reached([stage.chain]);
+        let all = reached.iter().flat_map(|chain| &rules.chain(*chain).rules);
+        let (mut decides, mut changes) = (false, false);
+        for effect in all.flat_map(|rule| effects(rules, rule)) {
+            decides |= matches!(effect, Effect::Verdict(_) | Effect::Pend(_) | Effect::Undefined(_));
+            changes |= matches!(
+                effect,
+                Effect::Set(..)
+                    | Effect::Forget(_)
+                    | Effect::Mark(_)
+                    | Effect::CtMark(_)
+                    | Effect::SaveMark(_)
+                    | Effect::RestoreMark(_)
+                    | Effect::NoTrack
+                    | Effect::Nat(_)
+            );
+        }
+        decides || !changes && !language.one_filter && (written || !chain.rules.is_empty())
+    }
+
+    fn let_through(&self, stage: &Stage, way: Way, close: &str) -> Finding {
+        let language = self.firewall.dialect.language();
+        let traffic = if language.one_filter { "traffic" } else { traffic(way) };
+        let (unless, severity) = match stage.policy_written || !language.keeps_policies {
+            true => ("", Severity::Warning),
+            false => (", unless a policy is set elsewhere", Severity::Info),
+        };
+        let message = format!("{traffic} that no rule speaks of is let through{unless}");
+        let label = match stage.policy_written {
+            true => "the policy accepts",
+            false => "without a policy, what no rule decides is accepted",
+        };
+        Finding::of(&PH203, stage.policy_span, message)
+            .severity(severity)
+            .label(label)
+            .notice("Calls work, and every service that somebody starts later is open from its first minute.")
+            .help(close)
     }
 
     /// The answer of packets with one source, destination and port that no rule asks for, where it is that of all
@@ -161,38 +230,30 @@ impl Lens<'_, '_> {
         })
     }
 
+    /// All rules.
+    pub(super) fn each_rule(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
+        self.firewall.rules.chains.iter().enumerate().flat_map(|(chain, listed)| {
+            let id = move |index: usize| RuleId { chain: ChainId(chain as u32), index: index as u32 };
+            listed.rules.iter().enumerate().map(move |(index, rule)| (id(index), rule))
+        })
+    }
+
     /// The rules that accept, but for those that do so only within connections.
     fn accepting(&self) -> impl Iterator<Item = RuleId> {
         let rules = &self.firewall.rules;
-        let chains = rules.chains.iter().enumerate();
-        let all = chains.flat_map(|(chain, listed)| {
-            let id = move |index: usize| RuleId { chain: ChainId(chain as u32), index: index as u32 };
-            listed.rules.iter().enumerate().map(move |(index, rule)| (id(index), rule))
-        });
-        all.filter(|(_, rule)| {
-            let steps = rules.steps_of(rule);
-            let old = |step: &Step| match *step {
-                Step::Test(Test::In { field: Field::State, values, negate: false }) => {
-                    !rules.holds(values, State::New as u128)
-                }
-                _ => false,
-            };
-            steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept))) && !steps.iter().any(old)
-        })
-        .map(|(id, _)| id)
+        self.each_rule()
+            .filter(|(_, rule)| {
+                let steps = rules.steps_of(rule);
+                let old = |step: &Step| match *step {
+                    Step::Test(Test::In { field: Field::State, values, negate: false }) => {
+                        !rules.holds(values, State::New as u128)
+                    }
+                    _ => false,
+                };
+                steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept))) && !steps.iter().any(old)
+            })
+            .map(|(id, _)| id)
     }
-}
-
-fn let_through(stage: &Stage, way: Way, close: &str) -> Finding {
-    let message = format!("{} that no rule speaks of is let through", traffic(way));
-    let label = match stage.policy_written {
-        true => "the policy accepts",
-        false => "without a policy, what no rule decides is accepted",
-    };
-    Finding::of(&PH203, stage.policy_span, message)
-        .label(label)
-        .notice("Calls work, and every service that somebody starts later is open from its first minute.")
-        .help(close)
 }
 
 fn traffic(way: Way) -> &'static str {

@@ -3,7 +3,10 @@
 use super::Lens;
 use crate::model::Way;
 use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, proto};
-use crate::site::{ZoneId, loopbacks, unicast};
+use crate::site::{ZoneId, unicast};
+
+/// The ports that senders choose from by themselves.
+const CHOSEN: (u16, u16) = (1024, 65535);
 
 impl Lens<'_, '_> {
     pub(super) fn host(&self) -> Option<usize> {
@@ -12,6 +15,11 @@ impl Lens<'_, '_> {
 
     /// First packets of TCP and UDP from anybody, on all ways between different zones.
     pub(super) fn strangers(&self, spaces: &mut Spaces, way: Way) -> Space {
+        self.strangers_from(spaces, way, CHOSEN)
+    }
+
+    /// Likewise from some source ports.
+    pub(super) fn strangers_from(&self, spaces: &mut Spaces, way: Way, sports: (u16, u16)) -> Space {
         let family = spaces.family();
         let site = self.judge.site;
         let named = |zone: ZoneId, field: Field, spaces: &mut Spaces| {
@@ -55,30 +63,28 @@ impl Lens<'_, '_> {
                 }
             }
         }
-        let anybody = self.anybody(spaces, way);
+        let anybody = self.anybody_from(spaces, way, sports);
         spaces.and(ends, anybody)
     }
 
     /// First packets of TCP and UDP from anybody to anybody.
     pub(super) fn anybody(&self, spaces: &mut Spaces, way: Way) -> Space {
+        self.anybody_from(spaces, way, CHOSEN)
+    }
+
+    fn anybody_from(&self, spaces: &mut Spaces, way: Way, (first, last): (u16, u16)) -> Space {
         let family = spaces.family();
-        let mut real = loopbacks().not().and(&Set::range(1, u128::MAX));
-        // Where a config tells all interfaces, there are no others.
-        let told = &self.firewall.rules.interfaces;
-        if self.judge.site.is_made_up() && !told.is_empty() {
-            real = real.and(told);
-        }
         let mut fields = vec![
             (Field::src(family), unicast(family)),
             (Field::dst(family), unicast(family)),
-            (Field::Iif, real.clone()),
+            (Field::Iif, self.real_interfaces(Field::Iif)),
             (Field::Proto, Set::of([proto::TCP, proto::UDP].map(|p| (p.into(), p.into())))),
             (Field::State, Set::one(State::New as u128)),
             (Field::TcpFlags, Set::one(2)),
-            (Field::Sport, Set::range(1024, 65535)),
+            (Field::Sport, Set::range(first.into(), last.into())),
         ];
         if way == Way::Forward {
-            fields.push((Field::Oif, real));
+            fields.push((Field::Oif, self.real_interfaces(Field::Oif)));
         }
         fields.into_iter().fold(Space::ALL, |all, (field, set)| {
             let side = spaces.test(field, &set);

@@ -99,7 +99,7 @@ fn decides(effect: Effect) -> bool {
 }
 
 /// What a rule can do to packets.
-fn effects<'r>(rules: &'r Ruleset, rule: &Rule) -> impl Iterator<Item = Effect> + 'r {
+pub(super) fn effects<'r>(rules: &'r Ruleset, rule: &Rule) -> impl Iterator<Item = Effect> + 'r {
     rules.steps_of(rule).iter().flat_map(|step| {
         let (one, entries) = match step {
             Step::Effect(effect) => (Some(*effect), None),

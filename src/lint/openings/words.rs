@@ -1,13 +1,15 @@
 //! What PH201 and PH202 say.
 
-use super::{Lens, Opening};
+use super::{Lens, NEARLY_ALL, Opening};
 use crate::catalog::{ByDesign, Listener, Requirement, Transport};
-use crate::finding::Finding;
+use crate::finding::{Finding, OpensRef};
 use crate::judge::number;
 use crate::lint::words;
-use crate::model::Rule;
-use crate::packet::{Set, proto};
+use crate::model::{Rule, Way};
+use crate::packet::{Family, Set, proto};
 use crate::rule::{PH201, PH202, Severity};
+use crate::site::unicast;
+use crate::source::Span;
 
 const ALL_PORTS: u128 = 65536;
 
@@ -42,6 +44,7 @@ impl Lens<'_, '_> {
         let count = opening.ports.count();
         let range = match count {
             ALL_PORTS => format!("every {what} port"),
+            _ if count >= NEARLY_ALL => format!("nearly every {what} port"),
             _ => format!("{what} {}", words::ports(&opening.ports)),
         };
         let to = &opening.whom;
@@ -58,17 +61,25 @@ impl Lens<'_, '_> {
                 .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower_all(to, protocols));
         }
-        let message = if self.judge.site.devices.is_empty() && !opening.outward {
+        let nowhere = self.judge.site.devices.is_empty() && !opening.outward;
+        let message = if let Some(network) = whom(&[opening]).filter(|_| nowhere) {
+            format!("{range} is open to {network}: {count} ports in one rule")
+        } else if nowhere {
             format!("{range} is open: {count} ports in one rule")
         } else if self.is_device(to) {
             format!("{range} is open to {to}: {count} ports, of which it needs {used}")
         } else {
             format!("{range} is open to {to}: {count} ports")
         };
-        let severity = if opening.outward { Severity::Info } else { Severity::Warning };
-        Finding::of(&PH201, rule.span, message).severity(severity)
+        // From one side of the firewall to everywhere: most often from the inside to the world.
+        let outward = opening.outward || opening.from_some && opening.way == Way::Forward && opening.anywhere;
+        let severity = if outward { Severity::Info } else { Severity::Warning };
+        let mut finding = Finding::of(&PH201, rule.span, message).severity(severity);
+        finding.opens = opens(protocols, &opening.excess);
+        finding.devices.extend(Some(to.clone()).filter(|to| self.is_device(to)));
+        finding
             .label(format!("opens {count} ports"))
-            .notice(if opening.outward {
+            .notice(if outward {
                 "Calls work. So does everything else that devices behind the rule send out on these ports."
             } else {
                 "Calls work. So does every other service on these ports that somebody offers behind the rule, now or later."
@@ -76,7 +87,7 @@ impl Lens<'_, '_> {
             .help(self.narrower_all(to, protocols))
     }
 
-    fn is_device(&self, name: &str) -> bool {
+    pub(super) fn is_device(&self, name: &str) -> bool {
         self.judge.site.devices.iter().any(|device| device.name == name)
     }
 
@@ -127,6 +138,14 @@ impl Lens<'_, '_> {
     }
 }
 
+/// Ports that are open and not needed, for each protocol.
+fn opens(protocols: &[u8], excess: &Set) -> Vec<OpensRef> {
+    let port = |number: u128| u16::try_from(number).unwrap_or(u16::MAX);
+    let ports: Vec<[u16; 2]> = excess.ranges().iter().map(|(low, high)| [port(*low), port(*high)]).collect();
+    let transport = |protocol: &u8| if *protocol == proto::TCP { "tcp" } else { "udp" };
+    protocols.iter().map(|p| OpensRef { transport: transport(p), ports: ports.clone() }).collect()
+}
+
 /// Protocols in words.
 fn names(protocols: &[u8]) -> &'static str {
     match (protocols.contains(&proto::TCP), protocols.contains(&proto::UDP)) {
@@ -136,18 +155,77 @@ fn names(protocols: &[u8]) -> &'static str {
     }
 }
 
-/// PH202 for a rule that opens all ports of these protocols.
-pub(super) fn any_to_any(rule: &Rule, protocols: &[u8]) -> Finding {
-    let message = format!("all ports of {} are open from any source to the inside", names(protocols));
-    Finding::of(&PH202, rule.span, message)
+/// PH202 for a rule that opens all ports. On a made-up site nobody knows which side is the inside.
+pub(super) fn any_to_any(rule: &Rule, openings: &[&Opening], made_up: bool) -> Finding {
+    let protocols = super::protocols(openings);
+    let to = match whom(openings) {
+        Some(one) => format!(" to {one}"),
+        None if !made_up => " to the inside".to_string(),
+        None if openings.iter().all(|opening| opening.way == Way::Input) => {
+            " to the firewall itself".to_string()
+        }
+        None => String::new(),
+    };
+    // Of IPv6, no router passes on those of one link.
+    let enough = |family: Family| match family {
+        Family::V4 => unicast(family).count(),
+        Family::V6 => unicast(family).count() / 2,
+    };
+    let some = made_up && openings.iter().any(|opening| opening.sources < enough(opening.family));
+    let any = if some { "nearly any" } else { "any" };
+    let message = format!("all ports of {} are open from {any} source{to}", names(&protocols));
+    let mut finding = Finding::of(&PH202, rule.span, message);
+    finding.opens = opens(&protocols, &Set::of([(0, ALL_PORTS - 1)]));
+    finding
         .label("lets everything through that no rule before it stops")
-        .notice(
-            "Calls work, and so does everything else: every service of every device behind the firewall can be reached.",
-        )
+        .notice(if made_up {
+            "Calls work, and so does everything else: every service that this rule leads to can be reached."
+        } else {
+            "Calls work, and so does everything else: every service of every device behind the firewall can be reached."
+        })
         .help(
             "Replace it by rules that name the devices and the ports that they need; `pinhole catalog show PRODUCT` \
              lists them.",
         )
+}
+
+/// Where openings lead to, if that is one host or network.
+fn whom(openings: &[&Opening]) -> Option<String> {
+    let (first, rest) = openings.split_first()?;
+    let alike = rest.iter().all(|other| other.to == first.to && other.family == first.family);
+    network(first.family, &first.to).filter(|_| alike && !first.anywhere)
+}
+
+/// A set of addresses that is one host or network, in words.
+fn network(family: Family, set: &Set) -> Option<String> {
+    let [(lo, hi)] = set.ranges() else { return None };
+    let size = hi.wrapping_sub(*lo).wrapping_add(1);
+    if !size.is_power_of_two() || lo % size != 0 {
+        return None;
+    }
+    let bits = family.bits() - size.trailing_zeros();
+    let address = family.address(*lo);
+    Some(if size == 1 { format!("`{address}`") } else { format!("`{address}/{bits}`") })
+}
+
+/// What is said of rules that let everything through which comes in by interfaces that they name.
+pub(super) fn trusted(spans: &[Span]) -> Option<Finding> {
+    const SHOWN: usize = 5;
+    let (first, others) = spans.split_first()?;
+    let by = match others.len() {
+        0 => "this rule".to_string(),
+        more => format!("{} rules", more + 1),
+    };
+    let message = format!("everything is let through on some of the interfaces by {by}");
+    let mut finding = Finding::of(&PH201, *first, message)
+        .severity(Severity::Info)
+        .label("all ports, from any source, on the interfaces that lead to this rule")
+        .notice("Whoever comes that way can use every service that the rule leads to.")
+        .help("Where the networks behind them are not trusted as a whole, accept the ports that are needed instead.");
+    for span in others.iter().take(SHOWN) {
+        finding = finding.related(*span, "lets all through as well");
+    }
+    Some(finding)
 }
 
 /// What is said of a rule that lets everything out.

@@ -81,7 +81,12 @@ impl Spaces {
     pub fn values_by(&mut self, space: Space, level: Level, other: Level) -> Option<Vec<(Set, Set)>> {
         let both = self.only(space, &[level, other]);
         let groups = if level < other { self.groups(both, level)? } else { return None };
-        Some(groups.into_iter().map(|(values, rest)| (values, self.values(rest, other))).collect())
+        let named = |spaces: &Spaces, values: Set| match spaces.layout.names_at(level) {
+            Some(names) => names.names(&values),
+            None => values,
+        };
+        let groups = groups.into_iter().map(|(values, rest)| (named(self, values), self.values(rest, other)));
+        Some(groups.collect())
     }
 
     /// The values at a level, in groups that are alike in all else: each with what is left below. The set asks

@@ -14,7 +14,8 @@ pub use lists::{
 };
 pub use nat::{Mapped, ObjectNat, OldNat, TwiceNat};
 pub use policy::{
-    Access, BoxService, ClassMap, IcmpRule, Inspect, Listener, Match, PolicyClass, PolicyMap, ServicePolicy,
+    Access, BoxService, ClassMap, ClearText, IcmpRule, Inspect, Listener, Match, PolicyClass, PolicyMap,
+    ServicePolicy,
 };
 
 /// A word of the file, with its place.
@@ -309,6 +310,8 @@ pub struct Config<'a> {
     pub old_nats: Vec<OldNat<'a>>,
     /// `nat-control`.
     pub nat_control: Option<Span>,
+    /// What lets others read along when the box is managed.
+    pub clear_text: Vec<(Span, ClearText)>,
     /// `same-security-traffic permit inter-interface`.
     pub inter_interface: Option<Span>,
     /// `same-security-traffic permit intra-interface`.

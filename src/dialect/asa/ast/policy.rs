@@ -107,6 +107,27 @@ pub struct Access<'a> {
     pub from: Address<'a>,
     /// On which interface.
     pub interface: Named<'a>,
+    /// Who comes has to prove who he is, and nobody reads along: SNMP of version 3.
+    pub secure: bool,
+}
+
+/// What lets others read along when the box is managed, or get in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClearText {
+    /// `ssh version 1`
+    FirstSsh,
+    /// `snmp-server community public`, or `private`.
+    KnownCommunity,
+}
+
+impl ClearText {
+    /// The command that says so.
+    pub fn command(self) -> &'static str {
+        match self {
+            ClearText::FirstSsh => "ssh",
+            ClearText::KnownCommunity => "snmp-server",
+        }
+    }
 }
 
 /// `icmp` and `ipv6 icmp`: ICMP to the box itself.

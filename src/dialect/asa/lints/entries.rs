@@ -69,6 +69,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         for entry in &acl.entries {
             if let Entry::Extended(ace) = entry
                 && ace.inactive
+                && !ace.shown
             {
                 self.findings.push(
                     Finding::of(&PH434, ace.span, format!("the entry of `{}` is inactive", acl.name.text))

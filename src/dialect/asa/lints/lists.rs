@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::super::ast::{Acl, AclKind, Entry, Match, OldNat, Vpn};
+use super::super::ast::{Acl, AclKind, Address, Entry, Match, Member, OldNat, Protocol, Service, Vpn};
 use super::{Facts, active};
 use crate::finding::Finding;
 use crate::rule::{PH002, PH430, PH431, PH538};
@@ -119,7 +119,12 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         }
         found.extend(config.services.iter().map(|object| (object.name.span, "object", object.name.text)));
         found.extend(config.groups.iter().map(|group| (group.name.span, "object-group", group.name.text)));
+        let within = self.within_groups();
         for (span, what, name) in found {
+            // What an unused group holds goes with it.
+            if within.contains(name) {
+                continue;
+            }
             if !used.contains(name) && !config.mentions.contains(name) {
                 self.findings.push(
                     Finding::of(&PH431, span, format!("{what} `{name}` is not used"))
@@ -130,8 +135,25 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         }
     }
 
+    /// What groups hold.
+    fn within_groups(&self) -> FxHashSet<&'a str> {
+        let members = self.config.groups.iter().flat_map(|group| &group.members);
+        let name = |(_, member): &(Span, Member<'a>)| match member {
+            Member::Group(name) | Member::Address(Address::Object(name)) => Some(name.text),
+            Member::Service(Service { protocol: Protocol::Object(name), .. }) => Some(name.text),
+            _ => None,
+        };
+        members.filter_map(name).collect()
+    }
+
+    /// Translations in the form of before 8.3, or of after it, tell the version; both do not.
     fn without_version(&mut self) {
         let config = self.config;
+        let old = !config.old_nats.is_empty();
+        let new = !config.nats.is_empty() || config.objects.iter().any(|object| object.nat.is_some());
+        if !(old && new) {
+            return;
+        }
         let bound = config.access_groups.first();
         if let (None, Some(group), false) = (config.version, bound, self.statics.is_empty()) {
             let version = super::super::lower::effective_version(config);

@@ -1,16 +1,21 @@
 //! Interfaces that are open by what is not written, and the box's own services on them.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::ast::{AccessGroup, AclKind, BoxService, Direction};
+use super::super::ast::{AccessGroup, AclKind, BoxService, ClearText, Direction};
 use super::super::lower::{Levelled, levelled};
 use super::Facts;
 use crate::finding::Finding;
-use crate::packet::{Family, Set};
-use crate::rule::{PH536, PH537};
+use crate::packet::Family;
+use crate::rule::{PH536, PH537, PH539, PH540, PH541, Severity};
+use crate::source::Span;
 
 /// Interfaces that a finding names.
 const SHOWN: usize = 4;
+/// Places that a finding names beside the first.
+const MOST_RELATED: usize = 8;
 /// Interfaces of which the first in the file are named.
 const LOOKED_AT: usize = 64;
 
@@ -18,6 +23,7 @@ impl<'a> Facts<'_, '_, 'a> {
     pub(super) fn management(&mut self) {
         self.implicit_permits();
         self.open_services();
+        self.clear_text();
     }
 
     /// Interfaces without a list, from which everything passes to lower ones.
@@ -40,55 +46,90 @@ impl<'a> Facts<'_, '_, 'a> {
         let mut interfaces = levelled(config);
         interfaces.retain(|known| !closed.contains(known.name));
         let lower = Lower::of(&interfaces, |known| !filtered_out.contains(known.name));
-        for from in interfaces.iter().filter(|from| !filtered_in.contains(from.name)) {
+        let free = |known: &&Levelled<'a>| !filtered_in.contains(known.name);
+        let mut found: Vec<(&Levelled<'a>, String)> = Vec::new();
+        for from in interfaces.iter().filter(free) {
             let (names, count) = lower.than(from);
-            if count == 0 {
-                continue;
+            if count > 0 {
+                found.push((from, listed(&names, count)));
             }
-            let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            let more = if count > names.len() {
-                format!(" and {} more", count - names.len())
-            } else {
-                String::new()
-            };
-            let shown = shown.join(", ") + &more;
-            self.findings.push(
-                Finding::of(
-                    &PH536,
-                    from.span,
-                    format!("everything may pass from `{}` to {shown}", from.name),
-                )
-                .label(format!("level {}, and no access-list", from.level))
-                .help(format!(
-                    "Bind an access-list with what is needed: `access-group … in interface {}`.",
-                    from.name
-                )),
-            );
+        }
+        if let Some(((from, to), others)) = found.split_first() {
+            let mut finding =
+                Finding::of(&PH536, from.span, format!("everything may pass from `{}` to {to}", from.name))
+                    .label(format!("level {}, and no access-list", from.level))
+                    .help(format!(
+                        "Bind an access-list with what is needed: `access-group … in interface {}`.",
+                        from.name
+                    ));
+            for (from, to) in others {
+                finding =
+                    finding.related(from.span, format!("everything may pass from `{}` to {to}", from.name));
+            }
+            self.findings.push(finding);
+        }
+        if let Some(line) = config.inter_interface {
+            self.equal_levels(line, interfaces.iter().filter(free), &filtered_out);
         }
     }
 
-    /// Services of the box on an interface of level 0.
+    /// Interfaces of one level, which `same-security-traffic permit inter-interface` joins.
+    fn equal_levels<'l>(
+        &mut self,
+        line: Span,
+        free: impl Iterator<Item = &'l Levelled<'a>>,
+        filtered_out: &FxHashSet<&str>,
+    ) where
+        'a: 'l,
+    {
+        let mut levels: BTreeMap<u8, Vec<&Levelled<'a>>> = BTreeMap::new();
+        for known in free.filter(|known| known.group.is_none() && !filtered_out.contains(known.name)) {
+            levels.entry(known.level).or_default().push(known);
+        }
+        levels.retain(|_, known| known.len() > 1);
+        let Some(first) = levels.values().next() else { return };
+        let names: Vec<&str> = first.iter().take(SHOWN).map(|known| known.name).collect();
+        let message = format!("everything may pass between {}", listed(&names, first.len()));
+        let mut finding =
+            Finding::of(&PH540, line, message).label("joins interfaces of the same level").help(
+                "Bind access-lists with what is needed to these interfaces, or give them different levels.",
+            );
+        for known in levels.values().flatten().take(MOST_RELATED) {
+            finding = finding.related(known.span, format!("level {}, and no access-list", known.level));
+        }
+        self.findings.push(finding);
+    }
+
+    /// Services of the box, to everybody on an interface: on level 0 that is the world.
     fn open_services(&mut self) {
         let config = self.config;
-        let outside = levelled(config).into_iter().filter(|interface| interface.level == 0);
-        let outside: FxHashMap<&str, _> = outside.map(|interface| (interface.name, interface)).collect();
+        let interfaces: FxHashMap<&str, Levelled<'a>> =
+            levelled(config).into_iter().map(|interface| (interface.name, interface)).collect();
+        let mut inside: Vec<(Span, &str, &str)> = Vec::new();
         for access in &config.accesses {
-            let Some(interface) = outside.get(access.interface.text) else { continue };
+            let Some(interface) = interfaces.get(access.interface.text) else { continue };
+            let outside = interface.level == 0;
             let off = match access.service {
                 BoxService::Http => config.http_server.is_none(),
-                BoxService::Snmp => config.no_snmp,
+                BoxService::Snmp => config.no_snmp || access.secure,
                 // On the interface of the lowest level it works through a tunnel only.
-                BoxService::Telnet => true,
+                BoxService::Telnet => outside,
                 BoxService::Ssh => false,
             };
             let from = self.resolver.address(access.from);
-            let everybody = from.v4 == Set::range(0, Family::V4.last()) || from.v6 == Set::full();
+            // Half of all addresses are everybody, as `128.0.0.0` for a mask is a slip.
+            let everybody =
+                from.v4.count() > Family::V4.last() / 2 || from.v6.count() > Family::V6.last() / 2;
             // SNMP names its managers one by one.
-            let bad = everybody || access.service == BoxService::Snmp;
+            let bad = everybody || outside && access.service == BoxService::Snmp;
             if off || !bad {
                 continue;
             }
             let command = access.service.command();
+            if !outside {
+                inside.push((access.span, command, interface.name));
+                continue;
+            }
             let whom = if everybody { "everybody" } else { "the outside" };
             self.findings.push(
                 Finding::of(&PH537, access.span, format!("`{command}` opens the box to {whom} on `{}`", interface.name))
@@ -96,6 +137,78 @@ impl<'a> Facts<'_, '_, 'a> {
                 .help("Name the few addresses that manage the box, on an inside interface, and use SSH or a tunnel."),
             );
         }
+        let Some(((span, command, name), others)) = inside.split_first() else { return };
+        let message = format!("`{command}` opens the box to everybody who comes by `{name}`");
+        let mut finding =
+            Finding::of(&PH541, *span, message).help("Name the few addresses that manage the box.");
+        for (span, command, name) in others.iter().take(MOST_RELATED) {
+            finding = finding.related(*span, format!("`{command}` does on `{name}`"));
+        }
+        self.findings.push(finding);
+    }
+
+    /// PH539: what is read on the way, or tried by everybody.
+    fn clear_text(&mut self) {
+        let config = self.config;
+        let lowest = levelled(config).into_iter().filter(|known| known.level == 0);
+        let lowest: FxHashSet<&str> = lowest.map(|known| known.name).collect();
+        let mut found: Vec<(Span, Severity, String, &str)> = Vec::new();
+        for access in &config.accesses {
+            let name = access.interface.text;
+            match access.service {
+                BoxService::Telnet if !lowest.contains(name) => found.push((
+                    access.span,
+                    Severity::Warning,
+                    format!("`telnet` on `{name}` sends passwords in the clear"),
+                    "Use `ssh` for it.",
+                )),
+                BoxService::Snmp if !access.secure && !config.no_snmp && !lowest.contains(name) => found
+                    .push((
+                        access.span,
+                        Severity::Info,
+                        format!("SNMP on `{name}` sends its community in the clear"),
+                        "Use version 3 with a user, authentication and encryption.",
+                    )),
+                BoxService::Telnet | BoxService::Snmp | BoxService::Ssh | BoxService::Http => {}
+            }
+        }
+        found.extend(config.clear_text.iter().map(|(span, what)| match what {
+            ClearText::FirstSsh => (
+                *span,
+                Severity::Warning,
+                "version 1 of SSH can be read by whoever is on the way".to_string(),
+                "Allow version 2 alone: `ssh version 2`.",
+            ),
+            ClearText::KnownCommunity => (
+                *span,
+                Severity::Warning,
+                "the SNMP community is the one that everybody tries first".to_string(),
+                "Use version 3 with a user, authentication and encryption, or a community that nobody guesses.",
+            ),
+        }));
+        // One cause, one finding: managers of SNMP are many.
+        let mut said: FxHashMap<String, usize> = FxHashMap::default();
+        for (span, severity, message, help) in found {
+            if let Some(at) = said.get(&message) {
+                let finding: &mut Finding = &mut self.findings[*at];
+                if finding.related.len() < MOST_RELATED {
+                    finding.related.push(crate::finding::Label { span, message: "likewise".to_string() });
+                }
+                continue;
+            }
+            said.insert(message.clone(), self.findings.len());
+            self.findings.push(Finding::of(&PH539, span, message).severity(severity).help(help));
+        }
+    }
+}
+
+/// Some names of so many, in words.
+fn listed(names: &[&str], count: usize) -> String {
+    let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match (count - names.len().min(count), shown.as_slice()) {
+        (0, [one, last]) => format!("{one} and {last}"),
+        (0, _) => shown.join(", "),
+        (more, _) => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

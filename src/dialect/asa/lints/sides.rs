@@ -1,6 +1,6 @@
 //! Entries with the address of the wrong side of a translation.
 
-use super::super::ast::{AccessGroup, Ace, Direction};
+use super::super::ast::{AccessGroup, Ace, Acl, Direction};
 use super::super::lower::{REAL_ADDRESSES, Static, effective_version};
 use super::{Facts, permits, ports_of};
 use crate::finding::Finding;
@@ -30,12 +30,19 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             return;
         }
         for (group, acl) in self.bound(Direction::In) {
+            let named = self.destinations(acl);
             for ace in permits(acl) {
                 let to = self.resolver.address(ace.destination).v4;
                 if to.is_empty() || to == Set::range(0, Family::V4.last()) || right.meets(&to) {
                     continue;
                 }
-                let found = near(&index, &to).find(|at| self.is_about(group, ace, &statics[*at]));
+                // Where the right address stands in the list as well, nothing is blocked.
+                let missing = |nat: &Static| {
+                    let right = if real { &nat.real } else { &nat.mapped };
+                    !named.meets(right)
+                };
+                let found = near(&index, &to)
+                    .find(|at| missing(&statics[*at]) && self.is_about(group, ace, &statics[*at]));
                 if let Some(at) = found {
                     self.findings.push(finding(ace, &statics[at], real));
                 }
@@ -43,11 +50,20 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         }
     }
 
+    /// The single addresses and networks that entries of a list permit to.
+    fn destinations(&mut self, acl: &'c Acl<'a>) -> Set {
+        let all = Set::range(0, Family::V4.last());
+        let to: Vec<Set> = permits(acl).map(|ace| self.resolver.address(ace.destination).v4).collect();
+        Set::of(to.iter().filter(|to| **to != all).flat_map(|to| to.ranges().to_vec()))
+    }
+
     /// Whether an entry of a bound list is for connections that a translation is for.
     fn is_about(&mut self, group: &AccessGroup<'a>, ace: &Ace<'a>, nat: &Static) -> bool {
         let here = match (group.interface, &nat.interfaces) {
             (Some(name), Some(interfaces)) => interfaces.contains(interface(name.text)),
-            _ => true,
+            // Where the translation is for any interface, the list may be that of the translated host's own side.
+            (Some(_), None) => false,
+            (None, _) => true,
         };
         let Some((protocol, (real, mapped))) = nat.protocol.zip(nat.ports) else { return here };
         here && self.resolver.service(ace.service).products.iter().any(|product| {

@@ -141,6 +141,14 @@ impl<'c, 'a> Lower<'c, 'a> {
             equal.iter().filter_map(|(level, from)| Some((from.clone(), lower.get(level)?.clone())))
         });
         let mut pairs: Vec<(Set, Set)> = pairs.filter(|(_, to)| !to.is_empty()).collect();
+        // Lists without the interfaces that they are bound to: what is called so has level 100, as long as nobody says
+        // otherwise.
+        let bound = self.config.access_groups.iter().filter_map(|group| group.interface);
+        let inside = bound.map(|name| name.text).find(|name| name.eq_ignore_ascii_case("inside"));
+        if let Some(name) = inside.filter(|name| !self.ranks.places.contains_key(*name)) {
+            let inside = self.interface_set(name);
+            pairs.push((inside, Set::full()));
+        }
         pairs.sort_by(|a, b| a.0.ranges().cmp(b.0.ranges()));
         pairs
     }

@@ -4,7 +4,9 @@
 //! `snmp-server host`, `icmp`, `ipv6 icmp`, `management-access`, `sysopt connection permit-vpn`,
 //! `same-security-traffic`, `crypto map`, `webvpn`.
 
-use super::super::ast::{Access, Action, Address, BoxService, Icmp, IcmpRule, Listener, Named, Vpn};
+use super::super::ast::{
+    Access, Action, Address, BoxService, ClearText, Icmp, IcmpRule, Listener, Named, Vpn,
+};
 use super::super::literals;
 use super::super::words::{Parsed, Words, prefix6, v4};
 use super::acl::icmp_type;
@@ -37,6 +39,13 @@ impl<'a> Parser<'a> {
             "service-policy" => self.service_policy(w)?,
             "time-range" => self.time_range(w)?,
             "telnet" => return self.access(w, BoxService::Telnet),
+            "ssh" if w.peek() == Some("version") => {
+                self.config.clear_text.retain(|(_, said)| *said != ClearText::FirstSsh);
+                if w.peek_at(1) == Some("1") {
+                    self.config.clear_text.push((w.line, ClearText::FirstSsh));
+                }
+                return Ok(false);
+            }
             "ssh" => return self.access(w, BoxService::Ssh),
             "http" => return self.http(w),
             "snmp-server" => return self.snmp(w),
@@ -136,7 +145,8 @@ impl<'a> Parser<'a> {
             return Ok(false);
         };
         let interface = w.name("the name of an interface")?;
-        self.config.accesses.push(Access { span, service, from, interface });
+        let secure = matches!(service, BoxService::Http | BoxService::Ssh);
+        self.config.accesses.push(Access { span, service, from, interface, secure });
         Ok(true)
     }
 
@@ -161,6 +171,14 @@ impl<'a> Parser<'a> {
     /// `snmp-server host`: the manager may poll, unless the line says `trap`.
     fn snmp(&mut self, w: &mut Words<'_, 'a>) -> Parsed<bool> {
         let span = w.line;
+        if w.peek() == Some("community") {
+            // Behind it may stand how the text is written.
+            let text = w.peek_at(2).or(w.peek_at(1));
+            if matches!(text, Some("public" | "private")) {
+                self.config.clear_text.push((span, ClearText::KnownCommunity));
+            }
+            return Ok(false);
+        }
         let group = w.peek() == Some("host-group");
         if !group && w.peek() != Some("host") {
             return Ok(false);
@@ -173,7 +191,8 @@ impl<'a> Parser<'a> {
             Address::Host(w.host("an address")?)
         };
         if w.peek() != Some("trap") {
-            self.config.accesses.push(Access { span, service: BoxService::Snmp, from, interface });
+            let secure = w.has_pair("version", "3");
+            self.config.accesses.push(Access { span, service: BoxService::Snmp, from, interface, secure });
         }
         Ok(true)
     }

@@ -184,7 +184,10 @@ impl<'a> Parser<'a> {
             "static" => config.old_nats.retain(|nat| !matches!(nat, OldNat::Static { .. })),
             "global" => config.old_nats.retain(|nat| !matches!(nat, OldNat::Global { .. })),
             "ssh" | "telnet" | "http" | "snmp-server" => {
-                config.accesses.retain(|access| access.service.command().split(' ').next() != Some(what.text))
+                config
+                    .accesses
+                    .retain(|access| access.service.command().split(' ').next() != Some(what.text));
+                config.clear_text.retain(|(_, said)| said.command() != what.text);
             }
             "icmp" => config.icmp_rules.clear(),
             "service-policy" => config.service_policies.clear(),
@@ -210,6 +213,10 @@ impl<'a> Parser<'a> {
                 }
             }
             "snmp-server" if w.peek() == Some("enable") && w.peek_at(1).is_none() => config.no_snmp = true,
+            "ssh" | "snmp-server" if matches!(w.peek(), Some("version" | "community")) => {
+                config.clear_text.retain(|(_, said)| said.command() != word);
+                return Ok(false);
+            }
             "http" if w.eat("server") => config.http_server = None,
             "nat-control" => config.nat_control = None,
             "multicast-routing" => config.multicast = None,

@@ -34,7 +34,7 @@ use crate::budget::Exhausted;
 use crate::dialect::{Environment, over_budget};
 use crate::finding::Finding;
 use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step, Test};
-use crate::rule::{PH002, Severity};
+use crate::rule::{PH001, PH002, PH003, PH006, Severity};
 use crate::source::{SourceMap, Span};
 
 /// How many ways one rule may be split into.
@@ -44,8 +44,19 @@ const MERGES: &str = "nft before 1.1 loads the rules";
 /// What one of them costs, statement by statement, in nodes.
 const NODES_A_FORK: usize = 4;
 
-/// Lowers a configuration: the rules, and what was found wrong on the way.
-pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Ruleset, Vec<Finding>) {
+/// Whether findings say that something of the files was not read, or is somewhere else.
+pub fn any_lacks(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| [&PH001, &PH003, &PH006].contains(&finding.lint()))
+}
+
+/// Lowers a configuration: the rules, and what was found wrong on the way. It `lacks` something where reading found
+/// that.
+pub fn lower(
+    sources: &SourceMap,
+    config: &Config,
+    env: &Environment,
+    lacks: bool,
+) -> (Ruleset, Vec<Finding>) {
     let (bases, findings) = stages::bases(config);
     let places = Graph::new(config, &stages::hooks_of(&bases));
     let mut lower = Lower {
@@ -85,7 +96,8 @@ pub fn lower(sources: &SourceMap, config: &Config, env: &Environment) -> (Rulese
         lower.add_cut(span);
     }
     let reached = |table, chain| lower.places.of(table, chain).is_some();
-    let mut said = super::lints::lint(sources, config, &bases, &reached);
+    let lacks = lacks || any_lacks(&lower.findings);
+    let mut said = super::lints::lint(sources, config, &bases, lacks, &reached);
     lower.findings.append(&mut said);
     let written = config.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum();
     let rules = lower.builder.ruleset();

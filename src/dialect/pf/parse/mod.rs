@@ -42,7 +42,9 @@ pub struct Config {
     /// The family that it was read as.
     pub family: Family,
     /// Macros that nothing used: name and definition.
-    pub unused_macros: Vec<(String, Span)>,
+    pub unused_macros: Vec<UnusedMacro>,
+    /// Tables that nothing in the text names beside their definition; none where an anchor or another file may.
+    pub unused_tables: Vec<(String, Span)>,
     /// What reading had to say.
     pub findings: Vec<Finding>,
 }
@@ -80,8 +82,14 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>, budg
     }
     let mut unused = std::mem::take(&mut session.unused_macros);
     unused.extend(unused_of(&session.macros));
-    unused.sort_unstable_by_key(|(_, span)| *span);
-    Config { statements, family, unused_macros: unused, findings: session.findings }
+    unused.sort_unstable_by_key(|unused| unused.span);
+    if !unused.is_empty() {
+        // Lines that are commented out come back, and want their macros then.
+        let named = names_after_dollars(&session.sources.file(id).text);
+        unused.retain(|unused| unused.again.is_some() || !named.contains(unused.name.as_str()));
+    }
+    let unused_tables = unused_tables(&session, id);
+    Config { statements, family, unused_macros: unused, unused_tables, findings: session.findings }
 }
 
 impl Config {
@@ -102,8 +110,44 @@ impl Config {
     }
 }
 
-fn unused_of(macros: &Macros) -> impl Iterator<Item = (String, Span)> {
-    macros.iter().filter(|(_, found)| !found.used.get()).map(|(name, found)| (name.clone(), found.span))
+/// A macro whose value nothing uses.
+#[derive(Clone, Debug)]
+pub struct UnusedMacro {
+    /// Its name.
+    pub name: String,
+    /// Its definition.
+    pub span: Span,
+    /// The definition that takes its place.
+    pub again: Option<Span>,
+}
+
+fn unused_of(macros: &Macros) -> impl Iterator<Item = UnusedMacro> {
+    let unused = macros.iter().filter(|(_, found)| !found.used.get());
+    unused.map(|(name, found)| UnusedMacro { name: name.clone(), span: found.span, again: None })
+}
+
+/// Tables that the text names once, in comments too.
+fn unused_tables(session: &Session<'_>, id: SourceId) -> Vec<(String, Span)> {
+    let text = &session.sources.file(id).text;
+    if session.tables.is_empty() || text.contains("anchor") || text.contains("include") {
+        return Vec::new();
+    }
+    let mut named: FxHashMap<&str, usize> = FxHashMap::default();
+    for part in text.split('<').skip(1) {
+        *named.entry(part.split('>').next().unwrap_or_default().trim()).or_default() += 1;
+    }
+    let once = |name: &String| named.get(name.as_str()).is_none_or(|count| *count < 2);
+    let unused = session.tables.iter().filter(|(name, _)| once(name));
+    let mut unused: Vec<(String, Span)> = unused.map(|(name, span)| (name.clone(), *span)).collect();
+    unused.sort_unstable_by_key(|(_, span)| *span);
+    unused
+}
+
+/// What a text calls by `$`, in comments too.
+fn names_after_dollars(text: &str) -> FxHashSet<&str> {
+    let name =
+        |rest: &'_ str| rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    text.split('$').skip(1).map(|rest| &rest[..name(rest)]).collect()
 }
 
 /// The order of statements that FreeBSD and macOS demand.
@@ -124,7 +168,7 @@ struct Session<'s> {
     sources: &'s mut SourceMap,
     findings: Vec<Finding>,
     macros: Macros,
-    unused_macros: Vec<(String, Span)>,
+    unused_macros: Vec<UnusedMacro>,
     family: Family,
     prio_assigns: bool,
     block_policy: Reply,
@@ -351,7 +395,7 @@ impl Session<'_> {
         if let Some(old) = self.macros.insert(name.clone(), new)
             && !old.used.get()
         {
-            self.unused_macros.push((name.clone(), old.span));
+            self.unused_macros.push(UnusedMacro { name: name.clone(), span: old.span, again: Some(span) });
         }
         Ok(StatementKind::Macro(name))
     }

@@ -1,0 +1,198 @@
+//! `pinhole config show`: how configs would be checked, and who says so.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use super::Failure;
+use super::check::severity;
+use super::configs::places;
+use super::filter::Words;
+use super::input::SiteArgs;
+use crate::report::{clean, json};
+use crate::rule::{LINTS, Lint, Severity};
+use crate::site::Site;
+use crate::source::{SourceMap, Span};
+
+/// Arguments of `pinhole config`.
+#[derive(Args, Debug)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum ConfigCommand {
+    /// Print every setting of `pinhole check` with its value and where that comes from
+    Show(ShowArgs),
+}
+
+#[derive(Args, Debug)]
+struct ShowArgs {
+    /// The config or folder that would be checked; else the current folder
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    site: SiteArgs,
+    /// As in `pinhole check`
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), env = "PINHOLE_FAIL_ON")]
+    fail_on: Option<Severity>,
+    /// As in `pinhole check`
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    select: Vec<String>,
+    /// As in `pinhole check`
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// As in `pinhole check`
+    #[arg(long = "catalog", value_name = "DIR", env = "PINHOLE_CATALOG", value_delimiter = ':')]
+    catalogs: Vec<PathBuf>,
+    /// As in `pinhole check`
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Form of the output
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    format: ShowFormat,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum ShowFormat {
+    /// A line for each setting
+    #[default]
+    Human,
+    /// A list of objects with `key`, `value`, `origin`, `file` and `line`
+    Json,
+}
+
+/// One setting.
+#[derive(Serialize)]
+struct Setting {
+    key: String,
+    value: String,
+    /// `default`, `site file`, `found`, `command line` or `environment`.
+    origin: &'static str,
+    /// Where in the site file.
+    file: Option<String>,
+    line: Option<u32>,
+}
+
+/// Runs `pinhole config`.
+pub fn run(args: &ConfigArgs, out: &mut impl Write) -> Result<u8, Failure> {
+    let ConfigCommand::Show(args) = &args.command;
+    let mut sources = SourceMap::new();
+    let paths: Vec<PathBuf> = args.path.iter().cloned().collect();
+    let mut site = args.site.load(places(&paths).iter().map(PathBuf::as_path), &mut sources)?;
+    let told = Show { args, sources: &sources }.settings(&mut site)?;
+    match args.format {
+        ShowFormat::Json => {
+            json(&told, out)?;
+            writeln!(out)?;
+        }
+        ShowFormat::Human => {
+            let width = told.iter().map(|setting| setting.key.len()).max().unwrap_or(0);
+            for Setting { key, value, origin, file, line } in &told {
+                let mut text = format!("{key:width$} = {value}  ({origin}");
+                if let (Some(file), Some(line)) = (file, line) {
+                    let _ = write!(text, " {file}:{line}");
+                }
+                writeln!(out, "{})", clean(&text))?;
+            }
+        }
+    }
+    Ok(0)
+}
+
+struct Show<'a> {
+    args: &'a ShowArgs,
+    sources: &'a SourceMap,
+}
+
+impl Show<'_> {
+    fn settings(&self, site: &mut Site) -> Result<Vec<Setting>, Failure> {
+        let args = self.args;
+        let origins = site.settings.origins.clone();
+        let in_file = |key: &str| origins.get(key).copied();
+        let mut all = vec![match (&site.path, &args.site.site) {
+            (Some(path), Some(_)) => plain("site file", path.display().to_string(), "command line"),
+            (Some(path), None) => plain("site file", path.display().to_string(), "found"),
+            (None, _) if args.site.is_told() => plain("site file", "none".to_string(), "command line"),
+            (None, _) => plain("site file", "none".to_string(), "default"),
+        }];
+        let fail_on = args.fail_on.or(site.settings.fail_on).unwrap_or(Severity::Error);
+        let by_variable = std::env::var("PINHOLE_FAIL_ON").is_ok_and(|value| value == fail_on.name());
+        all.push(match args.fail_on {
+            Some(_) if by_variable => plain("fail-on", fail_on.name().to_string(), "environment"),
+            Some(_) => plain("fail-on", fail_on.name().to_string(), "command line"),
+            None => self.placed("fail-on", fail_on.name().to_string(), in_file("fail-on")),
+        });
+        all.push(match args.select.is_empty() {
+            false => plain("select", args.select.join(", "), "command line"),
+            true => self.placed("select", listed(site.settings.selection.only.as_deref()), in_file("select")),
+        });
+        let left_out = &site.settings.selection.without;
+        if !left_out.is_empty() {
+            all.push(self.placed("ignore", listed(Some(left_out)), in_file("ignore")));
+        }
+        if !args.ignore.is_empty() {
+            all.push(plain("ignore", args.ignore.join(", "), "command line"));
+        }
+        for (lint, level) in &site.settings.severity {
+            let key = format!("severity.{}", lint.code);
+            all.push(self.placed(&key, level.name().to_string(), in_file("severity")));
+        }
+        let wide = site.settings.wide_range.to_string();
+        all.push(self.placed("thresholds.wide-range", wide, in_file("thresholds")));
+        for entry in &site.settings.accepted {
+            let place = entry.file.as_ref().map_or(String::new(), |file| format!(" in {}", file.display()));
+            let until = entry.expires.map_or(String::new(), |last| format!(" until {last}"));
+            let value = format!("{}{place}{until}: {}", listed(Some(&entry.lints)), entry.reason);
+            all.push(self.placed("check.ignore", value, Some(entry.span)));
+        }
+        all.push(match (&args.baseline, &site.settings.baseline) {
+            (Some(path), _) => plain("baseline", path.display().to_string(), "command line"),
+            (None, Some(path)) => self.placed("baseline", path.display().to_string(), in_file("baseline")),
+            (None, None) => plain("baseline", "none".to_string(), "default"),
+        });
+        for folder in &site.catalogs {
+            all.push(self.placed("catalog", folder.display().to_string(), in_file("catalog")));
+        }
+        let variable = std::env::var_os("PINHOLE_CATALOG").is_some();
+        for folder in &args.catalogs {
+            let origin = if variable { "environment" } else { "command line" };
+            all.push(plain("catalog", folder.display().to_string(), origin));
+        }
+        for folder in &site.calls {
+            all.push(self.placed("calls", folder.display().to_string(), in_file("calls")));
+        }
+        Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings)?;
+        let on = LINTS.len() - site.settings.selection.left_out();
+        all.push(plain("rules that speak", format!("{on} of {}", LINTS.len()), "all of these"));
+        Ok(all)
+    }
+
+    /// A setting of the site file, or the default where it is not there.
+    fn placed(&self, key: &str, value: String, span: Option<Span>) -> Setting {
+        let Some(span) = span else { return plain(key, value, "default") };
+        let file = self.sources.file_of(span);
+        Setting {
+            key: key.to_string(),
+            value,
+            origin: "site file",
+            file: file.map(|file| file.path.to_string_lossy().into_owned()),
+            line: file.map(|file| file.place(span.start).line),
+        }
+    }
+}
+
+fn plain(key: &str, value: String, origin: &'static str) -> Setting {
+    Setting { key: key.to_string(), value, origin, file: None, line: None }
+}
+
+fn listed(lints: Option<&[&Lint]>) -> String {
+    match lints {
+        None => "all".to_string(),
+        Some(lints) => lints.iter().map(|lint| lint.code).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,421 @@
+//! PH207 and PH209: services that anybody reaches, and rules that let in whoever sends from a port.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::measure::{by_rules, certainly, decided, is_most};
+use super::{LIMIT, Lens, NEARLY_ALL};
+use crate::analysis::Decider;
+use crate::finding::Finding;
+use crate::judge::Witness;
+use crate::lint::{witness, words};
+use crate::model::{Effect, RuleId, Step, Test, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces, interface_name, proto};
+use crate::rule::{PH207, PH209, Severity};
+use crate::source::Span;
+
+/// A service that is meant for a few who are known.
+struct Service {
+    name: &'static str,
+    tcp: &'static [(u16, u16)],
+    udp: &'static [(u16, u16)],
+    /// Nobody is asked for a login, or what is sent can be read on the way.
+    bare: bool,
+}
+
+const fn service(
+    name: &'static str,
+    bare: bool,
+    tcp: &'static [(u16, u16)],
+    udp: &'static [(u16, u16)],
+) -> Service {
+    Service { name, tcp, udp, bare }
+}
+
+/// By their registered ports, or those that their makers preset.
+const SERVICES: &[Service] = &[
+    service("SSH", false, &[(22, 22)], &[]),
+    service("Telnet", true, &[(23, 23)], &[]),
+    service("RPC port mapper", true, &[(111, 111)], &[(111, 111)]),
+    service("NetBIOS", true, &[(139, 139)], &[(137, 138)]),
+    service("SNMP", true, &[(161, 161)], &[(161, 161)]),
+    service("SMB", true, &[(445, 445)], &[]),
+    service("rlogin and rsh", true, &[(512, 514)], &[]),
+    service("IPMI", true, &[], &[(623, 623)]),
+    service("Microsoft SQL Server", true, &[(1433, 1433)], &[(1434, 1434)]),
+    service("Oracle", true, &[(1521, 1521)], &[]),
+    service("NFS", true, &[(2049, 2049)], &[(2049, 2049)]),
+    service("Docker without TLS", true, &[(2375, 2375)], &[]),
+    service("etcd", true, &[(2379, 2380)], &[]),
+    service("MySQL", true, &[(3306, 3306)], &[]),
+    service("RDP", true, &[(3389, 3389)], &[(3389, 3389)]),
+    service("Asterisk manager", true, &[(5038, 5038)], &[]),
+    service("PostgreSQL", true, &[(5432, 5432)], &[]),
+    service("VNC", true, &[(5900, 5906)], &[]),
+    service("Redis", true, &[(6379, 6379)], &[]),
+    service("FreeSWITCH event socket", true, &[(8021, 8021)], &[]),
+    service("Winbox", true, &[(8291, 8291)], &[]),
+    service("Elasticsearch", true, &[(9200, 9200)], &[]),
+    service("kubelet", true, &[(10250, 10250)], &[]),
+    service("memcached", true, &[(11211, 11211)], &[(11211, 11211)]),
+    service("MongoDB", true, &[(27017, 27017)], &[]),
+];
+
+/// A rule that opens more of them over TCP, or over UDP, is a wide one, of which PH201 and PH202 speak.
+const MANY: [usize; 2] = [9, 4];
+/// Up to so many source ports are what a rule looks for.
+pub(super) const FEW_SOURCES: u128 = 64;
+/// Places that a finding names beside the first.
+const SHOWN: usize = 5;
+/// What people call the side towards the world.
+const OUTSIDE: [&str; 8] = ["wan", "ext", "outside", "egress", "internet", "untrust", "isp", "ppp"];
+
+impl Service {
+    fn ports(&self, protocol: u8) -> Set {
+        let ports = if protocol == proto::TCP { self.tcp } else { self.udp };
+        Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))))
+    }
+}
+
+/// Rules of which the same is to be said.
+struct Found {
+    severity: Severity,
+    places: Vec<Span>,
+    witness: Option<Witness>,
+}
+
+/// What is to be said, in the order in which it was found.
+#[derive(Default)]
+struct Saying {
+    order: Vec<String>,
+    found: FxHashMap<String, Found>,
+}
+
+impl Saying {
+    fn add(&mut self, message: String, severity: Severity, place: Span, witness: Option<Witness>) {
+        let found = self.found.entry(message.clone()).or_insert_with(|| {
+            self.order.push(message);
+            Found { severity, places: Vec::new(), witness }
+        });
+        if !found.places.contains(&place) && found.places.len() <= SHOWN {
+            found.places.push(place);
+        }
+    }
+
+    fn findings(mut self, finish: impl Fn(String, &Found) -> Option<Finding>) -> Vec<Finding> {
+        let order = std::mem::take(&mut self.order);
+        let of = |message: String| finish(message.clone(), self.found.get(&message)?);
+        order.into_iter().filter_map(of).collect()
+    }
+}
+
+/// A rule as written, and what it opens: services by their places, and protocols.
+struct Line {
+    span: Span,
+    open: Vec<(usize, u8)>,
+    witness: Option<Witness>,
+}
+
+fn said_of(open: &[(usize, u8)]) -> String {
+    let names = open.iter().map(|(at, protocol)| {
+        let (service, word) = (&SERVICES[*at], if *protocol == proto::TCP { "tcp" } else { "udp" });
+        format!("{} ({word} {})", service.name, words::ports(&service.ports(*protocol)))
+    });
+    let names: Vec<String> = names.collect();
+    let is = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {is} open to any source", words::some(&names, 4, "service"))
+}
+
+/// What one look at packets has shown.
+struct Look {
+    all: Space,
+    /// What rules let pass.
+    passed: Space,
+    decided: Vec<(Decider, Space)>,
+}
+
+impl Lens<'_, '_> {
+    /// PH207: services for a few that are open to any source. Where a product is named, its rows say what is meant for
+    /// whom.
+    pub(super) fn services(&self) -> Vec<Finding> {
+        let site = self.judge.site;
+        if !site.is_made_up() || !site.devices.is_empty() {
+            return Vec::new();
+        }
+        let mut lines: Vec<Line> = Vec::new();
+        let mut places: FxHashMap<Span, usize> = FxHashMap::default();
+        self.each_way(|spaces, way| {
+            for line in self.open_services(spaces, way) {
+                let at = *places.entry(line.span).or_insert(lines.len());
+                match lines.get_mut(at) {
+                    Some(known) => known.open.extend(line.open),
+                    None => lines.push(line),
+                }
+            }
+        });
+        let mut saying = Saying::default();
+        for Line { span, mut open, witness } in lines {
+            open.sort_unstable();
+            open.dedup();
+            let bare = open.iter().any(|(at, _)| SERVICES[*at].bare);
+            let severity = if bare { Severity::Warning } else { Severity::Info };
+            saying.add(said_of(&open), severity, span, witness);
+        }
+        saying.findings(|message, found| {
+            let notice = match found.severity {
+                Severity::Info => "Anybody can try passwords and keys there.",
+                _ => {
+                    "Anybody can reach it. Such services ask for no login or a weak one, or send it so that it can be \
+                     read on the way."
+                }
+            };
+            self.of_places(&PH207, message, found, "lets everybody there").map(|finding| {
+                finding.notice(notice).help(
+                    "Accept it from the addresses that need it alone, or turn the service off where nobody does.",
+                )
+            })
+        })
+    }
+
+    /// The services that rules open to any source on a way, rule by rule.
+    fn open_services(&self, spaces: &mut Spaces, way: Way) -> Vec<Line> {
+        let [tcp, udp] = [proto::TCP, proto::UDP].map(|protocol| {
+            let ports = SERVICES.iter().fold(Set::empty(), |all, of| all.or(&of.ports(protocol)));
+            to_ports(spaces, Space::ALL, protocol, &ports)
+        });
+        let asked = spaces.or(tcp, udp);
+        let strangers = self.strangers(spaces, way);
+        let Some(look) = self.look(spaces, strangers, asked, way) else { return Vec::new() };
+        let mut lines = Vec::new();
+        for (by, space) in &look.decided {
+            let Decider::Rule(id) = *by else { continue };
+            let part = certainly(spaces, look.all, *space);
+            let mut open: Vec<(usize, u8)> = Vec::new();
+            let mut first = None;
+            for (at, service) in SERVICES.iter().enumerate().filter(|_| !part.is_none()) {
+                for protocol in [proto::TCP, proto::UDP] {
+                    let to = service.ports(protocol);
+                    if to.is_empty() {
+                        continue;
+                    }
+                    let here = to_ports(spaces, part, protocol, &to);
+                    let passed = to_ports(spaces, look.passed, protocol, &to);
+                    if self.is_open_to_any(spaces, (here, passed), way) {
+                        open.push((at, protocol));
+                        first = first.or(Some(here));
+                    }
+                }
+            }
+            let count = |of: u8| open.iter().filter(|(_, protocol)| *protocol == of).count();
+            let is_wide = count(proto::TCP) > MANY[0] || count(proto::UDP) > MANY[1];
+            let Some(first) = first.filter(|_| !is_wide) else { continue };
+            let witness = self.witness(spaces, first, way);
+            lines.push(Line { span: self.firewall.rules.rule(id).span, open, witness });
+        }
+        if spaces.exhausted() { Vec::new() } else { lines }
+    }
+
+    /// PH209: new connections that are let in by the port that they come from.
+    pub(super) fn by_source_port(&self) -> Vec<Finding> {
+        if !self.judge.site.is_made_up() {
+            return Vec::new();
+        }
+        let (rules, sports) = self.looking_for_sources();
+        let mut saying = Saying::default();
+        if rules.is_empty() {
+            return Vec::new();
+        }
+        self.each_way(|spaces, way| {
+            let asked = spaces.test(Field::Sport, &sports);
+            let strangers = self.strangers_from(spaces, way, (1, 65535));
+            let Some(look) = self.look(spaces, strangers, asked, way) else { return };
+            for (by, space) in &look.decided {
+                let Decider::Rule(id) = *by else { continue };
+                if !rules.contains(&id) {
+                    continue;
+                }
+                let part = certainly(spaces, look.all, *space);
+                let span = self.firewall.rules.rule(id).span;
+                for protocol in [proto::TCP, proto::UDP] {
+                    if let Some((message, here)) =
+                        self.let_in_by_source(spaces, (part, look.passed), protocol, way)
+                    {
+                        saying.add(message, Severity::Warning, span, self.witness(spaces, here, way));
+                    }
+                }
+            }
+        });
+        saying.findings(|message, found| {
+            self.of_places(&PH209, message, found, "takes new connections for answers").map(|finding| {
+                finding
+                    .notice("Senders choose the port that they send from: the rule keeps nobody out who knows it.")
+                    .help("Let answers in because they belong to connections, by their state, and take this rule out.")
+            })
+        })
+    }
+
+    /// What is to be said of packets of a protocol that a rule lets in by their source ports, and the packets.
+    fn let_in_by_source(
+        &self,
+        spaces: &mut Spaces,
+        (part, passed): (Space, Space),
+        protocol: u8,
+        way: Way,
+    ) -> Option<(String, Space)> {
+        let any_port = Set::range(0, 65535);
+        let here = to_ports(spaces, part, protocol, &any_port);
+        let passed = to_ports(spaces, passed, protocol, &any_port);
+        if !self.is_open_to_any(spaces, (here, passed), way) {
+            return None;
+        }
+        let (from, to) = (spaces.level(Field::Sport)?, spaces.level(Field::Dport)?);
+        let (from, to) = (spaces.hull(here, from), spaces.hull(here, to));
+        if to.count() < self.judge.site.settings.wide_range.into() || from.count() > FEW_SOURCES {
+            return None;
+        }
+        let word = if protocol == proto::TCP { "tcp" } else { "udp" };
+        let to = match to.count() {
+            65536 => format!("every {word} port"),
+            count if count >= NEARLY_ALL => format!("nearly every {word} port"),
+            _ => format!("{word} {}", words::ports(&to)),
+        };
+        let message = format!("whoever sends from {word} {} gets to {to}", words::ports(&from));
+        (!spaces.exhausted()).then_some((message, here))
+    }
+
+    /// Looks at strangers of each family on each way.
+    fn each_way(&self, mut each: impl FnMut(&mut Spaces, Way)) {
+        for family in [Family::V4, Family::V6] {
+            for way in [Way::Forward, Way::Input] {
+                if self.firewall.speaks(family) {
+                    let mut spaces = self.store(family, LIMIT);
+                    each(&mut spaces, way);
+                    self.charge(&spaces, 0);
+                }
+            }
+        }
+    }
+
+    fn look(&self, spaces: &mut Spaces, strangers: Space, asked: Space, way: Way) -> Option<Look> {
+        let all = spaces.and(strangers, asked);
+        let passage = self.run(spaces, all, way)?;
+        let passed = passage.passed.union(spaces);
+        let passed = spaces.as_came(passed);
+        let mut decided = decided(spaces, &passage, passed);
+        let passed = by_rules(spaces, &decided);
+        // What levels let pass by themselves, and what goes down in level, is nobody's opening.
+        let outwards = self.outwards(spaces);
+        for (_, space) in &mut decided {
+            *space = spaces.minus(*space, outwards);
+        }
+        let deciding = self.deciding();
+        decided.retain(|(by, space)| match by {
+            Decider::Rule(id) => {
+                let of_box = self.firewall.rules.chain(id.chain).kind.is_of_the_box();
+                !space.is_none() && !of_box && deciding.contains(&id.chain)
+            }
+            Decider::Policy(..) | Decider::End => false,
+        });
+        (!spaces.exhausted()).then_some(Look { all, passed, decided })
+    }
+
+    /// Whether packets come from most of the addresses that there are, by the side towards the world or by all sides, and
+    /// do not leave towards it.
+    fn is_open_to_any(&self, spaces: &mut Spaces, (here, passed): (Space, Space), way: Way) -> bool {
+        let family = spaces.family();
+        let (Some(src), Some(iif), Some(oif)) =
+            (spaces.level(Field::src(family)), spaces.level(Field::Iif), spaces.level(Field::Oif))
+        else {
+            return false;
+        };
+        if here.is_none() || !is_most(&spaces.hull(here, src), family) {
+            return false;
+        }
+        if !self.has_free_sides() {
+            return true;
+        }
+        let outside = self.outside();
+        let by = spaces.hull(here, iif);
+        if way == Way::Forward {
+            let to = spaces.hull(here, oif);
+            let all = to.covers(&self.real_interfaces(Field::Oif));
+            if !all && (outside.is_empty() || outside.covers(&to)) {
+                return false;
+            }
+        }
+        if !outside.is_empty() {
+            return by.meets(&outside);
+        }
+        let missing = self.real_interfaces(Field::Iif).minus(&by);
+        let there = spaces.hull(passed, iif);
+        self.are_named(&missing) && missing.minus(&there).is_empty()
+    }
+
+    /// The interfaces that lead to the world, as far as the rules tell: sources are translated for packets that leave by
+    /// them, or they are called so.
+    fn outside(&self) -> Set {
+        let rules = &self.firewall.rules;
+        let mut names = Set::empty();
+        for rule in rules.chains.iter().flat_map(|chain| &chain.rules) {
+            let steps = rules.steps_of(rule);
+            let translates =
+                |step: &Step| matches!(step, Step::Effect(Effect::Nat(nat)) if !rules.nat(*nat).destination);
+            let translates = steps.iter().any(translates);
+            for step in steps {
+                let Step::Test(Test::In { field: Field::Iif | Field::Oif, values, negate: false }) = *step
+                else {
+                    continue;
+                };
+                let set = rules.values(values);
+                let called = set.single().is_some_and(|name| {
+                    let name = interface_name(name).to_ascii_lowercase();
+                    OUTSIDE.iter().any(|word| name.starts_with(word))
+                });
+                if called || translates && set.count() <= FEW_SOURCES {
+                    names = names.or(&set);
+                }
+            }
+        }
+        names
+    }
+
+    /// The rules that look for a few source ports, and all of these.
+    fn looking_for_sources(&self) -> (FxHashSet<RuleId>, Set) {
+        let rules = &self.firewall.rules;
+        let (mut found, mut ports) = (FxHashSet::default(), Vec::new());
+        for (id, rule) in self.each_rule() {
+            for step in rules.steps_of(rule) {
+                if let Step::Test(Test::In { field: Field::Sport, values, negate: false }) = *step
+                    && rules.values(values).count() <= FEW_SOURCES
+                {
+                    found.insert(id);
+                    ports.extend_from_slice(rules.values(values).ranges());
+                }
+            }
+        }
+        (found, Set::of(ports))
+    }
+
+    fn of_places(
+        &self,
+        lint: &'static crate::rule::Lint,
+        message: String,
+        found: &Found,
+        label: &str,
+    ) -> Option<Finding> {
+        let (first, others) = found.places.split_first()?;
+        let mut finding = Finding::of(lint, *first, message).severity(found.severity).label(label);
+        for span in others {
+            finding = finding.related(*span, "so does this rule");
+        }
+        witness::show(&mut finding, found.witness.as_ref(), Some(self.at));
+        Some(finding)
+    }
+}
+
+/// Of packets, those of a protocol to some ports.
+fn to_ports(spaces: &mut Spaces, packets: Space, protocol: u8, ports: &Set) -> Space {
+    let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
+    let to = spaces.test(Field::Dport, ports);
+    let both = spaces.and(of, to);
+    spaces.and(packets, both)
+}
