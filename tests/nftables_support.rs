@@ -129,6 +129,7 @@ const ROWS: &[(&str, Support, &str)] = &[
     ("`fib saddr … oif", Forgery, "fib saddr . iif oif missing drop"),
     ("other `fib`", Cond, "rt nexthop 192.0.2.1 drop"),
     ("`numgen`", Cond, "numgen random mod 2 0 drop"),
+    ("`!=` twice", Cond, "tcp sport != 22 tcp dport != 23 drop"),
     ("bit operators", Modelled, "meta mark & 0xff ^ 0x3 << 1 == 0x2 ip saddr & 255.0.0.1 != 10.0.0.1 drop"),
     ("`meta mark set`", Modelled, "meta mark set ct mark & 0xff ct mark set 0x5 accept"),
     ("other fields set", Modelled, "ip dscp set ef ip ttl set 5"),
