@@ -101,7 +101,7 @@ fn an_unreadable_file() {
 #[test]
 #[cfg(unix)]
 fn a_named_pipe_is_not_waited_for() {
-    let folder = Folder::new("pipe");
+    let folder = Folder::new("named-pipe");
     assert!(Command::new("mkfifo").arg(folder.0.join("edge.rules")).status().unwrap().success());
     for args in [
         &["check", "edge.rules"][..],
