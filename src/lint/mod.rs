@@ -2,6 +2,7 @@
 
 mod closed;
 mod cores;
+mod dead;
 mod exposed;
 mod exposure;
 mod families;
@@ -25,6 +26,7 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     findings.extend(openings::check(judge));
     findings.extend(exposure::check(judge));
     findings.extend(families::check(judge));
+    findings.extend(dead::check(judge, workshop.map(Workshop::sources)));
     findings
 }
 

@@ -93,22 +93,7 @@ impl Lints<'_> {
     }
 
     fn rules(&mut self, table: &Table, rules: &[Rule]) {
-        let mut ended: Option<Span> = None;
-        for rule in rules {
-            if let Some(by) = ended {
-                self.findings.push(
-                    Finding::new("PH417", Severity::Warning, Some(rule.span), "no packet comes to this rule")
-                        .label("never reached")
-                        .related(by, "this rule ends the way of every packet")
-                        .help("Remove the rule, or move it in front of the one that ends everything."),
-                );
-                return;
-            }
-            self.rule(table, rule);
-            if ends_all(rule) {
-                ended = Some(rule.span);
-            }
-        }
+        rules.iter().for_each(|rule| self.rule(table, rule));
     }
 
     /// A rule that matches, and then does nothing.

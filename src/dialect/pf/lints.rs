@@ -1,7 +1,7 @@
 //! The lints of the language: what is wrong with rules whatever devices stand behind them.
 
 mod compare;
-mod overridden;
+mod not_quick;
 mod translation;
 
 use rustc_hash::FxHashSet;
@@ -34,8 +34,8 @@ pub fn lint(configs: &[Config], tree: &Tree, env: &Environment) -> Vec<Finding> 
     for interface in &tree.skipped {
         findings.extend(skipped(interface, env));
     }
-    let rules = overridden::filter_rules(&tree.nodes);
-    overridden::lint(&rules, &mut findings);
+    let rules = not_quick::filter_rules(&tree.nodes);
+    not_quick::lint(&rules, &mut findings);
     translation::untranslated(&tree.nodes, &rules, &mut findings);
     translation::no_way_back(&rules, &mut findings);
     translation::past_the_filter(&tree.nodes, &rules, &mut findings);

@@ -3,10 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use super::super::ast::{
-    Ace, Acl, AclKind, Action, Address, Direction, Entry, Host, Member, Named, Ports, Protocol, TimeRange,
+    Acl, AclKind, Address, Direction, Entry, Host, Member, Named, Ports, Protocol, TimeRange,
 };
 use super::super::lower::now;
-use super::{Facts, active, is_ip, permits};
+use super::{Facts, active, permits};
 use crate::finding::{Finding, Severity};
 use crate::source::Span;
 
@@ -20,7 +20,6 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         let searched = self.config.others.iter().any(|other| other.command == "object-group-search");
         for acl in &self.config.acls {
             if matches!(acl.kind, Some(AclKind::Extended | AclKind::V6)) {
-                self.after_all(acl);
                 self.inactive(acl);
                 if !searched {
                     self.elements(acl);
@@ -33,36 +32,6 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             self.returns(acl);
         }
         self.wrong_side();
-    }
-
-    /// An entry for everything, with others after it.
-    fn after_all(&mut self, acl: &'c Acl<'a>) {
-        let mut entries = active(acl);
-        let all = |ace: &&Ace<'_>| {
-            is_ip(ace)
-                && ace.time_range.is_none()
-                && ace.identities.is_empty()
-                && ace.source == Address::Any
-                && ace.destination == Address::Any
-        };
-        let Some(last) = entries.by_ref().find(all) else { return };
-        let dead: Vec<Span> = entries.map(|ace| ace.span).collect();
-        let Some(first) = dead.first() else { return };
-        let what = if last.action == Action::Permit { "permits" } else { "denies" };
-        self.findings.push(
-            Finding::new(
-                "PH432",
-                Severity::Warning,
-                Some(last.span),
-                format!(
-                    "the entry {what} everything, and the {} after it in `{}` do nothing",
-                    count(dead.len()),
-                    acl.name.text
-                ),
-            )
-            .related(*first, "the first that is never reached")
-            .help("Move the entry to the end of the list, or take out what follows."),
-        );
     }
 
     fn inactive(&mut self, acl: &'c Acl<'a>) {
@@ -234,8 +203,4 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             }
         }
     }
-}
-
-fn count(number: usize) -> String {
-    if number == 1 { "entry".to_string() } else { format!("{number} entries") }
 }
