@@ -493,6 +493,10 @@ fn hold(seed: u64, rules: &Ruleset, taste: Taste) {
     all.extend(ids(found.repeats.iter().map(|unit| unit.unit.rules.clone())));
     let least = without(rules, &all);
     assert!(same(rules, &least), "seed {seed}: {all:?} cannot go {:?} {}", difference(&least), show(rules));
+    for redundant in &found.redundant {
+        let alone = without(rules, &redundant.unit.rules);
+        assert!(same(rules, &alone), "{}", say("is not redundant", redundant.unit.rules[0]));
+    }
     // And what is not, cannot, or repeats the policy.
     if taste.bits {
         return;
@@ -505,9 +509,10 @@ fn hold(seed: u64, rules: &Ruleset, taste: Taste) {
         let mut more = gone.clone();
         more.insert(id);
         let fewer = without(rules, &more);
-        if same(&less, &fewer) {
-            let acts: Vec<Ruleset> = worlds(&shown(&less, id));
-            let policies = worlds(&policies_shown(&fewer, id.chain));
+        let alone = without(rules, [&id]);
+        if same(&less, &fewer) && same(rules, &alone) {
+            let acts: Vec<Ruleset> = worlds(&shown(rules, id));
+            let policies = worlds(&policies_shown(&alone, id.chain));
             let mut pairs = acts.iter().zip(&policies);
             let by_policy = pairs.any(|(acts, policies)| {
                 packets.iter().any(|packet| {

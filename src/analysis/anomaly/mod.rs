@@ -297,53 +297,68 @@ impl Finder<'_> {
         Dead { unit: unit.clone(), by, twin, opposite }
     }
 
-    /// The written rules that can be taken out: the last first, so that none is kept for the sake of one that goes.
+    /// The written rules that can be taken out: each by itself, and all of them together. The last come first, so
+    /// that none is kept for the sake of one that goes.
     fn redundant(
         &mut self,
         units: &[Unit],
         seeker: &Seeker<'_>,
-        mut gone: FxHashSet<RuleId>,
+        dead: FxHashSet<RuleId>,
         repeats: bool,
         found: &mut Anomalies,
     ) {
-        let order = self.reach.places();
-        let last = |unit: &&Unit| {
-            unit.rules.iter().map(|id| (order[id.chain.0 as usize], id.index)).max().unwrap_or_default()
-        };
-        let mut candidates: Vec<&Unit> = units
-            .iter()
-            .filter(|unit| {
-                unit.rules.iter().all(|id| units::verdict(self.rules, *id).is_some())
-                    && unit.rules.iter().any(|id| *self.fate(*id) == Fate::Lives)
-                    && unit.rules.iter().all(|id| *self.fate(*id) != Fate::Open)
-                    && unit.rules.iter().all(|id| !gone.contains(id))
-            })
-            .collect();
-        candidates.sort_by_key(last);
+        let mut open: Vec<Redundant> = Vec::new();
         let mut policy: Vec<&Unit> = Vec::new();
-        for unit in candidates.into_iter().rev() {
-            match self.leave_out(unit, seeker, &gone) {
-                Some(Without::Same(by)) => {
-                    gone.extend(unit.rules.iter().copied());
-                    found.redundant.push(Redundant { unit: unit.clone(), by });
-                }
+        for unit in self.candidates(units, &dead) {
+            match self.leave_out(unit, seeker, &dead) {
+                Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
                 Some(Without::Policy) => policy.push(unit),
                 Some(Without::Changes) => {}
                 None => found.open += 1,
             }
         }
-        found.redundant.reverse();
-        if !repeats {
-            return;
+        let mut gone = dead;
+        loop {
+            let before = open.len();
+            for redundant in std::mem::take(&mut open) {
+                if self.may_go(&redundant.unit, seeker, &gone) {
+                    gone.extend(redundant.unit.rules.iter().copied());
+                    found.redundant.push(redundant);
+                } else {
+                    open.push(redundant);
+                }
+            }
+            if open.is_empty() || open.len() == before {
+                break;
+            }
         }
-        for unit in policy {
-            let same = self.work(|exact, desk| exact.without(desk, &unit.rules, &gone));
-            if matches!(same, Some(Without::Policy | Without::Same(_))) {
+        found.redundant.sort_by_key(|redundant| redundant.unit.span);
+        for unit in policy.into_iter().filter(|_| repeats) {
+            if self.may_go(unit, seeker, &gone) {
                 gone.extend(unit.rules.iter().copied());
                 found.repeats.push(Redundant { unit: unit.clone(), by: Vec::new() });
             }
         }
-        found.repeats.reverse();
+        found.repeats.sort_by_key(|redundant| redundant.unit.span);
+    }
+
+    /// The written rules that decide, and do so for some packets; the last first.
+    fn candidates<'u>(&self, units: &'u [Unit], dead: &FxHashSet<RuleId>) -> Vec<&'u Unit> {
+        let order = self.reach.places();
+        let last = |unit: &&Unit| {
+            let places = unit.rules.iter().map(|id| (order[id.chain.0 as usize], id.index));
+            std::cmp::Reverse(places.max().unwrap_or_default())
+        };
+        let decides = |unit: &&Unit| {
+            unit.rules.iter().all(|id| {
+                units::verdict(self.rules, *id).is_some()
+                    && *self.fate(*id) != Fate::Open
+                    && !dead.contains(id)
+            }) && unit.rules.iter().any(|id| *self.fate(*id) == Fate::Lives)
+        };
+        let mut candidates: Vec<&Unit> = units.iter().filter(decides).collect();
+        candidates.sort_by_key(last);
+        candidates
     }
 
     fn leave_out(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>) -> Option<Without> {
@@ -352,7 +367,21 @@ impl Finder<'_> {
         if let Some(without) = seeker.misses(&lives, &unit.rules, gone) {
             return Some(without);
         }
+        if let Some(by) = seeker.stand_in(&lives, gone) {
+            return Some(Without::Same(by));
+        }
         self.work(|exact, desk| exact.without(desk, &unit.rules, gone))
+    }
+
+    /// Whether nothing changes where a rule goes together with others.
+    fn may_go(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>) -> bool {
+        let lives: Vec<RuleId> =
+            unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
+        if seeker.stand_in(&lives, gone).is_some() {
+            return true;
+        }
+        let same = self.work(|exact, desk| exact.without(desk, &unit.rules, gone));
+        matches!(same, Some(Without::Policy | Without::Same(_)))
     }
 }
 

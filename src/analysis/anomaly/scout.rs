@@ -207,7 +207,7 @@ pub enum Fate {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct End {
     verdict: Verdict,
-    packet: Packet,
+    packet: Option<Packet>,
     untracked: bool,
     helper: Option<u32>,
     keeps_state: bool,
@@ -453,12 +453,14 @@ impl Scouts<'_> {
 
 impl Going<'_> {
     fn ended(&self, verdict: Verdict) -> Fate {
+        // Of a refused packet nothing is left to look at.
+        let left = verdict == Verdict::Accept;
         Fate::Ended(std::boxed::Box::new(End {
             verdict,
-            packet: self.walk.packet.clone(),
-            untracked: self.walk.untracked,
-            helper: self.walk.helper,
-            keeps_state: self.walk.keeps_state,
+            packet: left.then(|| self.walk.packet.clone()),
+            untracked: left && self.walk.untracked,
+            helper: self.walk.helper.filter(|_| left),
+            keeps_state: left && self.walk.keeps_state,
         }))
     }
 }

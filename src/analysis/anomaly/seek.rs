@@ -8,7 +8,7 @@ use super::cover::{Left, left};
 use super::exact::Without;
 use super::reach::{Course, Reach};
 use super::scout::{Fate, Orders, Scouts, Wish};
-use super::table::Table;
+use super::table::{self, Table};
 use crate::model::{ChainId, Hook, RuleId, Ruleset};
 use crate::packet::{Family, Field, Packet, Set, State};
 
@@ -152,6 +152,42 @@ impl<'a> Seeker<'a> {
             }
         }
         found.into_inner()
+    }
+
+    /// The rules behind some others in their chains that do the same for all that these match: between them and the
+    /// last of those there is nothing else.
+    pub fn stand_in(&self, rules: &[RuleId], gone: &FxHashSet<RuleId>) -> Option<Vec<RuleId>> {
+        let mut found = Vec::new();
+        for id in rules {
+            let table = self.tables[id.chain.0 as usize].as_ref()?;
+            if !table.kind(id.index).takes {
+                return None;
+            }
+            let own = table::after_tests(self.rules.steps_of(self.rules.rule(*id)));
+            for part in table.boxes(id.index) {
+                let mut done = false;
+                for at in table.meeting_after(part, id.index) {
+                    let next = RuleId { chain: id.chain, index: table.rule_of(at) };
+                    if gone.contains(&next) || rules.contains(&next) {
+                        continue;
+                    }
+                    if table::after_tests(self.rules.steps_of(self.rules.rule(next))) != own {
+                        return None;
+                    }
+                    found.push(next);
+                    done = table.kind(next.index).exact && table.covers(at, part);
+                    if done {
+                        break;
+                    }
+                }
+                if !done {
+                    return None;
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
     }
 
     /// What one packet shows of leaving rules out; `None` where it does not come to the rule at all.

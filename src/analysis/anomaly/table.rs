@@ -404,14 +404,17 @@ impl Table {
 
     /// The boxes that meet one, of rules before another that take packets for certain.
     pub fn takers_meeting(&self, inner: &[(u32, u32)], before: u32) -> Vec<u32> {
+        self.meeting(inner, &|rule| rule < before && self.is_taker(rule))
+    }
+
+    fn meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool) -> Vec<u32> {
         let mut found = Vec::new();
         let mut look = |at: u32| {
-            let rule = self.of[at as usize];
             let meets = || {
                 let mut pairs = self.sides(at).iter().zip(inner);
                 pairs.all(|((lo, hi), (from, to))| lo <= to && from <= hi)
             };
-            if rule < before && self.is_taker(rule) && meets() {
+            if wanted(self.of[at as usize]) && meets() {
                 found.push(at);
             }
         };
@@ -422,6 +425,11 @@ impl Table {
         }
         found.sort_unstable();
         found
+    }
+
+    /// The boxes that meet one, of rules after another, in order.
+    pub fn meeting_after(&self, inner: &[(u32, u32)], after: u32) -> Vec<u32> {
+        self.meeting(inner, &|rule| rule > after)
     }
 
     /// The sides of a box by its number.
@@ -522,10 +530,15 @@ fn first_tests(steps: &[Step]) -> impl Iterator<Item = &Test> {
     })
 }
 
+/// What a rule does once its first tests hold.
+pub fn after_tests(steps: &[Step]) -> &[Step] {
+    let tests = steps.iter().take_while(|step| matches!(step, Step::Test(_))).count();
+    &steps[tests..]
+}
+
 /// Whether no packet for which the tests hold comes to the next rule of the chain.
 fn takes(steps: &[Step]) -> bool {
-    let after = steps.iter().skip_while(|step| matches!(step, Step::Test(_)));
-    for step in after {
+    for step in after_tests(steps) {
         let Step::Effect(effect) = step else { return false };
         match effect {
             Effect::Verdict(_) | Effect::Return | Effect::Goto(_) | Effect::Settle => return true,
