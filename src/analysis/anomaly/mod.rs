@@ -310,7 +310,8 @@ impl Finder<'_> {
         let mut open: Vec<Redundant> = Vec::new();
         let mut policy: Vec<&Unit> = Vec::new();
         for unit in self.candidates(units, &dead) {
-            match self.leave_out(unit, seeker, &dead) {
+            // By itself: rules that are dead because of it may come to life.
+            match self.leave_out(unit, seeker, &FxHashSet::default()) {
                 Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
                 Some(Without::Policy) => policy.push(unit),
                 Some(Without::Changes) => {}
@@ -321,7 +322,7 @@ impl Finder<'_> {
         loop {
             let before = open.len();
             for redundant in std::mem::take(&mut open) {
-                if self.may_go(&redundant.unit, seeker, &gone) {
+                if self.may_go(&redundant.unit, seeker, &gone, false) {
                     gone.extend(redundant.unit.rules.iter().copied());
                     found.redundant.push(redundant);
                 } else {
@@ -334,7 +335,7 @@ impl Finder<'_> {
         }
         found.redundant.sort_by_key(|redundant| redundant.unit.span);
         for unit in policy.into_iter().filter(|_| repeats) {
-            if self.may_go(unit, seeker, &gone) {
+            if self.may_go(unit, seeker, &gone, true) {
                 gone.extend(unit.rules.iter().copied());
                 found.repeats.push(Redundant { unit: unit.clone(), by: Vec::new() });
             }
@@ -373,15 +374,19 @@ impl Finder<'_> {
         self.work(|exact, desk| exact.without(desk, &unit.rules, gone))
     }
 
-    /// Whether nothing changes where a rule goes together with others.
-    fn may_go(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>) -> bool {
+    /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`.
+    fn may_go(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>, allowed: bool) -> bool {
         let lives: Vec<RuleId> =
             unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
         if seeker.stand_in(&lives, gone).is_some() {
             return true;
         }
         let same = self.work(|exact, desk| exact.without(desk, &unit.rules, gone));
-        matches!(same, Some(Without::Policy | Without::Same(_)))
+        match same {
+            Some(Without::Same(_)) => true,
+            Some(Without::Policy) => allowed,
+            Some(Without::Changes) | None => false,
+        }
     }
 }
 
