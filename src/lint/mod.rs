@@ -12,6 +12,7 @@ mod openings;
 pub mod pages;
 mod requirements;
 mod slips;
+mod untranslated;
 mod witness;
 mod words;
 
@@ -26,6 +27,7 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     findings.extend(openings::check(judge));
     findings.extend(exposure::check(judge));
     findings.extend(families::check(judge));
+    findings.extend(untranslated::check(judge));
     findings.extend(dead::check(judge, workshop.map(Workshop::sources)));
     findings
 }

@@ -4,8 +4,10 @@
 //! before it leave something ([`cover`], over an index of boxes, [`table`]). Where they leave nothing, the rule is
 //! dead. What neither shows is asked of the flow engine, with the rule under watch ([`exact`]).
 
+mod behind;
 mod cover;
 mod exact;
+mod merge;
 mod reach;
 mod scout;
 mod seek;
@@ -17,7 +19,9 @@ use rustc_hash::FxHashSet;
 use crate::model::{ChainId, RuleId, Ruleset, Verdict};
 
 use exact::{Desk, Exact, Without};
+pub use merge::Mergeable;
 use reach::Reach;
+pub use reach::led_to;
 use seek::{Found, Seeker};
 pub use units::Unit;
 
@@ -81,6 +85,11 @@ pub struct Anomalies {
     pub redundant: Vec<Redundant>,
     /// Rules that only repeat the policy behind them, where they were asked for; they can go as well.
     pub repeats: Vec<Redundant>,
+    /// Rules that refuse sources, and to which no packet of a running connection comes: with the rules that let
+    /// those pass before.
+    pub behind: Vec<(Unit, Vec<RuleId>)>,
+    /// Neighbours that could be one rule.
+    pub mergeable: Vec<Mergeable>,
     /// Chains that something leads to, and no packet comes to.
     pub unreached: Vec<ChainId>,
     /// Chains that nothing leads to.
@@ -122,6 +131,8 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
     let mut found = Anomalies::default();
     finder.chains(&mut found);
     let gone = finder.dead(&units, &mut found);
+    found.behind = finder.behind(&units, &seeker);
+    found.mergeable = merge::find(rules);
     finder.redundant(&units, &seeker, gone, ask.repeats, &mut found);
     found
 }
@@ -274,6 +285,28 @@ impl Finder<'_> {
             }
         }
         gone
+    }
+
+    /// The rules that refuse sources behind what lets running connections pass. Where answers need no rule, no order
+    /// would help.
+    fn behind(&self, units: &[Unit], seeker: &Seeker<'_>) -> Vec<(Unit, Vec<RuleId>)> {
+        if self.rules.stateful {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for unit in units {
+            let lives = |id: &&RuleId| *self.fate(**id) == Fate::Lives;
+            let bans: Vec<RuleId> = unit.rules.iter().filter(lives).copied().collect();
+            if bans.is_empty() || !bans.iter().all(|id| behind::is_ban(self.rules, *id)) {
+                continue;
+            }
+            let before: Option<Vec<Vec<RuleId>>> =
+                bans.iter().map(|id| seeker.before_connections(*id, 0)).collect();
+            if let Some(before) = before {
+                found.push((unit.clone(), sorted(before.concat())));
+            }
+        }
+        found
     }
 
     fn by(&self, rules: &[RuleId]) -> Vec<RuleId> {

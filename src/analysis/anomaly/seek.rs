@@ -92,6 +92,22 @@ impl<'a> Seeker<'a> {
         Seeker { rules, reach, tables: tables.collect(), paths, nothing: FxHashSet::default() }
     }
 
+    pub fn rules(&self) -> &'a Ruleset {
+        self.rules
+    }
+
+    pub fn table(&self, chain: ChainId) -> Option<&Table> {
+        self.tables[chain.0 as usize].as_ref()
+    }
+
+    pub fn callers(&self, chain: ChainId) -> &[RuleId] {
+        &self.reach.of(chain).callers
+    }
+
+    pub fn is_of_stage(&self, chain: ChainId) -> bool {
+        self.rules.hooks.iter().flatten().any(|stage| stage.chain == chain)
+    }
+
     fn scouts(&self) -> Scouts<'_> {
         Scouts { rules: self.rules, tables: &self.tables }
     }

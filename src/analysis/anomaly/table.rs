@@ -193,6 +193,11 @@ impl Table {
             .collect()
     }
 
+    /// Whether values of a field are told apart.
+    pub fn tells(&self, field: Field) -> bool {
+        self.dims.iter().any(|dim| dim.field == field)
+    }
+
     /// The parts of a box in which a field has one of some values; the values are told apart.
     pub fn limited(&self, within: &[(u32, u32)], limits: &[(Field, Set)]) -> Option<Box> {
         let mut limited = within.to_vec();

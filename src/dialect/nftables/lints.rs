@@ -235,7 +235,7 @@ impl Lints<'_> {
             let what = if set.body.map { "map" } else { "set" };
             self.findings.push(
                 Finding::new(
-                    "PH418",
+                    "PH405",
                     Severity::Info,
                     Some(set.name.span),
                     format!("no rule uses the {what} `{}`", set.name.text),

@@ -158,9 +158,9 @@ fn range_without_ends(port: &PortMatch) -> Option<Finding> {
     Some(Finding::new("PH423", Severity::Info, Some(port.span), message).help(help))
 }
 
-/// PH424
+/// PH405
 fn unused_macro(name: &str, span: Span) -> Finding {
-    Finding::new("PH424", Severity::Info, Some(span), format!("macro `{name}` is never used"))
+    Finding::new("PH405", Severity::Info, Some(span), format!("macro `{name}` is never used"))
         .label("defined here")
         .help("Remove it, or use it where its value is written out.")
 }

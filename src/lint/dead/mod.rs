@@ -1,5 +1,7 @@
 //! Rules that do nothing: what the analysis proves of them, in words.
 
+mod behind_established;
+mod mergeable;
 mod redundant;
 mod shadowed;
 mod unreachable;
@@ -27,13 +29,15 @@ pub fn check(judge: &Judge<'_>, sources: Option<&SourceMap>) -> Vec<Finding> {
         shadowed::check(&lens, &found, &mut findings);
         redundant::check(&lens, &found, &mut findings);
         unreachable::check(&lens, &found, &mut findings);
+        mergeable::check(&lens, &found, &mut findings);
+        behind_established::check(&lens, &found, &mut findings);
         findings.extend(lens.not_examined(&found));
     }
     findings
 }
 
 /// What is looked for unless it is left out.
-const CODES: [&str; 5] = ["PH401", "PH402", "PH403", "PH404", "PH406"];
+const CODES: [&str; 7] = ["PH401", "PH402", "PH403", "PH404", "PH406", "PH407", "PH408"];
 
 /// One firewall, and how people speak of its rules.
 struct Lens<'l> {
