@@ -109,7 +109,7 @@ pub struct Ask {
 
 impl Default for Ask {
     fn default() -> Self {
-        Ask { repeats: false, work: 400_000_000 }
+        Ask { repeats: false, work: 8_000_000 }
     }
 }
 

@@ -25,8 +25,13 @@ pub fn of(rules: &Ruleset, reach: &Reach) -> Vec<Unit> {
     let written = if lists { ChainKind::AccessList } else { ChainKind::Plain };
     let mut places: FxHashMap<Span, usize> = FxHashMap::default();
     let mut units: Vec<Unit> = Vec::new();
-    let policies: rustc_hash::FxHashSet<Span> =
-        rules.hooks.iter().flatten().map(|stage| stage.policy_span).collect();
+    let policies: rustc_hash::FxHashSet<Span> = rules
+        .hooks
+        .iter()
+        .flatten()
+        .filter(|stage| stage.policy_written)
+        .map(|stage| stage.policy_span)
+        .collect();
     for (at, chain) in rules.chains.iter().enumerate() {
         let id = ChainId(at as u32);
         if chain.kind != written || reach.of(id).is_apart() {
