@@ -2,6 +2,7 @@
 
 mod closed;
 pub(crate) mod cores;
+mod dead;
 mod exposed;
 mod exposure;
 mod families;
@@ -11,6 +12,7 @@ mod openings;
 mod promises;
 mod requirements;
 mod slips;
+mod untranslated;
 mod witness;
 pub(crate) mod words;
 
@@ -18,7 +20,7 @@ use std::sync::Arc;
 
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near};
-use crate::rule::{PH110, PH610};
+use crate::rule::{PH110, PH520, PH610};
 use crate::site::{Flow, Party};
 
 pub use mend::{Files, Workshop};
@@ -43,6 +45,10 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     if selection.has(&PH110) {
         findings.extend(promises::check(judge));
     }
+    if selection.has(&PH520) {
+        findings.extend(untranslated::check(judge));
+    }
+    findings.extend(dead::check(judge, workshop.map(Workshop::sources)));
     findings
 }
 

@@ -23,6 +23,9 @@ pub static LANGUAGE: Language = Language {
     whole: "the output of `show running-config`, with its `nameif` and `access-group` lines",
     close: None,
     one_filter: false,
+    rule: ("entry", "entries"),
+    has_chains: false,
+    tells_idle_chains: false,
     lines: Lines {
         spots: write::spots,
         answers: Answers::OfItself,

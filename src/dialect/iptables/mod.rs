@@ -56,6 +56,9 @@ pub static LANGUAGE: Language = Language {
     whole: "the output of `iptables-save`",
     close: Some("Set the policy to DROP, and accept what is needed before the end of the chain."),
     one_filter: false,
+    rule: ("rule", "rules"),
+    has_chains: true,
+    tells_idle_chains: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
         answers: Answers::ByState,

@@ -29,6 +29,9 @@ pub static LANGUAGE: Language = Language {
     whole: "the output of `nft list ruleset`",
     close: Some("Give the base chain `policy drop;`, and accept what is needed before its end."),
     one_filter: false,
+    rule: ("rule", "rules"),
+    has_chains: true,
+    tells_idle_chains: true,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
         answers: Answers::ByState,

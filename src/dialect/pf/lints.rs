@@ -1,7 +1,7 @@
 //! The lints of the language: what is wrong with rules whatever devices stand behind them.
 
 mod compare;
-mod overridden;
+mod not_quick;
 mod translation;
 
 use rustc_hash::FxHashSet;
@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use crate::dialect::Environment;
 use crate::finding::Finding;
 use crate::packet::{Family, Set};
-use crate::rule::{PH420, PH423, PH424, PH425, PH426, PH427, PH428};
+use crate::rule::{PH405, PH420, PH423, PH425, PH426, PH427, PH428};
 use crate::source::Span;
 
 use super::ast::{
@@ -35,8 +35,8 @@ pub fn lint(configs: &[Config], tree: &Tree, env: &Environment) -> Vec<Finding> 
     for interface in &tree.skipped {
         findings.extend(skipped(interface, env));
     }
-    let rules = overridden::filter_rules(&tree.nodes);
-    overridden::lint(&rules, &mut findings);
+    let rules = not_quick::filter_rules(&tree.nodes);
+    not_quick::lint(&rules, &mut findings);
     translation::untranslated(&tree.nodes, &rules, &mut findings);
     translation::no_way_back(&rules, &mut findings);
     translation::past_the_filter(&tree.nodes, &rules, &mut findings);
@@ -155,9 +155,9 @@ fn range_without_ends(port: &PortMatch) -> Option<Finding> {
     Some(Finding::of(&PH423, port.span, message).help(help))
 }
 
-/// PH424
+/// PH405
 fn unused_macro(name: &str, span: Span) -> Finding {
-    Finding::of(&PH424, span, format!("macro `{name}` is never used"))
+    Finding::of(&PH405, span, format!("macro `{name}` is never used"))
         .label("defined here")
         .help("Remove it, or use it where its value is written out.")
 }

@@ -35,6 +35,9 @@ pub static LANGUAGE: Language = Language {
     whole: "pf.conf, or the outputs of `pfctl -sn` and `pfctl -sr`",
     close: Some("Begin the rules with `block all`, and let through what is needed after it."),
     one_filter: true,
+    rule: ("rule", "rules"),
+    has_chains: false,
+    tells_idle_chains: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
         answers: Answers::ByRule,

@@ -66,6 +66,11 @@ pub struct Made {
 }
 
 impl<'w> Workshop<'w> {
+    /// The texts of all files.
+    pub fn sources(&self) -> &'w SourceMap {
+        self.sources
+    }
+
     /// A workshop for the firewalls of a site, by their index.
     pub fn new(sources: &'w SourceMap, files: &'w [Option<Files>]) -> Self {
         Workshop { sources, files, trials: Cell::new(0), work: Cell::new(0), said: RefCell::default() }
