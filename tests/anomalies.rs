@@ -42,6 +42,9 @@ const PROTOS: &[u128] = &[6, 17, 33, 50];
 const STATES: &[u128] = &[0, 1, 2, 3, 4];
 const MARKS: &[u128] = &[0, 1, 2, 3, 4, 5, 6, 7];
 
+const FIELDS: [Field; 8] =
+    [Field::Src4, Field::Dst4, Field::Dport, Field::State, Field::Mark, Field::Iif, Field::Oif, Field::Ttl];
+
 fn names() -> [u128; 3] {
     ["eth0", "eth1", "eth2"].map(interface)
 }
@@ -288,6 +291,8 @@ fn packets(rules: &Ruleset) -> Vec<(Packet, Way)> {
             Field::Proto => PROTOS.to_vec(),
             Field::State => STATES.to_vec(),
             Field::Mark => MARKS.to_vec(),
+            // Who sent one whose time is over is told, where it is forwarded.
+            Field::Ttl => return vec![Some(1), Some(64)],
             _ => names().to_vec(),
         };
         if read.contains(&field) { all.into_iter().map(Some).collect() } else { vec![Some(all[0])] }
@@ -296,11 +301,10 @@ fn packets(rules: &Ruleset) -> Vec<(Packet, Way)> {
     for way in [Way::Forward, Way::Input, Way::Output] {
         for proto in values(Field::Proto) {
             let mut packets = vec![Packet::new(Family::V4, proto.unwrap() as u8)];
-            for field in
-                [Field::Src4, Field::Dst4, Field::Dport, Field::State, Field::Mark, Field::Iif, Field::Oif]
-            {
+            for field in FIELDS {
                 let none = field == Field::Iif && way == Way::Output
                     || field == Field::Oif && way == Way::Input
+                    || field == Field::Ttl && way != Way::Forward
                     || field == Field::Dport && proto == Some(50);
                 if none {
                     continue;

@@ -1,5 +1,6 @@
 //! Whether the rules before a box leave anything of it.
 
+use super::atoms::Literal;
 use super::table::{Box, Table};
 
 /// Pieces that are looked at for one box before it is given up.
@@ -12,21 +13,28 @@ const TRIED: usize = 24;
 pub enum Left {
     /// Nothing: these rules take it all, and none of them can be done without.
     Nothing(Vec<u32>),
-    /// This part of it, and maybe more.
-    Part(Box),
+    /// This part of it, and maybe more; and what has to hold there.
+    Part(Box, Vec<Literal>),
     /// It was too much work to say.
     Unknown,
 }
 
-/// What the rules before a rule leave of a box.
+/// A part of a box, and what has to hold there.
+#[derive(Clone)]
+struct Piece {
+    sides: Box,
+    literals: Vec<Literal>,
+}
+
+/// What the rules before a rule leave of one of its boxes, or of a part of one.
 pub fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
     let mut takers = table.takers_meeting(whole, before);
-    if let Some(at) = takers.iter().find(|at| table.covers(**at, whole)) {
+    if let Some(at) = takers.iter().find(|at| table.covers(**at, whole, before)) {
         return Left::Nothing(vec![table.rule_of(*at)]);
     }
     // What takes most comes first: few pieces are left.
     takers.sort_by_key(|at| std::cmp::Reverse(overlap(table.sides_of(*at), whole)));
-    let mut used = match subtract(table, whole, &takers) {
+    let mut used = match subtract(table, whole, &takers, before) {
         Left::Nothing(used) => used,
         other => return other,
     };
@@ -36,7 +44,7 @@ pub fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
         at -= 1;
         let mut fewer = used.clone();
         fewer.remove(at);
-        if matches!(subtract(table, whole, &fewer), Left::Nothing(_)) {
+        if matches!(subtract(table, whole, &fewer, before), Left::Nothing(_)) {
             used = fewer;
         }
     }
@@ -47,9 +55,10 @@ pub fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
 }
 
 /// Takes boxes out of one, in order; `Nothing` has the boxes that were needed, by their numbers.
-fn subtract(table: &Table, whole: &[(u32, u32)], takers: &[u32]) -> Left {
+fn subtract(table: &Table, whole: &[(u32, u32)], takers: &[u32], rule: u32) -> Left {
     let mut used = vec![false; takers.len()];
-    let mut open: Vec<(Box, usize)> = vec![(whole.to_vec(), 0)];
+    let whole = Piece { sides: whole.to_vec(), literals: table.literals(rule).to_vec() };
+    let mut open: Vec<(Piece, usize)> = vec![(whole, 0)];
     let mut work = 0;
     while let Some((piece, from)) = open.pop() {
         let mut next = from;
@@ -58,10 +67,11 @@ fn subtract(table: &Table, whole: &[(u32, u32)], takers: &[u32]) -> Left {
             if work > MOST_PIECES {
                 return Left::Unknown;
             }
-            let Some(at) = takers.get(next).copied() else { return Left::Part(piece) };
-            if meets(table.sides_of(at), &piece) {
+            let Some(at) = takers.get(next).copied() else { return Left::Part(piece.sides, piece.literals) };
+            let literals = table.literals(table.rule_of(at));
+            if meets(table.sides_of(at), literals, &piece) {
                 used[next] = true;
-                cut(&piece, table.sides_of(at), next + 1, &mut open);
+                cut(piece, table.sides_of(at), literals, next + 1, &mut open);
                 break;
             }
             next += 1;
@@ -71,26 +81,40 @@ fn subtract(table: &Table, whole: &[(u32, u32)], takers: &[u32]) -> Left {
     Left::Nothing(needed.collect())
 }
 
-fn meets(one: &[(u32, u32)], other: &[(u32, u32)]) -> bool {
-    one.iter().zip(other).all(|((lo, hi), (from, to))| lo <= to && from <= hi)
+fn meets(sides: &[(u32, u32)], literals: &[Literal], piece: &Piece) -> bool {
+    sides.iter().zip(&piece.sides).all(|((lo, hi), (from, to))| lo <= to && from <= hi)
+        && !literals.iter().any(|(atom, holds)| piece.literals.contains(&(*atom, !holds)))
 }
 
 /// The parts of a piece outside a box, apart from each other.
-fn cut(piece: &[(u32, u32)], taken: &[(u32, u32)], next: usize, open: &mut Vec<(Box, usize)>) {
-    let mut rest = piece.to_vec();
-    for at in 0..rest.len() {
-        let ((lo, hi), (from, to)) = (rest[at], taken[at]);
+fn cut(
+    mut rest: Piece,
+    taken: &[(u32, u32)],
+    literals: &[Literal],
+    next: usize,
+    open: &mut Vec<(Piece, usize)>,
+) {
+    for at in 0..rest.sides.len() {
+        let ((lo, hi), (from, to)) = (rest.sides[at], taken[at]);
         if lo < from {
             let mut below = rest.clone();
-            below[at] = (lo, from - 1);
+            below.sides[at] = (lo, from - 1);
             open.push((below, next));
-            rest[at].0 = from;
+            rest.sides[at].0 = from;
         }
         if to < hi {
             let mut above = rest.clone();
-            above[at] = (to + 1, hi);
+            above.sides[at] = (to + 1, hi);
             open.push((above, next));
-            rest[at].1 = to;
+            rest.sides[at].1 = to;
+        }
+    }
+    for (atom, holds) in literals {
+        if !rest.literals.contains(&(*atom, *holds)) {
+            let mut other = rest.clone();
+            other.literals.push((*atom, !holds));
+            open.push((other, next));
+            rest.literals.push((*atom, *holds));
         }
     }
 }

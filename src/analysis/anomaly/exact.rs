@@ -9,8 +9,6 @@ use crate::analysis::{Flow, flow};
 use crate::model::{ChainId, ChainKind, RuleId, Ruleset, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces};
 
-/// Work for one question about one rule, in steps of [`Spaces`].
-const LIMIT: u64 = 300_000;
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
 
@@ -23,18 +21,22 @@ pub struct Exact<'a> {
     /// Says what packets look like in the end.
     ends: Flow<'a>,
     names: Vec<Set>,
+    /// Work for one question about one rule, in steps of [`Spaces`].
+    limit: u64,
 }
 
 /// Sets of packets that one thread works with.
 #[derive(Default)]
 pub struct Desk {
     spaces: [Option<Spaces>; 2],
+    /// Work done with what was cleared away.
+    before: u64,
 }
 
 impl Desk {
-    /// Work done so far with what is on it.
+    /// Work done on it so far.
     pub fn work(&self) -> u64 {
-        self.spaces.iter().flatten().map(Spaces::work).sum()
+        self.before + self.spaces.iter().flatten().map(Spaces::work).sum::<u64>()
     }
 }
 
@@ -50,23 +52,24 @@ pub enum Without {
 }
 
 impl<'a> Exact<'a> {
-    pub fn new(rules: &'a Ruleset, reach: &'a Reach) -> Self {
+    pub fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
         Exact {
             rules,
             reach,
             acts: Flow::of_rules(rules, Marks::Any),
             ends: Flow::of_rules(rules, Marks::Told),
             names: Flow::names(rules),
+            limit,
         }
     }
 
     fn spaces<'d>(&self, desk: &'d mut Desk, family: Family) -> &'d mut Spaces {
         let slot = &mut desk.spaces[family as usize];
-        if slot.as_ref().is_some_and(|spaces| spaces.size() > KEPT || spaces.exhausted()) {
-            *slot = None;
+        if let Some(full) = slot.take_if(|spaces| spaces.size() > KEPT || spaces.exhausted()) {
+            desk.before += full.work();
         }
-        let spaces = slot.get_or_insert_with(|| Spaces::new(family, self.names.iter().cloned(), LIMIT));
-        spaces.allow(LIMIT);
+        let spaces = slot.get_or_insert_with(|| Spaces::new(family, self.names.iter().cloned(), self.limit));
+        spaces.allow(self.limit);
         spaces
     }
 

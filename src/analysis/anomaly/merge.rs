@@ -1,8 +1,7 @@
 //! Neighbours in a chain that could be one rule.
 
 use super::table::after_tests;
-use super::units;
-use crate::model::{ChainId, ChainKind, Rule, RuleId, Ruleset, Step, Test};
+use crate::model::{ChainId, ChainKind, Effect, Rule, RuleId, Ruleset, Step, Test};
 use crate::packet::{Field, Set};
 
 /// Neighbours that do the same, and differ in one field alone, whose values are one interval together.
@@ -52,7 +51,8 @@ fn joined(rules: &Ruleset, [one, other]: [&Rule; 2], row: Option<&Mergeable>) ->
     }
     let (a, b) = (rules.steps_of(one), rules.steps_of(other));
     let (ends, same) = (after_tests(a), after_tests(b));
-    if ends != same || ends.is_empty() || a.len() != b.len() || !units::decides_plainly(ends) {
+    let decides = matches!(ends, [.., Step::Effect(Effect::Verdict(_))]);
+    if ends != same || a.len() != b.len() || !decides {
         return None;
     }
     let mut differs = None;

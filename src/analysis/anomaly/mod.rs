@@ -4,6 +4,7 @@
 //! before it leave something ([`cover`], over an index of boxes, [`table`]). Where they leave nothing, the rule is
 //! dead. What neither shows is asked of the flow engine, with the rule under watch ([`exact`]).
 
+mod atoms;
 mod behind;
 mod cover;
 mod exact;
@@ -96,6 +97,8 @@ pub struct Anomalies {
     pub apart: Vec<ChainId>,
     /// Rules of which it was not found out.
     pub open: usize,
+    /// All work that was allowed was done before the end.
+    pub stopped: bool,
 }
 
 /// What is asked for.
@@ -105,6 +108,13 @@ pub struct Ask {
     pub repeats: bool,
     /// Work after which the rest stays open, in steps of [`crate::packet::Spaces`].
     pub work: u64,
+}
+
+impl Ask {
+    /// Work for one question about one rule.
+    pub fn question(&self) -> u64 {
+        self.work / 32
+    }
 }
 
 impl Default for Ask {
@@ -120,7 +130,7 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
     let mut finder = Finder {
         rules,
         reach: &reach,
-        exact: Exact::new(rules, &reach),
+        exact: Exact::new(rules, &reach, ask.question()),
         desk: Desk::default(),
         fates: rules.chains.iter().map(|chain| vec![Fate::Open; chain.rules.len()]).collect(),
         left: ask.work,
@@ -134,6 +144,7 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
     found.behind = finder.behind(&units, &seeker);
     found.mergeable = merge::find(rules);
     finder.redundant(&units, &seeker, gone, ask.repeats, &mut found);
+    found.stopped = finder.left == 0;
     found
 }
 

@@ -46,6 +46,13 @@ impl Wish {
         }
     }
 
+    /// What has to hold for this and another; `None` where both cannot.
+    pub fn with(&self, other: &Wish) -> Option<Wish> {
+        let mut both = self.clone();
+        both.answers.extend(other.answers.iter().copied());
+        other.fields.iter().all(|(field, set)| both.limit(*field, set)).then_some(both)
+    }
+
     /// Adds what the first tests of a rule ask for; false where they cannot hold.
     pub fn tests(&mut self, rules: &Ruleset, steps: &[Step]) -> bool {
         for step in steps {

@@ -9,7 +9,8 @@ use super::exact::Without;
 use super::reach::{Course, Reach};
 use super::scout::{Fate, Orders, Scouts, Wish};
 use super::table::{self, Table};
-use crate::model::{ChainId, Hook, RuleId, Ruleset};
+use super::units;
+use crate::model::{ChainId, Hook, RuleId, Ruleset, Verdict};
 use crate::packet::{Family, Field, Packet, Set, State};
 
 /// Ways to a chain that are tried.
@@ -18,6 +19,8 @@ const MOST_PATHS: usize = 4;
 const LONGEST_PATH: usize = 16;
 /// Packets of one kind that are tried.
 const TURNS: usize = 4;
+/// Rules that decide the opposite, of which packets are tried.
+const MOST_OPPOSED: usize = 64;
 /// Stack of a thread.
 const STACK: usize = 64 << 20;
 
@@ -128,7 +131,7 @@ impl<'a> Seeker<'a> {
         for part in table.boxes(id.index) {
             match left(table, part, id.index) {
                 Left::Nothing(by) => covered.extend(by),
-                Left::Part(_) | Left::Unknown => {
+                Left::Part(..) | Left::Unknown => {
                     open = true;
                     break;
                 }
@@ -166,6 +169,15 @@ impl<'a> Seeker<'a> {
             if packets.of_gaps(&mut shows) && found.borrow().is_some() {
                 break;
             }
+            let mut changes = |packet: Packet, course: Course, wish: &Wish| {
+                let shown = self.shown(*id, unit, gone, (packet, course), wish).flatten();
+                let is_enough = shown.is_some();
+                found.replace(shown);
+                is_enough
+            };
+            if packets.of_opposed(&mut changes) {
+                break;
+            }
         }
         found.into_inner()
     }
@@ -191,7 +203,7 @@ impl<'a> Seeker<'a> {
                         return None;
                     }
                     found.push(next);
-                    done = table.kind(next.index).exact && table.covers(at, part);
+                    done = table.kind(next.index).exact && table.covers(at, part, id.index);
                     if done {
                         break;
                     }
@@ -264,11 +276,60 @@ impl Packets<'_, '_> {
         for wish in &wishes {
             for part in self.table.boxes(self.id.index) {
                 let Some(part) = self.table.limited(part, &wish.fields) else { continue };
-                let Left::Part(gap) = left(self.table, &part, self.id.index) else { continue };
+                let Left::Part(gap, literals) = left(self.table, &part, self.id.index) else { continue };
                 let mut wish = wish.clone();
+                wish.answers.extend(self.table.answers(&literals));
                 let fits = self.table.values(&gap).iter().all(|(field, set)| wish.limit(*field, set));
                 if fits && self.of_wish(&wish, 2, enough) {
                     return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Packets about which other rules decide the opposite, should this one not be there.
+    fn of_opposed(&mut self, enough: &mut Enough<'_>) -> bool {
+        let rules = self.seeker.rules;
+        let accepts = |id: RuleId| units::verdict(rules, id).map(|verdict| verdict == Verdict::Accept);
+        let Some(own) = accepts(self.id) else { return false };
+        let part = self.table.boxes(self.id.index).next().map(|part| left(self.table, part, self.id.index));
+        let gap = match &part {
+            Some(Left::Part(gap, literals)) => Some((self.table.values(gap), literals)),
+            _ => None,
+        };
+        let mut tried = 0;
+        for mut wish in self.wishes().collect::<Vec<Wish>>() {
+            if let Some((values, literals)) = &gap {
+                wish.answers.extend(self.table.answers(literals));
+                if !values.iter().all(|(field, set)| wish.limit(*field, set)) {
+                    continue;
+                }
+            }
+            for chain in self.seeker.reach.order() {
+                let Some(table) = &self.seeker.tables[chain.0 as usize] else { continue };
+                let after = (*chain == self.id.chain).then_some(self.id.index);
+                for path in &self.seeker.paths[chain.0 as usize] {
+                    let Some(way) = wish.with(path) else { continue };
+                    let Some(part) = table.part(&way.fields) else { continue };
+                    let opposed = |index: u32| {
+                        after.is_none_or(|own| own < index)
+                            && accepts(RuleId { chain: *chain, index }) == Some(!own)
+                    };
+                    for index in table.rules_meeting(&part, &opposed, MOST_OPPOSED) {
+                        let mut wish = way.clone();
+                        let steps = rules.steps_of(rules.rule(RuleId { chain: *chain, index }));
+                        if !wish.tests(rules, steps) {
+                            continue;
+                        }
+                        if self.of_wish(&wish, 1, enough) {
+                            return true;
+                        }
+                        tried += 1;
+                        if tried > MOST_OPPOSED {
+                            return false;
+                        }
+                    }
                 }
             }
         }

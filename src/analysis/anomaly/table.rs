@@ -3,9 +3,10 @@
 //! In each dimension values are numbered by the intervals that rules tell apart, so that a box is a few small
 //! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
 
-use crate::model::{ChainId, Effect, Rule, Ruleset, Step, Test};
+use crate::model::{ChainId, CondId, Effect, Rule, Ruleset, Step, Test};
 use crate::packet::{Field, Set};
 
+use super::atoms::{Atoms, Literal};
 use super::reach::{Fields, OF_CONNECTION, Walked};
 
 /// Boxes of one rule; one that would be more is taken as the box around it.
@@ -37,7 +38,7 @@ pub type Box = Vec<(u32, u32)>;
 /// What a rule does to the packets that match it, as far as its chain goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kind {
-    /// The boxes are exactly what it matches.
+    /// The boxes are exactly what it matches, as far as its literals hold.
     pub exact: bool,
     /// No packet that matches comes to the rules after it in the chain.
     pub takes: bool,
@@ -53,6 +54,9 @@ pub struct Table {
     /// For each rule its first box; one more for the end.
     first: Vec<u32>,
     kinds: Vec<Kind>,
+    atoms: Atoms,
+    /// For each rule its literals, each atom once.
+    literals: Vec<Vec<Literal>>,
     trees: Vec<Tree>,
     /// Boxes that are wide in all dimensions.
     wide: Vec<u32>,
@@ -137,7 +141,8 @@ impl Table {
     /// The table of a chain. `paths` are limits under which packets come to it: what they name is told apart too.
     pub fn new(rules: &Ruleset, chain: ChainId, walked: &Walked, paths: &[Vec<(Field, Set)>]) -> Table {
         let listed = &rules.chain(chain).rules;
-        let mut draft = Draft { rules, steady: steady(walked), starts: vec![None; crate::packet::FIELDS] };
+        let steady = steady(walked);
+        let mut draft = Draft { rules, steady, starts: vec![None; crate::packet::FIELDS] };
         for rule in listed {
             draft.note(rule);
         }
@@ -151,12 +156,14 @@ impl Table {
             of: Vec::new(),
             first: Vec::with_capacity(listed.len() + 1),
             kinds: Vec::with_capacity(listed.len()),
+            atoms: Atoms::default(),
+            literals: Vec::with_capacity(listed.len()),
             trees: Vec::new(),
             wide: Vec::new(),
         };
         for (index, rule) in listed.iter().enumerate() {
             table.first.push(table.of.len() as u32);
-            table.add(rules, index as u32, rule, walked);
+            table.add(rules, index as u32, rule, (walked, steady));
         }
         table.first.push(table.of.len() as u32);
         table.plant();
@@ -237,9 +244,11 @@ impl Table {
         inside.map(|(lo, hi)| (dim.number(*lo), dim.number((*hi).min(dim.field.last())))).collect()
     }
 
-    fn add(&mut self, rules: &Ruleset, index: u32, rule: &Rule, walked: &Walked) {
+    fn add(&mut self, rules: &Ruleset, index: u32, rule: &Rule, (walked, steady): (&Walked, Fields)) {
         let steps = rules.steps_of(rule);
         let mut exact = true;
+        let mut literals: Vec<Literal> = Vec::new();
+        let still = walked.changes == Fields::default();
         let mut product: Vec<Vec<Vec<(u32, u32)>>> =
             vec![self.whole(walked).into_iter().map(|side| vec![side]).collect()];
         for test in first_tests(steps) {
@@ -266,9 +275,26 @@ impl Table {
                     product = all;
                 }
                 Test::Never => product.clear(),
-                Test::Masked { .. } | Test::Tuple { .. } | Test::Unknown { .. } => exact = false,
+                Test::Tuple { .. } => exact = false,
+                Test::Masked { .. } | Test::Unknown { .. } => {
+                    let Some((atom, holds)) = self.atoms.literal(rules, steady, still, index, *test) else {
+                        exact = false;
+                        continue;
+                    };
+                    if let Test::Masked { field, .. } = *test {
+                        // A packet without the field matches neither this nor the opposite.
+                        let any = Set::range(0, field.last());
+                        exact &= self.narrow(&mut product, field, &any, false);
+                    }
+                    match literals.iter().find(|(known, _)| *known == atom) {
+                        Some((_, known)) if *known != holds => product.clear(),
+                        Some(_) => {}
+                        None => literals.push((atom, holds)),
+                    }
+                }
             }
         }
+        self.literals.push(literals);
         let count: usize = product
             .iter()
             .map(|dims| dims.iter().map(Vec::len).fold(1, usize::saturating_mul))
@@ -380,7 +406,7 @@ impl Table {
                 if rule >= before {
                     break;
                 }
-                if self.is_taker(rule) && self.holds(*at, point) {
+                if self.is_taker(rule) && self.literals(rule).is_empty() && self.holds(*at, point) {
                     return Some(*at);
                 }
             }
@@ -402,9 +428,27 @@ impl Table {
         kind.exact && kind.takes
     }
 
-    /// Whether one box lies in another.
-    pub fn covers(&self, at: u32, inner: &[(u32, u32)]) -> bool {
-        self.sides(at).iter().zip(inner).all(|((lo, hi), (from, to))| lo <= from && to <= hi)
+    /// What has to hold of a rule besides its boxes.
+    pub fn literals(&self, rule: u32) -> &[Literal] {
+        &self.literals[rule as usize]
+    }
+
+    /// The answers to conditions that literals are.
+    pub fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
+        self.atoms.answers(literals)
+    }
+
+    /// Whether a box of one rule is in a box of another, whatever holds or not.
+    pub fn covers(&self, at: u32, inner: &[(u32, u32)], rule: u32) -> bool {
+        let within = self.sides(at).iter().zip(inner).all(|((lo, hi), (from, to))| lo <= from && to <= hi);
+        let own = self.literals(rule);
+        within && self.literals(self.rule_of(at)).iter().all(|literal| own.contains(literal))
+    }
+
+    /// The part of the whole in which fields have some values.
+    pub fn part(&self, limits: &[(Field, Set)]) -> Option<Box> {
+        let whole: Box = self.dims.iter().map(|dim| (0, dim.last())).collect();
+        self.limited(&whole, limits)
     }
 
     /// The boxes that meet one, of rules before another that take packets for certain.
@@ -430,6 +474,15 @@ impl Table {
         }
         found.sort_unstable();
         found
+    }
+
+    /// Some rules whose boxes meet one, in order, each once.
+    pub fn rules_meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool, most: usize) -> Vec<u32> {
+        let mut rules: Vec<u32> =
+            self.meeting(inner, wanted).into_iter().map(|at| self.rule_of(at)).collect();
+        rules.dedup();
+        rules.truncate(most);
+        rules
     }
 
     /// The boxes that meet one, of rules after another, in order.
@@ -463,7 +516,8 @@ impl Draft<'_> {
                         }
                     }
                 }
-                Test::Masked { .. } | Test::Tuple { .. } | Test::Unknown { .. } | Test::Never => {}
+                Test::Masked { field, .. } => self.tell_apart(field, &Set::range(0, field.last())),
+                Test::Tuple { .. } | Test::Unknown { .. } | Test::Never => {}
             }
         }
     }

@@ -105,11 +105,6 @@ pub fn verdict(rules: &Ruleset, id: RuleId) -> Option<Verdict> {
     verdict.filter(|_| !others)
 }
 
-/// Whether steps are a verdict and nothing else.
-pub fn decides_plainly(steps: &[Step]) -> bool {
-    matches!(steps, [Step::Effect(Effect::Verdict(_))])
-}
-
 /// Rules of one chain that say the same.
 pub struct Twins {
     /// By chain and what a rule says, the first that says it.

@@ -15,7 +15,9 @@ pub fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     };
     let mut said = rustc_hash::FxHashSet::default();
     for row in found.mergeable.iter().filter(|row| !dead(row)) {
-        let spans: Vec<_> = row.rules.iter().map(|id| lens.rules().rule(*id).span).collect();
+        let mut spans: Vec<_> = row.rules.iter().map(|id| lens.rules().rule(*id).span).collect();
+        // Where the last match wins, the model has them the other way round.
+        spans.sort_unstable_by_key(|span| span.start);
         // What stands in several chains of the model is said once.
         if !said.insert(spans.clone()) {
             continue;

@@ -23,14 +23,15 @@ pub fn check(judge: &Judge<'_>, sources: Option<&SourceMap>) -> Vec<Finding> {
     }
     for at in 0..judge.firewalls.len() {
         let Some(firewall) = judge.firewall(at) else { continue };
-        let found = anomaly::find(&firewall.rules, Ask { repeats, ..Ask::default() });
+        let ask = Ask { repeats, work: firewall.search };
+        let found = anomaly::find(&firewall.rules, ask);
         let lens = Lens { firewall, sources };
         shadowed::check(&lens, &found, &mut findings);
         redundant::check(&lens, &found, &mut findings);
         unreachable::check(&lens, &found, &mut findings);
         mergeable::check(&lens, &found, &mut findings);
         behind_established::check(&lens, &found, &mut findings);
-        findings.extend(lens.not_examined(&found));
+        findings.extend(lens.not_examined(&found, ask));
     }
     findings
 }
@@ -82,26 +83,22 @@ impl Lens<'_> {
     }
 
     /// What is left undone where there was more work than is done.
-    fn not_examined(&self, found: &Anomalies) -> Option<Finding> {
+    fn not_examined(&self, found: &Anomalies, ask: Ask) -> Option<Finding> {
         let count = found.open;
-        if count == 0 {
-            return None;
-        }
-        let message = match count {
-            1 => format!(
-                "whether one {} does anything was not found out: it has more cases than are followed",
-                self.noun()
-            ),
-            _ => format!(
-                "whether {count} {} do anything was not found out: they have more cases than are followed",
-                self.nouns()
-            ),
+        let left = match count {
+            0 => return None,
+            1 => format!("1 {} not examined", self.noun()),
+            _ => format!("{count} {} not examined", self.nouns()),
+        };
+        let message = match found.stopped {
+            true => format!("stopped after {} steps of search: {left}", ask.work),
+            false => format!("{left}: more than {} steps of search for each", ask.question()),
         };
         let first = self.rules().chains.iter().find_map(|chain| Some(chain.rules.first()?.span));
         let finding = Finding::of(&PH401, first, message)
             .severity(Severity::Info)
             .label("not all were examined")
-            .help("What is reported of the others holds all the same.");
+            .help("What is reported of the others holds all the same. Give more with `--budget search=N`.");
         Some(finding)
     }
 }

@@ -97,7 +97,7 @@ impl<'w> Workshop<'w> {
             return None;
         }
         loaded.ruleset.elsewhere.clone_from(&before.rules.elsewhere);
-        let firewall = Firewall { name: before.name.clone(), dialect: before.dialect, rules: loaded.ruleset };
+        let firewall = Firewall { name: before.name.clone(), rules: loaded.ruleset, ..*before };
         Some(Made { at, map, firewall })
     }
 
