@@ -33,7 +33,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "site", "source", "spelling",
         ],
     ),
-    ("session", &["budget", "catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"]),
+    (
+        "session",
+        &["budget", "catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"],
+    ),
     ("report", &["explain", "finding", "rule", "source"]),
 ];
 

@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::color::ColorChoice;
 use super::configs::{self, Reader};
 use super::filter::{Words, filter};
+use super::fix::{self, Wanted};
 use super::input::{InputArgs, SiteArgs};
 use super::listing;
 use super::outputs::{self, Output};
@@ -59,6 +60,15 @@ pub struct CheckArgs {
     /// Not these rules
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Print the changes that the findings offer as a unified diff, which `patch` takes, instead of the report
+    #[arg(long, conflicts_with_all = ["fix", "outputs"])]
+    diff: bool,
+    /// Make the changes that the findings offer, and report what is left
+    #[arg(long)]
+    fix: bool,
+    /// Changes, too, that take away what somebody may want: rules that log or count, and rules that another contradicts
+    #[arg(long)]
+    unsafe_fixes: bool,
     /// Print which files would be read, and why the others in folders would not; check nothing
     #[arg(long)]
     list_files: bool,
@@ -97,6 +107,12 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings)?;
     let catalog = args.load_catalog(&site)?;
     let today = Date::today();
+    if args.diff || args.fix {
+        let done = mend(args, &site, &catalog, &sources, out)?;
+        if args.diff {
+            return Ok(done);
+        }
+    }
     let read = Reader { paths: &args.paths, input: &args.input, site: &site }.read(&mut sources);
     if read.configs.is_empty() && !read.failures.is_empty() {
         return Err(Failure::Several(read.failures));
@@ -122,6 +138,39 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
     }
     let fail_on = args.fail_on.or(settings.fail_on).unwrap_or(Severity::Error);
     Ok(u8::from(findings.iter().any(|finding| finding.severity >= fail_on)))
+}
+
+/// Makes the changes that findings offer: prints them, or writes the files. 1 where there are any to print.
+fn mend(
+    args: &CheckArgs,
+    site: &Site,
+    catalog: &Catalog,
+    sources: &SourceMap,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
+    let today = Date::today();
+    let look = |sources: &mut SourceMap| {
+        let read = Reader { paths: &args.paths, input: &args.input, site }.read(sources);
+        if !read.failures.is_empty() {
+            return Err(Failure::Several(read.failures));
+        }
+        let session = Session::new(site.clone(), catalog.clone(), read.configs, args.hook, sources);
+        let mut told = filter(session.check(today, sources), &site.settings, today, sources).findings;
+        report::sort(&mut told, sources);
+        Ok(told)
+    };
+    let fixed = fix::fix(sources.clone(), Wanted { lints: None, careful: args.unsafe_fixes }, look)?;
+    for (path, (before, after)) in fix::differing(&fixed.before, &fixed.sources) {
+        if args.diff {
+            out.write_all(fix::unified(path, before, after).as_bytes())?;
+        } else {
+            fix::replace(path, before, after)?;
+        }
+    }
+    if args.fix {
+        fix::tell(&fixed, out)?;
+    }
+    Ok(u8::from(args.diff && !fixed.mended.is_empty()))
 }
 
 /// The files of a firewall, and those that they include.

@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod failure;
 mod filter;
+mod fix;
 mod input;
 mod journal;
 mod journey;
@@ -22,6 +23,7 @@ mod outputs;
 mod packets;
 mod rule;
 mod table;
+mod tidy;
 mod trace;
 mod whole;
 mod words;
@@ -66,6 +68,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Print who must reach whom on which ports at the site, and whether they can
     Matrix(matrix::MatrixArgs),
+    /// Take out the rules that do nothing
+    Tidy(tidy::TidyArgs),
     /// Follow packets through the rules of a firewall
     Trace(trace::TraceArgs),
     /// Print the normalized rules of configs
@@ -85,7 +89,7 @@ impl Command {
             Command::Explain(args) => args.colors(),
             Command::Matrix(args) => args.colors(),
             Command::Rule(_) => true,
-            Command::Trace(_) | Command::Model(_) | Command::Catalog(_) => false,
+            Command::Tidy(_) | Command::Trace(_) | Command::Model(_) | Command::Catalog(_) => false,
         }
     }
 }
@@ -144,6 +148,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
         Command::Diff(args) => diff::run(args, args.colors() && cli.color.on(&std::io::stdout()), out),
         Command::Explain(args) => explain::run(args, cli.color, out),
         Command::Matrix(args) => matrix::run(args, cli.color, out),
+        Command::Tidy(args) => tidy::run(args, out),
         Command::Trace(args) => trace::run(args, out),
         Command::Model(args) => model::run(args, out),
         Command::Catalog(args) => match catalog::run(args, out) {

@@ -48,7 +48,7 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     if selection.has(&PH520) {
         findings.extend(untranslated::check(judge));
     }
-    findings.extend(dead::check(judge, workshop.map(Workshop::sources)));
+    findings.extend(dead::check(judge, workshop));
     findings
 }
 

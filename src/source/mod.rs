@@ -39,7 +39,7 @@ impl Span {
 pub struct SourceId(u32);
 
 /// One file: its name as the user gave it, and its text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceFile {
     /// The path as it is shown to the user; `<stdin>` for standard input.
     pub path: PathBuf,
@@ -132,7 +132,7 @@ pub enum SourceError {
 }
 
 /// All files of one run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
     /// The tree that stands for `/` where configs name files.

@@ -4,10 +4,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::reach::{Course, Reach, seen_otherwise};
 use crate::analysis::Decider;
-use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Marks, Passage, TooMuch, Watch};
+use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Marks, Passage, TooMuch, Watch};
 use crate::analysis::{Flow, flow};
 use crate::model::{ChainId, ChainKind, RuleId, Ruleset, Step, Test, Verdict, Way};
-use crate::packet::{Family, Field, Set, Space, Spaces};
+use crate::packet::{Family, Field, Level, Set, Space, Spaces};
 
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
@@ -171,7 +171,8 @@ impl<'a> Exact<'a> {
                 if !alike(spaces, &with, &without) {
                     return Ok(Without::Changes);
                 }
-                policy |= self.by_policy(spaces, &without, acted, id.chain);
+                // What the box sends to itself meets other policies before and after.
+                policy |= !course.1 && self.by_policy(spaces, &without, acted, id.chain);
                 self.deciders(spaces, &without, acted, id.chain, &mut same);
             }
         }
@@ -311,11 +312,58 @@ fn alike(spaces: &mut Spaces, one: &Passage, other: &Passage) -> bool {
     if refused(spaces, one) != refused(spaces, other) {
         return false;
     }
-    let passed = |passage: &Passage| -> FxHashMap<Ctrl, Space> {
-        passage.passed.iter().map(|class| (class.ctrl.clone(), class.space)).collect()
-    };
     let helpers = |passage: &Passage| -> FxHashMap<_, Space> {
         passage.helpers.iter().filter(|(_, space)| !space.is_none()).copied().collect()
     };
-    passed(one) == passed(other) && helpers(one) == helpers(other) && one.known == other.known
+    helpers(one) == helpers(other)
+        && one.known == other.known
+        && passed(spaces, one, other) == passed(spaces, other, one)
+}
+
+/// Those that passed, by what was done to them. A mark that was written and is what it was is the same mark: packets
+/// that came with one which either side writes count among those for which it is written.
+fn passed(spaces: &mut Spaces, one: &Passage, other: &Passage) -> FxHashMap<Ctrl, Space> {
+    let written = spaces.level(Field::Mark).map(|level| (level, written(spaces, level, [one, other])));
+    let mut passed: FxHashMap<Ctrl, Space> = FxHashMap::default();
+    let mut add = |spaces: &mut Spaces, ctrl: Ctrl, space: Space| {
+        if !space.is_none() {
+            let known = passed.entry(ctrl).or_insert(Space::NONE);
+            *known = spaces.or(*known, space);
+        }
+    };
+    for class in one.passed.iter() {
+        let mut rest = class.space;
+        if let (Some((own, marks)), Some(Expr::At(level, 0))) =
+            (&written, class.ctrl.expr(spaces, Field::Mark))
+            && level != *own
+        {
+            let mut ctrl = class.ctrl.clone();
+            ctrl.clear(Field::Mark);
+            for mark in marks {
+                let [came, is] = [level, *own].map(|level| spaces.within(level, &Set::one(*mark)));
+                let part = spaces.and(rest, came);
+                rest = spaces.minus(rest, came);
+                let part = spaces.and(part, is);
+                add(spaces, ctrl.clone(), part);
+            }
+        }
+        add(spaces, class.ctrl.clone(), rest);
+    }
+    passed
+}
+
+/// The marks that rules wrote, where they are few.
+fn written(spaces: &mut Spaces, own: Level, passages: [&Passage; 2]) -> Vec<u128> {
+    const FEW: usize = 16;
+    let mut marks = Vec::new();
+    for class in passages.iter().flat_map(|passage| passage.passed.iter()) {
+        if class.ctrl.expr(spaces, Field::Mark) == Some(Expr::At(own, 0)) {
+            let hull = spaces.hull(class.space, own);
+            marks.extend(hull.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).take(FEW));
+        }
+    }
+    marks.sort_unstable();
+    marks.dedup();
+    marks.truncate(FEW);
+    marks
 }

@@ -409,11 +409,11 @@ impl Finder<'_> {
     fn leave_out(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>) -> Option<Without> {
         let lives: Vec<RuleId> =
             unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
-        if let Some(without) = seeker.misses(&lives, &unit.rules, gone) {
-            return Some(without);
-        }
         if let Some(by) = seeker.stand_in(&lives, gone) {
             return Some(Without::Same(by));
+        }
+        if let Some(without) = seeker.misses(&lives, &unit.rules, gone) {
+            return Some(without);
         }
         self.work(|exact, desk| exact.without(desk, &unit.rules, gone))
     }

@@ -238,8 +238,9 @@ impl<'a> Seeker<'a> {
         if with != without {
             return Some(Some(Without::Changes));
         }
+        // What the box sends to itself meets other policies before and after.
         let stages = &self.reach.of(id.chain).stages;
-        Some(policies.iter().any(|policy| stages.contains(policy)).then_some(Without::Policy))
+        Some(policies.iter().any(|policy| !course.1 && stages.contains(policy)).then_some(Without::Policy))
     }
 }
 

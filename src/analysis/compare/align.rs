@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use super::shape::{Shaped, Shapes, Target, callees_first, shaped, targets};
-use crate::model::{ChainId, Effect, Hook, Rule, Ruleset, Stage, StageKind, Step, Test, Way};
+use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
 use crate::packet::{Field, Set, Space, Spaces};
 
 /// Time for putting rules side by side; what is not found to be equal by then is looked at.
@@ -99,6 +99,33 @@ fn lone_rules(old: &Ruleset, new: &Ruleset) -> Option<[Vec<(ChainId, u32)>; 2]> 
         lone.dedup();
     }
     (lone[0].len() + lone[1].len() <= FEW_CHANGES).then_some(lone)
+}
+
+/// Whether one ruleset is another without some rules, and the same in all else.
+pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> bool {
+    let same_chains = old.chains.len() == new.chains.len()
+        && old.chains.iter().zip(&new.chains).all(|(a, b)| a.name == b.name && a.kind == b.kind);
+    let about_box =
+        |rules: &Ruleset| (rules.own.clone(), rules.elsewhere.clone(), rules.stateful, keeps_by_rule(rules));
+    if !same_chains || about_box(old) != about_box(new) {
+        return false;
+    }
+    let once: FxHashMap<&str, ChainId> = names_once(old);
+    let mut shapes = Shapes::default();
+    let [a, b] = [old, new].map(|rules| shaped(&mut shapes, rules, &once));
+    let decides = |stage: &Stage| {
+        (stage.chain, stage.kind, stage.v4, stage.v6, stage.before_tracking, stage.policy, stage.priority)
+    };
+    let same_stages = HOOKS
+        .iter()
+        .all(|hook| old.stages(*hook).iter().map(decides).eq(new.stages(*hook).iter().map(decides)));
+    let same_rules = |at: usize| {
+        let stays =
+            |index: &usize| !gone.contains(&RuleId { chain: ChainId(at as u32), index: *index as u32 });
+        let left = (0..a.chains[at].len()).filter(stays).map(|index| &a.chains[at][index]);
+        left.eq(&b.chains[at])
+    };
+    same_stages && (0..old.chains.len()).all(same_rules)
 }
 
 const HOOKS: [Hook; 5] = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];

@@ -3,18 +3,20 @@
 mod behind_established;
 mod mergeable;
 mod redundant;
+mod removals;
 mod shadowed;
 mod unreachable;
 
 use crate::analysis::anomaly::{self, Anomalies, Ask, Unit};
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge};
+use crate::lint::Workshop;
 use crate::model::{RuleId, Ruleset};
 use crate::rule::{Lint, PH401, PH402, PH403, PH404, PH406, PH407, PH408, PH409, Severity};
 use crate::source::{SourceMap, Span};
 
-/// Checks all firewalls of the site. `sources` are their texts, where they are at hand.
-pub fn check(judge: &Judge<'_>, sources: Option<&SourceMap>) -> Vec<Finding> {
+/// Checks all firewalls of the site. In a workshop it is tried whether rules can be taken out.
+pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     let selection = &judge.site.settings.selection;
     let repeats = selection.only.as_ref().is_some_and(|only| only.contains(&&PH409));
     let mut findings = Vec::new();
@@ -25,9 +27,13 @@ pub fn check(judge: &Judge<'_>, sources: Option<&SourceMap>) -> Vec<Finding> {
         let Some(firewall) = judge.firewall(at) else { continue };
         let ask = Ask { repeats, work: firewall.search };
         let found = anomaly::find(&firewall.rules, ask);
-        let lens = Lens { firewall, sources };
+        let lens = Lens { firewall, sources: workshop.map(Workshop::sources) };
+        let first = findings.len();
         shadowed::check(&lens, &found, &mut findings);
         redundant::check(&lens, &found, &mut findings);
+        if let Some(workshop) = workshop {
+            removals::offer(&lens, workshop, at, &found, &mut findings[first..]);
+        }
         unreachable::check(&lens, &found, &mut findings);
         mergeable::check(&lens, &found, &mut findings);
         behind_established::check(&lens, &found, &mut findings);

@@ -31,6 +31,7 @@ pub fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
         let mut finding = Finding::of(&PH402, redundant.unit.span, message)
             .label("without it every packet fares as with it")
             .help(help);
+        finding.careful = still.is_some();
         for place in places.iter().take(RELATED) {
             finding = finding.related(*place, "does the same for its packets");
         }

@@ -50,6 +50,8 @@ impl Lens<'_> {
         };
         let mut finding =
             Finding::of(lint, dead.unit.span, message).label("no packet is left for it").help(help);
+        // Which of the two is right nobody can tell but the one who wrote them.
+        finding.careful = dead.opposite;
         for place in places.iter().take(RELATED) {
             finding = finding.related(
                 *place,

@@ -8,11 +8,11 @@ use super::draft::Draft;
 use crate::analysis::Flow;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
 use crate::dialect::{Dialect, Environment, load};
-use crate::finding::Finding;
+use crate::finding::{Edit, Finding, applied};
 use crate::judge::{Firewall, Judge, number};
 use crate::lint::cores;
 use crate::lint::requirements::{Trouble, look_at};
-use crate::model::{Nat, NatPort, Way};
+use crate::model::{Nat, NatPort, Ruleset, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State};
 use crate::rule::Lint;
 use crate::site::{Crossing, End, Leg, ZoneId};
@@ -91,7 +91,18 @@ impl<'w> Workshop<'w> {
     /// more to say than before.
     pub fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
         let files = self.files.get(at)?.as_ref()?;
-        let mut map = draft.read(&files.all()).ok()?;
+        self.made(draft.read(&files.all()).ok()?, at, before)
+    }
+
+    /// The rules of a firewall with changed files, likewise.
+    pub fn edited(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Ruleset> {
+        let files = self.files.get(at)?.as_ref()?;
+        let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
+        Some(self.made(map, at, before)?.firewall.rules)
+    }
+
+    fn made(&self, mut map: SourceMap, at: usize, before: &Firewall) -> Option<Made> {
+        let files = self.files.get(at)?.as_ref()?;
         let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment);
         if worse(&loaded.findings, &self.said(at, before.dialect)?) {
             return None;
