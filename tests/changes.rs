@@ -63,6 +63,48 @@ fn pf_other_server() {
 }
 
 #[test]
+fn what_one_way_breaks_the_other_way_mends() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/changes/pf-other-server");
+    let calls = |files: [&str; 2]| {
+        let told = diff(&folder, &[files[0], files[1], "--format", "json"]);
+        let (json, _) = told.rsplit_once("exit code").unwrap();
+        let told: Json = serde_json::from_str(json).unwrap();
+        told["calls"].as_array().unwrap().clone()
+    };
+    let there = calls(["old.pf.conf", "new.pf.conf"]);
+    let back = calls(["new.pf.conf", "old.pf.conf"]);
+    assert_eq!(there.len(), 4);
+    assert_eq!(there.len(), back.len());
+    for (broken, mended) in there.iter().zip(&back) {
+        assert_eq!((&broken["change"], &mended["change"]), (&"broken".into(), &"mended".into()));
+        assert_eq!((&broken["was"], &broken["is"]), (&mended["is"], &mended["was"]));
+        let who = |call: &Json| [call["from"].clone(), call["to"].clone(), call["call"].clone()];
+        assert_eq!(who(broken), who(mended));
+        assert_eq!(broken["stage"], mended["stage"]);
+    }
+}
+
+#[test]
+fn code_scanning_gets_what_is_new() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/changes/pf-other-server");
+    let told = |format: &str| -> Json {
+        let told = diff(&folder, &["old.pf.conf", "new.pf.conf", "--format", format]);
+        serde_json::from_str(told.rsplit_once("exit code").map_or(told.as_str(), |(json, _)| json)).unwrap()
+    };
+    let codes = |findings: &Json, key: &str| -> Vec<String> {
+        let codes = findings.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_string());
+        let mut codes: Vec<String> = codes.collect();
+        codes.sort();
+        codes
+    };
+    let (sarif, json) = (told("sarif"), told("json"));
+    assert_eq!(sarif["version"], "2.1.0");
+    let new = codes(&sarif["runs"][0]["results"], "ruleId");
+    assert!(!new.is_empty());
+    assert_eq!(new, codes(&json["broken"], "code"));
+}
+
+#[test]
 fn asa_partner() {
     told("asa-partner", ["old.cfg", "new.cfg"], &["human", "markdown"]);
 }

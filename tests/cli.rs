@@ -99,6 +99,39 @@ fn an_unreadable_file() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_named_pipe_is_not_waited_for() {
+    let folder = Folder::new("pipe");
+    assert!(Command::new("mkfifo").arg(folder.0.join("edge.rules")).status().unwrap().success());
+    for args in [
+        &["check", "edge.rules"][..],
+        &["check", "--site", "edge.rules", "."],
+        &["model", "edge.rules"],
+        &["diff", "edge.rules", "edge.rules"],
+        &["trace", "--packets", "edge.rules", "other.rules"],
+    ] {
+        folder.write("other.rules", RULES).run(args).refused("cannot read `edge.rules`: it is a named pipe");
+    }
+    // What a shell makes of `<(…)` is read, and so is standard input by any of its names.
+    let shell = |script: &str| {
+        let mut command = Command::new("bash");
+        command.current_dir(&folder.0).args(["-c", script, "bash", env!("CARGO_BIN_EXE_pinhole")]);
+        Ran::of(command.output().unwrap())
+    };
+    std::os::unix::fs::symlink("/dev/stdin", folder.0.join("link")).unwrap();
+    for script in [
+        "\"$1\" model <(cat other.rules)",
+        "cat other.rules | \"$1\" model /dev/stdin",
+        "cat other.rules | \"$1\" model link",
+        "cat other.rules | \"$1\" model -",
+        "(sleep 0.1; cat other.rules) >edge.rules & \"$1\" model /dev/stdin <edge.rules",
+    ] {
+        let ran = shell(script);
+        assert!(ran.code == 0 && ran.out.contains("1720"), "{script}: {ran:#?}");
+    }
+}
+
+#[test]
 fn a_folder_without_configs() {
     let folder = Folder::new("empty");
     folder.write("README.md", "iptables -A INPUT -j DROP\n").write("src/main.c", "int main;\n");

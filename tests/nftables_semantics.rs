@@ -444,6 +444,46 @@ fn frames_of_a_device_pass_ingress_first() {
 }
 
 #[test]
+fn a_helper_is_given_to_connections_alone() {
+    let helped = |chains: &str| {
+        let text = format!("table inet t {{ ct helper phones {{ type \"sip\" protocol udp; }}; {chains}; }}");
+        let end = ends(&read(&text), &udp(5060), Way::Forward).remove(0);
+        end.helper.is_some()
+    };
+    let early = "chain e { type filter hook prerouting priority -300;";
+    let late = "chain l { type filter hook prerouting priority -150;";
+    let more = "chain m { udp dport 5060 ct helper set \"phones\"; }";
+    assert!(!helped(&format!("{early} udp dport 5060 ct helper set \"phones\"; }}")));
+    assert!(helped(&format!("{late} udp dport 5060 ct helper set \"phones\"; }}")));
+    assert!(!helped(&format!("{more}; {early} jump m; }}")));
+    assert!(helped(&format!("{more}; {late} jump m; }}")));
+    assert!(!helped(&format!("{early} ct helper set udp dport map {{ 5060 : \"phones\" }}; }}")));
+}
+
+#[test]
+fn what_netdev_rejects_on_lo_in_ipv4_is_not_answered() {
+    let local = |packet: Packet| with(packet, Field::Iif, interface("lo"));
+    let told = |rule: &str, packet: Packet| {
+        let loaded = read(&format!(
+            "table netdev d {{ chain i {{ type filter hook ingress devices = {{ \"lo\", \"eth0\" }} priority 0;
+                jump more; }}; chain more {{ {rule}; }}; }}"
+        ));
+        verdict(&loaded, packet, Way::Input)
+    };
+    for rule in ["reject", "tcp dport 80 reject with tcp reset", "reject with icmpx type no-route"] {
+        assert_eq!(told(rule, local(tcp(80))), "drop", "{rule}");
+        assert_eq!(told(rule, tcp(80)), "reject", "{rule}");
+        assert_eq!(told(rule, local(tcp6(80))), "reject", "{rule}");
+    }
+    assert_eq!(told("tcp dport 80 reject with tcp reset", local(tcp(81))), "accept");
+    // The hook of `inet` answers by way of the routes.
+    let loaded = read(
+        "table inet d { chain i { type filter hook ingress device \"lo\" priority 0; tcp dport 80 reject; }; }",
+    );
+    assert_eq!(verdict(&loaded, local(tcp(80)), Way::Input), "reject");
+}
+
+#[test]
 fn tables_of_bridges_and_arp_filter_no_routed_packet() {
     for family in ["bridge", "arp"] {
         let text =

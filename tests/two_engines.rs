@@ -144,7 +144,7 @@ proptest! {
                 }
             }
             if deciders.is_empty() {
-                let mut passes = passage.best_first().into_iter();
+                let mut passes = passage.passes.iter();
                 let last = passes.find(|pass| spaces.meets(pass.space, here));
                 deciders.push(last.map_or(Decider::End, |pass| pass.by));
             }

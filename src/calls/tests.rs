@@ -20,6 +20,7 @@ fn the_bundled_calls_are_read() {
         "sip-udp",
         "sip-tcp",
         "sip-tls",
+        "sip-registered",
         "webrtc",
         "desktop",
         "management",

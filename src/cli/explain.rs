@@ -41,8 +41,8 @@ pub struct ExplainArgs {
     /// or JSON of ulogd; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "call", "mend", "hops"])]
     log: Option<PathBuf>,
-    /// The kind of call: h323, h323-direct, h323-routed, h460, sip, sip-udp, sip-tcp, sip-tls, webrtc, desktop,
-    /// management, or one of your own; else the first that makes sense between both ends
+    /// The kind of call: h323, h323-direct, h323-routed, h460, sip, sip-udp, sip-tcp, sip-tls, sip-registered, webrtc,
+    /// desktop, management, or one of your own; else the first that makes sense between both ends
     #[arg(long, value_name = "CALL")]
     call: Option<String>,
     /// Print what to change for every stage that fails, not for the first alone

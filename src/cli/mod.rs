@@ -28,7 +28,6 @@ mod trace;
 mod whole;
 mod words;
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,6 +39,7 @@ use failure::Failure;
 use input::ConfigArgs;
 
 use crate::report::Screen;
+use crate::source;
 
 /// Bytes that are written at a time.
 const OUTPUT_BUFFER: usize = 256 * 1024;
@@ -165,7 +165,7 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if path.as_os_str() == "-" {
         return Ok(Box::new(std::io::stdin().lock()));
     }
-    match File::open(path) {
+    match source::open(path) {
         Ok(file) => Ok(Box::new(BufReader::new(file))),
         Err(error) => Err(Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
     }

@@ -10,6 +10,7 @@ pub mod logs;
 pub mod matrix;
 mod parties;
 mod stages;
+pub mod survey;
 pub mod told;
 pub mod told_log;
 

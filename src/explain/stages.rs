@@ -157,7 +157,8 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
             true => self.fates(stage, &between.back, (to, from)),
             false => Vec::new(),
         };
-        let (forth, back) = combined(stage, forth, back);
+        let meet = stage.ways == Ways::Both && self.meet((from, to), &forth, &back);
+        let (forth, back) = combined(stage, forth, back, meet);
         let mut rows = Vec::new();
         for (way, (one, two), asked) in [(0, (from, to), forth), (1, (to, from), back)] {
             for (question, fate) in asked {
@@ -181,8 +182,10 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
                 ));
             }
         }
-        if stage.ways == Ways::Both {
-            self.hidden_senders(&mut rows);
+        match stage.ways {
+            Ways::Both => self.hidden_senders(&mut rows),
+            Ways::Dialog => self.hidden_caller(&mut rows),
+            Ways::Forth | Ways::Either => {}
         }
         let fails =
             |wanted: usize| rows.iter().any(|(way, row)| *way == wanted && row.fate.works != Works::Yes);
@@ -264,17 +267,21 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         fate.hangs_on(format!("the address that {} announces", told.name));
     }
 
-    /// Whether helpers may open something for a question: not where they cannot read the signalling, or where the
-    /// media of the call does not go between those who signal.
-    fn helped(&self, stage: &Stage, question: &Question<'_>) -> bool {
+    /// Whether helpers can read no signalling of this call.
+    fn is_blind(&self) -> bool {
         let case = self.case;
         let encrypted =
             |party: &Party| party.end.device.is_some_and(|device| case.judge.site.devices[device].encrypted);
-        let blind = case.call.encrypted
+        case.call.encrypted
             || case.call.no_helpers.is_some()
             || encrypted(&case.caller)
             || encrypted(&case.called)
-            || !self.modes.contains(&RoutingMode::Direct);
+    }
+
+    /// Whether helpers may open something for a question: not where they cannot read the signalling, or where the
+    /// media of the call does not go between those who signal.
+    fn helped(&self, stage: &Stage, question: &Question<'_>) -> bool {
+        let blind = self.is_blind() || !self.modes.contains(&RoutingMode::Direct);
         !blind && stage.need != Need::Fallback && !question.row.announced_by.is_empty()
     }
 
@@ -290,22 +297,68 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
     /// Who sends with a translated address, and has no public one that it could tell, is sent to at the address that it
     /// announces.
     fn hidden_senders(&self, rows: &mut [(usize, Row<'a>)]) {
-        let src = Field::src(self.case.family);
         let hidden = [0, 1].map(|way| {
-            rows.iter().filter(|(of, _)| *of == way).any(|(_, row)| {
-                let before = row.hops.first().map(|step| step.packet.get(src));
-                let after =
-                    row.hops.last().and_then(|step| step.leaves.as_ref()).map(|packet| packet.get(src));
-                after.is_some() && before != after
-            })
+            let mut of_way = rows.iter().filter(|(of, _)| *of == way);
+            of_way.any(|(_, row)| self.translated_at(row).is_some())
         });
         for (_, row) in rows.iter_mut().filter(|(way, _)| hidden[1 - *way]) {
-            let told = row.to.end.device.map(|device| &self.case.judge.site.devices[device]);
-            let public = told.is_none_or(|device| !device.public_addresses.is_empty());
-            if !public && !row.fate.helped && row.fate.works != Works::No {
+            if !self.is_public(&row.to) && !row.fate.helped && row.fate.works != Works::No {
                 self.announced(&Rc::clone(&row.to), &mut row.fate);
             }
         }
+    }
+
+    /// What the far end sends within a dialog goes to the address that the caller announced (RFC 3261, section
+    /// 12.2.1.1, the remote target): its own, where that is translated and no helper reads the signalling there.
+    fn hidden_caller(&self, rows: &mut [(usize, Row<'a>)]) {
+        let blind = self.is_blind();
+        let hidden = rows
+            .iter()
+            .filter(|(way, _)| *way == 0)
+            .any(|(_, row)| self.translated_at(row).is_some_and(|at| blind || !self.is_read_at(row, at)));
+        for (_, row) in rows.iter_mut().filter(|(way, _)| hidden && *way == 1) {
+            if !self.is_public(&row.to) && row.fate.works != Works::No {
+                self.announced(&Rc::clone(&row.to), &mut row.fate);
+            }
+        }
+    }
+
+    /// Whether the helper of a row of signalling reads it at a firewall of its way.
+    fn is_read_at(&self, row: &Row<'_>, at: usize) -> bool {
+        let Some((step, wanted)) = row.hops.get(at).zip(row.question.row.helper) else { return false };
+        let Some(firewall) = self.case.judge.firewall(step.firewall) else { return false };
+        step.helper.is_some_and(|helper| firewall.rules.helpers[helper.index()] == wanted.name())
+    }
+
+    /// Where on the way the source of what a row sends is translated.
+    fn translated_at(&self, row: &Row<'_>) -> Option<usize> {
+        let src = Field::src(self.case.family);
+        let changed = |step: &crate::judge::Step| {
+            step.leaves.as_ref().is_some_and(|leaves| leaves.get(src) != step.packet.get(src))
+        };
+        row.hops.iter().position(changed)
+    }
+
+    /// Whether a party has an address to announce to others than its own, or nobody knows better.
+    fn is_public(&self, party: &Party) -> bool {
+        let device = party.end.device.map(|device| &self.case.judge.site.devices[device]);
+        device.is_none_or(|device| !device.public_addresses.is_empty())
+    }
+
+    /// Whether what both ends send passes, on its way to the firewall that stops it, the one that stops what comes from
+    /// the other end: then each leaves there the connection by which the other gets through.
+    fn meet(&self, (from, to): (&Rc<Party>, &Rc<Party>), forth: &Asked<'a>, back: &Asked<'a>) -> bool {
+        let ends = [from, to].map(|party| Place { zone: party.far.zone, device: party.end.device });
+        let path = self.case.judge.site.path(ends[0], ends[1]).unwrap_or_default();
+        let stops = |asked: &Asked<'a>| -> Option<Vec<usize>> {
+            let stop = |fate: &Fate| {
+                let by = fate.by.filter(|_| !fate.reply)?;
+                path.iter().position(|crossing| crossing.firewall == by.firewall)
+            };
+            asked.iter().map(|(_, fate)| stop(fate)).collect()
+        };
+        let (Some(forth), Some(back)) = (stops(forth), stops(back)) else { return false };
+        forth.iter().min().zip(back.iter().max()).is_some_and(|(forth, back)| back < forth)
     }
 
     fn hops(
@@ -328,7 +381,12 @@ type Judged<'a> = (Works, Vec<Row<'a>>);
 type Asked<'a> = Vec<(Question<'a>, Fate)>;
 
 /// What both ways of a stage say together.
-fn combined<'a>(stage: &Stage, mut forth: Asked<'a>, mut back: Asked<'a>) -> (Asked<'a>, Asked<'a>) {
+fn combined<'a>(
+    stage: &Stage,
+    mut forth: Asked<'a>,
+    mut back: Asked<'a>,
+    meet: bool,
+) -> (Asked<'a>, Asked<'a>) {
     let all = |asked: &Asked<'a>| !asked.is_empty() && asked.iter().all(|(_, fate)| carries(fate));
     let (forth_open, back_open) = (all(&forth), all(&back));
     let symmetric =
@@ -345,6 +403,10 @@ fn combined<'a>(stage: &Stage, mut forth: Asked<'a>, mut back: Asked<'a>) -> (As
             match (forth_open, back_open) {
                 (true, false) => carry(&mut back, carried, stage.carried.as_deref()),
                 (false, true) => carry(&mut forth, carried, stage.carried.as_deref()),
+                (false, false) if meet => {
+                    depend(&mut forth, stage.carried.as_deref());
+                    depend(&mut back, stage.carried.as_deref());
+                }
                 _ => {}
             }
         }

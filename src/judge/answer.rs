@@ -1,6 +1,6 @@
 //! Questions answered from journeys.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::fates::Fates;
 use super::journey::{Journey, JourneyKey, Kind, Leg as CrossedLeg, Named, Stop};
@@ -135,7 +135,7 @@ impl Desk<'_, '_> {
     }
 
     /// The journey that a question is about, and the packets of it that the question means.
-    pub(super) fn asked(&mut self, ask: &Ask<'_>, far: &Far, kind: Kind) -> Option<(Rc<Journey>, Space)> {
+    pub(super) fn asked(&mut self, ask: &Ask<'_>, far: &Far, kind: Kind) -> Option<(Arc<Journey>, Space)> {
         let family = ask.near.family;
         let announced = match kind {
             Kind::Announced(crossings) => crossings,
@@ -153,10 +153,14 @@ impl Desk<'_, '_> {
             Leg::ToDevice => self.judge.dialled_as(ask, &key),
             Leg::FromDevice => ask.near.addresses.clone(),
         };
-        let far_addresses = far.addresses(family);
+        let mut others = far.addresses(family).clone();
+        if far.device.is_none() && ask.near.addresses.single().is_some() {
+            // What a device says to itself crosses no network.
+            others = others.minus(&ask.near.addresses);
+        }
         let (src, dst) = match ask.leg {
-            Leg::ToDevice => (far_addresses, &near_addresses),
-            Leg::FromDevice => (&near_addresses, far_addresses),
+            Leg::ToDevice => (&others, &near_addresses),
+            Leg::FromDevice => (&near_addresses, &others),
         };
         let spaces = &mut self.stores[family as usize].spaces;
         let mut region = spaces.test(Field::Proto, &Set::one(ask.protocol.into()));
@@ -271,14 +275,13 @@ impl Look<'_> {
         let stops = if kind == Kind::Reply { &journey.unanswered } else { &journey.stops };
         let never = self.spaces.minus(fates.all, fates.possible);
         let never = self.at(never, &answer.blocked);
-        answer.blockers = self.shares(stops, never);
+        answer.blockers = self.shares(stops.iter().copied(), never);
         let doubtful = self.spaces.minus(fates.possible, fates.certain);
         let doubtful = self.at(doubtful, &answer.unsure);
-        answer.doubters = self.shares(stops, doubtful);
+        answer.doubters = self.shares(stops.iter().copied(), doubtful);
         let open = self.at(fates.certain, &answer.open);
-        let passes = self.passes(open, doubtful);
-        answer.openers = self.shares(&passes, open);
-        answer.granters = self.shares(&passes, doubtful);
+        answer.openers = self.passes(open);
+        answer.granters = self.passes(doubtful);
         let stopped_by = answer.blockers.first().or(answer.doubters.first()).map(|share| share.firewall);
         answer.witness = self.witness(if never.is_none() { doubtful } else { never }, stopped_by);
         let passed_by = answer.openers.first().map(|share| share.firewall);
@@ -308,27 +311,21 @@ impl Look<'_> {
         self.spaces.depends_on(arrived).into_iter().filter(|name| !on.contains(name)).collect()
     }
 
-    /// Who lets packets through: the firewall next to the destination, by what names it best.
-    fn passes(&mut self, open: Space, doubtful: Space) -> Vec<Stop> {
+    /// Who lets packets through, the largest share first: at the firewall next to the destination, by what names it best.
+    fn passes(&mut self, among: Space) -> Vec<Share> {
         let Some(leg) = self.journey.legs.last() else { return Vec::new() };
-        let mut rest = self.spaces.or(open, doubtful);
-        rest = self.spaces.and(rest, self.journey.usual);
-        let mut found = Vec::new();
-        for pass in leg.passage.best_first() {
-            if rest.is_none() {
-                break;
-            }
-            let part = self.spaces.and(rest, pass.space);
-            if !part.is_none() {
-                found.push(Stop { firewall: leg.firewall, by: pass.by, astray: false, space: part });
-                rest = self.spaces.minus(rest, part);
-            }
-        }
-        found
+        let among = self.spaces.and(among, self.journey.usual);
+        let stops = leg.passage.passes.iter().map(|pass| Stop {
+            firewall: leg.firewall,
+            by: pass.by,
+            astray: false,
+            space: pass.space,
+        });
+        self.shares(stops, among)
     }
 
     /// Who decides about packets, the largest share first.
-    fn shares(&mut self, by: &[Stop], among: Space) -> Vec<Share> {
+    fn shares(&mut self, by: impl IntoIterator<Item = Stop>, among: Space) -> Vec<Share> {
         let source = self.spaces.level(Field::src(self.spaces.family()));
         let mut rest = among;
         let mut shares: Vec<(f64, Share)> = Vec::new();

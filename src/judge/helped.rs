@@ -78,6 +78,7 @@ impl Desk<'_, '_> {
                         continue;
                     }
                     ways.push((watch.some != 0).then_some(watch.some));
+                    helped.depends_on.extend(self.signalled(&ask, far));
                     if watch.some != watch.all && watch.some != 0 {
                         helped.depends_on.push(WATCHED.to_string());
                     }
@@ -91,14 +92,28 @@ impl Desk<'_, '_> {
             helped.depends_on.push(WHO_CALLS.to_string());
         }
         let best = watched.into_iter().max_by_key(|crossings| crossings.count_ones())?;
-        let announced: Answer = self.answer(ask, far, Kind::Announced(best), Want::Ports)?;
+        let kind = Kind::Announced(best);
+        let mut announced: Answer = self.answer(ask, far, kind, Want::Ports)?;
         helped.ports = announced.open.or(&announced.unsure);
         if !announced.unsure.is_empty() {
+            self.explain(ask, far, kind, &mut announced);
             helped.depends_on.extend(announced.depends_on);
         }
         helped.depends_on.sort();
         helped.depends_on.dedup();
         Some(helped)
+    }
+
+    /// On what it depends that calls get through of which some do.
+    fn signalled(&mut self, ask: &Ask<'_>, far: &Far) -> Vec<String> {
+        let Some(mut answer) = self.answer(ask, far, Kind::First, Want::Faults) else { return Vec::new() };
+        if !answer.unsure.is_empty() {
+            self.explain(ask, far, Kind::First, &mut answer);
+        }
+        if !answer.blocked.is_empty() {
+            answer.depends_on.push(SIGNALLED.to_string());
+        }
+        answer.depends_on
     }
 
     /// At which firewalls calls are watched.
@@ -162,4 +177,5 @@ fn legs(row: &Requirement) -> &'static [Leg] {
 }
 
 const WATCHED: &str = "whether the call is one that a helper watches";
+const SIGNALLED: &str = "whether the call that announces it gets through";
 const WHO_CALLS: &str = "which end places the call";

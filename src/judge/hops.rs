@@ -105,7 +105,7 @@ impl Look<'_> {
             }
         }
         let mut passed = None;
-        for pass in leg.passage.best_first() {
+        for pass in leg.passage.passes.iter() {
             let part = self.usual_part(pass.space, one);
             if !part.is_none() {
                 passed.get_or_insert(pass.by);

@@ -1,13 +1,15 @@
 //! All packets from one place to another, through the firewalls between.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::fates::Fates;
 use super::{Ask, Desk, JOURNEY_LIMIT, Judge};
 use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Passage, TooMuch, answers};
 use crate::analysis::{Decider, Flow};
 use crate::model::{NatAddr, Ruleset, Way};
-use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, interface_name, proto, states};
+use crate::packet::{
+    Family, Field, Level, Set, Space, Spaces, State, interface, interface_name, proto, states,
+};
 use crate::site::{Crossing, End, ZoneId, unicast};
 
 /// The packets of a leg.
@@ -216,7 +218,7 @@ fn translates_to(judge: &Judge<'_>, path: &[Crossing], family: Family, address: 
 
 impl Desk<'_, '_> {
     /// The journey of a key; `None` where no firewall that was read stands between, or no path is known.
-    pub(super) fn journey(&mut self, key: JourneyKey, family: Family) -> Option<Rc<Journey>> {
+    pub(super) fn journey(&mut self, key: JourneyKey, family: Family) -> Option<Arc<Journey>> {
         if let Some(known) = self.stores[family as usize].journeys.get(&key) {
             return known.clone();
         }
@@ -228,7 +230,7 @@ impl Desk<'_, '_> {
         let store = &mut self.stores[family as usize];
         store.spaces.allow(JOURNEY_LIMIT);
         let mut trip = Trip { judge, spaces: &mut store.spaces, family, key: &key };
-        let journey = trip.run(&path).map(Rc::new);
+        let journey = trip.run(&path).map(Arc::new);
         store.journeys.insert(key, journey.clone());
         journey
     }
@@ -257,6 +259,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         let hosts = self.judge.hosts(self.key, self.family, path);
         let packets = self.packets(&hosts, path);
         let all = packets.union(self.spaces);
+        let packets = self.as_rules_see(packets, &crossed);
         let mut journey = Journey::of(all);
         if self.cross(&crossed, packets, &hosts, &mut journey).is_err() || self.spaces.exhausted() {
             journey = Journey { given_up: true, ..Journey::of(all) };
@@ -318,6 +321,26 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         Classes::one(Class { space, ctrl: Ctrl::new(Way::Forward) })
     }
 
+    /// Packets without what no rule on the way looks at: it makes no difference, and sets stay smaller.
+    fn as_rules_see(&mut self, packets: Classes, crossed: &[(&Crossing, &Flow<'a>)]) -> Classes {
+        const SELDOM: [Field; 6] =
+            [Field::Sport, Field::TcpFlags, Field::IcmpType, Field::IcmpCode, Field::PktType, Field::Ext];
+        let seen_by = |flow: &Flow<'_>, field: Field| {
+            let read = |field| flow.reads(field);
+            // Answers go to the port that packets came from, and translation may change it.
+            read(field) || field == Field::Sport && (read(Field::Dport) || !flow.rules().nats.is_empty())
+        };
+        let unseen =
+            SELDOM.into_iter().filter(|field| !crossed.iter().any(|(_, flow)| seen_by(flow, *field)));
+        let unseen: Vec<Level> = unseen.filter_map(|field| self.spaces.level(field)).collect();
+        let mut seen = Classes::default();
+        for Class { space, ctrl } in packets {
+            let space = self.spaces.without(space, &unseen);
+            seen.add(self.spaces, Class { space, ctrl });
+        }
+        seen
+    }
+
     fn product(&mut self, fields: &[(Field, Set)]) -> Space {
         let mut product = Space::ALL;
         for (field, set) in fields {
@@ -340,8 +363,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
             let hop = self.hop(number, crossing, state);
             let passage = flow.run(self.spaces, &packets, &hop)?;
             packets = passage.passed.clone();
-            let refused: Vec<Space> = passage.refused.iter().map(|(_, _, space)| *space).collect();
-            let refused = self.spaces.union(refused);
+            let refused = self.spaces.union(passage.refused.iter().map(|(_, _, space)| *space));
             journey.stopped = self.spaces.or(journey.stopped, refused);
             journey.legs.push(Leg { firewall: crossing.firewall, hop, passage });
         }
@@ -492,9 +514,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
             }
         }
         let Some(leg) = journey.legs.first() else { return };
-        let mut passes: Vec<_> = leg.passage.passes.iter().collect();
-        passes.sort_by_key(|pass| std::cmp::Reverse(pass.weight));
-        for pass in passes {
+        for pass in leg.passage.passes.iter() {
             let part = self.spaces.and(lost, pass.space);
             if !part.is_none() {
                 journey.stops.push(Stop { firewall: leg.firewall, by: pass.by, astray: true, space: part });
@@ -507,8 +527,8 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
     }
 
     fn largest_first(&self, stops: &mut Vec<Stop>) {
-        let mut sized: Vec<(f64, Stop)> =
-            stops.drain(..).map(|stop| (self.spaces.share(stop.space), stop)).collect();
+        let sizes = self.spaces.shares(stops.iter().map(|stop| stop.space));
+        let mut sized: Vec<(f64, Stop)> = sizes.into_iter().zip(stops.drain(..)).collect();
         sized.sort_by(|a, b| b.0.total_cmp(&a.0));
         stops.extend(sized.into_iter().map(|(_, stop)| stop));
     }

@@ -11,8 +11,7 @@ mod hops;
 mod journey;
 mod promise;
 
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
@@ -34,7 +33,7 @@ use journey::JourneyKey;
 /// Work that one journey may take, in steps of [`Spaces`].
 const JOURNEY_LIMIT: u64 = 4_000_000;
 /// Nodes after which a desk throws away what it knows.
-const DESK_SIZE: usize = 1_000_000;
+const DESK_SIZE: usize = 3_000_000;
 
 /// A firewall whose files were read.
 #[derive(Debug)]
@@ -195,6 +194,8 @@ pub struct Judge<'a> {
     zones: Vec<[Set; 2]>,
     /// The devices on which firewalls run.
     hosted: rustc_hash::FxHashSet<usize>,
+    /// What desks leave to those that come after them.
+    left: Mutex<Vec<Vec<Store>>>,
 }
 
 impl<'a> Judge<'a> {
@@ -216,7 +217,7 @@ impl<'a> Judge<'a> {
         let firewalls = firewalls.iter().map(Option::as_ref).collect();
         let hosted = site.firewalls.iter().filter_map(|firewall| firewall.host).collect();
         let needs = Arc::new(Needs::of(site, catalog));
-        Judge { site, catalog, needs, firewalls, flows, names, zones, hosted }
+        Judge { site, catalog, needs, firewalls, flows, names, zones, hosted, left: Mutex::default() }
     }
 
     /// The same site with other rules for one firewall.
@@ -230,6 +231,7 @@ impl<'a> Judge<'a> {
             names: self.names.clone(),
             zones: self.zones.clone(),
             hosted: self.hosted.clone(),
+            left: Mutex::default(),
         };
         judge.names.extend(Flow::names(&firewall.rules));
         judge.flows[index] = Some(Arc::new(Flow::new(&firewall.rules, index as u64, true)));
@@ -327,19 +329,36 @@ impl Firewall {
 /// One thread's work: sets of packets, and the journeys that were worked out with them.
 pub struct Desk<'j, 'a> {
     judge: &'j Judge<'a>,
-    stores: [Store; 2],
+    /// One for each family.
+    stores: Vec<Store>,
 }
 
 struct Store {
     spaces: Spaces,
-    journeys: FxHashMap<JourneyKey, Option<Rc<Journey>>>,
+    journeys: FxHashMap<JourneyKey, Option<Arc<Journey>>>,
+}
+
+impl Store {
+    fn new(judge: &Judge<'_>, family: Family) -> Store {
+        Store { spaces: judge.spaces(family, 0), journeys: FxHashMap::default() }
+    }
+}
+
+impl Drop for Desk<'_, '_> {
+    fn drop(&mut self) {
+        if let Ok(mut left) = self.judge.left.lock() {
+            left.push(std::mem::take(&mut self.stores));
+        }
+    }
 }
 
 impl<'j, 'a> Desk<'j, 'a> {
-    /// An empty desk.
+    /// A desk, with what an earlier one worked out.
     pub fn new(judge: &'j Judge<'a>) -> Self {
-        let store = |family| Store { spaces: judge.spaces(family, 0), journeys: FxHashMap::default() };
-        Desk { judge, stores: [store(Family::V4), store(Family::V6)] }
+        let left = judge.left.lock().ok().and_then(|mut left| left.pop());
+        let stores =
+            left.unwrap_or_else(|| [Family::V4, Family::V6].map(|family| Store::new(judge, family)).into());
+        Desk { judge, stores }
     }
 
     /// The judge whose questions are answered here.
@@ -426,7 +445,7 @@ impl<'j, 'a> Desk<'j, 'a> {
     fn tidy(&mut self, family: Family) {
         let store = &mut self.stores[family as usize];
         if store.spaces.size() > DESK_SIZE {
-            *store = Store { spaces: self.judge.spaces(family, 0), journeys: FxHashMap::default() };
+            *store = Store::new(self.judge, family);
         }
     }
 }

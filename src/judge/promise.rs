@@ -239,7 +239,7 @@ fn decides(spaces: &mut Spaces, allow: bool, legs: &[Leg], bad: Space) -> Option
     } else {
         let last = legs.last()?;
         let mut rest = bad;
-        for pass in last.passage.best_first() {
+        for pass in last.passage.passes.iter() {
             let part = spaces.and(rest, pass.space);
             rest = spaces.minus(rest, part);
             note(spaces, last.firewall, pass.by, part);

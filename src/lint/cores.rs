@@ -12,7 +12,19 @@ pub fn for_each<'a, T: Send>(
     order: &[usize],
     work: impl Fn(&mut Desk<'_, 'a>, usize) -> T + Sync,
 ) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(order.len().max(1));
+    for_parts(judge, order, 1, work)
+}
+
+/// The same, with no fewer than `least` things on a desk: where all ask for the same journeys, several desks would work
+/// them out several times.
+pub fn for_parts<'a, T: Send>(
+    judge: &Judge<'a>,
+    order: &[usize],
+    least: usize,
+    work: impl Fn(&mut Desk<'_, 'a>, usize) -> T + Sync,
+) -> Vec<T> {
+    let most = order.len().div_ceil(least).max(1);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(most);
     let share = order.len().div_ceil(threads).max(1);
     let mut done: Vec<(usize, T)> = Vec::with_capacity(order.len());
     std::thread::scope(|scope| {

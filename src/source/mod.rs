@@ -6,7 +6,7 @@
 mod named;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashMap;
@@ -121,7 +121,7 @@ pub enum SourceError {
         /// The path as given.
         path: PathBuf,
         /// What the operating system said.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// All files of a run share 32-bit offsets.
     #[error("`{}` is too large: all files of one run together may hold at most 4 GiB", .0.display())]
@@ -232,10 +232,36 @@ impl SourceMap {
     }
 }
 
+/// Opens a file that the user names. One who opens a named pipe waits for a writer, perhaps without end, so that
+/// is refused. The pipes that a shell gives, `/dev/stdin` and `<(…)`, have one.
+///
+/// # Errors
+/// Where the operating system cannot open it, and for a named pipe.
+pub fn open(path: &Path) -> io::Result<File> {
+    if is_named_pipe(path) {
+        let why = "it is a named pipe; what a program writes is read from `-`, standard input";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+    }
+    File::open(path)
+}
+
+#[cfg(unix)]
+fn is_named_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let is_pipe = path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
+    // A link to an open pipe leads to no path.
+    is_pipe && path.canonicalize().is_ok() && !["/dev", "/proc"].iter().any(|system| path.starts_with(system))
+}
+
+#[cfg(not(unix))]
+fn is_named_pipe(_: &Path) -> bool {
+    false
+}
+
 /// The bytes of a file. Pipes may be read too, as a shell gives them for `<(…)`, but not without end.
 pub fn bytes_of(path: &Path, shown: &Path) -> Result<Vec<u8>, SourceError> {
     let failed = |error| SourceError::Read { path: shown.to_path_buf(), error };
-    let file = File::open(path).map_err(failed)?;
+    let file = open(path).map_err(failed)?;
     if file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() > 0) {
         let mut bytes = Vec::new();
         (&file).read_to_end(&mut bytes).map_err(failed)?;

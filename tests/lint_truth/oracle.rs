@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::world::{Act, Cond, MASKS, Match, PUBLIC, Place, Rule, Wall, World, parse};
+use super::world::{Act, CLIENT_PORTS, Cond, MASKS, Match, PUBLIC, Place, Rule, Wall, World, parse};
 
 /// A question that the files leave open: one answer wherever it is asked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -211,9 +211,12 @@ impl World {
         if !(watches && wall.state && (5000..=5009).contains(&talk.port) && !talk.tcp) {
             return false;
         }
-        let call = Talk { port: 5060, ..*talk };
-        let mut possible = Answers::new(answers.given);
-        possible.all(|answers| self.run(&call, false, answers).0).contains(&true)
+        // The call comes from a port of its own.
+        CLIENT_PORTS.into_iter().any(|client_port| {
+            let call = Talk { port: 5060, client_port, ..*talk };
+            let mut possible = Answers::new(answers.given);
+            possible.all(|answers| self.run(&call, false, answers).0).contains(&true)
+        })
     }
 
     pub fn passes(

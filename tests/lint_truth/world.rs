@@ -355,7 +355,12 @@ impl World {
                 let row = &ROWS[d.below(ROWS.len() - 1)];
                 let ports = if wall.form == Form::Asa { (row.ports.0, row.ports.0) } else { row.ports };
                 let to_port = d.one_in(4).then_some(d.pick(&[1720, 5060, 5003]));
-                if !(whole && wall.form == Form::Asa) {
+                // An ASA drops what its reverse path would translate by another entry.
+                let real =
+                    |rule: &Dnat| (rule.device, rule.tcp, rule.to_port.or(rule.ports.map(|(lo, _)| lo)));
+                let this = (device, Some(row.tcp), to_port.or(Some(ports.0)));
+                let twice = wall.dnat.iter().any(|rule| real(rule) == this);
+                if !(wall.form == Form::Asa && (whole || twice)) {
                     wall.dnat.push(Dnat { device, tcp: Some(row.tcp), ports: Some(ports), to_port });
                 }
             }

@@ -357,7 +357,7 @@ fn parts(spaces: &mut Spaces, passage: &Passage, within: Space) -> Vec<Part> {
             found.push((*by, part));
         }
     }
-    for pass in passage.best_first() {
+    for pass in passage.passes.iter() {
         if rest.is_none() {
             return found;
         }

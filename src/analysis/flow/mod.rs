@@ -114,7 +114,7 @@ pub struct Passage {
     pub refused: Vec<(Decider, Verdict, Space)>,
     /// Those that passed, and what was done to them.
     pub passed: Classes,
-    /// Who let them pass, at each stage.
+    /// Who let them pass, at each stage: what names it best comes first.
     pub passes: Vec<Pass>,
     /// Which rules translated destinations (`true`) or sources.
     pub translations: Vec<(RuleId, bool, Space)>,
@@ -122,15 +122,6 @@ pub struct Passage {
     pub helpers: Vec<(HelperId, Space)>,
     /// What the firewall will know of their answers.
     pub known: Option<Known>,
-}
-
-impl Passage {
-    /// Who let packets pass, what names it best first.
-    pub fn best_first(&self) -> Vec<&Pass> {
-        let mut passes: Vec<&Pass> = self.passes.iter().collect();
-        passes.sort_by_key(|pass| std::cmp::Reverse((pass.weight, pass.at)));
-        passes
-    }
 }
 
 impl<'a> Flow<'a> {
@@ -161,6 +152,11 @@ impl<'a> Flow<'a> {
     /// The ruleset.
     pub fn rules(&self) -> &'a Ruleset {
         self.rules
+    }
+
+    /// Whether some rule looks at a field.
+    pub fn reads(&self, field: Field) -> bool {
+        self.reads.contains(&field)
     }
 
     /// Whether packets leave with the destination address that they came with, whatever the rules do.
@@ -717,6 +713,7 @@ impl Run<'_, '_, '_> {
     fn finish(mut self) -> Result<Passage, TooMuch> {
         let known = self.remembered();
         let mut passage = std::mem::take(&mut self.passage);
+        passage.passes.sort_by_key(|pass| std::cmp::Reverse((pass.weight, pass.at)));
         passage.known = Some(known);
         if self.flow.marks != Marks::None && !self.flow.rules.stateful {
             // Whoever asks for marks sees those that packets leave with.

@@ -298,16 +298,17 @@ impl Run<'_, '_, '_> {
 
     /// The packets of a class that pass all of several tests.
     pub(super) fn passing(&mut self, view: &View<'_>, tests: &[Step], class: &Class) -> Space {
-        let mut space = class.space;
+        // The tests of one rule make a small set, whatever the packets are.
+        let mut all = Space::ALL;
         for step in tests {
-            if space.is_none() {
+            if all.is_none() {
                 break;
             }
             let Step::Test(test) = step else { continue };
             let holds = self.test(view, &class.ctrl, *test);
-            space = self.spaces.and(space, holds);
+            all = self.spaces.and(all, holds);
         }
-        space
+        self.spaces.and(class.space, all)
     }
 
     /// Does to packets what the entry says that they are in.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
+use super::Failure;
+use super::calls::{self, CallChanges, Surveyed};
 use super::sides::{Side, Sides};
-use super::{DiffArgs, Failure};
 use crate::catalog::Catalog;
 use crate::cli::filter::filter;
 use crate::finding::{Finding, RequirementRef};
@@ -25,18 +26,20 @@ pub struct Findings {
     pub broken_json: Vec<Json>,
     /// The gone ones likewise.
     pub mended_json: Vec<Json>,
+    /// The calls of the site that fare otherwise.
+    pub calls: CallChanges,
 }
 
 impl Findings {
     /// Checks both sides, and leaves out what they have in common.
-    pub fn of(args: &DiffArgs, sides: &mut Sides) -> Result<Findings, Failure> {
-        let _ = args;
-        let old = checked(&mut sides.old)?;
-        let new = checked(&mut sides.new)?;
+    pub fn of(sides: &mut Sides) -> Result<Findings, Failure> {
+        let (old, old_calls) = checked(&mut sides.old)?;
+        let (new, new_calls) = checked(&mut sides.new)?;
         let broken = beyond(&sides.new, &new, &sides.old, &old);
         let mended = beyond(&sides.old, &old, &sides.new, &new);
         let (broken_json, mended_json) = (as_json(&sides.new, &broken)?, as_json(&sides.old, &mended)?);
-        Ok(Findings { broken, mended, broken_json, mended_json })
+        let calls = CallChanges::between(old_calls, new_calls);
+        Ok(Findings { broken, mended, broken_json, mended_json, calls })
     }
 
     /// The promises of the site file that one side alone breaks.
@@ -51,8 +54,8 @@ impl Findings {
     }
 }
 
-/// All that is wrong on a side.
-fn checked(side: &mut Side) -> Result<Vec<Finding>, Failure> {
+/// All that is wrong on a side, and how its calls fare.
+fn checked(side: &mut Side) -> Result<(Vec<Finding>, Surveyed), Failure> {
     let catalog = side
         .site
         .catalogs
@@ -60,13 +63,14 @@ fn checked(side: &mut Side) -> Result<Vec<Finding>, Failure> {
         .try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))?;
     let configs = std::mem::take(&mut side.configs);
     let site = std::mem::take(&mut side.site);
-    let session = Session::new(site, catalog, configs, None, &mut side.sources);
+    let session = Session::new(site, catalog.clone(), configs, None, &mut side.sources);
     let today = Date::today();
     let findings = session.check(today, &side.sources);
     let mut told = filter(findings, &session.site().settings, today, &side.sources).findings;
     report::sort(&mut told, &side.sources);
+    let calls = calls::of(&session, side, &catalog)?;
     side.site = session.site().clone();
-    Ok(told)
+    Ok((told, calls))
 }
 
 /// What a finding is about, whatever its lines: for one about rows of the catalog, row by row.
@@ -130,12 +134,18 @@ fn rows(rows: &[RequirementRef]) -> String {
 
 /// Findings as `check --format json` prints them.
 fn as_json(side: &Side, findings: &[Finding]) -> Result<Vec<Json>, Failure> {
+    let mut all = printed(side, findings, Format::Json)?;
+    Ok(all["findings"].as_array_mut().map(std::mem::take).unwrap_or_default())
+}
+
+/// Findings as `check` prints them in a form that is JSON, with the names of files as people know them.
+pub fn printed(side: &Side, findings: &[Finding], format: Format) -> Result<Json, Failure> {
     let report = Report { sources: &side.sources, findings, summary: &RunSummary::default() };
     let mut bytes = Vec::new();
-    report.write(Format::Json, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
+    report.write(format, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
     let mut all: Json = serde_json::from_slice(&bytes)?;
     said(side, &mut all);
-    Ok(all["findings"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    Ok(all)
 }
 
 /// Takes away the folder where files of a revision lie.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::calls::{self, Change};
 use super::findings::Findings;
 use super::likely::is_odd;
 use super::pairs::{By, Pair, Seen};
@@ -9,6 +10,7 @@ use super::sides::Side;
 use super::{Failure, KINDS, Told, json, names, text, values};
 use crate::analysis::compare::Kind;
 use crate::cli::trace;
+use crate::explain::Works;
 use crate::finding::Finding;
 use crate::report::clean;
 
@@ -165,13 +167,33 @@ pub fn summary(told: &Told<'_>) -> String {
         ([one], _) => format!("The change {one}"),
         ([first @ .., last], _) => format!("The change {}, and {last}", first.join(", ")),
     };
-    let Findings { broken, mended, .. } = told.findings;
+    let Findings { broken, mended, calls, .. } = told.findings;
     let found = |count: usize, what: &str| match count {
         0 => String::new(),
         1 => format!("; 1 finding is {what}"),
         _ => format!("; {count} findings are {what}"),
     };
-    format!("{effects}{}{}.", found(broken.len(), "new"), found(mended.len(), "gone"))
+    let of_calls = |verb: &str, is: &dyn Fn(&Change) -> bool, end: &str| match calls
+        .all
+        .iter()
+        .filter(|change| is(change))
+        .count()
+    {
+        0 => String::new(),
+        1 => format!("; it {verb} 1 call{end}"),
+        count => format!("; it {verb} {count} calls{end}"),
+    };
+    let fails = |change: &Change| change.broken() && change.is == Works::No;
+    let doubtful = |change: &Change| change.broken() && change.is == Works::Depends;
+    let better = |change: &Change| !change.broken();
+    format!(
+        "{effects}{}{}{}{}{}.",
+        of_calls("breaks", &fails, ""),
+        of_calls("puts", &doubtful, " in doubt"),
+        of_calls("mends", &better, ""),
+        found(broken.len(), "new"),
+        found(mended.len(), "gone")
+    )
 }
 
 /// Writes the report.
@@ -184,6 +206,7 @@ pub fn write(told: &Told<'_>, color: bool, out: &mut impl Write) -> Result<(), F
     for pair in told.pairs {
         effects(told, pair, &paint, out)?;
     }
+    calls(told, &paint, out)?;
     findings(told, &paint, out)?;
     for pair in told.pairs {
         texts(told, pair, &paint, out)?;
@@ -256,6 +279,30 @@ fn effect(told: &Told<'_>, line: &Line, paint: Paint<'_>, out: &mut impl Write) 
         writeln!(out, "             depends on {}", clean(&line.depends_on.join(", ")))?;
     }
     writeln!(out, "             {}", paint("2", &format!("packet: {}", clean(&line.example))))?;
+    Ok(())
+}
+
+fn calls(told: &Told<'_>, paint: Paint<'_>, out: &mut impl Write) -> Result<(), Failure> {
+    let changes = &told.findings.calls;
+    for (broken, title) in [(true, "calls that break or may fail"), (false, "calls that are mended")] {
+        let list: Vec<&Change> = changes.all.iter().filter(|change| change.broken() == broken).collect();
+        if list.is_empty() {
+            continue;
+        }
+        writeln!(out, "\n{}", paint("1", title))?;
+        for change in list.iter().take(MOST) {
+            writeln!(out, "  {}", clean(&change.sentence(change.side(told.sides))))?;
+            if broken && !change.state.symptom.is_empty() {
+                writeln!(out, "      {}", clean(&change.state.symptom))?;
+            }
+        }
+        if let Some(more) = list.len().checked_sub(MOST).filter(|more| *more > 0) {
+            writeln!(out, "  … and {more} more")?;
+        }
+    }
+    if changes.more {
+        writeln!(out, "\n{}", calls::MORE)?;
+    }
     Ok(())
 }
 

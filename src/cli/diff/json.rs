@@ -29,6 +29,7 @@ pub fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
         .pairs
         .iter()
         .flat_map(|pair| pair.not_compared.iter().map(|what| json!({ "firewall": pair.name, "what": what })));
+    let calls = &told.findings.calls;
     let change = json!({
         "version": 1,
         "equal": told.equal,
@@ -45,6 +46,8 @@ pub fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
         "not_compared": not_compared.collect::<Vec<_>>(),
         "broken": told.findings.broken_json,
         "mended": told.findings.mended_json,
+        "calls": calls.all.iter().map(|change| change.json(change.side(told.sides))).collect::<Vec<_>>(),
+        "calls_complete": !calls.more,
         "expectations": told.findings.expectations(),
     });
     report::json(&change, out)?;

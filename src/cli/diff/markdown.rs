@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::calls::{self, Change};
 use super::human::{Line, decider, line_of, lines, odd_ones, summary};
 use super::{Failure, KINDS, Told, names, text};
 use crate::report::clean;
@@ -14,6 +15,7 @@ const MOST: usize = 65_000;
 pub fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let mut comment = Comment { text: format!("**{}**\n", markdown(&summary(told))), cut: false };
     comment.effects(told);
+    comment.calls(told);
     comment.findings(told);
     comment.texts(told);
     if comment.cut {
@@ -74,6 +76,27 @@ impl Comment {
         }
         if !details.is_empty() {
             self.folded("Rules and packets", &details);
+        }
+    }
+
+    fn calls(&mut self, told: &Told<'_>) {
+        let changes = &told.findings.calls;
+        for (broken, title) in [(true, "Calls that break or may fail"), (false, "Calls that are mended")] {
+            let list: Vec<&Change> = changes.all.iter().filter(|change| change.broken() == broken).collect();
+            if list.is_empty() {
+                continue;
+            }
+            self.add(&format!("\n**{title}**\n\n"));
+            for change in list {
+                let symptom = match broken && !change.state.symptom.is_empty() {
+                    true => format!("  \n  {}", markdown(&change.state.symptom)),
+                    false => String::new(),
+                };
+                self.add(&format!("- {}{symptom}\n", markdown(&change.sentence(change.side(told.sides)))));
+            }
+        }
+        if changes.more {
+            self.add(&format!("\n{}\n", calls::MORE));
         }
     }
 

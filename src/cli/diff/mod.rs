@@ -1,5 +1,6 @@
 //! `pinhole diff`: what a change of configs opens and closes, and what it breaks and mends.
 
+mod calls;
 mod findings;
 mod git;
 mod human;
@@ -21,6 +22,8 @@ use super::Failure;
 use super::check::severity;
 use super::input::{DialectArg, InputArgs, SiteArgs, own_address};
 use crate::analysis::compare::Kind;
+use crate::explain::Works;
+use crate::report;
 use crate::rule::Severity;
 use crate::site::Prefix;
 
@@ -93,6 +96,8 @@ enum DiffFormat {
     Json,
     /// A comment for a pull request
     Markdown,
+    /// SARIF 2.1.0 with the new findings alone, for code scanning
+    Sarif,
 }
 
 fn map(text: &str) -> Result<(String, String), String> {
@@ -121,7 +126,7 @@ impl DiffArgs {
 pub fn run(args: &DiffArgs, color: bool, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sides = Sides::read(args)?;
     let pairs = pairs::compare(args, &sides)?;
-    let findings = if args.equal { Findings::default() } else { Findings::of(args, &mut sides)? };
+    let findings = if args.equal { Findings::default() } else { Findings::of(&mut sides)? };
     let equal = pairs::equal(&pairs);
     let told = Told { sides: &sides, pairs: &pairs, findings: &findings, equal };
     match args.format {
@@ -129,6 +134,11 @@ pub fn run(args: &DiffArgs, color: bool, out: &mut impl Write) -> Result<u8, Fai
         DiffFormat::Human => human::write(&told, color, out)?,
         DiffFormat::Json => json::write(&told, out)?,
         DiffFormat::Markdown => markdown::write(&told, out)?,
+        DiffFormat::Sarif => {
+            let new = findings::printed(&told.sides.new, &told.findings.broken, report::Format::Sarif)?;
+            report::json(&new, out)?;
+            writeln!(out)?;
+        }
     }
     Failure::unless_closed(out.flush())?;
     Ok(args.exit_code(&told))
@@ -147,7 +157,9 @@ impl DiffArgs {
             return u8::from(told.equal != Some(true));
         }
         let fail_on = self.fail_on.or(told.sides.new.fail_on).unwrap_or(Severity::Error);
-        u8::from(told.findings.broken.iter().any(|finding| finding.severity >= fail_on))
+        let fails = |change: &calls::Change| change.broken() && change.is == Works::No;
+        let found = told.findings.broken.iter().any(|finding| finding.severity >= fail_on);
+        u8::from(found || told.findings.calls.all.iter().any(fails))
     }
 
     /// What is known of one side beyond its files.

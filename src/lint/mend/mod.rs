@@ -21,7 +21,7 @@ use crate::model::{Hook, Verdict, Way};
 use crate::packet::{Family, Field, Set, Value, interface_name};
 use crate::site::{Crossing, End, Leg};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use draft::Draft;
 use place::{Places, STYLES};
@@ -30,6 +30,8 @@ pub use trial::{Files, Workshop};
 
 /// Rounds until all that stands in the way is out of it.
 const ROUNDS: usize = 5;
+/// Rounds in which lines are put in at one hook for one goal: where a third is needed, there is no end of it.
+const ROUNDS_AT_A_PLACE: usize = 2;
 /// Lines beyond which a remedy is none that somebody reads.
 const MOST_LINES: usize = 400;
 
@@ -106,6 +108,7 @@ fn attempt(
     let mut made: Vec<Made> = Vec::new();
     let mut all: Vec<Task> = Vec::new();
     let mut rest: Option<Vec<Trouble<'_>>> = None;
+    let mut rounds_at: FxHashMap<(usize, Option<Hook>, Goal), usize> = FxHashMap::default();
     for _ in 0..ROUNDS {
         let needed = {
             let now = trial::judge_of(judge, &made);
@@ -121,6 +124,14 @@ fn attempt(
         if needed.iter().all(|task| all.contains(task)) {
             return Outcome::Nothing;
         }
+        let places: FxHashSet<_> = needed.iter().map(|task| (task.firewall, task.hook, task.goal)).collect();
+        for place in places {
+            let rounds = rounds_at.entry(place).or_default();
+            *rounds += 1;
+            if *rounds > ROUNDS_AT_A_PLACE {
+                return Outcome::Nothing;
+            }
+        }
         let edits = draft.edits();
         if tried.contains(&edits)
             || edits.iter().map(|edit| edit.text.lines().count()).sum::<usize>() > MOST_LINES
@@ -133,7 +144,7 @@ fn attempt(
         firewalls.sort_unstable();
         firewalls.dedup();
         all.extend(needed);
-        let size = |at: &usize| judge.firewall(*at).map_or(0, |firewall| firewall.rules.rules());
+        let size = |at: &usize| judge.firewall(*at).map_or(0, |firewall| trial::size(&firewall.rules));
         if !workshop.may_try(firewalls.iter().map(size).sum::<usize>() + 20 * group.len()) {
             return Outcome::Untried;
         }

@@ -22,8 +22,11 @@ use crate::source::{SourceId, SourceMap};
 const COMPARE_LIMIT: u64 = 4_000_000;
 /// Trials in one run.
 const MOST_TRIALS: u32 = 60;
-/// Rules that are read and questions that are asked in all trials of one run.
+/// Work in all trials of one run: rules that are read, questions that are asked, [`size`].
 const MOST_WORK: usize = 30_000;
+
+/// Questions of one finding that one desk answers: they go the same ways.
+const OF_ONE_DESK: usize = 32;
 
 /// The files of a firewall.
 #[derive(Debug)]
@@ -126,6 +129,12 @@ impl<'w> Workshop<'w> {
     }
 }
 
+/// The work of reading and judging a firewall: what hangs on a condition is a case of its own.
+pub fn size(rules: &Ruleset) -> usize {
+    const OF_CONDITION: usize = 4;
+    rules.rules() + OF_CONDITION * rules.conditions.len()
+}
+
 /// Whether reading says anything more often than before.
 fn worse(after: &[Finding], before: &[&Lint]) -> bool {
     let often = |lint: &Lint| after.iter().filter(|finding| finding.lint() == lint).count();
@@ -150,7 +159,7 @@ pub fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
         }
     }
     let order: Vec<usize> = (0..asked.len()).collect();
-    let found = cores::for_each(judge, &order, |desk, at| {
+    let found = cores::for_parts(judge, &order, OF_ONE_DESK, |desk, at| {
         let asked = asked[at];
         let mut found = Vec::new();
         look_at(desk, &asked.flow, &asked.near, &asked.whom, &mut found);

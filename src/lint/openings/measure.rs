@@ -231,12 +231,20 @@ fn is_most(addresses: &Set, family: Family) -> bool {
 /// Who lets packets pass: each by what names it best.
 pub(super) fn decided(spaces: &mut Spaces, passage: &Passage, passed: Space) -> Vec<(Decider, Space)> {
     let mut rest = passed;
-    let mut found = Vec::new();
-    for pass in passage.best_first() {
-        let part = spaces.and(rest, pass.space);
-        if !part.is_none() {
-            rest = spaces.minus(rest, part);
-            found.push((pass.by, part));
+    let mut found: Vec<(Decider, Space)> = Vec::new();
+    // Of one stage each packet is let through by one.
+    for stage in passage.passes.chunk_by(|a, b| (a.weight, a.at) == (b.weight, b.at)) {
+        let before = found.len();
+        for pass in stage {
+            let part = spaces.and(rest, pass.space);
+            if !part.is_none() {
+                found.push((pass.by, part));
+            }
+        }
+        let here = spaces.union(found[before..].iter().map(|(_, part)| *part));
+        rest = spaces.minus(rest, here);
+        if rest.is_none() {
+            break;
         }
     }
     found

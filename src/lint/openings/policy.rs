@@ -33,7 +33,7 @@ impl Lens<'_, '_> {
         let mut all: Vec<Finding> = Vec::new();
         for (hook, way) in [(Hook::Forward, Way::Forward), (Hook::Input, Way::Input)] {
             let found = [Family::V4, Family::V6].map(|family| self.falls_through((family, hook, way), close));
-            all.extend(found.into_iter().flatten().min_by_key(|found| Reverse(found.severity)));
+            all.extend(found.into_iter().flatten());
         }
         all.sort_by_key(|found| Reverse(found.severity));
         let mut findings: Vec<Finding> = Vec::new();

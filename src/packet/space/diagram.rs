@@ -269,12 +269,8 @@ impl Diagram {
         restricted
     }
 
-    /// The part of the strings that are in the set, from 0 to 1.
-    pub fn share(&self, edge: Edge) -> f64 {
-        self.share_of(edge, &mut FxHashMap::default())
-    }
-
-    fn share_of(&self, edge: Edge, known: &mut FxHashMap<Edge, f64>) -> f64 {
+    /// The part of the strings that are in the set, from 0 to 1. `known` holds what was found before.
+    pub fn share_of(&self, edge: Edge, known: &mut FxHashMap<Edge, f64>) -> f64 {
         match edge {
             Edge::ALL => return 1.0,
             Edge::NONE => return 0.0,

@@ -371,7 +371,13 @@ impl Spaces {
 
     /// How large a part of all packets the set is: only good for comparing sets.
     pub fn share(&self, space: Space) -> f64 {
-        self.diagram.share(space.0)
+        self.diagram.share_of(space.0, &mut FxHashMap::default())
+    }
+
+    /// The same for several sets, which often have much in common.
+    pub fn shares(&self, spaces: impl IntoIterator<Item = Space>) -> Vec<f64> {
+        let mut known = FxHashMap::default();
+        spaces.into_iter().map(|space| self.diagram.share_of(space.0, &mut known)).collect()
     }
 
     /// The packets that are in the set when the value at a level is given.

@@ -10,6 +10,17 @@ use crate::source::Span;
 /// Jumps may nest this deep (nf_tables.h, `NFT_JUMP_STACK_SIZE`).
 const MAX_DEPTH: i64 = 16;
 
+/// Where a base chain hangs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Root {
+    /// Its hook.
+    pub hook: Hook,
+    /// What it is for.
+    pub kind: StageKind,
+    /// Whether it runs before connection tracking.
+    pub untracked: bool,
+}
+
 /// From where a chain is reached.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
@@ -17,6 +28,8 @@ pub struct Place {
     pub hooks: Vec<Hook>,
     /// The kinds of the base chains.
     pub kinds: Vec<StageKind>,
+    /// Whether one of the base chains runs after connection tracking: packets have connections.
+    pub tracked: bool,
 }
 
 /// The jumps of a ruleset.
@@ -33,7 +46,7 @@ pub struct Graph {
 
 impl Graph {
     /// The graph of a configuration; `bases` says of base chains where they hang.
-    pub fn new(config: &Config, bases: &FxHashMap<(usize, usize), (Hook, StageKind)>) -> Graph {
+    pub fn new(config: &Config, bases: &FxHashMap<(usize, usize), Root>) -> Graph {
         let mut graph = Graph::default();
         for (t, table) in config.tables.iter().enumerate() {
             let chains = table.chains.len();
@@ -55,12 +68,12 @@ impl Graph {
             graph.find_cycles(t, table.chains.len(), table.chains.len() + table.sets.len());
             graph.find_depth(t, table.chains.len(), table.chains.len() + table.sets.len(), bases);
         }
-        let mut starts: FxHashMap<(usize, Hook, StageKind), Vec<usize>> = FxHashMap::default();
-        for ((t, c), (hook, kind)) in bases {
-            starts.entry((*t, *hook, *kind)).or_default().push(*c);
+        let mut starts: FxHashMap<(usize, Root), Vec<usize>> = FxHashMap::default();
+        for ((t, c), root) in bases {
+            starts.entry((*t, *root)).or_default().push(*c);
         }
-        for ((t, hook, kind), starts) in starts {
-            graph.reach(t, starts, hook, kind);
+        for ((t, root), starts) in starts {
+            graph.reach(t, starts, root);
         }
         graph
     }
@@ -136,7 +149,7 @@ impl Graph {
         table: usize,
         chains: usize,
         places: usize,
-        bases: &FxHashMap<(usize, usize), (Hook, StageKind)>,
+        bases: &FxHashMap<(usize, usize), Root>,
     ) {
         let mut depth: Vec<Option<i64>> = vec![None; places];
         let mut open = vec![false; places];
@@ -171,7 +184,8 @@ impl Graph {
         }
     }
 
-    fn reach(&mut self, table: usize, starts: Vec<usize>, hook: Hook, kind: StageKind) {
+    fn reach(&mut self, table: usize, starts: Vec<usize>, root: Root) {
+        let Root { hook, kind, untracked } = root;
         let mut work = starts;
         let mut seen = FxHashSet::default();
         while let Some(chain) = work.pop() {
@@ -185,6 +199,7 @@ impl Graph {
             if !place.kinds.contains(&kind) {
                 place.kinds.push(kind);
             }
+            place.tracked |= !untracked;
             work.extend(self.edges.get(&(table, chain)).into_iter().flatten().map(|(to, _)| *to));
         }
     }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use super::Lower;
+use super::graph::Root;
 use crate::dialect::nftables::config::{Chain, Config};
 use crate::dialect::nftables::syntax::{HookSpec, TableFamily};
 use crate::dialect::nftables::{refusal, unresolved};
@@ -31,6 +32,8 @@ pub struct Base {
     pub priority: i64,
     /// Whether it sees frames of its devices before or after all else.
     pub device: bool,
+    /// Whether it runs before connection tracking: packets have no connection there.
+    pub untracked: bool,
 }
 
 /// The base chains that see routed IP packets, and what nft says against base chains.
@@ -52,12 +55,21 @@ pub fn bases(config: &Config) -> (Vec<Base>, Vec<Finding>) {
                 ("nat", _) => StageKind::SrcNat,
                 _ => StageKind::Filter,
             };
+            let early = matches!(hook, Hook::Output | Hook::Prerouting);
+            let untracked = early && (device || before_tracking(config, priority, table.family, chain.made));
             if !table.dormant {
-                found.push(Base { at: (t, c), hook, kind, priority, device });
+                found.push(Base { at: (t, c), hook, kind, priority, device, untracked });
             }
         }
     }
     (found, findings)
+}
+
+/// Whether a chain of a priority runs before connection tracking. At its very priority, that follows from which
+/// of the two was there first, as it does between chains: here, where the files are loaded into an empty kernel.
+fn before_tracking(config: &Config, priority: i64, family: TableFamily, made: u32) -> bool {
+    let tracked = config.tracked_at[usize::from(family == TableFamily::Ip6)];
+    priority < CONNTRACK || priority == CONNTRACK && tracked.is_some_and(|at| made > at)
 }
 
 fn hook(family: TableFamily, name: &str) -> Option<Hook> {
@@ -202,14 +214,6 @@ impl Lower<'_> {
         }
     }
 
-    /// Whether a chain runs before connection tracking. At its very priority, that follows from which
-    /// of the two was there first, as it does between chains: here, where the files are loaded into an
-    /// empty kernel.
-    fn before_tracking(&self, priority: i64, family: TableFamily, made: u32) -> bool {
-        let tracked = self.config.tracked_at[usize::from(family == TableFamily::Ip6)];
-        priority < CONNTRACK || priority == CONNTRACK && tracked.is_some_and(|at| made > at)
-    }
-
     fn add_stage(&mut self, base: &Base) {
         let config = self.config;
         let table = &config.tables[base.at.0];
@@ -222,7 +226,6 @@ impl Lower<'_> {
             Some((false, span)) => (Verdict::Drop, span),
             None => (Verdict::Accept, chain.name.span),
         };
-        let early = base.hook == Hook::Output || base.hook == Hook::Prerouting;
         let mut stage = Stage {
             chain: id,
             kind: base.kind,
@@ -232,8 +235,7 @@ impl Lower<'_> {
             policy_span,
             policy_written: chain.policy.is_some(),
             priority: base.priority.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
-            before_tracking: early
-                && (base.device || self.before_tracking(base.priority, family, chain.made)),
+            before_tracking: base.untracked,
         };
         if base.device {
             // Only frames of the devices enter: all others pass by.
@@ -264,6 +266,7 @@ impl Lower<'_> {
 }
 
 /// Where base chains hang, for [`super::graph::Graph`].
-pub fn hooks_of(bases: &[Base]) -> FxHashMap<(usize, usize), (Hook, StageKind)> {
-    bases.iter().map(|base| (base.at, (base.hook, base.kind))).collect()
+pub fn hooks_of(bases: &[Base]) -> FxHashMap<(usize, usize), Root> {
+    let root = |base: &Base| Root { hook: base.hook, kind: base.kind, untracked: base.untracked };
+    bases.iter().map(|base| (base.at, root(base))).collect()
 }

@@ -12,7 +12,7 @@ use crate::dialect::nftables::syntax::{
 };
 use crate::dialect::nftables::types::Type;
 use crate::model::{Condition, Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
-use crate::packet::{Family, Field, Set, State};
+use crate::packet::{Family, Field, Set, State, interface};
 use crate::source::Span;
 
 /// Extensions of iptables that decide nothing about a packet, iptables-extensions(8).
@@ -143,6 +143,9 @@ impl Lower<'_> {
             if kind == ObjectKind::CtHelper
                 && let Some((helper, protocol)) = &object.helper
             {
+                if !self.has_connections(cx) {
+                    return Ok(());
+                }
                 let id = self.builder.helper(&helper.text);
                 // A helper of another protocol is not set (nft_ct_helper_obj_eval).
                 let number = crate::dialect::names::protocol(protocol).unwrap_or(6);
@@ -203,7 +206,14 @@ impl Lower<'_> {
             object.filter(|_| kind == ObjectKind::CtHelper).and_then(|object| object.helper.as_ref());
         let Some((helper, protocol)) = helper else { return Ok(NOTHING) };
         let number = crate::dialect::names::protocol(protocol).unwrap_or(6);
-        Ok(if cx.is_protocol(number) { Effect::Helper(self.builder.helper(&helper.text)) } else { NOTHING })
+        let is_set = cx.is_protocol(number) && self.has_connections(cx);
+        Ok(if is_set { Effect::Helper(self.builder.helper(&helper.text)) } else { NOTHING })
+    }
+
+    /// Whether packets can have a connection where a rule stands: without one, none gets a helper
+    /// (nft_ct.c, `nft_ct_helper_obj_eval`).
+    fn has_connections(&self, cx: &Context) -> bool {
+        self.places.of(cx.table, cx.chain).is_none_or(|place| place.tracked)
     }
 
     /// The objects that a map written in place names have to be there.
@@ -225,6 +235,9 @@ impl Lower<'_> {
     }
 
     fn reject(&mut self, cx: &mut Context, reject: &Reject, span: Span) -> Eval<()> {
+        if cx.family == TableFamily::Netdev {
+            self.unanswered(cx);
+        }
         let v4 = |code| Decision::Reject(Reply::Icmp { kind: 3, code });
         let v6 = |code| Decision::Reject(Reply::Icmp { kind: 1, code });
         let decision = match reject {
@@ -266,6 +279,22 @@ impl Lower<'_> {
         };
         cx.effect(Effect::Verdict(decision));
         Ok(())
+    }
+
+    /// What `reject` does of IPv4 to packets that come in by `lo`: the reply is sent there too, and taken for one
+    /// with a forged source, as it has one of the machine's own (nft_reject_netdev.c sends it by
+    /// `dev_queue_xmit`, without a route; fib_frontend.c, `accept_local`, which is off by default).
+    fn unanswered(&mut self, cx: &mut Context) {
+        if cx.version() == Some(Family::V6) {
+            return;
+        }
+        let mut way = cx.clone();
+        way.forks.clear();
+        way.require_version(Family::V4);
+        let lo = self.builder.values(Set::one(interface("lo")));
+        way.test(Test::In { field: Field::Iif, values: lo, negate: false });
+        way.effect(Effect::Verdict(Decision::Drop));
+        cx.forks.push(way);
     }
 
     /// A reply in either family, by an `icmpx` code (nf_tables_core.c, `nft_reject_icmp_code`).
