@@ -121,10 +121,18 @@ fn tidy_takes_out_what_does_nothing_in_all_languages() {
         let path = folder.file(name, config);
         let dry = pinhole(&folder, &["tidy", name]);
         let told = text(&dry.stdout);
-        assert!(told.contains("1 line and") && told.contains("can go"), "{name}: {told}{}", text(&dry.stderr));
+        assert!(
+            told.contains("1 line and") && told.contains("can go"),
+            "{name}: {told}{}",
+            text(&dry.stderr)
+        );
         assert_eq!(read(&path), config);
         let done = pinhole(&folder, &["tidy", "--write", name]);
-        assert!(text(&done.stdout).contains("every packet fares as before"), "{name}: {}", text(&done.stdout));
+        assert!(
+            text(&done.stdout).contains("every packet fares as before"),
+            "{name}: {}",
+            text(&done.stdout)
+        );
         assert_eq!(read(&path), without(config, &["GONE", "10.1.1.77"]), "{name}");
         let again = pinhole(&folder, &["tidy", name]);
         assert!(text(&again.stdout).starts_with("no rule does nothing"), "{name}: {}", text(&again.stdout));

@@ -44,7 +44,7 @@ pub struct Firewall {
     pub dialect: Dialect,
     /// Its rules.
     pub rules: Ruleset,
-    /// How much work may go into looking for rules that do nothing ([`crate::budget::Resource::Search`]).
+    /// How much work may go into looking for rules that do nothing.
     pub search: u64,
 }
 

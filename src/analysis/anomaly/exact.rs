@@ -163,17 +163,25 @@ impl<'a> Exact<'a> {
                 let with = self.run(&self.ends, spaces, course, packets, &mut watch)?;
                 let acted: Vec<Space> = watch.acted.values().copied().collect();
                 let acted = spaces.union(acted);
-                if acted.is_none() {
+                if acted.is_none() && !spaces.exhausted() {
                     continue;
                 }
                 let mut watch = Watch { without: Some(&less), ..Watch::default() };
                 let without = self.run(&self.ends, spaces, course, packets, &mut watch)?;
-                if !alike(spaces, &with, &without) {
+                let alike = alike(spaces, &with, &without);
+                // What was worked out after the limit was hit is nothing.
+                if spaces.exhausted() {
+                    return Err(TooMuch);
+                }
+                if !alike {
                     return Ok(Without::Changes);
                 }
                 // What the box sends to itself meets other policies before and after.
                 policy |= !course.1 && self.by_policy(spaces, &without, acted, id.chain);
                 self.deciders(spaces, &without, acted, id.chain, &mut same);
+                if spaces.exhausted() {
+                    return Err(TooMuch);
+                }
             }
         }
         same.sort_unstable();

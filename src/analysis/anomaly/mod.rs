@@ -113,7 +113,7 @@ pub struct Ask {
 impl Ask {
     /// Work for one question about one rule.
     pub fn question(&self) -> u64 {
-        self.work / 32
+        self.work / 8
     }
 }
 

@@ -110,7 +110,8 @@ pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> boo
     if !same_chains || about_box(old) != about_box(new) {
         return false;
     }
-    let once: FxHashMap<&str, ChainId> = names_once(old);
+    let once = old.chains.iter().zip(0..).map(|(chain, at)| (chain.name.as_str(), ChainId(at)));
+    let once: FxHashMap<&str, ChainId> = once.collect();
     let mut shapes = Shapes::default();
     let [a, b] = [old, new].map(|rules| shaped(&mut shapes, rules, &once));
     let decides = |stage: &Stage| {
@@ -122,10 +123,23 @@ pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> boo
     let same_rules = |at: usize| {
         let stays =
             |index: &usize| !gone.contains(&RuleId { chain: ChainId(at as u32), index: *index as u32 });
-        let left = (0..a.chains[at].len()).filter(stays).map(|index| &a.chains[at][index]);
-        left.eq(&b.chains[at])
+        let shown = |rules: &Ruleset, shapes: &Shaped, index: usize| {
+            let steps = rules.steps_of(&rules.chains[at].rules[index]);
+            let to: Vec<ChainId> = steps.iter().filter_map(jump).collect();
+            (shapes.chains[at][index], to)
+        };
+        let left = (0..a.chains[at].len()).filter(stays).map(|index| shown(old, &a, index));
+        left.eq((0..b.chains[at].len()).map(|index| shown(new, &b, index)))
     };
     same_stages && (0..old.chains.len()).all(same_rules)
+}
+
+/// The chain that a step leads to: of two of one name, which one.
+fn jump(step: &Step) -> Option<ChainId> {
+    match step {
+        Step::Effect(Effect::Jump(to) | Effect::Goto(to)) => Some(*to),
+        Step::Effect(_) | Step::Test(_) | Step::Lookup(_) => None,
+    }
 }
 
 const HOOKS: [Hook; 5] = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];
