@@ -16,11 +16,13 @@ pub enum Resource {
     Nodes,
     /// Text that comes of text: files that a config names, macros and variables put in.
     Bytes,
+    /// Work on sets of packets, for each ruleset in which rules that do nothing are looked for. Some 200 ns each.
+    Search,
 }
 
 impl Resource {
     /// All kinds.
-    pub const ALL: [Resource; 3] = [Resource::Steps, Resource::Nodes, Resource::Bytes];
+    pub const ALL: [Resource; 4] = [Resource::Steps, Resource::Nodes, Resource::Bytes, Resource::Search];
 
     /// The name on the command line and in findings.
     pub fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Resource {
             Resource::Steps => "steps",
             Resource::Nodes => "nodes",
             Resource::Bytes => "bytes",
+            Resource::Search => "search",
         }
     }
 
@@ -38,6 +41,7 @@ impl Resource {
             Resource::Steps => (16, 1),
             Resource::Nodes => (1, 4),
             Resource::Bytes => (8, 1),
+            Resource::Search => (2, 1),
         }
     }
 }
@@ -48,12 +52,12 @@ const BYTES_PER_NODE: usize = 8;
 /// What is granted to each firewall, whatever the size of its configs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    granted: [u64; 3],
+    granted: [u64; 4],
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { granted: [10_000_000, 400_000, 32 << 20] }
+        Limits { granted: [10_000_000, 400_000, 32 << 20, 8_000_000] }
     }
 }
 
@@ -87,7 +91,7 @@ impl std::error::Error for Exhausted {}
 pub struct Budget {
     limits: Limits,
     input: Cell<u64>,
-    used: [Cell<u64>; 3],
+    used: [Cell<u64>; 4],
     hit: Cell<Option<Exhausted>>,
 }
 
@@ -152,7 +156,8 @@ impl Budget {
         self.hit.get()
     }
 
-    fn limit(&self, resource: Resource) -> u64 {
+    /// How much there is of a resource in all.
+    pub fn limit(&self, resource: Resource) -> u64 {
         let (times, per) = resource.share();
         let share = self.input.get().saturating_mul(times) / per;
         self.limits.granted[resource as usize].saturating_add(share)

@@ -1,7 +1,9 @@
 //! What pinhole has to say: one finding, one cause.
 
+use rustc_hash::FxHashMap;
+
 use crate::rule::{Lint, Severity};
-use crate::source::Span;
+use crate::source::{SourceId, SourceMap, Span};
 
 /// A place that a finding points at besides its main one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,6 +85,29 @@ pub struct Edit {
     pub text: String,
 }
 
+/// The texts of files with changes made to them; `None` where two changes are about the same text, or one is of no
+/// file.
+pub fn applied(sources: &SourceMap, edits: &[Edit]) -> Option<FxHashMap<SourceId, String>> {
+    let mut order: Vec<&Edit> = edits.iter().collect();
+    order.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    let mut texts: FxHashMap<SourceId, String> = FxHashMap::default();
+    let mut done: FxHashMap<SourceId, usize> = FxHashMap::default();
+    for edit in order {
+        let id = sources.id_at(edit.span.start)?;
+        let file = sources.file(id);
+        let (start, end) = ((edit.span.start - file.base) as usize, (edit.span.end - file.base) as usize);
+        let from = done.entry(id).or_default();
+        let text = texts.entry(id).or_default();
+        text.push_str(file.text.get(*from..start)?);
+        text.push_str(&edit.text);
+        *from = end;
+    }
+    for (id, from) in done {
+        texts.entry(id).or_default().push_str(sources.file(id).text.get(from..)?);
+    }
+    Some(texts)
+}
+
 /// One packet that shows what a finding says, in the form that `pinhole trace` takes.
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
 pub struct Witness {
@@ -158,8 +183,10 @@ pub struct Finding {
     pub help: String,
     /// Lines to add to the config.
     pub mend: Vec<Mend>,
-    /// The same as changes to the files.
+    /// The same as changes to the files; or what takes out of them what the finding is about.
     pub edits: Vec<Edit>,
+    /// The changes take away what somebody may want, such as a log.
+    pub careful: bool,
     /// Devices concerned, by name.
     pub devices: Vec<String>,
     /// Rows of the catalog concerned.
@@ -192,6 +219,7 @@ impl Finding {
             help: String::new(),
             mend: Vec::new(),
             edits: Vec::new(),
+            careful: false,
             devices: Vec::new(),
             requirements: Vec::new(),
             leg: None,

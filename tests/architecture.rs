@@ -33,7 +33,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "site", "source", "spelling",
         ],
     ),
-    ("session", &["catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"]),
+    (
+        "session",
+        &["budget", "catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"],
+    ),
     ("suppress", &["dialect", "finding", "rule", "site", "source"]),
     ("report", &["explain", "finding", "rule", "source", "suppress"]),
 ];

@@ -4,6 +4,7 @@
 //! the specification; [`flow`] takes a set of packets and answers for all of them at once. Property
 //! tests hold them together.
 
+pub mod anomaly;
 pub mod compare;
 pub mod flow;
 mod index;

@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::color::ColorChoice;
 use super::configs;
 use super::filter::Words;
+use super::fix::{self, Wanted};
 use super::input::{InputArgs, SiteArgs};
 use super::outputs::{self, Output};
 use super::sites::{Gatherer, Group};
@@ -63,6 +64,15 @@ pub struct CheckArgs {
     /// Not these rules
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Print the changes that the findings offer as a unified diff, which `patch` takes, instead of the report
+    #[arg(long, conflicts_with_all = ["fix", "outputs"])]
+    diff: bool,
+    /// Make the changes that the findings offer, and report what is left
+    #[arg(long)]
+    fix: bool,
+    /// Changes, too, that take away what somebody may want: rules that log or count, and rules that another contradicts
+    #[arg(long)]
+    unsafe_fixes: bool,
     /// Print which files would be read, and why the others in folders would not; check nothing
     #[arg(long)]
     list_files: bool,
@@ -116,13 +126,14 @@ pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result
         return listing::list(args.paths(), &args.input.options(), out);
     }
     let mut sources = SourceMap::new();
-    let given = match args.products.is_empty() {
-        true => None,
-        false => Some(Site::of_products(&args.products, args.mode.as_deref())),
-    };
+    if args.diff || args.fix {
+        let done = mend(args, &sources, out)?;
+        if args.diff {
+            return Ok(done);
+        }
+    }
     let mut clock = Clock::new(args.timings);
-    let gatherer = Gatherer { paths: &args.paths, input: &args.input, site: &args.site, given };
-    let (groups, mut failures) = gatherer.gather(&mut sources)?;
+    let (groups, mut failures) = args.gather(&mut sources)?;
     clock.lap("read the configs");
     if groups.iter().all(|group| group.read.configs.is_empty()) && !failures.is_empty() {
         return Err(Failure::Several(failures));
@@ -293,6 +304,35 @@ fn save_baseline(path: &Path, baseline: &Baseline) -> Result<(), Failure> {
     save::whole(path, |file| file.write_all(text.as_bytes()))
 }
 
+/// Makes the changes that findings offer: prints them, or writes the files. 1 where there are any to print.
+fn mend(args: &CheckArgs, sources: &SourceMap, out: &mut impl Write) -> Result<u8, Failure> {
+    let look = |sources: &mut SourceMap| {
+        let (groups, failures) = args.gather(sources)?;
+        if !failures.is_empty() {
+            return Err(Failure::Several(failures));
+        }
+        let mut run = Run::new(args)?;
+        let several = groups.len() > 1;
+        for group in groups {
+            run.group(group, several, sources, &mut Clock::new(false))?;
+        }
+        run.finish(sources)?;
+        Ok(run.findings)
+    };
+    let fixed = fix::fix(sources.clone(), Wanted { lints: None, careful: args.unsafe_fixes }, look)?;
+    for (path, (before, after)) in fix::differing(&fixed.before, &fixed.sources) {
+        if args.diff {
+            out.write_all(fix::unified(path, before, after).as_bytes())?;
+        } else {
+            fix::replace(path, before, after)?;
+        }
+    }
+    if args.fix {
+        fix::tell(&fixed, out)?;
+    }
+    Ok(u8::from(args.diff && !fixed.mended.is_empty()))
+}
+
 /// The files of a firewall, and those that they include.
 fn files(read: &Read, sources: &SourceMap) -> Vec<FileSummary> {
     let way = match read.judged {
@@ -312,6 +352,16 @@ fn files(read: &Read, sources: &SourceMap) -> Vec<FileSummary> {
 }
 
 impl CheckArgs {
+    /// Reads the configs, site by site.
+    fn gather(&self, sources: &mut SourceMap) -> Result<(Vec<Group>, Vec<Failure>), Failure> {
+        let given = match self.products.is_empty() {
+            true => None,
+            false => Some(Site::of_products(&self.products, self.mode.as_deref())),
+        };
+        let gatherer = Gatherer { paths: &self.paths, input: &self.input, site: &self.site, given };
+        gatherer.gather(sources)
+    }
+
     /// The bundled catalog with those of the site file and of the command line on top.
     fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
         let mut folders = site.catalogs.iter().chain(&self.catalogs);

@@ -58,8 +58,8 @@ pub struct InputArgs {
     /// The folder that stands for `/` of the firewall: absolute paths that configs name are read in it
     #[arg(long, value_name = "DIR", value_parser = folder)]
     root: Option<PathBuf>,
-    /// How much a config may expand to beyond its own size: `steps`, `nodes` or `bytes`, such as
-    /// `nodes=2M`; repeatable
+    /// How much a config may expand to beyond its own size (`steps`, `nodes` or `bytes`), and how long
+    /// rules that do nothing are looked for (`search`), such as `nodes=2M`; repeatable
     #[arg(long = "budget", value_name = "KIND=N", value_delimiter = ',', value_parser = amount)]
     budget: Vec<(Resource, u64)>,
 }
@@ -72,7 +72,7 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 fn amount(text: &str) -> Result<(Resource, u64), String> {
     let of = |name: &str| Resource::ALL.into_iter().find(|resource| resource.name() == name);
     let (name, number) = text.split_once('=').ok_or("write it as KIND=N, such as nodes=2M")?;
-    let resource = of(name).ok_or("the kinds are `steps`, `nodes` and `bytes`")?;
+    let resource = of(name).ok_or("the kinds are `steps`, `nodes`, `bytes` and `search`")?;
     let digits = number.trim_end_matches(['k', 'M', 'G']);
     let unit = match &number[digits.len()..] {
         "" => 1,

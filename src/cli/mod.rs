@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod filter;
 mod fitting;
+mod fix;
 mod init;
 mod input;
 mod journal;
@@ -27,6 +28,7 @@ mod rule;
 mod save;
 mod sites;
 mod table;
+mod tidy;
 mod timings;
 mod trace;
 mod views;
@@ -73,6 +75,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Print who must reach whom on which ports at the site, and whether they can
     Matrix(matrix::MatrixArgs),
+    /// Take out the rules that do nothing
+    Tidy(tidy::TidyArgs),
     /// Follow packets through the rules of a firewall
     Trace(trace::TraceArgs),
     /// Print the normalized rules of configs
@@ -100,7 +104,8 @@ impl Command {
             Command::Explain(args) => args.colors(),
             Command::Matrix(args) => args.colors(),
             Command::Rule(_) => true,
-            Command::Trace(_)
+            Command::Tidy(_)
+            | Command::Trace(_)
             | Command::Model(_)
             | Command::Catalog(_)
             | Command::Init(_)
@@ -165,6 +170,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
         Command::Diff(args) => diff::run(args, args.colors() && cli.color.on(&std::io::stdout()), out),
         Command::Explain(args) => explain::run(args, cli.color, out),
         Command::Matrix(args) => matrix::run(args, cli.color, out),
+        Command::Tidy(args) => tidy::run(args, out),
         Command::Trace(args) => trace::run(args, out),
         Command::Model(args) => model::run(args, out),
         Command::Catalog(args) => match catalog::run(args, out) {

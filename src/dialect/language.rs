@@ -61,6 +61,12 @@ pub struct Language {
     pub keeps_policies: bool,
     /// Rules do not say which way they are for: the same filter judges what is for the box and what goes through it.
     pub one_filter: bool,
+    /// What one of its rules is called, and several.
+    pub rule: (&'static str, &'static str),
+    /// Rules stand in chains, to which others jump and hooks lead.
+    pub has_chains: bool,
+    /// Its own lints speak of chains to which nothing leads.
+    pub tells_idle_chains: bool,
     /// How lines are written.
     pub lines: Lines,
 }

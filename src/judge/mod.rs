@@ -44,6 +44,8 @@ pub struct Firewall {
     pub dialect: Dialect,
     /// Its rules.
     pub rules: Ruleset,
+    /// How much work may go into looking for rules that do nothing.
+    pub search: u64,
 }
 
 /// Who refuses or lets through what, and on which firewall.

@@ -2,6 +2,7 @@
 
 mod closed;
 pub(crate) mod cores;
+mod dead;
 mod exposed;
 mod exposure;
 mod families;
@@ -11,6 +12,7 @@ mod openings;
 mod promises;
 mod requirements;
 mod slips;
+mod untranslated;
 mod witness;
 pub(crate) mod words;
 
@@ -20,7 +22,7 @@ use rustc_hash::FxHashSet;
 
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near};
-use crate::rule::{PH001, PH003, PH006, PH110, PH203, PH208, PH414, PH525, PH526, PH610};
+use crate::rule::{PH001, PH003, PH006, PH110, PH203, PH208, PH414, PH520, PH525, PH526, PH610};
 use crate::site::{Flow, Party};
 use crate::source::Span;
 
@@ -46,6 +48,10 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     if selection.has(&PH110) {
         findings.extend(promises::check(judge));
     }
+    if selection.has(&PH520) {
+        findings.extend(untranslated::check(judge));
+    }
+    findings.extend(dead::check(judge, workshop));
     findings
 }
 

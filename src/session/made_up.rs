@@ -1,6 +1,7 @@
 //! Configs that no site file speaks of.
 
 use super::{Config, elsewhere, environment_of_box};
+use crate::budget::Resource;
 use crate::catalog::Catalog;
 use crate::dialect::load;
 use crate::judge::{Firewall, Judge};
@@ -31,7 +32,8 @@ impl Alone {
             config.files.first().map_or(String::new(), |id| sources.file(*id).path.display().to_string());
         let dialect = config.dialect;
         let rules = std::mem::take(&mut config.loaded.ruleset);
-        let firewall = |rules| Firewall { name: name.clone(), dialect, rules };
+        let search = config.environment.budget.limit(Resource::Search);
+        let firewall = |rules| Firewall { name: name.clone(), dialect, rules, search };
         let files = [Some(Files::of(&config.files, &config.environment))];
         if site.devices.is_empty() {
             let reading = Reading::OnBox;

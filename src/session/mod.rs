@@ -5,6 +5,7 @@
 
 mod made_up;
 
+use crate::budget::Resource;
 use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Environment, Loaded};
 use crate::finding::Finding;
@@ -105,8 +106,9 @@ impl Session {
             Some(id) => {
                 let mut rules = std::mem::take(&mut config.loaded.ruleset);
                 rules.elsewhere = elsewhere(&self.site, Some(id));
+                let search = config.environment.budget.limit(Resource::Search);
                 let name = self.site.firewalls[id].name.clone();
-                self.firewalls[id] = Some(Firewall { name, dialect, rules });
+                self.firewalls[id] = Some(Firewall { name, dialect, rules, search });
                 self.files[id] = Some(Files::of(&config.files, &config.environment));
                 Judged::InSite
             }

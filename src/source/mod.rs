@@ -40,7 +40,7 @@ impl Span {
 pub struct SourceId(u32);
 
 /// One file: its name as the user gave it, and its text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceFile {
     /// The path as it is shown to the user; `<stdin>` for standard input.
     pub path: PathBuf,

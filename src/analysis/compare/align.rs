@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use super::shape::{Shaped, Shapes, Target, callees_first, shaped, targets};
-use crate::model::{ChainId, Effect, Hook, Rule, Ruleset, Stage, StageKind, Step, Test, Way};
+use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
 use crate::packet::{Field, Set, Space, Spaces};
 
 /// Time for putting rules side by side; what is not found to be equal by then is looked at.
@@ -99,6 +99,47 @@ fn lone_rules(old: &Ruleset, new: &Ruleset) -> Option<[Vec<(ChainId, u32)>; 2]> 
         lone.dedup();
     }
     (lone[0].len() + lone[1].len() <= FEW_CHANGES).then_some(lone)
+}
+
+/// Whether one ruleset is another without some rules, and the same in all else.
+pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> bool {
+    let same_chains = old.chains.len() == new.chains.len()
+        && old.chains.iter().zip(&new.chains).all(|(a, b)| a.name == b.name && a.kind == b.kind);
+    let about_box =
+        |rules: &Ruleset| (rules.own.clone(), rules.elsewhere.clone(), rules.stateful, keeps_by_rule(rules));
+    if !same_chains || about_box(old) != about_box(new) {
+        return false;
+    }
+    let once = old.chains.iter().zip(0..).map(|(chain, at)| (chain.name.as_str(), ChainId(at)));
+    let once: FxHashMap<&str, ChainId> = once.collect();
+    let mut shapes = Shapes::default();
+    let [a, b] = [old, new].map(|rules| shaped(&mut shapes, rules, &once));
+    let decides = |stage: &Stage| {
+        (stage.chain, stage.kind, stage.v4, stage.v6, stage.before_tracking, stage.policy, stage.priority)
+    };
+    let same_stages = HOOKS
+        .iter()
+        .all(|hook| old.stages(*hook).iter().map(decides).eq(new.stages(*hook).iter().map(decides)));
+    let same_rules = |at: usize| {
+        let stays =
+            |index: &usize| !gone.contains(&RuleId { chain: ChainId(at as u32), index: *index as u32 });
+        let shown = |rules: &Ruleset, shapes: &Shaped, index: usize| {
+            let steps = rules.steps_of(&rules.chains[at].rules[index]);
+            let to: Vec<ChainId> = steps.iter().filter_map(jump).collect();
+            (shapes.chains[at][index], to)
+        };
+        let left = (0..a.chains[at].len()).filter(stays).map(|index| shown(old, &a, index));
+        left.eq((0..b.chains[at].len()).map(|index| shown(new, &b, index)))
+    };
+    same_stages && (0..old.chains.len()).all(same_rules)
+}
+
+/// The chain that a step leads to: of two of one name, which one.
+fn jump(step: &Step) -> Option<ChainId> {
+    match step {
+        Step::Effect(Effect::Jump(to) | Effect::Goto(to)) => Some(*to),
+        Step::Effect(_) | Step::Test(_) | Step::Lookup(_) => None,
+    }
 }
 
 const HOOKS: [Hook; 5] = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];

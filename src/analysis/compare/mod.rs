@@ -12,6 +12,7 @@ mod regions;
 mod rename;
 mod shape;
 
+pub use align::is_without;
 pub use leaves::{End, Leaves};
 pub use rename::rename;
 

@@ -11,7 +11,7 @@ const FEW_BLOCKS: usize = 256;
 /// Bits of a host part that are copied one by one, where the blocks are too many.
 const FEW_HOST_BITS: u32 = 8;
 
-impl Run<'_, '_> {
+impl Run<'_, '_, '_> {
     /// Does an effect that does not decide; the packets are added to `out`.
     pub(super) fn change(
         &mut self,
@@ -120,9 +120,14 @@ impl Run<'_, '_> {
             class.ctrl.set(field, Expr::At(level, 0));
             return;
         }
+        self.choose_of(field, values, name, number_of(&(id, field, values)), class);
+    }
+
+    /// Likewise for a field that is not an interface, with what tells the choice from others.
+    fn choose_of(&mut self, field: Field, values: &Set, name: &str, choice: u64, class: &mut Class) {
         // As wide as the field: what is added to it later has to wrap where the field does.
         let width = 128 - field.last().leading_zeros();
-        let of = vec![self.flow.number, number_of(&(id, field, values)), u64::from(self.hop.known.is_some())];
+        let of = vec![self.flow.number, choice, u64::from(self.hop.known.is_some())];
         let level = self.spaces.variable(VariableKey { name: name.to_string(), of }, width);
         let within = self.spaces.within(level, values);
         class.space = self.spaces.and(class.space, within);
@@ -138,8 +143,17 @@ impl Run<'_, '_> {
             return self.assign(field, op.flip.into(), class);
         }
         let Some(level) = self.spaces.level(field) else { return };
-        if class.ctrl.expr(self.spaces, field) != Some(Expr::At(level, 0)) {
-            return self.forget(field, id, class);
+        let before = class.ctrl.expr(self.spaces, field);
+        if before != Some(Expr::At(level, 0)) {
+            // Which value comes of it hangs on what it was.
+            let values = Set::range(0, field.last());
+            return self.choose_of(
+                field,
+                &values,
+                field.name(),
+                number_of(&(id, op.clear, op.flip, before)),
+                class,
+            );
         }
         class.space = self.spaces.change_bits(class.space, level, op.clear.into(), op.flip.into());
     }
@@ -150,6 +164,10 @@ impl Run<'_, '_> {
         }
         let (Some(source), Some(target)) = (self.spaces.level(from), self.spaces.level(to)) else { return };
         let source_known = class.ctrl.expr(self.spaces, from) == Some(Expr::At(source, 0));
+        if let (false, u32::MAX, Some(expr)) = (source_known, mask, class.ctrl.expr(self.spaces, from)) {
+            // What is read is a constant or a variable: neither changes.
+            return class.ctrl.set(to, expr);
+        }
         let target_known = class.ctrl.expr(self.spaces, to) == Some(Expr::At(target, 0));
         if !source_known || !(target_known || mask == u32::MAX) {
             return self.forget(to, id, class);

@@ -8,11 +8,14 @@ mod class;
 mod read;
 mod reply;
 mod walk;
+mod watch;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use class::{Class, Classes, Ctrl, Expr};
+pub(super) use read::NO_MSS;
 pub use reply::{Known, answers};
+pub use watch::{Marks, Watch};
 
 use super::Decider;
 use super::index::Index;
@@ -42,6 +45,8 @@ pub struct Flow<'a> {
     keeps_by_rule: bool,
     /// No rule gives packets another destination.
     keeps_destinations: bool,
+    /// What marks packets come with.
+    marks: Marks,
     index: Index,
 }
 
@@ -131,9 +136,17 @@ impl<'a> Flow<'a> {
         let ordinals = ordinals.collect();
         let keeps = |step: &Step| matches!(step, Step::Effect(Effect::KeepState(_)));
         let keeps_by_rule = rules.steps.iter().any(keeps);
-        let keeps_destinations = !changes_destinations(rules);
-        let (reads, index) = (reads(rules), Index::default());
-        Flow { rules, number, honest, ordinals, reads, keeps_by_rule, keeps_destinations, index }
+        Flow {
+            rules,
+            number,
+            honest,
+            ordinals,
+            reads: reads(rules),
+            keeps_by_rule,
+            keeps_destinations: !changes_destinations(rules),
+            marks: Marks::None,
+            index: Index::default(),
+        }
     }
 
     /// The ruleset.
@@ -182,6 +195,20 @@ impl<'a> Flow<'a> {
     /// # Errors
     /// Where the limits on work are hit: nothing is known of any of the packets then.
     pub fn run(&self, spaces: &mut Spaces, packets: &Classes, hop: &Hop) -> Result<Passage, TooMuch> {
+        self.run_watched(spaces, packets, hop, &mut Watch::default())
+    }
+
+    /// What becomes of packets, and what of it somebody wants to see.
+    ///
+    /// # Errors
+    /// As [`Flow::run`].
+    pub fn run_watched(
+        &self,
+        spaces: &mut Spaces,
+        packets: &Classes,
+        hop: &Hop,
+        watch: &mut Watch<'_>,
+    ) -> Result<Passage, TooMuch> {
         let mut run = Run {
             flow: self,
             spaces,
@@ -199,6 +226,7 @@ impl<'a> Flow<'a> {
             of_box: Vec::new(),
             translated: false,
             moved: [Space::NONE; 2],
+            watch,
         };
         let classes = run.arrive(packets)?;
         run.follow(classes)?;
@@ -269,8 +297,9 @@ const OF_CONNECTION: [Field; 3] = [Field::CtMark, Field::Dnat, Field::Snat];
 type TuplesKey = (TuplesId, bool, Hook, bool, bool, u64);
 
 /// One crossing at work.
-struct Run<'a, 's> {
+struct Run<'a, 's, 'w> {
     flow: &'s Flow<'a>,
+    watch: &'s mut Watch<'w>,
     spaces: &'s mut Spaces,
     hop: &'s Hop,
     passage: Passage,
@@ -294,7 +323,7 @@ struct Run<'a, 's> {
     moved: [Space; 2],
 }
 
-impl Run<'_, '_> {
+impl Run<'_, '_, '_> {
     /// The packets as this firewall gets them.
     fn arrive(&mut self, packets: &Classes) -> Result<Classes, TooMuch> {
         let read = OF_CONNECTION.into_iter().chain([Field::Mark, Field::Tag]);
@@ -312,7 +341,8 @@ impl Run<'_, '_> {
                 .into_iter()
                 .chain([Field::Mark, Field::Direction])
                 .for_each(|field| ctrl.clear(field));
-            let mut space = self.zero(space, &[Field::Mark, Field::Tag]);
+            let mut space = self.zero(space, &[Field::Tag]);
+            space = self.marked(&mut ctrl, space);
             space = self.side(&mut ctrl, space, Field::Iif, self.hop.iif.as_ref())?;
             space = self.side(&mut ctrl, space, Field::Oif, self.hop.oif.as_ref())?;
             if let Some(state) = self.hop.state {
@@ -685,6 +715,12 @@ impl Run<'_, '_> {
         let mut passage = std::mem::take(&mut self.passage);
         passage.passes.sort_by_key(|pass| std::cmp::Reverse((pass.weight, pass.at)));
         passage.known = Some(known);
+        if self.flow.marks != Marks::None && !self.flow.rules.stateful {
+            // Whoever asks for marks sees those that packets leave with.
+            self.of_box.retain(|level| {
+                ![Field::Mark, Field::CtMark].iter().any(|field| self.spaces.level(*field) == Some(*level))
+            });
+        }
         if !self.of_box.is_empty() {
             let mut passed = Classes::default();
             for class in passage.passed {

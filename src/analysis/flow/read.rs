@@ -39,9 +39,9 @@ impl Reading {
 const FEW_VALUES: u128 = 64;
 
 /// A value of [`Field::TcpMss`] for packets without the option.
-pub(super) const NO_MSS: u128 = 0x1_0000;
+pub const NO_MSS: u128 = 0x1_0000;
 
-impl<'a> Run<'a, '_> {
+impl<'a> Run<'a, '_, '_> {
     /// What a field reads as.
     pub(super) fn reading(&mut self, view: &View<'_>, ctrl: &Ctrl, field: Field) -> Reading {
         let Some(expr) = self.expr_at(view, ctrl, field) else { return Reading::ABSENT };

@@ -29,7 +29,7 @@ pub(super) fn side(hook: Hook) -> usize {
     }
 }
 
-impl Run<'_, '_> {
+impl Run<'_, '_, '_> {
     /// What the firewall will know of answers.
     pub(super) fn remembered(&mut self) -> Known {
         let mut tracked = Classes::default();

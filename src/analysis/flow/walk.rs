@@ -33,7 +33,7 @@ struct Done {
     returned: Classes,
 }
 
-impl Run<'_, '_> {
+impl Run<'_, '_, '_> {
     /// The packets that a stage accepts.
     pub(super) fn stage(
         &mut self,
@@ -93,6 +93,7 @@ impl Run<'_, '_> {
         }
         let mut returned = Classes::default();
         let mut live = entering;
+        self.note_entry(id, &live);
         let mut from = 0;
         while !live.is_empty() {
             let mut lists: Vec<Arc<[u32]>> = Vec::with_capacity(live.len());
@@ -139,7 +140,11 @@ impl Run<'_, '_> {
         }
         let [dst, src, dport] = fields.map(|field| self.hull(ctrl, field));
         let rules = self.flow.rules;
-        let concerns = |index: &u32| self.concerns(ctrl, &rules.chain(chain).rules[*index as usize]);
+        let concerns = |index: &u32| {
+            let id = RuleId { chain, index: *index };
+            let rule = &rules.chain(chain).rules[*index as usize];
+            !self.watch.leaves_out(id) && self.concerns(ctrl, rule, self.watch.sees(id))
+        };
         let candidates = self.flow.index.candidates(rules, chain, family, [&dst, &src, &dport]);
         let list: Arc<[u32]> = match candidates {
             Some(candidates) => candidates.into_iter().filter(concerns).collect(),
@@ -191,9 +196,9 @@ impl Run<'_, '_> {
     }
 
     /// Whether a rule can do something to packets of a class.
-    fn concerns(&self, ctrl: &Ctrl, rule: &Rule) -> bool {
+    fn concerns(&self, ctrl: &Ctrl, rule: &Rule, watched: bool) -> bool {
         let steps = self.flow.rules.steps_of(rule);
-        if steps.iter().all(|step| matches!(step, Step::Test(_))) {
+        if !watched && steps.iter().all(|step| matches!(step, Step::Test(_))) {
             return false;
         }
         // Once something has happened, a later test that fails does not undo it.
@@ -250,7 +255,10 @@ impl Run<'_, '_> {
                 Step::Test(_) => {
                     let end = steps[at..].iter().position(|step| !matches!(step, Step::Test(_)));
                     // Where nothing follows that has an effect, the answers do not matter.
-                    let Some(count) = end else { break };
+                    let Some(count) = end else {
+                        self.note_idle(&walking.view, id, &steps[at..], live.iter());
+                        break;
+                    };
                     live = self.tests(&walking.view, &steps[at..at + count], live, &mut done.passed);
                     at += count;
                 }
@@ -280,22 +288,27 @@ impl Run<'_, '_> {
     fn tests(&mut self, view: &View<'_>, tests: &[Step], live: Classes, failed: &mut Classes) -> Classes {
         let mut passed = Classes::default();
         for class in live {
-            // The tests of one rule make a small set, whatever the packets are.
-            let mut all = Space::ALL;
-            for step in tests {
-                if all.is_none() {
-                    break;
-                }
-                let Step::Test(test) = step else { continue };
-                let holds = self.test(view, &class.ctrl, *test);
-                all = self.spaces.and(all, holds);
-            }
-            let space = self.spaces.and(class.space, all);
-            let rest = self.spaces.minus(class.space, all);
+            let space = self.passing(view, tests, &class);
+            let rest = self.spaces.minus(class.space, space);
             failed.add(self.spaces, Class { space: rest, ctrl: class.ctrl.clone() });
             passed.add(self.spaces, Class { space, ctrl: class.ctrl });
         }
         passed
+    }
+
+    /// The packets of a class that pass all of several tests.
+    pub(super) fn passing(&mut self, view: &View<'_>, tests: &[Step], class: &Class) -> Space {
+        // The tests of one rule make a small set, whatever the packets are.
+        let mut all = Space::ALL;
+        for step in tests {
+            if all.is_none() {
+                break;
+            }
+            let Step::Test(test) = step else { continue };
+            let holds = self.test(view, &class.ctrl, *test);
+            all = self.spaces.and(all, holds);
+        }
+        self.spaces.and(class.space, all)
     }
 
     /// Does to packets what the entry says that they are in.
@@ -356,6 +369,7 @@ impl Run<'_, '_> {
         still: &mut Classes,
         done: &mut Done,
     ) -> Result<(), TooMuch> {
+        self.note_act(id, class.space);
         match effect {
             Effect::Verdict(verdict) => self.decide(walking, class, verdict, Decider::Rule(id)),
             Effect::Jump(chain) => {

@@ -33,7 +33,7 @@ pub struct Seen {
 impl Seen {
     /// Looks at the rules of a firewall.
     pub fn of(name: String, files: Vec<PathBuf>, dialect: Dialect, rules: Ruleset) -> Seen {
-        let firewall = Firewall { name: name.clone(), dialect, rules };
+        let firewall = Firewall { name: name.clone(), dialect, rules, search: 0 };
         let names = firewall.interfaces();
         let singles = names.ranges().iter().filter(|(low, high)| low == high);
         // A long name is known by its beginning alone, which nobody could write.

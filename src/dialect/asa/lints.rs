@@ -9,7 +9,7 @@ mod sides;
 
 use rustc_hash::FxHashMap;
 
-use super::ast::{AccessGroup, Ace, Acl, Action, Config, Direction, Entry, Protocol};
+use super::ast::{AccessGroup, Ace, Acl, Action, Config, Direction, Entry};
 use super::lower::{Applied, Lowered, applied};
 use super::resolve::{Product, Resolver};
 use crate::finding::Finding;
@@ -78,9 +78,4 @@ fn permits<'c, 'a>(acl: &'c Acl<'a>) -> impl Iterator<Item = &'c Ace<'a>> {
 fn ports_of(product: &Product, protocol: u8) -> Option<&Set> {
     let carried = product.protocol.as_ref().is_some_and(|set| set.contains(protocol.into()));
     product.destination.as_ref().filter(|_| carried)
-}
-
-/// Whether an entry is about all protocols.
-fn is_ip(ace: &Ace<'_>) -> bool {
-    ace.service.protocol == Protocol::Ip
 }

@@ -26,6 +26,9 @@ pub static LANGUAGE: Language = Language {
     close: None,
     keeps_policies: false,
     one_filter: false,
+    rule: ("entry", "entries"),
+    has_chains: false,
+    tells_idle_chains: false,
     lines: Lines {
         spots: write::spots,
         answers: Answers::OfItself,

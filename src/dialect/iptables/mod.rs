@@ -59,6 +59,9 @@ pub static LANGUAGE: Language = Language {
     close: Some("Set the policy to DROP, and accept what is needed before the end of the chain."),
     keeps_policies: true,
     one_filter: false,
+    rule: ("rule", "rules"),
+    has_chains: true,
+    tells_idle_chains: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
         answers: Answers::ByState,

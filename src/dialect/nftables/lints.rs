@@ -12,10 +12,8 @@ use super::syntax::{
     StmtKind, TableFamily, Target, Verdict,
 };
 use crate::finding::Finding;
-use crate::rule::{
-    PH410, PH411, PH412, PH413, PH414, PH416, PH417, PH418, PH419, PH440, PH510, PH511, PH512,
-};
-use crate::source::{SourceMap, Span};
+use crate::rule::{PH405, PH410, PH411, PH412, PH413, PH414, PH416, PH419, PH440, PH510, PH511, PH512};
+use crate::source::SourceMap;
 
 /// Where connection tracking hooks in (netfilter_ipv4.h, `NF_IP_PRI_CONNTRACK`).
 const CONNTRACK: i64 = -200;
@@ -100,22 +98,7 @@ impl Lints<'_> {
     }
 
     fn rules(&mut self, table: &Table, rules: &[Rule]) {
-        let mut ended: Option<Span> = None;
-        for rule in rules {
-            if let Some(by) = ended {
-                self.findings.push(
-                    Finding::of(&PH417, rule.span, "no packet comes to this rule")
-                        .label("never reached")
-                        .related(by, "this rule ends the way of every packet")
-                        .help("Remove the rule, or move it in front of the one that ends everything."),
-                );
-                return;
-            }
-            self.rule(table, rule);
-            if ends_all(rule) {
-                ended = Some(rule.span);
-            }
-        }
+        rules.iter().for_each(|rule| self.rule(table, rule));
     }
 
     /// A rule that matches, and then does nothing.
@@ -265,7 +248,7 @@ impl Lints<'_> {
         for set in table.sets.iter().filter(unused).filter(of_file) {
             let what = if set.body.map { "map" } else { "set" };
             self.findings.push(
-                Finding::of(&PH418, set.name.span, format!("no rule uses the {what} `{}`", set.name.text))
+                Finding::of(&PH405, set.name.span, format!("no rule uses the {what} `{}`", set.name.text))
                     .label("declared, and never looked up")
                     .help("Remove it, or check whether a rule was to look it up."),
             );

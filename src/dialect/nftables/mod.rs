@@ -33,6 +33,9 @@ pub static LANGUAGE: Language = Language {
     close: Some("Give the base chain `policy drop;`, and accept what is needed before its end."),
     keeps_policies: false,
     one_filter: false,
+    rule: ("rule", "rules"),
+    has_chains: true,
+    tells_idle_chains: true,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
         answers: Answers::ByState,

@@ -1,7 +1,7 @@
 //! The lints of the language: what is wrong with rules whatever devices stand behind them.
 
 mod compare;
-mod overridden;
+mod not_quick;
 mod translation;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::dialect::Environment;
 use crate::finding::Finding;
 use crate::packet::{Family, Set};
-use crate::rule::{PH420, PH423, PH424, PH425, PH426, PH427, PH428, PH429, Severity};
+use crate::rule::{PH405, PH420, PH423, PH425, PH426, PH427, PH428, PH429, Severity};
 use crate::source::Span;
 
 use super::ast::{
@@ -35,8 +35,8 @@ pub fn lint(configs: &[Config], tree: &Tree, env: &Environment) -> Vec<Finding> 
     for interface in &tree.skipped {
         findings.extend(skipped(interface, env));
     }
-    let rules = overridden::filter_rules(&tree.nodes);
-    overridden::lint(&rules, &mut findings);
+    let rules = not_quick::filter_rules(&tree.nodes);
+    not_quick::lint(&rules, &mut findings);
     translation::untranslated(&tree.nodes, &rules, &mut findings);
     translation::no_way_back(&rules, &mut findings);
     translation::past_the_filter(&tree.nodes, &rules, &mut findings);
@@ -166,17 +166,17 @@ fn range_without_ends(port: &PortMatch) -> Option<Finding> {
     Some(Finding::of(&PH423, port.span, message).help(help))
 }
 
-/// PH424
+/// PH405
 fn unused_macro(unused: &UnusedMacro) -> Finding {
     let UnusedMacro { name, span, again } = unused;
     match again {
         Some(again) => {
-            Finding::of(&PH424, *span, format!("macro `{name}` is defined again before anything uses it"))
+            Finding::of(&PH405, *span, format!("macro `{name}` is defined again before anything uses it"))
                 .label("this value is used nowhere")
                 .related(*again, "takes its place")
                 .help("Remove the definition that is not meant.")
         }
-        None => Finding::of(&PH424, *span, format!("macro `{name}` is never used"))
+        None => Finding::of(&PH405, *span, format!("macro `{name}` is never used"))
             .label("defined here")
             .help("Remove it, or use it where its value is written out."),
     }

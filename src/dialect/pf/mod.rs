@@ -38,6 +38,9 @@ pub static LANGUAGE: Language = Language {
     close: Some("Begin the rules with `block all`, and let through what is needed after it."),
     keeps_policies: false,
     one_filter: true,
+    rule: ("rule", "rules"),
+    has_chains: false,
+    tells_idle_chains: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
         answers: Answers::ByRule,

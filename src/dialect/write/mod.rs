@@ -3,6 +3,7 @@
 //! Which chain and which rule is the linter's affair; a language knows how its lines look, and how its files are laid
 //! out.
 
+mod remove;
 mod text;
 
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use crate::model::{ChainId, RuleId, Ruleset};
 use crate::packet::{Family, Prefix, Set, proto};
 use crate::source::{SourceId, SourceMap, Span};
 
+pub use remove::removal;
 pub(super) use text::{Text, indented};
 
 /// A flow to let through.

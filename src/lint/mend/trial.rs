@@ -9,7 +9,7 @@ use super::draft::Draft;
 use crate::analysis::Flow;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
 use crate::dialect::{Dialect, Environment, load};
-use crate::finding::Finding;
+use crate::finding::{Edit, Finding, applied};
 use crate::judge::{Firewall, Judge, number};
 use crate::lint::cores;
 use crate::lint::requirements::{Trouble, look_at};
@@ -76,6 +76,11 @@ pub struct Made {
 }
 
 impl<'w> Workshop<'w> {
+    /// The texts of all files.
+    pub fn sources(&self) -> &'w SourceMap {
+        self.sources
+    }
+
     /// A workshop for the firewalls of a site, by their index.
     pub fn new(sources: &'w SourceMap, files: &'w [Option<Files>]) -> Self {
         Workshop { sources, files, trials: Cell::new(0), work: Cell::new(0), said: RefCell::default() }
@@ -96,13 +101,24 @@ impl<'w> Workshop<'w> {
     /// more to say than before.
     pub fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
         let files = self.files.get(at)?.as_ref()?;
-        let mut map = draft.read(&files.all()).ok()?;
+        self.made(draft.read(&files.all()).ok()?, at, before)
+    }
+
+    /// The rules of a firewall with changed files, likewise.
+    pub fn edited(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Ruleset> {
+        let files = self.files.get(at)?.as_ref()?;
+        let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
+        Some(self.made(map, at, before)?.firewall.rules)
+    }
+
+    fn made(&self, mut map: SourceMap, at: usize, before: &Firewall) -> Option<Made> {
+        let files = self.files.get(at)?.as_ref()?;
         let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment());
         if worse(&loaded.findings, &self.said(at, before.dialect)?) {
             return None;
         }
         loaded.ruleset.elsewhere.clone_from(&before.rules.elsewhere);
-        let firewall = Firewall { name: before.name.clone(), dialect: before.dialect, rules: loaded.ruleset };
+        let firewall = Firewall { name: before.name.clone(), rules: loaded.ruleset, ..*before };
         Some(Made { at, map, firewall })
     }
 

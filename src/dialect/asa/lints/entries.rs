@@ -3,12 +3,12 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::ast::{
-    Ace, Acl, AclKind, Action, Address, Direction, Entry, Host, Member, Named, Ports, Protocol, TimeRange,
+    Acl, AclKind, Address, Direction, Entry, Host, Member, Named, Ports, Protocol, TimeRange,
 };
 use super::super::lower::now;
-use super::{Facts, active, is_ip, permits};
+use super::{Facts, active, permits};
 use crate::finding::Finding;
-use crate::rule::{PH432, PH433, PH434, PH435, PH436, PH530};
+use crate::rule::{PH433, PH434, PH435, PH436, PH530};
 use crate::source::Span;
 
 /// Elements of one entry beyond which it is worth a word.
@@ -21,7 +21,6 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         let searched = self.config.others.iter().any(|other| other.command == "object-group-search");
         for acl in &self.config.acls {
             if matches!(acl.kind, Some(AclKind::Extended | AclKind::V6)) {
-                self.after_all(acl);
                 self.inactive(acl);
                 if !searched {
                     self.elements(acl);
@@ -34,35 +33,6 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             self.returns(acl);
         }
         self.wrong_side();
-    }
-
-    /// An entry for everything, with others after it.
-    fn after_all(&mut self, acl: &'c Acl<'a>) {
-        let mut entries = active(acl);
-        let all = |ace: &&Ace<'_>| {
-            is_ip(ace)
-                && ace.time_range.is_none()
-                && ace.identities.is_empty()
-                && ace.source == Address::Any
-                && ace.destination == Address::Any
-        };
-        let Some(last) = entries.by_ref().find(all) else { return };
-        let dead: Vec<Span> = entries.map(|ace| ace.span).collect();
-        let Some(first) = dead.first() else { return };
-        let what = if last.action == Action::Permit { "permits" } else { "denies" };
-        self.findings.push(
-            Finding::of(
-                &PH432,
-                last.span,
-                format!(
-                    "the entry {what} everything, and the {} after it in `{}` do nothing",
-                    count(dead.len()),
-                    acl.name.text
-                ),
-            )
-            .related(*first, "the first that is never reached")
-            .help("Move the entry to the end of the list, or take out what follows."),
-        );
     }
 
     fn inactive(&mut self, acl: &'c Acl<'a>) {
@@ -228,8 +198,4 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             }
         }
     }
-}
-
-fn count(number: usize) -> String {
-    if number == 1 { "entry".to_string() } else { format!("{number} entries") }
 }

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::super::ast::{Acl, AclKind, Address, Entry, Match, Member, OldNat, Protocol, Service, Vpn};
 use super::{Facts, active};
 use crate::finding::Finding;
-use crate::rule::{PH002, PH430, PH431, PH538};
+use crate::rule::{PH002, PH405, PH430, PH538};
 use crate::source::Span;
 
 impl<'c, 'a> Facts<'_, 'c, 'a> {
@@ -118,6 +118,10 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             found.push((object.name.span, "object", object.name.text));
         }
         found.extend(config.services.iter().map(|object| (object.name.span, "object", object.name.text)));
+        let in_time: rustc_hash::FxHashSet<&str> =
+            config.acls.iter().flat_map(active).filter_map(|ace| Some(ace.time_range?.text)).collect();
+        let idle = config.time_ranges.iter().filter(|range| !in_time.contains(range.name.text));
+        found.extend(idle.map(|range| (range.name.span, "time-range", range.name.text)));
         found.extend(config.groups.iter().map(|group| (group.name.span, "object-group", group.name.text)));
         let within = self.within_groups();
         for (span, what, name) in found {
@@ -127,7 +131,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
             }
             if !used.contains(name) && !config.mentions.contains(name) {
                 self.findings.push(
-                    Finding::of(&PH431, span, format!("{what} `{name}` is not used"))
+                    Finding::of(&PH405, span, format!("{what} `{name}` is not used"))
                         .label("nothing names it")
                         .help("Take it out, or name it where it was meant to be."),
                 );

@@ -1,12 +1,12 @@
-//! Rules that later ones override: in pf, the last match wins.
+//! Rules that block, and later ones pass what they block: in pf, the last match wins.
 
 use rustc_hash::FxHashSet;
 
 use crate::finding::Finding;
-use crate::rule::{PH421, PH422};
+use crate::rule::PH422;
 use crate::source::Span;
 
-use super::super::ast::{Action, Reply};
+use super::super::ast::Action;
 use super::super::expand::Flat;
 use super::super::tree::Node;
 use super::compare::{covers, is_everyone, meet};
@@ -29,7 +29,7 @@ pub fn filter_rules<'a>(nodes: &'a [Node<'a>]) -> Vec<&'a Flat<'a>> {
         .collect()
 }
 
-/// PH421 and PH422. What a program has written is its affair: nobody can follow the help.
+/// PH422. What a program has written is its affair: nobody can follow the help.
 pub fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
     let wide: Vec<(usize, &Flat)> = rules
         .iter()
@@ -50,10 +50,9 @@ pub fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
         if flat.rule.quick.is_some() || flat.rule.options.generated || said.contains(&flat.rule.span) {
             continue;
         }
-        let winner = later(&wide, at).iter().find(|(_, wide)| covers(wide, flat));
-        if let Some((_, winner)) = winner {
+        // A rule that never decides is another matter.
+        if later(&wide, at).iter().any(|(_, wide)| covers(wide, flat)) {
             said.insert(flat.rule.span);
-            findings.push(overridden(flat, winner));
             continue;
         }
         if !matches!(flat.rule.action, Action::Block(_)) || is_everyone(&flat.src) || flat.src.negated {
@@ -74,30 +73,6 @@ pub fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
 /// Those after a place.
 fn later<'s, 'a>(rules: &'s [(usize, &'a Flat<'a>)], at: usize) -> &'s [(usize, &'a Flat<'a>)] {
     &rules[rules.partition_point(|(other, _)| *other <= at)..]
-}
-
-fn word(flat: &Flat) -> &'static str {
-    match flat.rule.action {
-        Action::Block(Reply::Drop) => "blocks",
-        Action::Block(_) => "blocks and answers",
-        _ => "passes",
-    }
-}
-
-fn overridden(flat: &Flat, winner: &Flat) -> Finding {
-    let same = std::mem::discriminant(&flat.rule.action) == std::mem::discriminant(&winner.rule.action);
-    Finding::of(
-        &PH421,
-        flat.rule.span,
-        "the rule never decides: a later rule matches all that it matches, and the last match wins",
-    )
-    .label(format!("{}, but not in the end", word(flat)))
-    .related(winner.rule.span, format!("this rule wins: it {}", word(winner)))
-    .help(if same {
-        "Remove one of the two rules."
-    } else {
-        "Move the rule behind the one that wins, or make it `quick`."
-    })
 }
 
 fn not_quick(flat: &Flat, pass: &Flat) -> Finding {

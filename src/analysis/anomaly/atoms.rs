@@ -1,0 +1,65 @@
+//! Tests that are no sides of boxes: they hold or not, and what is known is where two are the same.
+
+use rustc_hash::FxHashMap;
+
+use super::reach::Fields;
+use crate::model::{About, CondId, Ruleset, Test};
+
+/// A test of [`Atoms`] by number, and whether it has to hold.
+pub type Literal = (u32, bool);
+
+/// The tests of a chain that are no sides of boxes.
+#[derive(Default)]
+pub struct Atoms {
+    /// Without negation; the rule, where each has its own answer.
+    numbers: FxHashMap<(Test, Option<u32>), u32>,
+    /// For each the condition that it is.
+    conditions: Vec<Option<CondId>>,
+}
+
+impl Atoms {
+    /// The literal that a test of a rule is. `None` where the test may say something else for another rule of the
+    /// chain, although it reads the same: only what is `steady` is looked at, `still` if nothing else changes either.
+    pub fn literal(
+        &mut self,
+        rules: &Ruleset,
+        steady: Fields,
+        still: bool,
+        rule: u32,
+        test: Test,
+    ) -> Option<Literal> {
+        let (test, holds, own) = match test {
+            Test::Masked { field, mask, values, negate } if steady.has(field) => {
+                (Test::Masked { field, mask, values, negate: false }, !negate, None)
+            }
+            Test::Unknown { cond, negate } => {
+                let condition = rules.condition(cond);
+                let own = condition.each_its_own();
+                let same = match &condition.about {
+                    About::Nothing => true,
+                    About::Fields(fields) => fields.iter().all(|field| steady.has(*field)),
+                    About::Everything => still,
+                };
+                if !own && !same {
+                    return None;
+                }
+                (Test::Unknown { cond, negate: false }, !negate, own.then_some(rule))
+            }
+            Test::Masked { .. } | Test::In { .. } | Test::Tuple { .. } | Test::Never => return None,
+        };
+        let conditions = &mut self.conditions;
+        let number = *self.numbers.entry((test, own)).or_insert_with(|| {
+            conditions.push(match test {
+                Test::Unknown { cond, .. } => Some(cond),
+                _ => None,
+            });
+            conditions.len() as u32 - 1
+        });
+        Some((number, holds))
+    }
+
+    /// The answers to conditions that literals are.
+    pub fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
+        literals.iter().filter_map(|(atom, holds)| Some((self.conditions[*atom as usize]?, *holds)))
+    }
+}

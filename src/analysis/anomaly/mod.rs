@@ -1,0 +1,441 @@
+//! Rules that do nothing, exactly: for all packets, and whatever is not known.
+//!
+//! Most rules do something, and one packet shows it ([`scout`]): made from what the rule asks for, where the rules
+//! before it leave something ([`cover`], over an index of boxes, [`table`]). Where they leave nothing, the rule is
+//! dead. What neither shows is asked of the flow engine, with the rule under watch ([`exact`]).
+
+mod atoms;
+mod behind;
+mod cover;
+mod exact;
+mod merge;
+mod reach;
+mod scout;
+mod seek;
+mod table;
+mod units;
+
+use rustc_hash::FxHashSet;
+
+use crate::model::{ChainId, RuleId, Ruleset, Verdict};
+
+use exact::{Desk, Exact, Without};
+pub use merge::Mergeable;
+use reach::Reach;
+pub use reach::led_to;
+use seek::{Found, Seeker};
+pub use units::Unit;
+
+/// What is known of one rule of the model.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Fate {
+    /// It does something.
+    Lives,
+    /// It does nothing: these rules of its chain take all that it would match; none of them, where nothing that it
+    /// matches comes to its chain.
+    Dead(Vec<u32>),
+    /// Nothing comes to its chain.
+    Unreached,
+    /// It was not found out.
+    Open,
+}
+
+/// A written rule that does nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dead {
+    /// The rule.
+    pub unit: Unit,
+    /// The rules that take its packets, as few as suffice. Empty where no packet that it matches comes to its chain.
+    pub by: Vec<RuleId>,
+    /// One of them is the same rule once more.
+    pub twin: Option<RuleId>,
+    /// All of them decide the opposite.
+    pub opposite: bool,
+}
+
+/// A written rule of which a part does nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Partly {
+    /// The rule.
+    pub unit: Unit,
+    /// Its elements that do nothing.
+    pub dead: Vec<Unit>,
+    /// The rules that take their packets.
+    pub by: Vec<RuleId>,
+    /// How many elements it has.
+    pub of: usize,
+}
+
+/// A written rule that changes nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Redundant {
+    /// The rule.
+    pub unit: Unit,
+    /// The rules that do the same for its packets. Empty where the policy does.
+    pub by: Vec<RuleId>,
+}
+
+/// All that was found in a ruleset.
+#[derive(Clone, Default, Debug)]
+pub struct Anomalies {
+    /// Rules that never do anything.
+    pub dead: Vec<Dead>,
+    /// Rules of which a part never does anything.
+    pub partly: Vec<Partly>,
+    /// Rules that can be taken out, all of them and those of `dead` together, and nothing changes.
+    pub redundant: Vec<Redundant>,
+    /// Rules that only repeat the policy behind them, where they were asked for; they can go as well.
+    pub repeats: Vec<Redundant>,
+    /// Rules that refuse sources, and to which no packet of a running connection comes: with the rules that let
+    /// those pass before.
+    pub behind: Vec<(Unit, Vec<RuleId>)>,
+    /// Neighbours that could be one rule.
+    pub mergeable: Vec<Mergeable>,
+    /// Chains that something leads to, and no packet comes to.
+    pub unreached: Vec<ChainId>,
+    /// Chains that nothing leads to.
+    pub apart: Vec<ChainId>,
+    /// Rules of which it was not found out.
+    pub open: usize,
+    /// All work that was allowed was done before the end.
+    pub stopped: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// Rules that repeat the policy too.
+    pub repeats: bool,
+    /// Work after which the rest stays open, in steps of [`crate::packet::Spaces`].
+    pub work: u64,
+}
+
+impl Ask {
+    /// Work for one question about one rule.
+    pub fn question(&self) -> u64 {
+        self.work / 8
+    }
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Ask { repeats: false, work: 8_000_000 }
+    }
+}
+
+/// Finds the rules that do nothing.
+pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
+    let reach = Reach::new(rules);
+    let units = units::of(rules, &reach);
+    let mut finder = Finder {
+        rules,
+        reach: &reach,
+        exact: Exact::new(rules, &reach, ask.question()),
+        desk: Desk::default(),
+        fates: rules.chains.iter().map(|chain| vec![Fate::Open; chain.rules.len()]).collect(),
+        left: ask.work,
+    };
+    let seeker = Seeker::new(rules, &reach);
+    finder.seek(&seeker);
+    finder.ask_the_rest();
+    let mut found = Anomalies::default();
+    finder.chains(&mut found);
+    let gone = finder.dead(&units, &mut found);
+    found.behind = finder.behind(&units, &seeker);
+    found.mergeable = merge::find(rules);
+    finder.redundant(&units, &seeker, gone, ask.repeats, &mut found);
+    found.stopped = finder.left == 0;
+    found
+}
+
+struct Finder<'a> {
+    rules: &'a Ruleset,
+    reach: &'a Reach,
+    exact: Exact<'a>,
+    desk: Desk,
+    fates: Vec<Vec<Fate>>,
+    /// Work that may still be done.
+    left: u64,
+}
+
+impl Finder<'_> {
+    fn fate(&self, id: RuleId) -> &Fate {
+        &self.fates[id.chain.0 as usize][id.index as usize]
+    }
+
+    /// What one packet or the boxes of its chain show of each rule.
+    fn seek(&mut self, seeker: &Seeker<'_>) {
+        let all: Vec<RuleId> = self
+            .reach
+            .order()
+            .iter()
+            .filter(|chain| !self.reach.of(**chain).is_apart())
+            .flat_map(|chain| {
+                (0..self.rules.chain(*chain).rules.len() as u32).map(|index| RuleId { chain: *chain, index })
+            })
+            .collect();
+        for (id, found) in seek::each(&all, |id| seeker.seek(id)) {
+            self.fates[id.chain.0 as usize][id.index as usize] = match found {
+                Found::Lives => Fate::Lives,
+                Found::Covered(by) => Fate::Dead(by),
+                Found::Nothing => Fate::Open,
+            };
+        }
+    }
+
+    /// Asks the engine about the rules that are left, chain after chain, callers before what they call.
+    fn ask_the_rest(&mut self) {
+        for chain in self.reach.order().to_vec() {
+            let at = chain.0 as usize;
+            if !self.is_entered(chain) {
+                self.fates[at].iter_mut().for_each(|fate| *fate = Fate::Unreached);
+                continue;
+            }
+            for index in 0..self.fates[at].len() as u32 {
+                let id = RuleId { chain, index };
+                if *self.fate(id) == Fate::Open {
+                    self.fates[at][index as usize] = self.ask(id);
+                }
+            }
+        }
+    }
+
+    /// Whether packets come to a chain; true where it was not found out.
+    fn is_entered(&mut self, chain: ChainId) -> bool {
+        let walked = self.reach.of(chain);
+        if walked.is_apart() {
+            return false;
+        }
+        if self.fates[chain.0 as usize].contains(&Fate::Lives) || self.is_of_stage(chain) {
+            return true;
+        }
+        let mut callers =
+            walked.callers.iter().filter(|id| !matches!(self.fate(**id), Fate::Dead(_) | Fate::Unreached));
+        if callers.next().is_none() {
+            return false;
+        }
+        self.work(|exact, desk| exact.enters(desk, chain)) != Some(false)
+    }
+
+    fn is_of_stage(&self, chain: ChainId) -> bool {
+        self.rules.hooks.iter().flatten().any(|stage| stage.chain == chain)
+    }
+
+    fn ask(&mut self, id: RuleId) -> Fate {
+        match self.work(|exact, desk| exact.acts(desk, id)) {
+            Some(true) => Fate::Lives,
+            Some(false) => {
+                let decides = |index: &u32| {
+                    table::decides(self.rules.steps_of(&self.rules.chain(id.chain).rules[*index as usize]))
+                };
+                let before: Vec<RuleId> =
+                    (0..id.index).filter(decides).map(|index| RuleId { chain: id.chain, index }).collect();
+                let by = self.work(|exact, desk| exact.takers(desk, id, &before));
+                Fate::Dead(by.unwrap_or_default().into_iter().map(|id| id.index).collect())
+            }
+            None => Fate::Open,
+        }
+    }
+
+    /// Asks the engine something, as long as there is work left.
+    fn work<T>(
+        &mut self,
+        question: impl FnOnce(&Exact<'_>, &mut Desk) -> Result<T, crate::analysis::flow::TooMuch>,
+    ) -> Option<T> {
+        if self.left == 0 {
+            return None;
+        }
+        let before = self.desk.work();
+        let answer = question(&self.exact, &mut self.desk);
+        self.left = self.left.saturating_sub(self.desk.work().saturating_sub(before).max(1000));
+        answer.ok()
+    }
+
+    fn chains(&self, found: &mut Anomalies) {
+        for chain in (0..self.rules.chains.len() as u32).map(ChainId) {
+            let fates = &self.fates[chain.0 as usize];
+            if self.reach.of(chain).is_apart() {
+                found.apart.push(chain);
+            } else if !fates.is_empty() && fates.iter().all(|fate| *fate == Fate::Unreached) {
+                found.unreached.push(chain);
+            }
+            found.open += fates.iter().filter(|fate| **fate == Fate::Open).count();
+        }
+    }
+
+    /// The written rules that never do anything; gives back all rules that do not.
+    fn dead(&self, units: &[Unit], found: &mut Anomalies) -> FxHashSet<RuleId> {
+        let mut gone = FxHashSet::default();
+        let twins = units::Twins::new(
+            self.rules,
+            self.fates.iter().map(|fates| fates.iter().any(|fate| matches!(fate, Fate::Dead(_)))),
+        );
+        for unit in units {
+            let walked: Vec<RuleId> =
+                unit.rules.iter().filter(|id| *self.fate(**id) != Fate::Unreached).copied().collect();
+            let dead = |id: &RuleId| matches!(self.fate(*id), Fate::Dead(_));
+            if walked.is_empty() {
+                continue;
+            }
+            if walked.iter().all(dead) {
+                gone.extend(unit.rules.iter().copied());
+                found.dead.push(self.describe(unit, &walked, &twins));
+            } else if unit.elements > 1 {
+                let elements = units::elements(self.rules, unit);
+                let of = elements.len();
+                let lost = |element: &Unit| {
+                    let mut walked =
+                        element.rules.iter().filter(|id| *self.fate(**id) != Fate::Unreached).peekable();
+                    walked.peek().is_some() && walked.all(dead)
+                };
+                let dead: Vec<Unit> = elements.into_iter().filter(lost).collect();
+                if !dead.is_empty() {
+                    let by = dead.iter().flat_map(|element| self.by(&element.rules)).collect();
+                    found.partly.push(Partly { unit: unit.clone(), dead, by: sorted(by), of });
+                }
+            }
+        }
+        gone
+    }
+
+    /// The rules that refuse sources behind what lets running connections pass. Where answers need no rule, no order
+    /// would help.
+    fn behind(&self, units: &[Unit], seeker: &Seeker<'_>) -> Vec<(Unit, Vec<RuleId>)> {
+        if self.rules.stateful {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for unit in units {
+            let lives = |id: &&RuleId| *self.fate(**id) == Fate::Lives;
+            let bans: Vec<RuleId> = unit.rules.iter().filter(lives).copied().collect();
+            if bans.is_empty() || !bans.iter().all(|id| behind::is_ban(self.rules, *id)) {
+                continue;
+            }
+            let before: Option<Vec<Vec<RuleId>>> =
+                bans.iter().map(|id| seeker.before_connections(*id, 0)).collect();
+            if let Some(before) = before {
+                found.push((unit.clone(), sorted(before.concat())));
+            }
+        }
+        found
+    }
+
+    fn by(&self, rules: &[RuleId]) -> Vec<RuleId> {
+        let taken = |id: &RuleId| match self.fate(*id) {
+            Fate::Dead(by) => by.iter().map(|index| RuleId { chain: id.chain, index: *index }).collect(),
+            Fate::Lives | Fate::Unreached | Fate::Open => Vec::new(),
+        };
+        rules.iter().flat_map(taken).collect()
+    }
+
+    fn describe(&self, unit: &Unit, walked: &[RuleId], twins: &units::Twins) -> Dead {
+        let by = sorted(self.by(walked));
+        let twin = twins.of(self.rules, walked);
+        let accepts = |id: &RuleId| units::verdict(self.rules, *id).map(|verdict| verdict == Verdict::Accept);
+        let own = walked.first().and_then(accepts);
+        let opposite = !by.is_empty()
+            && own.is_some_and(|own| {
+                walked.iter().all(|id| accepts(id) == Some(own))
+                    && by.iter().all(|id| accepts(id) == Some(!own))
+            });
+        Dead { unit: unit.clone(), by, twin, opposite }
+    }
+
+    /// The written rules that can be taken out: each by itself, and all of them together. The last come first, so
+    /// that none is kept for the sake of one that goes.
+    fn redundant(
+        &mut self,
+        units: &[Unit],
+        seeker: &Seeker<'_>,
+        dead: FxHashSet<RuleId>,
+        repeats: bool,
+        found: &mut Anomalies,
+    ) {
+        let mut open: Vec<Redundant> = Vec::new();
+        let mut policy: Vec<&Unit> = Vec::new();
+        for unit in self.candidates(units, &dead) {
+            // By itself: rules that are dead because of it may come to life.
+            match self.leave_out(unit, seeker, &FxHashSet::default()) {
+                Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
+                Some(Without::Policy) => policy.push(unit),
+                Some(Without::Changes) => {}
+                None => found.open += 1,
+            }
+        }
+        let mut gone = dead;
+        loop {
+            let before = open.len();
+            for redundant in std::mem::take(&mut open) {
+                if self.may_go(&redundant.unit, seeker, &gone, false) {
+                    gone.extend(redundant.unit.rules.iter().copied());
+                    found.redundant.push(redundant);
+                } else {
+                    open.push(redundant);
+                }
+            }
+            if open.is_empty() || open.len() == before {
+                break;
+            }
+        }
+        found.redundant.sort_by_key(|redundant| redundant.unit.span);
+        for unit in policy.into_iter().filter(|_| repeats) {
+            if self.may_go(unit, seeker, &gone, true) {
+                gone.extend(unit.rules.iter().copied());
+                found.repeats.push(Redundant { unit: unit.clone(), by: Vec::new() });
+            }
+        }
+        found.repeats.sort_by_key(|redundant| redundant.unit.span);
+    }
+
+    /// The written rules that decide, and do so for some packets; the last first.
+    fn candidates<'u>(&self, units: &'u [Unit], dead: &FxHashSet<RuleId>) -> Vec<&'u Unit> {
+        let order = self.reach.places();
+        let last = |unit: &&Unit| {
+            let places = unit.rules.iter().map(|id| (order[id.chain.0 as usize], id.index));
+            std::cmp::Reverse(places.max().unwrap_or_default())
+        };
+        let decides = |unit: &&Unit| {
+            unit.rules.iter().all(|id| {
+                units::verdict(self.rules, *id).is_some()
+                    && *self.fate(*id) != Fate::Open
+                    && !dead.contains(id)
+            }) && unit.rules.iter().any(|id| *self.fate(*id) == Fate::Lives)
+        };
+        let mut candidates: Vec<&Unit> = units.iter().filter(decides).collect();
+        candidates.sort_by_key(last);
+        candidates
+    }
+
+    fn leave_out(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>) -> Option<Without> {
+        let lives: Vec<RuleId> =
+            unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
+        if let Some(by) = seeker.stand_in(&lives, gone) {
+            return Some(Without::Same(by));
+        }
+        if let Some(without) = seeker.misses(&lives, &unit.rules, gone) {
+            return Some(without);
+        }
+        self.work(|exact, desk| exact.without(desk, &unit.rules, gone))
+    }
+
+    /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`.
+    fn may_go(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>, allowed: bool) -> bool {
+        let lives: Vec<RuleId> =
+            unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
+        if seeker.stand_in(&lives, gone).is_some() {
+            return true;
+        }
+        let same = self.work(|exact, desk| exact.without(desk, &unit.rules, gone));
+        match same {
+            Some(Without::Same(_)) => true,
+            Some(Without::Policy) => allowed,
+            Some(Without::Changes) | None => false,
+        }
+    }
+}
+
+fn sorted(mut rules: Vec<RuleId>) -> Vec<RuleId> {
+    rules.sort_unstable();
+    rules.dedup();
+    rules
+}

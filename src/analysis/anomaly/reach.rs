@@ -1,0 +1,327 @@
+//! From where the chains of a ruleset are walked, and what their rules change in packets.
+
+use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, StageKind, Step, Way};
+use crate::packet::{FIELDS, Family, Field};
+
+/// A set of fields.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Fields(u64);
+
+const _: () = assert!(FIELDS <= 64);
+
+impl Fields {
+    fn of(fields: &[Field]) -> Fields {
+        let mut all = Fields::default();
+        fields.iter().for_each(|field| all.add(*field));
+        all
+    }
+
+    pub fn has(self, field: Field) -> bool {
+        self.0 >> field as u8 & 1 == 1
+    }
+
+    pub fn add(&mut self, field: Field) {
+        self.0 |= 1 << field as u8;
+    }
+
+    pub fn extend(&mut self, other: Fields) {
+        self.0 |= other.0;
+    }
+}
+
+/// A way through the box, and whether it goes from the box to itself.
+pub type Course = (Way, bool);
+
+/// All of them.
+pub const COURSES: [Course; 4] =
+    [(Way::Forward, false), (Way::Input, false), (Way::Output, false), (Way::Output, true)];
+
+/// One chain, as it is walked.
+#[derive(Clone, Default, Debug)]
+pub struct Walked {
+    /// The stages whose walk comes here, by hook and place.
+    pub stages: Vec<(Hook, u32)>,
+    /// The rules that lead here.
+    pub callers: Vec<RuleId>,
+    /// What can be another value after a rule of this chain, or of one that it leads to.
+    pub changes: Fields,
+    /// What can be another value than packets came with when they are looked at here.
+    pub changed: Fields,
+    /// Whether packets of a family come here.
+    pub families: [bool; 2],
+    /// Whether some stage runs before connection tracking.
+    pub early: bool,
+}
+
+impl Walked {
+    /// Whether nothing leads here.
+    pub fn is_apart(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    pub fn sees(&self, family: Family) -> bool {
+        self.families[family as usize]
+    }
+
+    /// The ways by which packets may come here.
+    pub fn courses(&self, translates: bool) -> impl Iterator<Item = Course> + '_ {
+        COURSES.into_iter().filter(move |(way, loopback)| {
+            self.stages.iter().any(|(hook, _)| comes_by(*hook, *way, *loopback, translates))
+        })
+    }
+}
+
+/// Whether packets of a way cross a hook; where destinations are translated, those to the box may be forwarded, and
+/// the reverse.
+fn comes_by(hook: Hook, way: Way, loopback: bool, translates: bool) -> bool {
+    let turned = translates && way != Way::Output;
+    let looped = way == Way::Output && (loopback || translates);
+    match hook {
+        Hook::Prerouting => way != Way::Output || looped,
+        Hook::Input => way == Way::Input || looped || turned,
+        Hook::Forward => way == Way::Forward || turned,
+        Hook::Output => way == Way::Output,
+        Hook::Postrouting => way != Way::Input || turned,
+    }
+}
+
+/// All chains of a ruleset.
+pub struct Reach {
+    chains: Vec<Walked>,
+    order: Vec<ChainId>,
+    /// Whether destinations are translated.
+    pub translates: bool,
+}
+
+impl Reach {
+    pub fn new(rules: &Ruleset) -> Reach {
+        let mut chains: Vec<Walked> = rules.chains.iter().map(|_| Walked::default()).collect();
+        let order = sorted(rules, &mut chains);
+        for hook in HOOKS {
+            for (at, stage) in rules.stages(hook).iter().enumerate() {
+                let walked = &mut chains[stage.chain.0 as usize];
+                walked.stages.push((hook, at as u32));
+                walked.families = [walked.families[0] || stage.v4, walked.families[1] || stage.v6];
+                walked.early |= stage.before_tracking;
+            }
+        }
+        // Callers stand before what they call.
+        for chain in &order {
+            let from = chains[chain.0 as usize].clone();
+            for target in targets(rules, *chain) {
+                let to = &mut chains[target.0 as usize];
+                let new = from.stages.iter().filter(|stage| !to.stages.contains(stage));
+                let new: Vec<(Hook, u32)> = new.copied().collect();
+                to.stages.extend(new);
+                to.families = [to.families[0] || from.families[0], to.families[1] || from.families[1]];
+                to.early |= from.early;
+            }
+        }
+        for chain in order.iter().rev() {
+            let mut changes = own_changes(rules, *chain);
+            targets(rules, *chain).iter().for_each(|to| changes.extend(chains[to.0 as usize].changes));
+            chains[chain.0 as usize].changes = changes;
+        }
+        let stages = stages(rules);
+        let mut before = Vec::with_capacity(stages.len());
+        let mut so_far = Fields::default();
+        for (hook, at, chain) in &stages {
+            so_far.extend(chains[chain.0 as usize].changes);
+            before.push((*hook, *at, so_far));
+        }
+        for walked in &mut chains {
+            for (hook, at, changed) in &before {
+                // What goes round to the box itself has been through all of them.
+                if walked.stages.contains(&(*hook, *at)) {
+                    let round = matches!(hook, Hook::Prerouting | Hook::Input) && loops(rules);
+                    walked.changed.extend(if round { so_far } else { *changed });
+                }
+            }
+        }
+        let translates = rules.hooks.iter().flatten().any(|stage| stage.kind == StageKind::DstNat)
+            || rules.nats.iter().any(|nat| nat.destination);
+        Reach { chains, order, translates }
+    }
+
+    /// The chains, callers before what they call.
+    pub fn order(&self) -> &[ChainId] {
+        &self.order
+    }
+
+    /// For each chain its place in that order.
+    pub fn places(&self) -> Vec<usize> {
+        let mut places = vec![0; self.order.len()];
+        self.order.iter().enumerate().for_each(|(place, chain)| places[chain.0 as usize] = place);
+        places
+    }
+
+    pub fn of(&self, chain: ChainId) -> &Walked {
+        &self.chains[chain.0 as usize]
+    }
+}
+
+const HOOKS: [Hook; 5] = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];
+
+/// All stages: hook, place, chain, each after those that may come before it, but for the way of what the box sends
+/// to itself.
+fn stages(rules: &Ruleset) -> Vec<(Hook, u32, ChainId)> {
+    let of =
+        |hook: Hook| rules.stages(hook).iter().enumerate().map(move |(at, s)| (hook, at as u32, s.chain));
+    HOOKS.into_iter().flat_map(of).collect()
+}
+
+/// Whether what the box sends to itself meets rules before it comes in again.
+fn loops(rules: &Ruleset) -> bool {
+    !rules.stages(Hook::Output).is_empty() || !rules.stages(Hook::Postrouting).is_empty()
+}
+
+/// The chains, callers before what they call; notes the callers. Jumps make no circle.
+fn sorted(rules: &Ruleset, chains: &mut [Walked]) -> Vec<ChainId> {
+    let mut open = vec![0usize; rules.chains.len()];
+    for (at, chain) in rules.chains.iter().enumerate() {
+        for (index, rule) in chain.rules.iter().enumerate() {
+            let id = RuleId { chain: ChainId(at as u32), index: index as u32 };
+            let mut seen: Vec<ChainId> = Vec::new();
+            led_to(rules, rules.steps_of(rule), &mut |to| {
+                if !seen.contains(&to) {
+                    seen.push(to);
+                    chains[to.0 as usize].callers.push(id);
+                }
+            });
+        }
+        for to in targets(rules, ChainId(at as u32)) {
+            open[to.0 as usize] += 1;
+        }
+    }
+    let mut order: Vec<ChainId> = Vec::with_capacity(open.len());
+    order.extend((0..open.len() as u32).map(ChainId).filter(|chain| open[chain.0 as usize] == 0));
+    let mut at = 0;
+    while let Some(chain) = order.get(at).copied() {
+        at += 1;
+        for to in targets(rules, chain) {
+            open[to.0 as usize] -= 1;
+            if open[to.0 as usize] == 0 {
+                order.push(to);
+            }
+        }
+    }
+    order
+}
+
+/// The chains that rules of a chain lead to, each once.
+fn targets(rules: &Ruleset, chain: ChainId) -> Vec<ChainId> {
+    let mut targets = Vec::new();
+    for rule in &rules.chain(chain).rules {
+        led_to(rules, rules.steps_of(rule), &mut |to| targets.push(to));
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+/// The chains that the steps of a rule lead to.
+pub fn led_to(rules: &Ruleset, steps: &[Step], each: &mut dyn FnMut(ChainId)) {
+    effects(rules, steps, &mut |effect| target(effect).into_iter().for_each(&mut *each));
+}
+
+/// The chain that an effect leads to.
+pub fn target(effect: Effect) -> Option<ChainId> {
+    match effect {
+        Effect::Jump(to) | Effect::Goto(to) => Some(to),
+        Effect::Verdict(_)
+        | Effect::Return
+        | Effect::NextRule
+        | Effect::Pend(_)
+        | Effect::Settle
+        | Effect::Mark(_)
+        | Effect::CtMark(_)
+        | Effect::SaveMark(_)
+        | Effect::RestoreMark(_)
+        | Effect::Forget(_)
+        | Effect::Tag(_)
+        | Effect::Set(..)
+        | Effect::NoTrack
+        | Effect::Helper(_)
+        | Effect::Nat(_)
+        | Effect::KeepState(_)
+        | Effect::Undefined(_) => None,
+    }
+}
+
+/// The effects of steps, those of lookup tables too.
+pub fn effects(rules: &Ruleset, steps: &[Step], each: &mut dyn FnMut(Effect)) {
+    for step in steps {
+        match step {
+            Step::Test(_) => {}
+            Step::Effect(effect) => each(*effect),
+            Step::Lookup(map) => rules.map(*map).entries.iter().for_each(|entry| each(entry.effect)),
+        }
+    }
+}
+
+fn own_changes(rules: &Ruleset, chain: ChainId) -> Fields {
+    let mut changes = Fields::default();
+    for rule in &rules.chain(chain).rules {
+        effects(rules, rules.steps_of(rule), &mut |effect| changes.extend(changed(rules, effect)));
+    }
+    changes
+}
+
+/// What can read as another value after an effect.
+fn changed(rules: &Ruleset, effect: Effect) -> Fields {
+    match effect {
+        Effect::Mark(_) | Effect::RestoreMark(_) => Fields::of(&[Field::Mark]),
+        Effect::CtMark(_) | Effect::SaveMark(_) => Fields::of(&[Field::CtMark]),
+        Effect::Forget(field) | Effect::Set(field, _) => Fields::of(&[field]),
+        Effect::Tag(_) => Fields::of(&[Field::Tag]),
+        // Untracked packets have no connection to look at.
+        Effect::NoTrack => Fields::of(&OF_CONNECTION),
+        Effect::Nat(nat) if rules.nat(nat).destination => {
+            Fields::of(&[Field::Dst4, Field::Dst6, Field::Dport, Field::Oif, Field::Dnat])
+        }
+        Effect::Nat(_) => Fields::of(&[Field::Src4, Field::Src6, Field::Sport, Field::Snat]),
+        Effect::Verdict(_)
+        | Effect::Jump(_)
+        | Effect::Goto(_)
+        | Effect::Return
+        | Effect::NextRule
+        | Effect::Pend(_)
+        | Effect::Settle
+        | Effect::Helper(_)
+        | Effect::KeepState(_)
+        | Effect::Undefined(_) => Fields::default(),
+    }
+}
+
+/// What is there only with a connection, and what connection tracking says.
+pub const OF_CONNECTION: [Field; 11] = [
+    Field::State,
+    Field::Dnat,
+    Field::Snat,
+    Field::Direction,
+    Field::CtMark,
+    Field::OrigSrc4,
+    Field::OrigSrc6,
+    Field::OrigDst4,
+    Field::OrigDst6,
+    Field::OrigSport,
+    Field::OrigDport,
+];
+
+/// What reads as something else than packets of a course came with, whatever the rules do: interfaces that a hook has
+/// not, states before connection tracking, and all that hangs on the connection.
+pub fn seen_otherwise((way, loopback): Course, walked: &Walked) -> Fields {
+    let mut fields = Fields::of(&OF_CONNECTION[1..]);
+    fields.extend(Fields::of(&[Field::Version, Field::Ttl, Field::TcpMss, Field::SrcMac]));
+    if walked.early {
+        fields.add(Field::State);
+    }
+    let no_oif = |(hook, _): &(Hook, u32)| matches!(hook, Hook::Prerouting | Hook::Input);
+    if way == Way::Output || loopback {
+        fields.add(Field::Iif);
+    }
+    if way == Way::Input || loopback || walked.stages.iter().any(no_oif) {
+        fields.add(Field::Oif);
+    }
+    fields
+}

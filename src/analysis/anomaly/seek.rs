@@ -1,0 +1,392 @@
+//! Seeks, for each rule, a packet that shows that it does something, or the rules of its chain that leave it nothing.
+
+use std::cell::RefCell;
+
+use rustc_hash::FxHashSet;
+
+use super::cover::{Left, left};
+use super::exact::Without;
+use super::reach::{Course, Reach};
+use super::scout::{Fate, Orders, Scouts, Wish};
+use super::table::{self, Table};
+use super::units;
+use crate::model::{ChainId, Hook, RuleId, Ruleset, Verdict};
+use crate::packet::{Family, Field, Packet, Set, State};
+
+/// Ways to a chain that are tried.
+const MOST_PATHS: usize = 4;
+/// Rules that lead from one to the next on a way.
+const LONGEST_PATH: usize = 16;
+/// Packets of one kind that are tried.
+const TURNS: usize = 4;
+/// Rules that decide the opposite, of which packets are tried.
+const MOST_OPPOSED: usize = 64;
+/// Stack of a thread.
+const STACK: usize = 64 << 20;
+
+/// What was found of a rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A packet for which it does something.
+    Lives,
+    /// These rules of its chain take all that it matches.
+    Covered(Vec<u32>),
+    /// Neither.
+    Nothing,
+}
+
+/// Seeks in one ruleset.
+pub struct Seeker<'a> {
+    rules: &'a Ruleset,
+    reach: &'a Reach,
+    tables: Vec<Option<Table>>,
+    /// For each chain, what has to hold to come to it by one of some ways.
+    paths: Vec<Vec<Wish>>,
+    nothing: FxHashSet<RuleId>,
+}
+
+/// Does something for each rule, on all cores, in order.
+pub fn each<T: Send>(rules: &[RuleId], work: impl Fn(RuleId) -> T + Sync) -> Vec<(RuleId, T)> {
+    const FEW: usize = 256;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    if rules.len() < FEW || threads == 1 {
+        return rules.iter().map(|id| (*id, work(*id))).collect();
+    }
+    // Pieces by turns: later rules of a chain have more before them.
+    let piece = rules.len().div_ceil(threads * 8);
+    let pieces: Vec<&[RuleId]> = rules.chunks(piece).collect();
+    let mut done: Vec<(usize, Vec<(RuleId, T)>)> = Vec::with_capacity(pieces.len());
+    std::thread::scope(|scope| {
+        let (work, pieces) = (&work, &pieces);
+        let mut running = Vec::new();
+        for thread in 0..threads {
+            let here = move || -> Vec<(usize, Vec<(RuleId, T)>)> {
+                let own = (thread..pieces.len()).step_by(threads);
+                own.map(|at| (at, pieces[at].iter().map(|id| (*id, work(*id))).collect())).collect()
+            };
+            match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, here) {
+                Ok(thread) => running.push(thread),
+                Err(_) => done.extend(here()),
+            }
+        }
+        for thread in running {
+            match thread.join() {
+                Ok(part) => done.extend(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().flat_map(|(_, part)| part).collect()
+}
+
+impl<'a> Seeker<'a> {
+    pub fn new(rules: &'a Ruleset, reach: &'a Reach) -> Self {
+        let mut paths: Vec<Vec<Wish>> = rules.chains.iter().map(|_| Vec::new()).collect();
+        for chain in reach.order() {
+            paths[chain.0 as usize] = paths_to(rules, reach, *chain, &paths);
+        }
+        let tables = (0..rules.chains.len() as u32).map(ChainId).map(|chain| {
+            let walked = reach.of(chain);
+            let limits: Vec<Vec<(Field, Set)>> =
+                paths[chain.0 as usize].iter().map(|path| path.fields.clone()).collect();
+            (!walked.is_apart()).then(|| Table::new(rules, chain, walked, &limits))
+        });
+        Seeker { rules, reach, tables: tables.collect(), paths, nothing: FxHashSet::default() }
+    }
+
+    pub fn rules(&self) -> &'a Ruleset {
+        self.rules
+    }
+
+    pub fn table(&self, chain: ChainId) -> Option<&Table> {
+        self.tables[chain.0 as usize].as_ref()
+    }
+
+    pub fn callers(&self, chain: ChainId) -> &[RuleId] {
+        &self.reach.of(chain).callers
+    }
+
+    pub fn is_of_stage(&self, chain: ChainId) -> bool {
+        self.rules.hooks.iter().flatten().any(|stage| stage.chain == chain)
+    }
+
+    fn scouts(&self) -> Scouts<'_> {
+        Scouts { rules: self.rules, tables: &self.tables }
+    }
+
+    /// What can be found of a rule.
+    pub fn seek(&self, id: RuleId) -> Found {
+        let Some(table) = &self.tables[id.chain.0 as usize] else { return Found::Nothing };
+        let mut packets = Packets { seeker: self, id, table };
+        let orders = Orders { meet: &[id], without: &self.nothing, less: &[] };
+        let meets = |packet: Packet, course: Course, wish: &Wish| {
+            self.scouts().send(packet, course, wish, orders).0 == Fate::Met
+        };
+        if packets.plain(&mut |packet, course, wish| meets(packet, course, wish)) {
+            return Found::Lives;
+        }
+        let mut covered: Vec<u32> = Vec::new();
+        let mut open = false;
+        for part in table.boxes(id.index) {
+            match left(table, part, id.index) {
+                Left::Nothing(by) => covered.extend(by),
+                Left::Part(..) | Left::Unknown => {
+                    open = true;
+                    break;
+                }
+            }
+        }
+        if !open && table.boxes(id.index).next().is_some() {
+            covered.sort_unstable();
+            covered.dedup();
+            return Found::Covered(covered);
+        }
+        match packets.of_gaps(&mut |packet, course, wish| meets(packet, course, wish)) {
+            true => Found::Lives,
+            false => Found::Nothing,
+        }
+    }
+
+    /// Whether a packet shows that rules cannot be left out, or that the policy takes their place.
+    pub fn misses(&self, lives: &[RuleId], unit: &[RuleId], gone: &FxHashSet<RuleId>) -> Option<Without> {
+        let found = RefCell::new(None);
+        for id in lives {
+            let Some(table) = &self.tables[id.chain.0 as usize] else { continue };
+            let mut packets = Packets { seeker: self, id: *id, table };
+            let mut tried = 0;
+            let mut shows = |packet: Packet, course: Course, wish: &Wish| {
+                let shown = self.shown(*id, unit, gone, (packet, course), wish);
+                tried += usize::from(shown.is_some());
+                let decides = shown.flatten();
+                let is_enough = decides.is_some() || tried > TURNS;
+                found.replace(decides);
+                is_enough
+            };
+            if packets.plain(&mut shows) && found.borrow().is_some() {
+                break;
+            }
+            if packets.of_gaps(&mut shows) && found.borrow().is_some() {
+                break;
+            }
+            let mut changes = |packet: Packet, course: Course, wish: &Wish| {
+                let shown = self.shown(*id, unit, gone, (packet, course), wish).flatten();
+                let is_enough = shown.is_some();
+                found.replace(shown);
+                is_enough
+            };
+            if packets.of_opposed(&mut changes) {
+                break;
+            }
+        }
+        found.into_inner()
+    }
+
+    /// The rules behind some others in their chains that do the same for all that these match: between them and the
+    /// last of those there is nothing else.
+    pub fn stand_in(&self, rules: &[RuleId], gone: &FxHashSet<RuleId>) -> Option<Vec<RuleId>> {
+        let mut found = Vec::new();
+        for id in rules {
+            let table = self.tables[id.chain.0 as usize].as_ref()?;
+            if !table.kind(id.index).takes {
+                return None;
+            }
+            let own = table::after_tests(self.rules.steps_of(self.rules.rule(*id)));
+            for part in table.boxes(id.index) {
+                let mut done = false;
+                for at in table.meeting_after(part, id.index) {
+                    let next = RuleId { chain: id.chain, index: table.rule_of(at) };
+                    if gone.contains(&next) || rules.contains(&next) {
+                        continue;
+                    }
+                    if table::after_tests(self.rules.steps_of(self.rules.rule(next))) != own {
+                        return None;
+                    }
+                    found.push(next);
+                    done = table.kind(next.index).exact && table.covers(at, part, id.index);
+                    if done {
+                        break;
+                    }
+                }
+                if !done {
+                    return None;
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
+    }
+
+    /// What one packet shows of leaving rules out; `None` where it does not come to the rule at all.
+    fn shown(
+        &self,
+        id: RuleId,
+        unit: &[RuleId],
+        gone: &FxHashSet<RuleId>,
+        (packet, course): (Packet, Course),
+        wish: &Wish,
+    ) -> Option<Option<Without>> {
+        let send = |orders: Orders<'_>| self.scouts().send(packet.clone(), course, wish, orders);
+        let orders = Orders { meet: &[], without: gone, less: &[] };
+        if send(Orders { meet: &[id], ..orders }).0 != Fate::Met {
+            return None;
+        }
+        let (with, _) = send(orders);
+        let (without, policies) = send(Orders { less: unit, ..orders });
+        let (Fate::Ended(with), Fate::Ended(without)) = (with, without) else { return Some(None) };
+        if with != without {
+            return Some(Some(Without::Changes));
+        }
+        // What the box sends to itself meets other policies before and after.
+        let stages = &self.reach.of(id.chain).stages;
+        Some(policies.iter().any(|policy| !course.1 && stages.contains(policy)).then_some(Without::Policy))
+    }
+}
+
+/// Packets that may meet a rule.
+struct Packets<'p, 'a> {
+    seeker: &'p Seeker<'a>,
+    id: RuleId,
+    table: &'p Table,
+}
+
+/// Says of a packet whether it is enough.
+type Enough<'e> = dyn FnMut(Packet, Course, &Wish) -> bool + 'e;
+
+impl Packets<'_, '_> {
+    /// The wishes for packets that come to the rule by one of the ways.
+    fn wishes(&self) -> impl Iterator<Item = Wish> + '_ {
+        let rules = self.seeker.rules;
+        let steps = rules.steps_of(rules.rule(self.id));
+        self.seeker.paths[self.id.chain.0 as usize].iter().filter_map(move |path| {
+            let mut wish = path.clone();
+            wish.tests(rules, steps).then_some(wish)
+        })
+    }
+
+    /// Packets as the rule asks for them.
+    fn plain(&mut self, enough: &mut Enough<'_>) -> bool {
+        let wishes: Vec<Wish> = self.wishes().collect();
+        wishes.iter().any(|wish| self.of_wish(wish, TURNS, enough))
+    }
+
+    /// Packets of the parts that the rules before it leave.
+    fn of_gaps(&mut self, enough: &mut Enough<'_>) -> bool {
+        let wishes: Vec<Wish> = self.wishes().collect();
+        for wish in &wishes {
+            for part in self.table.boxes(self.id.index) {
+                let Some(part) = self.table.limited(part, &wish.fields) else { continue };
+                let Left::Part(gap, literals) = left(self.table, &part, self.id.index) else { continue };
+                let mut wish = wish.clone();
+                wish.answers.extend(self.table.answers(&literals));
+                let fits = self.table.values(&gap).iter().all(|(field, set)| wish.limit(*field, set));
+                if fits && self.of_wish(&wish, 2, enough) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Packets about which other rules decide the opposite, should this one not be there.
+    fn of_opposed(&mut self, enough: &mut Enough<'_>) -> bool {
+        let rules = self.seeker.rules;
+        let accepts = |id: RuleId| units::verdict(rules, id).map(|verdict| verdict == Verdict::Accept);
+        let Some(own) = accepts(self.id) else { return false };
+        let part = self.table.boxes(self.id.index).next().map(|part| left(self.table, part, self.id.index));
+        let gap = match &part {
+            Some(Left::Part(gap, literals)) => Some((self.table.values(gap), literals)),
+            _ => None,
+        };
+        let mut tried = 0;
+        for mut wish in self.wishes().collect::<Vec<Wish>>() {
+            if let Some((values, literals)) = &gap {
+                wish.answers.extend(self.table.answers(literals));
+                if !values.iter().all(|(field, set)| wish.limit(*field, set)) {
+                    continue;
+                }
+            }
+            for chain in self.seeker.reach.order() {
+                let Some(table) = &self.seeker.tables[chain.0 as usize] else { continue };
+                let after = (*chain == self.id.chain).then_some(self.id.index);
+                for path in &self.seeker.paths[chain.0 as usize] {
+                    let Some(way) = wish.with(path) else { continue };
+                    let Some(part) = table.part(&way.fields) else { continue };
+                    let opposed = |index: u32| {
+                        after.is_none_or(|own| own < index)
+                            && accepts(RuleId { chain: *chain, index }) == Some(!own)
+                    };
+                    for index in table.rules_meeting(&part, &opposed, MOST_OPPOSED) {
+                        let mut wish = way.clone();
+                        let steps = rules.steps_of(rules.rule(RuleId { chain: *chain, index }));
+                        if !wish.tests(rules, steps) {
+                            continue;
+                        }
+                        if self.of_wish(&wish, 1, enough) {
+                            return true;
+                        }
+                        tried += 1;
+                        if tried > MOST_OPPOSED {
+                            return false;
+                        }
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn of_wish(&self, wish: &Wish, turns: usize, enough: &mut Enough<'_>) -> bool {
+        let reach = self.seeker.reach;
+        let walked = reach.of(self.id.chain);
+        for turn in 0..turns {
+            for family in [Family::V4, Family::V6].into_iter().filter(|family| walked.sees(*family)) {
+                for state in [State::New, State::Established, State::Invalid] {
+                    for course in walked.courses(false) {
+                        let Some(packet) = wish.packet(family, course, state, turn) else { continue };
+                        let point = self.table.point(|field| match (field, course.0) {
+                            // What a hook does not know reads as 0.
+                            (Field::Oif, _) if self.no_oif() => Some(0),
+                            _ => packet.get(field).known(),
+                        });
+                        if self.table.taker(&point, self.id.index).is_some() {
+                            continue;
+                        }
+                        if enough(packet, course, wish) {
+                            return true;
+                        }
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn no_oif(&self) -> bool {
+        let stages = &self.seeker.reach.of(self.id.chain).stages;
+        stages.iter().all(|(hook, _)| matches!(hook, Hook::Prerouting | Hook::Input))
+    }
+}
+
+/// What has to hold to come to a chain: by its stage, or by the rules that lead to it.
+fn paths_to(rules: &Ruleset, reach: &Reach, chain: ChainId, known: &[Vec<Wish>]) -> Vec<Wish> {
+    let mut paths = Vec::new();
+    if rules.hooks.iter().flatten().any(|stage| stage.chain == chain) {
+        paths.push(Wish::default());
+    }
+    for caller in &reach.of(chain).callers {
+        for path in &known[caller.chain.0 as usize] {
+            if paths.len() == MOST_PATHS || path.length == LONGEST_PATH {
+                break;
+            }
+            let mut path = path.clone();
+            path.length += 1;
+            let steps = rules.steps_of(rules.rule(*caller));
+            if path.tests(rules, steps) && path.lookups(rules, steps, chain) {
+                paths.push(path);
+            }
+        }
+    }
+    paths
+}

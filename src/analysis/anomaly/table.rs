@@ -1,0 +1,644 @@
+//! The rules of a chain as boxes, and an index that finds those which hold a point or meet a box.
+//!
+//! In each dimension values are numbered by the intervals that rules tell apart, so that a box is a few small
+//! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
+
+use crate::model::{ChainId, CondId, Effect, Rule, Ruleset, Step, Test};
+use crate::packet::{Field, Set};
+
+use super::atoms::{Atoms, Literal};
+use super::reach::{Fields, OF_CONNECTION, Walked};
+
+/// Boxes of one rule; one that would be more is taken as the box around it.
+const MOST_BOXES: usize = 64;
+
+/// One dimension: a field, and where its intervals begin.
+struct Dim {
+    field: Field,
+    starts: Vec<u128>,
+}
+
+impl Dim {
+    fn number(&self, value: u128) -> u32 {
+        (self.starts.partition_point(|start| *start <= value) - 1) as u32
+    }
+
+    fn last(&self) -> u32 {
+        self.starts.len() as u32 - 1
+    }
+
+    fn end(&self, number: u32) -> u128 {
+        self.starts.get(number as usize + 1).map_or(self.field.last(), |next| next - 1)
+    }
+}
+
+/// A closed interval of numbers in each dimension.
+pub type Box = Vec<(u32, u32)>;
+
+/// What a rule does to the packets that match it, as far as its chain goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kind {
+    /// The boxes are exactly what it matches, as far as its literals hold.
+    pub exact: bool,
+    /// No packet that matches comes to the rules after it in the chain.
+    pub takes: bool,
+}
+
+/// The rules of a chain.
+pub struct Table {
+    dims: Vec<Dim>,
+    /// The boxes one after the other, each as long as there are dimensions.
+    sides: Vec<(u32, u32)>,
+    /// For each box its rule.
+    of: Vec<u32>,
+    /// For each rule its first box; one more for the end.
+    first: Vec<u32>,
+    kinds: Vec<Kind>,
+    atoms: Atoms,
+    /// For each rule its literals, each atom once.
+    literals: Vec<Vec<Literal>>,
+    trees: Vec<Tree>,
+    /// Boxes that are wide in all dimensions.
+    wide: Vec<u32>,
+}
+
+/// Boxes by their interval in one dimension.
+#[derive(Default)]
+struct Tree {
+    /// Leaves stand from here on.
+    size: usize,
+    /// Where the list of each node begins.
+    heads: Vec<u32>,
+    lists: Vec<u32>,
+    /// All boxes of the tree by where they begin.
+    by_start: Vec<(u32, u32)>,
+}
+
+impl Tree {
+    /// The nodes that together are an interval.
+    fn cover(size: usize, (lo, hi): (u32, u32), each: &mut dyn FnMut(usize)) {
+        let (mut lo, mut hi) = (lo as usize + size, hi as usize + size + 1);
+        while lo < hi {
+            if lo & 1 == 1 {
+                each(lo);
+                lo += 1;
+            }
+            if hi & 1 == 1 {
+                hi -= 1;
+                each(hi);
+            }
+            lo /= 2;
+            hi /= 2;
+        }
+    }
+
+    fn new(count: usize, boxes: &[(u32, (u32, u32))]) -> Tree {
+        if boxes.is_empty() {
+            return Tree::default();
+        }
+        let size = count.next_power_of_two();
+        let mut heads = vec![0u32; 2 * size + 1];
+        for (_, side) in boxes {
+            Self::cover(size, *side, &mut |node| heads[node + 1] += 1);
+        }
+        for node in 1..heads.len() {
+            heads[node] += heads[node - 1];
+        }
+        let mut next = heads.clone();
+        let mut lists = vec![0; heads[2 * size] as usize];
+        for (at, side) in boxes {
+            Self::cover(size, *side, &mut |node| {
+                lists[next[node] as usize] = *at;
+                next[node] += 1;
+            });
+        }
+        let mut by_start: Vec<(u32, u32)> = boxes.iter().map(|(at, (lo, _))| (*lo, *at)).collect();
+        by_start.sort_unstable();
+        Tree { size, heads, lists, by_start }
+    }
+
+    /// The lists of boxes whose interval holds a number, each in order.
+    fn holding(&self, number: u32) -> impl Iterator<Item = &[u32]> {
+        let mut node = if self.size == 0 { 0 } else { number as usize + self.size };
+        std::iter::from_fn(move || {
+            if node == 0 {
+                return None;
+            }
+            let list = &self.lists[self.heads[node] as usize..self.heads[node + 1] as usize];
+            node /= 2;
+            Some(list)
+        })
+    }
+
+    /// The boxes whose interval begins after `lo`, up to `hi`.
+    fn beginning(&self, (lo, hi): (u32, u32)) -> impl Iterator<Item = u32> + '_ {
+        let from = self.by_start.partition_point(|(start, _)| *start <= lo);
+        self.by_start[from..].iter().take_while(move |(start, _)| *start <= hi).map(|(_, at)| *at)
+    }
+}
+
+impl Table {
+    /// The table of a chain. `paths` are limits under which packets come to it: what they name is told apart too.
+    pub fn new(rules: &Ruleset, chain: ChainId, walked: &Walked, paths: &[Vec<(Field, Set)>]) -> Table {
+        let listed = &rules.chain(chain).rules;
+        let steady = steady(walked);
+        let mut draft = Draft { rules, steady, starts: vec![None; crate::packet::FIELDS] };
+        for rule in listed {
+            draft.note(rule);
+        }
+        for (field, set) in paths.iter().flatten() {
+            draft.tell_apart(*field, set);
+        }
+        let dims = draft.dims();
+        let mut table = Table {
+            dims,
+            sides: Vec::new(),
+            of: Vec::new(),
+            first: Vec::with_capacity(listed.len() + 1),
+            kinds: Vec::with_capacity(listed.len()),
+            atoms: Atoms::default(),
+            literals: Vec::with_capacity(listed.len()),
+            trees: Vec::new(),
+            wide: Vec::new(),
+        };
+        for (index, rule) in listed.iter().enumerate() {
+            table.first.push(table.of.len() as u32);
+            table.add(rules, index as u32, rule, (walked, steady));
+        }
+        table.first.push(table.of.len() as u32);
+        table.plant();
+        table
+    }
+
+    /// How many dimensions there are.
+    fn width(&self) -> usize {
+        self.dims.len()
+    }
+
+    pub fn kind(&self, rule: u32) -> Kind {
+        self.kinds[rule as usize]
+    }
+
+    fn sides(&self, at: u32) -> &[(u32, u32)] {
+        &self.sides[at as usize * self.width()..][..self.width()]
+    }
+
+    /// The boxes of a rule.
+    pub fn boxes(&self, rule: u32) -> impl Iterator<Item = &[(u32, u32)]> {
+        (self.first[rule as usize]..self.first[rule as usize + 1]).map(|at| self.sides(at))
+    }
+
+    /// The whole of a dimension for all: a box of everything.
+    fn whole(&self, walked: &Walked) -> Box {
+        self.dims
+            .iter()
+            .map(|dim| match (dim.field, walked.families) {
+                (Field::Version, [true, false]) => (dim.number(4), dim.number(4)),
+                (Field::Version, [false, true]) => (dim.number(6), dim.number(6)),
+                _ => (0, dim.last()),
+            })
+            .collect()
+    }
+
+    /// Whether values of a field are told apart.
+    pub fn tells(&self, field: Field) -> bool {
+        self.dims.iter().any(|dim| dim.field == field)
+    }
+
+    /// The parts of a box in which a field has one of some values; the values are told apart.
+    pub fn limited(&self, within: &[(u32, u32)], limits: &[(Field, Set)]) -> Option<Box> {
+        let mut limited = within.to_vec();
+        for (field, set) in limits {
+            let Some(at) = self.dims.iter().position(|dim| dim.field == *field) else { continue };
+            let (lo, hi) = limited[at];
+            let numbers = self.numbers(at, set, false);
+            let part = numbers.iter().find(|(from, to)| *from <= hi && lo <= *to)?;
+            limited[at] = (lo.max(part.0), hi.min(part.1));
+        }
+        Some(limited)
+    }
+
+    /// The values of a box's sides, by field.
+    pub fn values(&self, of: &[(u32, u32)]) -> Vec<(Field, Set)> {
+        let side = |(dim, (lo, hi)): (&Dim, &(u32, u32))| {
+            (dim.field, Set::range(dim.starts[*lo as usize], dim.end(*hi)))
+        };
+        self.dims.iter().zip(of).map(side).collect()
+    }
+
+    /// The point that a packet is, by the values that its fields have; 0 where it has none.
+    pub fn point(&self, value: impl Fn(Field) -> Option<u128>) -> Vec<u32> {
+        self.dims.iter().map(|dim| value(dim.field).map_or(0, |value| dim.number(value))).collect()
+    }
+
+    fn numbers(&self, at: usize, set: &Set, negate: bool) -> Vec<(u32, u32)> {
+        let dim = &self.dims[at];
+        let turned;
+        let set = if negate {
+            turned = Set::range(0, dim.field.last()).minus(set);
+            &turned
+        } else {
+            set
+        };
+        let inside = set.ranges().iter().filter(|(lo, _)| *lo <= dim.field.last());
+        inside.map(|(lo, hi)| (dim.number(*lo), dim.number((*hi).min(dim.field.last())))).collect()
+    }
+
+    fn add(&mut self, rules: &Ruleset, index: u32, rule: &Rule, (walked, steady): (&Walked, Fields)) {
+        let steps = rules.steps_of(rule);
+        let mut exact = true;
+        let mut literals: Vec<Literal> = Vec::new();
+        let still = walked.changes == Fields::default();
+        let mut product: Vec<Vec<Vec<(u32, u32)>>> =
+            vec![self.whole(walked).into_iter().map(|side| vec![side]).collect()];
+        for test in first_tests(steps) {
+            match *test {
+                Test::In { field, values, negate } => {
+                    exact &= self.narrow(&mut product, field, &rules.values(values), negate);
+                }
+                Test::Tuple { tuples, negate: false } => {
+                    let tuples = rules.tuple(tuples);
+                    if product.len() * tuples.boxes.len() > MOST_BOXES {
+                        exact = false;
+                        continue;
+                    }
+                    let mut all = Vec::new();
+                    for sides in &tuples.boxes {
+                        let mut part = product.clone();
+                        for (field, side) in tuples.fields.iter().zip(sides) {
+                            if let Some(set) = side {
+                                exact &= self.narrow(&mut part, *field, set, false);
+                            }
+                        }
+                        all.append(&mut part);
+                    }
+                    product = all;
+                }
+                Test::Never => product.clear(),
+                Test::Tuple { .. } => exact = false,
+                Test::Masked { .. } | Test::Unknown { .. } => {
+                    let Some((atom, holds)) = self.atoms.literal(rules, steady, still, index, *test) else {
+                        exact = false;
+                        continue;
+                    };
+                    if let Test::Masked { field, .. } = *test {
+                        // A packet without the field matches neither this nor the opposite.
+                        let any = Set::range(0, field.last());
+                        exact &= self.narrow(&mut product, field, &any, false);
+                    }
+                    match literals.iter().find(|(known, _)| *known == atom) {
+                        Some((_, known)) if *known != holds => product.clear(),
+                        Some(_) => {}
+                        None => literals.push((atom, holds)),
+                    }
+                }
+            }
+        }
+        self.literals.push(literals);
+        let count: usize = product
+            .iter()
+            .map(|dims| dims.iter().map(Vec::len).fold(1, usize::saturating_mul))
+            .fold(0, usize::saturating_add);
+        if count > MOST_BOXES {
+            exact = false;
+            product.retain(|dims| dims.iter().all(|side| !side.is_empty()));
+            for dims in &mut product {
+                for side in dims {
+                    if let (Some(first), Some(last)) = (side.first().copied(), side.last().copied()) {
+                        *side = vec![(first.0, last.1)];
+                    }
+                }
+            }
+        }
+        for dims in &product {
+            self.push_all(index, dims);
+        }
+        self.kinds.push(Kind { exact, takes: takes(steps) });
+    }
+
+    /// Limits the boxes to those whose field has some values; false where the field is no dimension.
+    fn narrow(&self, product: &mut [Vec<Vec<(u32, u32)>>], field: Field, set: &Set, negate: bool) -> bool {
+        let mut limits = vec![(field, set.clone(), negate)];
+        if let Some(carriers) = field.carriers() {
+            let carriers = Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))));
+            limits.push((Field::Proto, carriers, false));
+        }
+        if let Some(family) = field.family() {
+            let version = if family == crate::packet::Family::V4 { 4 } else { 6 };
+            limits.push((Field::Version, Set::one(version), false));
+        }
+        let mut known = true;
+        for (field, set, negate) in limits {
+            let Some(at) = self.dims.iter().position(|dim| dim.field == field) else {
+                known = false;
+                continue;
+            };
+            if set.ranges().len() > MOST_BOXES {
+                known = false;
+            }
+            let numbers = match known {
+                true => self.numbers(at, &set, negate),
+                false => hull(&self.numbers(at, &set, negate)),
+            };
+            for dims in product.iter_mut() {
+                dims[at] = meeting(&dims[at], &numbers);
+            }
+        }
+        known
+    }
+
+    fn push_all(&mut self, rule: u32, dims: &[Vec<(u32, u32)>]) {
+        if dims.iter().any(Vec::is_empty) {
+            return;
+        }
+        let mut pick = vec![0; dims.len()];
+        loop {
+            self.sides.extend(dims.iter().zip(&pick).map(|(side, at): (&Vec<(u32, u32)>, &usize)| side[*at]));
+            self.of.push(rule);
+            let Some(next) = (0..pick.len()).find(|at| pick[*at] + 1 < dims[*at].len()) else { return };
+            pick[next] += 1;
+            pick[..next].fill(0);
+        }
+    }
+
+    /// Puts each box into the tree of the dimension in which it is narrowest.
+    fn plant(&mut self) {
+        let mut parts: Vec<Vec<(u32, (u32, u32))>> = self.dims.iter().map(|_| Vec::new()).collect();
+        for at in 0..self.of.len() as u32 {
+            let share = |(dim, (lo, hi)): (usize, &(u32, u32))| {
+                let share = f64::from(hi - lo + 1) / f64::from(self.dims[dim].last() + 1);
+                (dim, share)
+            };
+            let narrowest = self.sides(at).iter().enumerate().map(share).min_by(|a, b| a.1.total_cmp(&b.1));
+            match narrowest {
+                Some((dim, share)) if share < 1.0 => parts[dim].push((at, self.sides(at)[dim])),
+                _ => self.wide.push(at),
+            }
+        }
+        self.trees =
+            self.dims.iter().zip(&parts).map(|(dim, boxes)| Tree::new(dim.starts.len(), boxes)).collect();
+    }
+
+    fn holds(&self, at: u32, point: &[u32]) -> bool {
+        self.sides(at).iter().zip(point).all(|((lo, hi), number)| lo <= number && number <= hi)
+    }
+
+    /// The rules that may match a point, in order.
+    pub fn matching(&self, point: &[u32]) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        let mut look = |list: &[u32]| {
+            found.extend(list.iter().filter(|at| self.holds(**at, point)).map(|at| self.of[*at as usize]));
+        };
+        look(&self.wide);
+        for (tree, number) in self.trees.iter().zip(point) {
+            tree.holding(*number).for_each(&mut look);
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// A rule before another that takes the packets of a point for certain.
+    pub fn taker(&self, point: &[u32], before: u32) -> Option<u32> {
+        let look = |list: &[u32]| {
+            for at in list {
+                let rule = self.of[*at as usize];
+                if rule >= before {
+                    break;
+                }
+                if self.is_taker(rule) && self.literals(rule).is_empty() && self.holds(*at, point) {
+                    return Some(*at);
+                }
+            }
+            None
+        };
+        let in_trees = || {
+            let trees = self.trees.iter().zip(point);
+            trees.flat_map(|(tree, number)| tree.holding(*number)).find_map(look)
+        };
+        look(&self.wide).or_else(in_trees)
+    }
+
+    pub fn rule_of(&self, at: u32) -> u32 {
+        self.of[at as usize]
+    }
+
+    fn is_taker(&self, rule: u32) -> bool {
+        let kind = self.kind(rule);
+        kind.exact && kind.takes
+    }
+
+    /// What has to hold of a rule besides its boxes.
+    pub fn literals(&self, rule: u32) -> &[Literal] {
+        &self.literals[rule as usize]
+    }
+
+    /// The answers to conditions that literals are.
+    pub fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
+        self.atoms.answers(literals)
+    }
+
+    /// Whether a box of one rule is in a box of another, whatever holds or not.
+    pub fn covers(&self, at: u32, inner: &[(u32, u32)], rule: u32) -> bool {
+        let within = self.sides(at).iter().zip(inner).all(|((lo, hi), (from, to))| lo <= from && to <= hi);
+        let own = self.literals(rule);
+        within && self.literals(self.rule_of(at)).iter().all(|literal| own.contains(literal))
+    }
+
+    /// The part of the whole in which fields have some values.
+    pub fn part(&self, limits: &[(Field, Set)]) -> Option<Box> {
+        let whole: Box = self.dims.iter().map(|dim| (0, dim.last())).collect();
+        self.limited(&whole, limits)
+    }
+
+    /// The boxes that meet one, of rules before another that take packets for certain.
+    pub fn takers_meeting(&self, inner: &[(u32, u32)], before: u32) -> Vec<u32> {
+        self.meeting(inner, &|rule| rule < before && self.is_taker(rule))
+    }
+
+    fn meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut look = |at: u32| {
+            let meets = || {
+                let mut pairs = self.sides(at).iter().zip(inner);
+                pairs.all(|((lo, hi), (from, to))| lo <= to && from <= hi)
+            };
+            if wanted(self.of[at as usize]) && meets() {
+                found.push(at);
+            }
+        };
+        self.wide.iter().copied().for_each(&mut look);
+        for (tree, side) in self.trees.iter().zip(inner) {
+            tree.holding(side.0).flatten().copied().for_each(&mut look);
+            tree.beginning(*side).for_each(&mut look);
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Some rules whose boxes meet one, in order, each once.
+    pub fn rules_meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool, most: usize) -> Vec<u32> {
+        let mut rules: Vec<u32> =
+            self.meeting(inner, wanted).into_iter().map(|at| self.rule_of(at)).collect();
+        rules.dedup();
+        rules.truncate(most);
+        rules
+    }
+
+    /// The boxes that meet one, of rules after another, in order.
+    pub fn meeting_after(&self, inner: &[(u32, u32)], after: u32) -> Vec<u32> {
+        self.meeting(inner, &|rule| rule > after)
+    }
+
+    /// The sides of a box by its number.
+    pub fn sides_of(&self, at: u32) -> &[(u32, u32)] {
+        self.sides(at)
+    }
+}
+
+/// What the fields of a chain's rules tell apart.
+struct Draft<'a> {
+    rules: &'a Ruleset,
+    steady: Fields,
+    starts: Vec<Option<Vec<u128>>>,
+}
+
+impl Draft<'_> {
+    fn note(&mut self, rule: &Rule) {
+        for test in first_tests(self.rules.steps_of(rule)) {
+            match *test {
+                Test::In { field, values, .. } => self.tell_apart(field, &self.rules.values(values)),
+                Test::Tuple { tuples, negate: false } => {
+                    let tuples = self.rules.tuple(tuples);
+                    for sides in tuples.boxes.iter().take(MOST_BOXES + 1) {
+                        for (field, side) in tuples.fields.iter().zip(sides) {
+                            side.iter().for_each(|set| self.tell_apart(*field, set));
+                        }
+                    }
+                }
+                Test::Masked { field, .. } => self.tell_apart(field, &Set::range(0, field.last())),
+                Test::Tuple { .. } | Test::Unknown { .. } | Test::Never => {}
+            }
+        }
+    }
+
+    fn tell_apart(&mut self, field: Field, set: &Set) {
+        if !self.steady.has(field) {
+            return;
+        }
+        if let Some(carriers) = field.carriers() {
+            let carriers = Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))));
+            if self.starts[field as usize].is_none() {
+                self.cut(Field::Proto, &carriers);
+            }
+        }
+        if field.family().is_some() && self.starts[Field::Version as usize].is_none() {
+            self.cut(Field::Version, &Set::one(4));
+            self.cut(Field::Version, &Set::one(6));
+        }
+        self.cut(field, set);
+    }
+
+    fn cut(&mut self, field: Field, set: &Set) {
+        let starts = self.starts[field as usize].get_or_insert_with(|| vec![0]);
+        let mut end = |lo: u128, hi: u128| {
+            starts.push(lo);
+            starts.extend(hi.checked_add(1));
+        };
+        if set.ranges().len() > MOST_BOXES {
+            if let (Some(first), Some(last)) = (set.ranges().first(), set.ranges().last()) {
+                end(first.0, last.1);
+            }
+            return;
+        }
+        set.ranges().iter().for_each(|(lo, hi)| end(*lo, *hi));
+    }
+
+    fn dims(self) -> Vec<Dim> {
+        let fields = Field::ALL.into_iter().zip(self.starts);
+        fields
+            .filter_map(|(field, starts)| {
+                let mut starts = starts?;
+                starts.retain(|start| *start <= field.last());
+                starts.sort_unstable();
+                starts.dedup();
+                Some(Dim { field, starts })
+            })
+            .collect()
+    }
+}
+
+/// Fields that read the same for all rules of a chain, and that every packet has, but for families and protocols.
+fn steady(walked: &Walked) -> Fields {
+    let mut steady = Fields::default();
+    let odd = [Field::Ttl, Field::TcpMss, Field::SrcMac];
+    for field in Field::ALL {
+        let of_connection = OF_CONNECTION[1..].contains(&field) || field == Field::State && walked.early;
+        if !of_connection && !odd.contains(&field) && !walked.changes.has(field) {
+            steady.add(field);
+        }
+    }
+    steady
+}
+
+/// The tests before anything happens.
+fn first_tests(steps: &[Step]) -> impl Iterator<Item = &Test> {
+    steps.iter().map_while(|step| match step {
+        Step::Test(test) => Some(test),
+        Step::Effect(_) | Step::Lookup(_) => None,
+    })
+}
+
+/// What a rule does once its first tests hold.
+pub fn after_tests(steps: &[Step]) -> &[Step] {
+    let tests = steps.iter().take_while(|step| matches!(step, Step::Test(_))).count();
+    &steps[tests..]
+}
+
+/// Whether no packet for which the tests hold comes to the next rule of the chain.
+fn takes(steps: &[Step]) -> bool {
+    for step in after_tests(steps) {
+        let Step::Effect(effect) = step else { return false };
+        match effect {
+            Effect::Verdict(_) | Effect::Return | Effect::Goto(_) | Effect::Settle => return true,
+            Effect::Jump(_) | Effect::NextRule | Effect::Undefined(_) => return false,
+            Effect::Pend(_)
+            | Effect::Mark(_)
+            | Effect::CtMark(_)
+            | Effect::SaveMark(_)
+            | Effect::RestoreMark(_)
+            | Effect::Forget(_)
+            | Effect::Tag(_)
+            | Effect::Set(..)
+            | Effect::NoTrack
+            | Effect::Helper(_)
+            | Effect::Nat(_)
+            | Effect::KeepState(_) => {}
+        }
+    }
+    false
+}
+
+/// Whether packets may not come to the next rule of the chain.
+pub fn decides(steps: &[Step]) -> bool {
+    let is_test = |step: &Step| matches!(step, Step::Test(_));
+    takes(steps)
+        || !steps.iter().all(is_test)
+            && steps.iter().any(|step| matches!(step, Step::Lookup(_) | Step::Effect(Effect::Jump(_))))
+}
+
+fn meeting(one: &[(u32, u32)], other: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let mut both = Vec::new();
+    for (lo, hi) in one {
+        let meets = other.iter().filter(|(from, to)| from <= hi && lo <= to);
+        both.extend(meets.map(|(from, to)| (*lo.max(from), *hi.min(to))));
+    }
+    both
+}
+
+fn hull(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    match (ranges.first(), ranges.last()) {
+        (Some(first), Some(last)) => vec![(first.0, last.1)],
+        _ => Vec::new(),
+    }
+}

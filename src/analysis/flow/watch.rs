@@ -1,0 +1,140 @@
+//! What single rules do to packets on their way, and what becomes of packets without some of them.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::class::{Class, Classes, Ctrl, Expr};
+use super::read::View;
+use super::{Flow, Run};
+use crate::model::{ChainId, Effect, RuleId, Ruleset, Step};
+use crate::packet::{Field, Space, VariableKey};
+
+/// What a run leaves out, and what it notes.
+#[derive(Default)]
+pub struct Watch<'w> {
+    /// Rules that are left out, as if they were not there.
+    pub without: Option<&'w FxHashSet<RuleId>>,
+    /// Rules of which it is noted for which packets they do something: all their tests hold.
+    pub rules: Option<&'w FxHashSet<RuleId>>,
+    /// The packets for which they did.
+    pub acted: FxHashMap<RuleId, Space>,
+    /// Chains of which it is noted which packets come into them.
+    pub chains: Option<&'w FxHashSet<ChainId>>,
+    /// The packets that did.
+    pub entered: FxHashMap<ChainId, Space>,
+}
+
+/// What marks packets come with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Marks {
+    /// None: 0, as the network brings them.
+    None,
+    /// Any; a change overwrites it, and with it which packet it was.
+    Any,
+    /// Any, and it stays known which: a variable.
+    Told,
+}
+
+impl Watch<'_> {
+    pub(super) fn leaves_out(&self, id: RuleId) -> bool {
+        self.without.is_some_and(|without| without.contains(&id))
+    }
+
+    pub(super) fn sees(&self, id: RuleId) -> bool {
+        self.rules.is_some_and(|rules| rules.contains(&id))
+    }
+}
+
+impl<'a> Flow<'a> {
+    /// An engine for questions about single rules: programs of the box may have marked packets before, and what
+    /// rules write to packets counts though no other rule reads it.
+    pub fn of_rules(rules: &'a Ruleset, marks: Marks) -> Self {
+        let mut flow = Flow::new(rules, 0, false);
+        flow.reads.extend(written(rules));
+        flow.marks = marks;
+        flow
+    }
+}
+
+/// The marks that rules write.
+fn written(rules: &Ruleset) -> FxHashSet<Field> {
+    let own = rules.steps.iter().filter_map(|step| match step {
+        Step::Effect(effect) => Some(*effect),
+        Step::Test(_) | Step::Lookup(_) => None,
+    });
+    let entries = rules.maps.iter().flat_map(|map| &map.entries).map(|entry| entry.effect);
+    let field = |effect| match effect {
+        Effect::Mark(_) | Effect::RestoreMark(_) | Effect::Forget(Field::Mark) => Some(Field::Mark),
+        Effect::CtMark(_) | Effect::SaveMark(_) | Effect::Forget(Field::CtMark) => Some(Field::CtMark),
+        Effect::Verdict(_)
+        | Effect::Jump(_)
+        | Effect::Goto(_)
+        | Effect::Return
+        | Effect::NextRule
+        | Effect::Pend(_)
+        | Effect::Settle
+        | Effect::Forget(_)
+        | Effect::Tag(_)
+        | Effect::Set(..)
+        | Effect::NoTrack
+        | Effect::Helper(_)
+        | Effect::Nat(_)
+        | Effect::KeepState(_)
+        | Effect::Undefined(_) => None,
+    };
+    own.chain(entries).filter_map(field).collect()
+}
+
+impl Run<'_, '_, '_> {
+    /// The packets with the marks that they come with.
+    pub(super) fn marked(&mut self, ctrl: &mut Ctrl, space: Space) -> Space {
+        if !self.flow.reads.contains(&Field::Mark) {
+            return space;
+        }
+        match self.flow.marks {
+            Marks::None => self.zero(space, &[Field::Mark]),
+            Marks::Any => space,
+            Marks::Told => {
+                let name = Field::Mark.name().to_string();
+                let key =
+                    VariableKey { name, of: vec![self.flow.number, u64::from(self.hop.known.is_some())] };
+                let level = self.spaces.variable(key, 32);
+                ctrl.set(Field::Mark, Expr::At(level, 0));
+                space
+            }
+        }
+    }
+
+    /// Notes that a rule does something to packets.
+    pub(super) fn note_act(&mut self, id: RuleId, space: Space) {
+        if self.watch.sees(id) && !space.is_none() {
+            let known = self.watch.acted.entry(id).or_insert(Space::NONE);
+            *known = self.spaces.or(*known, space);
+        }
+    }
+
+    /// Notes for which packets a rule would do something, had it anything to do.
+    pub(super) fn note_idle<'c>(
+        &mut self,
+        view: &View<'_>,
+        id: RuleId,
+        tests: &[Step],
+        classes: impl Iterator<Item = &'c Class>,
+    ) {
+        if !self.watch.sees(id) {
+            return;
+        }
+        for class in classes {
+            let space = self.passing(view, tests, class);
+            self.note_act(id, space);
+        }
+    }
+
+    /// Notes that packets come into a chain.
+    pub(super) fn note_entry(&mut self, id: ChainId, entering: &Classes) {
+        if self.watch.chains.is_some_and(|chains| chains.contains(&id)) {
+            let space = entering.union(self.spaces);
+            let known = self.watch.entered.entry(id).or_insert(Space::NONE);
+            *known = self.spaces.or(*known, space);
+        }
+    }
+}

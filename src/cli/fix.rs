@@ -1,0 +1,169 @@
+//! Changes that findings offer: one after the other, each found again on what the last one left.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use similar::TextDiff;
+
+use super::Failure;
+use crate::finding::{Edit, Finding, applied};
+use crate::report::clean;
+use crate::rule::Lint;
+use crate::source::{SourceId, SourceMap};
+
+mod write;
+
+pub use write::replace;
+
+/// Rounds of changes.
+const MOST_ROUNDS: usize = 40;
+
+/// Which changes are made.
+#[derive(Clone, Copy)]
+pub struct Wanted<'w> {
+    /// Those of these lints alone.
+    pub lints: Option<&'w [&'static Lint]>,
+    /// Those too that take away what somebody may want.
+    pub careful: bool,
+}
+
+/// A finding that was mended.
+pub struct Mended {
+    /// Its code.
+    pub code: &'static str,
+    /// What it said.
+    pub message: String,
+    /// Where it was, in the files as they were then.
+    pub place: Option<(PathBuf, u32)>,
+}
+
+/// Files with changes made.
+pub struct Fixed {
+    /// The files as they were.
+    pub before: SourceMap,
+    /// The files.
+    pub sources: SourceMap,
+    /// What was mended, in order.
+    pub mended: Vec<Mended>,
+    /// There may be more to do: the rounds came to an end.
+    pub stopped: bool,
+}
+
+/// Makes the changes that findings offer, until there are none left. `look` checks the files as they are then.
+///
+/// # Errors
+/// Where the files cannot be checked, or do not fit into one address space any more.
+pub fn fix(
+    mut sources: SourceMap,
+    wanted: Wanted<'_>,
+    mut look: impl FnMut(&mut SourceMap) -> Result<Vec<Finding>, Failure>,
+) -> Result<Fixed, Failure> {
+    let mut findings = look(&mut sources)?;
+    let before = sources.clone();
+    let mut fixed = Fixed { before, sources, mended: Vec::new(), stopped: false };
+    let mut failed: Vec<String> = Vec::new();
+    for _ in 0..MOST_ROUNDS {
+        let Some(group) = next(&findings, wanted, &failed) else { return Ok(fixed) };
+        let edits = edits_of(&group);
+        let Some(mut changed) = changed(&fixed.sources, &edits)? else {
+            failed.extend(group.iter().map(|finding| key(finding)));
+            continue;
+        };
+        let after = look(&mut changed)?;
+        // Whoever was to be mended and is not has to go without.
+        let stays = |finding: &&Finding| {
+            let same = |other: &Finding| other.code() == finding.code() && other.message == finding.message;
+            let count = |all: &[Finding]| all.iter().filter(|other| same(other)).count();
+            count(&after) >= count(&findings)
+        };
+        let worse = after.iter().filter(|finding| finding.code().starts_with("PH0")).count()
+            > findings.iter().filter(|finding| finding.code().starts_with("PH0")).count();
+        if worse || group.iter().any(stays) {
+            failed.extend(group.iter().map(|finding| key(finding)));
+            continue;
+        }
+        let mended: Vec<Mended> = group.iter().map(|finding| mended(&fixed.sources, finding)).collect();
+        fixed.mended.extend(mended);
+        (fixed.sources, findings) = (changed, after);
+    }
+    fixed.stopped = next(&findings, wanted, &failed).is_some();
+    Ok(fixed)
+}
+
+/// What is changed next: all rules that can go, since they can go together, or else one finding.
+fn next<'f>(findings: &'f [Finding], wanted: Wanted<'_>, failed: &[String]) -> Option<Vec<&'f Finding>> {
+    let offers = |finding: &&Finding| {
+        !finding.edits.is_empty()
+            && (wanted.careful || !finding.careful)
+            && wanted.lints.is_none_or(|lints| lints.contains(&finding.lint()))
+            && !failed.contains(&key(finding))
+    };
+    let takes_out = |finding: &&Finding| finding.edits.iter().all(|edit| edit.text.is_empty());
+    let going: Vec<&Finding> = findings.iter().filter(offers).filter(takes_out).collect();
+    if !going.is_empty() {
+        return Some(going);
+    }
+    findings.iter().find(offers).map(|finding| vec![finding])
+}
+
+/// Tells findings apart.
+fn key(finding: &Finding) -> String {
+    format!("{} {} {:?}", finding.code(), finding.message, finding.edits)
+}
+
+fn edits_of(group: &[&Finding]) -> Vec<Edit> {
+    let mut edits: Vec<Edit> = Vec::new();
+    for edit in group.iter().flat_map(|finding| &finding.edits) {
+        if !edits.contains(edit) {
+            edits.push(edit.clone());
+        }
+    }
+    edits
+}
+
+/// The files with changes; `None` where these get in each other's way.
+fn changed(sources: &SourceMap, edits: &[Edit]) -> Result<Option<SourceMap>, Failure> {
+    let Some(texts) = applied(sources, edits) else { return Ok(None) };
+    let all: Vec<SourceId> = sources.files().map(|(id, _)| id).collect();
+    Ok(Some(sources.with_texts(&all, &texts)?))
+}
+
+fn mended(sources: &SourceMap, finding: &Finding) -> Mended {
+    let place = finding.span.and_then(|span| {
+        let file = sources.file_of(span)?;
+        Some((file.path.clone(), file.place(span.start).line))
+    });
+    Mended { code: finding.code(), message: finding.message.clone(), place }
+}
+
+/// The texts that differ: before and after, by path.
+pub fn differing<'m>(before: &'m SourceMap, after: &'m SourceMap) -> BTreeMap<&'m Path, (&'m str, &'m str)> {
+    let pairs = before.files().map(|(_, file)| file).zip(after.files().map(|(_, file)| file));
+    let differ = pairs.filter(|(old, new)| old.text != new.text);
+    differ.map(|(old, new)| (old.path.as_path(), (old.text.as_str(), new.text.as_str()))).collect()
+}
+
+/// Says what was mended.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn tell(fixed: &Fixed, out: &mut impl Write) -> Result<(), Failure> {
+    for mended in &fixed.mended {
+        let place = mended.place.as_ref().map(|(path, line)| format!("{}:{line}: ", path.display()));
+        let line = format!("fixed {}{} {}", place.unwrap_or_default(), mended.code, mended.message);
+        writeln!(out, "{}", clean(&line))?;
+    }
+    if fixed.stopped {
+        writeln!(out, "stopped after {MOST_ROUNDS} rounds: there may be more to fix")?;
+    }
+    Ok(())
+}
+
+/// Changes as `patch` takes them.
+pub fn unified(path: &Path, before: &str, after: &str) -> String {
+    let shown = path.display().to_string();
+    let shown = shown.trim_start_matches("./").trim_start_matches('/');
+    let diff = TextDiff::from_lines(before, after);
+    diff.unified_diff().context_radius(3).header(&format!("a/{shown}"), &format!("b/{shown}")).to_string()
+}

@@ -1,0 +1,110 @@
+//! Rules that do nothing: what the analysis proves of them, in words.
+
+mod behind_established;
+mod mergeable;
+mod redundant;
+mod removals;
+mod shadowed;
+mod unreachable;
+
+use crate::analysis::anomaly::{self, Anomalies, Ask, Unit};
+use crate::finding::Finding;
+use crate::judge::{Firewall, Judge};
+use crate::lint::Workshop;
+use crate::model::{RuleId, Ruleset};
+use crate::rule::{Lint, PH401, PH402, PH403, PH404, PH406, PH407, PH408, PH409, Severity};
+use crate::source::{SourceMap, Span};
+
+/// Checks all firewalls of the site. In a workshop it is tried whether rules can be taken out.
+pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+    let selection = &judge.site.settings.selection;
+    let repeats = selection.only.as_ref().is_some_and(|only| only.contains(&&PH409));
+    let mut findings = Vec::new();
+    if !selection.has_any(LINTS) && !repeats {
+        return findings;
+    }
+    for at in 0..judge.firewalls.len() {
+        let Some(firewall) = judge.firewall(at) else { continue };
+        let ask = Ask { repeats, work: firewall.search };
+        let found = anomaly::find(&firewall.rules, ask);
+        let lens = Lens { firewall, sources: workshop.map(Workshop::sources) };
+        let first = findings.len();
+        shadowed::check(&lens, &found, &mut findings);
+        redundant::check(&lens, &found, &mut findings);
+        if let Some(workshop) = workshop {
+            removals::offer(&lens, workshop, at, &found, &mut findings[first..]);
+        }
+        unreachable::check(&lens, &found, &mut findings);
+        mergeable::check(&lens, &found, &mut findings);
+        behind_established::check(&lens, &found, &mut findings);
+        findings.extend(lens.not_examined(&found, ask));
+    }
+    findings
+}
+
+/// What is looked for unless it is left out.
+const LINTS: &[&Lint] = &[&PH401, &PH402, &PH403, &PH404, &PH406, &PH407, &PH408];
+
+/// One firewall, and how people speak of its rules.
+struct Lens<'l> {
+    firewall: &'l Firewall,
+    sources: Option<&'l SourceMap>,
+}
+
+impl Lens<'_> {
+    fn rules(&self) -> &Ruleset {
+        &self.firewall.rules
+    }
+
+    /// What a line of a ruleset is called.
+    fn noun(&self) -> &'static str {
+        self.firewall.dialect.language().rule.0
+    }
+
+    fn nouns(&self) -> &'static str {
+        self.firewall.dialect.language().rule.1
+    }
+
+    /// Where rules are written, each place once, but for the rule that is spoken of.
+    fn places(&self, rules: &[RuleId], of: &Unit) -> Vec<Span> {
+        let mut spans: Vec<Span> = rules.iter().map(|id| self.rules().rule(*id).span).collect();
+        spans.retain(|span| *span != of.span && span.start != span.end);
+        spans.sort_unstable_by_key(|span| span.start);
+        spans.dedup();
+        spans
+    }
+
+    /// `an earlier rule matches`, `3 later rules together match`: which ones, as seen from a place.
+    fn who(&self, places: &[Span], from: Span) -> String {
+        let earlier = places.iter().filter(|span| span.start < from.start).count();
+        let side = match earlier {
+            _ if earlier == places.len() => "earlier",
+            0 => "later",
+            _ => "other",
+        };
+        match places.len() {
+            1 => format!("{} {side} {} matches", if side == "later" { "a" } else { "an" }, self.noun()),
+            count => format!("{count} {side} {} together match", self.nouns()),
+        }
+    }
+
+    /// What is left undone where there was more work than is done.
+    fn not_examined(&self, found: &Anomalies, ask: Ask) -> Option<Finding> {
+        let count = found.open;
+        let left = match count {
+            0 => return None,
+            1 => format!("1 {} not examined", self.noun()),
+            _ => format!("{count} {} not examined", self.nouns()),
+        };
+        let message = match found.stopped {
+            true => format!("stopped after {} steps of search: {left}", ask.work),
+            false => format!("{left}: more than {} steps of search for each", ask.question()),
+        };
+        let first = self.rules().chains.iter().find_map(|chain| Some(chain.rules.first()?.span));
+        let finding = Finding::of(&PH401, first, message)
+            .severity(Severity::Info)
+            .label("not all were examined")
+            .help("What is reported of the others holds all the same. Give more with `--budget search=N`.");
+        Some(finding)
+    }
+}
