@@ -638,7 +638,7 @@ fn arguments_about_reading() {
         |args: &[&str], reason: &str| folder.run(&[&["check", "edge.rules"], args].concat()).refused(reason);
     refused(&["--root", "nowhere"], "it is no folder");
     refused(&["--budget", "nodes"], "write it as KIND=N, such as nodes=2M");
-    refused(&["--budget", "hours=2"], "the kinds are `steps`, `nodes` and `bytes`");
+    refused(&["--budget", "hours=2"], "the kinds are `steps`, `nodes`, `bytes` and `search`");
     refused(&["--budget", "nodes=2MG"], "`2MG` is no number");
     assert_eq!(folder.run(&["check", "edge.rules", "--budget", "nodes=2M,bytes=1G", "--root", "."]).code, 0);
 }

@@ -29,7 +29,7 @@ fn nothing_comes_from_elsewhere() {
 fn it_tells_what_the_report_tells() {
     let text = page("h245-blocked");
     for part in [
-        "pinhole: 1 error</h1>",
+        "pinhole: 1 error, 1 warning</h1>",
         "data-severity=\"error\" data-file=\"edge.rules\" data-devices=\"mcu-1\"",
         "<p class=\"message\">mcu-1 cannot be reached by h323-entity in zone internet on H.245 (tcp 1024-1324)</p>",
         "<p class=\"place\">edge.rules:14</p>",
