@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Dialect, Environment, Loaded};
 use crate::finding::Finding;
-use crate::model::{ChainId, Effect, Ruleset, Step};
+use crate::model::Ruleset;
 use crate::rule::{Lint, PH001, PH002, PH005, Severity};
 use crate::source::{SourceFile, SourceId, SourceMap, Span};
 
@@ -154,49 +154,11 @@ struct InEffect {
 impl InEffect {
     fn new(ruleset: &Ruleset) -> InEffect {
         let stages = ruleset.hooks.iter().flatten();
-        let mut open: Vec<ChainId> = stages.clone().map(|stage| stage.chain).collect();
-        let mut reached = vec![false; ruleset.chains.len()];
-        let mut rules = Vec::new();
-        while let Some(chain) = open.pop() {
-            if std::mem::replace(&mut reached[chain.0 as usize], true) {
-                continue;
-            }
-            for rule in &ruleset.chain(chain).rules {
-                // What no line causes is not of the file.
-                rules.extend(Some(rule.span).filter(|span| span.start < span.end));
-                open.extend(ruleset.steps_of(rule).iter().flat_map(|step| next(ruleset, step)));
-            }
-        }
+        let reached = ruleset.reached(stages.clone().map(|stage| stage.chain));
+        let all = reached.into_iter().flat_map(|chain| &ruleset.chain(chain).rules);
+        // What no line causes is not of the file.
+        let rules = all.map(|rule| rule.span).filter(|span| span.start < span.end).collect();
         let policies = stages.filter(|stage| stage.policy_written).map(|stage| stage.policy_span).collect();
         InEffect { rules, policies }
-    }
-}
-
-/// The chains that a step leads to.
-fn next(ruleset: &Ruleset, step: &Step) -> Vec<ChainId> {
-    let of = |effect: &Effect| match effect {
-        Effect::Jump(chain) | Effect::Goto(chain) => Some(*chain),
-        Effect::Verdict(_)
-        | Effect::Return
-        | Effect::NextRule
-        | Effect::Pend(_)
-        | Effect::Settle
-        | Effect::Mark(_)
-        | Effect::CtMark(_)
-        | Effect::SaveMark(_)
-        | Effect::RestoreMark(_)
-        | Effect::Forget(_)
-        | Effect::Tag(_)
-        | Effect::Set(..)
-        | Effect::NoTrack
-        | Effect::Helper(_)
-        | Effect::Nat(_)
-        | Effect::KeepState(_)
-        | Effect::Undefined(_) => None,
-    };
-    match step {
-        Step::Test(_) => Vec::new(),
-        Step::Effect(effect) => of(effect).into_iter().collect(),
-        Step::Lookup(map) => ruleset.map(*map).entries.iter().filter_map(|entry| of(&entry.effect)).collect(),
     }
 }

@@ -1,8 +1,10 @@
 //! PH520 for Linux: a rule for packets to the box, about a port that translation sends elsewhere before.
 
+use rustc_hash::FxHashSet;
+
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge};
-use crate::model::{Effect, Hook, NatAddr, NatPort, Rule, Ruleset, Step, Test, Verdict};
+use crate::model::{ChainId, Effect, Hook, NatAddr, NatPort, Rule, Ruleset, Step, Test, Verdict};
 use crate::packet::{Field, Set, proto};
 use crate::rule::PH520;
 use crate::source::Span;
@@ -43,15 +45,12 @@ fn of(firewall: &Firewall) -> Vec<Finding> {
     if sent.is_empty() {
         return Vec::new();
     }
-    let input = walked(rules, Hook::Input);
-    let others: Vec<bool> = {
-        let of = [Hook::Prerouting, Hook::Forward, Hook::Output, Hook::Postrouting]
-            .map(|hook| walked(rules, hook));
-        (0..rules.chains.len()).map(|at| of.iter().any(|walked| walked[at])).collect()
-    };
+    let input = walked(rules, &[Hook::Input]);
+    let others = walked(rules, &[Hook::Prerouting, Hook::Forward, Hook::Output, Hook::Postrouting]);
     let mut findings = Vec::new();
     for (at, chain) in rules.chains.iter().enumerate() {
-        if !input[at] || others[at] {
+        let id = ChainId(at as u32);
+        if !input.contains(&id) || others.contains(&id) {
             continue;
         }
         for rule in &chain.rules {
@@ -99,10 +98,11 @@ fn missed<'s>(rules: &Ruleset, rule: &Rule, sent: &'s [Sent]) -> Option<&'s Sent
 
 /// The translations that send a port to one other host.
 fn translations(rules: &Ruleset) -> Vec<Sent> {
-    let first = walked(rules, Hook::Prerouting);
+    let mut first: Vec<ChainId> = walked(rules, &[Hook::Prerouting]).into_iter().collect();
+    first.sort_unstable();
     let mut found = Vec::new();
-    for (_, chain) in rules.chains.iter().enumerate().filter(|(at, _)| first[*at]) {
-        for rule in &chain.rules {
+    for chain in first {
+        for rule in &rules.chain(chain).rules {
             let steps = rules.steps_of(rule);
             let nat = steps.iter().find_map(|step| match step {
                 Step::Effect(Effect::Nat(nat)) => Some(rules.nat(*nat)),
@@ -147,17 +147,7 @@ fn limits(rules: &Ruleset, steps: &[Step]) -> Option<Limits> {
     Some(limits)
 }
 
-/// For each chain whether the stages of a hook walk it.
-fn walked(rules: &Ruleset, hook: Hook) -> Vec<bool> {
-    let mut walked = vec![false; rules.chains.len()];
-    let mut open: Vec<_> = rules.stages(hook).iter().map(|stage| stage.chain).collect();
-    while let Some(chain) = open.pop() {
-        if std::mem::replace(&mut walked[chain.0 as usize], true) {
-            continue;
-        }
-        for rule in &rules.chain(chain).rules {
-            crate::analysis::anomaly::led_to(rules, rules.steps_of(rule), &mut |to| open.push(to));
-        }
-    }
-    walked
+/// The chains that the stages of hooks walk.
+fn walked(rules: &Ruleset, hooks: &[Hook]) -> FxHashSet<ChainId> {
+    rules.reached(hooks.iter().flat_map(|hook| rules.stages(*hook)).map(|stage| stage.chain))
 }

@@ -234,10 +234,7 @@ impl Builder {
 
     /// The jumps of a chain or lookup table: where they are, and the chain or table that they go to.
     fn jumps(&self, from: usize) -> Vec<(Place, usize)> {
-        let target = |effect: Effect| match effect {
-            Effect::Jump(chain) | Effect::Goto(chain) => Some(chain.0 as usize),
-            _ => None,
-        };
+        let target = |effect: Effect| effect.leads_to().map(|chain| chain.0 as usize);
         let chains = self.rules.chains.len();
         if let Some(map) = from.checked_sub(chains) {
             let entries = self.rules.maps[map].entries.iter().enumerate();

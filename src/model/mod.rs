@@ -9,6 +9,7 @@
 mod assume;
 mod build;
 mod condition;
+mod effects;
 
 use rustc_hash::FxHashSet;
 
@@ -561,16 +562,9 @@ impl Ruleset {
                 continue;
             }
             for step in self.chain(chain).rules.iter().flat_map(|rule| self.steps_of(rule)) {
-                match step {
-                    Step::Effect(Effect::Jump(next) | Effect::Goto(next)) => open.push(*next),
-                    Step::Lookup(map) if looked_up.insert(*map) => {
-                        let effects = self.map(*map).entries.iter().map(|entry| entry.effect);
-                        open.extend(effects.filter_map(|effect| match effect {
-                            Effect::Jump(next) | Effect::Goto(next) => Some(next),
-                            _ => None,
-                        }));
-                    }
-                    Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => {}
+                // A large table that many rules look into is gone through once.
+                if !matches!(step, Step::Lookup(map) if !looked_up.insert(*map)) {
+                    open.extend(self.effects(std::slice::from_ref(step)).filter_map(Effect::leads_to));
                 }
             }
         }

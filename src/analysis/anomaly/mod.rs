@@ -22,7 +22,6 @@ use crate::model::{ChainId, RuleId, Ruleset, Verdict};
 use exact::{Desk, Exact, Without};
 pub use merge::Mergeable;
 use reach::Reach;
-pub use reach::led_to;
 use seek::{Found, Seeker};
 pub use units::Unit;
 

@@ -1,6 +1,6 @@
 //! From where the chains of a ruleset are walked, and what their rules change in packets.
 
-use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, StageKind, Step, Way};
+use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, StageKind, Way};
 use crate::packet::{FIELDS, Family, Field};
 
 /// A set of fields.
@@ -182,12 +182,12 @@ fn sorted(rules: &Ruleset, chains: &mut [Walked]) -> Vec<ChainId> {
         for (index, rule) in chain.rules.iter().enumerate() {
             let id = RuleId { chain: ChainId(at as u32), index: index as u32 };
             let mut seen: Vec<ChainId> = Vec::new();
-            led_to(rules, rules.steps_of(rule), &mut |to| {
+            for to in rules.led_to(rule) {
                 if !seen.contains(&to) {
                     seen.push(to);
                     chains[to.0 as usize].callers.push(id);
                 }
-            });
+            }
         }
         for to in targets(rules, ChainId(at as u32)) {
             open[to.0 as usize] += 1;
@@ -210,59 +210,17 @@ fn sorted(rules: &Ruleset, chains: &mut [Walked]) -> Vec<ChainId> {
 
 /// The chains that rules of a chain lead to, each once.
 fn targets(rules: &Ruleset, chain: ChainId) -> Vec<ChainId> {
-    let mut targets = Vec::new();
-    for rule in &rules.chain(chain).rules {
-        led_to(rules, rules.steps_of(rule), &mut |to| targets.push(to));
-    }
+    let rules_of = &rules.chain(chain).rules;
+    let mut targets: Vec<ChainId> = rules_of.iter().flat_map(|rule| rules.led_to(rule)).collect();
     targets.sort_unstable();
     targets.dedup();
     targets
 }
 
-/// The chains that the steps of a rule lead to.
-pub fn led_to(rules: &Ruleset, steps: &[Step], each: &mut dyn FnMut(ChainId)) {
-    effects(rules, steps, &mut |effect| target(effect).into_iter().for_each(&mut *each));
-}
-
-/// The chain that an effect leads to.
-pub fn target(effect: Effect) -> Option<ChainId> {
-    match effect {
-        Effect::Jump(to) | Effect::Goto(to) => Some(to),
-        Effect::Verdict(_)
-        | Effect::Return
-        | Effect::NextRule
-        | Effect::Pend(_)
-        | Effect::Settle
-        | Effect::Mark(_)
-        | Effect::CtMark(_)
-        | Effect::SaveMark(_)
-        | Effect::RestoreMark(_)
-        | Effect::Forget(_)
-        | Effect::Tag(_)
-        | Effect::Set(..)
-        | Effect::NoTrack
-        | Effect::Helper(_)
-        | Effect::Nat(_)
-        | Effect::KeepState(_)
-        | Effect::Undefined(_) => None,
-    }
-}
-
-/// The effects of steps, those of lookup tables too.
-pub fn effects(rules: &Ruleset, steps: &[Step], each: &mut dyn FnMut(Effect)) {
-    for step in steps {
-        match step {
-            Step::Test(_) => {}
-            Step::Effect(effect) => each(*effect),
-            Step::Lookup(map) => rules.map(*map).entries.iter().for_each(|entry| each(entry.effect)),
-        }
-    }
-}
-
 fn own_changes(rules: &Ruleset, chain: ChainId) -> Fields {
     let mut changes = Fields::default();
     for rule in &rules.chain(chain).rules {
-        effects(rules, rules.steps_of(rule), &mut |effect| changes.extend(changed(rules, effect)));
+        rules.effects(rules.steps_of(rule)).for_each(|effect| changes.extend(changed(rules, effect)));
     }
     changes
 }

@@ -94,7 +94,7 @@ impl Wish {
         for step in steps {
             let Step::Lookup(map) = step else { continue };
             let map = rules.map(*map);
-            let leads = |effect: Effect| super::reach::target(effect) == Some(chain);
+            let leads = |effect: Effect| effect.leads_to() == Some(chain);
             let Some(entry) = map.entries.iter().find(|entry| leads(entry.effect)) else { continue };
             let mut sides = map.fields.iter().zip(&entry.key);
             return sides.all(|(field, side)| side.as_ref().is_none_or(|set| self.limit(*field, set)));

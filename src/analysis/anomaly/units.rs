@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-use super::reach::{Reach, effects};
+use super::reach::Reach;
 use crate::model::{ChainId, ChainKind, Effect, RuleId, Ruleset, Step, Verdict};
 use crate::source::Span;
 
@@ -81,7 +81,7 @@ pub fn elements(rules: &Ruleset, unit: &Unit) -> Vec<Unit> {
 pub fn verdict(rules: &Ruleset, id: RuleId) -> Option<Verdict> {
     let mut verdict = None;
     let mut others = false;
-    effects(rules, rules.steps_of(rules.rule(id)), &mut |effect| match effect {
+    rules.effects(rules.steps_of(rules.rule(id))).for_each(|effect| match effect {
         Effect::Verdict(own) | Effect::Pend(own) => {
             others |= verdict.is_some_and(|known| known != own);
             verdict = Some(own);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::{FxHashMap, FxHashSet};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
-use super::shape::{Shaped, Shapes, Target, callees_first, shaped, targets};
+use super::shape::{Shaped, Shapes, Target, callees_first, shaped};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
 use crate::packet::{Field, Set, Space, Spaces};
 
@@ -137,8 +137,8 @@ pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> boo
 /// The chain that a step leads to: of two of one name, which one.
 fn jump(step: &Step) -> Option<ChainId> {
     match step {
-        Step::Effect(Effect::Jump(to) | Effect::Goto(to)) => Some(*to),
-        Step::Effect(_) | Step::Test(_) | Step::Lookup(_) => None,
+        Step::Effect(effect) => effect.leads_to(),
+        Step::Test(_) | Step::Lookup(_) => None,
     }
 }
 
@@ -276,7 +276,7 @@ impl<'r> Reach<'r> {
         for id in order.iter().rev() {
             let from = reach.latest[id.0 as usize];
             for rule in &rules.chain(*id).rules {
-                for target in targets(rules, rule) {
+                for target in rules.led_to(rule) {
                     let latest = &mut reach.latest[target.0 as usize];
                     *latest = (*latest).max(from);
                 }
@@ -299,7 +299,7 @@ impl<'r> Reach<'r> {
                 continue;
             }
             for rule in &self.rules.chain(*id).rules {
-                let mut jumps = targets(self.rules, rule).peekable();
+                let mut jumps = self.rules.led_to(rule).peekable();
                 if jumps.peek().is_none() {
                     continue;
                 }
@@ -470,20 +470,13 @@ impl<'r> Reach<'r> {
 /// The fields that a rule rewrites.
 fn rewrites(rules: &Ruleset, rule: &Rule, family: crate::packet::Family) -> Vec<Field> {
     let mut fields = Vec::new();
-    let mut note = |effect: &Effect| match *effect {
+    rules.effects(rules.steps_of(rule)).for_each(|effect| match effect {
         Effect::Nat(nat) if rules.nat(nat).destination => {
             fields.extend([Field::dst(family), Field::Dport, Field::Oif, Field::Iif]);
         }
         Effect::Nat(_) => fields.extend([Field::src(family), Field::Sport]),
         Effect::Forget(field) | Effect::Set(field, _) => fields.push(field),
         _ => {}
-    };
-    for step in rules.steps_of(rule) {
-        match step {
-            Step::Effect(effect) => note(effect),
-            Step::Lookup(map) => rules.map(*map).entries.iter().for_each(|entry| note(&entry.effect)),
-            Step::Test(_) => {}
-        }
-    }
+    });
     fields
 }

@@ -261,22 +261,6 @@ impl Shaper<'_, '_> {
     }
 }
 
-/// The chains to which a rule jumps, by itself or through a lookup table.
-pub(super) fn targets<'r>(rules: &'r Ruleset, rule: &Rule) -> impl Iterator<Item = ChainId> + use<'r> {
-    let target = |effect: &Effect| match effect {
-        Effect::Jump(chain) | Effect::Goto(chain) => Some(*chain),
-        _ => None,
-    };
-    rules.steps_of(rule).iter().flat_map(move |step| {
-        let (own, entries) = match step {
-            Step::Effect(effect) => (target(effect), [].as_slice()),
-            Step::Lookup(map) => (None, rules.map(*map).entries.as_slice()),
-            Step::Test(_) => (None, [].as_slice()),
-        };
-        own.into_iter().chain(entries.iter().filter_map(move |entry| target(&entry.effect)))
-    })
-}
-
 /// All chains, each after those that it jumps to; jumps make no circles.
 pub(super) fn callees_first(rules: &Ruleset) -> Vec<ChainId> {
     let mut order = Vec::with_capacity(rules.chains.len());
@@ -287,7 +271,7 @@ pub(super) fn callees_first(rules: &Ruleset) -> Vec<ChainId> {
         }
         let jumps = |chain: usize| -> Vec<ChainId> {
             let mut found: Vec<ChainId> =
-                rules.chains[chain].rules.iter().flat_map(|rule| targets(rules, rule)).collect();
+                rules.chains[chain].rules.iter().flat_map(|rule| rules.led_to(rule)).collect();
             found.sort_unstable();
             found.dedup();
             found

@@ -256,11 +256,7 @@ fn changes_destinations(rules: &Ruleset) -> bool {
         | Effect::KeepState(_)
         | Effect::Undefined(_) => false,
     };
-    let in_rules = rules.steps.iter().any(|step| match step {
-        Step::Effect(effect) => changes(*effect),
-        Step::Test(_) | Step::Lookup(_) => false,
-    });
-    in_rules || rules.maps.iter().any(|map| map.entries.iter().any(|entry| changes(entry.effect)))
+    rules.all_effects().any(changes)
 }
 
 /// What the rules look at: what nobody looks at need not be followed.

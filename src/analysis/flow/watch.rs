@@ -57,11 +57,6 @@ impl<'a> Flow<'a> {
 
 /// The marks that rules write.
 fn written(rules: &Ruleset) -> FxHashSet<Field> {
-    let own = rules.steps.iter().filter_map(|step| match step {
-        Step::Effect(effect) => Some(*effect),
-        Step::Test(_) | Step::Lookup(_) => None,
-    });
-    let entries = rules.maps.iter().flat_map(|map| &map.entries).map(|entry| entry.effect);
     let field = |effect| match effect {
         Effect::Mark(_) | Effect::RestoreMark(_) | Effect::Forget(Field::Mark) => Some(Field::Mark),
         Effect::CtMark(_) | Effect::SaveMark(_) | Effect::Forget(Field::CtMark) => Some(Field::CtMark),
@@ -81,7 +76,7 @@ fn written(rules: &Ruleset) -> FxHashSet<Field> {
         | Effect::KeepState(_)
         | Effect::Undefined(_) => None,
     };
-    own.chain(entries).filter_map(field).collect()
+    rules.all_effects().filter_map(field).collect()
 }
 
 impl Run<'_, '_, '_> {

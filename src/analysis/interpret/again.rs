@@ -11,7 +11,7 @@ pub(super) fn asked_again(rules: &Ruleset) -> Vec<bool> {
     rules.hooks.iter().flatten().for_each(|stage| walked[stage.chain.0 as usize] += 1);
     for (chain, jumps) in rules.chains.iter().zip(&mut jumps) {
         for step in chain.rules.iter().flat_map(|rule| rules.steps_of(rule)) {
-            jumps.extend(targets(rules, step));
+            jumps.extend(rules.effects(std::slice::from_ref(step)).filter_map(Effect::leads_to));
             conditions(rules, step).for_each(|cond| named[cond.0 as usize] += 1);
         }
         jumps.iter().for_each(|to| walked[to.0 as usize] += 1);
@@ -36,29 +36,12 @@ pub(super) fn asked_again(rules: &Ruleset) -> Vec<bool> {
     named.into_iter().map(|times| times > 1).collect()
 }
 
-/// The effects of a step: its own, or those of all that it may look up.
-fn effects<'r>(rules: &'r Ruleset, step: &'r Step) -> impl Iterator<Item = Effect> + 'r {
-    let (own, entries) = match step {
-        Step::Test(_) => (None, &[][..]),
-        Step::Effect(effect) => (Some(*effect), &[][..]),
-        Step::Lookup(map) => (None, &rules.map(*map).entries[..]),
-    };
-    own.into_iter().chain(entries.iter().map(|entry| entry.effect))
-}
-
-fn targets<'r>(rules: &'r Ruleset, step: &'r Step) -> impl Iterator<Item = ChainId> + 'r {
-    effects(rules, step).filter_map(|effect| match effect {
-        Effect::Jump(chain) | Effect::Goto(chain) => Some(chain),
-        _ => None,
-    })
-}
-
 fn conditions<'r>(rules: &'r Ruleset, step: &'r Step) -> impl Iterator<Item = CondId> + 'r {
     let asked = match step {
         Step::Test(Test::Unknown { cond, .. }) => Some(*cond),
         _ => None,
     };
-    let undefined = effects(rules, step).filter_map(|effect| match effect {
+    let undefined = rules.effects(std::slice::from_ref(step)).filter_map(|effect| match effect {
         Effect::Undefined(cond) => Some(cond),
         _ => None,
     });

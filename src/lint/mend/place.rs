@@ -2,7 +2,7 @@
 
 use crate::analysis::Decider;
 use crate::dialect::write::{At, Goal};
-use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, StageKind, Step};
+use crate::model::{ChainId, Hook, RuleId, Ruleset, StageKind};
 use crate::packet::Family;
 
 /// How many ways to place lines there are in each language, the likeliest first.
@@ -94,14 +94,13 @@ impl Places<'_> {
         let rules = self.rules;
         let mut leads = vec![None; rules.chains.len()];
         leads[to.0 as usize] = Some(true);
-        let jumps = |rule: &crate::model::Rule| jumps(rules, rule);
         // Each chain once, those that are jumped to before those that jump.
         let mut open = vec![(from, false)];
         while let Some((chain, seen)) = open.pop() {
             if leads[chain.0 as usize].is_some() && !seen {
                 continue;
             }
-            let next = rules.chain(chain).rules.iter().flat_map(jumps);
+            let next = rules.chain(chain).rules.iter().flat_map(|rule| rules.led_to(rule));
             if seen {
                 let found = next.into_iter().any(|next| leads[next.0 as usize] == Some(true));
                 leads[chain.0 as usize] = Some(found);
@@ -115,26 +114,7 @@ impl Places<'_> {
             .chain(from)
             .rules
             .iter()
-            .position(|rule| jumps(rule).into_iter().any(|next| leads[next.0 as usize] == Some(true)));
+            .position(|rule| rules.led_to(rule).any(|next| leads[next.0 as usize] == Some(true)));
         first.map(|index| Some(index as u32))
     }
-}
-
-/// The chains that a rule leads to.
-fn jumps(rules: &Ruleset, rule: &crate::model::Rule) -> Vec<ChainId> {
-    let target = |effect: Effect| match effect {
-        Effect::Jump(chain) | Effect::Goto(chain) => Some(chain),
-        _ => None,
-    };
-    let mut chains = Vec::new();
-    for step in rules.steps_of(rule) {
-        match step {
-            Step::Effect(effect) => chains.extend(target(*effect)),
-            Step::Lookup(map) => {
-                chains.extend(rules.map(*map).entries.iter().filter_map(|entry| target(entry.effect)));
-            }
-            Step::Test(_) => {}
-        }
-    }
-    chains
 }

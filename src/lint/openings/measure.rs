@@ -310,13 +310,8 @@ fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
 
 /// The fields that packets can get other values of on their way.
 pub(super) fn changed(rules: &Ruleset) -> FxHashSet<Field> {
-    let effects = rules.steps.iter().filter_map(|step| match step {
-        Step::Effect(effect) => Some(*effect),
-        Step::Test(_) | Step::Lookup(_) => None,
-    });
-    let entries = rules.maps.iter().flat_map(|map| &map.entries).map(|entry| entry.effect);
     let mut changed = FxHashSet::default();
-    effects.chain(entries).for_each(|effect| written(rules, effect, &mut changed));
+    rules.all_effects().for_each(|effect| written(rules, effect, &mut changed));
     changed
 }
 

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::measure::decided;
 use super::sides::MANGLE;
-use super::unasked::{self, Unasked, effects};
+use super::unasked::{self, Unasked};
 use super::{LIMIT, Lens};
 use crate::analysis::Decider;
 use crate::analysis::flow::Pass;
@@ -101,7 +101,7 @@ impl Lens<'_, '_> {
         let reached = rules.reached([stage.chain]);
         let all = reached.iter().flat_map(|chain| &rules.chain(*chain).rules);
         let (mut decides, mut changes) = (false, false);
-        for effect in all.flat_map(|rule| effects(rules, rule)) {
+        for effect in all.flat_map(|rule| rules.effects(rules.steps_of(rule))) {
             decides |= matches!(effect, Effect::Verdict(_) | Effect::Pend(_) | Effect::Undefined(_));
             changes |= matches!(
                 effect,

@@ -46,7 +46,7 @@ pub(super) fn find(rules: &Ruleset, family: Family) -> Option<Unasked> {
                 Look::Blind | Look::Never => {}
                 Look::Else => return None,
                 Look::For(at, values) => {
-                    for effect in effects(rules, rule) {
+                    for effect in rules.effects(rules.steps_of(rule)) {
                         match effect {
                             Effect::Jump(chain) => jumps.push(chain),
                             _ if decides(effect) => {}
@@ -62,7 +62,7 @@ pub(super) fn find(rules: &Ruleset, family: Family) -> Option<Unasked> {
         }
     }
     for chain in rules.reached(jumps) {
-        for effect in rules.chain(chain).rules.iter().flat_map(|rule| effects(rules, rule)) {
+        for effect in rules.chain(chain).rules.iter().flat_map(|rule| rules.effects(rules.steps_of(rule))) {
             let goes_on = matches!(effect, Effect::Jump(_) | Effect::Goto(_) | Effect::Return);
             if !(decides(effect) || goes_on) {
                 return None;
@@ -96,18 +96,6 @@ fn decides(effect: Effect) -> bool {
             | Effect::Helper(_)
             | Effect::Undefined(_)
     )
-}
-
-/// What a rule can do to packets.
-pub(super) fn effects<'r>(rules: &'r Ruleset, rule: &Rule) -> impl Iterator<Item = Effect> + 'r {
-    rules.steps_of(rule).iter().flat_map(|step| {
-        let (one, entries) = match step {
-            Step::Effect(effect) => (Some(*effect), None),
-            Step::Lookup(map) => (None, Some(rules.map(*map).entries.iter().map(|entry| entry.effect))),
-            Step::Test(_) => (None, None),
-        };
-        one.into_iter().chain(entries.into_iter().flatten())
-    })
 }
 
 fn look(rules: &Ruleset, rule: &Rule, family: Family, fields: &[Field; 3]) -> Look {
