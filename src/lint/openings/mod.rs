@@ -11,10 +11,10 @@ mod strangers;
 mod unasked;
 mod words;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::hash_map::Entry;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{cores, witness};
 use crate::finding::Finding;
@@ -45,7 +45,15 @@ pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
         let Some(firewall) = judge.firewall(at) else { return Vec::new() };
         let (some, each) = LIMIT_OF_ALL;
         let left = Cell::new(some + each * firewall.rules.rules() as u64);
-        let lens = Lens { judge, firewall, at, left };
+        let lens = Lens {
+            judge,
+            firewall,
+            at,
+            left,
+            named: firewall.interfaces(),
+            deciding: OnceCell::new(),
+            outside: OnceCell::new(),
+        };
         let selection = &judge.site.settings.selection;
         let mut findings = Vec::new();
         if selection.has_any(&[&PH201, &PH202]) {
@@ -76,6 +84,10 @@ struct Lens<'l, 'a> {
     at: usize,
     /// Work that may still be done.
     left: Cell<u64>,
+    /// The interfaces that the rules name.
+    named: Set,
+    deciding: OnceCell<FxHashSet<ChainId>>,
+    outside: OnceCell<Set>,
 }
 
 /// What a rule lets through to one kind of destination.

@@ -217,9 +217,8 @@ impl Lens<'_, '_> {
     /// Whether anything passes on the interfaces that the rules name, where they name any: a file that blocks
     /// everything there leaves nothing open.
     fn passes_named(&self, spaces: &mut Spaces, passed: Space) -> bool {
-        let named = self.firewall.interfaces();
-        let on = spaces.test(Field::Iif, &named);
-        named.is_empty() || spaces.meets(passed, on)
+        let on = spaces.test(Field::Iif, &self.named);
+        self.named.is_empty() || spaces.meets(passed, on)
     }
 
     /// The same, told by one of the first rules that accept.

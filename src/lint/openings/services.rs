@@ -8,7 +8,7 @@ use crate::analysis::Decider;
 use crate::finding::Finding;
 use crate::judge::Witness;
 use crate::lint::{witness, words};
-use crate::model::{Effect, RuleId, Step, Test, Way};
+use crate::model::{Effect, RuleId, Ruleset, Step, Test, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, interface_name, proto};
 use crate::rule::{PH207, PH209, Severity};
 use crate::source::Span;
@@ -185,24 +185,28 @@ impl Lens<'_, '_> {
         let asked = spaces.or(tcp, udp);
         let strangers = self.strangers(spaces, way);
         let Some(look) = self.look(spaces, strangers, asked, way) else { return Vec::new() };
+        // Each service with its packets, and those of it that rules let pass at all.
+        let mut each: Vec<(usize, u8, Space, Space)> = Vec::new();
+        for (at, service) in SERVICES.iter().enumerate() {
+            for protocol in [proto::TCP, proto::UDP] {
+                let to = service.ports(protocol);
+                if !to.is_empty() {
+                    let to = to_ports(spaces, Space::ALL, protocol, &to);
+                    each.push((at, protocol, to, spaces.and(look.passed, to)));
+                }
+            }
+        }
         let mut lines = Vec::new();
         for (by, space) in &look.decided {
             let Decider::Rule(id) = *by else { continue };
             let part = certainly(spaces, look.all, *space);
             let mut open: Vec<(usize, u8)> = Vec::new();
             let mut first = None;
-            for (at, service) in SERVICES.iter().enumerate().filter(|_| !part.is_none()) {
-                for protocol in [proto::TCP, proto::UDP] {
-                    let to = service.ports(protocol);
-                    if to.is_empty() {
-                        continue;
-                    }
-                    let here = to_ports(spaces, part, protocol, &to);
-                    let passed = to_ports(spaces, look.passed, protocol, &to);
-                    if self.is_open_to_any(spaces, (here, passed), way) {
-                        open.push((at, protocol));
-                        first = first.or(Some(here));
-                    }
+            for (at, protocol, to, passed) in &each {
+                let here = spaces.and(part, *to);
+                if self.is_open_to_any(spaces, (here, *passed), way) {
+                    open.push((*at, *protocol));
+                    first = first.or(Some(here));
                 }
             }
             let count = |of: u8| open.iter().filter(|(_, protocol)| *protocol == of).count();
@@ -343,7 +347,7 @@ impl Lens<'_, '_> {
             }
         }
         if !outside.is_empty() {
-            return by.meets(&outside);
+            return by.meets(outside);
         }
         let missing = self.real_interfaces(Field::Iif).minus(&by);
         let there = spaces.hull(passed, iif);
@@ -352,30 +356,8 @@ impl Lens<'_, '_> {
 
     /// The interfaces that lead to the world, as far as the rules tell: sources are translated for packets that leave by
     /// them, or they are called so.
-    fn outside(&self) -> Set {
-        let rules = &self.firewall.rules;
-        let mut names = Set::empty();
-        for rule in rules.chains.iter().flat_map(|chain| &chain.rules) {
-            let steps = rules.steps_of(rule);
-            let translates =
-                |step: &Step| matches!(step, Step::Effect(Effect::Nat(nat)) if !rules.nat(*nat).destination);
-            let translates = steps.iter().any(translates);
-            for step in steps {
-                let Step::Test(Test::In { field: Field::Iif | Field::Oif, values, negate: false }) = *step
-                else {
-                    continue;
-                };
-                let set = rules.values(values);
-                let called = set.single().is_some_and(|name| {
-                    let name = interface_name(name).to_ascii_lowercase();
-                    OUTSIDE.iter().any(|word| name.starts_with(word))
-                });
-                if called || translates && set.count() <= FEW_SOURCES {
-                    names = names.or(&set);
-                }
-            }
-        }
-        names
+    fn outside(&self) -> &Set {
+        self.outside.get_or_init(|| towards_the_world(&self.firewall.rules))
     }
 
     /// The rules that look for a few source ports, and all of these.
@@ -410,6 +392,31 @@ impl Lens<'_, '_> {
         witness::show(&mut finding, found.witness.as_ref(), Some(self.at));
         Some(finding)
     }
+}
+
+/// The interfaces that lead to the world, [`Lens::outside`].
+fn towards_the_world(rules: &Ruleset) -> Set {
+    let mut names = Set::empty();
+    for rule in rules.chains.iter().flat_map(|chain| &chain.rules) {
+        let steps = rules.steps_of(rule);
+        let translates =
+            |step: &Step| matches!(step, Step::Effect(Effect::Nat(nat)) if !rules.nat(*nat).destination);
+        let translates = steps.iter().any(translates);
+        for step in steps {
+            let Step::Test(Test::In { field: Field::Iif | Field::Oif, values, negate: false }) = *step else {
+                continue;
+            };
+            let set = rules.values(values);
+            let called = set.single().is_some_and(|name| {
+                let name = interface_name(name).to_ascii_lowercase();
+                OUTSIDE.iter().any(|word| name.starts_with(word))
+            });
+            if called || translates && set.count() <= FEW_SOURCES {
+                names = names.or(&set);
+            }
+        }
+    }
+    names
 }
 
 /// Of packets, those of a protocol to some ports.

@@ -15,15 +15,17 @@ pub(super) const MANGLE: i32 = -150;
 impl Lens<'_, '_> {
     /// The chains whose rules have the word about traffic to and through the firewall: an accept in others, for marks or
     /// before connection tracking, lets packets go on to these.
-    pub(super) fn deciding(&self) -> FxHashSet<ChainId> {
-        let rules = &self.firewall.rules;
-        let one = self.firewall.dialect.language().one_filter;
-        let hooks: &[Hook] =
-            if one { &[Hook::Prerouting, Hook::Postrouting] } else { &[Hook::Input, Hook::Forward] };
-        let stages = hooks.iter().flat_map(|hook| rules.stages(*hook));
-        let filters =
-            stages.filter(|stage| stage.kind == StageKind::Filter && (one || stage.priority > MANGLE));
-        rules.reached(filters.map(|stage| stage.chain))
+    pub(super) fn deciding(&self) -> &FxHashSet<ChainId> {
+        self.deciding.get_or_init(|| {
+            let rules = &self.firewall.rules;
+            let one = self.firewall.dialect.language().one_filter;
+            let hooks: &[Hook] =
+                if one { &[Hook::Prerouting, Hook::Postrouting] } else { &[Hook::Input, Hook::Forward] };
+            let stages = hooks.iter().flat_map(|hook| rules.stages(*hook));
+            let filters =
+                stages.filter(|stage| stage.kind == StageKind::Filter && (one || stage.priority > MANGLE));
+            rules.reached(filters.map(|stage| stage.chain))
+        })
     }
 
     /// Whether packets come in by all interfaces, and leave by all, with nearly all ports: those of a rule itself by all
@@ -51,7 +53,7 @@ impl Lens<'_, '_> {
 
     /// Whether rules name all of these interfaces.
     pub(super) fn are_named(&self, interfaces: &Set) -> bool {
-        self.firewall.interfaces().covers(interfaces)
+        self.named.covers(interfaces)
     }
 
     /// Whether nothing but the rules says which side is which: no zones, and no levels as those of an ASA.
