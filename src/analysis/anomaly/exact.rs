@@ -268,7 +268,11 @@ impl<'a> Exact<'a> {
                     Step::Effect(_) | Step::Lookup(_) => break,
                 }
             };
-            if fixed.has(field) || field.family().is_some_and(|family| family != spaces.family()) {
+            // No packet has an address of the other family.
+            if field.family().is_some_and(|family| family != spaces.family()) {
+                return Space::NONE;
+            }
+            if fixed.has(field) {
                 continue;
             }
             let set = self.rules.values(values);
