@@ -7,7 +7,7 @@
 //! pinhole.toml ──site──▶ Zone, Firewall, Device ──site::flows──▶ Flow ──────────────────────────────┘
 //! ```
 //!
-//! Dependencies run one way: `budget`, `packet`, `source`, `rule` and `finding` at the bottom, then `model`, `dialect`
+//! Dependencies run one way: `budget`, `threads`, `packet`, `source`, `rule` and `finding` at the bottom, then `model`, `dialect`
 //! and `discover`, `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each
 //! other; `report` never imports `lint`.
 
@@ -33,3 +33,4 @@ pub mod site;
 pub mod source;
 pub mod spelling;
 pub mod suppress;
+pub mod threads;

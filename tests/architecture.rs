@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// For each module, the modules of the crate that it may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("budget", &[]),
+    ("threads", &[]),
     ("source", &["budget"]),
     ("packet", &[]),
     ("spelling", &[]),
@@ -16,14 +17,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &["packet", "source"]),
     ("dialect", &["budget", "finding", "model", "packet", "rule", "source", "spelling"]),
     ("discover", &["dialect", "source"]),
-    ("analysis", &["budget", "model", "packet", "source"]),
+    ("analysis", &["budget", "model", "packet", "source", "threads"]),
     ("catalog", &["ports", "spelling"]),
     ("site", &["catalog", "finding", "model", "packet", "ports", "rule", "source", "spelling"]),
     ("calls", &["catalog", "ports", "site", "spelling"]),
     ("judge", &["analysis", "catalog", "dialect", "model", "packet", "site"]),
     (
         "lint",
-        &["analysis", "catalog", "dialect", "finding", "judge", "model", "packet", "rule", "site", "source"],
+        &[
+            "analysis", "catalog", "dialect", "finding", "judge", "model", "packet", "rule", "site",
+            "source", "threads",
+        ],
     ),
     ("droplog", &[]),
     (

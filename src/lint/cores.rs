@@ -1,9 +1,7 @@
 //! Work on all cores, in the order of its parts.
 
 use crate::judge::{Desk, Judge};
-
-/// Stack of a thread: sets of packets are followed bit by bit.
-const STACK: usize = 256 << 20;
+use crate::threads;
 
 /// Does a piece of work for each of `count` things, neighbours in `order` on one desk; the results come in the
 /// order of the things, whatever the number of threads.
@@ -35,30 +33,13 @@ pub fn spread<S, T: Send>(
     work: impl Fn(&mut S, usize) -> T + Sync,
 ) -> Vec<T> {
     let most = order.len().div_ceil(least).max(1);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(most);
-    let share = order.len().div_ceil(threads).max(1);
-    let mut done: Vec<(usize, T)> = Vec::with_capacity(order.len());
-    std::thread::scope(|scope| {
-        let (begin, work) = (&begin, &work);
-        let mut running = Vec::new();
-        for part in order.chunks(share) {
-            let here = move || {
-                let mut own = begin();
-                part.iter().map(|at| (*at, work(&mut own, *at))).collect::<Vec<_>>()
-            };
-            // Where there is no thread to be had, this one does it.
-            match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, here) {
-                Ok(thread) => running.push(thread),
-                Err(_) => done.extend(here()),
-            }
-        }
-        for thread in running {
-            match thread.join() {
-                Ok(part) => done.extend(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+    let share = order.len().div_ceil(threads::count().min(most)).max(1);
+    let parts: Vec<&[usize]> = order.chunks(share).collect();
+    let done = threads::each(&parts, |part| {
+        let mut own = begin();
+        part.iter().map(|at| (*at, work(&mut own, *at))).collect::<Vec<_>>()
     });
+    let mut done: Vec<(usize, T)> = done.into_iter().flatten().collect();
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, result)| result).collect()
 }

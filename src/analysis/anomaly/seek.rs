@@ -12,6 +12,7 @@ use super::table::{self, Table};
 use super::units;
 use crate::model::{ChainId, Hook, RuleId, Ruleset, Verdict};
 use crate::packet::{Family, Field, Packet, Set, State};
+use crate::threads;
 
 /// Ways to a chain that are tried.
 const MOST_PATHS: usize = 4;
@@ -21,8 +22,6 @@ const LONGEST_PATH: usize = 16;
 const TURNS: usize = 4;
 /// Rules that decide the opposite, of which packets are tried.
 const MOST_OPPOSED: usize = 64;
-/// Stack of a thread.
-const STACK: usize = 64 << 20;
 
 /// What was found of a rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,36 +47,13 @@ pub struct Seeker<'a> {
 /// Does something for each rule, on all cores, in order.
 pub fn each<T: Send>(rules: &[RuleId], work: impl Fn(RuleId) -> T + Sync) -> Vec<(RuleId, T)> {
     const FEW: usize = 256;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    if rules.len() < FEW || threads == 1 {
+    if rules.len() < FEW || threads::count() == 1 {
         return rules.iter().map(|id| (*id, work(*id))).collect();
     }
-    // Pieces by turns: later rules of a chain have more before them.
-    let piece = rules.len().div_ceil(threads * 8);
-    let pieces: Vec<&[RuleId]> = rules.chunks(piece).collect();
-    let mut done: Vec<(usize, Vec<(RuleId, T)>)> = Vec::with_capacity(pieces.len());
-    std::thread::scope(|scope| {
-        let (work, pieces) = (&work, &pieces);
-        let mut running = Vec::new();
-        for thread in 0..threads {
-            let here = move || -> Vec<(usize, Vec<(RuleId, T)>)> {
-                let own = (thread..pieces.len()).step_by(threads);
-                own.map(|at| (at, pieces[at].iter().map(|id| (*id, work(*id))).collect())).collect()
-            };
-            match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, here) {
-                Ok(thread) => running.push(thread),
-                Err(_) => done.extend(here()),
-            }
-        }
-        for thread in running {
-            match thread.join() {
-                Ok(part) => done.extend(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    });
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().flat_map(|(_, part)| part).collect()
+    // Small pieces: later rules of a chain have more before them.
+    let pieces: Vec<&[RuleId]> = rules.chunks(rules.len().div_ceil(threads::count() * 8)).collect();
+    let done = threads::each(&pieces, |piece| piece.iter().map(|id| (*id, work(*id))).collect::<Vec<_>>());
+    done.into_iter().flatten().collect()
 }
 
 impl<'a> Seeker<'a> {

@@ -21,6 +21,7 @@ use rustc_hash::FxHashSet;
 use super::{Decider, Flow};
 use crate::model::{Ruleset, Verdict, Way};
 use crate::packet::{Family, Field, Packet, Set, Spaces, State, proto};
+use crate::threads;
 
 use align::Changes;
 
@@ -135,7 +136,7 @@ pub fn compare(old: &Ruleset, new: &Ruleset, scope: &Scope) -> Difference {
     let mut names: FxHashSet<Set> = Flow::names(old).into_iter().chain(Flow::names(new)).collect();
     let interfaces = scope.fields.iter().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif));
     names.extend(interfaces.map(|(_, set)| set.clone()));
-    let results = on_all_cores(&jobs, |(way, family)| {
+    let results = threads::each(&jobs, |&(way, family)| {
         let mut spaces = Spaces::new(family, names.iter().cloned(), LIMIT);
         let packets = changes.packets(&mut spaces, [old, new], way);
         let mut regions = Vec::new();
@@ -162,32 +163,6 @@ pub fn compare(old: &Ruleset, new: &Ruleset, scope: &Scope) -> Difference {
 pub fn families(old: &Ruleset, new: &Ruleset) -> Vec<Family> {
     let both = [(Family::V4, old.v4 && new.v4), (Family::V6, old.v6 && new.v6)];
     both.into_iter().filter(|(_, both)| *both).map(|(family, _)| family).collect()
-}
-
-/// Stack of a thread: sets of packets are followed bit by bit.
-const STACK: usize = 256 << 20;
-
-/// Does each piece of work on a thread of its own, as many at a time as there are cores; in order.
-fn on_all_cores<J: Copy + Sync, T: Send>(jobs: &[J], work: impl Fn(J) -> Option<T> + Sync) -> Vec<Option<T>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len().max(1));
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let done = std::sync::Mutex::new(Vec::new());
-    let run = || loop {
-        let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let Some(job) = jobs.get(at) else { break };
-        let result = work(*job);
-        done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
-    };
-    std::thread::scope(|scope| {
-        let spawn = |_: usize| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).is_ok();
-        // Where there is no thread to be had, this one does it.
-        if (0..threads).filter(|at| spawn(*at)).count() == 0 {
-            run();
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Protocols of which first packets can be told, and what they have then: a SYN alone, a request.
