@@ -95,6 +95,15 @@ impl Calls {
         Ok(calls)
     }
 
+    /// The bundled calls with those of folders on top, [`Calls::load_dir`].
+    pub fn with<'p>(
+        catalog: &Catalog,
+        folders: impl IntoIterator<Item = &'p PathBuf>,
+    ) -> Result<Calls, CallError> {
+        let folders = folders.into_iter();
+        folders.fold(Calls::bundled(catalog), |calls, folder| calls?.load_dir(folder, catalog))
+    }
+
     /// These calls with those of a folder on top: one with the name of a known one replaces it.
     pub fn load_dir(self, dir: &Path, catalog: &Catalog) -> Result<Calls, CallError> {
         let failed = |error| CallError::Read { path: dir.to_path_buf(), error };

@@ -26,6 +26,11 @@ impl Catalog {
         merge(Catalog::default(), &files.collect::<Vec<_>>())
     }
 
+    /// The bundled catalog with those of folders on top, [`Catalog::load_dir`].
+    pub fn with<'p>(folders: impl IntoIterator<Item = &'p PathBuf>) -> Result<Catalog, CatalogError> {
+        folders.into_iter().try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))
+    }
+
     /// This catalog with the files of a folder, and of the folders in it, on top: a product with the name of a known
     /// one replaces it, a role with the name of a known one adds to it.
     pub fn load_dir(self, dir: &Path) -> Result<Catalog, CatalogError> {

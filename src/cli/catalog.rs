@@ -111,10 +111,7 @@ pub enum CatalogFailure {
 
 /// Runs `pinhole catalog`.
 pub fn run(args: &CatalogArgs, out: &mut impl Write) -> Result<(), CatalogFailure> {
-    let mut catalog = Catalog::bundled()?;
-    for dir in &args.catalogs {
-        catalog = catalog.load_dir(dir)?;
-    }
+    let catalog = Catalog::with(&args.catalogs)?;
     match &args.command {
         CatalogCommand::List { vendor } => list(&catalog, vendor.as_deref(), out)?,
         CatalogCommand::Show { product, notes } => show(&catalog, find(&catalog, product)?, *notes, out)?,

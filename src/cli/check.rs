@@ -364,8 +364,7 @@ impl CheckArgs {
 
     /// The bundled catalog with those of the site file and of the command line on top.
     fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
-        let mut folders = site.catalogs.iter().chain(&self.catalogs);
-        let catalog = folders.try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))?;
+        let catalog = Catalog::with(site.catalogs.iter().chain(&self.catalogs))?;
         if let Some((name, _)) = self.products.iter().find(|(name, _)| catalog.product(name).is_none()) {
             return Err(Failure::usage(match catalog.nearest_product(name) {
                 Some(near) => format!("--product: the catalog has no `{name}`; did you mean `{near}`?"),

@@ -12,7 +12,7 @@ use crate::calls::Call;
 use crate::explain::logs::hear;
 use crate::explain::matrix::{Filter, matrix};
 use crate::explain::told::{Teller, Told};
-use crate::explain::{End, Works, explain, sensible};
+use crate::explain::{End, Works, explain, sensible, whole_calls};
 use crate::judge::Judge;
 use crate::report::{self, MatrixFormat};
 use crate::source::SourceMap;
@@ -213,12 +213,10 @@ fn call<'w>(
         };
     }
     let sensible = sensible(judge, calls, from, to);
-    let Some((first, others)) = sensible.split_first() else {
+    let Some(first) = sensible.first().copied() else {
         let senseless = crate::explain::Senseless::NoCall { from: from.name.clone(), to: to.name.clone() };
         return Err(Failure::usage(senseless.to_string()));
     };
-    // Those that are a part of another one say nothing new.
-    let part =
-        |call: &&&Call| !sensible.iter().any(|whole| call.name.starts_with(&format!("{}-", whole.name)));
-    Ok((*first, others.iter().filter(part).map(|call| call.name.as_str()).collect()))
+    let names = whole_calls(&sensible).into_iter().map(|call| call.name.as_str());
+    Ok((first, names.filter(|name| *name != first.name).collect()))
 }

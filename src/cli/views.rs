@@ -26,10 +26,7 @@ pub fn of(session: &Session, sources: &SourceMap) -> Result<SiteView, Failure> {
     let teller = Teller { judge: &judge, sources };
     view.devices = site.devices.iter().map(|device| device.name.clone()).collect();
     view.matrix = matrix(&judge, &Filter::default()).iter().map(|entry| teller.entry(entry)).collect();
-    let mut calls = Calls::bundled(judge.catalog)?;
-    for folder in &site.calls {
-        calls = calls.load_dir(folder, judge.catalog)?;
-    }
+    let calls = Calls::with(judge.catalog, &site.calls)?;
     view.ladders = ladders(&judge, &calls, &teller, &view);
     Ok(view)
 }

@@ -64,19 +64,13 @@ pub fn load(
     let id = sources.read(&path, &path)?;
     let site = site::load(sources, id)
         .map_err(|findings| Failure::Site(Box::new(std::mem::take(sources)), findings))?;
-    let mut catalog = Catalog::bundled()?;
-    for folder in site.catalogs.iter().chain(catalogs) {
-        catalog = catalog.load_dir(folder)?;
-    }
+    let catalog = Catalog::with(site.catalogs.iter().chain(catalogs))?;
     let mut wrong = site::doubts(&site, &catalog, Date::today());
     wrong.retain(|finding| NAMES.contains(&finding.lint()));
     if !wrong.is_empty() {
         return Err(Failure::Site(Box::new(std::mem::take(sources)), wrong));
     }
-    let mut known = Calls::bundled(&catalog)?;
-    for folder in site.calls.iter().chain(calls) {
-        known = known.load_dir(folder, &catalog)?;
-    }
+    let known = Calls::with(&catalog, site.calls.iter().chain(calls))?;
     let firewalls = site.firewalls.iter().enumerate();
     let configs: Result<Vec<Config>, Failure> =
         firewalls.map(|(id, firewall)| input.config(&firewall.configs, &site, Some(id), sources)).collect();

@@ -214,6 +214,12 @@ pub fn sensible<'c>(judge: &Judge<'_>, calls: &'c Calls, from: &End, to: &End) -
     calls.all().iter().filter(makes_sense).collect()
 }
 
+/// Calls without those that are a part of another one, such as SIP over one of the transports: they say nothing new.
+pub fn whole_calls<'c>(calls: &[&'c Call]) -> Vec<&'c Call> {
+    let is_part = |call: &Call| calls.iter().any(|whole| call.name.starts_with(&format!("{}-", whole.name)));
+    calls.iter().copied().filter(|call| !is_part(call)).collect()
+}
+
 /// Which services are missing at whom.
 fn lacking(judge: &Judge<'_>, call: &Call, from: &End, to: &End) -> String {
     let needed: Vec<&str> = call

@@ -3,8 +3,9 @@
 use super::ends::End;
 use super::fate::Works;
 use super::told::{Teller, ToldRule};
-use super::{explain, sensible};
+use super::{explain, sensible, whole_calls};
 use crate::calls::{Call, Calls};
+use crate::site::PeerPlace;
 
 /// Calls of a site that are looked at, at the most.
 const MOST: usize = 600;
@@ -42,10 +43,14 @@ pub fn survey(teller: &Teller<'_, '_>, calls: &Calls) -> (Vec<State>, bool) {
     let (site, catalog) = (judge.site, judge.catalog);
     let devices: Vec<End> = (0..site.devices.len()).map(|at| End::device(site, at)).collect();
     let peers = site.peers.iter().filter_map(|peer| {
-        let name = peer.name.clone().unwrap_or_else(|| match &peer.place {
-            crate::site::PeerPlace::Zone(zone) => format!("{} in zone {}", peer.role, site.zones[*zone].name),
-            crate::site::PeerPlace::Addresses(_) => peer.role.clone(),
-        });
+        let name = match (&peer.name, &peer.place) {
+            (Some(name), _) => name.clone(),
+            (None, PeerPlace::Zone(zone)) => site.in_zone(&peer.role, *zone),
+            (None, PeerPlace::Addresses(all)) => {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                format!("{} {}", peer.role, all.join(", "))
+            }
+        };
         End::of_peer(site, catalog, name, peer)
     });
     let mut around: Vec<End> = peers.collect();
@@ -59,7 +64,7 @@ pub fn survey(teller: &Teller<'_, '_>, calls: &Calls) -> (Vec<State>, bool) {
     });
     let mut states = Vec::new();
     for (from, to) in outer.chain(inner) {
-        for call in whole_calls(sensible(judge, calls, from, to)) {
+        for call in whole_calls(&sensible(judge, calls, from, to)) {
             if states.len() == MOST {
                 return (states, true);
             }
@@ -67,13 +72,6 @@ pub fn survey(teller: &Teller<'_, '_>, calls: &Calls) -> (Vec<State>, bool) {
         }
     }
     (states, false)
-}
-
-/// Calls without those that are a part of another one.
-fn whole_calls(calls: Vec<&Call>) -> Vec<&Call> {
-    let part = |call: &&&Call| calls.iter().any(|whole| call.name.starts_with(&format!("{}-", whole.name)));
-    let whole: Vec<&Call> = calls.iter().filter(|call| !part(call)).copied().collect();
-    whole
 }
 
 fn state(teller: &Teller<'_, '_>, call: &Call, from: &End, to: &End) -> Option<State> {

@@ -31,7 +31,7 @@ impl<'a> Fillers<'a> {
                     fillers.add(&roles, addresses.iter().filter_map(party));
                 }
                 PeerPlace::Zone(zone) => {
-                    let name = format!("{called} in zone {}", site.zones[*zone].name);
+                    let name = site.in_zone(called, *zone);
                     let party = Party { name, places: vec![site.whole(*zone)], anybody: false };
                     fillers.add(&roles, std::iter::once(party));
                 }

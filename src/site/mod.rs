@@ -258,6 +258,11 @@ impl Site {
         self.path.is_none()
     }
 
+    /// What somebody is called of whom a zone is known alone.
+    pub fn in_zone(&self, who: &str, zone: ZoneId) -> String {
+        format!("{who} in zone {}", self.zones[zone].name)
+    }
+
     /// The zone that an address is in: the one with the longest prefix that holds it, else the one that is
     /// everything else; `None` where there is neither.
     pub fn zone_of(&self, address: IpAddr) -> Option<ZoneId> {

@@ -99,10 +99,7 @@ pub fn of(session: &Session, side: &Side, catalog: &Catalog) -> Result<Surveyed,
     if site.devices.is_empty() || site.path.is_none() {
         return Ok(Surveyed::default());
     }
-    let calls = site
-        .calls
-        .iter()
-        .try_fold(Calls::bundled(catalog)?, |calls, folder| calls.load_dir(folder, catalog))?;
+    let calls = Calls::with(catalog, &site.calls)?;
     let judge = session.judge();
     let (states, more) = survey(&Teller { judge: &judge, sources: &side.sources }, &calls);
     Ok(Surveyed { states, more })

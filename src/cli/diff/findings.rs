@@ -56,11 +56,7 @@ impl Findings {
 
 /// All that is wrong on a side, and how its calls fare.
 fn checked(side: &mut Side) -> Result<(Vec<Finding>, Surveyed), Failure> {
-    let catalog = side
-        .site
-        .catalogs
-        .iter()
-        .try_fold(Catalog::bundled()?, |catalog, folder| catalog.load_dir(folder))?;
+    let catalog = Catalog::with(&side.site.catalogs)?;
     let configs = std::mem::take(&mut side.configs);
     let site = std::mem::take(&mut side.site);
     let session = Session::new(site, catalog.clone(), configs, None, &mut side.sources);
