@@ -6,7 +6,7 @@ use super::reach::{Course, Reach, seen_otherwise};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Marks, Passage, TooMuch, Watch};
 use crate::analysis::{Flow, flow};
-use crate::model::{ChainId, ChainKind, RuleId, Ruleset, Step, Test, Verdict, Way};
+use crate::model::{ChainId, ChainKind, Effect, RuleId, Ruleset, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Level, Set, Space, Spaces};
 
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
@@ -53,10 +53,13 @@ pub enum Without {
 
 impl<'a> Exact<'a> {
     pub fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
+        // What a rule pends waits for the end of the stage: by then a mark that was overwritten tells packets that
+        // met the rule no more from those that did not.
+        let pends = rules.all_effects().any(|effect| matches!(effect, Effect::Pend(_)));
         Exact {
             rules,
             reach,
-            acts: Flow::of_rules(rules, Marks::Any),
+            acts: Flow::of_rules(rules, if pends { Marks::Told } else { Marks::Any }),
             ends: Flow::of_rules(rules, Marks::Told),
             names: Flow::names(rules),
             limit,
