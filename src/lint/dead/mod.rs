@@ -16,7 +16,7 @@ use crate::rule::{Lint, PH401, PH402, PH403, PH404, PH406, PH407, PH408, PH409, 
 use crate::source::{SourceMap, Span};
 
 /// Checks all firewalls of the site. In a workshop it is tried whether rules can be taken out.
-pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     let selection = &judge.site.settings.selection;
     let repeats = selection.only.as_ref().is_some_and(|only| only.contains(&&PH409));
     let mut findings = Vec::new();
