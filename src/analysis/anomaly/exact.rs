@@ -13,7 +13,7 @@ use crate::packet::{Family, Field, Level, Set, Space, Spaces};
 const KEPT: usize = 1_000_000;
 
 /// Questions about single rules of a ruleset.
-pub struct Exact<'a> {
+pub(super) struct Exact<'a> {
     rules: &'a Ruleset,
     reach: &'a Reach,
     /// Says which rules do something.
@@ -27,7 +27,7 @@ pub struct Exact<'a> {
 
 /// Sets of packets that one thread works with.
 #[derive(Default)]
-pub struct Desk {
+pub(super) struct Desk {
     spaces: [Option<Spaces>; 2],
     /// Work done with what was cleared away.
     before: u64,
@@ -35,14 +35,14 @@ pub struct Desk {
 
 impl Desk {
     /// Work done on it so far.
-    pub fn work(&self) -> u64 {
+    pub(super) fn work(&self) -> u64 {
         self.before + self.spaces.iter().flatten().map(Spaces::work).sum::<u64>()
     }
 }
 
 /// What comes of leaving a rule out.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Without {
+pub(super) enum Without {
     /// Something changes.
     Changes,
     /// Nothing does: other rules do the same, these.
@@ -52,7 +52,7 @@ pub enum Without {
 }
 
 impl<'a> Exact<'a> {
-    pub fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
+    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
         // What a rule pends waits for the end of the stage: by then a mark that was overwritten no longer tells the
         // packets that met the rule from those that did not.
         let pends = rules.all_effects().any(|effect| matches!(effect, Effect::Pend(_)));
@@ -77,7 +77,7 @@ impl<'a> Exact<'a> {
     }
 
     /// Whether a rule does something for any packet, whatever is not known.
-    pub fn acts(&self, desk: &mut Desk, id: RuleId) -> Result<bool, TooMuch> {
+    pub(super) fn acts(&self, desk: &mut Desk, id: RuleId) -> Result<bool, TooMuch> {
         let watched = FxHashSet::from_iter([id]);
         for (family, course) in self.crossings(id.chain) {
             let spaces = self.spaces(desk, family);
@@ -92,7 +92,7 @@ impl<'a> Exact<'a> {
     }
 
     /// Whether packets come into a chain.
-    pub fn enters(&self, desk: &mut Desk, chain: ChainId) -> Result<bool, TooMuch> {
+    pub(super) fn enters(&self, desk: &mut Desk, chain: ChainId) -> Result<bool, TooMuch> {
         let watched = FxHashSet::from_iter([chain]);
         for (family, course) in self.crossings(chain) {
             // Through one of its callers: the packets that these are about are enough.
@@ -111,7 +111,12 @@ impl<'a> Exact<'a> {
 
     /// The rules that take the packets which a rule would match, where it matches none: those before it in its
     /// chain, the one that takes most first, and no more than are needed.
-    pub fn takers(&self, desk: &mut Desk, id: RuleId, before: &[RuleId]) -> Result<Vec<RuleId>, TooMuch> {
+    pub(super) fn takers(
+        &self,
+        desk: &mut Desk,
+        id: RuleId,
+        before: &[RuleId],
+    ) -> Result<Vec<RuleId>, TooMuch> {
         let watched = FxHashSet::from_iter(before.iter().copied());
         let chains = FxHashSet::from_iter([id.chain]);
         let mut found: Vec<RuleId> = Vec::new();
@@ -147,7 +152,7 @@ impl<'a> Exact<'a> {
     }
 
     /// What changes where the rules of `unit` are left out of those that `gone` leaves.
-    pub fn without(
+    pub(super) fn without(
         &self,
         desk: &mut Desk,
         unit: &[RuleId],

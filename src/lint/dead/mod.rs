@@ -16,7 +16,7 @@ use crate::rule::{Lint, PH401, PH402, PH403, PH404, PH406, PH407, PH408, PH409, 
 use crate::source::{SourceMap, Span};
 
 /// What the analysis proves of each firewall of the site that was read; nothing where nobody asks.
-pub fn find(judge: &Judge<'_>) -> Vec<(usize, Anomalies)> {
+pub(super) fn find(judge: &Judge<'_>) -> Vec<(usize, Anomalies)> {
     let selection = &judge.site.settings.selection;
     if !selection.has_any(LINTS) && !repeats(judge) {
         return Vec::new();
@@ -35,7 +35,7 @@ fn ask(judge: &Judge<'_>, at: usize) -> Option<Ask> {
 }
 
 /// Puts what was found into words. In a workshop it is tried whether rules can be taken out.
-pub fn check(
+pub(super) fn check(
     judge: &Judge<'_>,
     workshop: Option<&Workshop<'_>>,
     found: &[(usize, Anomalies)],

@@ -8,7 +8,7 @@ use crate::rule::{PH402, PH409};
 /// Places that a finding names beside its own.
 const RELATED: usize = 10;
 
-pub fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     let noun = lens.noun();
     for redundant in &found.redundant {
         let places = lens.places(&redundant.by, &redundant.unit);

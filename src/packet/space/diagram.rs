@@ -7,13 +7,13 @@ use rustc_hash::FxHashMap;
 
 /// A set: an edge to a node, complemented where the lowest bit is set. Node 0 is the set of all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Edge(u32);
+pub(super) struct Edge(u32);
 
 impl Edge {
-    pub const ALL: Edge = Edge(0);
-    pub const NONE: Edge = Edge(1);
+    pub(super) const ALL: Edge = Edge(0);
+    pub(super) const NONE: Edge = Edge(1);
 
-    pub fn not(self) -> Edge {
+    pub(super) fn not(self) -> Edge {
         Edge(self.0 ^ 1)
     }
 
@@ -39,7 +39,7 @@ struct Node {
 }
 
 /// Bits are numbered from the one that is asked first.
-pub struct Diagram {
+pub(super) struct Diagram {
     nodes: Vec<Node>,
     /// Open addressing over `nodes`; 0 is free.
     unique: Vec<u32>,
@@ -56,7 +56,7 @@ const FIRST_SIZE: usize = 1 << 12;
 const MOST_RESULTS: usize = 1 << 20;
 
 impl Diagram {
-    pub fn new(limit: u64) -> Self {
+    pub(super) fn new(limit: u64) -> Self {
         Diagram {
             nodes: vec![Node { bit: TERMINAL, low: Edge::ALL, high: Edge::ALL }],
             unique: vec![0; FIRST_SIZE],
@@ -67,36 +67,36 @@ impl Diagram {
     }
 
     /// Whether the limit on work was hit: every answer since then may be wrong.
-    pub fn exhausted(&self) -> bool {
+    pub(super) fn exhausted(&self) -> bool {
         self.work > self.limit || self.work == u64::MAX
     }
 
     /// Steps so far.
-    pub fn work(&self) -> u64 {
+    pub(super) fn work(&self) -> u64 {
         self.work
     }
 
-    pub fn set_limit(&mut self, limit: u64) {
+    pub(super) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// The bit that a set asks first; [`u32::MAX`] for all and none.
-    pub fn bit(&self, edge: Edge) -> u32 {
+    pub(super) fn bit(&self, edge: Edge) -> u32 {
         self.nodes[edge.node()].bit
     }
 
     /// The parts in which the first bit is 0 and 1.
-    pub fn halves(&self, edge: Edge) -> (Edge, Edge) {
+    pub(super) fn halves(&self, edge: Edge) -> (Edge, Edge) {
         let node = self.nodes[edge.node()];
         (node.low.complement_if(edge.complemented()), node.high.complement_if(edge.complemented()))
     }
 
     /// The set that is `low` where the bit is 0, and `high` where it is 1.
-    pub fn choice(&mut self, bit: u32, low: Edge, high: Edge) -> Edge {
+    pub(super) fn choice(&mut self, bit: u32, low: Edge, high: Edge) -> Edge {
         if low == high {
             return low;
         }
@@ -152,7 +152,7 @@ impl Diagram {
         }
     }
 
-    pub fn and(&mut self, a: Edge, b: Edge) -> Edge {
+    pub(super) fn and(&mut self, a: Edge, b: Edge) -> Edge {
         if a == b || b == Edge::ALL {
             return a;
         }
@@ -187,17 +187,17 @@ impl Diagram {
         both
     }
 
-    pub fn or(&mut self, a: Edge, b: Edge) -> Edge {
+    pub(super) fn or(&mut self, a: Edge, b: Edge) -> Edge {
         self.and(a.not(), b.not()).not()
     }
 
-    pub fn minus(&mut self, a: Edge, b: Edge) -> Edge {
+    pub(super) fn minus(&mut self, a: Edge, b: Edge) -> Edge {
         self.and(a, b.not())
     }
 
     /// The strings that are in the set for some values of the bits that `keep` does not hold. From `end` on no
     /// bit is kept.
-    pub fn project(&mut self, edge: Edge, keep: &dyn Fn(u32) -> bool, end: u32) -> Edge {
+    pub(super) fn project(&mut self, edge: Edge, keep: &dyn Fn(u32) -> bool, end: u32) -> Edge {
         let mut known = FxHashMap::default();
         self.project_part(edge, keep, end, &mut known)
     }
@@ -234,7 +234,7 @@ impl Diagram {
 
     /// The strings that are in the set when some bits have the values that `value` gives. `known` holds what was found
     /// for the same values before.
-    pub fn restrict(
+    pub(super) fn restrict(
         &mut self,
         edge: Edge,
         value: &FxHashMap<u32, bool>,
@@ -270,7 +270,7 @@ impl Diagram {
     }
 
     /// The part of the strings that are in the set, from 0 to 1. `known` holds what was found before.
-    pub fn share_of(&self, edge: Edge, known: &mut FxHashMap<Edge, f64>) -> f64 {
+    pub(super) fn share_of(&self, edge: Edge, known: &mut FxHashMap<Edge, f64>) -> f64 {
         match edge {
             Edge::ALL => return 1.0,
             Edge::NONE => return 0.0,
@@ -286,7 +286,7 @@ impl Diagram {
     }
 
     /// The bits before `end` that the set asks for, each once, in order.
-    pub fn support(&self, edge: Edge, end: u32) -> Vec<u32> {
+    pub(super) fn support(&self, edge: Edge, end: u32) -> Vec<u32> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut bits = rustc_hash::FxHashSet::default();
         let mut open = vec![edge.node()];

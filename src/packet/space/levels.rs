@@ -95,7 +95,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub fn new(family: Family, names: impl IntoIterator<Item = Set>) -> Self {
+    pub(super) fn new(family: Family, names: impl IntoIterator<Item = Set>) -> Self {
         let names = Names::new(names);
         let mut layout = Layout {
             family,
@@ -152,7 +152,7 @@ impl Layout {
         layout
     }
 
-    pub fn width(&self, field: Field) -> u32 {
+    pub(super) fn width(&self, field: Field) -> u32 {
         match field {
             Field::Iif | Field::Oif => self.names.width(),
             Field::Src4 | Field::Dst4 | Field::Src6 | Field::Dst6 => self.family.bits(),
@@ -162,16 +162,16 @@ impl Layout {
         }
     }
 
-    pub fn field(&self, field: Field) -> Option<Level> {
+    pub(super) fn field(&self, field: Field) -> Option<Level> {
         self.fields[field as usize]
     }
 
-    pub fn rewritten(&self, side: Side, hop: usize) -> Option<Level> {
+    pub(super) fn rewritten(&self, side: Side, hop: usize) -> Option<Level> {
         self.rewritten[side as usize].get(hop).copied()
     }
 
     /// The bits of addresses and ports that translation has rewritten.
-    pub fn translated(&self) -> [Range<u32>; 4] {
+    pub(super) fn translated(&self) -> [Range<u32>; 4] {
         [Side::Src, Side::Dst, Side::Sport, Side::Dport].map(|side| {
             let levels = &self.rewritten[side as usize];
             let (first, last) = (levels[0], levels[HOPS - 1]);
@@ -180,7 +180,7 @@ impl Layout {
     }
 
     /// The names that the values of a level stand for, where it is one of interfaces.
-    pub fn names_at(&self, level: Level) -> Option<&Names> {
+    pub(super) fn names_at(&self, level: Level) -> Option<&Names> {
         let of = |field: Field| self.fields[field as usize] == Some(level);
         let later = |side: Side| self.rewritten[side as usize].contains(&level);
         let variable = self.named.contains(&level);
@@ -189,12 +189,12 @@ impl Layout {
     }
 
     /// The field of a bit that counts as unknown beforehand.
-    pub fn unknown_field(&self, bit: u32) -> Option<Field> {
+    pub(super) fn unknown_field(&self, bit: u32) -> Option<Field> {
         self.unknown.iter().find(|(level, _)| level.holds(bit)).map(|(_, field)| *field)
     }
 
     /// The field of a bit that stands for the interface at some firewall.
-    pub fn interface_field(&self, bit: u32) -> Option<Field> {
+    pub(super) fn interface_field(&self, bit: u32) -> Option<Field> {
         [(Field::Iif, Side::Iif), (Field::Oif, Side::Oif)].into_iter().find_map(|(field, side)| {
             let own = self.fields[field as usize].is_some_and(|level| level.holds(bit));
             let later = self.rewritten[side as usize].iter().any(|level| level.holds(bit));
@@ -203,7 +203,7 @@ impl Layout {
     }
 
     /// The fields that have a level, with it, in order.
-    pub fn known_fields(&self) -> impl Iterator<Item = (Field, Level)> + '_ {
+    pub(super) fn known_fields(&self) -> impl Iterator<Item = (Field, Level)> + '_ {
         let mut all: Vec<(Field, Level)> =
             Field::ALL.into_iter().filter_map(|field| Some((field, self.fields[field as usize]?))).collect();
         all.sort_by_key(|(_, level)| level.start);
@@ -236,7 +236,7 @@ impl Names {
     }
 
     /// The classes of the names in a set; `None` where the set parts a class.
-    pub fn numbers(&self, set: &Set) -> Option<Set> {
+    pub(super) fn numbers(&self, set: &Set) -> Option<Set> {
         let number = |name: u128| self.starts.partition_point(|start| *start <= name) - 1;
         let parts = |name: u128| self.starts.binary_search(&name).is_err();
         if set.ranges().iter().any(|(lo, hi)| parts(*lo) || hi.checked_add(1).is_some_and(parts)) {
@@ -248,7 +248,7 @@ impl Names {
     }
 
     /// The names of the classes in a set.
-    pub fn names(&self, set: &Set) -> Set {
+    pub(super) fn names(&self, set: &Set) -> Set {
         let last = self.starts.len() - 1;
         let first = |class: u128| self.starts[(class as usize).min(last)];
         let end = |class: u128| match self.starts.get(class.min(last as u128) as usize + 1) {
