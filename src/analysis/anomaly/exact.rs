@@ -4,10 +4,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::reach::{Course, Reach, seen_otherwise};
 use crate::analysis::Decider;
-use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Marks, Passage, TooMuch, Watch};
+use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage, TooMuch, Watch};
 use crate::analysis::{Flow, flow};
-use crate::model::{ChainId, ChainKind, Effect, RuleId, Ruleset, Step, Test, Verdict, Way};
-use crate::packet::{Family, Field, Level, Set, Space, Spaces};
+use crate::model::{ChainId, ChainKind, RuleId, Ruleset, Step, Test, Verdict, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces};
 
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
@@ -16,10 +16,7 @@ const KEPT: usize = 1_000_000;
 pub(super) struct Exact<'a> {
     rules: &'a Ruleset,
     reach: &'a Reach,
-    /// Says which rules do something.
-    acts: Flow<'a>,
-    /// Says what packets look like in the end.
-    ends: Flow<'a>,
+    flow: Flow<'a>,
     names: Vec<Set>,
     /// Work for one question about one rule, in steps of [`Spaces`].
     limit: u64,
@@ -53,17 +50,7 @@ pub(super) enum Without {
 
 impl<'a> Exact<'a> {
     pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
-        // What a rule pends waits for the end of the stage: by then a mark that was overwritten no longer tells the
-        // packets that met the rule from those that did not.
-        let pends = rules.all_effects().any(|effect| matches!(effect, Effect::Pend(_)));
-        Exact {
-            rules,
-            reach,
-            acts: Flow::of_rules(rules, if pends { Marks::Told } else { Marks::Any }),
-            ends: Flow::of_rules(rules, Marks::Told),
-            names: Flow::names(rules),
-            limit,
-        }
+        Exact { rules, reach, flow: Flow::of_rules(rules), names: Flow::names(rules), limit }
     }
 
     fn spaces<'d>(&self, desk: &'d mut Desk, family: Family) -> &'d mut Spaces {
@@ -83,7 +70,7 @@ impl<'a> Exact<'a> {
             let spaces = self.spaces(desk, family);
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), ..Watch::default() };
-            self.run(&self.acts, spaces, course, packets, &mut watch)?;
+            self.run(spaces, course, packets, &mut watch)?;
             if watch.acted.values().any(|space| !space.is_none()) {
                 return Ok(true);
             }
@@ -100,7 +87,7 @@ impl<'a> Exact<'a> {
                 let spaces = self.spaces(desk, family);
                 let packets = self.packets(spaces, course, *caller);
                 let mut watch = Watch { chains: Some(&watched), ..Watch::default() };
-                self.run(&self.acts, spaces, course, packets, &mut watch)?;
+                self.run(spaces, course, packets, &mut watch)?;
                 if watch.entered.values().any(|space| !space.is_none()) {
                     return Ok(true);
                 }
@@ -124,7 +111,7 @@ impl<'a> Exact<'a> {
             let spaces = self.spaces(desk, family);
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), chains: Some(&chains), ..Watch::default() };
-            self.run(&self.acts, spaces, course, packets, &mut watch)?;
+            self.run(spaces, course, packets, &mut watch)?;
             let mut rest = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
             let mut takers: Vec<(RuleId, Space)> = watch.acted.into_iter().collect();
             takers.sort_unstable_by_key(|(id, _)| *id);
@@ -168,14 +155,14 @@ impl<'a> Exact<'a> {
                 let spaces = self.spaces(desk, family);
                 let packets = self.packets(spaces, course, *id);
                 let mut watch = Watch { without: Some(gone), rules: Some(&watched), ..Watch::default() };
-                let with = self.run(&self.ends, spaces, course, packets, &mut watch)?;
+                let with = self.run(spaces, course, packets, &mut watch)?;
                 let acted: Vec<Space> = watch.acted.values().copied().collect();
                 let acted = spaces.union(acted);
                 if acted.is_none() && !spaces.exhausted() {
                     continue;
                 }
                 let mut watch = Watch { without: Some(&less), ..Watch::default() };
-                let without = self.run(&self.ends, spaces, course, packets, &mut watch)?;
+                let without = self.run(spaces, course, packets, &mut watch)?;
                 let alike = alike(spaces, &with, &without);
                 // What was worked out after the limit was hit is nothing.
                 if spaces.exhausted() {
@@ -249,7 +236,6 @@ impl<'a> Exact<'a> {
 
     fn run(
         &self,
-        flow: &Flow<'_>,
         spaces: &mut Spaces,
         (way, loopback): Course,
         packets: Space,
@@ -260,7 +246,7 @@ impl<'a> Exact<'a> {
         if packets.is_none() {
             return Ok(Passage::default());
         }
-        flow.run_watched(spaces, &classes, &hop, watch)
+        self.flow.run_watched(spaces, &classes, &hop, watch)
     }
 
     /// All packets of a course that a rule can concern.
@@ -335,55 +321,15 @@ fn alike(spaces: &mut Spaces, one: &Passage, other: &Passage) -> bool {
     let helpers = |passage: &Passage| -> FxHashMap<_, Space> {
         passage.helpers.iter().filter(|(_, space)| !space.is_none()).copied().collect()
     };
-    helpers(one) == helpers(other)
-        && one.known == other.known
-        && passed(spaces, one, other) == passed(spaces, other, one)
+    helpers(one) == helpers(other) && one.known == other.known && passed(spaces, one) == passed(spaces, other)
 }
 
-/// Those that passed, by what was done to them. A mark that was written and is what it was is the same mark: packets
-/// that came with one which either side writes count among those for which it is written.
-fn passed(spaces: &mut Spaces, one: &Passage, other: &Passage) -> FxHashMap<Ctrl, Space> {
-    let written = spaces.level(Field::Mark).map(|level| (level, written(spaces, level, [one, other])));
+/// Those that passed, by what was done to them.
+fn passed(spaces: &mut Spaces, passage: &Passage) -> FxHashMap<Ctrl, Space> {
     let mut passed: FxHashMap<Ctrl, Space> = FxHashMap::default();
-    let mut add = |spaces: &mut Spaces, ctrl: Ctrl, space: Space| {
-        if !space.is_none() {
-            let known = passed.entry(ctrl).or_insert(Space::NONE);
-            *known = spaces.or(*known, space);
-        }
-    };
-    for class in one.passed.iter() {
-        let mut rest = class.space;
-        if let (Some((own, marks)), Some(Expr::At(level, 0))) =
-            (&written, class.ctrl.expr(spaces, Field::Mark))
-            && level != *own
-        {
-            let mut ctrl = class.ctrl.clone();
-            ctrl.clear(Field::Mark);
-            for mark in marks {
-                let [came, is] = [level, *own].map(|level| spaces.within(level, &Set::one(*mark)));
-                let part = spaces.and(rest, came);
-                rest = spaces.minus(rest, came);
-                let part = spaces.and(part, is);
-                add(spaces, ctrl.clone(), part);
-            }
-        }
-        add(spaces, class.ctrl.clone(), rest);
+    for class in passage.passed.iter().filter(|class| !class.space.is_none()) {
+        let known = passed.entry(class.ctrl.clone()).or_insert(Space::NONE);
+        *known = spaces.or(*known, class.space);
     }
     passed
-}
-
-/// The marks that rules wrote, where they are few.
-fn written(spaces: &mut Spaces, own: Level, passages: [&Passage; 2]) -> Vec<u128> {
-    const FEW: usize = 16;
-    let mut marks = Vec::new();
-    for class in passages.iter().flat_map(|passage| passage.passed.iter()) {
-        if class.ctrl.expr(spaces, Field::Mark) == Some(Expr::At(own, 0)) {
-            let hull = spaces.hull(class.space, own);
-            marks.extend(hull.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).take(FEW));
-        }
-    }
-    marks.sort_unstable();
-    marks.dedup();
-    marks.truncate(FEW);
-    marks
 }
