@@ -460,12 +460,18 @@ fn hold(seed: u64, rules: &Ruleset, taste: Taste) {
         );
     }
     let dead = ids(found.dead.iter().map(|dead| dead.unit.rules.clone()));
+    // No language has both marks that are changed bit by bit and verdicts that wait for the end of the stage: where a
+    // ruleset has them, a dead rule may be missed.
+    let pends = rules.all_effects().any(|effect| matches!(effect, Effect::Pend(_)));
     for id in all_rules(rules) {
         if unreached.contains(&id.chain) {
             assert!(!dead.contains(&id));
             continue;
         }
         let acts = seen(&|rules| shown(rules, id));
+        if taste.bits && pends && !acts && !dead.contains(&id) {
+            continue;
+        }
         assert_eq!(!acts, dead.contains(&id), "{}", say(if acts { "acts" } else { "is dead" }, id));
     }
     // Whatever is reported can go, all at once.
