@@ -12,7 +12,7 @@ use crate::site::{End as Place, Flow, Leg, Party};
 /// A stage works, does not, or that depends on something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Works {
+pub(crate) enum Works {
     /// Whatever is not known.
     Yes,
     /// For some of what is not known.
@@ -23,7 +23,7 @@ pub enum Works {
 
 /// What becomes of one question.
 #[derive(Clone, Debug)]
-pub struct Fate {
+pub(crate) struct Fate {
     /// Whether it gets through.
     pub works: Works,
     /// The ports that do not, or may not.
@@ -52,7 +52,7 @@ pub struct Fate {
 
 impl Fate {
     /// It gets through.
-    pub fn free() -> Fate {
+    pub(crate) fn free() -> Fate {
         Fate {
             works: Works::Yes,
             bad: Set::empty(),
@@ -74,7 +74,7 @@ impl Fate {
     }
 
     /// Makes even a *yes* depend on something.
-    pub fn hangs_on(&mut self, on: String) {
+    pub(crate) fn hangs_on(&mut self, on: String) {
         self.works = self.works.max(Works::Depends);
         if self.works == Works::Depends && !self.depends_on.contains(&on) {
             self.depends_on.push(on);
@@ -82,7 +82,7 @@ impl Fate {
     }
 
     /// Makes a *no* depend on something, or adds to what a *depends* depends on.
-    pub fn unless(&mut self, on: &str) {
+    pub(crate) fn unless(&mut self, on: &str) {
         if self.works == Works::No {
             self.works = Works::Depends;
         }

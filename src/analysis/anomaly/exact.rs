@@ -52,7 +52,7 @@ pub(super) enum Without {
 }
 
 impl<'a> Exact<'a> {
-    pub fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
+    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
         // What a rule pends waits for the end of the stage: by then a mark that was overwritten no longer tells the
         // packets that met the rule from those that did not.
         let pends = rules.all_effects().any(|effect| matches!(effect, Effect::Pend(_)));
