@@ -62,7 +62,12 @@ const ANYBODY: &str = "anybody";
 impl End {
     /// What a word means: a device, a zone, a peer, an address, `role:ROLE`, `role:ROLE@ZONE`, or `anybody` who is
     /// not where the other end is.
-    pub(crate) fn find(site: &Site, catalog: &Catalog, word: &str, other: Option<&End>) -> Result<End, Unknown> {
+    pub(crate) fn find(
+        site: &Site,
+        catalog: &Catalog,
+        word: &str,
+        other: Option<&End>,
+    ) -> Result<End, Unknown> {
         if let Some(device) = site.devices.iter().position(|device| device.name == word) {
             return Ok(End::device(site, device));
         }
@@ -195,7 +200,13 @@ impl End {
 
     /// Whether it may be the peer of a row: by its product's roles or, where nobody says what it is, by those that
     /// the call gives to its end.
-    pub(crate) fn may_be(&self, site: &Site, catalog: &Catalog, row: &Requirement, of_call: &[String]) -> bool {
+    pub(crate) fn may_be(
+        &self,
+        site: &Site,
+        catalog: &Catalog,
+        row: &Requirement,
+        of_call: &[String],
+    ) -> bool {
         let Some(peer) = row.peer.as_deref() else { return true };
         let implied = |role: &String| catalog.implied_roles(role).contains(&peer);
         match (self.product(site, catalog), &self.roles) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ends::Side;
 use super::legs::Question;
 use crate::catalog::Transport;
-use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, Witness, number};
+use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, number};
 use crate::packet::{Family, Set};
 use crate::site::{End as Place, Flow, Leg, Party};
 
@@ -44,10 +44,6 @@ pub(crate) struct Fate {
     pub carried: bool,
     /// Part of the ports gets through.
     pub part: bool,
-    /// A packet that shows it, at the firewall that decides.
-    pub witness: Option<Witness>,
-    /// One that gets through, where the question was put so.
-    pub passes: Option<Witness>,
 }
 
 impl Fate {
@@ -64,8 +60,6 @@ impl Fate {
             helped: false,
             carried: false,
             part: false,
-            witness: None,
-            passes: None,
         }
     }
 
@@ -203,13 +197,7 @@ pub(super) fn steps(
 fn first(question: &Question<'_>, answer: Answer) -> Fate {
     let bad = answer.blocked.or(&answer.unsure);
     let all = answer.asked.count();
-    let mut fate = Fate {
-        bad: bad.clone(),
-        assumes: answer.assumes.clone(),
-        witness: answer.witness.clone(),
-        passes: answer.passes.clone(),
-        ..Fate::free()
-    };
+    let mut fate = Fate { bad: bad.clone(), assumes: answer.assumes.clone(), ..Fate::free() };
     let by = |shares: &[Share]| shares.first().map(By::from);
     if bad.is_empty() {
         return fate;

@@ -44,8 +44,6 @@ pub(crate) struct Row<'a> {
     pub stage: String,
     /// For people.
     pub title: String,
-    /// The place of the stage in the call.
-    pub place: usize,
     /// Whoever opens it.
     pub from: Rc<Party>,
     /// Whoever it goes to.

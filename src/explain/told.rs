@@ -192,7 +192,12 @@ impl<'a> Teller<'_, 'a> {
     }
 
     /// What to change for the rows that fail: for the first, or for all.
-    pub(crate) fn mend(&self, explanation: &Explanation<'a>, workshop: &Workshop<'_>, all: bool) -> Vec<ToldMend> {
+    pub(crate) fn mend(
+        &self,
+        explanation: &Explanation<'a>,
+        workshop: &Workshop<'_>,
+        all: bool,
+    ) -> Vec<ToldMend> {
         let mut mends: Vec<ToldMend> = Vec::new();
         let fails = |(at, row): &(usize, &Row<'a>)| {
             row.fate.works != Works::Yes && (Some(*at) == explanation.first || all)

@@ -368,7 +368,13 @@ impl<'j, 'a> Desk<'j, 'a> {
 
     /// What becomes of a leg for one address, transport and party; `None` where no firewall that was read
     /// stands between, or none of its files speaks of the address's family.
-    pub(crate) fn judge_leg(&mut self, ask: &Ask<'_>, party: &Party, kind: Kind, want: Want) -> Option<Answer> {
+    pub(crate) fn judge_leg(
+        &mut self,
+        ask: &Ask<'_>,
+        party: &Party,
+        kind: Kind,
+        want: Want,
+    ) -> Option<Answer> {
         let places = self.places(ask, party);
         let mut answers: Vec<Answer> = Vec::with_capacity(places.len());
         let mut asked: Vec<&Far> = Vec::with_capacity(places.len());

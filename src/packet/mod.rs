@@ -522,11 +522,6 @@ impl Packet {
         self.get(Field::src(self.family)).known()
     }
 
-    /// The destination address, where it is known.
-    pub fn dst(&self) -> Option<u128> {
-        self.get(Field::dst(self.family)).known()
-    }
-
     /// The protocol number.
     pub fn protocol(&self) -> u8 {
         self.values[Field::Proto as usize].map_or(0, |(lo, _)| lo as u8)

@@ -145,11 +145,6 @@ impl Session {
         !self.firewalls.is_empty() && self.firewalls.iter().all(Option::is_some)
     }
 
-    /// What reading had to say.
-    pub(crate) fn said(&self) -> &[Finding] {
-        &self.findings
-    }
-
     /// The judge of the site.
     pub(crate) fn judge(&self) -> Judge<'_> {
         Judge::new(&self.site, &self.catalog, &self.firewalls)

@@ -186,11 +186,6 @@ impl Baseline {
     pub(crate) fn len(&self) -> usize {
         self.entries.iter().map(|entry| entry.count).sum()
     }
-
-    /// Whether it stands for none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
 }
 
 fn folder_of(path: &Path) -> PathBuf {
