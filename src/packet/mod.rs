@@ -10,7 +10,7 @@ mod space;
 
 pub use prefix::Prefix;
 pub use set::Set;
-pub use space::{Level, Row, Side, Space, Spaces, VariableKey};
+pub use space::{Level, Side, Space, Spaces, VariableKey};
 
 /// IPv4 or IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

@@ -12,7 +12,7 @@ use crate::source::Span;
 
 pub use list::List;
 pub use options::{
-    Divert, Flags, IcmpMatch, IdMatch, Options, Pool, PoolOptions, PoolPort, Rare, Route, RouteKind, State,
+    Divert, Flags, IcmpMatch, IdMatch, Options, Pool, PoolOptions, PoolPort, Route, RouteKind, State,
     StateKind, StateOptions,
 };
 
