@@ -52,7 +52,7 @@ impl<'r, 'c> Dump<'r, 'c> {
         let mut words = Vec::new();
         let mut at = 0;
         while at < text.len() {
-            let end = text[at..].find('\n').map_or(text.len(), |len| at + len);
+            let end = memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |len| at + len);
             self.line(text, (at, end), base, &mut words);
             at = end + 1;
         }

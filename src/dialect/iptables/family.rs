@@ -64,12 +64,22 @@ impl OneDump {
     }
 }
 
+/// Whether a word stands in a text.
+fn has_word(text: &str, word: &str) -> bool {
+    let text = text.as_bytes();
+    let ends = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
+    memchr::memmem::find_iter(text, word).any(|at| {
+        let before = at.checked_sub(1).and_then(|at| text.get(at));
+        ends(before) && ends(text.get(at + word.len()))
+    })
+}
+
 /// The families that each `*table` line of a text is of; `named` is what the file's name tells.
 ///
 /// Dumps end where a table comes for the second time, where a header tells another family, and where a table
 /// tells another family than those before it.
 pub(super) fn of_tables(text: &str, named: Option<Family>) -> Vec<&'static [Family]> {
-    let marks = [" -4", " -6", "-4 ", "-6 ", "--ipv4", "--ipv6"].iter().any(|mark| text.contains(mark));
+    let marks = ["-4", "-6", "--ipv4", "--ipv6"].iter().any(|mark| has_word(text, mark));
     let mut dumps = vec![OneDump::default()];
     let (mut count, mut header, mut settled) = (0, None, false);
     for line in text.lines() {
