@@ -31,7 +31,7 @@ pub(crate) use mend::{Files, Workshop};
 
 /// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
 /// no remedy is tried, and none printed.
-pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+pub(crate) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     // Neither asks the other for anything.
     let (dead, mut findings) = threads::beside(|| dead::find(judge), || judged(judge, workshop));
     findings.extend(dead::check(judge, workshop, &dead));
