@@ -1,5 +1,6 @@
 //! Which address of an interface a packet gets where a rule of Linux gives it the interface's own:
-//! `MASQUERADE` and `REDIRECT` of iptables, `masquerade` and `redirect` of nftables.
+//! `MASQUERADE` and `REDIRECT` of iptables, `masquerade` and `redirect` of nftables; and what else its own
+//! addresses mean to them.
 //!
 //! Sources: `nf_nat_masquerade.c`, `nf_nat_redirect.c`, `ipv6_dev_get_saddr` (RFC 6724) and
 //! `__ipv6_addr_type` of Linux 6.7 and later. IPv4 takes the first address of the interface where there is
@@ -42,6 +43,19 @@ fn dead_scope() -> Set {
     let site = Family::V6.prefix(0xfec0 << 112, 10);
     let multicast = (0..16u128).map(|flags| Family::V6.prefix((0xff05 | flags << 4) << 112, 16));
     Set::of(multicast.chain([site, (2, u128::from(u32::MAX))]))
+}
+
+/// Sources that no ICMPv6 error is sent to: the anycast addresses of the routers of the box's own networks
+/// (`icmpv6_route_lookup` of `net/ipv6/icmp.c`, `ipv6_anycast_destination` of `include/net/ip6_route.h`), unless
+/// `net.ipv6.icmp.error_anycast_as_unicast` is set. A TCP reset is sent to them all the same.
+pub fn unanswered_sources(own: &[OwnAddress]) -> Set {
+    let ours = own.iter().filter(|own| own.family == Family::V6);
+    let addresses = Set::of(ours.clone().map(|own| (own.address, own.address)));
+    let first = ours.filter(|own| (1..=126).contains(&own.prefix)).map(|own| {
+        let (first, _) = Family::V6.prefix(own.address, own.prefix);
+        (first, first)
+    });
+    Set::of(first).minus(&addresses)
 }
 
 impl Interfaces<'_> {
