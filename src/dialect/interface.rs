@@ -6,7 +6,7 @@
 //! `__ipv6_addr_type` of Linux 6.7 and later. IPv4 takes the first address of the interface where there is
 //! one; IPv6 takes one of the scope of the packet's destination.
 
-use crate::model::{Builder, NatAddr, OwnAddress, Test};
+use crate::model::{Builder, NatAddr, OwnAddress, Test, routers_anycast};
 use crate::packet::{Family, Field, Set, interface, interface_name};
 
 /// Under which conditions the new address is which; `None` where the packet is dropped. The conditions
@@ -46,16 +46,10 @@ fn dead_scope() -> Set {
 }
 
 /// Sources that no ICMPv6 error is sent to: the anycast addresses of the routers of the box's own networks
-/// (`icmpv6_route_lookup` of `net/ipv6/icmp.c`, `ipv6_anycast_destination` of `include/net/ip6_route.h`), unless
-/// `net.ipv6.icmp.error_anycast_as_unicast` is set. A TCP reset is sent to them all the same.
+/// (`icmpv6_route_lookup` of `net/ipv6/icmp.c`), unless `net.ipv6.icmp.error_anycast_as_unicast` is set. A TCP reset is
+/// sent to them all the same.
 pub fn unanswered_sources(own: &[OwnAddress]) -> Set {
-    let ours = own.iter().filter(|own| own.family == Family::V6);
-    let addresses = Set::of(ours.clone().map(|own| (own.address, own.address)));
-    let first = ours.filter(|own| (1..=126).contains(&own.prefix)).map(|own| {
-        let (first, _) = Family::V6.prefix(own.address, own.prefix);
-        (first, first)
-    });
-    Set::of(first).minus(&addresses)
+    routers_anycast(own)
 }
 
 impl Interfaces<'_> {

@@ -117,7 +117,7 @@ const V6: Pool = Pool {
     ranges: &[("2001:db8:9::7", "2001:db8:9::100"), ("2001:db8:a::4", "2001:db8:b::5")],
     own: &["2001:db8:1::1", "2001:db8:2::1"],
     targets: &["2001:db8:a::3", "2001:db8:a::99", "2001:db8:9:1::7", "2001:db8:2::1"],
-    last: &["2001:db8:2::", "2001:db8:1::"],
+    last: &["2001:db8:1::"],
 };
 
 /// Ports of rules; packets have these, one less and one more.

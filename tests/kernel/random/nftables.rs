@@ -244,10 +244,6 @@ impl Writer<'_> {
                 ];
                 self.rng.pick(&said).to_string()
             }
-            10 if self.rng.one_in(3) => {
-                let pool = self.pool();
-                format!("meta mark set {} dscp", if pool.v6 { "ip6" } else { "ip" })
-            }
             10 => format!("meta mark set {:#x}", self.rng.pick(&MARKS)),
             11 => format!("meta mark set meta mark | {:#x}", self.rng.pick(&MARKS)),
             _ if later.is_empty() => "accept".to_string(),
@@ -329,9 +325,9 @@ impl Writer<'_> {
             }
             "tcp" if self.rng.one_in(6) => "tcp option maxseg size 1000-1500".to_string(),
             // what other protocols than its own never have
-            "tcp" if self.rng.one_in(6) => "sctp chunk data missing".to_string(),
-            "udp" if self.rng.one_in(6) => "tcp option sack-perm missing".to_string(),
-            "sctp" if self.rng.one_in(3) => "tcp option maxseg missing".to_string(),
+            "tcp" if self.rng.one_in(6) => "meta l4proto tcp sctp chunk data missing".to_string(),
+            "udp" if self.rng.one_in(6) => "meta l4proto udp tcp option sack-perm missing".to_string(),
+            "sctp" if self.rng.one_in(3) => "meta l4proto sctp tcp option maxseg missing".to_string(),
             _ => self.port_match(proto),
         }
     }
@@ -355,16 +351,10 @@ impl Writer<'_> {
                 let (how, bytes) = (self.rng.pick(&["<", ">"]), self.rng.pick(&[60, 100, 300]));
                 format!("meta l4proto tcp {of} {how} {bytes}")
             }
-            12 => {
-                let asked = [
-                    "ct direction original".to_string(),
-                    "ct protocol tcp".to_string(),
-                    format!("ct original proto-dst {}", self.rng.pick(&["2048", "53", "5060"])),
-                    "@nh,8,8 & 0xfc == 0x28".to_string(),
-                    "meta pkttype host".to_string(),
-                ];
-                asked[self.rng.below(asked.len())].clone()
+            12 if self.for_tcp && self.rng.one_in(2) => {
+                format!("meta l4proto tcp @th,16,16 {}", self.rng.pick(&PORTS))
             }
+            12 => self.rng.pick(&["ct direction original", "meta pkttype host"]).to_string(),
             3 => {
                 let states = [
                     "new",
