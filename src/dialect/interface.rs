@@ -105,21 +105,14 @@ impl Interfaces<'_> {
             };
             let on = self.is(device, Set::one(interface(&name)), false);
             choices.push((vec![on, to_near], Some(one(&near))));
-            // Redirecting asks the interface alone; masquerading takes an address of another one.
-            let nowhere = far.is_empty() && device == Field::Iif;
-            choices.push((vec![on, to_far], (!nowhere).then(|| one(&far))));
+            // Redirecting takes what the interface has, be it of the link alone; masquerading takes an address of
+            // another one.
+            let has_far = !far.is_empty() || device == Field::Oif;
+            choices.push((vec![on, to_far], Some(one(if has_far { &far } else { &near }))));
         }
         let mut rest = Vec::new();
         if !all.is_empty() {
             rest.push(self.is(device, all.clone(), true));
-        }
-        // An interface has a link-local address even if nobody says so; others it has where it is given one.
-        let without = if device == Field::Iif { self.without_address() } else { Set::empty() };
-        if !without.is_empty() {
-            let on = self.is(device, without.clone(), false);
-            choices.push((vec![on, to_far], None));
-            choices.push((vec![on, to_near], Some(NatAddr::Unknown)));
-            rest.push(self.is(device, without, true));
         }
         if !dropped.is_empty() {
             rest.push(self.is(Field::Dst6, dropped, true));
