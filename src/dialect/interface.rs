@@ -11,10 +11,10 @@ use crate::packet::{Family, Field, Set, interface, interface_name};
 
 /// Under which conditions the new address is which; `None` where the packet is dropped. The conditions
 /// exclude each other, and one of them holds.
-pub type Choices = Vec<(Vec<Test>, Option<NatAddr>)>;
+pub(super) type Choices = Vec<(Vec<Test>, Option<NatAddr>)>;
 
 /// The box's own addresses, as far as they are known, in one family.
-pub struct Interfaces<'a> {
+pub(super) struct Interfaces<'a> {
     /// The addresses, of both families.
     pub own: &'a [OwnAddress],
     /// The family of the packets.
@@ -48,13 +48,13 @@ fn dead_scope() -> Set {
 /// Sources that no ICMPv6 error is sent to: the anycast addresses of the routers of the box's own networks
 /// (`icmpv6_route_lookup` of `net/ipv6/icmp.c`), unless `net.ipv6.icmp.error_anycast_as_unicast` is set. A TCP reset is
 /// sent to them all the same.
-pub fn unanswered_sources(own: &[OwnAddress]) -> Set {
+pub(super) fn unanswered_sources(own: &[OwnAddress]) -> Set {
     routers_anycast(own)
 }
 
 impl Interfaces<'_> {
     /// The addresses that masquerading gives.
-    pub fn masquerade(mut self) -> Choices {
+    pub(super) fn masquerade(mut self) -> Choices {
         if self.family == Family::V6 {
             return self.scoped(Field::Oif, Set::empty());
         }
@@ -71,7 +71,7 @@ impl Interfaces<'_> {
     }
 
     /// The addresses that redirecting gives before routing.
-    pub fn redirect(mut self) -> Choices {
+    pub(super) fn redirect(mut self) -> Choices {
         if self.family == Family::V6 {
             return self.scoped(Field::Iif, dead_scope());
         }

@@ -51,7 +51,7 @@ const PACKED: &[(&[u8], &str)] = &[
 ];
 
 /// The form of a file, by its first bytes; `None` where it may be text.
-pub fn of(start: &[u8]) -> Option<Form> {
+pub(super) fn of(start: &[u8]) -> Option<Form> {
     if let Some((_, by)) = PACKED.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(Form::Packed(by));
     }

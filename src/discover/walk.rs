@@ -106,7 +106,7 @@ fn names_a_firewall(path: &Path) -> bool {
 
 /// What a folder holds.
 #[derive(Debug, Default)]
-pub struct Walked {
+pub(super) struct Walked {
     /// Configs, sorted by name.
     pub configs: Vec<(PathBuf, Dialect)>,
     /// The other files.
@@ -116,7 +116,7 @@ pub struct Walked {
 }
 
 /// Looks through a folder and what is below, but not through hidden folders, nor those of builds.
-pub fn walk(folder: &Path, options: &Options) -> Walked {
+pub(super) fn walk(folder: &Path, options: &Options) -> Walked {
     let mut walked = Walked::default();
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let mut ignores = Ignores::above(&real);

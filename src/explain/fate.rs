@@ -94,7 +94,7 @@ impl Fate {
 
 /// What helpers may open.
 #[derive(Clone, Copy, Debug)]
-pub struct Helpers<'c> {
+pub(super) struct Helpers<'c> {
     /// The services in whose signalling the call announces ports.
     pub services: &'c [&'c str],
     /// Who places the call, seen from the device of a question: towards it or from it.
@@ -102,7 +102,7 @@ pub struct Helpers<'c> {
 }
 
 /// Puts a question to the judge.
-pub fn judge(
+pub(super) fn judge(
     desk: &mut Desk<'_, '_>,
     question: &Question<'_>,
     (from, to): (Side<'_>, Side<'_>),
@@ -143,7 +143,11 @@ pub fn judge(
 }
 
 /// The ends as the judge takes them.
-pub fn ends(question: &Question<'_>, (from, to): (Side<'_>, Side<'_>), family: Family) -> (Near, Party) {
+pub(super) fn ends(
+    question: &Question<'_>,
+    (from, to): (Side<'_>, Side<'_>),
+    family: Family,
+) -> (Near, Party) {
     let (mine, other) = match question.leg {
         Leg::ToDevice => (to, from),
         Leg::FromDevice => (from, to),
@@ -165,7 +169,7 @@ fn ask<'q>(question: &'q Question<'_>, near: &'q Near) -> Ask<'q> {
 }
 
 /// A question as the site's flows are.
-pub fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
+pub(super) fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
     Flow {
         device: question.device,
         host: None,
@@ -184,7 +188,7 @@ pub fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
 }
 
 /// The way of one packet of a question: one that gets through, or one that does not.
-pub fn steps(
+pub(super) fn steps(
     desk: &mut Desk<'_, '_>,
     question: &Question<'_>,
     sides: (Side<'_>, Side<'_>),
@@ -235,7 +239,7 @@ fn first(question: &Question<'_>, answer: Answer) -> Fate {
 }
 
 /// Whether a helper reads the signalling in which the ports of a question are announced: it rewrites addresses in it.
-pub fn is_read(
+pub(super) fn is_read(
     desk: &mut Desk<'_, '_>,
     question: &Question<'_>,
     sides: (Side<'_>, Side<'_>),
@@ -309,6 +313,6 @@ const TRAPS: u128 = 162;
 
 /// Whether the answers to what one end sends get back for certain: what the other end sends over that connection
 /// does, too.
-pub fn carries(fate: &Fate) -> bool {
+pub(super) fn carries(fate: &Fate) -> bool {
     fate.works == Works::Yes && !fate.reply
 }

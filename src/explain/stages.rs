@@ -15,10 +15,10 @@ use crate::packet::{Field, Set};
 use crate::site::{End as Place, Leg, RoutingMode};
 
 /// What a call depends on where the ways of signalling differ.
-pub const MODE: &str = "the gatekeeper's mode";
+pub(super) const MODE: &str = "the gatekeeper's mode";
 
 /// A stage between two parties, judged.
-pub struct Ran<'a> {
+pub(super) struct Ran<'a> {
     /// Its place in the call.
     pub place: usize,
     /// Its ways.
@@ -30,7 +30,7 @@ pub struct Ran<'a> {
 }
 
 /// Judges all stages of a call; `None` where the call makes no sense between its ends.
-pub fn run<'j, 'a>(case: Case<'j, 'a>, desk: &mut Desk<'j, 'a>) -> Option<Explanation<'a>> {
+pub(super) fn run<'j, 'a>(case: Case<'j, 'a>, desk: &mut Desk<'j, 'a>) -> Option<Explanation<'a>> {
     if !case.makes_sense() {
         return None;
     }

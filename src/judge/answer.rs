@@ -10,7 +10,7 @@ use crate::packet::{Family, Field, Packet, Set, Space, Spaces, proto};
 use crate::site::{Far, Leg, Party};
 
 /// What a report says where the analysis was given up.
-pub const GIVEN_UP: &str = "more cases than the analysis follows";
+pub(super) const GIVEN_UP: &str = "more cases than the analysis follows";
 
 /// Deciders of one answer that are named; where there are more, each has a small share.
 const MOST_SHARES: usize = 24;

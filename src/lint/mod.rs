@@ -25,12 +25,21 @@ use crate::judge::{Desk, Judge, Near};
 use crate::rule::{PH001, PH003, PH006, PH110, PH203, PH208, PH414, PH520, PH525, PH526, PH610};
 use crate::site::{Flow, Party};
 use crate::source::Span;
+use crate::threads;
 
 pub use mend::{Files, Workshop};
 
 /// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
 /// no remedy is tried, and none printed.
 pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+    // Neither asks the other for anything.
+    let (dead, mut findings) = threads::beside(|| dead::find(judge), || judged(judge, workshop));
+    findings.extend(dead::check(judge, workshop, &dead));
+    findings
+}
+
+/// What the lints say that ask what becomes of packets.
+fn judged(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     let selection = &judge.site.settings.selection;
     let mut findings = Vec::new();
     if selection.has_any(requirements::LINTS) {
@@ -51,7 +60,6 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     if selection.has(&PH520) {
         findings.extend(untranslated::check(judge));
     }
-    findings.extend(dead::check(judge, workshop));
     findings
 }
 

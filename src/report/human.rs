@@ -34,7 +34,7 @@ pub struct HumanOptions {
 }
 
 /// Writes the findings and the summary.
-pub fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
     let printer = Printer::new(report.sources, options.color);
     let shown = most_severe(report, options.max_findings);
     let sites = &report.summary.sites;

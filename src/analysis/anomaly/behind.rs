@@ -10,7 +10,7 @@ use crate::packet::{Field, Set, State};
 const DEEPEST: usize = 8;
 
 /// Whether a rule refuses packets by where they come from, whatever their connection is.
-pub fn is_ban(rules: &Ruleset, id: RuleId) -> bool {
+pub(super) fn is_ban(rules: &Ruleset, id: RuleId) -> bool {
     let refuses = units::verdict(rules, id).is_some_and(|verdict| verdict != Verdict::Accept);
     let tests = rules.steps_of(rules.rule(id)).iter().filter_map(|step| match step {
         Step::Test(test) => Some(test),
@@ -40,7 +40,7 @@ pub fn is_ban(rules: &Ruleset, id: RuleId) -> bool {
 
 impl Seeker<'_> {
     /// The rules that let all packets of running connections pass before they come to a rule; `None` where some come.
-    pub fn before_connections(&self, id: RuleId, depth: usize) -> Option<Vec<RuleId>> {
+    pub(super) fn before_connections(&self, id: RuleId, depth: usize) -> Option<Vec<RuleId>> {
         if let Some(by) = self.accepted_before(id) {
             return Some(by);
         }

@@ -4,22 +4,19 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::reach::{Course, Reach, seen_otherwise};
 use crate::analysis::Decider;
-use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Marks, Passage, TooMuch, Watch};
+use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage, TooMuch, Watch};
 use crate::analysis::{Flow, flow};
-use crate::model::{ChainId, ChainKind, Effect, RuleId, Ruleset, Step, Test, Verdict, Way};
-use crate::packet::{Family, Field, Level, Set, Space, Spaces};
+use crate::model::{ChainId, ChainKind, RuleId, Ruleset, Step, Test, Verdict, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces};
 
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
 
 /// Questions about single rules of a ruleset.
-pub struct Exact<'a> {
+pub(super) struct Exact<'a> {
     rules: &'a Ruleset,
     reach: &'a Reach,
-    /// Says which rules do something.
-    acts: Flow<'a>,
-    /// Says what packets look like in the end.
-    ends: Flow<'a>,
+    flow: Flow<'a>,
     names: Vec<Set>,
     /// Work for one question about one rule, in steps of [`Spaces`].
     limit: u64,
@@ -27,7 +24,7 @@ pub struct Exact<'a> {
 
 /// Sets of packets that one thread works with.
 #[derive(Default)]
-pub struct Desk {
+pub(super) struct Desk {
     spaces: [Option<Spaces>; 2],
     /// Work done with what was cleared away.
     before: u64,
@@ -35,14 +32,14 @@ pub struct Desk {
 
 impl Desk {
     /// Work done on it so far.
-    pub fn work(&self) -> u64 {
+    pub(super) fn work(&self) -> u64 {
         self.before + self.spaces.iter().flatten().map(Spaces::work).sum::<u64>()
     }
 }
 
 /// What comes of leaving a rule out.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Without {
+pub(super) enum Without {
     /// Something changes.
     Changes,
     /// Nothing does: other rules do the same, these.
@@ -52,18 +49,8 @@ pub enum Without {
 }
 
 impl<'a> Exact<'a> {
-    pub fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
-        // What a rule pends waits for the end of the stage: by then a mark that was overwritten tells packets that
-        // met the rule no more from those that did not.
-        let pends = rules.all_effects().any(|effect| matches!(effect, Effect::Pend(_)));
-        Exact {
-            rules,
-            reach,
-            acts: Flow::of_rules(rules, if pends { Marks::Told } else { Marks::Any }),
-            ends: Flow::of_rules(rules, Marks::Told),
-            names: Flow::names(rules),
-            limit,
-        }
+    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
+        Exact { rules, reach, flow: Flow::of_rules(rules), names: Flow::names(rules), limit }
     }
 
     fn spaces<'d>(&self, desk: &'d mut Desk, family: Family) -> &'d mut Spaces {
@@ -77,13 +64,13 @@ impl<'a> Exact<'a> {
     }
 
     /// Whether a rule does something for any packet, whatever is not known.
-    pub fn acts(&self, desk: &mut Desk, id: RuleId) -> Result<bool, TooMuch> {
+    pub(super) fn acts(&self, desk: &mut Desk, id: RuleId) -> Result<bool, TooMuch> {
         let watched = FxHashSet::from_iter([id]);
         for (family, course) in self.crossings(id.chain) {
             let spaces = self.spaces(desk, family);
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), ..Watch::default() };
-            self.run(&self.acts, spaces, course, packets, &mut watch)?;
+            self.run(spaces, course, packets, &mut watch)?;
             if watch.acted.values().any(|space| !space.is_none()) {
                 return Ok(true);
             }
@@ -92,7 +79,7 @@ impl<'a> Exact<'a> {
     }
 
     /// Whether packets come into a chain.
-    pub fn enters(&self, desk: &mut Desk, chain: ChainId) -> Result<bool, TooMuch> {
+    pub(super) fn enters(&self, desk: &mut Desk, chain: ChainId) -> Result<bool, TooMuch> {
         let watched = FxHashSet::from_iter([chain]);
         for (family, course) in self.crossings(chain) {
             // Through one of its callers: the packets that these are about are enough.
@@ -100,7 +87,7 @@ impl<'a> Exact<'a> {
                 let spaces = self.spaces(desk, family);
                 let packets = self.packets(spaces, course, *caller);
                 let mut watch = Watch { chains: Some(&watched), ..Watch::default() };
-                self.run(&self.acts, spaces, course, packets, &mut watch)?;
+                self.run(spaces, course, packets, &mut watch)?;
                 if watch.entered.values().any(|space| !space.is_none()) {
                     return Ok(true);
                 }
@@ -111,7 +98,12 @@ impl<'a> Exact<'a> {
 
     /// The rules that take the packets which a rule would match, where it matches none: those before it in its
     /// chain, the one that takes most first, and no more than are needed.
-    pub fn takers(&self, desk: &mut Desk, id: RuleId, before: &[RuleId]) -> Result<Vec<RuleId>, TooMuch> {
+    pub(super) fn takers(
+        &self,
+        desk: &mut Desk,
+        id: RuleId,
+        before: &[RuleId],
+    ) -> Result<Vec<RuleId>, TooMuch> {
         let watched = FxHashSet::from_iter(before.iter().copied());
         let chains = FxHashSet::from_iter([id.chain]);
         let mut found: Vec<RuleId> = Vec::new();
@@ -119,7 +111,7 @@ impl<'a> Exact<'a> {
             let spaces = self.spaces(desk, family);
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), chains: Some(&chains), ..Watch::default() };
-            self.run(&self.acts, spaces, course, packets, &mut watch)?;
+            self.run(spaces, course, packets, &mut watch)?;
             let mut rest = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
             let mut takers: Vec<(RuleId, Space)> = watch.acted.into_iter().collect();
             takers.sort_unstable_by_key(|(id, _)| *id);
@@ -147,7 +139,7 @@ impl<'a> Exact<'a> {
     }
 
     /// What changes where the rules of `unit` are left out of those that `gone` leaves.
-    pub fn without(
+    pub(super) fn without(
         &self,
         desk: &mut Desk,
         unit: &[RuleId],
@@ -163,14 +155,14 @@ impl<'a> Exact<'a> {
                 let spaces = self.spaces(desk, family);
                 let packets = self.packets(spaces, course, *id);
                 let mut watch = Watch { without: Some(gone), rules: Some(&watched), ..Watch::default() };
-                let with = self.run(&self.ends, spaces, course, packets, &mut watch)?;
+                let with = self.run(spaces, course, packets, &mut watch)?;
                 let acted: Vec<Space> = watch.acted.values().copied().collect();
                 let acted = spaces.union(acted);
                 if acted.is_none() && !spaces.exhausted() {
                     continue;
                 }
                 let mut watch = Watch { without: Some(&less), ..Watch::default() };
-                let without = self.run(&self.ends, spaces, course, packets, &mut watch)?;
+                let without = self.run(spaces, course, packets, &mut watch)?;
                 let alike = alike(spaces, &with, &without);
                 // What was worked out after the limit was hit is nothing.
                 if spaces.exhausted() {
@@ -244,7 +236,6 @@ impl<'a> Exact<'a> {
 
     fn run(
         &self,
-        flow: &Flow<'_>,
         spaces: &mut Spaces,
         (way, loopback): Course,
         packets: Space,
@@ -255,7 +246,7 @@ impl<'a> Exact<'a> {
         if packets.is_none() {
             return Ok(Passage::default());
         }
-        flow.run_watched(spaces, &classes, &hop, watch)
+        self.flow.run_watched(spaces, &classes, &hop, watch)
     }
 
     /// All packets of a course that a rule can concern.
@@ -330,55 +321,15 @@ fn alike(spaces: &mut Spaces, one: &Passage, other: &Passage) -> bool {
     let helpers = |passage: &Passage| -> FxHashMap<_, Space> {
         passage.helpers.iter().filter(|(_, space)| !space.is_none()).copied().collect()
     };
-    helpers(one) == helpers(other)
-        && one.known == other.known
-        && passed(spaces, one, other) == passed(spaces, other, one)
+    helpers(one) == helpers(other) && one.known == other.known && passed(spaces, one) == passed(spaces, other)
 }
 
-/// Those that passed, by what was done to them. A mark that was written and is what it was is the same mark: packets
-/// that came with one which either side writes count among those for which it is written.
-fn passed(spaces: &mut Spaces, one: &Passage, other: &Passage) -> FxHashMap<Ctrl, Space> {
-    let written = spaces.level(Field::Mark).map(|level| (level, written(spaces, level, [one, other])));
+/// Those that passed, by what was done to them.
+fn passed(spaces: &mut Spaces, passage: &Passage) -> FxHashMap<Ctrl, Space> {
     let mut passed: FxHashMap<Ctrl, Space> = FxHashMap::default();
-    let mut add = |spaces: &mut Spaces, ctrl: Ctrl, space: Space| {
-        if !space.is_none() {
-            let known = passed.entry(ctrl).or_insert(Space::NONE);
-            *known = spaces.or(*known, space);
-        }
-    };
-    for class in one.passed.iter() {
-        let mut rest = class.space;
-        if let (Some((own, marks)), Some(Expr::At(level, 0))) =
-            (&written, class.ctrl.expr(spaces, Field::Mark))
-            && level != *own
-        {
-            let mut ctrl = class.ctrl.clone();
-            ctrl.clear(Field::Mark);
-            for mark in marks {
-                let [came, is] = [level, *own].map(|level| spaces.within(level, &Set::one(*mark)));
-                let part = spaces.and(rest, came);
-                rest = spaces.minus(rest, came);
-                let part = spaces.and(part, is);
-                add(spaces, ctrl.clone(), part);
-            }
-        }
-        add(spaces, class.ctrl.clone(), rest);
+    for class in passage.passed.iter().filter(|class| !class.space.is_none()) {
+        let known = passed.entry(class.ctrl.clone()).or_insert(Space::NONE);
+        *known = spaces.or(*known, class.space);
     }
     passed
-}
-
-/// The marks that rules wrote, where they are few.
-fn written(spaces: &mut Spaces, own: Level, passages: [&Passage; 2]) -> Vec<u128> {
-    const FEW: usize = 16;
-    let mut marks = Vec::new();
-    for class in passages.iter().flat_map(|passage| passage.passed.iter()) {
-        if class.ctrl.expr(spaces, Field::Mark) == Some(Expr::At(own, 0)) {
-            let hull = spaces.hull(class.space, own);
-            marks.extend(hull.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).take(FEW));
-        }
-    }
-    marks.sort_unstable();
-    marks.dedup();
-    marks.truncate(FEW);
-    marks
 }

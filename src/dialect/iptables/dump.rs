@@ -15,15 +15,15 @@ const LINE_MAX: usize = 10239;
 
 /// What `iptables-restore` is asked to do: iptables-restore(8).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Restore {
+pub(super) struct Restore {
     /// The family of the program.
-    pub family: Family,
+    pub(super) family: Family,
     /// What is there stays (`--noflush`).
-    pub keep: bool,
+    pub(super) keep: bool,
 }
 
 /// How the lines of a dump are read.
-pub struct Dump<'r, 'c> {
+pub(super) struct Dump<'r, 'c> {
     reader: &'r mut Reader<'c>,
     /// The families of the tables, those that come last first.
     families: Vec<&'static [Family]>,
@@ -39,7 +39,7 @@ pub struct Dump<'r, 'c> {
 impl<'r, 'c> Dump<'r, 'c> {
     /// A reader of the lines of `text`. `forced` is their family, whatever they tell; `named` is what the name
     /// of the file tells.
-    pub fn new(
+    pub(super) fn new(
         reader: &'r mut Reader<'c>,
         forced: Option<Family>,
         named: Option<Family>,
@@ -59,16 +59,16 @@ impl<'r, 'c> Dump<'r, 'c> {
     }
 
     /// A reader of what a script restores.
-    pub fn restored(reader: &'r mut Reader<'c>, restore: Restore, text: &str) -> Self {
+    pub(super) fn restored(reader: &'r mut Reader<'c>, restore: Restore, text: &str) -> Self {
         Dump { keep: restore.keep, ..Dump::new(reader, Some(restore.family), None, text) }
     }
 
     /// Reads all lines; `base` is the offset of the text.
-    pub fn read(&mut self, text: &str, base: u32) {
+    pub(super) fn read(&mut self, text: &str, base: u32) {
         let mut words = Vec::new();
         let mut at = 0;
         while at < text.len() {
-            let end = text[at..].find('\n').map_or(text.len(), |len| at + len);
+            let end = memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |len| at + len);
             self.line(text, (at, end), base, &mut words);
             at = end + 1;
         }

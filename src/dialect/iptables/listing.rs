@@ -64,7 +64,13 @@ struct Chain<'t> {
 const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
 /// Reads a listing.
-pub fn read(reader: &mut Reader<'_>, text: &str, base: u32, forced: Option<Family>, named: Option<Family>) {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    text: &str,
+    base: u32,
+    forced: Option<Family>,
+    named: Option<Family>,
+) {
     let mut tables: Vec<(Vec<Chain<'_>>, Option<Family>)> = Vec::new();
     let mut names: FxHashSet<&str> = FxHashSet::default();
     let (mut told, mut user, mut last) = (None, false, None);

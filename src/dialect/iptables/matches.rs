@@ -13,7 +13,7 @@ use crate::rule::PH002;
 
 /// What the options of one module said that are one condition together.
 #[derive(Debug, Default)]
-pub struct Parts {
+pub(super) struct Parts {
     /// The match as it is written, where the file does not answer it.
     text: String,
     /// How many of its options take a `!`, and how many have one.

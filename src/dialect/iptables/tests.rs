@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analysis::{Trip, interpret};
-use crate::model::{OwnAddress, Reply, Ruleset, Verdict, Way};
+use crate::model::{Effect, NatAddr, OwnAddress, Reply, Ruleset, Step, Verdict, Way};
 use crate::packet::{Field, Packet, State, interface, proto};
 
 pub(super) fn load_text(text: &str, env: &Environment) -> Loaded {
@@ -572,7 +572,7 @@ fn redirect_takes_the_link_local_address_where_there_is_no_other() {
     };
     let mut sources = SourceMap::new();
     let text = "*nat\n-A PREROUTING -p udp -j REDIRECT --to-ports 53\nCOMMIT\n";
-    let id = sources.add("rules.v6", text.into()).unwrap();
+    let id = sources.add("rules.v6", text.as_bytes().to_vec()).unwrap();
     let rules = load(&mut sources, &[id], &env).ruleset;
     let to = |address: &str| {
         let (family, address) = Family::of(address.parse().unwrap());

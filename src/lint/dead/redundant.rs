@@ -8,7 +8,7 @@ use crate::rule::{PH402, PH409};
 /// Places that a finding names beside its own.
 const RELATED: usize = 10;
 
-pub fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     let noun = lens.noun();
     for redundant in &found.redundant {
         let places = lens.places(&redundant.by, &redundant.unit);
@@ -53,7 +53,11 @@ impl Lens<'_> {
         let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
         words.find_map(|word| match word {
             "log" => Some("logs"),
-            "counter" => Some("counts"),
+            "counter" | "label" => Some("counts"),
+            "queue" => Some("queues"),
+            "modulate" | "synproxy" | "sloppy" => Some("says how connections are kept"),
+            "route-to" | "reply-to" | "dup-to" | "rtable" => Some("routes"),
+            "prio" | "tos" => Some("sets priorities"),
             _ => None,
         })
     }

@@ -9,7 +9,7 @@ use crate::rule::{Lint, PH401, PH403, PH406, Severity};
 /// Places that a finding names beside its own.
 const RELATED: usize = 10;
 
-pub fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     findings.extend(found.dead.iter().map(|dead| lens.dead(dead)));
     findings.extend(found.partly.iter().map(|partly| lens.partly(partly)));
 }

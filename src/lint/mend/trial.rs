@@ -137,7 +137,7 @@ impl<'w> Workshop<'w> {
 }
 
 /// The work of reading and judging a firewall: what hangs on a condition is a case of its own.
-pub fn size(rules: &Ruleset) -> usize {
+pub(super) fn size(rules: &Ruleset) -> usize {
     const OF_CONDITION: usize = 4;
     rules.rules() + OF_CONDITION * rules.conditions.len()
 }
@@ -150,14 +150,14 @@ fn worse(after: &[Finding], before: &[&Lint]) -> bool {
 }
 
 /// The judge with the firewalls as they would be.
-pub fn judge_of<'b, 'a: 'b>(judge: &Judge<'a>, made: &'b [Made]) -> Option<Judge<'b>> {
+pub(super) fn judge_of<'b, 'a: 'b>(judge: &Judge<'a>, made: &'b [Made]) -> Option<Judge<'b>> {
     let (first, rest) = made.split_first()?;
     let with_first: Judge<'b> = judge.with(first.at, &first.firewall);
     Some(rest.iter().fold(with_first, |judge, made| judge.with(made.at, &made.firewall)))
 }
 
 /// What is still in trouble of what the group asks.
-pub fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
+pub(super) fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
     let mut asked: Vec<&Trouble<'a>> = Vec::new();
     for trouble in group {
         let same = |other: &&Trouble<'a>| other.is_of_question(trouble);
@@ -180,7 +180,7 @@ pub fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
 
 /// Whether all that the firewalls treat in another way than before is what the group names.
 /// `whole` says that lines are about other ports than those of the finding, too.
-pub fn opens_no_more(
+pub(super) fn opens_no_more(
     before: &Judge<'_>,
     after: &Judge<'_>,
     made: &[Made],

@@ -12,7 +12,7 @@ use super::cursor::{Cursor, Result, refuse};
 use super::{Order, Session, host, state};
 
 /// `set …`, the word taken.
-pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<SetOption> {
+pub(super) fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<SetOption> {
     let Some(word) = cursor.word() else {
         return cursor.fail("an option");
     };
@@ -168,7 +168,7 @@ fn syncookies(cursor: &mut Cursor) -> Result<SetOption> {
 }
 
 /// `table <name> …`, the word taken.
-pub fn table(
+pub(super) fn table(
     cursor: &mut Cursor,
     session: &mut Session,
     from: SourceId,
@@ -291,7 +291,7 @@ fn file_address(word: &str) -> Option<Address> {
 }
 
 /// `altq on …`, the word taken.
-pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
+pub(super) fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
     let mut queue = Queue { interfaces: host::interfaces(cursor)?.into(), ..Queue::default() };
     let mut scheduler = None;
@@ -306,7 +306,7 @@ pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<S
 }
 
 /// `queue name …`, the word taken: of ALTQ, or of OpenBSD.
-pub fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
+pub(super) fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
     let name = cursor.string("the name of a queue")?;
     let interfaces = host::interfaces(cursor)?.into();
