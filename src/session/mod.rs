@@ -10,11 +10,12 @@ use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Environment, Loaded};
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge};
-use crate::lint::{self, Files, Workshop, cores};
+use crate::lint::{self, Files, Workshop};
 use crate::model::Way;
 use crate::packet::Family;
 use crate::site::{self, Date, Site};
 use crate::source::{SourceId, SourceMap};
+use crate::threads;
 
 /// The files of one firewall, as they were read.
 #[derive(Debug)]
@@ -159,17 +160,10 @@ impl Session {
     pub(crate) fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
         let mut findings = site::doubts(&self.site, &self.catalog, today);
         findings.extend(self.findings.iter().cloned());
-        let order: Vec<usize> = (0..self.alone.len()).collect();
-        let alone = cores::spread(
-            &order,
-            1,
-            || (),
-            |(), at| {
-                let alone = &self.alone[at];
-                let workshop = Workshop::new(sources, alone.files());
-                lint::check(&alone.judge(&self.catalog), Some(&workshop))
-            },
-        );
+        let alone = threads::each(&self.alone, |alone| {
+            let workshop = Workshop::new(sources, alone.files());
+            lint::check(&alone.judge(&self.catalog), Some(&workshop))
+        });
         findings.extend(alone.into_iter().flatten());
         if self.firewalls.iter().any(Option::is_some) {
             let judge = Judge::new(&self.site, &self.catalog, &self.firewalls);

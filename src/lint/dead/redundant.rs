@@ -53,7 +53,11 @@ impl Lens<'_> {
         let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
         words.find_map(|word| match word {
             "log" => Some("logs"),
-            "counter" => Some("counts"),
+            "counter" | "label" => Some("counts"),
+            "queue" => Some("queues"),
+            "modulate" | "synproxy" | "sloppy" => Some("says how connections are kept"),
+            "route-to" | "reply-to" | "dup-to" | "rtable" => Some("routes"),
+            "prio" | "tos" => Some("sets priorities"),
             _ => None,
         })
     }
