@@ -238,26 +238,8 @@ impl<'a> Flow<'a> {
 
 /// Whether some rule gives packets another destination address.
 fn changes_destinations(rules: &Ruleset) -> bool {
-    let changes = |effect: Effect| match effect {
-        Effect::Nat(nat) => rules.nat(nat).destination,
-        Effect::Set(field, _) | Effect::Forget(field) => matches!(field, Field::Dst4 | Field::Dst6),
-        Effect::Verdict(_)
-        | Effect::Pend(_)
-        | Effect::Settle
-        | Effect::Jump(_)
-        | Effect::Goto(_)
-        | Effect::Return
-        | Effect::NextRule
-        | Effect::Mark(_)
-        | Effect::CtMark(_)
-        | Effect::SaveMark(_)
-        | Effect::RestoreMark(_)
-        | Effect::Tag(_)
-        | Effect::NoTrack
-        | Effect::Helper(_)
-        | Effect::KeepState(_)
-        | Effect::Undefined(_) => false,
-    };
+    let is_destination = |field| matches!(field, Field::Dst4 | Field::Dst6);
+    let changes = |effect| rules.rewritten(effect).any(is_destination);
     rules.all_effects().any(changes)
 }
 
