@@ -3,12 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-use std::path::Path;
+#[path = "common/support.rs"]
+mod support;
 
 use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::model::{Condition, Effect, Nature, OwnAddress, Ruleset, Step};
 use pinhole::packet::Family;
 use pinhole::source::SourceMap;
+use support::{Table, faults};
 
 /// What the table says of a construct.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -193,25 +195,13 @@ fn read(text: &str) -> Loaded {
     load(Dialect::Nftables, &mut sources, &[id], &Environment { own: vec![own], ..Environment::default() })
 }
 
-/// The rows: their first cell, and what is said of it.
-fn rows(readme: &str) -> Vec<(&str, &str)> {
-    let table = readme.split("| language | support |").nth(1).unwrap();
-    let lines = table.lines().skip(2).take_while(|line| line.starts_with("| "));
-    lines.map(|line| line.trim_matches(['|', ' ']).split_once(" | ").unwrap()).collect()
-}
-
 #[test]
 fn each_row_has_an_example_and_is_true() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dialect/nftables/README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let rows = rows(&readme);
-    for (row, _) in &rows {
-        assert!(ROWS.iter().any(|(start, ..)| row.starts_with(start)), "no example for: {row}");
-    }
+    let table = Table::of("nftables");
+    let starts: Vec<&str> = ROWS.iter().map(|(start, ..)| *start).collect();
+    table.is_covered_by(&starts);
     for (start, support, text) in ROWS {
-        let said: Vec<&str> =
-            rows.iter().filter(|(row, _)| row.starts_with(start)).map(|(_, said)| *said).collect();
-        assert_eq!(said.len(), 1, "{start}");
+        let said = table.said_of(start).to_lowercase();
         let words: &[&str] = match support {
             Modelled => &["modelled", "packets are whole ones"],
             Cond => &["condition"],
@@ -221,19 +211,14 @@ fn each_row_has_an_example_and_is_true() {
             Undefined => &["nobody knows"],
             Finding(_) => &["refused", "nobody knows", "in the folder of the config"],
         };
-        assert!(words.iter().any(|word| said[0].to_lowercase().contains(word)), "{start}: {support:?}");
+        assert!(words.iter().any(|word| said.contains(word)), "{start}: {support:?}");
         holds(start, *support, text);
     }
 }
 
 fn holds(row: &str, support: Support, text: &str) {
     let loaded = read(text);
-    let faults: Vec<&str> = loaded
-        .findings
-        .iter()
-        .map(|finding| finding.code())
-        .filter(|code| code.starts_with("PH0") && *code != "PH002")
-        .collect();
+    let faults = faults(&loaded);
     if let Finding(code) = support {
         return assert!(faults.contains(&code), "{row}: {faults:?}");
     }

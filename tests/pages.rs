@@ -6,10 +6,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "common/examples.rs"]
+mod examples;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use examples::{Example, examples};
 use pinhole::rule::LINTS;
 
 /// The codes that `pinhole check` reports for a config at a site.
@@ -54,27 +58,17 @@ fn examples_are_what_they_say() {
     let mut wrong = Vec::new();
     for lint in LINTS.iter().filter(|lint| !lint.dialects.is_empty()) {
         let mut seen: BTreeMap<&str, [bool; 2]> = BTreeMap::new();
-        let mut site = None;
-        for block in lint.text.split("\n```").skip(1).step_by(2) {
-            let (info, config) = block.split_once('\n').unwrap();
-            if info == "toml site" {
-                site = Some(config);
-                continue;
-            }
-            let mut words = info.split_whitespace();
-            let (Some(dialect), Some(kind)) = (words.next(), words.next()) else {
-                panic!("{}: {info}", lint.code)
-            };
-            let fails = match kind {
+        for Example { info, words, config, site } in examples(lint.text) {
+            let [dialect, kind, args @ ..] = words.as_slice() else { panic!("{}: {info}", lint.code) };
+            let fails = match *kind {
                 "fail" => true,
                 "pass" => false,
                 _ => panic!("{}: {info}", lint.code),
             };
             seen.entry(dialect).or_default()[usize::from(fails)] = true;
-            let (args, config) = (words.collect::<Vec<_>>(), format!("{config}\n"));
-            let found = match site.take() {
-                Some(site) => check_at(site, dialect, &args, &config),
-                None => check(dialect, &args, &config),
+            let found = match site {
+                Some(site) => check_at(site, dialect, args, &config),
+                None => check(dialect, args, &config),
             };
             if found.iter().any(|code| code == lint.code) != fails {
                 wrong.push(format!("{} {info}: found {found:?}", lint.code));

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod pf_probe;
+
 use std::path::{Path, PathBuf};
 
 use pinhole::budget::Budget;
@@ -15,22 +17,12 @@ use pinhole::model::OwnAddress;
 use pinhole::packet::Family;
 use pinhole::source::SourceMap;
 
+/// The interfaces of the other tests of pf, and a second address of the outer one.
 fn environment() -> Environment {
-    let own = |interface: &str, address: &str, prefix| {
-        let (family, address) = Family::of(address.parse().unwrap());
-        OwnAddress { interface: interface.into(), family, address, prefix }
-    };
-    Environment {
-        own: vec![
-            own("em0", "198.51.100.1", 24),
-            own("em0", "198.51.100.2", 24),
-            own("em0", "2001:db8::1", 64),
-            own("em1", "10.1.2.1", 24),
-            own("lo0", "127.0.0.1", 8),
-        ],
-        groups: vec![("egress".into(), vec!["em0".into()])],
-        ..Environment::default()
-    }
+    let mut env = pf_probe::environment();
+    let (family, address) = Family::of([198, 51, 100, 2].into());
+    env.own.insert(1, OwnAddress { interface: "em0".into(), family, address, prefix: 24 });
+    env
 }
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod pf_probe;
-
-use std::path::Path;
+#[path = "common/support.rs"]
+mod support;
 
 use pinhole::dialect::Environment;
 
 use pf_probe::{environment, read};
+use support::{Table, faults};
 
 /// What the table says of a construct.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -133,30 +134,18 @@ fn example(text: &str) -> String {
 
 #[test]
 fn each_row_has_an_example_and_is_true() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dialect/pf/README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let rows: Vec<&str> = readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("| "))
-        .filter(|line| !line.starts_with("language") && !line.starts_with("---"))
-        .collect();
-    for row in &rows {
-        assert!(ROWS.iter().any(|(start, ..)| row.starts_with(start)), "no example for: {row}");
-    }
+    let table = Table::of("pf");
+    let starts: Vec<&str> = ROWS.iter().map(|(start, ..)| *start).collect();
+    table.is_covered_by(&starts);
     for (start, support, text) in ROWS {
-        assert_eq!(rows.iter().filter(|row| row.starts_with(start)).count(), 1, "{start}");
+        table.said_of(start);
         holds(start, *support, &example(text));
     }
 }
 
 fn holds(row: &str, support: Support, text: &str) {
     let loaded = read(text, &environment());
-    let faults: Vec<&str> = loaded
-        .findings
-        .iter()
-        .map(|finding| finding.code())
-        .filter(|code| code.starts_with("PH0") && *code != "PH002")
-        .collect();
+    let faults = faults(&loaded);
     if let Finding(code) = support {
         return assert!(faults.contains(&code), "{row}: {faults:?}");
     }

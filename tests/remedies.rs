@@ -5,10 +5,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+#[path = "common/examples.rs"]
+mod examples;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use examples::{Example, examples};
 use pinhole::rule::LINTS;
 use serde_json::Value;
 
@@ -143,19 +147,11 @@ fn remedies_of_all_page_examples_work() {
     let mut wrong = Vec::new();
     let mut tried = 0;
     for lint in LINTS.iter().filter(|lint| CODES.contains(&lint.code)) {
-        let mut site = None;
-        for block in lint.text.split("\n```").skip(1).step_by(2) {
-            let (info, config) = block.split_once('\n').unwrap();
-            if info == "toml site" {
-                site = Some(config);
-                continue;
-            }
-            let words: Vec<&str> = info.split_whitespace().collect();
-            let config = format!("{config}\n");
+        for Example { info, words, config, site } in examples(lint.text) {
             let mut args = vec!["firewall.conf", "--dialect", words[0]];
             args.extend(&words[2..]);
             let mut files = vec![("firewall.conf", config.as_str())];
-            match site.take() {
+            match site {
                 Some(site) => files.push(("pinhole.toml", site)),
                 None => args.push("--no-site"),
             }

@@ -1,6 +1,6 @@
 //! Neighbours in a chain that could be one rule.
 
-use super::table::after_tests;
+use super::steps::after_tests;
 use crate::model::{ChainId, ChainKind, Effect, Rule, RuleId, Ruleset, Step, Test};
 use crate::packet::{Field, Set};
 

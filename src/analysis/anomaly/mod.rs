@@ -6,6 +6,7 @@
 
 mod at_once;
 mod atoms;
+mod axes;
 mod behind;
 mod cover;
 mod exact;
@@ -13,7 +14,9 @@ mod merge;
 mod reach;
 mod scout;
 mod seek;
+mod steps;
 mod table;
+mod tree;
 mod units;
 
 use rustc_hash::FxHashSet;
@@ -246,7 +249,7 @@ impl Finder<'_> {
             Some(true) => Fate::Lives,
             Some(false) => {
                 let decides = |index: &u32| {
-                    table::decides(self.rules.steps_of(&self.rules.chain(id.chain).rules[*index as usize]))
+                    steps::decides(self.rules.steps_of(&self.rules.chain(id.chain).rules[*index as usize]))
                 };
                 let before: Vec<RuleId> =
                     (0..id.index).filter(decides).map(|index| RuleId { chain: id.chain, index }).collect();

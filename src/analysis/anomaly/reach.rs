@@ -227,28 +227,13 @@ fn own_changes(rules: &Ruleset, chain: ChainId) -> Fields {
 
 /// What can read as another value after an effect.
 fn changed(rules: &Ruleset, effect: Effect) -> Fields {
-    match effect {
-        Effect::Mark(_) | Effect::RestoreMark(_) => Fields::of(&[Field::Mark]),
-        Effect::CtMark(_) | Effect::SaveMark(_) => Fields::of(&[Field::CtMark]),
-        Effect::Forget(field) | Effect::Set(field, _) => Fields::of(&[field]),
-        Effect::Tag(_) => Fields::of(&[Field::Tag]),
-        // Untracked packets have no connection to look at.
-        Effect::NoTrack => Fields::of(&OF_CONNECTION),
-        Effect::Nat(nat) if rules.nat(nat).destination => {
-            Fields::of(&[Field::Dst4, Field::Dst6, Field::Dport, Field::Oif, Field::Dnat])
-        }
-        Effect::Nat(_) => Fields::of(&[Field::Src4, Field::Src6, Field::Sport, Field::Snat]),
-        Effect::Verdict(_)
-        | Effect::Jump(_)
-        | Effect::Goto(_)
-        | Effect::Return
-        | Effect::NextRule
-        | Effect::Pend(_)
-        | Effect::Settle
-        | Effect::Helper(_)
-        | Effect::KeepState(_)
-        | Effect::Undefined(_) => Fields::default(),
+    // Untracked packets have no connection to look at.
+    if effect == Effect::NoTrack {
+        return Fields::of(&OF_CONNECTION);
     }
+    let mut changed = Fields::default();
+    rules.rewritten(effect).for_each(|field| changed.add(field));
+    changed
 }
 
 /// What is there only with a connection, and what connection tracking says.

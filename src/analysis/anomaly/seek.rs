@@ -8,7 +8,8 @@ use super::cover::{Left, left};
 use super::exact::Without;
 use super::reach::{Course, Reach};
 use super::scout::{Fate, Orders, Scouts, Wish};
-use super::table::{self, Table};
+use super::steps::after_tests;
+use super::table::Table;
 use super::units;
 use crate::model::{ChainId, Hook, RuleId, Ruleset, Verdict};
 use crate::packet::{Family, Field, Packet, Set, State};
@@ -172,7 +173,7 @@ impl<'a> Seeker<'a> {
             if !table.kind(id.index).takes {
                 return None;
             }
-            let own = table::after_tests(self.rules.steps_of(self.rules.rule(*id)));
+            let own = after_tests(self.rules.steps_of(self.rules.rule(*id)));
             for part in table.boxes(id.index) {
                 let mut done = false;
                 for at in table.meeting_after(part, id.index) {
@@ -180,7 +181,7 @@ impl<'a> Seeker<'a> {
                     if gone.contains(&next) || rules.contains(&next) {
                         continue;
                     }
-                    if table::after_tests(self.rules.steps_of(self.rules.rule(next))) != own {
+                    if after_tests(self.rules.steps_of(self.rules.rule(next))) != own {
                         return None;
                     }
                     found.push(next);

@@ -3,34 +3,17 @@
 //! In each dimension values are numbered by the intervals that rules tell apart, so that a box is a few small
 //! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
 
-use crate::model::{ChainId, CondId, Effect, Rule, Ruleset, Step, Test};
+use crate::model::{ChainId, CondId, Rule, Ruleset, Test};
 use crate::packet::{Field, Set};
 
 use super::atoms::{Atoms, Literal};
-use super::reach::{Fields, OF_CONNECTION, Walked};
+use super::axes::{Dim, Draft, steady};
+use super::reach::{Fields, Walked};
+use super::steps::{first_tests, takes};
+use super::tree::Tree;
 
 /// Boxes of one rule; one that would be more is taken as the box around it.
-const MOST_BOXES: usize = 64;
-
-/// One dimension: a field, and where its intervals begin.
-struct Dim {
-    field: Field,
-    starts: Vec<u128>,
-}
-
-impl Dim {
-    fn number(&self, value: u128) -> u32 {
-        (self.starts.partition_point(|start| *start <= value) - 1) as u32
-    }
-
-    fn last(&self) -> u32 {
-        self.starts.len() as u32 - 1
-    }
-
-    fn end(&self, number: u32) -> u128 {
-        self.starts.get(number as usize + 1).map_or(self.field.last(), |next| next - 1)
-    }
-}
+pub(super) const MOST_BOXES: usize = 64;
 
 /// A closed interval of numbers in each dimension.
 pub(super) type Box = Vec<(u32, u32)>;
@@ -62,81 +45,6 @@ pub(super) struct Table {
     wide: Vec<u32>,
 }
 
-/// Boxes by their interval in one dimension.
-#[derive(Default)]
-struct Tree {
-    /// Leaves stand from here on.
-    size: usize,
-    /// Where the list of each node begins.
-    heads: Vec<u32>,
-    lists: Vec<u32>,
-    /// All boxes of the tree by where they begin.
-    by_start: Vec<(u32, u32)>,
-}
-
-impl Tree {
-    /// The nodes that together are an interval.
-    fn cover(size: usize, (lo, hi): (u32, u32), each: &mut dyn FnMut(usize)) {
-        let (mut lo, mut hi) = (lo as usize + size, hi as usize + size + 1);
-        while lo < hi {
-            if lo & 1 == 1 {
-                each(lo);
-                lo += 1;
-            }
-            if hi & 1 == 1 {
-                hi -= 1;
-                each(hi);
-            }
-            lo /= 2;
-            hi /= 2;
-        }
-    }
-
-    fn new(count: usize, boxes: &[(u32, (u32, u32))]) -> Tree {
-        if boxes.is_empty() {
-            return Tree::default();
-        }
-        let size = count.next_power_of_two();
-        let mut heads = vec![0u32; 2 * size + 1];
-        for (_, side) in boxes {
-            Self::cover(size, *side, &mut |node| heads[node + 1] += 1);
-        }
-        for node in 1..heads.len() {
-            heads[node] += heads[node - 1];
-        }
-        let mut next = heads.clone();
-        let mut lists = vec![0; heads[2 * size] as usize];
-        for (at, side) in boxes {
-            Self::cover(size, *side, &mut |node| {
-                lists[next[node] as usize] = *at;
-                next[node] += 1;
-            });
-        }
-        let mut by_start: Vec<(u32, u32)> = boxes.iter().map(|(at, (lo, _))| (*lo, *at)).collect();
-        by_start.sort_unstable();
-        Tree { size, heads, lists, by_start }
-    }
-
-    /// The lists of boxes whose interval holds a number, each in order.
-    fn holding(&self, number: u32) -> impl Iterator<Item = &[u32]> {
-        let mut node = if self.size == 0 { 0 } else { number as usize + self.size };
-        std::iter::from_fn(move || {
-            if node == 0 {
-                return None;
-            }
-            let list = &self.lists[self.heads[node] as usize..self.heads[node + 1] as usize];
-            node /= 2;
-            Some(list)
-        })
-    }
-
-    /// The boxes whose interval begins after `lo`, up to `hi`.
-    fn beginning(&self, (lo, hi): (u32, u32)) -> impl Iterator<Item = u32> + '_ {
-        let from = self.by_start.partition_point(|(start, _)| *start <= lo);
-        self.by_start[from..].iter().take_while(move |(start, _)| *start <= hi).map(|(_, at)| *at)
-    }
-}
-
 impl Table {
     /// The table of a chain. `paths` are limits under which packets come to it: what they name is told apart too.
     pub(super) fn new(
@@ -147,7 +55,7 @@ impl Table {
     ) -> Table {
         let listed = &rules.chain(chain).rules;
         let steady = steady(walked);
-        let mut draft = Draft { rules, steady, starts: vec![None; crate::packet::FIELDS] };
+        let mut draft = Draft::new(rules, steady);
         for rule in listed {
             draft.note(rule);
         }
@@ -504,137 +412,6 @@ impl Table {
     pub(super) fn sides_of(&self, at: u32) -> &[(u32, u32)] {
         self.sides(at)
     }
-}
-
-/// What the fields of a chain's rules tell apart.
-struct Draft<'a> {
-    rules: &'a Ruleset,
-    steady: Fields,
-    starts: Vec<Option<Vec<u128>>>,
-}
-
-impl Draft<'_> {
-    fn note(&mut self, rule: &Rule) {
-        for test in first_tests(self.rules.steps_of(rule)) {
-            match *test {
-                Test::In { field, values, .. } => self.tell_apart(field, &self.rules.values(values)),
-                Test::Tuple { tuples, negate: false } => {
-                    let tuples = self.rules.tuple(tuples);
-                    for sides in tuples.boxes.iter().take(MOST_BOXES + 1) {
-                        for (field, side) in tuples.fields.iter().zip(sides) {
-                            side.iter().for_each(|set| self.tell_apart(*field, set));
-                        }
-                    }
-                }
-                Test::Masked { field, .. } => self.tell_apart(field, &Set::range(0, field.last())),
-                Test::Tuple { .. } | Test::Unknown { .. } | Test::Never => {}
-            }
-        }
-    }
-
-    fn tell_apart(&mut self, field: Field, set: &Set) {
-        if !self.steady.has(field) {
-            return;
-        }
-        if let Some(carriers) = field.carriers() {
-            let carriers = Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))));
-            if self.starts[field as usize].is_none() {
-                self.cut(Field::Proto, &carriers);
-            }
-        }
-        if field.family().is_some() && self.starts[Field::Version as usize].is_none() {
-            self.cut(Field::Version, &Set::one(4));
-            self.cut(Field::Version, &Set::one(6));
-        }
-        self.cut(field, set);
-    }
-
-    fn cut(&mut self, field: Field, set: &Set) {
-        let starts = self.starts[field as usize].get_or_insert_with(|| vec![0]);
-        let mut end = |lo: u128, hi: u128| {
-            starts.push(lo);
-            starts.extend(hi.checked_add(1));
-        };
-        if set.ranges().len() > MOST_BOXES {
-            if let (Some(first), Some(last)) = (set.ranges().first(), set.ranges().last()) {
-                end(first.0, last.1);
-            }
-            return;
-        }
-        set.ranges().iter().for_each(|(lo, hi)| end(*lo, *hi));
-    }
-
-    fn dims(self) -> Vec<Dim> {
-        let fields = Field::ALL.into_iter().zip(self.starts);
-        fields
-            .filter_map(|(field, starts)| {
-                let mut starts = starts?;
-                starts.retain(|start| *start <= field.last());
-                starts.sort_unstable();
-                starts.dedup();
-                Some(Dim { field, starts })
-            })
-            .collect()
-    }
-}
-
-/// Fields that read the same for all rules of a chain, and that every packet has, but for families and protocols.
-fn steady(walked: &Walked) -> Fields {
-    let mut steady = Fields::default();
-    let odd = [Field::Ttl, Field::TcpMss, Field::SrcMac];
-    for field in Field::ALL {
-        let of_connection = OF_CONNECTION[1..].contains(&field) || field == Field::State && walked.early;
-        if !of_connection && !odd.contains(&field) && !walked.changes.has(field) {
-            steady.add(field);
-        }
-    }
-    steady
-}
-
-/// The tests before anything happens.
-fn first_tests(steps: &[Step]) -> impl Iterator<Item = &Test> {
-    steps.iter().map_while(|step| match step {
-        Step::Test(test) => Some(test),
-        Step::Effect(_) | Step::Lookup(_) => None,
-    })
-}
-
-/// What a rule does once its first tests hold.
-pub(super) fn after_tests(steps: &[Step]) -> &[Step] {
-    let tests = steps.iter().take_while(|step| matches!(step, Step::Test(_))).count();
-    &steps[tests..]
-}
-
-/// Whether no packet for which the tests hold comes to the next rule of the chain.
-fn takes(steps: &[Step]) -> bool {
-    for step in after_tests(steps) {
-        let Step::Effect(effect) = step else { return false };
-        match effect {
-            Effect::Verdict(_) | Effect::Return | Effect::Goto(_) | Effect::Settle => return true,
-            Effect::Jump(_) | Effect::NextRule | Effect::Undefined(_) => return false,
-            Effect::Pend(_)
-            | Effect::Mark(_)
-            | Effect::CtMark(_)
-            | Effect::SaveMark(_)
-            | Effect::RestoreMark(_)
-            | Effect::Forget(_)
-            | Effect::Tag(_)
-            | Effect::Set(..)
-            | Effect::NoTrack
-            | Effect::Helper(_)
-            | Effect::Nat(_)
-            | Effect::KeepState(_) => {}
-        }
-    }
-    false
-}
-
-/// Whether packets may not come to the next rule of the chain.
-pub(super) fn decides(steps: &[Step]) -> bool {
-    let is_test = |step: &Step| matches!(step, Step::Test(_));
-    takes(steps)
-        || !steps.iter().all(is_test)
-            && steps.iter().any(|step| matches!(step, Step::Lookup(_) | Step::Effect(Effect::Jump(_))))
 }
 
 fn meeting(one: &[(u32, u32)], other: &[(u32, u32)]) -> Vec<(u32, u32)> {

@@ -3,10 +3,12 @@
 //! Packets go through in [`Class`]es. What a rule tests becomes a [`Space`] over the packets as they came to the
 //! first firewall; what nobody knows is a variable in it, so that nothing is assumed and nothing is sampled.
 
+mod arrive;
 mod change;
 mod class;
 mod read;
 mod reply;
+mod route;
 mod walk;
 mod watch;
 
@@ -20,9 +22,9 @@ pub use watch::{Marks, Watch};
 use super::Decider;
 use super::index::Index;
 use crate::model::{
-    About, Effect, HelperId, Hook, Reply, RuleId, Ruleset, StageKind, Step, Test, TuplesId, Verdict, Way,
+    About, Effect, HelperId, Hook, RuleId, Ruleset, StageKind, Step, Test, TuplesId, Verdict, Way,
 };
-use crate::packet::{Field, Level, Set, Side, Space, Spaces, State, VariableKey, interface};
+use crate::packet::{Field, Level, Set, Side, Space, Spaces, State, interface};
 use read::View;
 
 /// Rule visits after which a run is given up.
@@ -236,26 +238,8 @@ impl<'a> Flow<'a> {
 
 /// Whether some rule gives packets another destination address.
 fn changes_destinations(rules: &Ruleset) -> bool {
-    let changes = |effect: Effect| match effect {
-        Effect::Nat(nat) => rules.nat(nat).destination,
-        Effect::Set(field, _) | Effect::Forget(field) => matches!(field, Field::Dst4 | Field::Dst6),
-        Effect::Verdict(_)
-        | Effect::Pend(_)
-        | Effect::Settle
-        | Effect::Jump(_)
-        | Effect::Goto(_)
-        | Effect::Return
-        | Effect::NextRule
-        | Effect::Mark(_)
-        | Effect::CtMark(_)
-        | Effect::SaveMark(_)
-        | Effect::RestoreMark(_)
-        | Effect::Tag(_)
-        | Effect::NoTrack
-        | Effect::Helper(_)
-        | Effect::KeepState(_)
-        | Effect::Undefined(_) => false,
-    };
+    let is_destination = |field| matches!(field, Field::Dst4 | Field::Dst6);
+    let changes = |effect| rules.rewritten(effect).any(is_destination);
     rules.all_effects().any(changes)
 }
 
@@ -320,155 +304,6 @@ struct Run<'a, 's, 'w> {
 }
 
 impl Run<'_, '_, '_> {
-    /// The packets as this firewall gets them.
-    fn arrive(&mut self, packets: &Classes) -> Result<Classes, TooMuch> {
-        let read = OF_CONNECTION.into_iter().chain([Field::Mark, Field::Tag]);
-        self.of_box = read
-            .filter(|field| self.flow.reads.contains(field))
-            .filter_map(|field| self.spaces.level(field))
-            .collect();
-        let mut classes = Classes::default();
-        for class in packets.iter() {
-            let Class { space, mut ctrl } = class.clone();
-            self.translated |= ctrl.is_translated();
-            ctrl.begin(self.hop.way);
-            ctrl.looping = self.hop.loopback && self.hop.way == Way::Output;
-            OF_CONNECTION
-                .into_iter()
-                .chain([Field::Mark, Field::Direction])
-                .for_each(|field| ctrl.clear(field));
-            let mut space = self.zero(space, &[Field::Tag]);
-            space = self.marked(space);
-            space = self.side(&mut ctrl, space, Field::Iif, self.hop.iif.as_ref())?;
-            space = self.side(&mut ctrl, space, Field::Oif, self.hop.oif.as_ref())?;
-            if let Some(state) = self.hop.state {
-                ctrl.set(Field::State, Expr::Const(state as u128));
-            }
-            ctrl.arrive(self.spaces);
-            let (new, old) = self.by_newness(&ctrl, space);
-            let reply = self.hop.known.is_some();
-            for (part, is_new) in [(new, !reply), (old, false)] {
-                let mut ctrl = ctrl.clone();
-                let mut part = part;
-                if is_new {
-                    ctrl.set(Field::Direction, Expr::Const(0));
-                    part = self.zero(part, &OF_CONNECTION);
-                } else {
-                    self.unknown_connection(&mut ctrl);
-                    part = self.translated_before(part, &mut ctrl);
-                }
-                self.by_address(Class { space: part, ctrl }, &mut classes);
-            }
-        }
-        self.measure(&classes);
-        Ok(classes)
-    }
-
-    /// Answers belong to connections of which the firewall knows whether it has translated them.
-    fn translated_before(&mut self, space: Space, ctrl: &mut Ctrl) -> Space {
-        let Some(known) = self.hop.known else { return space };
-        let mut space = space;
-        for (field, moved) in [Field::Dnat, Field::Snat].into_iter().zip(known.moved) {
-            if self.flow.reads.contains(&field) {
-                ctrl.clear(field);
-                let [one, zero] = [1, 0].map(|value| self.spaces.test(field, &Set::one(value)));
-                let (was, was_not) = (self.spaces.and(moved, one), self.spaces.minus(zero, moved));
-                let either = self.spaces.or(was, was_not);
-                space = self.spaces.and(space, either);
-            }
-        }
-        space
-    }
-
-    /// Parts what is addressed to the box itself from what goes through it, where that is asked for.
-    fn by_address(&mut self, class: Class, classes: &mut Classes) {
-        let family = self.spaces.family();
-        let own = self.flow.rules.delivered_set(family);
-        if !self.hop.by_address || self.hop.way != Way::Forward {
-            return classes.add(self.spaces, class);
-        }
-        let here = match class.ctrl.expr(self.spaces, Field::dst(family)) {
-            Some(Expr::Const(dst)) => read::constant(own.contains(dst)),
-            Some(Expr::At(level, 0)) => self.spaces.within(level, &own),
-            Some(Expr::At(level, delta)) => {
-                self.spaces.within(level, &own.shifted(delta.wrapping_neg(), family.bits()))
-            }
-            None => Space::NONE,
-        };
-        let mut ctrl = class.ctrl.clone();
-        ctrl.way = Way::Input;
-        let space = self.spaces.and(class.space, here);
-        classes.add(self.spaces, Class { space, ctrl });
-        let space = self.spaces.minus(class.space, here);
-        classes.add(self.spaces, Class { space, ctrl: class.ctrl });
-    }
-
-    /// Of a connection that runs, nobody knows what was remembered of it.
-    fn unknown_connection(&mut self, ctrl: &mut Ctrl) {
-        let reply = self.hop.known.is_some();
-        for field in OF_CONNECTION {
-            if self.flow.reads.contains(&field) {
-                let of = vec![self.flow.number, u64::from(reply)];
-                let width = 128 - field.last().leading_zeros();
-                let level = self.spaces.variable(VariableKey { name: field.name().to_string(), of }, width);
-                ctrl.set(field, Expr::At(level, 0));
-            }
-        }
-        if reply {
-            ctrl.set(Field::Direction, Expr::Const(1));
-        }
-    }
-
-    fn zero(&mut self, space: Space, fields: &[Field]) -> Space {
-        let read = fields.iter().filter(|field| self.flow.reads.contains(field));
-        read.fold(space, |space, field| {
-            let zero = self.spaces.test(*field, &Set::one(0));
-            self.spaces.and(space, zero)
-        })
-    }
-
-    /// The interface on one side.
-    fn side(
-        &mut self,
-        ctrl: &mut Ctrl,
-        space: Space,
-        field: Field,
-        names: Option<&Set>,
-    ) -> Result<Space, TooMuch> {
-        let side = if field == Field::Iif { Side::Iif } else { Side::Oif };
-        let level = match self.hop.number.checked_sub(1) {
-            None => self.spaces.level(field),
-            Some(later) => self.spaces.rewritten(side, later),
-        };
-        let level = level.ok_or(TooMuch)?;
-        // Answers leave where the packets came in.
-        if self.hop.known.is_some() && names.is_none() && ctrl.has(field) {
-            return Ok(space);
-        }
-        let Some(names) = names else {
-            ctrl.set(field, Expr::At(level, 0));
-            return Ok(space);
-        };
-        if let Some(name) = names.single() {
-            ctrl.set(field, Expr::Const(name));
-            return Ok(space);
-        }
-        ctrl.set(field, Expr::At(level, 0));
-        let within = self.spaces.within(level, names);
-        Ok(self.spaces.and(space, within))
-    }
-
-    fn by_newness(&mut self, ctrl: &Ctrl, space: Space) -> (Space, Space) {
-        match ctrl.expr(self.spaces, Field::State) {
-            Some(Expr::At(level, _)) => {
-                let new = self.spaces.within(level, &Set::one(State::New as u128));
-                (self.spaces.and(space, new), self.spaces.minus(space, new))
-            }
-            Some(Expr::Const(state)) if state == State::New as u128 => (space, Space::NONE),
-            _ => (Space::NONE, space),
-        }
-    }
-
     fn follow(&mut self, classes: Classes) -> Result<(), TooMuch> {
         if self.hop.way == Way::Output {
             let classes = self.hook(Hook::Output, classes, false)?;
@@ -582,91 +417,6 @@ impl Run<'_, '_, '_> {
             past.add(self.spaces, Class { space, ctrl: class.ctrl });
         }
         (entering, past)
-    }
-
-    /// The packets without those that no router passes on: of some sources, and at the end of their TTL. Honest
-    /// senders give it for the whole way.
-    fn forwardable(&mut self, class: Class, forward: &mut Classes) {
-        let family = self.spaces.family();
-        let src = class.ctrl.expr(self.spaces, Field::src(family));
-        let mut from = |set: Set| match src {
-            Some(Expr::At(level, 0)) => self.spaces.within(level, &set),
-            Some(Expr::Const(src)) => read::constant(set.contains(src)),
-            _ => Space::NONE,
-        };
-        let beyond = from(family.beyond_scope());
-        let nowhere = from(family.unforwardable());
-        let spent = match class.ctrl.expr(self.spaces, Field::Ttl) {
-            _ if self.flow.honest || self.flow.rules.keeps_ttl => Space::NONE,
-            Some(Expr::Const(ttl)) => read::constant(ttl < 2),
-            Some(Expr::At(level, 0)) if Some(level) == self.spaces.level(Field::Ttl) => {
-                self.spaces.within(level, &Set::range(0, 1))
-            }
-            _ => Space::NONE,
-        };
-        let mut space = class.space;
-        for (stays, verdict) in [
-            (beyond, Verdict::Reject(Reply::BEYOND_SCOPE)),
-            (nowhere, Verdict::Drop),
-            (spent, Verdict::Reject(Reply::time_exceeded(family))),
-        ] {
-            let part = self.spaces.and(space, stays);
-            self.refuse(Decider::End, verdict, part);
-            space = self.spaces.minus(space, stays);
-        }
-        forward.add(self.spaces, Class { space, ctrl: class.ctrl });
-    }
-
-    /// The routing decision for packets whose destination was translated: `send` puts them on the way that leads
-    /// to the box itself, or past it.
-    fn route(&mut self, classes: Classes, own: &Set, send: impl Fn(&mut Ctrl, bool)) -> Classes {
-        let mut routed = Classes::default();
-        for class in classes {
-            if !class.ctrl.mapped[0] {
-                routed.add(self.spaces, class);
-                continue;
-            }
-            let own = self.own(&class.ctrl, own);
-            for (part, here) in [(own, true), (own.not(), false)] {
-                let space = self.spaces.and(class.space, part);
-                let mut ctrl = class.ctrl.clone();
-                send(&mut ctrl, here);
-                routed.add(self.spaces, Class { space, ctrl });
-            }
-        }
-        routed
-    }
-
-    /// The packets whose destination is an address of the box itself: one of these, as far as they are known.
-    fn own(&mut self, ctrl: &Ctrl, own: &Set) -> Space {
-        if ctrl.own {
-            return Space::ALL;
-        }
-        let family = self.spaces.family();
-        let rules = self.flow.rules;
-        let Some(expr) = ctrl.expr(self.spaces, Field::dst(family)) else { return Space::NONE };
-        let elsewhere =
-            rules.elsewhere.iter().filter(|(f, _)| *f == family).map(|(_, address)| (*address, *address));
-        let elsewhere = Set::of(elsewhere);
-        let (here, known_other) = match expr {
-            Expr::Const(dst) => (read::constant(own.contains(dst)), read::constant(elsewhere.contains(dst))),
-            Expr::At(level, delta) => {
-                let before = |set: &Set| match delta {
-                    0 => set.clone(),
-                    _ => set.shifted(delta.wrapping_neg(), family.bits()),
-                };
-                (self.spaces.within(level, &before(own)), self.spaces.within(level, &before(&elsewhere)))
-            }
-        };
-        if !rules.own.is_empty() {
-            return here;
-        }
-        let of = vec![self.flow.number, class::number_of(&expr)];
-        let key = VariableKey { name: "the firewall's own addresses".to_string(), of };
-        let level = self.spaces.variable(key, 1);
-        let may_be = self.spaces.within(level, &Set::one(1));
-        let other = self.spaces.minus(may_be, known_other);
-        self.spaces.or(here, other)
     }
 
     fn refuse(&mut self, by: Decider, verdict: Verdict, space: Space) {

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::class::{Class, Classes};
 use super::read::View;
 use super::{Flow, Run};
-use crate::model::{ChainId, Effect, RuleId, Ruleset, Step};
+use crate::model::{ChainId, RuleId, Ruleset, Step};
 use crate::packet::{Field, Space};
 
 /// What a run leaves out, and what it notes.
@@ -58,26 +58,8 @@ impl<'a> Flow<'a> {
 
 /// The marks that rules write.
 fn written(rules: &Ruleset) -> FxHashSet<Field> {
-    let field = |effect| match effect {
-        Effect::Mark(_) | Effect::RestoreMark(_) | Effect::Forget(Field::Mark) => Some(Field::Mark),
-        Effect::CtMark(_) | Effect::SaveMark(_) | Effect::Forget(Field::CtMark) => Some(Field::CtMark),
-        Effect::Verdict(_)
-        | Effect::Jump(_)
-        | Effect::Goto(_)
-        | Effect::Return
-        | Effect::NextRule
-        | Effect::Pend(_)
-        | Effect::Settle
-        | Effect::Forget(_)
-        | Effect::Tag(_)
-        | Effect::Set(..)
-        | Effect::NoTrack
-        | Effect::Helper(_)
-        | Effect::Nat(_)
-        | Effect::KeepState(_)
-        | Effect::Undefined(_) => None,
-    };
-    rules.all_effects().filter_map(field).collect()
+    let fields = rules.all_effects().flat_map(|effect| rules.rewritten(effect));
+    fields.filter(|field| matches!(field, Field::Mark | Field::CtMark)).collect()
 }
 
 impl Run<'_, '_, '_> {

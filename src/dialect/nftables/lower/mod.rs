@@ -7,6 +7,7 @@ mod graph;
 mod lens;
 mod matching;
 mod nat;
+mod preimage;
 mod sets;
 mod stages;
 mod steady;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::Lower;
 use super::context::Context;
 use super::lens::Lens;
-use super::matching::preimage;
+use super::preimage::preimage;
 use crate::dialect::nftables::config::{gives_verdicts, plain};
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{Data, Elem, Expr, ExprKind, KeyType, MapData, SetBody};
