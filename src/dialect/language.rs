@@ -65,6 +65,10 @@ pub struct Language {
     pub rule: (&'static str, &'static str),
     /// Rules stand in chains, to which others jump and hooks lead.
     pub has_chains: bool,
+    /// Its helpers open ports at an address only where signalling comes from that address
+    /// (`set_expected_rtp_rtcp` of `nf_conntrack_sip.c`, `process_olc` of `nf_conntrack_h323_main.c`); of others that is
+    /// not known.
+    pub helpers_follow_sender: bool,
     /// Its own lints speak of chains to which nothing leads.
     pub tells_idle_chains: bool,
     /// How lines are written.

@@ -4,7 +4,7 @@ use super::journey::Kind;
 use super::{Answer, Ask, Desk, Want, number};
 use crate::catalog::{Helper, Product, Requirement};
 use crate::packet::Set;
-use crate::site::{Far, Flow, Leg, Party};
+use crate::site::{Crossing, End, Far, Flow, Leg, Party};
 
 /// What a helper opens.
 pub(crate) struct Helped {
@@ -92,6 +92,12 @@ impl Desk<'_, '_> {
             helped.depends_on.push(WHO_CALLS.to_string());
         }
         let best = watched.into_iter().max_by_key(|crossings| crossings.count_ones())?;
+        if self.announces_another(ask, far) {
+            if self.follow_sender(ask, far) {
+                return None;
+            }
+            helped.depends_on.push(ANOTHER.to_string());
+        }
         let kind = Kind::Announced(best);
         let mut announced: Answer = self.answer(ask, far, kind, Want::Ports)?;
         helped.ports = announced.open.or(&announced.unsure);
@@ -102,6 +108,38 @@ impl Desk<'_, '_> {
         helped.depends_on.sort();
         helped.depends_on.dedup();
         Some(helped)
+    }
+
+    /// Whether a device tells far ends to send to an address from which its signalling does not come: one that
+    /// firewalls translate.
+    fn announces_another(&self, ask: &Ask<'_>, far: &Far) -> bool {
+        let judge = self.judge();
+        let (Some(device), Leg::ToDevice, Some(own)) = (ask.device, ask.leg, ask.near.addresses.single())
+        else {
+            return false;
+        };
+        let told = &judge.site.devices[device];
+        if told.public_addresses.is_empty()
+            || told.announces_private
+            || !judge.site.is_everything_else(far.zone)
+        {
+            return false;
+        }
+        judge.dialled(device, ask.near.family, own, &self.path(ask, far)) != Set::one(own)
+    }
+
+    fn path(&self, ask: &Ask<'_>, far: &Far) -> Vec<Crossing> {
+        let from = End { zone: far.zone, device: far.device };
+        let to = End { zone: ask.near.zone, device: ask.device };
+        self.judge().site.path(from, to).unwrap_or_default()
+    }
+
+    /// Whether a firewall on the path opens ports only at the address that signalling comes from.
+    fn follow_sender(&self, ask: &Ask<'_>, far: &Far) -> bool {
+        self.path(ask, far)
+            .iter()
+            .filter_map(|crossing| self.judge().firewall(crossing.firewall))
+            .any(|firewall| firewall.dialect.language().helpers_follow_sender)
     }
 
     /// On what it depends that calls get through of which some do.
@@ -176,6 +214,7 @@ fn legs(row: &Requirement) -> &'static [Leg] {
     }
 }
 
+const ANOTHER: &str = "whether the helper opens ports at an announced address that is translated";
 const WATCHED: &str = "whether the call is one that a helper watches";
 const SIGNALLED: &str = "whether the call that announces it gets through";
 const WHO_CALLS: &str = "which end places the call";

@@ -28,6 +28,7 @@ pub static LANGUAGE: Language = Language {
     one_filter: false,
     rule: ("entry", "entries"),
     has_chains: false,
+    helpers_follow_sender: false,
     tells_idle_chains: false,
     lines: Lines {
         spots: write::spots,

@@ -35,6 +35,7 @@ pub static LANGUAGE: Language = Language {
     one_filter: false,
     rule: ("rule", "rules"),
     has_chains: true,
+    helpers_follow_sender: true,
     tells_idle_chains: true,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),

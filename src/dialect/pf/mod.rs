@@ -40,6 +40,7 @@ pub static LANGUAGE: Language = Language {
     one_filter: true,
     rule: ("rule", "rules"),
     has_chains: false,
+    helpers_follow_sender: false,
     tells_idle_chains: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
