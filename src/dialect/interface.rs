@@ -1,11 +1,12 @@
 //! Which address of an interface a packet gets where a rule of Linux gives it the interface's own:
-//! `MASQUERADE` and `REDIRECT` of iptables, `masquerade` and `redirect` of nftables.
+//! `MASQUERADE` and `REDIRECT` of iptables, `masquerade` and `redirect` of nftables; and what else its own
+//! addresses mean to them.
 //!
 //! Sources: `nf_nat_masquerade.c`, `nf_nat_redirect.c`, `ipv6_dev_get_saddr` (RFC 6724) and
 //! `__ipv6_addr_type` of Linux 6.7 and later. IPv4 takes the first address of the interface where there is
 //! one; IPv6 takes one of the scope of the packet's destination.
 
-use crate::model::{Builder, NatAddr, OwnAddress, Test};
+use crate::model::{Builder, NatAddr, OwnAddress, Test, routers_anycast};
 use crate::packet::{Family, Field, Set, interface, interface_name};
 
 /// Under which conditions the new address is which; `None` where the packet is dropped. The conditions
@@ -42,6 +43,13 @@ fn dead_scope() -> Set {
     let site = Family::V6.prefix(0xfec0 << 112, 10);
     let multicast = (0..16u128).map(|flags| Family::V6.prefix((0xff05 | flags << 4) << 112, 16));
     Set::of(multicast.chain([site, (2, u128::from(u32::MAX))]))
+}
+
+/// Sources that no ICMPv6 error is sent to: the anycast addresses of the routers of the box's own networks
+/// (`icmpv6_route_lookup` of `net/ipv6/icmp.c`), unless `net.ipv6.icmp.error_anycast_as_unicast` is set. A TCP reset is
+/// sent to them all the same.
+pub(super) fn unanswered_sources(own: &[OwnAddress]) -> Set {
+    routers_anycast(own)
 }
 
 impl Interfaces<'_> {
@@ -97,21 +105,14 @@ impl Interfaces<'_> {
             };
             let on = self.is(device, Set::one(interface(&name)), false);
             choices.push((vec![on, to_near], Some(one(&near))));
-            // Redirecting asks the interface alone; masquerading takes an address of another one.
-            let nowhere = far.is_empty() && device == Field::Iif;
-            choices.push((vec![on, to_far], (!nowhere).then(|| one(&far))));
+            // Redirecting takes what the interface has, be it of the link alone; masquerading takes an address of
+            // another one.
+            let has_far = !far.is_empty() || device == Field::Oif;
+            choices.push((vec![on, to_far], Some(one(if has_far { &far } else { &near }))));
         }
         let mut rest = Vec::new();
         if !all.is_empty() {
             rest.push(self.is(device, all.clone(), true));
-        }
-        // An interface has a link-local address even if nobody says so; others it has where it is given one.
-        let without = if device == Field::Iif { self.without_address() } else { Set::empty() };
-        if !without.is_empty() {
-            let on = self.is(device, without.clone(), false);
-            choices.push((vec![on, to_far], None));
-            choices.push((vec![on, to_near], Some(NatAddr::Unknown)));
-            rest.push(self.is(device, without, true));
         }
         if !dropped.is_empty() {
             rest.push(self.is(Field::Dst6, dropped, true));

@@ -12,6 +12,7 @@ mod build;
 mod condition;
 mod effects;
 mod nat;
+mod own;
 mod rule;
 mod stage;
 
@@ -19,11 +20,12 @@ use rustc_hash::FxHashSet;
 
 use crate::packet::{Family, Set};
 
-pub use around::{Behind, OwnAddress};
+pub use around::Behind;
 pub use assume::{Answer, Assumption, Fits, Unmet};
 pub use build::Builder;
 pub use condition::{About, Condition, Nature};
 pub use nat::{Nat, NatAddr, NatPort};
+pub use own::{OwnAddress, routers_anycast};
 pub use rule::{Effect, Map, MapEntry, MarkOp, Reply, Rule, RuleId, Step, Test, Tuples, Values, Verdict};
 pub use stage::{Chain, ChainKind, Hook, Stage, StageKind, Way};
 
@@ -104,6 +106,8 @@ pub struct Ruleset {
     pub outward: Vec<(Set, Set)>,
     /// The box's own addresses, where they are known.
     pub own: Vec<OwnAddress>,
+    /// The anycast addresses of the routers of its networks ([`routers_anycast`]) are its own, too: Linux.
+    pub answers_for_routers: bool,
     /// Addresses that are certainly not the box's own: those of the site's devices.
     pub elsewhere: Vec<(Family, u128)>,
     /// Number of rules as written in the files (expansions not counted).

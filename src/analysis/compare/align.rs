@@ -232,7 +232,9 @@ struct Reach<'r> {
     way: Way,
     /// For each chain the packets that come to it.
     chains: Vec<Space>,
-    /// For each chain how late it is walked: what is rewritten later does not matter to it.
+    /// For each chain how early and how late it is walked: what it rewrites does not matter before, and what others
+    /// rewrite later does not matter to it.
+    earliest: Vec<u8>,
     latest: Vec<u8>,
     /// Packets of which a field may have been rewritten by a rule that is walked so early.
     rewritten: FxHashMap<Field, [Space; 3]>,
@@ -240,12 +242,15 @@ struct Reach<'r> {
     plain_state: bool,
 }
 
+/// The place of the last hooks.
+const LAST: u8 = 2;
+
 /// How late a hook comes on its way.
 fn place(hook: Hook) -> u8 {
     match hook {
         Hook::Prerouting | Hook::Output => 0,
         Hook::Input | Hook::Forward => 1,
-        Hook::Postrouting => 2,
+        Hook::Postrouting => LAST,
     }
 }
 
@@ -258,6 +263,7 @@ impl<'r> Reach<'r> {
             rules,
             way,
             chains: vec![Space::NONE; chains],
+            earliest: vec![LAST; chains],
             latest: vec![0; chains],
             rewritten: FxHashMap::default(),
             plain_state: !untracks && !rules.hooks.iter().flatten().any(blind),
@@ -268,17 +274,19 @@ impl<'r> Reach<'r> {
                 let at = stage.chain.0 as usize;
                 reach.chains[at] = Space::ALL;
                 // What the box sends to itself comes in again after it went out.
-                let late = if way == Way::Output { 2 } else { place(hook) };
+                let late = if way == Way::Output { LAST } else { place(hook) };
                 reach.latest[at] = reach.latest[at].max(late);
+                reach.earliest[at] = reach.earliest[at].min(place(hook));
             }
         }
         let order = callees_first(rules);
         for id in order.iter().rev() {
-            let from = reach.latest[id.0 as usize];
+            let (early, late) = (reach.earliest[id.0 as usize], reach.latest[id.0 as usize]);
             for rule in &rules.chain(*id).rules {
                 for target in rules.led_to(rule) {
-                    let latest = &mut reach.latest[target.0 as usize];
-                    *latest = (*latest).max(from);
+                    let at = target.0 as usize;
+                    reach.earliest[at] = reach.earliest[at].min(early);
+                    reach.latest[at] = reach.latest[at].max(late);
                 }
             }
         }
@@ -317,7 +325,7 @@ impl<'r> Reach<'r> {
         let family = spaces.family();
         let mut found: FxHashMap<Field, [Vec<Space>; 3]> = FxHashMap::default();
         for (at, chain) in self.rules.chains.iter().enumerate() {
-            let (here, latest) = (self.chains[at], self.latest[at]);
+            let (here, earliest) = (self.chains[at], self.earliest[at]);
             for rule in &chain.rules {
                 let fields = rewrites(self.rules, rule, family);
                 if fields.is_empty() {
@@ -325,10 +333,8 @@ impl<'r> Reach<'r> {
                 }
                 let head = self.head(spaces, ChainId(at as u32), rule);
                 let part = spaces.and(here, head);
-                // A chain that is walked at several hooks rewrites at the first of them.
-                let earliest = self.earliest(at, latest);
                 for field in fields {
-                    for later in earliest..3 {
+                    for later in earliest..=LAST {
                         found.entry(field).or_default()[later as usize].push(part);
                     }
                 }
@@ -338,14 +344,6 @@ impl<'r> Reach<'r> {
             let parts = parts.map(|parts| spaces.union(parts));
             self.rewritten.insert(field, parts);
         }
-    }
-
-    /// How early a chain can be walked: only those of one stage are known to be late.
-    fn earliest(&self, chain: usize, latest: u8) -> u8 {
-        let stages = HOOKS.into_iter().flat_map(|hook| {
-            self.rules.stages(hook).iter().filter(|stage| stage.chain.0 as usize == chain).map(move |_| hook)
-        });
-        stages.map(place).min().unwrap_or(0).min(latest)
     }
 
     /// The packets that rules which stand alone can decide about.

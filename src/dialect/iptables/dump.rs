@@ -13,6 +13,15 @@ use crate::source::Span;
 /// Longest line that `iptables-restore` reads, its line end included.
 const LINE_MAX: usize = 10239;
 
+/// What `iptables-restore` is asked to do: iptables-restore(8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Restore {
+    /// The family of the program.
+    pub(super) family: Family,
+    /// What is there stays (`--noflush`).
+    pub(super) keep: bool,
+}
+
 /// How the lines of a dump are read.
 pub(super) struct Dump<'r, 'c> {
     reader: &'r mut Reader<'c>,
@@ -22,6 +31,8 @@ pub(super) struct Dump<'r, 'c> {
     table: Option<(Vec<(usize, Family)>, Span)>,
     /// No `*table` line: a list of commands as `iptables -S` prints it.
     listing: bool,
+    /// What is in the tables already stays, but for user chains that are named again.
+    keep: bool,
     carriage: bool,
 }
 
@@ -44,7 +55,12 @@ impl<'r, 'c> Dump<'r, 'c> {
             families.fill(one(forced));
         }
         families.reverse();
-        Dump { reader, families, table: None, listing, carriage: false }
+        Dump { reader, families, table: None, listing, keep: false, carriage: false }
+    }
+
+    /// A reader of what a script restores.
+    pub(super) fn restored(reader: &'r mut Reader<'c>, restore: Restore, text: &str) -> Self {
+        Dump { keep: restore.keep, ..Dump::new(reader, Some(restore.family), None, text) }
     }
 
     /// Reads all lines; `base` is the offset of the text.
@@ -125,7 +141,9 @@ impl<'r, 'c> Dump<'r, 'c> {
     }
 
     fn begin(&mut self, family: Family, name: TableName, span: Span) -> usize {
-        if let Some(old) = self.reader.config.flush(family, name) {
+        if !self.keep
+            && let Some(old) = self.reader.config.flush(family, name)
+        {
             self.reader.findings.push(
                 Finding::of(&PH002, span, format!("table `{}` is restored again", name.text()))
                     .label("replaces the rules restored before")
@@ -187,11 +205,15 @@ impl<'r, 'c> Dump<'r, 'c> {
             Span::new(at, at + text.len() as u32)
         };
         let arg = Arg { text: name, span: part(name), unresolved: false };
+        let keep = self.keep;
         self.each(span, |reader, place| {
             let Some(chain) = reader.declare(arg, place, true) else { return };
             let table = &mut reader.config.tables[place.table];
-            // A declaration empties a chain that is there.
-            table.chains[chain].clear();
+            // A declaration empties a chain that is there, but for a built-in one of a table that was not flushed
+            // (`ip46tables_restore_main` of iptables-restore.c).
+            if !(keep && table.chains[chain].hook.is_some()) {
+                table.chains[chain].clear();
+            }
             table.chains[chain].span = span;
             match policy {
                 None => {

@@ -293,3 +293,27 @@ fn a_policy_that_a_command_sets_is_a_rule_and_that_of_a_dump_is_not() {
     assert_eq!(written("rules", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -j ACCEPT\nCOMMIT\n"), 1);
     assert_eq!(written("rules", "-P FORWARD DROP\n-A FORWARD -j ACCEPT\n"), 1);
 }
+
+#[test]
+fn what_is_there_stays_where_a_restore_does_not_flush() {
+    let restored = |options: &str| {
+        let (rules, findings) = rules_of(&format!(
+            "#!/bin/sh\niptables -A INPUT -j ACCEPT\niptables -N video\niptables -A video -j DROP\n\
+             iptables-restore {options} <<E\n*filter\n:INPUT DROP\n:video -\n-A video -j ACCEPT\nCOMMIT\nE\n"
+        ));
+        (rules.len(), findings)
+    };
+    // What was replaced is still told of.
+    assert_eq!(restored(""), (3, vec!["PH002"]));
+    for options in ["-n", "--noflush", "--nofl", "-w 5 -cn", "-w -n"] {
+        assert_eq!(restored(options), (2, vec![]), "{options}");
+    }
+    for options in ["-t", "--test", "--noflush --test", "-V"] {
+        let (rules, _) = restored(options);
+        assert_eq!(rules, 2, "{options}: nothing is restored");
+    }
+    for options in ["-T nat", "--table=filter", "-nT filter"] {
+        let (_, findings) = restored(options);
+        assert_eq!(findings, ["PH002"], "{options}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analysis::{Trip, interpret};
-use crate::model::{OwnAddress, Reply, Ruleset, Verdict, Way};
+use crate::model::{Effect, NatAddr, OwnAddress, Reply, Ruleset, Step, Verdict, Way};
 use crate::packet::{Field, Packet, State, Value, interface, proto};
 
 pub(super) fn load_text(text: &str, env: &Environment) -> Loaded {
@@ -557,4 +557,31 @@ fn tables_that_are_listed_one_after_the_other_stay_apart() {
     };
     assert_eq!(lengths("filter INPUT"), [1, 1]);
     assert_eq!(lengths("raw PREROUTING"), [0]);
+}
+
+/// Source: `nf_nat_redirect_ipv6` of `nf_nat_redirect.c`: for a destination of no scope of its own, any address will do.
+#[test]
+fn redirect_takes_the_link_local_address_where_there_is_no_other() {
+    let own = |interface: &str, address: &str, prefix| {
+        let (family, address) = Family::of(address.parse().unwrap());
+        OwnAddress { interface: interface.into(), family, address, prefix }
+    };
+    let env = Environment {
+        own: vec![own("eth0", "fe80::1", 64), own("eth1", "fe80::2", 64), own("eth1", "2001:db8::2", 64)],
+        ..Environment::default()
+    };
+    let mut sources = SourceMap::new();
+    let text = "*nat\n-A PREROUTING -p udp -j REDIRECT --to-ports 53\nCOMMIT\n";
+    let id = sources.add("rules.v6", text.as_bytes().to_vec()).unwrap();
+    let rules = load(&mut sources, &[id], &env).ruleset;
+    let to = |address: &str| {
+        let (family, address) = Family::of(address.parse().unwrap());
+        NatAddr::Pool(family, address, address)
+    };
+    for address in ["fe80::1", "fe80::2", "2001:db8::2"] {
+        assert!(rules.nats.iter().any(|nat| nat.addr == to(address)), "{address}");
+    }
+    let drops = |step: &Step| matches!(step, Step::Effect(Effect::Verdict(Verdict::Drop)));
+    // Only for destinations whose scope no address has.
+    assert_eq!(rules.steps.iter().filter(|step| drops(step)).count(), 1);
 }

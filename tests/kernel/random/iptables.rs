@@ -30,7 +30,10 @@ fn connection(rng: &mut Rng, pool: &Pool) -> String {
             5 => ("--ctorigdstport", rng.pick(&["2048", "53:1720", "0:65535", "5060"]).to_string()),
             6 => ("--ctorigsrcport", rng.pick(&["1024:65535", "53"]).to_string()),
             3 => ("--ctdir", rng.pick(&["ORIGINAL", "REPLY"]).to_string()),
-            _ => ("--ctstatus", rng.pick(&["NONE", "SEEN_REPLY", "ASSURED", "EXPECTED"]).to_string()),
+            _ => {
+                let status = ["NONE", "SEEN_REPLY", "ASSURED", "EXPECTED", "CONFIRMED", "NONE,CONFIRMED"];
+                ("--ctstatus", rng.pick(&status).to_string())
+            }
         };
         // the direction takes no `!`
         let not = if option == "--ctdir" { "" } else { not };
@@ -153,6 +156,9 @@ impl Writer<'_> {
                 (_, true) => format!("-j SNAT --to-source {to}"),
                 (0, false) if self.rng.one_in(3) => "-j REDIRECT --to-ports ftp-data".to_string(),
                 (0, false) => format!("-j REDIRECT --to-ports {port}"),
+                (1, false) if self.rng.one_in(2) => {
+                    format!("-j DNAT --to-destination {}", self.rng.pick(self.pool.last))
+                }
                 (1, false) => format!("-j DNAT --to-destination {to}"),
                 (2, false) => "-j ACCEPT".to_string(),
                 (_, false) => format!("-j DNAT --to-destination {with_port}"),
@@ -190,6 +196,7 @@ impl Writer<'_> {
             7 if is_tcp => "-j REJECT --reject-with tcp-reset".to_string(),
             7..=8 => format!("-j REJECT --reject-with {}", self.reply()),
             9 => "-j RETURN".to_string(),
+            10 if self.rng.one_in(2) => "-m limit --limit 5/sec -j LOG".to_string(),
             10 => "-j LOG --log-prefix \"near: \"".to_string(),
             11 => String::new(),
             _ if later.is_empty() => "-j ACCEPT".to_string(),
@@ -284,7 +291,7 @@ impl Writer<'_> {
         match self.pool.v6 {
             true => format!(
                 " -m icmp6{not} --icmpv6-type {}",
-                self.rng.pick(&["128", "129", "1", "1/0", "echo-request"])
+                self.rng.pick(&["128", "129", "1", "1/0", "echo-request", "143", "151", "152"])
             ),
             false => format!(
                 " -m icmp{not} --icmp-type {}",
@@ -330,12 +337,33 @@ impl Writer<'_> {
         let not = self.not();
         let pool = self.pool;
         let rng = &mut *self.rng;
-        match rng.below(14) {
+        match rng.below(18) {
+            14 if pool.v6 => {
+                let headers =
+                    ["protocol", "prot --soft", "hop-by-hop --soft", "frag,protocol", "route --soft"];
+                format!(" -m ipv6header{not} --header {}", rng.pick(&headers))
+            }
+            15 if pool.v6 => format!(" -m {}", rng.pick(&["frag", "rt", "hbh", "dst"])),
+            16 => {
+                let (module, option) = if pool.v6 { ("hl", "--hl") } else { ("ttl", "--ttl") };
+                let (how, value) = (rng.pick(&["eq", "lt", "gt"]), rng.pick(&[1, 2, 10, 64]));
+                // a negation stands only where the two are asked to be the same
+                let not = if how == "eq" { not } else { "" };
+                format!(" -m {module}{not} {option}-{how} {value}")
+            }
+            17 => {
+                let kinds = rng.pick(&["unicast", "multicast"]);
+                format!(" -m pkttype{not} --pkt-type {kinds}")
+            }
             12 => format!(
                 " -m state{not} --state {}",
                 rng.pick(&["NEW", "INVALID", "RELATED,ESTABLISHED", "UNTRACKED", "NEW,INVALID"])
             ),
-            13 => format!(" -m addrtype{not} --dst-type {}", rng.pick(&["LOCAL", "MULTICAST"])),
+            13 if pool.v6 => format!(" -m addrtype{not} --dst-type {}", rng.pick(&["LOCAL", "MULTICAST"])),
+            13 => {
+                let kinds = ["LOCAL", "MULTICAST", "BROADCAST", "UNICAST", "LOCAL,BROADCAST"];
+                format!(" -m addrtype{not} --{}-type {}", rng.pick(&["dst", "dst", "src"]), rng.pick(&kinds))
+            }
             0 | 1 => {
                 let states = rng.pick(&["NEW", "ESTABLISHED,RELATED", "INVALID", "UNTRACKED", "NEW,INVALID"]);
                 let more = if rng.one_in(3) { connection(rng, pool) } else { String::new() };

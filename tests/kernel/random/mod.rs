@@ -61,6 +61,8 @@ struct Pool {
     own: &'static [&'static str],
     /// Addresses to translate to: hosts, and one of the firewall's own.
     targets: &'static [&'static str],
+    /// Those of the firewall's networks that stand for more than one host.
+    last: &'static [&'static str],
 }
 
 const V4: Pool = Pool {
@@ -89,6 +91,7 @@ const V4: Pool = Pool {
     ranges: &[("192.0.2.7", "192.0.2.100"), ("10.1.2.4", "10.9.0.5"), ("172.16.0.9", "172.16.0.9")],
     own: &["203.0.113.1", "198.51.100.1"],
     targets: &["10.1.2.3", "10.1.2.99", "192.0.2.130", "198.51.100.1"],
+    last: &["198.51.100.255", "203.0.113.255"],
 };
 
 const V6: Pool = Pool {
@@ -114,6 +117,7 @@ const V6: Pool = Pool {
     ranges: &[("2001:db8:9::7", "2001:db8:9::100"), ("2001:db8:a::4", "2001:db8:b::5")],
     own: &["2001:db8:1::1", "2001:db8:2::1"],
     targets: &["2001:db8:a::3", "2001:db8:a::99", "2001:db8:9:1::7", "2001:db8:2::1"],
+    last: &["2001:db8:1::"],
 };
 
 /// Ports of rules; packets have these, one less and one more.
@@ -127,12 +131,15 @@ impl Pool {
     }
 }
 
-/// Rulesets of every language: as many as `PINHOLE_KERNEL_SEEDS` says, or a few.
+/// Rulesets of every language: as many as `PINHOLE_KERNEL_SEEDS` says, or a few; the first seed is that of
+/// `PINHOLE_KERNEL_FIRST`, or 1.
 pub(crate) fn scenarios(folder: &Path) -> Vec<Scenario> {
-    let wished = std::env::var("PINHOLE_KERNEL_SEEDS").ok().and_then(|n| n.parse().ok());
+    let number = |name| std::env::var(name).ok().and_then(|n: String| n.parse::<u64>().ok());
+    let (wished, first) = (number("PINHOLE_KERNEL_SEEDS"), number("PINHOLE_KERNEL_FIRST").unwrap_or(1));
     let mut all = Vec::new();
     for (language, usual) in [(Language::Iptables, 20), (Language::Ip6tables, 10), (Language::Nftables, 20)] {
-        all.extend((1..=wished.unwrap_or(usual)).map(|seed| scenario(language, seed, folder)));
+        let seeds = first..first + wished.unwrap_or(usual);
+        all.extend(seeds.map(|seed| scenario(language, seed, folder)));
     }
     all
 }
@@ -201,7 +208,7 @@ fn probe(rng: &mut Rng, pool: &Pool) -> Probe {
         header.mss = Some(rng.pick(&[536, 1200, 1460]));
     }
     header.icmp = match pool.v6 {
-        true => (rng.pick(&[128, 128, 129, 1]), 0),
+        true => (rng.pick(&[128, 128, 128, 129, 1, 143, 151, 152, 153]), 0),
         false => rng.pick(&[(8, 0), (8, 0), (0, 0), (13, 0), (3, 1), (11, 0)]),
     };
     header.dscp = rng.pick(&DSCPS);

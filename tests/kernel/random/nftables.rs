@@ -158,6 +158,7 @@ impl Writer<'_> {
             (0, "postrouting") => "masquerade".to_string(),
             (_, "postrouting") => format!("snat {family}to {to}"),
             (0, _) => format!("redirect to :{port}"),
+            (1, _) if self.rng.one_in(2) => format!("dnat {family}to {}", self.rng.pick(pool.last)),
             (1, _) => format!("dnat {family}to {to}"),
             (2, _) => "accept".to_string(),
             _ => format!("dnat {family}to {with_port}"),
@@ -230,7 +231,19 @@ impl Writer<'_> {
             6 if can_reject && transport == "tcp" => "reject with tcp reset".to_string(),
             6..=7 if can_reject => self.reject(),
             8 => "return".to_string(),
-            9 => "counter".to_string(),
+            9 => {
+                let said = [
+                    "counter",
+                    "limit rate 10/second counter",
+                    "limit rate over 1 mbytes/second burst 2 mbytes log",
+                    "limit rate 400/minute burst 5 packets log",
+                    "meta priority set 1:10",
+                    "meta priority set none",
+                    "meta priority set root",
+                    "meta pkttype set host",
+                ];
+                self.rng.pick(&said).to_string()
+            }
             10 => format!("meta mark set {:#x}", self.rng.pick(&MARKS)),
             11 => format!("meta mark set meta mark | {:#x}", self.rng.pick(&MARKS)),
             _ if later.is_empty() => "accept".to_string(),
@@ -292,7 +305,7 @@ impl Writer<'_> {
                 format!("icmp type {not}{}", self.rng.pick(&types))
             }
             "icmpv6" => {
-                let types = ["echo-request", "{ echo-reply, destination-unreachable }"];
+                let types = ["echo-request", "{ echo-reply, destination-unreachable }", "143", "151-152"];
                 format!("icmpv6 type {not}{}", self.rng.pick(&types))
             }
             "tcp" if self.rng.one_in(4) => {
@@ -311,6 +324,10 @@ impl Writer<'_> {
                 format!("udp length {} {}", self.rng.pick(&["<", ">=", "!="]), self.rng.pick(&[24, 60, 124]))
             }
             "tcp" if self.rng.one_in(6) => "tcp option maxseg size 1000-1500".to_string(),
+            // what other protocols than its own never have
+            "tcp" if self.rng.one_in(6) => "meta l4proto tcp sctp chunk data missing".to_string(),
+            "udp" if self.rng.one_in(6) => "meta l4proto udp tcp option sack-perm missing".to_string(),
+            "sctp" if self.rng.one_in(3) => "meta l4proto sctp tcp option maxseg missing".to_string(),
             _ => self.port_match(proto),
         }
     }
@@ -318,8 +335,26 @@ impl Writer<'_> {
     /// A condition on other things.
     fn condition(&mut self, hook: &str, pool: &Pool) -> String {
         let not = self.not();
-        match self.rng.below(10) {
+        match self.rng.below(13) {
             0..=2 => self.address(pool),
+            10 => {
+                let field = if pool.v6 { "ip6 hoplimit" } else { "ip ttl" };
+                format!(
+                    "{field} {} {}",
+                    self.rng.pick(&["==", "!=", "<", ">"]),
+                    self.rng.pick(&[1, 2, 10, 64])
+                )
+            }
+            // how long packets of other protocols are, a packet as it is given does not tell
+            11 if self.for_tcp => {
+                let of = self.rng.pick(&["meta length", if pool.v6 { "ip6 length" } else { "ip length" }]);
+                let (how, bytes) = (self.rng.pick(&["<", ">"]), self.rng.pick(&[60, 100, 300]));
+                format!("meta l4proto tcp {of} {how} {bytes}")
+            }
+            12 if self.for_tcp && self.rng.one_in(2) => {
+                format!("meta l4proto tcp @th,16,16 {}", self.rng.pick(&PORTS))
+            }
+            12 => self.rng.pick(&["ct direction original", "meta pkttype host"]).to_string(),
             3 => {
                 let states = [
                     "new",
@@ -342,9 +377,14 @@ impl Writer<'_> {
                 format!("meta nfproto {not}{}", if pool.v6 { "ipv6" } else { "ipv4" })
             }
             // The type of a frame is looked at behind a test for Ethernet: negated, other devices fail it too.
-            8 if hook == "forward" => format!("ether type {}", if pool.v6 { "ip6" } else { "ip" }),
+            8 if matches!(hook, "prerouting" | "input" | "forward") => {
+                format!("ether type {}", if pool.v6 { "ip6" } else { "ip" })
+            }
             9 if self.rng.one_in(3) => {
-                format!("fib daddr type {not}{}", self.rng.pick(&["local", "multicast"]))
+                format!(
+                    "fib daddr type {not}{}",
+                    self.rng.pick(&["local", "multicast", "{ local, multicast }"])
+                )
             }
             _ => {
                 let asked = [

@@ -78,6 +78,7 @@ pub(super) fn lower(
         noted: FxHashMap::default(),
     };
     lowering.out.ruleset().own = own.to_vec();
+    lowering.out.ruleset().answers_for_routers = true;
     let whole = [Family::V4, Family::V6].map(|family| tracks(config, family));
     let tables: Vec<Vec<ChainId>> =
         (0..config.tables.len()).map(|table| lowering.table(table, whole)).collect();

@@ -1,10 +1,10 @@
 //! Targets as effects of the model.
 
 use super::Lowering;
-use crate::dialect::interface::Interfaces;
+use crate::dialect::interface::{Interfaces, unanswered_sources};
 use crate::dialect::iptables::ast::{Hook, MarkChange, Match, MatchKind, NatSpec, PortSpan, Rule, Target};
 use crate::model::{Condition, Effect, MarkOp, Nat, NatAddr, NatPort, Reply, Test, Values, Verdict};
-use crate::packet::{Family, Field, proto};
+use crate::packet::{Family, Field, Set, proto};
 
 impl Lowering<'_> {
     /// Adds a rule whose target does more than to decide.
@@ -14,6 +14,11 @@ impl Lowering<'_> {
         match rule.target {
             Target::Reject(code) => {
                 let kind = if self.family == Family::V4 { 3 } else { 1 };
+                let nobody = if kind == 1 { unanswered_sources(self.own) } else { Set::empty() };
+                if !nobody.is_empty() {
+                    let from = self.set_test(Field::Src6, nobody, false);
+                    self.emit_with(chain, rule, &[from], &[Effect::Verdict(Verdict::Drop)]);
+                }
                 self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::Icmp { kind, code }))]);
             }
             Target::RejectReset => {

@@ -7,7 +7,7 @@ use crate::budget::Exhausted;
 use crate::dialect::iptables::apply::{Place, table_of};
 use crate::dialect::iptables::ast::Name;
 use crate::dialect::iptables::command::load_error;
-use crate::dialect::iptables::dump::Dump;
+use crate::dialect::iptables::dump::{Dump, Restore};
 use crate::dialect::iptables::words::Word;
 use crate::dialect::over_budget;
 use crate::finding::Finding;
@@ -224,6 +224,9 @@ impl<'t> Shell<'_, '_, 't> {
         });
         match program {
             Program::Tool(family, at) => self.iptables(family, &words[at..], span, namespace),
+            Program::Restore(family, _) if namespace.is_some() => {
+                self.anything(Some(family), span, "restored rules");
+            }
             Program::Restore(family, at) => self.restored(family, &words[at..], span),
             Program::Script(at) => match words.get(at) {
                 Some(word) => self.script(word, span),
@@ -282,14 +285,23 @@ impl<'t> Shell<'_, '_, 't> {
 
     /// `iptables-restore`: from a here-document, or from a file.
     fn restored(&mut self, family: Family, words: &[Word<'t>], span: Span) {
-        if let Some(document) = self.documents.last_mut() {
-            document.wanted = Some(family);
+        let asked = programs::restores(words);
+        let restore = Restore { family, keep: asked.keep };
+        if asked.test {
+            self.documents.last_mut().map_or_else(|| self.input = None, |document| document.wanted = None);
             return;
         }
-        let named = words.iter().rev().find(|word| !word.text.starts_with('-')).cloned();
-        let file = self.input.take().or(named);
+        if asked.in_part {
+            self.not_followed(span, "what is restored here in part");
+            return self.anything(Some(family), span, "restored rules");
+        }
+        if let Some(document) = self.documents.last_mut() {
+            document.wanted = Some(restore);
+            return;
+        }
+        let file = self.input.take().or(asked.file);
         match self.file_of(file.as_ref()) {
-            Ok((text, base)) => self.restore(text, base, family),
+            Ok((text, base)) => self.restore(text, base, restore),
             Err(why) => {
                 self.not_read(span, "what is restored here", why);
                 let name =
@@ -317,11 +329,11 @@ impl<'t> Shell<'_, '_, 't> {
     }
 
     /// Reads a dump that the script restores.
-    pub(super) fn restore(&mut self, text: &'t str, base: u32, family: Family) {
+    pub(super) fn restore(&mut self, text: &'t str, base: u32, restore: Restore) {
         self.work += text.len();
-        let family = self.forced.unwrap_or(family);
+        let family = self.forced.unwrap_or(restore.family);
         if self.guard().is_some_and(|guard| guard.is_empty()) {
-            return Dump::new(self.reader, Some(family), None, text).read(text, base);
+            return Dump::restored(self.reader, Restore { family, ..restore }, text).read(text, base);
         }
         let span = Span::new(base, base + text.find('\n').unwrap_or(text.len()) as u32);
         self.not_followed(span, "what is restored under a condition");

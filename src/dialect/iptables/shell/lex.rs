@@ -161,9 +161,9 @@ impl<'t> Shell<'_, '_, 't> {
             if end.is_none() {
                 self.broken(document.span, "the here-document has no end");
             }
-            if let Some(family) = document.wanted {
+            if let Some(restore) = document.wanted {
                 let text = &self.text[start..end.unwrap_or(self.text.len())];
-                self.restore(text, self.base + start as u32, family);
+                self.restore(text, self.base + start as u32, restore);
             }
         }
     }

@@ -14,6 +14,7 @@ mod programs;
 use rustc_hash::FxHashMap;
 
 use super::apply::Reader;
+use super::dump::Restore;
 use super::words::Word;
 use crate::packet::Family;
 use crate::source::{Refusal, Span};
@@ -58,7 +59,7 @@ pub fn is_script(text: &str) -> bool {
 struct Document {
     mark: String,
     /// Whose input it is.
-    wanted: Option<Family>,
+    wanted: Option<Restore>,
     span: Span,
 }
 

@@ -119,6 +119,70 @@ fn options(words: &[Word<'_>], with_value: &[&str]) -> usize {
     at
 }
 
+/// What the words of `iptables-restore` ask for: iptables-restore(8), read as getopt_long(3) does.
+#[derive(Default)]
+pub(super) struct Asked<'t> {
+    /// Nothing is restored (`--test`, `--version`, `--help`).
+    pub(super) test: bool,
+    /// What is there stays (`--noflush`).
+    pub(super) keep: bool,
+    /// One table alone (`--table`).
+    pub(super) in_part: bool,
+    /// The file, where one is named.
+    pub(super) file: Option<Word<'t>>,
+}
+
+/// Reads the arguments of `iptables-restore`.
+pub(super) fn restores<'t>(words: &[Word<'t>]) -> Asked<'t> {
+    const LONG: [(&str, char); 9] = [
+        ("noflush", 'n'),
+        ("test", 't'),
+        ("version", 't'),
+        ("help", 't'),
+        ("table", 'T'),
+        ("wait", 'w'),
+        ("wait-interval", 'W'),
+        ("modprobe", 'M'),
+        ("counters", 'c'),
+    ];
+    let mut asked = Asked::default();
+    let mut words = words.iter().peekable();
+    while let Some(word) = words.next() {
+        let text = word.text.as_ref();
+        let (letters, with_value) = match (text.strip_prefix("--"), text.strip_prefix('-')) {
+            (Some(long), _) => {
+                let (name, value) = long.split_once('=').map_or((long, false), |(name, _)| (name, true));
+                let found = LONG.iter().find(|(long, _)| *long == name);
+                let found = found.or_else(|| LONG.iter().find(|(long, _)| long.starts_with(name)));
+                (found.map_or(String::new(), |(_, letter)| letter.to_string()), value)
+            }
+            (_, Some(short)) => (short.to_string(), false),
+            _ => {
+                asked.file.get_or_insert_with(|| word.clone());
+                continue;
+            }
+        };
+        for (at, letter) in letters.char_indices() {
+            match letter {
+                'n' => asked.keep = true,
+                't' | 'V' | 'h' => asked.test = true,
+                'T' => asked.in_part = true,
+                _ => {}
+            }
+            if matches!(letter, 'T' | 'M' | 'w' | 'W') {
+                // The value stands behind the letter, or is the next word; that of `-w` need not be there.
+                let behind = at + 1 < letters.len() || with_value;
+                let number = |word: &&Word| word.text.bytes().all(|byte| byte.is_ascii_digit());
+                if !behind && (letter != 'w' || words.peek().is_some_and(number)) {
+                    words.next();
+                }
+                break;
+            }
+        }
+    }
+    asked
+}
+
 /// Programs that change the firewall in a way of their own, by the words that do so; none where all do.
 const OTHERS: [(&str, &[&str]); 14] = [
     (

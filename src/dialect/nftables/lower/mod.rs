@@ -105,6 +105,7 @@ pub(super) fn lower(
     rules.v4 = true;
     rules.v6 = true;
     rules.own = env.own.clone();
+    rules.answers_for_routers = true;
     rules.written = written;
     (lower.builder.finish(), lower.findings)
 }

@@ -4,6 +4,7 @@ use super::Lower;
 use super::context::Context;
 use super::lens::{View, is_selector};
 use super::sets::{Gives, Looked};
+use crate::dialect::interface::unanswered_sources;
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
@@ -272,7 +273,10 @@ impl Lower<'_> {
                 }
                 match kind {
                     IcmpKind::V4 => v4(code as u8),
-                    IcmpKind::V6 => v6(code as u8),
+                    IcmpKind::V6 => {
+                        self.unanswered_anycast(cx);
+                        v6(code as u8)
+                    }
                     IcmpKind::Both => return self.reject_both(cx, code),
                 }
             }
@@ -297,6 +301,22 @@ impl Lower<'_> {
         cx.forks.push(way);
     }
 
+    /// What `reject` does of IPv6 to packets from addresses that no ICMPv6 error is sent to.
+    fn unanswered_anycast(&mut self, cx: &mut Context) {
+        let nobody = unanswered_sources(self.own);
+        let routed = matches!(cx.family, TableFamily::Ip6 | TableFamily::Inet);
+        if !routed || cx.version() == Some(Family::V4) || nobody.is_empty() {
+            return;
+        }
+        let mut way = cx.clone();
+        way.forks.clear();
+        way.require_version(Family::V6);
+        let values = self.builder.values(nobody);
+        way.test(Test::In { field: Field::Src6, values, negate: false });
+        way.effect(Effect::Verdict(Decision::Drop));
+        cx.forks.push(way);
+    }
+
     /// A reply in either family, by an `icmpx` code (nf_tables_core.c, `nft_reject_icmp_code`).
     fn reject_both(&mut self, cx: &mut Context, code: u128) -> Eval<()> {
         let (four, six) = match code {
@@ -307,6 +327,7 @@ impl Lower<'_> {
         };
         let v4 = Effect::Verdict(Decision::Reject(Reply::Icmp { kind: 3, code: four }));
         let v6 = Effect::Verdict(Decision::Reject(Reply::Icmp { kind: 1, code: six }));
+        self.unanswered_anycast(cx);
         match cx.version() {
             Some(Family::V4) => cx.effect(v4),
             Some(Family::V6) => cx.effect(v6),
