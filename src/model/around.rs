@@ -1,4 +1,4 @@
-//! What is known of the networks around the box: who is where, and as what the other side knows it.
+//! The networks around the box: which addresses lie behind which interfaces, and how the other side knows them.
 
 use super::{Effect, Nat, NatAddr, Ruleset, Step, Test};
 use crate::packet::{Family, Field, Set};

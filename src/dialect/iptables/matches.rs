@@ -2,7 +2,7 @@
 
 mod connection;
 
-use super::ast::{ANY_HOOK, Answer, Connection, Limit, MatchKind, Order, SetUse};
+use super::ast::{ANY_HOOK, Answer, Connection, Limit, MatchKind, SetUse};
 use super::command::{Given, Parser};
 use super::modules::{self, Kind, Module, Openness, Val};
 use super::values::{self, RangeError};
@@ -79,7 +79,14 @@ impl Parser<'_, '_> {
                 Err(message) => self.broken(given, message),
             },
             Val::SourcePorts | Val::DestinationPorts | Val::EitherPorts => self.multiport(given),
-            Val::Spi => self.range(given, u32::MAX.into(), |lo, hi| MatchKind::Spi(lo as u32, hi as u32)),
+            Val::Number(field) => {
+                self.number(given, field.last() as u64, |n| MatchKind::Within(field, n as u32, n as u32));
+            }
+            Val::Range(field) => {
+                self.range(given, field.last() as u64, |lo, hi| {
+                    MatchKind::Within(field, lo as u32, hi as u32)
+                });
+            }
             Val::SrcRange | Val::DstRange => self.ip_range(given),
             Val::State | Val::CtState => self.states(given),
             Val::Mark => self.marked(given, MatchKind::Mark),
@@ -91,19 +98,21 @@ impl Parser<'_, '_> {
             Val::IsBridged => self.push(given.negated, MatchKind::IsBridged),
             Val::PktType => self.packet_type(given),
             Val::Length => self.range(given, 0xffff, |lo, hi| MatchKind::Length(lo as u16, hi as u16)),
-            Val::TtlEq => self.number(given, 255, |n| MatchKind::Ttl(Order::Eq, n as u8)),
-            Val::TtlLt => self.number(given, 255, |n| MatchKind::Ttl(Order::Lt, n as u8)),
-            Val::TtlGt => self.number(given, 255, |n| MatchKind::Ttl(Order::Gt, n as u8)),
-            Val::Dscp => self.number(given, 63, |n| MatchKind::Dscp(n as u8)),
+            Val::TtlLt => self.number(given, 255, |n| match n {
+                0 => MatchKind::Within(Field::Ttl, 1, 0),
+                n => MatchKind::Within(Field::Ttl, 0, n as u32 - 1),
+            }),
+            Val::TtlGt => self.number(given, 255, |n| MatchKind::Within(Field::Ttl, n as u32 + 1, 255)),
             Val::DscpClass => match values::dscp_class(text) {
-                Some(class) => self.push(given.negated, MatchKind::Dscp(class)),
+                Some(class) => {
+                    self.push(given.negated, MatchKind::Within(Field::Dscp, class.into(), class.into()))
+                }
                 None => self.bad(given, "is no DSCP class"),
             },
             Val::Tos => match tos(text) {
                 Some((value, mask)) => self.push(given.negated, MatchKind::Tos(value, mask)),
                 None => self.bad(given, "is no TOS value"),
             },
-            Val::EcnIp => self.number(given, 3, |n| MatchKind::EcnIp(n as u8)),
             Val::EcnCwr | Val::EcnEce => {
                 if !matches!(self.protocol, Some((proto::TCP, false))) {
                     self.fails(given.span, format!("`--{}` needs `-p tcp`", given.name));
@@ -418,7 +427,7 @@ impl Parser<'_, '_> {
         match known.iter().find(|(name, _)| starts(name)) {
             None if never.iter().any(|name| starts(name)) && given.negated => {}
             None if never.iter().any(|name| starts(name)) => self.push(false, MatchKind::Never),
-            Some((_, kind)) => self.push(given.negated, MatchKind::PktType(*kind)),
+            Some((_, kind)) => self.push(given.negated, MatchKind::Within(Field::PktType, *kind, *kind)),
             None => self.bad(given, "is no packet type"),
         }
     }

@@ -10,7 +10,7 @@ pub(super) use self::list::ALL;
 
 use super::ast::{ANY_HOOK, Hook, TableName};
 use crate::dialect::names::proto;
-use crate::packet::Family;
+use crate::packet::{Family, Field};
 
 /// What the value of an option is. The parser of values is in [`super::matches`] and [`super::targets`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,10 @@ pub(super) enum Val {
     Skip,
     /// Asks for something that the model has not.
     Beyond,
+    /// One number of a field that the model has.
+    Number(Field),
+    /// A number, or a range of them, of a field that the model has.
+    Range(Field),
     Sport,
     Dport,
     TcpFlags,
@@ -29,7 +33,6 @@ pub(super) enum Val {
     SourcePorts,
     DestinationPorts,
     EitherPorts,
-    Spi,
     SrcRange,
     DstRange,
     State,
@@ -73,13 +76,10 @@ pub(super) enum Val {
     LimitOut,
     PktType,
     Length,
-    TtlEq,
     TtlLt,
     TtlGt,
-    Dscp,
     DscpClass,
     Tos,
-    EcnIp,
     EcnCwr,
     EcnEce,
     Header,

@@ -1,6 +1,7 @@
 //! What a rule says: its matches and its target.
 
 use super::{ChainIx, Name};
+use crate::packet::Field;
 use crate::source::Span;
 
 /// All hooks.
@@ -35,17 +36,6 @@ pub enum CtEnd {
     ReplSrc,
     /// Destination of the reply direction.
     ReplDst,
-}
-
-/// How TTL and hop limit are compared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
-    /// Equal.
-    Eq,
-    /// Less.
-    Lt,
-    /// Greater.
-    Gt,
 }
 
 /// IPv6 header chains that a match looks for.
@@ -101,8 +91,8 @@ pub enum MatchKind {
     TcpMss(u16, u16),
     /// ICMP or ICMPv6 type and codes `[lo, hi]`.
     Icmp(u8, u8, u8),
-    /// SPI of ESP or AH in `[lo, hi]`.
-    Spi(u32, u32),
+    /// A field that the model has is in `[lo, hi]`; in nothing where `lo > hi`.
+    Within(Field, u32, u32),
     /// `-m iprange`: source if true; index of [`super::Config::ip_ranges`].
     IpRange(bool, u32),
     /// `-m conntrack --ctstate`, `-m state`: bits of [`state`].
@@ -131,18 +121,10 @@ pub enum MatchKind {
     IsBridged,
     /// `-m addrtype`: destination if true, a mask of address types, and the interface that it is limited to.
     AddrType(bool, u16, Limit),
-    /// `-m pkttype`: the kernel's packet type.
-    PktType(u8),
     /// `-m length`.
     Length(u16, u16),
-    /// `-m ttl`, `-m hl`.
-    Ttl(Order, u8),
-    /// `-m dscp`.
-    Dscp(u8),
     /// `-m tos`: value and mask of the whole byte.
     Tos(u8, u8),
-    /// `-m ecn --ecn-ip-ect`.
-    EcnIp(u8),
     /// `-m ecn`: a bit of the TCP flags.
     EcnTcp(u8),
     /// `-m ipv6header`: header bits of [`crate::packet::ext`], and `--soft`.
@@ -182,7 +164,7 @@ pub enum Answer {
     /// The same for all packets.
     Global,
     /// It hangs on this field.
-    Of(crate::packet::Field),
+    Of(Field),
     /// It hangs on the packet, nobody knows how, and stays as it is.
     Elsewhere,
 }

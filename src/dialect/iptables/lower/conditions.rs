@@ -1,7 +1,7 @@
 //! Conditions of rules as tests of the model.
 
 use super::Lowering;
-use crate::dialect::iptables::ast::{Header, Match, MatchKind, Net, Order, state};
+use crate::dialect::iptables::ast::{Header, Match, MatchKind, Net, state};
 use crate::dialect::iptables::values::prefix_len;
 use crate::model::{Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, ext, interface, interface_prefix, proto};
@@ -27,7 +27,8 @@ impl Lowering<'_> {
                 self.masked(Field::TcpFlags, mask.into(), comp.into(), negated)
             }
             MatchKind::Icmp(kind, lo, hi) => self.icmp(kind, lo, hi, negated),
-            MatchKind::Spi(lo, hi) => self.range(Field::Spi, lo, hi, negated),
+            MatchKind::Within(field, lo, hi) if lo <= hi => self.range(field, lo, hi, negated),
+            MatchKind::Within(field, ..) => self.set(field, Set::empty(), negated),
             MatchKind::IpRange(source, index) => {
                 let (lo, hi) = self.config.ip_ranges[index as usize];
                 let field = if source { Field::src(self.family) } else { Field::dst(self.family) };
@@ -46,21 +47,7 @@ impl Lowering<'_> {
                 let mac = mac.iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
                 self.set(Field::SrcMac, Set::one(mac), negated);
             }
-            MatchKind::PktType(kind) => self.range(Field::PktType, kind.into(), kind.into(), negated),
             MatchKind::Length(lo, hi) => self.length(lo.into(), hi.into(), negated),
-            MatchKind::Dscp(value) => self.range(Field::Dscp, value.into(), value.into(), negated),
-            MatchKind::Ttl(order, value) => {
-                let value = u32::from(value);
-                match order {
-                    Order::Eq => self.range(Field::Ttl, value, value, negated),
-                    Order::Gt => self.set(Field::Ttl, Set::range(u128::from(value) + 1, 255), negated),
-                    Order::Lt => self.set(
-                        Field::Ttl,
-                        Set::of((value > 0).then(|| (0, u128::from(value) - 1))),
-                        negated,
-                    ),
-                }
-            }
             MatchKind::Set(index) => self.ipset(index, negated),
             MatchKind::AddrType(destination, types, limit) => {
                 self.address_type(destination, types, limit, negated);
@@ -76,7 +63,6 @@ impl Lowering<'_> {
             MatchKind::Fragment | MatchKind::IsBridged if negated => {}
             MatchKind::Fragment | MatchKind::IsBridged | MatchKind::Never => self.tests.push(Test::Never),
             MatchKind::Tos(value, mask) => self.tos(value, mask, negated),
-            MatchKind::EcnIp(value) => self.range(Field::Ecn, value.into(), value.into(), negated),
             MatchKind::EcnTcp(bit) => self.masked(Field::TcpFlags, bit.into(), bit.into(), negated),
             MatchKind::TcpOption(2) if !negated => self.range(Field::TcpMss, 0, 0xffff, false),
             MatchKind::TcpOption(option) => {

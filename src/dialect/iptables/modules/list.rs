@@ -6,6 +6,7 @@ use super::{
 };
 use crate::dialect::iptables::ast::Header;
 use crate::dialect::names::proto;
+use crate::packet::Field;
 
 const UDP_OPTIONS: &[Opt] = &[
     n("sport", 1, Val::Sport),
@@ -54,7 +55,7 @@ pub(crate) static ALL: &[Module] = &[
     m("mark", &[n("mark", 1, Val::Mark)], Kind::Options).needs(),
     m("connmark", &[n("mark", 1, Val::ConnMark)], Kind::Options).needs(),
     m("iprange", &[n("src-range", 1, Val::SrcRange), n("dst-range", 1, Val::DstRange)], Kind::Options).needs(),
-    m("ah", &[n("ahspi", 1, Val::Spi)], Kind::Options).v4().proto(&[proto::AH]),
+    m("ah", &[n("ahspi", 1, Val::Range(Field::Spi))], Kind::Options).v4().proto(&[proto::AH]),
     m("ah", &[n("ahspi", 1, Val::Beyond), n("ahlen", 1, Val::Beyond), o("ahres", 0, Val::Beyond)],
         Kind::Header(Header::Auth)).v6(),
     m("bpf", &[o("object-pinned", 1, Val::Skip), o("bytecode", 1, Val::Skip)], Kind::Open(Openness::Chance)),
@@ -77,13 +78,13 @@ pub(crate) static ALL: &[Module] = &[
         n("destination-port", 1, Val::Dport), n("dccp-types", 1, Val::Beyond), n("dccp-option", 1, Val::Beyond),
     ], Kind::Options).proto(&[proto::DCCP]),
     m("devgroup", &[n("src-group", 1, Val::Beyond), n("dst-group", 1, Val::Beyond)], Kind::Options).needs(),
-    m("dscp", &[n("dscp", 1, Val::Dscp), n("dscp-class", 1, Val::DscpClass)], Kind::Options).one_of(&["dscp", "dscp-class"]),
+    m("dscp", &[n("dscp", 1, Val::Number(Field::Dscp)), n("dscp-class", 1, Val::DscpClass)], Kind::Options).one_of(&["dscp", "dscp-class"]),
     m("dst", &[n("dst-len", 1, Val::Beyond), o("dst-opts", 1, Val::Beyond), o("dst-not-strict", 0, Val::Skip)],
         Kind::Header(Header::Destination)).v6(),
     m("ecn", &[
-        n("ecn-tcp-cwr", 0, Val::EcnCwr), n("ecn-tcp-ece", 0, Val::EcnEce), n("ecn-ip-ect", 1, Val::EcnIp),
+        n("ecn-tcp-cwr", 0, Val::EcnCwr), n("ecn-tcp-ece", 0, Val::EcnEce), n("ecn-ip-ect", 1, Val::Number(Field::Ecn)),
     ], Kind::Options).needs(),
-    m("esp", &[n("espspi", 1, Val::Spi)], Kind::Options).proto(&[proto::ESP]),
+    m("esp", &[n("espspi", 1, Val::Range(Field::Spi))], Kind::Options).proto(&[proto::ESP]),
     m("eui64", &[], Kind::Open(Openness::Chance)).v6().hooks(PRE | IN | FWD),
     m("frag", &[
         n("fragid", 1, Val::Beyond), n("fraglen", 1, Val::Beyond), o("fragres", 0, Val::Beyond),
@@ -100,7 +101,7 @@ pub(crate) static ALL: &[Module] = &[
     m("hbh", &[n("hbh-len", 1, Val::Beyond), o("hbh-opts", 1, Val::Beyond), o("hbh-not-strict", 0, Val::Skip)],
         Kind::Header(Header::HopByHop)).v6(),
     m("helper", &[n("helper", 1, Val::Helper)], Kind::Options).needs(),
-    m("hl", &[n("hl-eq", 1, Val::TtlEq), o("hl-lt", 1, Val::TtlLt), o("hl-gt", 1, Val::TtlGt)], Kind::Options)
+    m("hl", &[n("hl-eq", 1, Val::Number(Field::Ttl)), o("hl-lt", 1, Val::TtlLt), o("hl-gt", 1, Val::TtlGt)], Kind::Options)
         .v6().one_of(&["hl-eq", "hl-lt", "hl-gt"]),
     m("ipcomp", &[n("ipcompspi", 1, Val::Skip), o("compres", 0, Val::Skip)], Kind::Open(Openness::Chance)).proto(&[108]),
     m("ipv6header", &[n("header", 1, Val::Header), o("soft", 0, Val::Soft)], Kind::Ipv6Header).v6().needs(),
@@ -183,7 +184,7 @@ pub(crate) static ALL: &[Module] = &[
     ], Kind::Open(Openness::Global)),
     m("tos", &[n("tos", 1, Val::Tos)], Kind::Options).needs(),
     m("ttl", &[
-        n("ttl-eq", 1, Val::TtlEq), o("ttl-lt", 1, Val::TtlLt), o("ttl-gt", 1, Val::TtlGt), n("ttl", 1, Val::TtlEq),
+        n("ttl-eq", 1, Val::Number(Field::Ttl)), o("ttl-lt", 1, Val::TtlLt), o("ttl-gt", 1, Val::TtlGt), n("ttl", 1, Val::Number(Field::Ttl)),
     ], Kind::Options).v4().one_of(&["ttl-eq", "ttl-lt", "ttl-gt", "ttl"]),
     m("u32", &[n("u32", 1, Val::Skip)], Kind::Open(Openness::Chance)),
 
