@@ -7,12 +7,12 @@ use std::sync::{Mutex, PoisonError};
 const STACK: usize = 256 << 20;
 
 /// How many threads run at a time.
-pub fn count() -> usize {
+pub(crate) fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Does each piece of work, as many at a time as there are cores; the results come in the order of the pieces.
-pub fn each<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> T + Sync) -> Vec<T> {
+pub(crate) fn each<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(jobs.len()));
     let run = || loop {

@@ -115,6 +115,7 @@ const MODELLED: &[(&str, &str, &str)] = &[
         "access-list a extended permit tcp any object-group g eq 80\naccess-group a in interface outside\n",
         "object-group network g\n network-object host 10.1.1.10\n",
     ),
+    ("policy-route", "", "policy-route route-map r\n"),
     (
         "policy-map",
         "class-map c\n match default-inspection-traffic\nservice-policy p global\n",
@@ -146,7 +147,7 @@ const MODELLED: &[(&str, &str, &str)] = &[
     (
         "time-range",
         "access-list a extended permit tcp any any eq 80 time-range t\naccess-group a in interface outside\n",
-        "time-range t\n periodic daily 8:00 to 18:00\n",
+        "time-range t\n absolute end 12:00 01 January 2020\n",
     ),
     (
         "vpn-filter",

@@ -111,7 +111,7 @@ impl Reader<'_> {
             || sources.clone(),
             |own, at| {
                 let read = self.alone(configs[at], own).ok();
-                if own.len() == sources.len() {
+                if own.count() == sources.count() {
                     return read;
                 }
                 *own = sources.clone();

@@ -17,7 +17,7 @@ pub(super) enum Kind {
 
 /// Something near to a config that pinhole reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Near {
+pub(crate) struct Near {
     /// What it is, as a noun.
     pub name: &'static str,
     /// What to give to pinhole in its place: a whole sentence.

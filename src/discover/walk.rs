@@ -25,7 +25,7 @@ const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".pinholeignore"];
 
 /// A file in a folder that was not read.
 #[derive(Clone, Debug)]
-pub struct Unread {
+pub(crate) struct Unread {
     /// The file.
     pub path: PathBuf,
     /// Why.
@@ -34,7 +34,7 @@ pub struct Unread {
 
 /// Why a file in a folder was not read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Why {
+pub(crate) enum Why {
     /// It is something near to a config.
     Near(Near),
     /// It is a config of another dialect than the one that was asked for.
@@ -71,7 +71,7 @@ impl fmt::Display for Why {
 
 impl Unread {
     /// Whether it smells of a firewall, so that leaving it out has to be said.
-    pub fn smells(&self) -> bool {
+    pub(crate) fn smells(&self) -> bool {
         match &self.why {
             Why::Near(near) => near.firewall,
             Why::Form(_, Some(_)) => true,
@@ -82,7 +82,7 @@ impl Unread {
 
     /// Whether reports count it: programs and documents are told by their names, and `--list-files` alone
     /// names them.
-    pub fn counts(&self) -> bool {
+    pub(crate) fn counts(&self) -> bool {
         self.why != Why::Name
     }
 }

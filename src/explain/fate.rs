@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::ends::Side;
 use super::legs::Question;
 use crate::catalog::Transport;
-use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, Witness, number};
+use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, number};
 use crate::packet::{Family, Set};
 use crate::site::{End as Place, Flow, Leg, Party};
 
 /// A stage works, does not, or that depends on something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Works {
+pub(crate) enum Works {
     /// Whatever is not known.
     Yes,
     /// For some of what is not known.
@@ -23,7 +23,7 @@ pub enum Works {
 
 /// What becomes of one question.
 #[derive(Clone, Debug)]
-pub struct Fate {
+pub(crate) struct Fate {
     /// Whether it gets through.
     pub works: Works,
     /// The ports that do not, or may not.
@@ -44,15 +44,11 @@ pub struct Fate {
     pub carried: bool,
     /// Part of the ports gets through.
     pub part: bool,
-    /// A packet that shows it, at the firewall that decides.
-    pub witness: Option<Witness>,
-    /// One that gets through, where the question was put so.
-    pub passes: Option<Witness>,
 }
 
 impl Fate {
     /// It gets through.
-    pub fn free() -> Fate {
+    pub(crate) fn free() -> Fate {
         Fate {
             works: Works::Yes,
             bad: Set::empty(),
@@ -64,8 +60,6 @@ impl Fate {
             helped: false,
             carried: false,
             part: false,
-            witness: None,
-            passes: None,
         }
     }
 
@@ -74,7 +68,7 @@ impl Fate {
     }
 
     /// Makes even a *yes* depend on something.
-    pub fn hangs_on(&mut self, on: String) {
+    pub(crate) fn hangs_on(&mut self, on: String) {
         self.works = self.works.max(Works::Depends);
         if self.works == Works::Depends && !self.depends_on.contains(&on) {
             self.depends_on.push(on);
@@ -82,7 +76,7 @@ impl Fate {
     }
 
     /// Makes a *no* depend on something, or adds to what a *depends* depends on.
-    pub fn unless(&mut self, on: &str) {
+    pub(crate) fn unless(&mut self, on: &str) {
         if self.works == Works::No {
             self.works = Works::Depends;
         }
@@ -203,13 +197,7 @@ pub(super) fn steps(
 fn first(question: &Question<'_>, answer: Answer) -> Fate {
     let bad = answer.blocked.or(&answer.unsure);
     let all = answer.asked.count();
-    let mut fate = Fate {
-        bad: bad.clone(),
-        assumes: answer.assumes.clone(),
-        witness: answer.witness.clone(),
-        passes: answer.passes.clone(),
-        ..Fate::free()
-    };
+    let mut fate = Fate { bad: bad.clone(), assumes: answer.assumes.clone(), ..Fate::free() };
     let by = |shares: &[Share]| shares.first().map(By::from);
     if bad.is_empty() {
         return fate;

@@ -9,7 +9,7 @@ use crate::site::Leg;
 
 /// One question: from one party to ports of another.
 #[derive(Clone, Debug)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The device whose row it is.
     pub device: usize,
     /// The row.
@@ -256,7 +256,7 @@ impl<'a> Asker<'_, 'a> {
 
 impl Question<'_> {
     /// The source ports, as a question to the judge takes them.
-    pub fn from(&self) -> Option<&Set> {
+    pub(crate) fn from(&self) -> Option<&Set> {
         self.own.as_ref().or(self.chosen.as_ref())
     }
 }

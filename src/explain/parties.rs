@@ -12,7 +12,7 @@ use crate::site::{Far, PeerPlace, RoutingMode};
 
 /// Somebody in one place.
 #[derive(Clone, Debug)]
-pub struct Party {
+pub(crate) struct Party {
     /// Who.
     pub end: End,
     /// Where.
@@ -25,7 +25,7 @@ pub struct Party {
 
 /// What somebody is to a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Part {
+pub(crate) enum Part {
     /// The caller.
     Caller,
     /// The called end.
@@ -36,7 +36,7 @@ pub enum Part {
 
 impl Party {
     /// As the end of a question.
-    pub fn side(&self) -> Side<'_> {
+    pub(crate) fn side(&self) -> Side<'_> {
         Side { end: &self.end, far: &self.far }
     }
 }

@@ -27,11 +27,11 @@ use crate::site::{Flow, Party};
 use crate::source::Span;
 use crate::threads;
 
-pub use mend::{Files, Workshop};
+pub(crate) use mend::{Files, Workshop};
 
 /// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
 /// no remedy is tried, and none printed.
-pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+pub(crate) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     // Neither asks the other for anything.
     let (dead, mut findings) = threads::beside(|| dead::find(judge), || judged(judge, workshop));
     findings.extend(dead::check(judge, workshop, &dead));
@@ -65,7 +65,7 @@ fn judged(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
 
 /// Leaves out what another finding says of the same place in better words, and what says that something is missing
 /// where a part of the files was not read.
-pub fn once(findings: &mut Vec<Finding>) {
+pub(crate) fn once(findings: &mut Vec<Finding>) {
     let unread = [&PH001, &PH003, &PH006];
     if findings.iter().any(|finding| unread.contains(&finding.lint())) {
         findings.retain(|finding| ![&PH208, &PH525, &PH526].contains(&finding.lint()));
@@ -77,12 +77,12 @@ pub fn once(findings: &mut Vec<Finding>) {
 
 /// How many legs of mandatory rows do not get through, and how much trouble there is in all: the less, the better a
 /// site explains a config.
-pub fn lacking(judge: &Judge<'_>) -> (usize, usize) {
+pub(crate) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
     requirements::lacking(judge)
 }
 
 /// What there is to say of one leg of a row between one address and one party, and what mends it.
-pub fn about<'a>(
+pub(crate) fn about<'a>(
     judge: &Judge<'a>,
     workshop: Option<&Workshop<'_>>,
     flow: Flow<'a>,

@@ -24,7 +24,7 @@ fn paint(text: &str, color: &str, on: bool) -> String {
 }
 
 /// Writes an explanation; `hops` adds the way of one packet of each stage.
-pub fn write(told: &Told, color: bool, hops: bool, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(told: &Told, color: bool, hops: bool, out: &mut impl Write) -> io::Result<()> {
     let (sign, shade) = mark(told.works);
     writeln!(out, "{} {}", paint(sign, shade, color), paint(&clean(&told.summary), "1", color))?;
     if !told.symptom.is_empty() && told.works != Works::Yes {

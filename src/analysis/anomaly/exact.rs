@@ -2,6 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::at_once::AtOnce;
 use super::reach::{Course, Reach, seen_otherwise};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage, TooMuch, Watch};
@@ -28,12 +29,15 @@ pub(super) struct Desk {
     spaces: [Option<Spaces>; 2],
     /// Work done with what was cleared away.
     before: u64,
+    /// What is known of all rules.
+    all: Option<AtOnce>,
 }
 
 impl Desk {
     /// Work done on it so far.
     pub(super) fn work(&self) -> u64 {
-        self.before + self.spaces.iter().flatten().map(Spaces::work).sum::<u64>()
+        let all = self.all.as_ref().map_or(0, AtOnce::work);
+        self.before + all + self.spaces.iter().flatten().map(Spaces::work).sum::<u64>()
     }
 }
 
@@ -58,13 +62,37 @@ impl<'a> Exact<'a> {
         if let Some(full) = slot.take_if(|spaces| spaces.size() > KEPT || spaces.exhausted()) {
             desk.before += full.work();
         }
-        let spaces = slot.get_or_insert_with(|| Spaces::new(family, self.names.iter().cloned(), self.limit));
+        let spaces = slot.get_or_insert_with(|| self.store(family));
         spaces.allow(self.limit);
         spaces
     }
 
+    /// A store for the packets of a family.
+    pub(super) fn store(&self, family: Family) -> Spaces {
+        Spaces::new(family, self.names.iter().cloned(), self.limit)
+    }
+
+    /// Looks at what all of some rules do, and at what comes into chains, so that it need not be asked rule by rule.
+    pub(super) fn look_at_all(
+        &self,
+        desk: &mut Desk,
+        rules: &FxHashSet<RuleId>,
+        chains: &FxHashSet<ChainId>,
+    ) -> Result<(), TooMuch> {
+        let mut all = AtOnce::new(self);
+        let looked = all.look(self, rules, chains);
+        match looked {
+            Ok(()) => desk.all = Some(all),
+            Err(TooMuch) => desk.before += all.work(),
+        }
+        looked
+    }
+
     /// Whether a rule does something for any packet, whatever is not known.
     pub(super) fn acts(&self, desk: &mut Desk, id: RuleId) -> Result<bool, TooMuch> {
+        if let Some(all) = &desk.all {
+            return Ok(all.acts(id));
+        }
         let watched = FxHashSet::from_iter([id]);
         for (family, course) in self.crossings(id.chain) {
             let spaces = self.spaces(desk, family);
@@ -80,6 +108,9 @@ impl<'a> Exact<'a> {
 
     /// Whether packets come into a chain.
     pub(super) fn enters(&self, desk: &mut Desk, chain: ChainId) -> Result<bool, TooMuch> {
+        if let Some(all) = &desk.all {
+            return Ok(all.enters(chain));
+        }
         let watched = FxHashSet::from_iter([chain]);
         for (family, course) in self.crossings(chain) {
             // Through one of its callers: the packets that these are about are enough.
@@ -104,35 +135,30 @@ impl<'a> Exact<'a> {
         id: RuleId,
         before: &[RuleId],
     ) -> Result<Vec<RuleId>, TooMuch> {
+        let mut found: Vec<RuleId> = Vec::new();
+        if let Some(all) = &mut desk.all {
+            let mut exhausted = false;
+            all.taken(id.chain, before, |spaces, course, entered, takers| {
+                spaces.allow(self.limit);
+                let packets = self.packets(spaces, course, id);
+                let rest = spaces.and(entered, packets);
+                least(spaces, rest, takers, &mut found);
+                exhausted |= spaces.exhausted();
+            });
+            found.sort_unstable();
+            return if exhausted { Err(TooMuch) } else { Ok(found) };
+        }
         let watched = FxHashSet::from_iter(before.iter().copied());
         let chains = FxHashSet::from_iter([id.chain]);
-        let mut found: Vec<RuleId> = Vec::new();
         for (family, course) in self.crossings(id.chain) {
             let spaces = self.spaces(desk, family);
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), chains: Some(&chains), ..Watch::default() };
             self.run(spaces, course, packets, &mut watch)?;
-            let mut rest = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
+            let rest = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
             let mut takers: Vec<(RuleId, Space)> = watch.acted.into_iter().collect();
             takers.sort_unstable_by_key(|(id, _)| *id);
-            for known in &found {
-                if let Some((_, space)) = takers.iter().find(|(id, _)| id == known) {
-                    rest = spaces.minus(rest, *space);
-                }
-            }
-            while !rest.is_none() {
-                let mut best: Option<(f64, RuleId, Space)> = None;
-                for (id, space) in &takers {
-                    let part = spaces.and(rest, *space);
-                    let share = if part.is_none() { 0.0 } else { spaces.share(part) };
-                    if share > best.map_or(0.0, |(share, ..)| share) {
-                        best = Some((share, *id, *space));
-                    }
-                }
-                let Some((_, id, space)) = best else { break };
-                rest = spaces.minus(rest, space);
-                found.push(id);
-            }
+            least(spaces, rest, takers, &mut found);
         }
         found.sort_unstable();
         Ok(found)
@@ -226,7 +252,7 @@ impl<'a> Exact<'a> {
         found.extend(all.into_iter().filter(|(_, space)| spaces.meets(packets, *space)).map(|(id, _)| id));
     }
 
-    fn crossings(&self, chain: ChainId) -> Vec<(Family, Course)> {
+    pub(super) fn crossings(&self, chain: ChainId) -> Vec<(Family, Course)> {
         let walked = self.reach.of(chain);
         let families = [Family::V4, Family::V6].into_iter().filter(|family| walked.sees(*family));
         families
@@ -247,6 +273,17 @@ impl<'a> Exact<'a> {
             return Ok(Passage::default());
         }
         self.flow.run_watched(spaces, &classes, &hop, watch)
+    }
+
+    /// Sends all packets of a course.
+    pub(super) fn run_all(
+        &self,
+        spaces: &mut Spaces,
+        course: Course,
+        watch: &mut Watch<'_>,
+    ) -> Result<Passage, TooMuch> {
+        let packets = possible(spaces, course);
+        self.run(spaces, course, packets, watch)
     }
 
     /// All packets of a course that a rule can concern.
@@ -282,6 +319,30 @@ impl<'a> Exact<'a> {
             space = spaces.and(space, within);
         }
         space
+    }
+}
+
+/// Adds the rules that take packets to those that were found, the one that takes most first, and no more than are
+/// needed.
+fn least(spaces: &mut Spaces, packets: Space, takers: Vec<(RuleId, Space)>, found: &mut Vec<RuleId>) {
+    let mut rest = packets;
+    for known in found.iter() {
+        if let Some((_, space)) = takers.iter().find(|(id, _)| id == known) {
+            rest = spaces.minus(rest, *space);
+        }
+    }
+    while !rest.is_none() {
+        let mut best: Option<(f64, RuleId, Space)> = None;
+        for (id, space) in &takers {
+            let part = spaces.and(rest, *space);
+            let share = if part.is_none() { 0.0 } else { spaces.share(part) };
+            if share > best.map_or(0.0, |(share, ..)| share) {
+                best = Some((share, *id, *space));
+            }
+        }
+        let Some((_, id, space)) = best else { break };
+        rest = spaces.minus(rest, space);
+        found.push(id);
     }
 }
 

@@ -20,12 +20,7 @@ pub enum End {
     Among(Set),
 }
 
-impl End {
-    /// Whether it is what it was.
-    pub fn stays(&self) -> bool {
-        *self == End::Moved(0)
-    }
-}
+impl End {}
 
 /// What became of the ends of packets, and whether they are for the box itself in the end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

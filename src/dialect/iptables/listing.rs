@@ -20,7 +20,7 @@ use words::Line;
 
 /// Whether a text is what `iptables -L` prints: a line `Chain NAME (policy …)` or `(N references)`, and the heads
 /// of its columns behind it.
-pub fn is_listing(text: &str) -> bool {
+pub(super) fn is_listing(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     while let Some(line) = lines.next() {
         if head(line).is_some() {

@@ -26,7 +26,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use draft::Draft;
 use place::{Places, STYLES};
 use trial::Made;
-pub use trial::{Files, Workshop};
+pub(crate) use trial::{Files, Workshop};
 
 /// Rounds until all that stands in the way is out of it.
 const ROUNDS: usize = 5;

@@ -31,7 +31,7 @@ const OF_ONE_DESK: usize = 32;
 
 /// The files of a firewall.
 #[derive(Debug)]
-pub struct Files {
+pub(crate) struct Files {
     ids: Vec<SourceId>,
     /// Each reading draws on its budget: one at a time.
     environment: Mutex<Environment>,
@@ -39,7 +39,7 @@ pub struct Files {
 
 impl Files {
     /// Files as they were read.
-    pub fn of(ids: &[SourceId], environment: &Environment) -> Files {
+    pub(crate) fn of(ids: &[SourceId], environment: &Environment) -> Files {
         Files { ids: ids.to_vec(), environment: Mutex::new(environment.clone()) }
     }
 
@@ -55,7 +55,7 @@ impl Files {
 }
 
 /// Where remedies are tried.
-pub struct Workshop<'w> {
+pub(crate) struct Workshop<'w> {
     /// All files.
     pub(super) sources: &'w SourceMap,
     files: &'w [Option<Files>],
@@ -66,7 +66,7 @@ pub struct Workshop<'w> {
 }
 
 /// A firewall as it would be.
-pub struct Made {
+pub(crate) struct Made {
     /// Index into the site's firewalls.
     pub at: usize,
     /// Its files.
@@ -77,17 +77,17 @@ pub struct Made {
 
 impl<'w> Workshop<'w> {
     /// The texts of all files.
-    pub fn sources(&self) -> &'w SourceMap {
+    pub(crate) fn sources(&self) -> &'w SourceMap {
         self.sources
     }
 
     /// A workshop for the firewalls of a site, by their index.
-    pub fn new(sources: &'w SourceMap, files: &'w [Option<Files>]) -> Self {
+    pub(crate) fn new(sources: &'w SourceMap, files: &'w [Option<Files>]) -> Self {
         Workshop { sources, files, trials: Cell::new(0), work: Cell::new(0), said: RefCell::default() }
     }
 
     /// Whether one more trial may be made: one of so many rules and questions.
-    pub fn may_try(&self, size: usize) -> bool {
+    pub(crate) fn may_try(&self, size: usize) -> bool {
         let work = self.work.get() + size;
         let may = self.trials.get() < MOST_TRIALS && work <= MOST_WORK;
         if may {
@@ -99,13 +99,13 @@ impl<'w> Workshop<'w> {
 
     /// Reads a firewall with what was put in; `None` where its files cannot be read so, or where reading finds
     /// more to say than before.
-    pub fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
+    pub(crate) fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
         let files = self.files.get(at)?.as_ref()?;
         self.made(draft.read(&files.all()).ok()?, at, before)
     }
 
     /// The rules of a firewall with changed files, likewise.
-    pub fn edited(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Ruleset> {
+    pub(crate) fn edited(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Ruleset> {
         let files = self.files.get(at)?.as_ref()?;
         let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
         Some(self.made(map, at, before)?.firewall.rules)

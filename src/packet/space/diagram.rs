@@ -45,7 +45,7 @@ struct Node {
 /// Bits are numbered from the one that is asked first.
 pub(super) struct Diagram {
     nodes: Vec<Node>,
-    /// Open addressing over `nodes`; 0 is free.
+    /// Open addressing over `nodes`.
     unique: Vec<u32>,
     /// Results of [`Diagram::and`], each place holding the last one that fell on it.
     results: Vec<(Edge, Edge, Edge)>,
@@ -56,6 +56,9 @@ pub(super) struct Diagram {
 /// The bit of the terminal: below all others.
 const TERMINAL: u32 = u32::MAX;
 const FIRST_SIZE: usize = 1 << 12;
+/// A free place among the unique nodes. Not 0: memory that comes zeroed costs twice where it is read before it is
+/// written.
+const FREE: u32 = u32::MAX;
 /// Places for results; more do not pay.
 const MOST_RESULTS: usize = 1 << 20;
 
@@ -63,7 +66,7 @@ impl Diagram {
     pub(super) fn new(limit: u64) -> Self {
         Diagram {
             nodes: vec![Node { bit: TERMINAL, low: Edge::ALL, high: Edge::ALL, last: 0 }],
-            unique: vec![0; FIRST_SIZE],
+            unique: vec![FREE; FIRST_SIZE],
             results: vec![(Edge::ALL, Edge::ALL, Edge::ALL); FIRST_SIZE],
             work: 0,
             limit,
@@ -123,7 +126,7 @@ impl Diagram {
         let mut at = hash(bit, low.0, high.0) & mask;
         loop {
             match self.unique[at] {
-                0 => break,
+                FREE => break,
                 known => {
                     let node = self.nodes[known as usize];
                     if (node.bit, node.low, node.high) == (bit, low, high) {
@@ -148,10 +151,10 @@ impl Diagram {
     fn grow(&mut self) {
         let size = self.unique.len() * 2;
         let mask = size - 1;
-        let mut unique = vec![0u32; size];
+        let mut unique = vec![FREE; size];
         for (id, node) in self.nodes.iter().enumerate().skip(1) {
             let mut at = hash(node.bit, node.low.0, node.high.0) & mask;
-            while unique[at] != 0 {
+            while unique[at] != FREE {
                 at = (at + 1) & mask;
             }
             unique[at] = id as u32;

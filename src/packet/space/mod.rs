@@ -10,7 +10,6 @@ mod levels;
 mod list;
 
 pub use levels::{Level, Side};
-pub use list::Row;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

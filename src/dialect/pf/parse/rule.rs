@@ -405,9 +405,9 @@ fn is_loopback(name: &str) -> bool {
 }
 
 /// A statement that decides nothing about routed packets: read as far as to know where it ends.
-pub(super) fn ignore(cursor: &mut Cursor, what: &'static str) -> Result<StatementKind> {
+pub(super) fn ignore(cursor: &mut Cursor) -> Result<StatementKind> {
     while !cursor.done() {
         cursor.advance();
     }
-    Ok(StatementKind::Ignored(what))
+    Ok(StatementKind::Ignored)
 }
