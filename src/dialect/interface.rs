@@ -45,6 +45,16 @@ fn dead_scope() -> Set {
     Set::of(multicast.chain([site, (2, u128::from(u32::MAX))]))
 }
 
+/// Destinations whose packets are refused without an answer in IPv4: the broadcast addresses of the box's networks, as far
+/// as they are known (`icmp_send` of `net/ipv4/icmp.c`, `nf_send_reset` of `nf_reject_ipv4.c`: `RTCF_BROADCAST`).
+pub(super) fn unanswered_destinations(own: &[OwnAddress]) -> Set {
+    let networks = own.iter().filter(|own| own.family == Family::V4 && own.prefix < 31);
+    Set::of(networks.map(|own| {
+        let (_, last) = Family::V4.prefix(own.address, own.prefix);
+        (last, last)
+    }))
+}
+
 /// Sources that no ICMPv6 error is sent to: the anycast addresses of the routers of the box's own networks
 /// (`icmpv6_route_lookup` of `net/ipv6/icmp.c`), unless `net.ipv6.icmp.error_anycast_as_unicast` is set. A TCP reset is
 /// sent to them all the same.

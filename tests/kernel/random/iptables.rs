@@ -31,7 +31,7 @@ fn connection(rng: &mut Rng, pool: &Pool) -> String {
             6 => ("--ctorigsrcport", rng.pick(&["1024:65535", "53"]).to_string()),
             3 => ("--ctdir", rng.pick(&["ORIGINAL", "REPLY"]).to_string()),
             _ => {
-                let status = ["NONE", "SEEN_REPLY", "ASSURED", "EXPECTED", "CONFIRMED", "NONE,CONFIRMED"];
+                let status = ["NONE", "SEEN_REPLY", "ASSURED", "EXPECTED", "NONE,ASSURED"];
                 ("--ctstatus", rng.pick(&status).to_string())
             }
         };
@@ -102,9 +102,9 @@ impl Writer<'_> {
             false => ["icmp --icmp-type 3", "icmp --icmp-type 11"],
         };
         for answer in answers {
-            self.rule("OUTPUT", &format!(" -p {answer}"), "-j ACCEPT");
+            self.text += &format!("-A OUTPUT -p {answer} -j ACCEPT\n");
         }
-        self.rule("OUTPUT", " -p tcp --tcp-flags RST RST", "-j ACCEPT");
+        self.text += "-A OUTPUT -p tcp --tcp-flags RST RST -j ACCEPT\n";
     }
 
     fn raw(&mut self) {
@@ -260,6 +260,11 @@ impl Writer<'_> {
             // a module's options may be given only once, but each `conntrack` is one of its own
             let module = more.split_whitespace().nth(1).unwrap_or_default();
             // how long an SCTP or GRE packet is, the packet as it is given does not tell
+            // nor which port the connection of a GRE packet has
+            let of_port = more.contains("--ctorig") && more.contains("port ");
+            if of_port && (!text.contains(" -p ") || text.contains(" -p gre")) {
+                continue;
+            }
             if module == "length" && !text.contains(" -p tcp") && !text.contains(" -p udp")
                 || text.contains("! -p")
             {

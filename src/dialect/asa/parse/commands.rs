@@ -230,7 +230,7 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("policy-list", Irrelevant, ""),
     row("policy-map", Modelled, "inspections, and TCP state bypass as an unknown condition"),
     row("policy-map type", Irrelevant, "an inspection's parameters"),
-    row("policy-route", Irrelevant, ""),
+    row("policy-route", Modelled, "routes no longer tell what lies behind an interface"),
     row("pop3s", Irrelevant, ""),
     row("prefix-list", Irrelevant, ""),
     row("priority-queue", Irrelevant, ""),

@@ -158,6 +158,8 @@ impl<'a> Parser<'a> {
                 return self.of_ios(w);
             }
             "ip" if matches!(w.peek_at(1), Some("local" | "verify" | "audit")) => return Ok(Sub::NotMine),
+            // `dhcprelay enable INTERFACE` is a command of its own, in files without indentation too.
+            "dhcprelay" if w.peek_at(1) == Some("enable") => return Ok(Sub::NotMine),
             // What such a line names, a list or a route-map, is in use.
             _ if IRRELEVANT.contains(&word) => self.mention(w),
             _ => return Ok(Sub::NotMine),

@@ -1,7 +1,7 @@
 //! Targets as effects of the model.
 
 use super::Lowering;
-use crate::dialect::interface::{Interfaces, unanswered_sources};
+use crate::dialect::interface::{Interfaces, unanswered_destinations, unanswered_sources};
 use crate::dialect::iptables::ast::{Hook, MarkChange, Match, MatchKind, NatSpec, PortSpan, Rule, Target};
 use crate::model::{Condition, Effect, MarkOp, Nat, NatAddr, NatPort, Reply, Test, Values, Verdict};
 use crate::packet::{Family, Field, Set, proto};
@@ -14,14 +14,18 @@ impl Lowering<'_> {
         match rule.target {
             Target::Reject(code) => {
                 let kind = if self.family == Family::V4 { 3 } else { 1 };
-                let nobody = if kind == 1 { unanswered_sources(self.own) } else { Set::empty() };
-                if !nobody.is_empty() {
-                    let from = self.set_test(Field::Src6, nobody, false);
-                    self.emit_with(chain, rule, &[from], &[Effect::Verdict(Verdict::Drop)]);
+                match self.family {
+                    Family::V4 => {
+                        self.unanswered(chain, rule, Field::Dst4, unanswered_destinations(self.own))
+                    }
+                    Family::V6 => self.unanswered(chain, rule, Field::Src6, unanswered_sources(self.own)),
                 }
                 self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::Icmp { kind, code }))]);
             }
             Target::RejectReset => {
+                if self.family == Family::V4 {
+                    self.unanswered(chain, rule, Field::Dst4, unanswered_destinations(self.own));
+                }
                 self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::TcpReset))])
             }
             // Somebody in user space accepts or drops; where nobody listens, it is a drop or an accept.
@@ -123,6 +127,14 @@ impl Lowering<'_> {
                 self.emit(chain, rule, &[Effect::Undefined(cond)]);
             }
             _ => self.emit(chain, rule, &[]),
+        }
+    }
+
+    /// Packets that nobody gets an answer to are dropped.
+    fn unanswered(&mut self, chain: usize, rule: &Rule, field: Field, nobody: Set) {
+        if !nobody.is_empty() {
+            let test = self.set_test(field, nobody, false);
+            self.emit_with(chain, rule, &[test], &[Effect::Verdict(Verdict::Drop)]);
         }
     }
 

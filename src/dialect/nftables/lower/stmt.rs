@@ -4,7 +4,7 @@ use super::Lower;
 use super::context::Context;
 use super::lens::{View, is_selector};
 use super::sets::{Gives, Looked};
-use crate::dialect::interface::unanswered_sources;
+use crate::dialect::interface::{unanswered_destinations, unanswered_sources};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
@@ -249,6 +249,7 @@ impl Lower<'_> {
                         "a TCP reset for another protocol than TCP".to_string(),
                     ));
                 }
+                self.drops_unanswered(cx, Family::V4, true);
                 Decision::Reject(Reply::TcpReset)
             }
             Reject::Default => return self.reject_both(cx, 1),
@@ -272,9 +273,12 @@ impl Lower<'_> {
                     return Err(Fault::Refused(span, message));
                 }
                 match kind {
-                    IcmpKind::V4 => v4(code as u8),
+                    IcmpKind::V4 => {
+                        self.drops_unanswered(cx, Family::V4, false);
+                        v4(code as u8)
+                    }
                     IcmpKind::V6 => {
-                        self.unanswered_anycast(cx);
+                        self.drops_unanswered(cx, Family::V6, false);
                         v6(code as u8)
                     }
                     IcmpKind::Both => return self.reject_both(cx, code),
@@ -301,18 +305,24 @@ impl Lower<'_> {
         cx.forks.push(way);
     }
 
-    /// What `reject` does of IPv6 to packets from addresses that no ICMPv6 error is sent to.
-    fn unanswered_anycast(&mut self, cx: &mut Context) {
-        let nobody = unanswered_sources(self.own);
-        let routed = matches!(cx.family, TableFamily::Ip6 | TableFamily::Inet);
-        if !routed || cx.version() == Some(Family::V4) || nobody.is_empty() {
+    /// What `reject` does to packets of a family that nobody gets an answer to: broadcasts in IPv4, and in IPv6 what comes
+    /// from an anycast address, which a reset is sent to.
+    fn drops_unanswered(&mut self, cx: &mut Context, family: Family, reset: bool) {
+        let (nobody, field, table) = match family {
+            Family::V4 => (unanswered_destinations(self.own), Field::Dst4, TableFamily::Ip),
+            Family::V6 if reset => return,
+            Family::V6 => (unanswered_sources(self.own), Field::Src6, TableFamily::Ip6),
+        };
+        let routed = cx.family == TableFamily::Inet || cx.family == table;
+        let other = cx.version().is_some_and(|version| version != family);
+        if !routed || other || nobody.is_empty() {
             return;
         }
         let mut way = cx.clone();
         way.forks.clear();
-        way.require_version(Family::V6);
+        way.require_version(family);
         let values = self.builder.values(nobody);
-        way.test(Test::In { field: Field::Src6, values, negate: false });
+        way.test(Test::In { field, values, negate: false });
         way.effect(Effect::Verdict(Decision::Drop));
         cx.forks.push(way);
     }
@@ -327,7 +337,8 @@ impl Lower<'_> {
         };
         let v4 = Effect::Verdict(Decision::Reject(Reply::Icmp { kind: 3, code: four }));
         let v6 = Effect::Verdict(Decision::Reject(Reply::Icmp { kind: 1, code: six }));
-        self.unanswered_anycast(cx);
+        self.drops_unanswered(cx, Family::V4, false);
+        self.drops_unanswered(cx, Family::V6, false);
         match cx.version() {
             Some(Family::V4) => cx.effect(v4),
             Some(Family::V6) => cx.effect(v6),
