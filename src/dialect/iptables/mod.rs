@@ -60,6 +60,7 @@ pub static LANGUAGE: Language = Language {
     keeps_policies: true,
     one_filter: false,
     rule: ("rule", "rules"),
+    names_sets: &["--match-set"],
     has_chains: true,
     tells_idle_chains: false,
     lines: Lines {

@@ -39,6 +39,7 @@ pub static LANGUAGE: Language = Language {
     keeps_policies: false,
     one_filter: true,
     rule: ("rule", "rules"),
+    names_sets: &["<"],
     has_chains: false,
     tells_idle_chains: false,
     lines: Lines {
