@@ -146,16 +146,6 @@ impl Budget {
         self.nodes(bytes.div_ceil(BYTES_PER_NODE))
     }
 
-    /// Whether so much is left; nothing is drawn.
-    pub fn has(&self, resource: Resource, amount: u64) -> bool {
-        self.used[resource as usize].get().saturating_add(amount) <= self.limit(resource)
-    }
-
-    /// What came to its end first, if anything did.
-    pub fn hit(&self) -> Option<Exhausted> {
-        self.hit.get()
-    }
-
     /// How much there is of a resource in all.
     pub fn limit(&self, resource: Resource) -> u64 {
         let (times, per) = resource.share();
@@ -174,11 +164,9 @@ mod tests {
         assert_eq!(budget.nodes(10), Ok(()));
         let hit = Exhausted { resource: Resource::Nodes, limit: 10 };
         assert_eq!(budget.nodes(1), Err(hit));
-        assert_eq!(budget.hit(), Some(hit));
         assert_eq!(hit.to_string(), "the budget of 10 nodes");
         budget.begin(400);
-        assert_eq!((budget.hit(), budget.nodes(111).is_err(), budget.nodes(110)), (None, true, Ok(())));
-        assert!(budget.has(Resource::Steps, 1) && !budget.has(Resource::Nodes, 1));
+        assert_eq!((budget.nodes(111).is_err(), budget.nodes(110)), (true, Ok(())));
         assert!(budget.draw(Resource::Bytes, u64::MAX).is_err());
     }
 }

@@ -9,7 +9,7 @@ use nom::{IResult, Parser};
 
 /// Why a text is no list of ports.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum PortsError {
+pub(crate) enum PortsError {
     /// Neither ports nor ranges.
     #[error("`{0}` is no port and no range; write `80`, `1024-1324` or several, parted by commas")]
     Unreadable(String),
@@ -23,7 +23,7 @@ pub enum PortsError {
 
 impl PortsError {
     /// What is wrong in a few words, for a place that shows the text.
-    pub fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             PortsError::Unreadable(_) => "no port or range of ports",
             PortsError::Backwards(..) => "the range ends before it starts",
@@ -33,7 +33,7 @@ impl PortsError {
 }
 
 /// Reads a list of ports from 1 to 65535: closed intervals, sorted, none overlapping another.
-pub fn list(text: &str) -> Result<Vec<(u16, u16)>, PortsError> {
+pub(crate) fn list(text: &str) -> Result<Vec<(u16, u16)>, PortsError> {
     let (_, mut ports) = all_consuming(separated_list1(tag(","), delimited(space0, interval, space0)))
         .parse(text)
         .map_err(|_| PortsError::Unreadable(text.to_string()))?;

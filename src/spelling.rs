@@ -4,7 +4,7 @@ use strsim::osa_distance;
 
 /// The candidate that a misspelt word most likely means: the fewest insertions, deletions, replacements and swaps of
 /// neighbours apart, and no more than a third of the longer word's letters (at least one).
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: String = word.chars().take(64).map(|c| c.to_ascii_lowercase()).collect();
     let length = word.chars().count();
     candidates

@@ -380,7 +380,7 @@ fn a_map_gives_the_address_and_a_miss_goes_on() {
         "table ip t { chain n { type nat hook prerouting priority dstnat;
             dnat to tcp dport map { 80 : 10.1.2.20, 443 : 10.1.2.21 }; }; }",
     );
-    let leaves = |port| ends(&loaded, &tcp(port), Way::Forward)[0].packet.dst().unwrap();
+    let leaves = |port| ends(&loaded, &tcp(port), Way::Forward)[0].packet.get(Field::Dst4).known().unwrap();
     assert_eq!(leaves(443), 0x0a01_0215);
     assert_eq!(leaves(22), 0x0a01_020a);
 }

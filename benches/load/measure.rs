@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// What a run took.
 #[derive(Clone, Copy)]
-pub struct Cost {
+pub(crate) struct Cost {
     time: Duration,
     /// Peak of the resident memory in KiB; 0 where the system does not tell.
     peak: u64,
@@ -15,7 +15,7 @@ pub struct Cost {
 
 impl Cost {
     /// How many times more than another.
-    pub fn against(&self, other: &Cost) -> String {
+    pub(crate) fn against(&self, other: &Cost) -> String {
         let time = self.time.as_secs_f64() / other.time.as_secs_f64();
         let memory = self.peak as f64 / other.peak.max(1) as f64;
         format!("{time:.2} times the time, {memory:.2} times the memory")
@@ -23,7 +23,7 @@ impl Cost {
 
     /// Whether it took longer than it should.
     #[allow(dead_code, reason = "not all benchmarks have a limit")]
-    pub fn took_longer_than(&self, most: Duration) -> bool {
+    pub(crate) fn took_longer_than(&self, most: Duration) -> bool {
         self.time > most
     }
 }
@@ -35,7 +35,7 @@ impl fmt::Display for Cost {
 }
 
 /// Runs a program; an error where it cannot be run, ends with a status that is not expected, or takes too long.
-pub fn run(program: &str, args: &[&str], good: &[i32], most: Duration) -> Result<Cost, String> {
+pub(crate) fn run(program: &str, args: &[&str], good: &[i32], most: Duration) -> Result<Cost, String> {
     let begun = Instant::now();
     let child = Command::new(program)
         .args(args)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// A firewall language.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Form {
+pub(crate) enum Form {
     Iptables,
     Nftables,
     Pf,
@@ -14,7 +14,7 @@ pub enum Form {
 
 impl Form {
     /// The end of its files' names.
-    pub fn extension(self) -> &'static str {
+    pub(crate) fn extension(self) -> &'static str {
         match self {
             Form::Iptables => "rules",
             Form::Nftables => "nft",
@@ -45,10 +45,10 @@ struct Rule {
 }
 
 /// Numbers that are the same in every run (SplitMix64).
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub u64);
 
 impl Rng {
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -100,7 +100,7 @@ fn prefix((address, length): ([u8; 4], u32)) -> String {
 }
 
 /// A ruleset of so many rules, which the seed decides.
-pub fn generate(form: Form, count: usize, seed: u64) -> String {
+pub(crate) fn generate(form: Form, count: usize, seed: u64) -> String {
     let mut text = String::with_capacity(count * 110);
     match form {
         Form::Iptables => iptables(&mut text, count, seed),
@@ -231,7 +231,7 @@ fn asa(text: &mut String, count: usize, seed: u64) -> std::fmt::Result {
 }
 
 /// A site of twenty devices behind the firewall of a file.
-pub fn site(config: &str) -> String {
+pub(crate) fn site(config: &str) -> String {
     let mut text = format!(
         "[[zone]]\nname = \"outside\"\n\n[[zone]]\nname = \"video\"\nnetworks = [\"10.0.0.0/12\"]\n\n\
          [[firewall]]\nname = \"edge\"\nconfig = [\"{config}\"]\n\

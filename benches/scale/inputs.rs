@@ -5,10 +5,10 @@ use std::fmt::Write;
 use crate::rules::Rng;
 
 /// The name of a file and its text, for a number of rules.
-pub type Input = fn(usize) -> (&'static str, String);
+pub(crate) type Input = fn(usize) -> (&'static str, String);
 
 /// A condition of its own on each rule, by kind.
-pub const CONDITIONS: [(&str, Input); 11] = [
+pub(crate) const CONDITIONS: [(&str, Input); 11] = [
     ("iptables limit", |n| iptables(n, |at| format!("-m limit --limit {}/min", at + 1))),
     ("iptables statistic", |n| iptables(n, |_| "-m statistic --mode random --probability 0.5".to_string())),
     ("iptables set", |n| iptables(n, |at| format!("-m set --match-set s{at} src"))),
@@ -23,7 +23,7 @@ pub const CONDITIONS: [(&str, Input); 11] = [
 ];
 
 /// Other shapes that grow, and their sizes.
-pub const SHAPES: [(&str, Input, &[usize]); 6] = [
+pub(crate) const SHAPES: [(&str, Input, &[usize]); 6] = [
     ("pf overlapping ranges", overlapping, &[100, 1000]),
     ("pf tags", tags, &[100, 1000]),
     ("nftables vmap to chains", vmap, &[60, 600]),
@@ -175,7 +175,7 @@ fn static_nat(count: usize) -> (&'static str, String) {
 }
 
 /// Rules that draw networks, ports and protocols from everywhere.
-pub fn random(count: usize) -> String {
+pub(crate) fn random(count: usize) -> String {
     let mut rng = Rng(3);
     let mut text = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n".to_string();
     for _ in 0..count {

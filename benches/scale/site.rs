@@ -8,7 +8,7 @@ const PRODUCTS: [&str; 6] =
     ["scopia-elite-5200", "scopia-xt1000", "scopia-gateway", "scopia-ecs", "scopia-desktop", "scopia-mcu"];
 
 /// Its files, by name.
-pub fn files(devices: usize, rules: usize) -> Vec<(String, String)> {
+pub(crate) fn files(devices: usize, rules: usize) -> Vec<(String, String)> {
     let mut site = "[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"core\"\nnetworks = [\"10.0.0.0/16\"]\n"
         .to_string();
     let mut files = Vec::new();

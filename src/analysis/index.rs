@@ -64,7 +64,7 @@ impl Index {
     /// Rules of a chain among which all are that can match packets with these destinations, sources and
     /// destination ports, in order; `None` where all rules have to be looked at. A side that is `None` can have
     /// any value.
-    pub fn candidates(
+    pub(super) fn candidates(
         &self,
         rules: &Ruleset,
         chain: ChainId,

@@ -29,8 +29,6 @@ pub enum Cond {
     Field(Field),
     /// Whether a translated destination is an address of the box itself.
     OwnAddresses,
-    /// To which of several addresses translation leads.
-    Translation,
     /// The analysis gave up: too many cases.
     Limit,
 }
@@ -42,7 +40,6 @@ impl Cond {
             Cond::Named(id) => rules.condition(id).name.clone(),
             Cond::Field(field) => field.name().to_string(),
             Cond::OwnAddresses => "the firewall's own addresses".to_string(),
-            Cond::Translation => "the address that translation gives".to_string(),
             Cond::Limit => "more cases than the analysis follows".to_string(),
         }
     }

@@ -6,7 +6,7 @@ use crate::packet::{Family, Field, Packet, Value};
 
 impl Walk {
     /// Translates the packet.
-    pub fn translate(&mut self, rules: &Ruleset, nat: &Nat) {
+    pub(super) fn translate(&mut self, rules: &Ruleset, nat: &Nat) {
         let side = usize::from(!nat.destination);
         self.mapped[side] = true;
         let family = self.packet.family();

@@ -52,7 +52,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub fn start(trip: &Trip) -> Walk {
+    pub(super) fn start(trip: &Trip) -> Walk {
         let mut packet = trip.packet.clone();
         if !packet.has(Field::State)
             && let Some(state) = first_state(&packet)
@@ -98,29 +98,29 @@ impl Walk {
     }
 
     /// What was answered to a condition before.
-    pub fn answer(&self, number: u64) -> Option<u8> {
+    pub(super) fn answer(&self, number: u64) -> Option<u8> {
         let at = self.answers.binary_search_by_key(&number, |(n, _)| *n).ok()?;
         Some(self.answers[at].1)
     }
 
-    pub fn remember(&mut self, number: u64, answer: u8) {
+    pub(super) fn remember(&mut self, number: u64, answer: u8) {
         if let Err(at) = self.answers.binary_search_by_key(&number, |(n, _)| *n) {
             self.answers.insert(at, (number, answer));
         }
     }
 
-    pub fn hook(&self) -> Hook {
+    pub(super) fn hook(&self) -> Hook {
         self.hooks[self.at.hook as usize]
     }
 
     /// State is kept, or none, on the side that the packet is at.
-    pub fn keep_state(&mut self, keeps: bool) {
+    pub(super) fn keep_state(&mut self, keeps: bool) {
         let goes_out = matches!(self.hook(), Hook::Output | Hook::Postrouting);
         self.keeps_state[usize::from(goes_out)] = keeps;
     }
 
     /// Whether replies pass without rules wherever they cross the box's interfaces.
-    pub fn is_answered(&self) -> bool {
+    pub(super) fn is_answered(&self) -> bool {
         let [comes_in, goes_out] = self.keeps_state;
         match self.way {
             Way::Input => comes_in,
@@ -129,23 +129,23 @@ impl Walk {
         }
     }
 
-    pub fn over(&self) -> bool {
+    pub(super) fn over(&self) -> bool {
         self.hooks.is_empty()
     }
 
-    pub fn assume(&mut self, cond: Cond) {
+    pub(super) fn assume(&mut self, cond: Cond) {
         if !self.conds.contains(&cond) {
             self.conds.push(cond);
         }
     }
 
     /// Whether the second half of a loopback trip has begun: the connection is there already.
-    pub fn returned(&self) -> bool {
+    pub(super) fn returned(&self) -> bool {
         self.looping && self.at.hook >= 2
     }
 
     /// The value of a field as a stage sees it.
-    pub fn value(&self, field: Field, stage: &Stage) -> Value {
+    pub(super) fn value(&self, field: Field, stage: &Stage) -> Value {
         let blind = stage.before_tracking && !self.returned();
         let state = match (self.untracked, blind) {
             (true, _) => Value::Known(State::Untracked as u128),
@@ -182,12 +182,12 @@ impl Walk {
     }
 
     /// Whether forwarding has taken one off the TTL.
-    pub fn late_ttl(&self) -> bool {
+    pub(super) fn late_ttl(&self) -> bool {
         self.way == Way::Forward && self.hook() != Hook::Prerouting
     }
 
     /// A field of the connection's first packet: this one, where it is new.
-    pub fn origin(&self, field: Field, plain: Field, state: Value) -> Value {
+    pub(super) fn origin(&self, field: Field, plain: Field, state: Value) -> Value {
         match state.known().and_then(State::of) {
             Some(State::New) => self.original.get(plain),
             Some(State::Invalid | State::Untracked) => Value::Absent,
@@ -196,7 +196,7 @@ impl Walk {
     }
 
     /// Takes another way after the routing decision.
-    pub fn turn(&mut self, way: Way) {
+    pub(super) fn turn(&mut self, way: Way) {
         if way == self.way {
             return;
         }

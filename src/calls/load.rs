@@ -8,13 +8,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Call, Calls, NAMES, Need, Stage, Through, Ways, Who};
-use crate::catalog::{Catalog, Source, Transport, did_you_mean};
+use crate::catalog::{Catalog, CatalogError, Source, Transport, did_you_mean};
 use crate::ports;
 use crate::site::RoutingMode as Mode;
 use crate::spelling::nearest;
-
-/// Why calls cannot be used.
-pub type CallError = crate::catalog::CatalogError;
 
 /// Path and text of each file under `rules/calls`, sorted; `build.rs` lists them.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/calls.rs"));
@@ -87,7 +84,7 @@ struct StageFile {
 
 impl Calls {
     /// The calls that are part of the program.
-    pub fn bundled(catalog: &Catalog) -> Result<Calls, CallError> {
+    pub fn bundled(catalog: &Catalog) -> Result<Calls, CatalogError> {
         let file = |(name, text): &(&str, &str)| Source::new(PathBuf::from(name), (*text).to_string());
         let mut calls = merge(Calls::default(), &FILES.iter().map(file).collect::<Vec<_>>(), catalog)?;
         let place = |call: &Call| FIRST.iter().position(|name| *name == call.name).unwrap_or(FIRST.len());
@@ -99,14 +96,14 @@ impl Calls {
     pub fn with<'p>(
         catalog: &Catalog,
         folders: impl IntoIterator<Item = &'p PathBuf>,
-    ) -> Result<Calls, CallError> {
+    ) -> Result<Calls, CatalogError> {
         let folders = folders.into_iter();
         folders.fold(Calls::bundled(catalog), |calls, folder| calls?.load_dir(folder, catalog))
     }
 
     /// These calls with those of a folder on top: one with the name of a known one replaces it.
-    pub fn load_dir(self, dir: &Path, catalog: &Catalog) -> Result<Calls, CallError> {
-        let failed = |error| CallError::Read { path: dir.to_path_buf(), error };
+    pub fn load_dir(self, dir: &Path, catalog: &Catalog) -> Result<Calls, CatalogError> {
+        let failed = |error| CatalogError::Read { path: dir.to_path_buf(), error };
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
@@ -115,18 +112,18 @@ impl Calls {
             }
         }
         if paths.is_empty() {
-            return Err(CallError::NoCalls(dir.to_path_buf()));
+            return Err(CatalogError::NoCalls(dir.to_path_buf()));
         }
         paths.sort();
         let read = |path: PathBuf| match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Source::new(path, text)),
-            Err(error) => Err(CallError::Read { path, error }),
+            Err(error) => Err(CatalogError::Read { path, error }),
         };
         merge(self, &paths.into_iter().map(read).collect::<Result<Vec<_>, _>>()?, catalog)
     }
 }
 
-fn merge(mut calls: Calls, files: &[Source], catalog: &Catalog) -> Result<Calls, CallError> {
+fn merge(mut calls: Calls, files: &[Source], catalog: &Catalog) -> Result<Calls, CatalogError> {
     let known = Known::of(catalog);
     let mut likes = Vec::new();
     for file in files {
@@ -166,9 +163,9 @@ impl<'a> Known<'a> {
         Known { catalog, services: rows.map(|row| row.service.as_str()).collect() }
     }
 
-    fn call(&self, file: &Source, parsed: CallFile, model: Option<Call>) -> Result<Call, CallError> {
+    fn call(&self, file: &Source, parsed: CallFile, model: Option<Call>) -> Result<Call, CatalogError> {
         let stages = parsed.stage.into_iter().map(|stage| self.stage(file, stage));
-        let stages = stages.collect::<Result<Vec<(Stage, Named)>, CallError>>()?;
+        let stages = stages.collect::<Result<Vec<(Stage, Named)>, CatalogError>>()?;
         let names: Vec<&str> = stages.iter().map(|(stage, _)| stage.name.as_str()).collect();
         let needs = parsed.needs.unwrap_or_default();
         let referred = stages.iter().flat_map(|(_, named)| named);
@@ -209,7 +206,7 @@ impl<'a> Known<'a> {
         Ok(call)
     }
 
-    fn stage(&self, file: &Source, parsed: Spanned<StageFile>) -> Result<(Stage, Named), CallError> {
+    fn stage(&self, file: &Source, parsed: Spanned<StageFile>) -> Result<(Stage, Named), CatalogError> {
         let stage = parsed.into_inner();
         let services = |words| self.services(file, words);
         let tag = stage.services.iter().any(|service| service.get_ref() == stage.name.get_ref());
@@ -262,7 +259,7 @@ impl<'a> Known<'a> {
         Ok((made, named))
     }
 
-    fn who(&self, file: &Source, word: &Spanned<String>) -> Result<Who, CallError> {
+    fn who(&self, file: &Source, word: &Spanned<String>) -> Result<Who, CatalogError> {
         Ok(match word.get_ref().as_str() {
             "a" => Who::Caller,
             "b" => Who::Called,
@@ -274,7 +271,7 @@ impl<'a> Known<'a> {
         })
     }
 
-    fn role(&self, file: &Source, role: &str, span: &Range<usize>) -> Result<(), CallError> {
+    fn role(&self, file: &Source, role: &str, span: &Range<usize>) -> Result<(), CatalogError> {
         if self.catalog.role(role).is_some() {
             return Ok(());
         }
@@ -282,12 +279,12 @@ impl<'a> Known<'a> {
         Err(file.fault(span, format!("there is no role `{role}`{hint}")))
     }
 
-    fn roles(&self, file: &Source, words: Vec<Spanned<String>>) -> Result<Vec<String>, CallError> {
+    fn roles(&self, file: &Source, words: Vec<Spanned<String>>) -> Result<Vec<String>, CatalogError> {
         words.iter().try_for_each(|word| self.role(file, word.get_ref(), &word.span()))?;
         Ok(words.into_iter().map(Spanned::into_inner).collect())
     }
 
-    fn services(&self, file: &Source, words: Vec<Spanned<String>>) -> Result<Vec<String>, CallError> {
+    fn services(&self, file: &Source, words: Vec<Spanned<String>>) -> Result<Vec<String>, CatalogError> {
         if let Some(word) = words.iter().find(|word| !self.services.contains(word.get_ref().as_str())) {
             let hint = did_you_mean(nearest(word.get_ref(), self.services.iter().copied()));
             let message = format!("no product of the catalog has the service `{}`{hint}", word.get_ref());

@@ -13,8 +13,6 @@ use serde::Deserialize;
 use crate::catalog::Transport;
 use crate::site::RoutingMode as Mode;
 
-pub use load::CallError;
-
 /// All kinds of calls that are known.
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
@@ -198,12 +196,5 @@ impl Call {
     /// The stages with a name.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Stage> {
         self.stages.iter().filter(move |stage| stage.name == name)
-    }
-
-    /// Whether a service is part of the call.
-    pub fn uses(&self, service: &str) -> bool {
-        self.stages
-            .iter()
-            .any(|stage| stage.services.iter().chain(&stage.or_services).any(|known| known == service))
     }
 }

@@ -193,11 +193,6 @@ impl Catalog {
         names
     }
 
-    /// The products that fill a role.
-    pub fn products_filling<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a Product> {
-        self.products.iter().filter(move |product| product.fills(role))
-    }
-
     /// The components of a product: those that say that they are part of it.
     pub fn components<'a>(&'a self, product: &'a Product) -> impl Iterator<Item = &'a Product> {
         self.products.iter().filter(move |part| part.part_of.as_deref() == Some(product.name.as_str()))

@@ -315,27 +315,6 @@ impl Requirement {
         self.row.as_deref().unwrap_or(&self.service)
     }
 
-    /// The ports on the device that the peer has to reach. For `either` as well; with an unknown listener, the
-    /// ports under the reading that they are the device's.
-    pub fn ports_on_device(&self) -> &[(u16, u16)] {
-        match self.listener {
-            Listener::Device | Listener::Unknown => &self.ports,
-            Listener::Peer => &self.inbound,
-        }
-    }
-
-    /// The ports on the peer that the device has to reach. Empty for `either`, where they are the peer's own for
-    /// the service; with an unknown listener, the ports under the reading that they are the peer's.
-    pub fn ports_on_peer(&self) -> Vec<(u16, u16)> {
-        match self.listener {
-            Listener::Device => Vec::new(),
-            Listener::Unknown => self.ports.clone(),
-            Listener::Peer => {
-                self.ports.iter().filter(|ports| !self.inbound.contains(ports)).copied().collect()
-            }
-        }
-    }
-
     /// Whether a version of the product has the row; without a version the newest is meant, as it is where versions
     /// are not numbered in the way of `since` and `until`.
     pub fn is_in(&self, version: Option<&Version>) -> bool {

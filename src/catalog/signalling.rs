@@ -23,7 +23,7 @@ fn known() -> Result<File, toml::de::Error> {
 }
 
 /// The rows of a product with what is usual for their services, where no row of it says anything.
-pub fn filled_in(mut rows: Vec<Requirement>) -> Vec<Requirement> {
+pub(super) fn filled_in(mut rows: Vec<Requirement>) -> Vec<Requirement> {
     let told = rows.iter().any(|row| row.helper.is_some() || !row.announced_by.is_empty());
     // The list is part of the program; a test reads it.
     let known = known().map(|file| file.signalling).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::spelling::nearest;
 
 /// Arguments of `pinhole catalog`.
 #[derive(Args, Debug)]
-pub struct CatalogArgs {
+pub(super) struct CatalogArgs {
     /// A folder with more products for the catalog; repeatable
     #[arg(long = "catalog", value_name = "DIR", global = true)]
     catalogs: Vec<PathBuf>,
@@ -84,7 +84,7 @@ enum TableFormat {
 
 /// Why `pinhole catalog` could not do its work.
 #[derive(Debug, thiserror::Error)]
-pub enum CatalogFailure {
+pub(super) enum CatalogFailure {
     /// A catalog cannot be used.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -110,7 +110,7 @@ pub enum CatalogFailure {
 }
 
 /// Runs `pinhole catalog`.
-pub fn run(args: &CatalogArgs, out: &mut impl Write) -> Result<(), CatalogFailure> {
+pub(super) fn run(args: &CatalogArgs, out: &mut impl Write) -> Result<(), CatalogFailure> {
     let catalog = Catalog::with(&args.catalogs)?;
     match &args.command {
         CatalogCommand::List { vendor } => list(&catalog, vendor.as_deref(), out)?,

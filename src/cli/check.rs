@@ -30,7 +30,7 @@ use crate::suppress::{Baseline, Checked};
 
 /// Arguments of `pinhole check`.
 #[derive(Args, Debug)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Configs, or folders of configs; `-` is standard input. Without any: all configs of the site, or the
     /// current folder
     #[arg(value_name = "PATH")]
@@ -121,7 +121,7 @@ fn product(text: &str) -> Result<(String, Option<IpAddr>), String> {
 }
 
 /// Runs `pinhole check`.
-pub fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
     if args.list_files {
         return listing::list(args.paths(), &args.input.options(), out);
     }
@@ -375,7 +375,7 @@ impl CheckArgs {
     }
 
     /// Whether the output has colours.
-    pub fn colors(&self) -> bool {
+    pub(super) fn colors(&self) -> bool {
         outputs::on_stdout(&self.outputs) == Some(Format::Human) && !self.list_files
     }
 

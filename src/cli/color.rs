@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 /// When to use colours.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum ColorChoice {
+pub(super) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set; or where FORCE_COLOR is set
     #[default]
     Auto,
@@ -16,7 +16,7 @@ pub enum ColorChoice {
 
 impl ColorChoice {
     /// Whether to colour what goes to a stream.
-    pub fn on(self, stream: &impl IsTerminal) -> bool {
+    pub(super) fn on(self, stream: &impl IsTerminal) -> bool {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let zero = |name: &str| std::env::var_os(name).is_some_and(|value| value == "0");
         match self {

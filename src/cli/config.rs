@@ -19,7 +19,7 @@ use crate::source::{SourceMap, Span};
 
 /// Arguments of `pinhole config`.
 #[derive(Args, Debug)]
-pub struct ConfigArgs {
+pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,
 }
@@ -79,7 +79,7 @@ struct Setting {
 }
 
 /// Runs `pinhole config`.
-pub fn run(args: &ConfigArgs, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &ConfigArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let ConfigCommand::Show(args) = &args.command;
     let mut sources = SourceMap::new();
     let paths: Vec<PathBuf> = args.path.iter().cloned().collect();

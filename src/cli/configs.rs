@@ -16,7 +16,7 @@ const LEAST: usize = 8;
 
 /// What was read, and what could not be.
 #[derive(Default)]
-pub struct ReadAll {
+pub(super) struct ReadAll {
     /// The configs, firewall by firewall.
     pub configs: Vec<Config>,
     /// The files in folders that were not read.
@@ -35,7 +35,7 @@ impl ReadAll {
 }
 
 /// Reads configs, or those in folders.
-pub struct Reader<'r> {
+pub(super) struct Reader<'r> {
     /// Where they are; without any, all configs of the site, or those in the current folder.
     pub paths: &'r [PathBuf],
     /// How to read them.
@@ -45,7 +45,7 @@ pub struct Reader<'r> {
 }
 
 /// The paths to look at: the current folder where there are none.
-pub fn places(paths: &[PathBuf]) -> &[PathBuf] {
+pub(super) fn places(paths: &[PathBuf]) -> &[PathBuf] {
     static HERE: LazyLock<[PathBuf; 1]> = LazyLock::new(|| [PathBuf::from(".")]);
     if paths.is_empty() { HERE.as_slice() } else { paths }
 }
@@ -53,7 +53,7 @@ pub fn places(paths: &[PathBuf]) -> &[PathBuf] {
 impl Reader<'_> {
     /// Reads firewall by firewall. A file that the site gives to a firewall brings the firewall's other files with
     /// it; any other file is a firewall of its own.
-    pub fn read(&self, sources: &mut SourceMap) -> ReadAll {
+    pub(super) fn read(&self, sources: &mut SourceMap) -> ReadAll {
         let mut all = ReadAll::default();
         if self.paths.is_empty() && !self.site.firewalls.is_empty() {
             for id in 0..self.site.firewalls.len() {
@@ -69,7 +69,12 @@ impl Reader<'_> {
     }
 
     /// Reads configs that were found, firewall by firewall.
-    pub fn take(&self, mut configs: Vec<discover::Config>, all: &mut ReadAll, sources: &mut SourceMap) {
+    pub(super) fn take(
+        &self,
+        mut configs: Vec<discover::Config>,
+        all: &mut ReadAll,
+        sources: &mut SourceMap,
+    ) {
         // The order of arguments is all one.
         configs.sort_by(|one, other| sources.file(one.id).path.cmp(&sources.file(other.id).path));
         let firewalls: Vec<Option<usize>> =
@@ -106,7 +111,7 @@ impl Reader<'_> {
             || sources.clone(),
             |own, at| {
                 let read = self.alone(configs[at], own).ok();
-                if own.len() == sources.len() {
+                if own.count() == sources.count() {
                     return read;
                 }
                 *own = sources.clone();

@@ -30,7 +30,7 @@ Examples:
   journalctl -k | pinhole explain --log -
 
 Exit code: 0 the call works, 1 it does not or that depends on something, 2 the question could not be answered.")]
-pub struct ExplainArgs {
+pub(super) struct ExplainArgs {
     /// Who calls; without it, everybody who should reach the other end, as a matrix
     #[arg(long, value_name = "END", requires = "to")]
     from: Option<String>,
@@ -74,13 +74,13 @@ enum ExplainFormat {
 
 impl ExplainArgs {
     /// Whether the output has colours.
-    pub fn colors(&self) -> bool {
+    pub(super) fn colors(&self) -> bool {
         self.format == ExplainFormat::Human
     }
 }
 
 /// Runs `pinhole explain`.
-pub fn run(args: &ExplainArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &ExplainArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sources = SourceMap::new();
     let whole = args.site.load(&mut sources)?;
     let (from, to) = match (&args.log, &args.from, &args.to) {
@@ -177,7 +177,7 @@ fn tell(
 }
 
 /// Both ends.
-pub fn ends(judge: &Judge<'_>, from: &str, to: &str) -> Result<(End, End), Failure> {
+pub(super) fn ends(judge: &Judge<'_>, from: &str, to: &str) -> Result<(End, End), Failure> {
     let (site, catalog) = (judge.site, judge.catalog);
     let find = |key: &str, word: &str, other: Option<&End>| {
         End::find(site, catalog, word, other).map_err(|error| Failure::usage(format!("{key}: {error}")))

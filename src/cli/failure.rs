@@ -14,7 +14,7 @@ use crate::suppress::BaselineError;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub enum Failure {
+pub(super) enum Failure {
     /// Bad arguments, or a file that cannot be used.
     Message(String),
     /// A site file that cannot be used: what is wrong with it.
@@ -27,13 +27,13 @@ pub enum Failure {
 
 impl Failure {
     /// Bad arguments, or a file that cannot be used.
-    pub fn usage(message: impl Into<String>) -> Failure {
+    pub(super) fn usage(message: impl Into<String>) -> Failure {
         Failure::Message(message.into())
     }
 
     /// Passes over that whoever reads the output has seen enough of it, as `head` does: what was found keeps
     /// its exit code.
-    pub fn unless_closed(written: io::Result<()>) -> Result<(), Failure> {
+    pub(super) fn unless_closed(written: io::Result<()>) -> Result<(), Failure> {
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
@@ -41,7 +41,7 @@ impl Failure {
     }
 
     /// Tells the user, and gives the exit code.
-    pub fn report(&self, color: ColorChoice) -> u8 {
+    pub(super) fn report(&self, color: ColorChoice) -> u8 {
         if let Failure::Several(failures) = self {
             return failures.iter().map(|failure| failure.report(color)).max().unwrap_or(2);
         }

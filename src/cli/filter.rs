@@ -6,7 +6,7 @@ use crate::site::Settings;
 
 /// What the command line adds to the settings of the site file.
 #[derive(Debug, Default)]
-pub struct Words<'a> {
+pub(super) struct Words<'a> {
     /// Replaces the site file's `select`.
     pub select: &'a [String],
     /// Comes on top of the site file's `ignore`.
@@ -15,7 +15,7 @@ pub struct Words<'a> {
 
 impl Words<'_> {
     /// The settings with what the command line says.
-    pub fn apply(&self, settings: &mut Settings) -> Result<(), Failure> {
+    pub(super) fn apply(&self, settings: &mut Settings) -> Result<(), Failure> {
         if !self.select.is_empty() {
             settings.selection.only = Some(resolve(self.select, "--select")?);
         }
@@ -33,7 +33,7 @@ fn resolve(words: &[String], option: &str) -> Result<Vec<&'static Lint>, Failure
 }
 
 /// The lints that a word names.
-pub fn find(word: &str) -> Result<Vec<&'static Lint>, String> {
+pub(super) fn find(word: &str) -> Result<Vec<&'static Lint>, String> {
     Lint::select(word).map_err(|near| match near {
         Some(near) => format!("there is no rule `{word}`; did you mean `{near}`?"),
         None => format!("there is no rule `{word}`; `pinhole rule` lists all"),

@@ -11,14 +11,14 @@ use super::{Cli, Failure, save};
 
 /// Arguments of `pinhole completions`.
 #[derive(Args, Debug)]
-pub struct CompletionsArgs {
+pub(super) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
     shell: Shell,
 }
 
 /// Runs `pinhole completions`.
-pub fn completions(args: &CompletionsArgs, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn completions(args: &CompletionsArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "pinhole", &mut script);
     out.write_all(&script)?;
@@ -27,7 +27,7 @@ pub fn completions(args: &CompletionsArgs, out: &mut impl Write) -> Result<u8, F
 
 /// Arguments of `pinhole man`.
 #[derive(Args, Debug)]
-pub struct ManArgs {
+pub(super) struct ManArgs {
     /// The command whose page is printed; else that of pinhole itself
     #[arg(value_name = "COMMAND", conflicts_with = "dir")]
     command: Option<String>,
@@ -37,7 +37,7 @@ pub struct ManArgs {
 }
 
 /// Runs `pinhole man`.
-pub fn man(args: &ManArgs, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn man(args: &ManArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let pages = pages()?;
     if let Some(folder) = &args.dir {
         for (name, page) in &pages {

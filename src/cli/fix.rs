@@ -14,14 +14,14 @@ use crate::source::{SourceId, SourceMap};
 
 mod write;
 
-pub use write::replace;
+pub(super) use write::replace;
 
 /// Rounds of changes.
 const MOST_ROUNDS: usize = 40;
 
 /// Which changes are made.
 #[derive(Clone, Copy)]
-pub struct Wanted<'w> {
+pub(super) struct Wanted<'w> {
     /// Those of these lints alone.
     pub lints: Option<&'w [&'static Lint]>,
     /// Those too that take away what somebody may want.
@@ -29,7 +29,7 @@ pub struct Wanted<'w> {
 }
 
 /// A finding that was mended.
-pub struct Mended {
+pub(super) struct Mended {
     /// Its code.
     pub code: &'static str,
     /// What it said.
@@ -39,7 +39,7 @@ pub struct Mended {
 }
 
 /// Files with changes made.
-pub struct Fixed {
+pub(super) struct Fixed {
     /// The files as they were.
     pub before: SourceMap,
     /// The files.
@@ -54,7 +54,7 @@ pub struct Fixed {
 ///
 /// # Errors
 /// Where the files cannot be checked, or do not fit into one address space any more.
-pub fn fix(
+pub(super) fn fix(
     mut sources: SourceMap,
     wanted: Wanted<'_>,
     mut look: impl FnMut(&mut SourceMap) -> Result<Vec<Finding>, Failure>,
@@ -139,7 +139,10 @@ fn mended(sources: &SourceMap, finding: &Finding) -> Mended {
 }
 
 /// The texts that differ: before and after, by path.
-pub fn differing<'m>(before: &'m SourceMap, after: &'m SourceMap) -> BTreeMap<&'m Path, (&'m str, &'m str)> {
+pub(super) fn differing<'m>(
+    before: &'m SourceMap,
+    after: &'m SourceMap,
+) -> BTreeMap<&'m Path, (&'m str, &'m str)> {
     let pairs = before.files().map(|(_, file)| file).zip(after.files().map(|(_, file)| file));
     let differ = pairs.filter(|(old, new)| old.text != new.text);
     differ.map(|(old, new)| (old.path.as_path(), (old.text.as_str(), new.text.as_str()))).collect()
@@ -149,7 +152,7 @@ pub fn differing<'m>(before: &'m SourceMap, after: &'m SourceMap) -> BTreeMap<&'
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn tell(fixed: &Fixed, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn tell(fixed: &Fixed, out: &mut impl Write) -> Result<(), Failure> {
     for mended in &fixed.mended {
         let place = mended.place.as_ref().map(|(path, line)| format!("{}:{line}: ", path.display()));
         let line = format!("fixed {}{} {}", place.unwrap_or_default(), mended.code, mended.message);
@@ -162,7 +165,7 @@ pub fn tell(fixed: &Fixed, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 /// Changes as `patch` takes them.
-pub fn unified(path: &Path, before: &str, after: &str) -> String {
+pub(super) fn unified(path: &Path, before: &str, after: &str) -> String {
     let shown = path.display().to_string();
     let shown = shown.trim_start_matches("./").trim_start_matches('/');
     let diff = TextDiff::from_lines(before, after);

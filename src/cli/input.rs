@@ -16,7 +16,7 @@ use crate::source::{SourceId, SourceMap};
 
 /// Firewall languages, as `--dialect` names them.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DialectArg {
+pub(super) enum DialectArg {
     /// Dumps of `iptables-save`, scripts of `iptables` commands
     Iptables,
     /// Dumps of `ip6tables-save`, scripts of `ip6tables` commands
@@ -42,7 +42,7 @@ impl DialectArg {
 
 /// How to read configs, and what they do not tell.
 #[derive(Args, Clone, Debug)]
-pub struct InputArgs {
+pub(super) struct InputArgs {
     /// The firewall language of the configs; else it is told from their text
     #[arg(long, value_enum, value_name = "NAME")]
     pub(super) dialect: Option<DialectArg>,
@@ -96,7 +96,7 @@ pub(super) fn own_address(text: &str) -> Result<(String, Prefix), String> {
 
 impl InputArgs {
     /// How to look for configs.
-    pub fn options(&self) -> discover::Options {
+    pub(super) fn options(&self) -> discover::Options {
         discover::Options {
             dialect: self.dialect.map(DialectArg::dialect),
             stdin_name: self.stdin_filename.clone(),
@@ -104,7 +104,7 @@ impl InputArgs {
     }
 
     /// The folder or file that a path stands for where the site file is looked for.
-    pub fn place<'a>(&'a self, path: &'a Path) -> &'a Path {
+    pub(super) fn place<'a>(&'a self, path: &'a Path) -> &'a Path {
         match (path.as_os_str() == "-", &self.stdin_filename) {
             (true, Some(name)) => name,
             (true, None) => Path::new("."),
@@ -113,7 +113,7 @@ impl InputArgs {
     }
 
     /// Reads files as those of one firewall of a site, or of none, where its number is `None`. None of them may be missing.
-    pub fn config(
+    pub(super) fn config(
         &self,
         paths: &[PathBuf],
         site: &Site,
@@ -130,7 +130,7 @@ impl InputArgs {
 
     /// What the command line and the site file tell about the firewall. The command line wins where both
     /// give addresses of one interface.
-    pub fn environment(
+    pub(super) fn environment(
         &self,
         firewall: Option<&Firewall>,
         sources: &mut SourceMap,
@@ -165,7 +165,7 @@ impl InputArgs {
 
 /// Which site file to use.
 #[derive(Args, Clone, Debug)]
-pub struct SiteArgs {
+pub(super) struct SiteArgs {
     /// The site file; else `pinhole.toml` is looked for in the config's folder and above
     #[arg(long, value_name = "FILE")]
     pub(super) site: Option<PathBuf>,
@@ -176,7 +176,7 @@ pub struct SiteArgs {
 
 impl SiteArgs {
     /// The site of the configs at some places, which may have none but not different ones.
-    pub fn load<'a>(
+    pub(super) fn load<'a>(
         &self,
         places: impl IntoIterator<Item = &'a Path>,
         sources: &mut SourceMap,
@@ -186,7 +186,7 @@ impl SiteArgs {
     }
 
     /// Whether the user says which site it is.
-    pub fn is_told(&self) -> bool {
+    pub(super) fn is_told(&self) -> bool {
         self.site.is_some() || self.no_site
     }
 
@@ -210,7 +210,7 @@ impl SiteArgs {
 }
 
 /// Reads a site file.
-pub fn load_site(path: &Path, sources: &mut SourceMap) -> Result<Site, Failure> {
+pub(super) fn load_site(path: &Path, sources: &mut SourceMap) -> Result<Site, Failure> {
     let id = sources.read(path, path)?;
     site::load(sources, id).map_err(|findings| {
         let mut alone = SourceMap::new();
@@ -227,7 +227,7 @@ pub fn load_site(path: &Path, sources: &mut SourceMap) -> Result<Site, Failure> 
 
 /// The configs of one firewall.
 #[derive(Args, Debug)]
-pub struct ConfigArgs {
+pub(super) struct ConfigArgs {
     /// The config files of one firewall, all of one language; `-` is standard input
     #[arg(required = true, value_name = "CONFIG")]
     configs: Vec<PathBuf>,
@@ -239,27 +239,27 @@ pub struct ConfigArgs {
 
 impl ConfigArgs {
     /// Whether a config comes from standard input.
-    pub fn reads_stdin(&self) -> bool {
+    pub(super) fn reads_stdin(&self) -> bool {
         self.configs.iter().any(|path| path.as_os_str() == "-")
     }
 
     /// The words that name configs.
-    pub fn words(&self) -> &[PathBuf] {
+    pub(super) fn words(&self) -> &[PathBuf] {
         &self.configs
     }
 
     /// How to read configs.
-    pub fn input(&self) -> &InputArgs {
+    pub(super) fn input(&self) -> &InputArgs {
         &self.input
     }
 
     /// The site file that was named.
-    pub fn site_file(&self) -> Option<PathBuf> {
+    pub(super) fn site_file(&self) -> Option<PathBuf> {
         self.site.site.clone()
     }
 
     /// Reads the configs as those of one firewall.
-    pub fn load(&self, sources: &mut SourceMap) -> Result<Loaded, Failure> {
+    pub(super) fn load(&self, sources: &mut SourceMap) -> Result<Loaded, Failure> {
         let places: Vec<&Path> = self.configs.iter().map(|path| self.input.place(path)).collect();
         let site = self.site.load(places.iter().copied(), sources)?;
         let firewall = places.iter().find_map(|path| site.firewall_of(path));
@@ -281,7 +281,7 @@ fn all_of(
 }
 
 /// Reads the files of one firewall, and says of which of them nothing was read.
-pub fn load_all(
+pub(super) fn load_all(
     dialect: Dialect,
     sources: &mut SourceMap,
     files: &[SourceId],

@@ -23,7 +23,7 @@ enum Event {
 
 /// Keeps what happens on the way.
 #[derive(Default)]
-pub struct Journal {
+pub(super) struct Journal {
     first: Vec<Event>,
     last: VecDeque<Event>,
     left_out: usize,
@@ -43,7 +43,7 @@ impl Journal {
     }
 
     /// Writes it, one line for each event.
-    pub fn write(&self, sources: &SourceMap, rules: &Ruleset, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, sources: &SourceMap, rules: &Ruleset, out: &mut impl Write) -> io::Result<()> {
         for event in &self.first {
             line(*event, sources, rules, out)?;
         }

@@ -21,7 +21,7 @@ use crate::site::{Crossing, End as Place, Far};
 use crate::source::SourceMap;
 
 /// Between whom the packet goes.
-pub struct Ends<'w> {
+pub(super) struct Ends<'w> {
     /// Who sends it.
     pub from: &'w str,
     /// To whom.
@@ -37,7 +37,7 @@ const SOMEBODY: [IpAddr; 2] = [
 ];
 
 /// Follows a packet along the path; the exit code is 0 whatever becomes of it.
-pub fn run(
+pub(super) fn run(
     config: &ConfigArgs,
     ends_of: &Ends<'_>,
     format: TraceFormat,

@@ -11,7 +11,7 @@ use crate::rule::PH007;
 use crate::source::{SourceMap, Span};
 
 /// Prints all files that paths lead to, each with its language or with the reason why it is not read.
-pub fn list(paths: &[PathBuf], options: &Options, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn list(paths: &[PathBuf], options: &Options, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sources = SourceMap::new();
     let found = discover::read(paths, options, &mut sources);
     let read = found
@@ -29,7 +29,7 @@ pub fn list(paths: &[PathBuf], options: &Options, out: &mut impl Write) -> Resul
 }
 
 /// A finding for each file in a folder that smells of a firewall and was not read.
-pub fn findings(unread: &[Unread], sources: &mut SourceMap) -> Result<Vec<Finding>, Failure> {
+pub(super) fn findings(unread: &[Unread], sources: &mut SourceMap) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     for unread in unread.iter().filter(|unread| unread.smells()) {
         // Its text is not shown, only its name: the place is that of an empty file.

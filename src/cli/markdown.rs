@@ -1,7 +1,7 @@
 //! Markdown for a terminal: headings, bold, code.
 
 /// The text with its marks made visible; without colours the text stays as it is.
-pub fn render(text: &str, color: bool) -> String {
+pub(super) fn render(text: &str, color: bool) -> String {
     if !color {
         return text.to_string();
     }

@@ -22,7 +22,7 @@ Examples:
   pinhole matrix
   pinhole matrix --to mcu-1 --needed-only
   pinhole matrix --firewall edge --format csv > edge.csv")]
-pub struct MatrixArgs {
+pub(super) struct MatrixArgs {
     /// Only what these open: a device, a zone, a named peer, an address or `role:ROLE`
     #[arg(long, value_name = "END")]
     from: Option<String>,
@@ -47,7 +47,7 @@ pub struct MatrixArgs {
 
 impl MatrixArgs {
     /// Whether the output has colours.
-    pub fn colors(&self) -> bool {
+    pub(super) fn colors(&self) -> bool {
         self.format == MatrixFormat::Human
     }
 
@@ -75,7 +75,7 @@ impl MatrixArgs {
 }
 
 /// Runs `pinhole matrix`.
-pub fn run(args: &MatrixArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &MatrixArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sources = SourceMap::new();
     let whole = args.site.load(&mut sources)?;
     let judge = whole.session.judge();

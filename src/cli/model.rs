@@ -19,7 +19,7 @@ use crate::source::{SourceFile, SourceId, SourceMap, Span};
 
 /// Arguments of `pinhole model`.
 #[derive(Args, Debug)]
-pub struct ModelArgs {
+pub(super) struct ModelArgs {
     /// Configs, each a firewall of its own, or folders of configs; `-` is standard input
     #[arg(required = true, value_name = "CONFIG")]
     configs: Vec<PathBuf>,
@@ -40,7 +40,7 @@ enum ModelFormat {
 }
 
 /// Runs `pinhole model`.
-pub fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sources = SourceMap::new();
     let found = discover::read(&args.configs, &args.input.options(), &mut sources);
     let failures: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();

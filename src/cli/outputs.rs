@@ -10,7 +10,7 @@ use crate::report::{Format, HumanOptions, Report};
 
 /// A report that was asked for.
 #[derive(Clone, Debug)]
-pub struct Output {
+pub(super) struct Output {
     format: Format,
     /// Standard output where `None`.
     file: Option<PathBuf>,
@@ -18,7 +18,7 @@ pub struct Output {
 
 impl Output {
     /// Reads `FORM` or `FORM=FILE`.
-    pub fn parse(text: &str) -> Result<Output, String> {
+    pub(super) fn parse(text: &str) -> Result<Output, String> {
         let (form, file) = match text.split_once('=') {
             Some((_, "")) => return Err("the name of a file is missing after `=`".to_string()),
             Some((form, file)) => (form, Some(PathBuf::from(file))),
@@ -34,7 +34,7 @@ impl Output {
 }
 
 /// The form that goes to standard output; the human one where nothing is said.
-pub fn on_stdout(outputs: &[Output]) -> Option<Format> {
+pub(super) fn on_stdout(outputs: &[Output]) -> Option<Format> {
     match outputs {
         [] => Some(Format::Human),
         some => some.iter().find(|output| output.file.is_none()).map(|output| output.format),
@@ -42,12 +42,12 @@ pub fn on_stdout(outputs: &[Output]) -> Option<Format> {
 }
 
 /// Whether a form was asked for.
-pub fn any(outputs: &[Output], format: Format) -> bool {
+pub(super) fn any(outputs: &[Output], format: Format) -> bool {
     outputs.iter().any(|output| output.format == format)
 }
 
 /// Writes a report in all forms that were asked for.
-pub fn write(
+pub(super) fn write(
     outputs: &[Output],
     report: &Report<'_>,
     options: &HumanOptions,

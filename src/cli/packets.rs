@@ -15,7 +15,7 @@ use crate::packet::{Family, Field, Packet, State, ext, first_state, interface, p
 /// What is not given is that of a plain first packet: TCP flags SYN, ICMP echo request, TTL 64 (255 for
 /// neighbour discovery), DSCP and ECN 0, no options, no extension headers, sixteen bytes of payload.
 #[derive(Debug, Default, Deserialize)]
-pub struct PacketLine {
+pub(super) struct PacketLine {
     /// Copied to the answer.
     #[serde(default)]
     pub id: Json,
@@ -48,7 +48,7 @@ pub struct PacketLine {
 }
 
 /// Reads `key=value` words, the keys being those of the JSON form.
-pub fn parse_words(text: &str) -> Result<PacketLine, String> {
+pub(super) fn parse_words(text: &str) -> Result<PacketLine, String> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text).map_err(|error| error.to_string());
     }
@@ -77,7 +77,7 @@ pub fn parse_words(text: &str) -> Result<PacketLine, String> {
 
 impl PacketLine {
     /// The packet and its way.
-    pub fn trip(&self) -> Result<Trip, String> {
+    pub(super) fn trip(&self) -> Result<Trip, String> {
         let src = self.src.ok_or("a packet needs `src`, its source address")?;
         let dst = self.dst.ok_or("a packet needs `dst`, its destination address")?;
         let ((family, src), (other, dst)) = (Family::of(src), Family::of(dst));

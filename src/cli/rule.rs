@@ -10,7 +10,7 @@ use crate::rule::{FRAMEWORKS, Framework, LINTS, Lint};
 
 /// Arguments of `pinhole rule`.
 #[derive(Args, Debug)]
-pub struct RuleArgs {
+pub(super) struct RuleArgs {
     /// A code (`PH201`), the start of codes (`PH2`) or a name; without any, all rules are listed
     #[arg(value_name = "RULE")]
     rule: Option<String>,
@@ -20,7 +20,7 @@ pub struct RuleArgs {
 }
 
 /// Runs `pinhole rule`.
-pub fn run(args: &RuleArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &RuleArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
     if let Some(word) = &args.framework {
         return frameworks(word, out);
     }

@@ -9,7 +9,10 @@ use super::Failure;
 
 /// Writes a file beside the one that it replaces in the end: whoever reads it sees the old one or the new one. What is
 /// no regular file, such as `/dev/stdout`, is written to as it is.
-pub fn whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+pub(super) fn whole(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Failure> {
     let done = match path.metadata() {
         Ok(meta) if !meta.is_file() => File::create(path).and_then(|file| through(file, write).map(drop)),
         _ => replace(path, write),

@@ -11,7 +11,7 @@ use crate::site::{self, Site};
 use crate::source::SourceMap;
 
 /// A site, and what was read of it.
-pub struct Group {
+pub(super) struct Group {
     /// The site; an empty one for configs that have none.
     pub site: Site,
     /// Its configs, the files in folders that were not read, and what could not be.
@@ -21,7 +21,7 @@ pub struct Group {
 }
 
 /// What leads from paths to sites.
-pub struct Gatherer<'r> {
+pub(super) struct Gatherer<'r> {
     /// Where to look; without any, all configs of the site, or those in the current folder.
     pub paths: &'r [PathBuf],
     /// How to read them.
@@ -35,7 +35,7 @@ pub struct Gatherer<'r> {
 impl Gatherer<'_> {
     /// Reads the configs, site by site: first those without one, then by the names of the site files. What could not be
     /// read of no site is in the last value.
-    pub fn gather(mut self, sources: &mut SourceMap) -> Result<(Vec<Group>, Vec<Failure>), Failure> {
+    pub(super) fn gather(mut self, sources: &mut SourceMap) -> Result<(Vec<Group>, Vec<Failure>), Failure> {
         let one = match self.given.take() {
             Some(site) => Some(site),
             None if self.site.is_told() => Some(self.site.load([], sources)?),

@@ -24,7 +24,7 @@ const LINTS: [&Lint; 4] = [&PH401, &PH402, &PH403, &PH406];
 
 /// Arguments of `pinhole tidy`.
 #[derive(Args, Debug)]
-pub struct TidyArgs {
+pub(super) struct TidyArgs {
     /// Configs, or folders of configs. Without any: all configs of the site, or the current folder
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -41,7 +41,7 @@ pub struct TidyArgs {
 }
 
 /// Runs `pinhole tidy`.
-pub fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sources = SourceMap::new();
     let paths = configs::places(&args.paths);
     let mut site = args.site.load(paths.iter().map(|path| args.input.place(path)), &mut sources)?;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// A clock that is stopped after each part.
-pub struct Clock {
+pub(super) struct Clock {
     on: bool,
     start: Instant,
     last: Instant,
@@ -13,13 +13,13 @@ pub struct Clock {
 
 impl Clock {
     /// Starts the clock; one that is not `on` tells nothing.
-    pub fn new(on: bool) -> Clock {
+    pub(super) fn new(on: bool) -> Clock {
         let now = Instant::now();
         Clock { on, start: now, last: now, parts: Vec::new() }
     }
 
     /// A part is done; several of one name are one.
-    pub fn lap(&mut self, name: &'static str) {
+    pub(super) fn lap(&mut self, name: &'static str) {
         let took = self.last.elapsed();
         self.last = Instant::now();
         match self.parts.iter_mut().find(|(known, _)| *known == name) {
@@ -29,7 +29,7 @@ impl Clock {
     }
 
     /// Prints the parts on standard error.
-    pub fn tell(&self) {
+    pub(super) fn tell(&self) {
         if !self.on {
             return;
         }

@@ -30,7 +30,7 @@ Examples:
 
 In the second form the packet goes through all firewalls of the site that are on its path; in place of a config stands
 what it is: `tcp/1720`, `udp/5060`, `icmp`.")]
-pub struct TraceArgs {
+pub(super) struct TraceArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// One packet as `key=value` words, such as "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0"
@@ -55,7 +55,7 @@ pub struct TraceArgs {
 
 /// Forms of the answer.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TraceFormat {
+pub(super) enum TraceFormat {
     /// The packet's way, rule by rule
     Human,
     /// One JSON object a line
@@ -63,7 +63,7 @@ pub enum TraceFormat {
 }
 
 /// Runs `pinhole trace`.
-pub fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure> {
     if args.packets.as_deref() == Some(Path::new("-")) && args.config.reads_stdin() {
         return Err(Failure::usage("standard input can be a config or the packets, not both"));
     }
@@ -150,7 +150,7 @@ fn answer(
 }
 
 /// The one verdict of all outcomes, or `unknown`.
-pub fn verdict_word(outcomes: &[Outcome]) -> &'static str {
+pub(super) fn verdict_word(outcomes: &[Outcome]) -> &'static str {
     let word = |outcome: &Outcome| match outcome.verdict {
         Verdict::Accept => "accept",
         Verdict::Drop => "drop",
@@ -163,7 +163,13 @@ pub fn verdict_word(outcomes: &[Outcome]) -> &'static str {
     }
 }
 
-pub fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outcome], id: &Json) -> Json {
+pub(super) fn jsonl(
+    sources: &SourceMap,
+    rules: &Ruleset,
+    trip: &Trip,
+    outcomes: &[Outcome],
+    id: &Json,
+) -> Json {
     let verdict = verdict_word(outcomes);
     let mut answer = json!({ "id": id, "verdict": verdict });
     if verdict == "reject"
@@ -193,7 +199,7 @@ pub fn jsonl(sources: &SourceMap, rules: &Ruleset, trip: &Trip, outcomes: &[Outc
 }
 
 /// Whether anything is written there: what a firewall does without being told has an empty span.
-pub fn written(span: &Span) -> bool {
+pub(super) fn written(span: &Span) -> bool {
     span.start < span.end
 }
 
@@ -212,13 +218,13 @@ fn rule_json(sources: &SourceMap, span: Span) -> Json {
     json!({ "file": path, "line": line, "text": text(sources, span) })
 }
 
-pub fn place(sources: &SourceMap, span: Span) -> (String, u32) {
+pub(super) fn place(sources: &SourceMap, span: Span) -> (String, u32) {
     let of = |file: &SourceFile| (file.path.display().to_string(), file.place(span.start).line);
     sources.file_of(span).map_or((String::new(), 0), of)
 }
 
 /// The text of a rule on one line.
-pub fn text(sources: &SourceMap, span: Span) -> String {
+pub(super) fn text(sources: &SourceMap, span: Span) -> String {
     let text = sources.text(span);
     let short: String = text.chars().take(400).collect();
     let cut = if short.len() < text.len() { "…" } else { "" };
@@ -294,7 +300,7 @@ fn reply_name(verdict: Verdict, packet: &Packet) -> Option<String> {
 }
 
 /// The word for a hook.
-pub fn hook_name(hook: Hook) -> &'static str {
+pub(super) fn hook_name(hook: Hook) -> &'static str {
     match hook {
         Hook::Prerouting => "prerouting",
         Hook::Input => "input",
@@ -304,7 +310,7 @@ pub fn hook_name(hook: Hook) -> &'static str {
     }
 }
 
-pub fn print_human(
+pub(super) fn print_human(
     sources: &SourceMap,
     rules: &Ruleset,
     trip: &Trip,

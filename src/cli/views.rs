@@ -16,7 +16,7 @@ use crate::source::SourceMap;
 const MOST: usize = 12;
 
 /// What there is to show of a site; nothing of configs that have none.
-pub fn of(session: &Session, sources: &SourceMap) -> Result<SiteView, Failure> {
+pub(super) fn of(session: &Session, sources: &SourceMap) -> Result<SiteView, Failure> {
     let site = session.site();
     let mut view = SiteView { name: site.path.clone(), ..SiteView::default() };
     if site.is_made_up() || site.devices.is_empty() || site.firewalls.is_empty() {

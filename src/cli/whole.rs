@@ -15,7 +15,7 @@ use crate::source::SourceMap;
 
 /// Which site is asked about.
 #[derive(Args, Debug)]
-pub struct WholeArgs {
+pub(super) struct WholeArgs {
     /// The site file; else `pinhole.toml` of the current folder or the nearest one above it
     #[arg(long, value_name = "FILE")]
     site: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub struct WholeArgs {
 const NAMES: [&Lint; 4] = [&PH602, &PH603, &PH604, &PH605];
 
 /// The whole site.
-pub struct Whole {
+pub(super) struct Whole {
     /// What was read.
     pub session: Session,
     /// The calls that are known.
@@ -42,13 +42,13 @@ pub struct Whole {
 
 impl WholeArgs {
     /// Reads the site and the configs of all its firewalls, none of which may be missing.
-    pub fn load(&self, sources: &mut SourceMap) -> Result<Whole, Failure> {
+    pub(super) fn load(&self, sources: &mut SourceMap) -> Result<Whole, Failure> {
         load(self.site.clone(), &self.catalogs, &self.calls, &self.input, sources)
     }
 }
 
 /// Reads a site and the configs of all its firewalls, none of which may be missing.
-pub fn load(
+pub(super) fn load(
     site: Option<PathBuf>,
     catalogs: &[PathBuf],
     calls: &[PathBuf],

@@ -17,7 +17,7 @@ const SHOWN: usize = 8;
 
 /// One step of a rule, to be said in words or written as JSON.
 #[derive(Clone, Copy)]
-pub struct StepWords<'a> {
+pub(super) struct StepWords<'a> {
     /// The rules that the step is of.
     pub rules: &'a Ruleset,
     /// The step.
@@ -42,12 +42,12 @@ enum Ranges<'a> {
 
 impl StepWords<'_> {
     /// Whether the step does something, and asks nothing.
-    pub fn is_effect(self) -> bool {
+    pub(super) fn is_effect(self) -> bool {
         matches!(self.step, Step::Effect(_))
     }
 
     /// Says the step on one line.
-    pub fn push(self, out: &mut String) {
+    pub(super) fn push(self, out: &mut String) {
         let rules = self.rules;
         match self.step {
             Step::Test(Test::In { .. } | Test::Masked { .. }) => {
@@ -276,7 +276,7 @@ fn push_hex(out: &mut String, number: u128) {
 }
 
 /// A number in decimal digits.
-pub fn push_number(out: &mut String, number: u128) {
+pub(super) fn push_number(out: &mut String, number: u128) {
     let Ok(mut rest) = u64::try_from(number) else {
         out.push_str(&number.to_string());
         return;
@@ -295,7 +295,7 @@ pub fn push_number(out: &mut String, number: u128) {
 }
 
 /// A verdict in words.
-pub fn push_verdict(out: &mut String, verdict: Verdict) {
+pub(super) fn push_verdict(out: &mut String, verdict: Verdict) {
     match verdict {
         Verdict::Accept => out.push_str("accept"),
         Verdict::Drop => out.push_str("drop"),

@@ -10,10 +10,10 @@ use crate::packet::{Family, Field, Set, interface, interface_name};
 
 /// Under which conditions the new address is which; `None` where the packet is dropped. The conditions
 /// exclude each other, and one of them holds.
-pub type Choices = Vec<(Vec<Test>, Option<NatAddr>)>;
+pub(super) type Choices = Vec<(Vec<Test>, Option<NatAddr>)>;
 
 /// The box's own addresses, as far as they are known, in one family.
-pub struct Interfaces<'a> {
+pub(super) struct Interfaces<'a> {
     /// The addresses, of both families.
     pub own: &'a [OwnAddress],
     /// The family of the packets.
@@ -46,7 +46,7 @@ fn dead_scope() -> Set {
 
 impl Interfaces<'_> {
     /// The addresses that masquerading gives.
-    pub fn masquerade(mut self) -> Choices {
+    pub(super) fn masquerade(mut self) -> Choices {
         if self.family == Family::V6 {
             return self.scoped(Field::Oif, Set::empty());
         }
@@ -63,7 +63,7 @@ impl Interfaces<'_> {
     }
 
     /// The addresses that redirecting gives before routing.
-    pub fn redirect(mut self) -> Choices {
+    pub(super) fn redirect(mut self) -> Choices {
         if self.family == Family::V6 {
             return self.scoped(Field::Iif, dead_scope());
         }

@@ -2,7 +2,7 @@
 
 /// A form in which a file cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
+pub(crate) enum Form {
     /// Packed by gzip, xz, bzip2, zstd or zip.
     Packed(&'static str),
     /// UTF-16 with the byte order of its mark; whether the low byte comes first.
@@ -14,7 +14,7 @@ pub enum Form {
 
 impl Form {
     /// What it is, as a noun.
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Form::Packed(by) => format!("packed by {by}"),
             Form::Utf16 { .. } => "text in UTF-16".to_string(),
@@ -22,7 +22,7 @@ impl Form {
     }
 
     /// What to do about it.
-    pub fn help(self) -> &'static str {
+    pub(crate) fn help(self) -> &'static str {
         match self {
             Form::Packed(_) => "unpack it first",
             Form::Utf16 { .. } => "save it as UTF-8",
@@ -30,7 +30,7 @@ impl Form {
     }
 
     /// The text, where it can be had.
-    pub fn text(self, bytes: &[u8]) -> Option<String> {
+    pub(crate) fn text(self, bytes: &[u8]) -> Option<String> {
         let Form::Utf16 { low_first } = self else { return None };
         let unit = |pair: &[u8]| match low_first {
             true => u16::from_le_bytes([pair[0], pair[1]]),
@@ -51,7 +51,7 @@ const PACKED: &[(&[u8], &str)] = &[
 ];
 
 /// The form of a file, by its first bytes; `None` where it may be text.
-pub fn of(start: &[u8]) -> Option<Form> {
+pub(super) fn of(start: &[u8]) -> Option<Form> {
     if let Some((_, by)) = PACKED.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(Form::Packed(by));
     }

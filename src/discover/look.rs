@@ -16,7 +16,7 @@ const DECISIVE: u32 = 10;
 
 /// How much a text speaks a language.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Score {
+pub(super) struct Score {
     /// Different sure marks, weighed.
     pub marks: u32,
     /// Lines with a sure mark.
@@ -27,7 +27,7 @@ pub struct Score {
 
 /// What was seen of a text.
 #[derive(Debug)]
-pub struct Look {
+pub(super) struct Look {
     /// For each of [`LANGUAGES`].
     pub scores: Vec<(Kind, Score)>,
     /// Lines with content: neither blank nor, as it seems, a comment.
@@ -42,13 +42,13 @@ enum Word {
 }
 
 /// A pattern, ready to be held against lines.
-pub struct Pattern {
+pub(super) struct Pattern {
     words: Vec<Word>,
     decisive: bool,
 }
 
 impl Pattern {
-    pub fn new(text: &str) -> Pattern {
+    pub(super) fn new(text: &str) -> Pattern {
         let rest = text.strip_prefix('!');
         let word = |word: &str| match word {
             "_" => Word::Any,
@@ -61,7 +61,7 @@ impl Pattern {
         }
     }
 
-    pub fn matches(&self, line: &[&str]) -> bool {
+    pub(super) fn matches(&self, line: &[&str]) -> bool {
         self.words.iter().enumerate().all(|(at, word)| match (word, line.get(at)) {
             (Word::End, found) => found.is_none(),
             (_, None) => false,
@@ -111,7 +111,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
 });
 
 /// The lines of a text as patterns see them: without blanks around, prompts, and paths of programs.
-pub fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.split(['\n', '\r']).map(|line| {
         let line = without_prompt(line.trim());
         let mut words: Vec<&str> = line.split_whitespace().take(MOST_WORDS).collect();
@@ -146,7 +146,7 @@ fn without_prompt(line: &str) -> &str {
 }
 
 /// Whether a line is blank or a comment in some language.
-pub fn is_comment(words: &[&str]) -> bool {
+pub(super) fn is_comment(words: &[&str]) -> bool {
     match words.first() {
         None => true,
         Some(first) => {
@@ -163,7 +163,7 @@ fn is_macro(word: &str) -> bool {
 }
 
 /// Looks at a text.
-pub fn look(text: &str) -> Look {
+pub(super) fn look(text: &str) -> Look {
     let mut scores = vec![Score::default(); LANGUAGES.len()];
     let mut seen: Vec<u64> = vec![0; LANGUAGES.len()];
     let mut lines_seen = 0;
@@ -211,7 +211,7 @@ pub fn look(text: &str) -> Look {
 }
 
 /// How many of the patterns some line of the text has.
-pub fn count(text: &str, patterns: &[&str]) -> usize {
+pub(super) fn count(text: &str, patterns: &[&str]) -> usize {
     let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::new(text)).collect();
     let mut found = vec![false; patterns.len()];
     for words in lines(text).filter(|words| !words.is_empty()).take(MOST_LINES) {

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 
 /// What a text can be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A language that pinhole reads.
     Ours(Dialect),
     /// One that it does not.
@@ -17,7 +17,7 @@ pub enum Kind {
 
 /// Something near to a config that pinhole reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Near {
+pub(crate) struct Near {
     /// What it is, as a noun.
     pub name: &'static str,
     /// What to give to pinhole in its place: a whole sentence.
@@ -27,7 +27,7 @@ pub struct Near {
 }
 
 /// A language and its marks.
-pub struct Language {
+pub(super) struct Language {
     pub kind: Kind,
     /// Lines that surely are of it.
     pub sure: &'static [&'static str],
@@ -49,53 +49,53 @@ const NOT_READ: &str = "pinhole reads iptables, nftables, pf and Cisco ASA.";
 const SAVE: &str = "Give it what `iptables-save` or `nft list ruleset` prints on the firewall.";
 
 /// A script in which no command of iptables is, but one of another tool.
-pub const OTHER_SCRIPT: Near = Near {
+pub(super) const OTHER_SCRIPT: Near = Near {
     name: "a shell script that changes the firewall by other means than iptables",
     instead: "Give it what `nft list ruleset`, `iptables-save` or `pfctl -sr` prints after the script has run.",
     firewall: true,
 };
 
 /// A program that calls iptables.
-pub const OTHER_PROGRAM: Near = Near {
+pub(super) const OTHER_PROGRAM: Near = Near {
     name: "a program that calls iptables, and no shell script",
     instead: "Give it what `iptables-save` prints after it has run.",
     firewall: true,
 };
 
 /// Rules of nftables that lack what is around them. It is told only where nothing tells a whole ruleset.
-pub const PART_OF_NFTABLES: Near = Near {
+pub(super) const PART_OF_NFTABLES: Near = Near {
     name: "part of an nftables ruleset, without its table",
     instead: "Give it the whole of what `nft list ruleset` prints.",
     firewall: true,
 };
 
 /// A document in which a config may be quoted.
-pub const DOCUMENT: Near = document("a Markdown document");
+pub(super) const DOCUMENT: Near = document("a Markdown document");
 /// Likewise.
-pub const XML: Near = document("an HTML or XML document");
+pub(super) const XML: Near = document("an HTML or XML document");
 /// Likewise.
-pub const YAML: Near = document("a YAML document");
+pub(super) const YAML: Near = document("a YAML document");
 
 const fn document(name: &'static str) -> Near {
     Near { name, instead: "If a config is quoted in it, put that into a file of its own.", firewall: false }
 }
 
 /// A file of Jinja or the like.
-pub const TEMPLATE: Near = Near {
+pub(super) const TEMPLATE: Near = Near {
     name: "a template of which configs are made",
     instead: "Give pinhole the config that is made of it.",
     firewall: true,
 };
 
 /// A document of JSON, or of nearly so, without the list that nft prints.
-pub const OTHER_JSON: Near = Near {
+pub(super) const OTHER_JSON: Near = Near {
     name: "JSON without a list `nftables`",
     instead: "Of JSON, it reads what `nft -j list ruleset` prints.",
     firewall: false,
 };
 
 /// Commands of other tools that change a firewall, as scripts have them.
-pub const OTHER_TOOLS: &[&str] = &[
+pub(super) const OTHER_TOOLS: &[&str] = &[
     "nft|/sbin/nft|/usr/sbin/nft|$NFT add|insert|create|flush|delete|replace|-f|--file _",
     "ufw|/usr/sbin/ufw allow|deny|reject|limit|default|route|insert|delete|--force _",
     "firewall-cmd|/usr/bin/firewall-cmd --~",
@@ -106,7 +106,7 @@ pub const OTHER_TOOLS: &[&str] = &[
 ];
 
 /// Rules of nftables, where nothing tells that they are whole.
-pub const RULES_OF_NFTABLES: &[&str] = &[
+pub(super) const RULES_OF_NFTABLES: &[&str] = &[
     "type filter|nat|route hook _",
     "chain _ {",
     "ct state|status|mark _",
@@ -119,7 +119,7 @@ pub const RULES_OF_NFTABLES: &[&str] = &[
 ];
 
 /// Our languages, then those near to them.
-pub static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
+pub(super) static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     let ours = |dialect: Dialect| {
         let marks = &dialect.language().marks;
         Language { kind: Kind::Ours(dialect), sure: marks.sure, maybe: marks.maybe }

@@ -10,17 +10,17 @@ mod walk;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use form::Form;
-pub use marks::Near;
-pub use sniff::{Told, sniff};
-pub use walk::{Unread, Why};
+pub(crate) use form::Form;
+pub(crate) use marks::Near;
+pub(crate) use sniff::{Told, sniff};
+pub(crate) use walk::{Unread, Why};
 
 use crate::dialect::Dialect;
 use crate::source::{SourceError, SourceId, SourceMap, bytes_of, bytes_of_stream};
 
 /// A config that was read into the source map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// The file.
     pub id: SourceId,
     /// Its dialect.
@@ -29,7 +29,7 @@ pub struct Config {
 
 /// How to look for configs.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// The dialect of all files, where the user says it; it also narrows what is found in folders.
     pub dialect: Option<Dialect>,
     /// The name that reports give to standard input.
@@ -38,7 +38,7 @@ pub struct Options {
 
 /// What paths lead to.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// The configs, in the order of the paths, each once.
     pub configs: Vec<Config>,
     /// The files in folders that were not read.
@@ -49,7 +49,7 @@ pub struct Found {
 
 /// Why configs could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum DiscoverError {
+pub(crate) enum DiscoverError {
     /// A file could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -84,7 +84,7 @@ pub enum DiscoverError {
 /// Reads the configs that paths lead to, in the order of the paths, each once. A folder stands for the
 /// configs in it, sorted by name; `-` is standard input. What the source map holds already is not read again.
 /// What cannot be read does not stop the rest.
-pub fn read(paths: &[PathBuf], options: &Options, sources: &mut SourceMap) -> Found {
+pub(crate) fn read(paths: &[PathBuf], options: &Options, sources: &mut SourceMap) -> Found {
     let mut reader = Reader { held: BTreeMap::new(), found: Found::default() };
     reader.held.extend(sources.files().filter_map(|(id, file)| Some((file.path.canonicalize().ok()?, id))));
     for path in paths {

@@ -28,7 +28,7 @@ const SHELLS: &[&str] =
 
 /// Who reads a file that begins with `#!`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Interpreter {
+pub(super) enum Interpreter {
     /// A shell.
     Shell,
     /// `nft -f`.
@@ -42,7 +42,7 @@ pub enum Interpreter {
 }
 
 /// The interpreter that a text's first line names.
-pub fn interpreter(text: &str) -> Option<Interpreter> {
+pub(super) fn interpreter(text: &str) -> Option<Interpreter> {
     let line = text.lines().next()?.strip_prefix("#!")?;
     let mut words = line.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
     let mut name = words.next()?;
@@ -60,7 +60,7 @@ pub fn interpreter(text: &str) -> Option<Interpreter> {
 
 /// Which tool a script changes the firewall with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tool {
+pub(super) enum Tool {
     /// iptables, or its restore program.
     Iptables,
     /// Another one.
@@ -68,7 +68,7 @@ pub enum Tool {
 }
 
 /// What a script changes the firewall with, as far as single lines tell; iptables before others.
-pub fn tool(text: &str) -> Option<Tool> {
+pub(super) fn tool(text: &str) -> Option<Tool> {
     let others: Vec<Pattern> = OTHER_TOOLS.iter().map(|text| Pattern::new(text)).collect();
     let mut found = None;
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {

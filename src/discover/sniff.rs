@@ -12,7 +12,7 @@ use crate::dialect::{Dialect, iptables, pf};
 
 /// What a text is, as far as its look and its name tell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Told {
+pub(crate) enum Told {
     /// A config in a language that pinhole reads.
     Config(Dialect),
     /// Nothing but its name tells: it has no content, or none that speaks a language. Others may use the name
@@ -33,7 +33,7 @@ pub enum Told {
 
 /// What a text is. It takes several sure marks, or one where most of the other lines agree with it; where
 /// two languages have marks, the one with more different ones is meant.
-pub fn sniff(text: &str, path: &Path) -> Told {
+pub(crate) fn sniff(text: &str, path: &Path) -> Told {
     let text = text.trim_start_matches('\u{feff}');
     let joined = text.contains("\\\n").then(|| text.replace("\\\n", " "));
     let text = joined.as_deref().unwrap_or(text);

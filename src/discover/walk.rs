@@ -25,7 +25,7 @@ const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".pinholeignore"];
 
 /// A file in a folder that was not read.
 #[derive(Clone, Debug)]
-pub struct Unread {
+pub(crate) struct Unread {
     /// The file.
     pub path: PathBuf,
     /// Why.
@@ -34,7 +34,7 @@ pub struct Unread {
 
 /// Why a file in a folder was not read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Why {
+pub(crate) enum Why {
     /// It is something near to a config.
     Near(Near),
     /// It is a config of another dialect than the one that was asked for.
@@ -71,7 +71,7 @@ impl fmt::Display for Why {
 
 impl Unread {
     /// Whether it smells of a firewall, so that leaving it out has to be said.
-    pub fn smells(&self) -> bool {
+    pub(crate) fn smells(&self) -> bool {
         match &self.why {
             Why::Near(near) => near.firewall,
             Why::Form(_, Some(_)) => true,
@@ -82,7 +82,7 @@ impl Unread {
 
     /// Whether reports count it: programs and documents are told by their names, and `--list-files` alone
     /// names them.
-    pub fn counts(&self) -> bool {
+    pub(crate) fn counts(&self) -> bool {
         self.why != Why::Name
     }
 }
@@ -106,7 +106,7 @@ fn names_a_firewall(path: &Path) -> bool {
 
 /// What a folder holds.
 #[derive(Debug, Default)]
-pub struct Walked {
+pub(super) struct Walked {
     /// Configs, sorted by name.
     pub configs: Vec<(PathBuf, Dialect)>,
     /// The other files.
@@ -116,7 +116,7 @@ pub struct Walked {
 }
 
 /// Looks through a folder and what is below, but not through hidden folders, nor those of builds.
-pub fn walk(folder: &Path, options: &Options) -> Walked {
+pub(super) fn walk(folder: &Path, options: &Options) -> Walked {
     let mut walked = Walked::default();
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let mut ignores = Ignores::above(&real);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Dropped, Line, flag, protocol};
 
 /// Reads a line of an ASA.
-pub fn read(line: &str) -> Line {
+pub(super) fn read(line: &str) -> Line {
     let Some((_, rest)) = ["%ASA-", "%FTD-", "%PIX-"].iter().find_map(|mark| line.split_once(mark)) else {
         return Line::Unknown;
     };

@@ -3,7 +3,7 @@
 use super::{Dropped, flag, protocol};
 
 /// Reads a line; what an ICMP error quotes in brackets is passed over.
-pub fn read(line: &str) -> Option<Dropped> {
+pub(super) fn read(line: &str) -> Option<Dropped> {
     let start = line.find("IN=")?;
     let fields = line[start..].split('[').next()?;
     let (mut src, mut dst, mut proto) = (None, None, None);

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 /// One packet that was dropped.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Dropped {
+pub(crate) struct Dropped {
     /// Source address.
     pub src: IpAddr,
     /// Destination address.
@@ -36,7 +36,7 @@ pub struct Dropped {
 
 /// What a line is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Line {
+pub(crate) enum Line {
     /// A packet that was dropped.
     Dropped(Dropped),
     /// A message of a firewall about something else.
@@ -46,7 +46,7 @@ pub enum Line {
 }
 
 /// Reads a line.
-pub fn read(line: &str) -> Line {
+pub(crate) fn read(line: &str) -> Line {
     if line.contains("%ASA-") || line.contains("%FTD-") || line.contains("%PIX-") {
         return asa::read(line);
     }

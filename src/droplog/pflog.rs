@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{Dropped, Line};
 
 /// Reads a line; what was passed is no drop.
-pub fn read(line: &str) -> Line {
+pub(super) fn read(line: &str) -> Line {
     let Some((_, rest)) = line.split_once("): ") else { return Line::Unknown };
     let Some((action, rest)) = rest.split_once(' ') else { return Line::Unknown };
     if action != "block" {

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::{Dropped, Line};
 
 /// Reads a line.
-pub fn read(line: &str) -> Line {
+pub(super) fn read(line: &str) -> Line {
     let Ok(Json::Object(object)) = serde_json::from_str::<Json>(line.trim()) else { return Line::Unknown };
     let get = |names: &[&str]| names.iter().find_map(|name| object.get(*name));
     let text = |names: &[&str]| get(names).and_then(Json::as_str);

@@ -24,7 +24,7 @@ struct Overall {
 }
 
 /// The answer about a call of which all stages were judged.
-pub fn whole<'a>(case: &Case<'_, 'a>, modes: &[RoutingMode], ran: Vec<Ran<'a>>) -> Explanation<'a> {
+pub(super) fn whole<'a>(case: &Case<'_, 'a>, modes: &[RoutingMode], ran: Vec<Ran<'a>>) -> Explanation<'a> {
     let call = case.call;
     let per_mode: Vec<Overall> =
         modes.iter().map(|mode| overall(call, &results(call, &ran, *mode))).collect();
@@ -204,7 +204,7 @@ fn notes(case: &Case<'_, '_>, explanation: &mut Explanation<'_>) {
 }
 
 /// The explanation with which a call fares best; it says how the others fare.
-pub fn best(all: Vec<Explanation<'_>>) -> Explanation<'_> {
+pub(super) fn best(all: Vec<Explanation<'_>>) -> Explanation<'_> {
     let mut all: Vec<Explanation<'_>> = all;
     let failed = |explanation: &Explanation<'_>| {
         explanation.rows.iter().filter(|row| row.fate.works != Works::Yes).count()

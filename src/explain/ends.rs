@@ -9,7 +9,7 @@ use crate::spelling::nearest;
 
 /// One end of a call.
 #[derive(Clone, Debug)]
-pub struct End {
+pub(crate) struct End {
     /// As people call it.
     pub name: String,
     /// The device, where it is one of ours.
@@ -22,7 +22,7 @@ pub struct End {
 
 /// An end in one place.
 #[derive(Clone, Copy, Debug)]
-pub struct Side<'e> {
+pub(crate) struct Side<'e> {
     /// Which end.
     pub end: &'e End,
     /// Which place.
@@ -31,7 +31,7 @@ pub struct Side<'e> {
 
 /// A name that means nothing at the site.
 #[derive(Debug, thiserror::Error)]
-pub enum Unknown {
+pub(crate) enum Unknown {
     /// Nobody is called so.
     #[error("the site has no device, zone or peer `{word}`{hint}")]
     Name {
@@ -62,7 +62,12 @@ const ANYBODY: &str = "anybody";
 impl End {
     /// What a word means: a device, a zone, a peer, an address, `role:ROLE`, `role:ROLE@ZONE`, or `anybody` who is
     /// not where the other end is.
-    pub fn find(site: &Site, catalog: &Catalog, word: &str, other: Option<&End>) -> Result<End, Unknown> {
+    pub(crate) fn find(
+        site: &Site,
+        catalog: &Catalog,
+        word: &str,
+        other: Option<&End>,
+    ) -> Result<End, Unknown> {
         if let Some(device) = site.devices.iter().position(|device| device.name == word) {
             return Ok(End::device(site, device));
         }
@@ -88,7 +93,7 @@ impl End {
     }
 
     /// A device of the site.
-    pub fn device(site: &Site, at: usize) -> End {
+    pub(crate) fn device(site: &Site, at: usize) -> End {
         let device = &site.devices[at];
         let place = |address: &IpAddr| Some(far(site.zone_of(*address)?, Some(at), *address));
         let places = device.addresses.iter().filter_map(place).collect();
@@ -125,7 +130,7 @@ impl End {
     }
 
     /// A peer of the site; `None` where its addresses are in no zone.
-    pub fn of_peer(site: &Site, catalog: &Catalog, name: String, peer: &Peer) -> Option<End> {
+    pub(crate) fn of_peer(site: &Site, catalog: &Catalog, name: String, peer: &Peer) -> Option<End> {
         End::of_peers(site, catalog, name, &peer.role, &[&peer.place]).ok()
     }
 
@@ -189,13 +194,19 @@ impl End {
     }
 
     /// The product of a device.
-    pub fn product<'c>(&self, site: &Site, catalog: &'c Catalog) -> Option<&'c Product> {
+    pub(crate) fn product<'c>(&self, site: &Site, catalog: &'c Catalog) -> Option<&'c Product> {
         catalog.product(&site.devices[self.device?].product)
     }
 
     /// Whether it may be the peer of a row: by its product's roles or, where nobody says what it is, by those that
     /// the call gives to its end.
-    pub fn may_be(&self, site: &Site, catalog: &Catalog, row: &Requirement, of_call: &[String]) -> bool {
+    pub(crate) fn may_be(
+        &self,
+        site: &Site,
+        catalog: &Catalog,
+        row: &Requirement,
+        of_call: &[String],
+    ) -> bool {
         let Some(peer) = row.peer.as_deref() else { return true };
         let implied = |role: &String| catalog.implied_roles(role).contains(&peer);
         match (self.product(site, catalog), &self.roles) {
@@ -212,7 +223,7 @@ impl End {
 
 impl Side<'_> {
     /// Its addresses of a family.
-    pub fn addresses(&self, family: Family) -> &Set {
+    pub(crate) fn addresses(&self, family: Family) -> &Set {
         self.far.addresses(family)
     }
 }

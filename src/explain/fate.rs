@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::ends::Side;
 use super::legs::Question;
 use crate::catalog::Transport;
-use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, Witness, number};
+use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, number};
 use crate::packet::{Family, Set};
 use crate::site::{End as Place, Flow, Leg, Party};
 
 /// A stage works, does not, or that depends on something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Works {
+pub(crate) enum Works {
     /// Whatever is not known.
     Yes,
     /// For some of what is not known.
@@ -23,7 +23,7 @@ pub enum Works {
 
 /// What becomes of one question.
 #[derive(Clone, Debug)]
-pub struct Fate {
+pub(crate) struct Fate {
     /// Whether it gets through.
     pub works: Works,
     /// The ports that do not, or may not.
@@ -44,15 +44,11 @@ pub struct Fate {
     pub carried: bool,
     /// Part of the ports gets through.
     pub part: bool,
-    /// A packet that shows it, at the firewall that decides.
-    pub witness: Option<Witness>,
-    /// One that gets through, where the question was put so.
-    pub passes: Option<Witness>,
 }
 
 impl Fate {
     /// It gets through.
-    pub fn free() -> Fate {
+    pub(crate) fn free() -> Fate {
         Fate {
             works: Works::Yes,
             bad: Set::empty(),
@@ -64,8 +60,6 @@ impl Fate {
             helped: false,
             carried: false,
             part: false,
-            witness: None,
-            passes: None,
         }
     }
 
@@ -74,7 +68,7 @@ impl Fate {
     }
 
     /// Makes even a *yes* depend on something.
-    pub fn hangs_on(&mut self, on: String) {
+    pub(crate) fn hangs_on(&mut self, on: String) {
         self.works = self.works.max(Works::Depends);
         if self.works == Works::Depends && !self.depends_on.contains(&on) {
             self.depends_on.push(on);
@@ -82,7 +76,7 @@ impl Fate {
     }
 
     /// Makes a *no* depend on something, or adds to what a *depends* depends on.
-    pub fn unless(&mut self, on: &str) {
+    pub(crate) fn unless(&mut self, on: &str) {
         if self.works == Works::No {
             self.works = Works::Depends;
         }
@@ -94,7 +88,7 @@ impl Fate {
 
 /// What helpers may open.
 #[derive(Clone, Copy, Debug)]
-pub struct Helpers<'c> {
+pub(super) struct Helpers<'c> {
     /// The services in whose signalling the call announces ports.
     pub services: &'c [&'c str],
     /// Who places the call, seen from the device of a question: towards it or from it.
@@ -102,7 +96,7 @@ pub struct Helpers<'c> {
 }
 
 /// Puts a question to the judge.
-pub fn judge(
+pub(super) fn judge(
     desk: &mut Desk<'_, '_>,
     question: &Question<'_>,
     (from, to): (Side<'_>, Side<'_>),
@@ -143,7 +137,11 @@ pub fn judge(
 }
 
 /// The ends as the judge takes them.
-pub fn ends(question: &Question<'_>, (from, to): (Side<'_>, Side<'_>), family: Family) -> (Near, Party) {
+pub(super) fn ends(
+    question: &Question<'_>,
+    (from, to): (Side<'_>, Side<'_>),
+    family: Family,
+) -> (Near, Party) {
     let (mine, other) = match question.leg {
         Leg::ToDevice => (to, from),
         Leg::FromDevice => (from, to),
@@ -165,7 +163,7 @@ fn ask<'q>(question: &'q Question<'_>, near: &'q Near) -> Ask<'q> {
 }
 
 /// A question as the site's flows are.
-pub fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
+pub(super) fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
     Flow {
         device: question.device,
         host: None,
@@ -184,7 +182,7 @@ pub fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
 }
 
 /// The way of one packet of a question: one that gets through, or one that does not.
-pub fn steps(
+pub(super) fn steps(
     desk: &mut Desk<'_, '_>,
     question: &Question<'_>,
     sides: (Side<'_>, Side<'_>),
@@ -199,13 +197,7 @@ pub fn steps(
 fn first(question: &Question<'_>, answer: Answer) -> Fate {
     let bad = answer.blocked.or(&answer.unsure);
     let all = answer.asked.count();
-    let mut fate = Fate {
-        bad: bad.clone(),
-        assumes: answer.assumes.clone(),
-        witness: answer.witness.clone(),
-        passes: answer.passes.clone(),
-        ..Fate::free()
-    };
+    let mut fate = Fate { bad: bad.clone(), assumes: answer.assumes.clone(), ..Fate::free() };
     let by = |shares: &[Share]| shares.first().map(By::from);
     if bad.is_empty() {
         return fate;
@@ -235,7 +227,7 @@ fn first(question: &Question<'_>, answer: Answer) -> Fate {
 }
 
 /// Whether a helper reads the signalling in which the ports of a question are announced: it rewrites addresses in it.
-pub fn is_read(
+pub(super) fn is_read(
     desk: &mut Desk<'_, '_>,
     question: &Question<'_>,
     sides: (Side<'_>, Side<'_>),
@@ -309,6 +301,6 @@ const TRAPS: u128 = 162;
 
 /// Whether the answers to what one end sends get back for certain: what the other end sends over that connection
 /// does, too.
-pub fn carries(fate: &Fate) -> bool {
+pub(super) fn carries(fate: &Fate) -> bool {
     fate.works == Works::Yes && !fate.reply
 }

@@ -9,7 +9,7 @@ use crate::site::Leg;
 
 /// One question: from one party to ports of another.
 #[derive(Clone, Debug)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The device whose row it is.
     pub device: usize,
     /// The row.
@@ -31,7 +31,7 @@ pub struct Question<'a> {
 }
 
 /// The site that is asked.
-pub struct Asker<'j, 'a> {
+pub(super) struct Asker<'j, 'a> {
     /// Its judge.
     pub judge: &'j Judge<'a>,
 }
@@ -39,7 +39,7 @@ pub struct Asker<'j, 'a> {
 impl<'a> Asker<'_, 'a> {
     /// What a stage asks for from one party to another; nothing where neither offers its services. `sender` and
     /// `receiver` are the roles that the call gives to them.
-    pub fn questions(
+    pub(super) fn questions(
         &self,
         stage: &Stage,
         (from, sender): (Side<'_>, &[String]),
@@ -256,7 +256,7 @@ impl<'a> Asker<'_, 'a> {
 
 impl Question<'_> {
     /// The source ports, as a question to the judge takes them.
-    pub fn from(&self) -> Option<&Set> {
+    pub(crate) fn from(&self) -> Option<&Set> {
         self.own.as_ref().or(self.chosen.as_ref())
     }
 }
@@ -281,12 +281,12 @@ fn may_leave(row: &Requirement, other: Option<&Product>) -> bool {
 }
 
 /// Ports as a set.
-pub fn set(ports: &[(u16, u16)]) -> Set {
+pub(super) fn set(ports: &[(u16, u16)]) -> Set {
     Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))))
 }
 
 /// The families that both have addresses of.
-pub fn families(one: Side<'_>, two: Side<'_>) -> Vec<Family> {
+pub(super) fn families(one: Side<'_>, two: Side<'_>) -> Vec<Family> {
     let both = |family: &Family| !one.addresses(*family).is_empty() && !two.addresses(*family).is_empty();
     [Family::V4, Family::V6].into_iter().filter(both).collect()
 }

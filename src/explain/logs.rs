@@ -21,7 +21,7 @@ const MOST: usize = 200_000;
 
 /// What a log comes to.
 #[derive(Debug, Default)]
-pub struct Heard<'a> {
+pub(crate) struct Heard<'a> {
     /// Lines.
     pub lines: u64,
     /// Packets that were dropped.
@@ -38,7 +38,7 @@ pub struct Heard<'a> {
 
 /// Drops of one cause.
 #[derive(Debug)]
-pub struct Group<'a> {
+pub(crate) struct Group<'a> {
     /// Who sent them, one of several where there are more.
     pub peer: IpAddr,
     /// How many have sent them.
@@ -67,7 +67,7 @@ pub struct Group<'a> {
 
 /// What the configs as they were read do with a packet of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Now {
+pub(crate) enum Now {
     /// They drop it, by this rule.
     Drops(By),
     /// They let it pass: the log is of another version, or of packets that were no first ones.
@@ -90,7 +90,7 @@ struct Key {
 }
 
 /// Reads a log.
-pub fn hear<'a>(judge: &Judge<'a>, calls: &Calls, input: &mut impl BufRead) -> io::Result<Heard<'a>> {
+pub(crate) fn hear<'a>(judge: &Judge<'a>, calls: &Calls, input: &mut impl BufRead) -> io::Result<Heard<'a>> {
     let mut heard = Heard::default();
     let mut packets: FxHashMap<Key, u64> = FxHashMap::default();
     let mut line = Vec::new();

@@ -12,7 +12,7 @@ use crate::site::{End as Place, Far, Flow, Leg, Party, ZoneId};
 
 /// What of a matrix is wanted.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Who opens the connections.
     pub from: Option<End>,
     /// To whom.
@@ -27,7 +27,7 @@ pub struct Filter {
 
 /// One row: parties in one place that fare alike, and one address of a device.
 #[derive(Clone, Debug)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// The device whose row it is.
     pub device: usize,
     /// The row.
@@ -64,14 +64,14 @@ pub struct Entry<'a> {
 
 impl Entry<'_> {
     /// The zones in the order of the packets.
-    pub fn way(&self) -> (ZoneId, ZoneId) {
+    pub(crate) fn way(&self) -> (ZoneId, ZoneId) {
         let (near, far) = self.zones;
         if self.leg == Leg::ToDevice { (far, near) } else { (near, far) }
     }
 }
 
 /// The matrix of a site, in the order of zone pairs, devices and rows.
-pub fn matrix<'a>(judge: &Judge<'a>, filter: &Filter) -> Vec<Entry<'a>> {
+pub(crate) fn matrix<'a>(judge: &Judge<'a>, filter: &Filter) -> Vec<Entry<'a>> {
     let entries = cores::for_each(judge, &cores::devices(judge), |desk, device| {
         let mut entries = Vec::new();
         for (near, flow) in judge.flows(device) {

@@ -6,13 +6,13 @@ mod answer;
 mod ends;
 mod fate;
 mod legs;
-pub mod logs;
-pub mod matrix;
+pub(crate) mod logs;
+pub(crate) mod matrix;
 mod parties;
 mod stages;
-pub mod survey;
-pub mod told;
-pub mod told_log;
+pub(crate) mod survey;
+pub(crate) mod told;
+pub(crate) mod told_log;
 
 use std::rc::Rc;
 
@@ -21,16 +21,16 @@ use crate::judge::{Desk, Judge};
 use crate::packet::Family;
 use crate::site::RoutingMode;
 
-pub use crate::judge::{By, Step};
-pub use ends::{End, Side, Unknown};
-pub use fate::{Fate, Works};
-pub use legs::Question;
-pub use parties::{Part, Party};
+pub(crate) use crate::judge::Step;
+pub(crate) use ends::{End, Side};
+pub(crate) use fate::{Fate, Works};
+pub(crate) use legs::Question;
+pub(crate) use parties::{Part, Party};
 
 /// Which way a row of an explanation goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Direction {
+pub(crate) enum Direction {
     /// From the caller to the called end.
     AToB,
     /// Back.
@@ -39,13 +39,11 @@ pub enum Direction {
 
 /// One row of an explanation: one way of one stage.
 #[derive(Clone, Debug)]
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     /// The stage's name.
     pub stage: String,
     /// For people.
     pub title: String,
-    /// The place of the stage in the call.
-    pub place: usize,
     /// Whoever opens it.
     pub from: Rc<Party>,
     /// Whoever it goes to.
@@ -68,7 +66,7 @@ pub struct Row<'a> {
 
 impl Row<'_> {
     /// Which way it goes, where it is between the two ends.
-    pub fn direction(&self) -> Option<Direction> {
+    pub(crate) fn direction(&self) -> Option<Direction> {
         match (self.from.part, self.to.part) {
             (Part::Caller, Part::Called) => Some(Direction::AToB),
             (Part::Called, Part::Caller) => Some(Direction::BToA),
@@ -79,7 +77,7 @@ impl Row<'_> {
 
 /// The answer to a question about a call.
 #[derive(Clone, Debug)]
-pub struct Explanation<'a> {
+pub(crate) struct Explanation<'a> {
     /// The caller.
     pub from: String,
     /// The called end.
@@ -108,7 +106,7 @@ pub struct Explanation<'a> {
 
 /// Why a call cannot be explained.
 #[derive(Debug, thiserror::Error)]
-pub enum Senseless {
+pub(crate) enum Senseless {
     /// Both ends are the same.
     #[error("`{0}` is at both ends of the call")]
     Same(String),
@@ -156,7 +154,7 @@ pub enum Senseless {
 }
 
 /// Explains a call between two ends: in the family, and between the addresses, with which it fares best.
-pub fn explain<'a>(
+pub(crate) fn explain<'a>(
     judge: &Judge<'a>,
     call: &Call,
     from: &End,
@@ -200,7 +198,7 @@ pub fn explain<'a>(
 }
 
 /// The calls that make sense between two ends, in the order in which they are tried.
-pub fn sensible<'c>(judge: &Judge<'_>, calls: &'c Calls, from: &End, to: &End) -> Vec<&'c Call> {
+pub(crate) fn sensible<'c>(judge: &Judge<'_>, calls: &'c Calls, from: &End, to: &End) -> Vec<&'c Call> {
     let makes_sense = |call: &&'c Call| {
         from.places.iter().any(|here| {
             to.places.iter().any(|there| {
@@ -215,7 +213,7 @@ pub fn sensible<'c>(judge: &Judge<'_>, calls: &'c Calls, from: &End, to: &End) -
 }
 
 /// Calls without those that are a part of another one, such as SIP over one of the transports: they say nothing new.
-pub fn whole_calls<'c>(calls: &[&'c Call]) -> Vec<&'c Call> {
+pub(crate) fn whole_calls<'c>(calls: &[&'c Call]) -> Vec<&'c Call> {
     let is_part = |call: &Call| calls.iter().any(|whole| call.name.starts_with(&format!("{}-", whole.name)));
     calls.iter().copied().filter(|call| !is_part(call)).collect()
 }

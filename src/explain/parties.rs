@@ -12,7 +12,7 @@ use crate::site::{Far, PeerPlace, RoutingMode};
 
 /// Somebody in one place.
 #[derive(Clone, Debug)]
-pub struct Party {
+pub(crate) struct Party {
     /// Who.
     pub end: End,
     /// Where.
@@ -25,7 +25,7 @@ pub struct Party {
 
 /// What somebody is to a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Part {
+pub(crate) enum Part {
     /// The caller.
     Caller,
     /// The called end.
@@ -36,13 +36,13 @@ pub enum Part {
 
 impl Party {
     /// As the end of a question.
-    pub fn side(&self) -> Side<'_> {
+    pub(crate) fn side(&self) -> Side<'_> {
         Side { end: &self.end, far: &self.far }
     }
 }
 
 /// A call between two ends in one family of addresses.
-pub struct Case<'j, 'a> {
+pub(super) struct Case<'j, 'a> {
     /// The site.
     pub judge: &'j Judge<'a>,
     /// The call.
@@ -58,7 +58,7 @@ pub struct Case<'j, 'a> {
 }
 
 /// Between whom a stage is, and what it asks for.
-pub struct Between<'a> {
+pub(super) struct Between<'a> {
     /// Who opens it.
     pub from: Rc<Party>,
     /// To whom.
@@ -71,7 +71,13 @@ pub struct Between<'a> {
 
 impl<'j, 'a> Case<'j, 'a> {
     /// A call that was not asked about yet.
-    pub fn new(judge: &'j Judge<'a>, call: &'j Call, from: Side<'_>, to: Side<'_>, family: Family) -> Self {
+    pub(super) fn new(
+        judge: &'j Judge<'a>,
+        call: &'j Call,
+        from: Side<'_>,
+        to: Side<'_>,
+        family: Family,
+    ) -> Self {
         let party = |side: Side<'_>, roles: &[String], part| {
             let (end, far) = (side.end.clone(), side.far.clone());
             Rc::new(Party { end, far, roles: roles.to_vec(), part })
@@ -87,14 +93,14 @@ impl<'j, 'a> Case<'j, 'a> {
     }
 
     /// Whether the ends have one of the stages that the call needs.
-    pub fn makes_sense(&self) -> bool {
+    pub(super) fn makes_sense(&self) -> bool {
         let needs = &self.call.needs;
         let stages = self.call.stages.iter().filter(|stage| needs.is_empty() || needs.contains(&stage.name));
         stages.into_iter().any(|stage| !self.between(stage).is_empty())
     }
 
     /// Whether it is such a call that one would think of: rows of the ends are about the roles that the call names.
-    pub fn comes_to_mind(&self) -> bool {
+    pub(super) fn comes_to_mind(&self) -> bool {
         let needs = &self.call.needs;
         let stages = self.call.stages.iter().filter(|stage| needs.is_empty() || needs.contains(&stage.name));
         let named = |question: &Question<'_>| {
@@ -109,7 +115,7 @@ impl<'j, 'a> Case<'j, 'a> {
     }
 
     /// Between whom a stage is, at this site; nobody where it has none who offer its services.
-    pub fn between(&self, stage: &Stage) -> Vec<Between<'a>> {
+    pub(super) fn between(&self, stage: &Stage) -> Vec<Between<'a>> {
         let froms = self.parties(&stage.from);
         let mut found = Vec::new();
         for from in froms {
@@ -127,7 +133,7 @@ impl<'j, 'a> Case<'j, 'a> {
     }
 
     /// What a stage asks for between two.
-    pub fn ask(&self, stage: &Stage, from: &Rc<Party>, to: &Rc<Party>) -> Option<Between<'a>> {
+    pub(super) fn ask(&self, stage: &Stage, from: &Rc<Party>, to: &Rc<Party>) -> Option<Between<'a>> {
         let asker = Asker { judge: self.judge };
         let has = |party: &Party| !party.far.addresses(self.family).is_empty();
         if !has(from) || !has(to) {
@@ -145,7 +151,7 @@ impl<'j, 'a> Case<'j, 'a> {
     }
 
     /// Whoever is meant.
-    pub fn parties(&self, who: &Who) -> Vec<Rc<Party>> {
+    pub(super) fn parties(&self, who: &Who) -> Vec<Rc<Party>> {
         match who {
             Who::Caller => vec![Rc::clone(&self.caller)],
             Who::Called => self.installation(&self.called),
@@ -171,7 +177,7 @@ impl<'j, 'a> Case<'j, 'a> {
     }
 
     /// Those who fill a role: an end of the call, else others of the site.
-    pub fn of_role(&self, role: &str) -> Vec<Rc<Party>> {
+    pub(super) fn of_role(&self, role: &str) -> Vec<Rc<Party>> {
         if let Some((_, known)) = self.roles.borrow().iter().find(|(name, _)| name == role) {
             return known.clone();
         }
@@ -212,7 +218,7 @@ impl<'j, 'a> Case<'j, 'a> {
     }
 
     /// The gatekeeper's modes that a stage can go by at this site, and the gatekeeper.
-    pub fn modes(&self, stage: &Stage) -> (Vec<RoutingMode>, Option<Rc<Party>>) {
+    pub(super) fn modes(&self, stage: &Stage) -> (Vec<RoutingMode>, Option<Rc<Party>>) {
         let direct = (vec![RoutingMode::Direct], None);
         let Some(through) = &stage.through else { return direct };
         let third = |party: &Rc<Party>| party.part == Part::Third;
@@ -241,7 +247,7 @@ impl<'j, 'a> Case<'j, 'a> {
 }
 
 /// Whether two are one.
-pub fn same(one: &Party, two: &Party) -> bool {
+pub(super) fn same(one: &Party, two: &Party) -> bool {
     match (one.end.device, two.end.device) {
         (Some(one), Some(two)) => one == two,
         (None, None) => one.far == two.far,

@@ -15,10 +15,10 @@ use crate::packet::{Field, Set};
 use crate::site::{End as Place, Leg, RoutingMode};
 
 /// What a call depends on where the ways of signalling differ.
-pub const MODE: &str = "the gatekeeper's mode";
+pub(super) const MODE: &str = "the gatekeeper's mode";
 
 /// A stage between two parties, judged.
-pub struct Ran<'a> {
+pub(super) struct Ran<'a> {
     /// Its place in the call.
     pub place: usize,
     /// Its ways.
@@ -30,7 +30,7 @@ pub struct Ran<'a> {
 }
 
 /// Judges all stages of a call; `None` where the call makes no sense between its ends.
-pub fn run<'j, 'a>(case: Case<'j, 'a>, desk: &mut Desk<'j, 'a>) -> Option<Explanation<'a>> {
+pub(super) fn run<'j, 'a>(case: Case<'j, 'a>, desk: &mut Desk<'j, 'a>) -> Option<Explanation<'a>> {
     if !case.makes_sense() {
         return None;
     }
@@ -100,7 +100,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
     ) -> Ran<'a> {
         let ran = |(works, rows)| Ran { place, rows, works, modes: modes.to_vec() };
         if !stage.any {
-            return ran(self.all_of(place, stage, &between, modes));
+            return ran(self.all_of(stage, &between, modes));
         }
         let kind = |question: &Question<'_>| (question.row.service.clone(), question.transport);
         let mut kinds: Vec<(String, Transport)> = Vec::new();
@@ -119,7 +119,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
             if part.forth.is_empty() {
                 continue;
             }
-            let found = self.all_of(place, stage, &part, modes);
+            let found = self.all_of(stage, &part, modes);
             let rank = (found.0, Reverse(self.pointed(&found.1)));
             if best.as_ref().is_none_or(|(known, _)| rank < *known) {
                 best = Some((rank, found));
@@ -127,7 +127,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         }
         match best {
             Some((_, best)) => ran(best),
-            None => ran(self.all_of(place, stage, &between, modes)),
+            None => ran(self.all_of(stage, &between, modes)),
         }
     }
 
@@ -144,13 +144,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
     }
 
     /// All questions of a stage between two, each of which has to be answered with yes.
-    fn all_of(
-        &mut self,
-        place: usize,
-        stage: &Stage,
-        between: &Between<'a>,
-        modes: &[RoutingMode],
-    ) -> Judged<'a> {
+    fn all_of(&mut self, stage: &Stage, between: &Between<'a>, modes: &[RoutingMode]) -> Judged<'a> {
         let (from, to) = (&between.from, &between.to);
         let forth = self.fates(stage, &between.forth, (from, to));
         let back = match stage.ways.has_back() {
@@ -168,7 +162,6 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
                     Row {
                         stage: stage.name.clone(),
                         title: stage.title.clone(),
-                        place,
                         from: Rc::clone(one),
                         to: Rc::clone(two),
                         question,

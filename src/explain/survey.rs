@@ -12,7 +12,7 @@ const MOST: usize = 600;
 
 /// A call between two ends of the site.
 #[derive(Clone, Debug)]
-pub struct State {
+pub(crate) struct State {
     /// The caller.
     pub from: String,
     /// The called end.
@@ -38,7 +38,7 @@ pub struct State {
 /// The calls between the devices of a site, and between them and those around: peers of the site file or, where it has
 /// none, anybody. Calls that are a part of another one, such as SIP over one of the transports, are left out. Also whether
 /// there were more than are looked at.
-pub fn survey(teller: &Teller<'_, '_>, calls: &Calls) -> (Vec<State>, bool) {
+pub(crate) fn survey(teller: &Teller<'_, '_>, calls: &Calls) -> (Vec<State>, bool) {
     let judge = teller.judge;
     let (site, catalog) = (judge.site, judge.catalog);
     let devices: Vec<End> = (0..site.devices.len()).map(|at| End::device(site, at)).collect();

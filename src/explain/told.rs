@@ -18,7 +18,7 @@ const LONGEST: usize = 400;
 
 /// An explanation in words. Its JSON form is stable: keys are added, never renamed or removed.
 #[derive(Clone, Debug, Serialize)]
-pub struct Told {
+pub(crate) struct Told {
     /// Of this form.
     pub version: u32,
     /// The caller.
@@ -55,7 +55,7 @@ pub struct Told {
 
 /// One way of a stage.
 #[derive(Clone, Debug, Serialize)]
-pub struct ToldStage {
+pub(crate) struct ToldStage {
     /// The stage's name.
     pub stage: String,
     /// For people.
@@ -112,7 +112,7 @@ pub struct ToldStage {
 
 /// A rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ToldRule {
+pub(crate) struct ToldRule {
     /// The file.
     pub file: String,
     /// The line, from 1.
@@ -123,7 +123,7 @@ pub struct ToldRule {
 
 /// A packet at one firewall.
 #[derive(Clone, Debug, Serialize)]
-pub struct ToldHop {
+pub(crate) struct ToldHop {
     /// The firewall.
     pub firewall: String,
     /// The interface by which it comes in.
@@ -145,7 +145,7 @@ pub struct ToldHop {
 
 /// What to change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ToldMend {
+pub(crate) struct ToldMend {
     /// The stage that it mends.
     pub stage: String,
     /// What to do, in whole sentences.
@@ -155,7 +155,7 @@ pub struct ToldMend {
 }
 
 /// What an explanation is told with.
-pub struct Teller<'t, 'a> {
+pub(crate) struct Teller<'t, 'a> {
     /// The site.
     pub judge: &'t Judge<'a>,
     /// The files.
@@ -164,7 +164,7 @@ pub struct Teller<'t, 'a> {
 
 impl<'a> Teller<'_, 'a> {
     /// Tells it, without what to change.
-    pub fn tell(&self, explanation: &Explanation<'a>) -> Told {
+    pub(crate) fn tell(&self, explanation: &Explanation<'a>) -> Told {
         let stages: Vec<ToldStage> =
             explanation.rows.iter().map(|row| self.stage(row, explanation.family)).collect();
         let first = explanation.first.and_then(|at| stages.get(at));
@@ -192,7 +192,12 @@ impl<'a> Teller<'_, 'a> {
     }
 
     /// What to change for the rows that fail: for the first, or for all.
-    pub fn mend(&self, explanation: &Explanation<'a>, workshop: &Workshop<'_>, all: bool) -> Vec<ToldMend> {
+    pub(crate) fn mend(
+        &self,
+        explanation: &Explanation<'a>,
+        workshop: &Workshop<'_>,
+        all: bool,
+    ) -> Vec<ToldMend> {
         let mut mends: Vec<ToldMend> = Vec::new();
         let fails = |(at, row): &(usize, &Row<'a>)| {
             row.fate.works != Works::Yes && (Some(*at) == explanation.first || all)
@@ -255,14 +260,14 @@ impl<'a> Teller<'_, 'a> {
     }
 
     /// The rule of who decides, where it is written.
-    pub fn rule(&self, by: By) -> Option<ToldRule> {
+    pub(crate) fn rule(&self, by: By) -> Option<ToldRule> {
         let firewall = self.judge.firewall(by.firewall)?;
         let span = by.by.span(&firewall.rules).filter(|span| span.start < span.end)?;
         rule(self.sources, span)
     }
 
     /// What is to be seen there.
-    pub fn decides(&self, by: By) -> String {
+    pub(crate) fn decides(&self, by: By) -> String {
         let Some(firewall) = self.judge.firewall(by.firewall) else { return String::new() };
         if by.astray {
             return "it is translated to somewhere else, or not translated at all".to_string();
@@ -304,7 +309,7 @@ impl<'a> Teller<'_, 'a> {
 }
 
 /// A rule by its place.
-pub fn rule(sources: &SourceMap, span: Span) -> Option<ToldRule> {
+pub(crate) fn rule(sources: &SourceMap, span: Span) -> Option<ToldRule> {
     let file = sources.file_of(span)?;
     let text: String = sources.text(span).chars().take(LONGEST).collect();
     Some(ToldRule {
@@ -360,7 +365,7 @@ fn summary(explanation: &Explanation<'_>, first: Option<&ToldStage>) -> String {
 
 /// One row of the port matrix. Its JSON form is stable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ToldEntry {
+pub(crate) struct ToldEntry {
     /// Who opens the connection.
     pub from: String,
     /// To whom.
@@ -405,7 +410,7 @@ pub struct ToldEntry {
 
 impl<'a> Teller<'_, 'a> {
     /// Tells a row of the matrix.
-    pub fn entry(&self, entry: &Entry<'a>) -> ToldEntry {
+    pub(crate) fn entry(&self, entry: &Entry<'a>) -> ToldEntry {
         let site = self.judge.site;
         let far = words::some(&entry.far, 3, "peer");
         let (from, to) = match entry.leg {

@@ -9,7 +9,7 @@ use crate::site::Leg;
 
 /// A log in words. Its JSON form is stable: keys are added, never renamed or removed.
 #[derive(Clone, Debug, Serialize)]
-pub struct ToldLog {
+pub(crate) struct ToldLog {
     /// Of this form.
     pub version: u32,
     /// Lines that were read.
@@ -28,7 +28,7 @@ pub struct ToldLog {
 
 /// Drops of one cause.
 #[derive(Clone, Debug, Serialize)]
-pub struct ToldGroup {
+pub(crate) struct ToldGroup {
     /// In one sentence.
     pub summary: String,
     /// The device.
@@ -65,7 +65,7 @@ pub struct ToldGroup {
 
 impl<'a> Teller<'_, 'a> {
     /// Tells what a log comes to.
-    pub fn log(&self, heard: &Heard<'a>) -> ToldLog {
+    pub(crate) fn log(&self, heard: &Heard<'a>) -> ToldLog {
         ToldLog {
             version: 1,
             lines: heard.lines,

@@ -10,14 +10,14 @@ use crate::packet::{Family, Field, Packet, Set, Space, Spaces, proto};
 use crate::site::{Far, Leg, Party};
 
 /// What a report says where the analysis was given up.
-pub const GIVEN_UP: &str = "more cases than the analysis follows";
+pub(super) const GIVEN_UP: &str = "more cases than the analysis follows";
 
 /// Deciders of one answer that are named; where there are more, each has a small share.
 const MOST_SHARES: usize = 24;
 
 /// What a question is asked for: who decides is worked out only where there is something to say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Want {
+pub(crate) enum Want {
     /// Which ports get through, and nothing else.
     Ports,
     /// What does not get through, and who stops it.
@@ -76,7 +76,7 @@ impl Desk<'_, '_> {
 
     /// Whether everybody of several places gets through for certain on all ports, and is answered where that is
     /// asked for: then there is nothing to say.
-    pub fn all_pass(&mut self, ask: &Ask<'_>, places: &[&Far], with_answers: bool) -> bool {
+    pub(crate) fn all_pass(&mut self, ask: &Ask<'_>, places: &[&Far], with_answers: bool) -> bool {
         let Some(far) = together(places) else { return true };
         let Some((journey, region)) = self.asked(ask, &far, Kind::First) else { return false };
         if journey.given_up {
@@ -92,7 +92,7 @@ impl Desk<'_, '_> {
 
     /// Parts parties in one place into those that fare alike on all ports, answers included: what is so of one is so
     /// of the others.
-    pub fn alike<'p>(&mut self, ask: &Ask<'_>, parties: &[&'p Party]) -> Vec<Vec<&'p Party>> {
+    pub(crate) fn alike<'p>(&mut self, ask: &Ask<'_>, parties: &[&'p Party]) -> Vec<Vec<&'p Party>> {
         let family = ask.near.family;
         let places: Vec<&Far> = parties.iter().flat_map(|party| &party.places).collect();
         let Some(far) = together(&places) else { return Vec::new() };
@@ -178,7 +178,7 @@ impl Desk<'_, '_> {
 }
 
 /// Several places of one zone as one.
-pub fn together(places: &[&Far]) -> Option<Far> {
+pub(crate) fn together(places: &[&Far]) -> Option<Far> {
     let first = places.first()?;
     let all = |family| Set::of(places.iter().flat_map(|place| place.addresses(family).ranges().to_vec()));
     Some(Far { zone: first.zone, device: first.device, v4: all(Family::V4), v6: all(Family::V6) })

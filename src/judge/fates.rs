@@ -31,7 +31,7 @@ pub(super) struct ByPort {
 
 impl Fates {
     /// Nothing is known.
-    pub const NONE: Fates = Fates {
+    pub(super) const NONE: Fates = Fates {
         all: Space::NONE,
         possible: Space::NONE,
         certain: Space::NONE,
@@ -39,7 +39,7 @@ impl Fates {
     };
 
     /// The fates of packets of which these arrive and those do not, through so many firewalls.
-    pub fn new(spaces: &mut Spaces, good: Space, bad: Space, hops: usize) -> Fates {
+    pub(super) fn new(spaces: &mut Spaces, good: Space, bad: Space, hops: usize) -> Fates {
         let levels = interface_levels(spaces, hops);
         let [good, bad] = [good, bad].map(|space| {
             let known = spaces.possibly(space);
@@ -52,7 +52,7 @@ impl Fates {
     }
 
     /// For the packets of a region, which may have some source ports alone.
-    pub fn of(&self, spaces: &mut Spaces, region: Space) -> ByPort {
+    pub(super) fn of(&self, spaces: &mut Spaces, region: Space) -> ByPort {
         let [all, possible, certain] =
             [self.all, self.possible, self.certain].map(|space| spaces.and(space, region));
         by_port(spaces, all, possible, certain)

@@ -7,7 +7,7 @@ use crate::packet::Set;
 use crate::site::{Far, Flow, Leg, Party};
 
 /// What a helper opens.
-pub struct Helped {
+pub(crate) struct Helped {
     /// The ports.
     pub ports: Set,
     /// What that depends on; empty where they are open for certain.
@@ -16,7 +16,7 @@ pub struct Helped {
 
 /// Which calls are looked at.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Opener<'s> {
+pub(crate) struct Opener<'s> {
     /// Those that are signalled by one of these services; all where `None`.
     pub services: Option<&'s [&'s str]>,
     /// Those that are placed this way; both where `None`.
@@ -47,12 +47,12 @@ struct Watch {
 impl Desk<'_, '_> {
     /// What helpers open of a row that signalling announces, for the calls that they watch: each firewall on the
     /// path needs its own, on the leg that opens the call.
-    pub fn helped(&mut self, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<Helped> {
+    pub(crate) fn helped(&mut self, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party) -> Option<Helped> {
         self.helped_by(flow, ask, party, Opener::default())
     }
 
     /// Likewise for some of the calls alone.
-    pub fn helped_by(
+    pub(crate) fn helped_by(
         &mut self,
         flow: &Flow<'_>,
         ask: &Ask<'_>,

@@ -9,7 +9,7 @@ use crate::site::Party;
 
 /// A packet at one firewall.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub(crate) struct Step {
     /// Index into the site's firewalls.
     pub firewall: usize,
     /// The interfaces by which it comes and leaves, where they are known.
@@ -30,7 +30,7 @@ pub struct Step {
 
 impl Desk<'_, '_> {
     /// The way of one packet of a question, as far as it gets: one that gets through, or one that does not.
-    pub fn steps(&mut self, ask: &Ask<'_>, party: &Party, passes: bool) -> Vec<Step> {
+    pub(crate) fn steps(&mut self, ask: &Ask<'_>, party: &Party, passes: bool) -> Vec<Step> {
         for far in self.places(ask, party) {
             let Some((journey, region)) = self.asked(ask, far, Kind::First) else { continue };
             if journey.given_up {

@@ -14,7 +14,7 @@ use crate::site::{Crossing, End, ZoneId, unicast};
 
 /// The packets of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The first packet of a connection.
     First,
     /// The first answer.
@@ -45,7 +45,7 @@ pub(super) struct JourneyKey {
 
 /// What became of packets at one firewall.
 #[derive(Debug)]
-pub struct Leg {
+pub(crate) struct Leg {
     /// Index into the site's firewalls.
     pub firewall: usize,
     /// How they crossed it.
@@ -56,7 +56,7 @@ pub struct Leg {
 
 /// What became of all packets of a journey. All spaces are over the packets as they came to the first firewall.
 #[derive(Debug)]
-pub struct Journey {
+pub(crate) struct Journey {
     /// Firewall after firewall, as far as any packet came.
     pub legs: Vec<Leg>,
     /// All packets.
@@ -102,7 +102,7 @@ impl Journey {
 
 /// Who stops packets, or lets them pass.
 #[derive(Clone, Copy, Debug)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// Index into the site's firewalls.
     pub firewall: usize,
     /// The rule or policy.
@@ -176,13 +176,13 @@ impl Judge<'_> {
     }
 
     /// A device on which a firewall runs.
-    pub fn hosted(&self, device: Option<usize>) -> Option<usize> {
+    pub(crate) fn hosted(&self, device: Option<usize>) -> Option<usize> {
         device.filter(|device| self.hosted.contains(device))
     }
 
     /// The addresses by which the outside knows a device: its public ones, or where nobody says them those that
     /// some firewall on the way translates to it, or its own.
-    pub fn dialled(&self, device: usize, family: Family, own: u128, path: &[Crossing]) -> Set {
+    pub(crate) fn dialled(&self, device: usize, family: Family, own: u128, path: &[Crossing]) -> Set {
         let public = self.site.devices[device].public_addresses.iter().map(|a| Family::of(*a));
         let public = Set::of(public.filter(|(f, _)| *f == family).map(|(_, number)| (number, number)));
         if !public.is_empty() {

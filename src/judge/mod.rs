@@ -22,11 +22,11 @@ use crate::model::Ruleset;
 use crate::packet::{Family, Packet, Set, Spaces, interface, proto};
 use crate::site::{End, Far, Flow as Need, Leg, Needs, Party, Site, ZoneId, loopbacks, unicast};
 
-pub use answer::{Want, together};
-pub use helped::{Helped, Opener};
-pub use hops::Step;
-pub use journey::{Journey, Kind};
-pub use promise::{Broken, Kept, Promise};
+pub(crate) use answer::{Want, together};
+pub(crate) use helped::Opener;
+pub(crate) use hops::Step;
+pub(crate) use journey::{Journey, Kind};
+pub(crate) use promise::{Broken, Kept, Promise};
 
 use journey::JourneyKey;
 
@@ -37,7 +37,7 @@ const DESK_SIZE: usize = 3_000_000;
 
 /// A firewall whose files were read.
 #[derive(Debug)]
-pub struct Firewall {
+pub(crate) struct Firewall {
     /// Its name in the site file, or the path of its file.
     pub name: String,
     /// The language of its files.
@@ -50,7 +50,7 @@ pub struct Firewall {
 
 /// Who refuses or lets through what, and on which firewall.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Share {
+pub(crate) struct Share {
     /// Index into the site's firewalls.
     pub firewall: usize,
     /// The rule or policy.
@@ -65,7 +65,7 @@ pub struct Share {
 
 /// Who decides: a firewall of the site, and its rule, policy or translation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct By {
+pub(crate) struct By {
     /// Index into the site's firewalls.
     pub firewall: usize,
     /// What decides there.
@@ -82,7 +82,7 @@ impl From<&Share> for By {
 
 /// What becomes of one leg of a row between one address of a device and one party.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The ports that were asked for.
     pub asked: Set,
     /// Those that get through, whatever the unknowns are, from every source port.
@@ -113,7 +113,7 @@ pub struct Answer {
 
 /// One packet at one firewall, as `pinhole trace` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Witness {
+pub(crate) struct Witness {
     /// The firewall that it comes to.
     pub firewall: usize,
     /// The way before translation.
@@ -144,14 +144,14 @@ impl Answer {
     }
 
     /// Whether nothing gets through.
-    pub fn all_blocked(&self) -> bool {
+    pub(crate) fn all_blocked(&self) -> bool {
         self.open.is_empty() && self.unsure.is_empty()
     }
 }
 
 /// The device's end of a flow: one of its addresses, or any where none was given.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Near {
+pub(crate) struct Near {
     /// The family.
     pub family: Family,
     /// The addresses.
@@ -162,7 +162,7 @@ pub struct Near {
 
 /// One question to the site.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
+pub(crate) struct Ask<'a> {
     /// Index into the site's devices; `None` where the near end is none of them.
     pub device: Option<usize>,
     /// The near end.
@@ -178,7 +178,7 @@ pub struct Ask<'a> {
 }
 
 /// The site with the rulesets of its firewalls: what all threads share.
-pub struct Judge<'a> {
+pub(crate) struct Judge<'a> {
     /// The site.
     pub site: &'a Site,
     /// The catalog.
@@ -200,7 +200,7 @@ pub struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     /// A judge over the firewalls of a site.
-    pub fn new(site: &'a Site, catalog: &'a Catalog, firewalls: &'a [Option<Firewall>]) -> Self {
+    pub(crate) fn new(site: &'a Site, catalog: &'a Catalog, firewalls: &'a [Option<Firewall>]) -> Self {
         let flow = |(at, firewall): (usize, &'a Option<Firewall>)| {
             firewall.as_ref().map(|firewall| Arc::new(Flow::new(&firewall.rules, at as u64, true)))
         };
@@ -221,7 +221,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The same site with other rules for one firewall.
-    pub fn with(&self, index: usize, firewall: &'a Firewall) -> Judge<'a> {
+    pub(crate) fn with(&self, index: usize, firewall: &'a Firewall) -> Judge<'a> {
         let mut judge = Judge {
             site: self.site,
             catalog: self.catalog,
@@ -240,7 +240,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The device's ends: its addresses that are in a zone.
-    pub fn nears(&self, device: usize) -> Vec<Near> {
+    pub(crate) fn nears(&self, device: usize) -> Vec<Near> {
         let addresses = &self.site.devices[device].addresses;
         if addresses.is_empty() {
             // Nobody said where it is: in the last zone of a made-up site.
@@ -256,7 +256,7 @@ impl<'a> Judge<'a> {
     }
 
     /// All flows of a device's rows, each with its near end.
-    pub fn flows(&self, device: usize) -> Vec<(Near, Need<'a>)> {
+    pub(crate) fn flows(&self, device: usize) -> Vec<(Near, Need<'a>)> {
         let mut flows = Vec::new();
         for near in self.nears(device) {
             let own = self.needs.flows(device, near.zone).into_iter();
@@ -276,27 +276,27 @@ impl<'a> Judge<'a> {
     }
 
     /// The firewall of an index that an answer names.
-    pub fn firewall(&self, index: usize) -> Option<&'a Firewall> {
+    pub(crate) fn firewall(&self, index: usize) -> Option<&'a Firewall> {
         *self.firewalls.get(index)?
     }
 
     /// The flow engine of a firewall.
-    pub fn flow(&self, index: usize) -> Option<&Flow<'a>> {
+    pub(crate) fn flow(&self, index: usize) -> Option<&Flow<'a>> {
         self.flows.get(index)?.as_deref()
     }
 
     /// A store for sets of packets in which all interface names of the site can be told apart.
-    pub fn spaces(&self, family: Family, limit: u64) -> Spaces {
+    pub(crate) fn spaces(&self, family: Family, limit: u64) -> Spaces {
         Spaces::new(family, self.names.iter().cloned(), limit)
     }
 
     /// The addresses of a zone.
-    pub fn addresses(&self, zone: ZoneId, family: Family) -> &Set {
+    pub(crate) fn addresses(&self, zone: ZoneId, family: Family) -> &Set {
         &self.zones[zone][family as usize]
     }
 
     /// The firewalls around an address of a device, where none of those that were read speaks of its family.
-    pub fn silent(&self, device: usize, near: &Near) -> Vec<usize> {
+    pub(crate) fn silent(&self, device: usize, near: &Near) -> Vec<usize> {
         let end = End { zone: near.zone, device: Some(device) };
         let paths =
             (0..self.site.zones.len()).filter_map(|zone| self.site.path(End { zone, device: None }, end));
@@ -311,14 +311,14 @@ impl<'a> Judge<'a> {
 
 impl Firewall {
     /// The interfaces that the rules name one by one, but for the loopback.
-    pub fn interfaces(&self) -> Set {
+    pub(crate) fn interfaces(&self) -> Set {
         let singles = Flow::names(&self.rules).into_iter().filter_map(|set| set.single());
         let names = Set::of(singles.filter(|name| *name != 0).map(|name| (name, name)));
         names.minus(&loopbacks())
     }
 
     /// Whether its files speak of a family.
-    pub fn speaks(&self, family: Family) -> bool {
+    pub(crate) fn speaks(&self, family: Family) -> bool {
         match family {
             Family::V4 => self.rules.v4,
             Family::V6 => self.rules.v6,
@@ -327,7 +327,7 @@ impl Firewall {
 }
 
 /// One thread's work: sets of packets, and the journeys that were worked out with them.
-pub struct Desk<'j, 'a> {
+pub(crate) struct Desk<'j, 'a> {
     judge: &'j Judge<'a>,
     /// One for each family.
     stores: Vec<Store>,
@@ -354,7 +354,7 @@ impl Drop for Desk<'_, '_> {
 
 impl<'j, 'a> Desk<'j, 'a> {
     /// A desk, with what an earlier one worked out.
-    pub fn new(judge: &'j Judge<'a>) -> Self {
+    pub(crate) fn new(judge: &'j Judge<'a>) -> Self {
         let left = judge.left.lock().ok().and_then(|mut left| left.pop());
         let stores =
             left.unwrap_or_else(|| [Family::V4, Family::V6].map(|family| Store::new(judge, family)).into());
@@ -362,13 +362,19 @@ impl<'j, 'a> Desk<'j, 'a> {
     }
 
     /// The judge whose questions are answered here.
-    pub fn judge(&self) -> &'j Judge<'a> {
+    pub(crate) fn judge(&self) -> &'j Judge<'a> {
         self.judge
     }
 
     /// What becomes of a leg for one address, transport and party; `None` where no firewall that was read
     /// stands between, or none of its files speaks of the address's family.
-    pub fn judge_leg(&mut self, ask: &Ask<'_>, party: &Party, kind: Kind, want: Want) -> Option<Answer> {
+    pub(crate) fn judge_leg(
+        &mut self,
+        ask: &Ask<'_>,
+        party: &Party,
+        kind: Kind,
+        want: Want,
+    ) -> Option<Answer> {
         let places = self.places(ask, party);
         let mut answers: Vec<Answer> = Vec::with_capacity(places.len());
         let mut asked: Vec<&Far> = Vec::with_capacity(places.len());
@@ -390,7 +396,7 @@ impl<'j, 'a> Desk<'j, 'a> {
 
     /// Likewise for new connections from those places alone that a firewall which was read keeps apart from the
     /// device: what it lets through it lets through, whoever reaches the device on other ways.
-    pub fn let_through(&mut self, ask: &Ask<'_>, party: &Party) -> Option<Answer> {
+    pub(crate) fn let_through(&mut self, ask: &Ask<'_>, party: &Party) -> Option<Answer> {
         let kept: Vec<(&Far, Answer)> = self
             .places(ask, party)
             .into_iter()
@@ -464,7 +470,7 @@ fn any_of(answers: Vec<Answer>) -> Option<Answer> {
 }
 
 /// The protocol number of a transport.
-pub fn number(transport: Transport) -> u8 {
+pub(crate) fn number(transport: Transport) -> u8 {
     match transport {
         Transport::Tcp => proto::TCP,
         Transport::Udp => proto::UDP,

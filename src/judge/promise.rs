@@ -10,7 +10,7 @@ use crate::site::{Crossing, End, Spot, unicast};
 
 /// What is promised: of protocols and ports, that all of it gets through, or none.
 #[derive(Clone, Copy, Debug)]
-pub struct Promise<'p> {
+pub(crate) struct Promise<'p> {
     /// Where the packets come from.
     pub from: &'p Spot,
     /// Where they go.
@@ -23,7 +23,7 @@ pub struct Promise<'p> {
 
 /// Whether a promise is kept.
 #[derive(Clone, Debug)]
-pub enum Kept {
+pub(crate) enum Kept {
     /// For all packets, whatever is not known.
     Yes,
     /// No firewall that was read stands between.
@@ -36,7 +36,7 @@ pub enum Kept {
 
 /// A packet that breaks a promise.
 #[derive(Clone, Debug)]
-pub struct Broken {
+pub(crate) struct Broken {
     /// Whether it does whatever is not known.
     pub certain: bool,
     /// On what it hangs.
@@ -58,7 +58,7 @@ struct Leg {
 
 impl Desk<'_, '_> {
     /// Whether a promise is kept for packets of a family.
-    pub fn kept(&mut self, promise: &Promise<'_>, family: Family) -> Kept {
+    pub(crate) fn kept(&mut self, promise: &Promise<'_>, family: Family) -> Kept {
         let judge = self.judge;
         let end = |spot: &Spot| End { zone: spot.zone, device: judge.hosted(spot.device) };
         let (from, to) = (end(promise.from), end(promise.to));

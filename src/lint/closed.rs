@@ -8,7 +8,7 @@ use crate::packet::{Family, Set};
 use crate::site::{Leg, Party, PeerPlace};
 
 /// Looks at one address of a device.
-pub fn check(
+pub(super) fn check(
     desk: &mut Desk<'_, '_>,
     product: &Product,
     device: usize,
@@ -146,7 +146,7 @@ fn stale(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &Near,
 }
 
 /// Who lets what through over all ports of the protocol that is asked about.
-pub fn opened_by(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party) -> Vec<Share> {
+pub(super) fn opened_by(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party) -> Vec<Share> {
     let every = Set::range(0, 65535);
     let answer = desk.let_through(&Ask { ports: &every, ..*ask }, party);
     answer.map_or(Vec::new(), |answer| answer.openers)
@@ -154,7 +154,7 @@ pub fn opened_by(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party) -> Vec<S
 
 /// Whether who lets ports through means these: at least half of the ranges in which they lie, of all that it opens,
 /// are ports that the device is known for.
-pub fn names(opened: &[Share], share: &Share, known: &Set) -> bool {
+pub(super) fn names(opened: &[Share], share: &Share, known: &Set) -> bool {
     let all = opened.iter().find(|by| (by.firewall, by.by) == (share.firewall, share.by));
     let ranges = all.into_iter().flat_map(|by| by.values.ranges());
     let around = Set::of(ranges.filter(|(low, high)| share.values.meets(&Set::range(*low, *high))).copied());
@@ -163,7 +163,7 @@ pub fn names(opened: &[Share], share: &Share, known: &Set) -> bool {
 
 /// The ports that an address is reached on, or reaches others on, over a transport: for the rows that count of all
 /// devices with that address, in the versions that they have.
-pub fn used(
+pub(super) fn used(
     judge: &Judge<'_>,
     (device, near): (usize, &Near),
     leg: Leg,

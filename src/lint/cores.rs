@@ -5,7 +5,7 @@ use crate::threads;
 
 /// Does a piece of work for each of `count` things, neighbours in `order` on one desk; the results come in the
 /// order of the things, whatever the number of threads.
-pub fn for_each<'a, T: Send>(
+pub(crate) fn for_each<'a, T: Send>(
     judge: &Judge<'a>,
     order: &[usize],
     work: impl Fn(&mut Desk<'_, 'a>, usize) -> T + Sync,
@@ -15,7 +15,7 @@ pub fn for_each<'a, T: Send>(
 
 /// The same, with no fewer than `least` things on a desk: where all ask for the same journeys, several desks would work
 /// them out several times.
-pub fn for_parts<'a, T: Send>(
+pub(crate) fn for_parts<'a, T: Send>(
     judge: &Judge<'a>,
     order: &[usize],
     least: usize,
@@ -26,7 +26,7 @@ pub fn for_parts<'a, T: Send>(
 
 /// Does a piece of work for each thing, in as many threads as there are cores, each of which begins with something of
 /// its own, and has no fewer than `least` things.
-pub fn spread<S, T: Send>(
+pub(crate) fn spread<S, T: Send>(
     order: &[usize],
     least: usize,
     begin: impl Fn() -> S + Sync,
@@ -45,7 +45,7 @@ pub fn spread<S, T: Send>(
 }
 
 /// The devices of the site, neighbours side by side: what is on the way to one is on the way to the next.
-pub fn devices(judge: &Judge<'_>) -> Vec<usize> {
+pub(crate) fn devices(judge: &Judge<'_>) -> Vec<usize> {
     let site = judge.site;
     let mut order: Vec<usize> = (0..site.devices.len()).collect();
     order.sort_by_key(|at| site.devices[*at].addresses.first().and_then(|address| site.zone_of(*address)));

@@ -16,7 +16,7 @@ struct Words {
 }
 
 /// Words a finding for openings of one rule.
-pub fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
+pub(super) fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
     let first = &group[0];
     let whats = words::unique(group.iter().map(|exposure| exposure.service.what.clone()));
     let devices =

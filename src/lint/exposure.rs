@@ -21,7 +21,7 @@ const ADMINISTRATORS: [&str; 7] = [
 
 /// What is wrong with an opening.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+pub(super) enum Fault {
     /// The security mode turns the service off.
     Forbidden,
     /// The traffic never leaves the box.
@@ -40,7 +40,7 @@ pub enum Fault {
 
 impl Fault {
     /// The rule that it breaks.
-    pub fn lint(self) -> &'static Lint {
+    pub(super) fn lint(self) -> &'static Lint {
         match self {
             Fault::Forbidden => &PH301,
             Fault::Box | Fault::Cluster | Fault::NoLogin => &PH204,
@@ -57,7 +57,7 @@ impl Fault {
 
 /// A service, for people and for programs.
 #[derive(Clone)]
-pub struct Service {
+pub(super) struct Service {
     /// `Telnet (tcp 23)`.
     pub what: String,
     /// Its row.
@@ -71,7 +71,7 @@ pub struct Service {
 }
 
 /// A service that can be reached.
-pub struct Exposure {
+pub(super) struct Exposure {
     /// What is wrong with that.
     pub fault: Fault,
     /// It holds whatever the unknowns are.
@@ -94,7 +94,7 @@ pub struct Exposure {
 pub(super) const LINTS: &[&Lint] = &[&PH204, &PH205, &PH206, &PH301];
 
 /// Checks all devices of the site.
-pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
+pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let exposures = cores::for_each(judge, &cores::devices(judge), |desk, device| {
         let mut exposures = Vec::new();
         let site = desk.judge().site;
@@ -252,7 +252,7 @@ fn reached(
 }
 
 /// A row over one transport, with all of its ports and those that it is about.
-pub fn service(
+pub(super) fn service(
     device: &str,
     product: &Product,
     row: &Requirement,
@@ -278,7 +278,7 @@ pub fn service(
 }
 
 /// An exposure by the rules that open; where none does for certain, by those that may.
-pub fn exposure(
+pub(super) fn exposure(
     fault: Fault,
     device: usize,
     service: Service,

@@ -7,7 +7,7 @@ use crate::packet::Family;
 use crate::rule::PH610;
 
 /// Checks all devices of the site.
-pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
+pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (device, placed) in judge.site.devices.iter().enumerate() {
         // A product without an address is judged in the families that there are.

@@ -11,7 +11,7 @@ use crate::source::Span;
 const NEAR: usize = 4096;
 
 /// Packets that are blocked.
-pub struct Wanted<'a> {
+pub(super) struct Wanted<'a> {
     /// Their family.
     pub family: Family,
     /// Their protocol.
@@ -46,7 +46,7 @@ impl Wanted<'_> {
 
 /// The first rule behind the one that decides, in the same chain, that names ports and lets some of the
 /// blocked ones through.
-pub fn rule_behind(judge: &Judge<'_>, wanted: &Wanted<'_>, share: &Share) -> Option<Span> {
+pub(super) fn rule_behind(judge: &Judge<'_>, wanted: &Wanted<'_>, share: &Share) -> Option<Span> {
     let Decider::Rule(decides) = share.by else { return None };
     let rules = &judge.firewall(share.firewall)?.rules;
     let behind = rules.chain(decides.chain).rules.iter().skip(decides.index as usize + 1).take(NEAR);

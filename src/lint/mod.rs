@@ -28,12 +28,21 @@ use crate::rule::{
 };
 use crate::site::{Flow, Party};
 use crate::source::{SourceMap, Span};
+use crate::threads;
 
-pub use mend::{Files, Workshop};
+pub(crate) use mend::{Files, Workshop};
 
 /// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
 /// no remedy is tried, and none printed.
-pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+pub(crate) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+    // Neither asks the other for anything.
+    let (dead, mut findings) = threads::beside(|| dead::find(judge), || judged(judge, workshop));
+    findings.extend(dead::check(judge, workshop, &dead));
+    findings
+}
+
+/// What the lints say that ask what becomes of packets.
+fn judged(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     let selection = &judge.site.settings.selection;
     let mut findings = Vec::new();
     if selection.has_any(requirements::LINTS) {
@@ -54,13 +63,12 @@ pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding>
     if selection.has(&PH520) {
         findings.extend(untranslated::check(judge));
     }
-    findings.extend(dead::check(judge, workshop));
     findings
 }
 
 /// Leaves out what another finding says of the same place in better words, and what says that something is missing
 /// where a part of the files was not read.
-pub fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
+pub(crate) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
     reading::once(findings, sources);
     let unread = [&PH001, &PH003, &PH006];
     if findings.iter().any(|finding| unread.contains(&finding.lint())) {
@@ -79,12 +87,12 @@ pub fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
 
 /// How many legs of mandatory rows do not get through, and how much trouble there is in all: the less, the better a
 /// site explains a config.
-pub fn lacking(judge: &Judge<'_>) -> (usize, usize) {
+pub(crate) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
     requirements::lacking(judge)
 }
 
 /// What there is to say of one leg of a row between one address and one party, and what mends it.
-pub fn about<'a>(
+pub(crate) fn about<'a>(
     judge: &Judge<'a>,
     workshop: Option<&Workshop<'_>>,
     flow: Flow<'a>,

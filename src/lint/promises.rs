@@ -9,7 +9,7 @@ use crate::rule::{PH110, Severity};
 use crate::site::{Expect, Leg, Traffic, Who};
 
 /// Checks all promises of the site.
-pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
+pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let order: Vec<usize> = (0..judge.site.expects.len()).collect();
     let found = cores::for_each(judge, &order, |desk, at| {
         let expect = &judge.site.expects[at];

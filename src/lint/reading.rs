@@ -12,7 +12,7 @@ const MANY: usize = 3;
 const LONGEST: u32 = 2000;
 
 /// Leaves out what is but the echo of a statement that could not be read, and puts together what is the same.
-pub fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
+pub(super) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
     let broken: FxHashSet<(SourceId, u32)> =
         findings.iter().filter(|f| f.lint() == &PH001).filter_map(|f| line(f, sources)).collect();
     let echoes: [&Lint; 3] = [&PH003, &PH004, &PH419];
@@ -48,7 +48,8 @@ fn together(findings: &mut Vec<Finding>, sources: &SourceMap) {
         let spans: Vec<Span> = same.iter().filter_map(|at| findings[*at].span).collect();
         let first = &mut findings[same[0]];
         first.message = format!("{}, here and in {} more places", first.message, spans.len() - 1);
-        let others = spans[1..].iter().map(|span| Label { span: *span, message: "the same here".to_string() });
+        let others =
+            spans[1..].iter().map(|span| Label { span: *span, message: "the same here".to_string() });
         first.related.extend(others);
         gone.extend(&same[1..]);
     }
@@ -60,7 +61,7 @@ fn together(findings: &mut Vec<Finding>, sources: &SourceMap) {
 }
 
 /// Says of findings on long lines, in which a whole config stands, which rule they are about.
-pub fn named(findings: &mut [Finding], sources: &SourceMap) {
+pub(super) fn named(findings: &mut [Finding], sources: &SourceMap) {
     for finding in findings {
         let (Some(span), None) = (finding.span, line(finding, sources)) else { continue };
         if let Some(name) = rule_name(sources.text(span)) {

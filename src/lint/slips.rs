@@ -9,7 +9,7 @@ use crate::packet::{Field, Set};
 use crate::site::{Far, Flow, Party};
 
 /// The transport that the other one is mistaken for.
-pub fn other(transport: Transport) -> Transport {
+pub(super) fn other(transport: Transport) -> Transport {
     match transport {
         Transport::Tcp => Transport::Udp,
         Transport::Udp => Transport::Tcp,
@@ -18,7 +18,7 @@ pub fn other(transport: Transport) -> Transport {
 
 /// The rule that opens most of the blocked ports to the same party for the other transport, and names them; `all`
 /// where the party is several that all have to get through.
-pub fn rule(
+pub(super) fn rule(
     desk: &mut Desk<'_, '_>,
     flow: &Flow<'_>,
     near: &Near,

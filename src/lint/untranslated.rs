@@ -13,7 +13,7 @@ use crate::source::Span;
 const MOST: usize = 500;
 
 /// Checks all firewalls of the site.
-pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
+pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for at in 0..judge.firewalls.len() {
         let Some(firewall) = judge.firewall(at) else { continue };

@@ -5,7 +5,7 @@ use crate::judge;
 use crate::packet::{Family, Field, Packet, interface_name, proto};
 
 /// Gives a finding its packet; `at` is the firewall that the finding points at.
-pub fn show(finding: &mut Finding, witness: Option<&judge::Witness>, at: Option<usize>) {
+pub(super) fn show(finding: &mut Finding, witness: Option<&judge::Witness>, at: Option<usize>) {
     let Some(witness) = witness else { return };
     finding.witness = words(witness);
     finding.witness_here = at == Some(witness.firewall);

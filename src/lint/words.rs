@@ -8,7 +8,7 @@ use crate::packet::Set;
 
 /// A row in a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// The device's name.
     pub device: String,
     /// The protocol, such as `Q.931`.
@@ -25,14 +25,14 @@ pub struct Listed {
 
 impl Listed {
     /// `tcp 1720`, `tcp and udp 5060`, `any of tcp 1024-65535`.
-    pub fn numbers(&self) -> String {
+    pub(crate) fn numbers(&self) -> String {
         let any = if self.any_port { "any of " } else { "" };
         format!("{any}{} {}", self.transports.join(" and "), ports(&self.ports))
     }
 }
 
 /// Ports as people write them: `1720`, `1024-1324`; more than four intervals are cut.
-pub fn ports(set: &Set) -> String {
+pub(crate) fn ports(set: &Set) -> String {
     const SHOWN: usize = 4;
     let ranges = set.ranges();
     let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
@@ -47,18 +47,18 @@ pub fn ports(set: &Set) -> String {
 }
 
 /// Ports as people write them, all of them.
-pub fn all_ports(set: &Set) -> String {
+pub(crate) fn all_ports(set: &Set) -> String {
     let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
     set.ranges().iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Port intervals for the JSON form.
-pub fn intervals(set: &Set) -> Vec<[u16; 2]> {
+pub(crate) fn intervals(set: &Set) -> Vec<[u16; 2]> {
     set.ranges().iter().map(|(lo, hi)| [*lo as u16, (*hi).min(0xffff) as u16]).collect()
 }
 
 /// Rows in a row: `Q.931 (tcp 1720), H.245 (tcp 1024-1324) and 3 more`.
-pub fn listing(rows: &[Listed]) -> String {
+pub(crate) fn listing(rows: &[Listed]) -> String {
     const SHOWN: usize = 4;
     let mut texts: Vec<String> = Vec::new();
     for row in rows {
@@ -82,7 +82,7 @@ fn and(texts: &[String]) -> String {
 }
 
 /// Up to `shown` of several names, then the number of the others; `thing` is what one of them is.
-pub fn some(names: &[String], shown: usize, thing: &str) -> String {
+pub(crate) fn some(names: &[String], shown: usize, thing: &str) -> String {
     match names.len().checked_sub(shown) {
         None | Some(0) => and(names),
         Some(1) => format!("{} and 1 more {thing}", names[..shown].join(", ")),
@@ -92,7 +92,7 @@ pub fn some(names: &[String], shown: usize, thing: &str) -> String {
 
 /// The name of a party in a sentence that says yes: `anybody outside zone video` cannot get through, `somebody
 /// outside zone video` can.
-pub fn somebody(name: String) -> String {
+pub(crate) fn somebody(name: String) -> String {
     match name.strip_prefix("anybody") {
         Some(rest) => format!("somebody{rest}"),
         None => name,
@@ -100,13 +100,13 @@ pub fn somebody(name: String) -> String {
 }
 
 /// Each item once, in the order of their first appearance.
-pub fn unique(items: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn unique(items: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = rustc_hash::FxHashSet::default();
     items.filter(|item| seen.insert(item.clone())).collect()
 }
 
 /// The first three different texts; of a sentence that comes more than once, the last is kept.
-pub fn sentences<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn sentences<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let texts = unique(texts.map(str::to_string)).into_iter().take(3).collect::<Vec<_>>().join(" ");
     let all: Vec<&str> = texts.trim_end_matches('.').split(". ").collect();
     let last = |(at, sentence): &(usize, &&str)| !all[at + 1..].contains(*sentence);
@@ -115,7 +115,7 @@ pub fn sentences<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// What is to be seen at a rule or policy that refuses.
-pub fn blocks(firewall: &Firewall, by: Decider) -> String {
+pub(crate) fn blocks(firewall: &Firewall, by: Decider) -> String {
     let verb = |verdict: Verdict| match verdict {
         Verdict::Drop => "drops",
         Verdict::Reject(_) => "rejects",
@@ -146,7 +146,7 @@ pub fn blocks(firewall: &Firewall, by: Decider) -> String {
 }
 
 /// What is to be seen at a rule or policy that lets through.
-pub fn opens(by: Decider) -> &'static str {
+pub(crate) fn opens(by: Decider) -> &'static str {
     match by {
         Decider::Policy(..) => "what no rule stops gets through here",
         Decider::Rule(_) | Decider::End => "this lets it through",
@@ -154,12 +154,12 @@ pub fn opens(by: Decider) -> &'static str {
 }
 
 /// The protocols of a row as one word: rows of several are listed with others.
-pub fn protocol(name: &str) -> String {
+pub(crate) fn protocol(name: &str) -> String {
     name.replace(", ", "/")
 }
 
 /// Where a row stands: `Port Security Reference Guide, table 1-1`.
-pub fn document(product: &Product, row: &Requirement) -> String {
+pub(crate) fn document(product: &Product, row: &Requirement) -> String {
     let named = row.source.iter().filter_map(|id| product.document(id));
     let mut titles = unique(named.map(|document| document.document.clone()));
     if titles.is_empty() {
@@ -170,7 +170,7 @@ pub fn document(product: &Product, row: &Requirement) -> String {
 }
 
 /// The short name of the chain or list of a rule or policy; empty where there is none yet.
-pub fn chain(firewall: &Firewall, by: Decider) -> String {
+pub(crate) fn chain(firewall: &Firewall, by: Decider) -> String {
     let id = match by {
         Decider::Rule(id) if firewall.rules.chain(id.chain).kind.is_of_the_box() => return String::new(),
         Decider::Rule(id) => id.chain,

@@ -10,7 +10,7 @@ mod space;
 
 pub use prefix::Prefix;
 pub use set::Set;
-pub use space::{Level, Row, Side, Space, Spaces, VariableKey};
+pub use space::{Level, Side, Space, Spaces, VariableKey};
 
 /// IPv4 or IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -520,11 +520,6 @@ impl Packet {
     /// The source address, where it is known.
     pub fn src(&self) -> Option<u128> {
         self.get(Field::src(self.family)).known()
-    }
-
-    /// The destination address, where it is known.
-    pub fn dst(&self) -> Option<u128> {
-        self.get(Field::dst(self.family)).known()
     }
 
     /// The protocol number.

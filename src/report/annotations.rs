@@ -14,7 +14,7 @@ use crate::suppress::meaning;
 ///
 /// Source: GitHub's documentation, "Workflow commands for GitHub Actions". Columns are left out of findings over
 /// several lines, which GitHub refuses.
-pub fn github(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn github(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for finding in report.findings {
         let level = match finding.severity {
             Severity::Error => "error",
@@ -74,7 +74,7 @@ struct Lines {
 ///
 /// Source: GitLab's documentation, "Code Quality", *Code Quality report format*. What has no place is left out, as each
 /// entry needs one.
-pub fn gitlab(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn gitlab(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let entry = |finding: &'_ Finding| {
         let Place { file, line, end_line, .. } = place(report.sources, finding.span?);
         Some((file?, line?, end_line?))
@@ -102,6 +102,6 @@ pub fn gitlab(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What a finding means, as [`meaning::of`] numbers it, with the names that reports show.
-pub fn fingerprint(report: &Report, finding: &Finding) -> String {
+pub(super) fn fingerprint(report: &Report, finding: &Finding) -> String {
     meaning::of(finding, report.sources, |path| path.to_string_lossy().into_owned())
 }

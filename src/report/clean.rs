@@ -31,7 +31,7 @@ fn foul(text: &str) -> Option<usize> {
 
 /// Text from a config made fit for a terminal, byte for byte: control characters, which could move the
 /// cursor or colour the rest, become `?`, and those that turn the direction of writing become `�`.
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -47,7 +47,7 @@ pub fn clean(text: &str) -> String {
 }
 
 /// Writes JSON in which all that a terminal would obey is escaped.
-pub fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Escaping(CompactFormatter)))?;
     Ok(())
 }
@@ -69,7 +69,7 @@ impl Formatter for Escaping {
 
 /// A stream that people read: what [`clean`] or [`json`] should have taken away is `?` at the latest here.
 /// Sequences that colour text pass where colours are on, as reports have them of their own.
-pub struct Screen<W> {
+pub(crate) struct Screen<W> {
     out: W,
     color: bool,
     /// The beginning of a character that was not written whole.
@@ -78,7 +78,7 @@ pub struct Screen<W> {
 
 impl<W: Write> Screen<W> {
     /// A screen before a stream.
-    pub fn new(out: W, color: bool) -> Self {
+    pub(crate) fn new(out: W, color: bool) -> Self {
         Screen { out, color, begun: Vec::new() }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{Report, clean};
 
 /// Writes the findings, one a line, and nothing else.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for finding in report.findings {
         if let Some(span) = finding.span
             && let Some(file) = report.sources.file_of(span)

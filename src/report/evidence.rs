@@ -7,7 +7,7 @@ use super::{Report, docs};
 use crate::rule::FRAMEWORKS;
 
 /// Writes a line for each finding of each control, and one for each control without findings.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "framework,control,asks for,state,rule,severity,finding,file,line,config,document")?;
     for framework in FRAMEWORKS {
         for (control, what) in framework.controls {

@@ -20,11 +20,11 @@ const MARKED: usize = 120;
 /// A label over more lines than this marks its first one only.
 const MARKED_LINES: usize = 6;
 /// Lines shown before and after a label.
-pub const CONTEXT: usize = 1;
+pub(super) const CONTEXT: usize = 1;
 
 /// Some lines of a file.
 #[derive(Debug)]
-pub struct Excerpt {
+pub(super) struct Excerpt {
     name: String,
     text: String,
     /// In the order of the file.
@@ -45,7 +45,7 @@ struct Line {
 
 impl Excerpt {
     /// The lines around some spans of a file, and where the spans are in the excerpt's text.
-    pub fn new(file: &SourceFile, spans: &[Span]) -> (Excerpt, Vec<SourceSpan>) {
+    pub(super) fn new(file: &SourceFile, spans: &[Span]) -> (Excerpt, Vec<SourceSpan>) {
         let marks: Vec<Mark> = spans.iter().map(|span| Mark::new(file, *span)).collect();
         let count = file.line_starts().len();
         let mut numbers: Vec<usize> = marks

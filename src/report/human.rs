@@ -26,7 +26,7 @@ const MAX_FILES: usize = 4;
 
 /// How the human form looks.
 #[derive(Clone, Copy, Debug)]
-pub struct HumanOptions {
+pub(crate) struct HumanOptions {
     /// Whether to use colours.
     pub color: bool,
     /// At most this many findings are printed, the most severe ones.
@@ -34,7 +34,7 @@ pub struct HumanOptions {
 }
 
 /// Writes the findings and the summary.
-pub fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
     let printer = Printer::new(report.sources, options.color);
     let shown = most_severe(report, options.max_findings);
     let sites = &report.summary.sites;
@@ -54,7 +54,12 @@ pub fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> i
 }
 
 /// Writes findings that kept a run from its work, such as those of a broken site file.
-pub fn fatal(sources: &SourceMap, findings: &[Finding], color: bool, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn fatal(
+    sources: &SourceMap,
+    findings: &[Finding],
+    color: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let printer = Printer::new(sources, color);
     findings.iter().try_for_each(|finding| printer.finding(finding, out))
 }

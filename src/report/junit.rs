@@ -10,7 +10,7 @@ use crate::rule::Severity;
 
 /// Writes the report. A file without findings is a suite of one test that passed; infos are tests that passed, with
 /// what they say as their output.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut suites: Vec<TestSuite> = Vec::new();
     let files = report.summary.files.iter().map(|file| clean(&file.path.to_string_lossy()));
     for name in files {

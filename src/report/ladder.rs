@@ -24,7 +24,7 @@ fn paint(text: &str, color: &str, on: bool) -> String {
 }
 
 /// Writes an explanation; `hops` adds the way of one packet of each stage.
-pub fn write(told: &Told, color: bool, hops: bool, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(told: &Told, color: bool, hops: bool, out: &mut impl Write) -> io::Result<()> {
     let (sign, shade) = mark(told.works);
     writeln!(out, "{} {}", paint(sign, shade, color), paint(&clean(&told.summary), "1", color))?;
     if !told.symptom.is_empty() && told.works != Works::Yes {
@@ -60,7 +60,7 @@ fn help(mend: &ToldMend, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Stages between the same two, whichever of them opens.
-pub struct Group<'t> {
+pub(super) struct Group<'t> {
     /// The one on the left.
     pub left: &'t str,
     /// The one on the right.
@@ -72,7 +72,7 @@ pub struct Group<'t> {
 }
 
 /// The ladders of a call.
-pub fn groups(stages: &[ToldStage]) -> Vec<Group<'_>> {
+pub(super) fn groups(stages: &[ToldStage]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for stage in stages {
         let backwards = stage.direction == Some(Direction::BToA);
@@ -178,12 +178,12 @@ fn line(stage: &ToldStage, group: &Group<'_>, names: &[String], places: &[usize]
 }
 
 /// `tcp 1024-1324`.
-pub fn ports(stage: &ToldStage) -> String {
+pub(super) fn ports(stage: &ToldStage) -> String {
     format!("{} {}", stage.transport, intervals(&stage.ports))
 }
 
 /// Intervals as people write them; more than three are cut.
-pub fn intervals(ports: &[[u16; 2]]) -> String {
+pub(super) fn intervals(ports: &[[u16; 2]]) -> String {
     const SHOWN: usize = 3;
     let one = |[lo, hi]: &[u16; 2]| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
     let shown: Vec<String> = ports.iter().take(SHOWN).map(one).collect();
@@ -192,7 +192,7 @@ pub fn intervals(ports: &[[u16; 2]]) -> String {
 }
 
 /// What is said behind the arrow.
-pub fn tail(stage: &ToldStage) -> String {
+pub(super) fn tail(stage: &ToldStage) -> String {
     if stage.works == Works::Yes {
         let how = if stage.helped {
             "opened by a helper"

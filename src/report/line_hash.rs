@@ -10,7 +10,7 @@ const END: u16 = u16::MAX;
 
 /// The fingerprint of each line, as GitHub's code scanning computes `primaryLocationLineHash`: a rolling hash over the
 /// hundred UTF-16 units from the start of the line that are no blanks, then `:n` for the n-th line that has it.
-pub fn line_hashes(text: &str) -> Vec<String> {
+pub(super) fn line_hashes(text: &str) -> Vec<String> {
     let mut roll = Roll {
         window: [0; BLOCK],
         starts: [false; BLOCK],

@@ -9,7 +9,7 @@ use crate::explain::told_log::ToldLog;
 const MOST: usize = 50;
 
 /// Writes what a log comes to.
-pub fn write(log: &ToldLog, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(log: &ToldLog, out: &mut impl Write) -> io::Result<()> {
     for group in log.groups.iter().take(MOST) {
         writeln!(out, "{}", clean(&group.summary))?;
         if let Some(rule) = &group.rule {

@@ -115,7 +115,7 @@ struct Count {
 }
 
 /// Writes the report as one JSON object on one line.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let files = report.summary.files.iter().map(|file| File {
         path: file.path.to_string_lossy().into_owned(),
         dialect: file.dialect,
@@ -153,7 +153,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Writes each finding as one JSON object on a line of its own.
-pub fn lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for index in 0..report.findings.len() {
         json(&item(report, index), out)?;
         writeln!(out)?;

@@ -10,7 +10,7 @@ use crate::rule::Severity;
 const MOST: usize = 40;
 
 /// Writes a sentence that sums up, and a section for each finding.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let counts = [Severity::Error, Severity::Warning, Severity::Info]
         .map(|severity| (severity, report.count(severity)))
         .into_iter()

@@ -3,7 +3,7 @@
 use super::clean;
 
 /// Text for Markdown, on one line, also within a table.
-pub fn markdown(text: &str) -> String {
+pub(crate) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in clean(text).chars() {
         match c {
@@ -19,12 +19,12 @@ pub fn markdown(text: &str) -> String {
 }
 
 /// A fence for a block of Markdown that none of its lines closes.
-pub fn fence(lines: &[String]) -> String {
+pub(crate) fn fence(lines: &[String]) -> String {
     let longest = lines.iter().flat_map(|line| line.split(|c| c != '`').map(str::len)).max().unwrap_or(0);
     "`".repeat(longest.max(2) + 1)
 }
 
 /// Text for HTML and SVG, also within the value of an attribute.
-pub fn html(text: &str) -> String {
+pub(crate) fn html(text: &str) -> String {
     clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -8,7 +8,7 @@ use crate::explain::told::ToldEntry;
 
 /// The forms of a port matrix.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum MatrixFormat {
+pub(crate) enum MatrixFormat {
     /// A table for each pair of zones
     #[default]
     Human,
@@ -26,7 +26,7 @@ pub enum MatrixFormat {
 const HEAD: [&str; 9] = ["state", "from", "to", "function", "protocol", "ports", "need", "source", "by"];
 
 /// Writes a matrix.
-pub fn write(
+pub(crate) fn write(
     entries: &[ToldEntry],
     format: MatrixFormat,
     color: bool,

@@ -13,7 +13,7 @@ mod line_hash;
 mod log;
 mod machine;
 mod markdown;
-pub mod markup;
+pub(crate) mod markup;
 mod matrix;
 mod sarif;
 mod svg;
@@ -25,13 +25,13 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-pub use clean::{Screen, clean, json};
-pub use human::{HumanOptions, fatal};
-pub use ladder::write as ladder;
-pub use log::write as log;
-pub use matrix::{MatrixFormat, write as matrix};
-pub use svg::write as svg;
-pub use ticket::write as ticket;
+pub(crate) use clean::{Screen, clean, json};
+pub(crate) use human::{HumanOptions, fatal};
+pub(crate) use ladder::write as ladder;
+pub(crate) use log::write as log;
+pub(crate) use matrix::{MatrixFormat, write as matrix};
+pub(crate) use svg::write as svg;
+pub(crate) use ticket::write as ticket;
 
 use crate::explain::told::{Told, ToldEntry};
 use crate::finding::Finding;
@@ -41,7 +41,7 @@ use crate::source::{SourceMap, Span};
 
 /// One file that was read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FileSummary {
+pub(crate) struct FileSummary {
     /// The path as it is shown to the user.
     pub path: PathBuf,
     /// The name of its dialect.
@@ -54,7 +54,7 @@ pub struct FileSummary {
 
 /// One of several sites, or the files that are of none.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct SiteSummary {
+pub(crate) struct SiteSummary {
     /// The site file; `None` for files without one.
     pub path: Option<PathBuf>,
     /// Which findings are of it.
@@ -65,7 +65,7 @@ pub struct SiteSummary {
 
 /// What a run did, besides its findings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct RunSummary {
+pub(crate) struct RunSummary {
     /// The files that were read, in the order in which they were read.
     pub files: Vec<FileSummary>,
     /// Lints that were not asked, because `--select`, `--ignore` or the site file's `[check]` say so.
@@ -96,13 +96,13 @@ impl RunSummary {
     }
 
     /// Rules as written, of all files.
-    pub fn rules(&self) -> usize {
+    pub(crate) fn rules(&self) -> usize {
         self.files.iter().map(|file| file.rules).sum()
     }
 }
 
 /// All that a report says.
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// Where the spans lead.
     pub sources: &'a SourceMap,
     /// The findings, in the order of [`sort`].
@@ -115,7 +115,7 @@ pub struct Report<'a> {
 
 /// What a page shows of a site besides its findings.
 #[derive(Clone, Debug, Default)]
-pub struct SiteView {
+pub(crate) struct SiteView {
     /// The site file.
     pub name: Option<PathBuf>,
     /// The devices.
@@ -138,7 +138,7 @@ impl SiteSummary {
 
 /// The forms of a report.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Format {
+pub(crate) enum Format {
     /// Each finding with the lines that it is about
     #[default]
     Human,
@@ -166,7 +166,7 @@ pub enum Format {
 
 impl Report<'_> {
     /// Writes the report; `options` matter to the human form alone.
-    pub fn write(
+    pub(crate) fn write(
         &self,
         format: Format,
         options: &HumanOptions,
@@ -204,7 +204,7 @@ impl Report<'_> {
 }
 
 /// Puts findings in the order of reports: path, place, code; those without a place come last.
-pub fn sort(findings: &mut [Finding], sources: &SourceMap) {
+pub(crate) fn sort(findings: &mut [Finding], sources: &SourceMap) {
     let path = |span: Span| sources.file_of(span).map(|file| file.path.as_path());
     findings.sort_by_cached_key(|finding| {
         let place: Option<(&Path, Span)> = finding.span.and_then(|span| Some((path(span)?, span)));

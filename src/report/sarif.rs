@@ -26,7 +26,7 @@ const MOST_RELATED: usize = 100;
 const MOST_CHARACTERS: usize = 1024;
 
 /// Writes one run.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let (placed, placeless): (Vec<&Finding>, Vec<&Finding>) =
         report.findings.iter().partition(|finding| finding.span.is_some());
     let results = Results { report, hashes: hashes(report, &placed) };

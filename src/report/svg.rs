@@ -18,7 +18,7 @@ const LETTER: usize = 9;
 const REMARK: usize = 90;
 
 /// Writes an explanation as an SVG document.
-pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
     let groups = groups(&told.stages);
     let columns = groups.iter().map(|group| group.path.len() + 1).max().unwrap_or(1);
     let remarks = told.stages.iter().map(|stage| tail(stage).chars().count().min(REMARK)).max().unwrap_or(0);

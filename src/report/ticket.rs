@@ -9,7 +9,7 @@ use crate::explain::Works;
 use crate::explain::told::Told;
 
 /// Writes an explanation.
-pub fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "**{}**\n", markdown(&told.summary))?;
     if told.works != Works::Yes && !told.symptom.is_empty() {
         writeln!(out, "People notice: {}\n", markdown(&told.symptom))?;

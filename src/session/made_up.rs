@@ -12,7 +12,7 @@ use crate::site::{Reading, Site};
 use crate::source::SourceMap;
 
 /// A config on a site of its own.
-pub struct Alone {
+pub(super) struct Alone {
     site: Site,
     firewalls: [Option<Firewall>; 1],
     files: [Option<Files>; 1],
@@ -21,7 +21,7 @@ pub struct Alone {
 impl Alone {
     /// Makes up a site around a config: of all readings of where the devices are, the one in which more of what
     /// they need passes.
-    pub fn new(
+    pub(super) fn new(
         site: &Site,
         catalog: &Catalog,
         mut config: Config,
@@ -92,17 +92,17 @@ impl Alone {
     }
 
     /// The judge over the config.
-    pub fn judge<'a>(&'a self, catalog: &'a Catalog) -> Judge<'a> {
+    pub(super) fn judge<'a>(&'a self, catalog: &'a Catalog) -> Judge<'a> {
         Judge::new(&self.site, catalog, &self.firewalls)
     }
 
     /// The config's files.
-    pub fn files(&self) -> &[Option<Files>] {
+    pub(super) fn files(&self) -> &[Option<Files>] {
         &self.files
     }
 
     /// Which way through the firewall is judged.
-    pub fn way(&self) -> Way {
+    pub(super) fn way(&self) -> Way {
         match self.site.firewalls.first() {
             Some(firewall) if firewall.host.is_none() && !firewall.interfaces.is_empty() => Way::Forward,
             _ => Way::Input,

@@ -10,15 +10,16 @@ use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Environment, Loaded};
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge};
-use crate::lint::{self, Files, Workshop, cores};
+use crate::lint::{self, Files, Workshop};
 use crate::model::Way;
 use crate::packet::Family;
 use crate::site::{self, Date, Site};
 use crate::source::{SourceId, SourceMap};
+use crate::threads;
 
 /// The files of one firewall, as they were read.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// Index into the site's firewalls; `None` where the site has none for these files, or there is no site.
     pub firewall: Option<usize>,
     /// Their language.
@@ -33,7 +34,7 @@ pub struct Config {
 
 /// How a config was judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Judged {
+pub(crate) enum Judged {
     /// As a firewall of the site.
     InSite,
     /// By the general rules alone: the site has no firewall with these files.
@@ -44,7 +45,7 @@ pub enum Judged {
 
 /// What was read of one firewall.
 #[derive(Debug)]
-pub struct Read {
+pub(crate) struct Read {
     /// The language.
     pub dialect: Dialect,
     /// For each file, those that were asked for and those that they include, how many rules as written it holds.
@@ -54,7 +55,7 @@ pub struct Read {
 }
 
 /// Everything that was read, with the site around it.
-pub struct Session {
+pub(crate) struct Session {
     site: Site,
     catalog: Catalog,
     /// By index of the site's firewalls; `None` for those whose files were not read.
@@ -71,7 +72,7 @@ pub struct Session {
 impl Session {
     /// Puts together what was read. `site` is that of the site file or, without one, that of the command line;
     /// `hook` says which way configs without a site file are judged, where it is not told from them.
-    pub fn new(
+    pub(crate) fn new(
         site: Site,
         catalog: Catalog,
         configs: Vec<Config>,
@@ -125,56 +126,44 @@ impl Session {
     }
 
     /// The site.
-    pub fn site(&self) -> &Site {
+    pub(crate) fn site(&self) -> &Site {
         &self.site
     }
 
     /// What was read, firewall by firewall.
-    pub fn reads(&self) -> &[Read] {
+    pub(crate) fn reads(&self) -> &[Read] {
         &self.reads
     }
 
     /// The files that were read, with their languages.
-    pub fn files(&self) -> Vec<(SourceId, Dialect)> {
+    pub(crate) fn files(&self) -> Vec<(SourceId, Dialect)> {
         let files = self.reads.iter().flat_map(|read| read.rules.iter().map(|(id, _)| (*id, read.dialect)));
         files.collect()
     }
 
     /// Whether the files of all firewalls of the site were read; not so where it has none.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         !self.firewalls.is_empty() && self.firewalls.iter().all(Option::is_some)
     }
 
-    /// What reading had to say.
-    pub fn said(&self) -> &[Finding] {
-        &self.findings
-    }
-
     /// The judge of the site.
-    pub fn judge(&self) -> Judge<'_> {
+    pub(crate) fn judge(&self) -> Judge<'_> {
         Judge::new(&self.site, &self.catalog, &self.firewalls)
     }
 
     /// Where remedies for the site are tried.
-    pub fn workshop<'w>(&'w self, sources: &'w SourceMap) -> Workshop<'w> {
+    pub(crate) fn workshop<'w>(&'w self, sources: &'w SourceMap) -> Workshop<'w> {
         Workshop::new(sources, &self.files)
     }
 
     /// Everything that is wrong, in no order. `sources` are the files that the session was made from.
-    pub fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
+    pub(crate) fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
         let mut findings = site::doubts(&self.site, &self.catalog, today);
         findings.extend(self.findings.iter().cloned());
-        let order: Vec<usize> = (0..self.alone.len()).collect();
-        let alone = cores::spread(
-            &order,
-            1,
-            || (),
-            |(), at| {
-                let alone = &self.alone[at];
-                let workshop = Workshop::new(sources, alone.files());
-                lint::check(&alone.judge(&self.catalog), Some(&workshop))
-            },
-        );
+        let alone = threads::each(&self.alone, |alone| {
+            let workshop = Workshop::new(sources, alone.files());
+            lint::check(&alone.judge(&self.catalog), Some(&workshop))
+        });
         findings.extend(alone.into_iter().flatten());
         if self.firewalls.iter().any(Option::is_some) {
             let judge = Judge::new(&self.site, &self.catalog, &self.firewalls);

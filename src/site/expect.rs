@@ -102,7 +102,7 @@ impl Site {
 const EXPECT: &[&str] = &["from", "to", "service", "traffic", "verdict", "reason"];
 
 /// Reads an entry `[[expect]]`.
-pub fn expect(table: &DeTable, at: At, site: &Site, problems: &mut Problems) -> Option<Expect> {
+pub(super) fn expect(table: &DeTable, at: At, site: &Site, problems: &mut Problems) -> Option<Expect> {
     let table = Table::new(table, at, "[[expect]]", EXPECT, problems);
     let from = table.required("from", problems).and_then(|word| named(word, site, problems));
     let to = table.required("to", problems).and_then(|word| named(word, site, problems));
@@ -201,7 +201,7 @@ fn parsed(word: &Placed<String>, problems: &mut Problems) -> Option<Traffic> {
 }
 
 /// Reads traffic as people write it; the error says what is wrong.
-pub fn parse_traffic(text: &str) -> Result<Traffic, String> {
+pub(super) fn parse_traffic(text: &str) -> Result<Traffic, String> {
     let mut parts = Vec::new();
     for word in text.split_whitespace() {
         if matches!(word, "any" | "all") {

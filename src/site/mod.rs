@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub use crate::packet::Prefix;
 pub use date::Date;
 pub use doubts::doubts;
-pub use expect::{Expect, Named, Spot, Traffic, Who, parse_traffic};
+pub use expect::{Expect, Spot, Traffic, Who};
 pub use flows::{Far, Flow, Leg, Needs, Party};
 pub use made_up::Reading;
 pub use parse::load;

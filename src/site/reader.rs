@@ -11,22 +11,22 @@ use crate::source::Span;
 use crate::spelling::nearest;
 
 /// A place in the site file.
-pub type At = Range<usize>;
+pub(super) type At = Range<usize>;
 
 /// The mistakes of one site file.
-pub struct Problems {
+pub(super) struct Problems {
     base: u32,
     findings: Vec<Finding>,
 }
 
 impl Problems {
     /// No mistakes yet in a file that starts at `base` in the source map.
-    pub fn new(base: u32) -> Self {
+    pub(super) fn new(base: u32) -> Self {
         Problems { base, findings: Vec::new() }
     }
 
     /// Notes a mistake: what is wrong, what is to be seen there, and what to do.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         at: &At,
         message: impl Into<String>,
@@ -38,32 +38,32 @@ impl Problems {
     }
 
     /// Adds an earlier place to the last mistake.
-    pub fn see_also(&mut self, span: Option<Span>, message: &str) {
+    pub(super) fn see_also(&mut self, span: Option<Span>, message: &str) {
         if let (Some(span), Some(finding)) = (span, self.findings.pop()) {
             self.findings.push(finding.related(span, message));
         }
     }
 
     /// The place in the source map.
-    pub fn span(&self, at: &At) -> Span {
+    pub(super) fn span(&self, at: &At) -> Span {
         Span::new(self.base + at.start as u32, self.base + at.end as u32)
     }
 
     /// The mistakes, in the order of the file.
-    pub fn into_findings(mut self) -> Vec<Finding> {
+    pub(super) fn into_findings(mut self) -> Vec<Finding> {
         self.findings.sort_by_key(|finding| finding.span);
         self.findings
     }
 }
 
 /// A value with its place.
-pub struct Placed<T> {
+pub(super) struct Placed<T> {
     pub value: T,
     pub at: At,
 }
 
 /// One table, and the keys that it may have.
-pub struct Table<'t, 'i> {
+pub(super) struct Table<'t, 'i> {
     table: &'t DeTable<'i>,
     /// Where the table stands; of `[[zone]]` its header.
     pub at: At,
@@ -75,7 +75,7 @@ pub struct Table<'t, 'i> {
 
 impl<'t, 'i> Table<'t, 'i> {
     /// Reads a table, and complains of all keys but the known ones.
-    pub fn new(
+    pub(super) fn new(
         table: &'t DeTable<'i>,
         at: At,
         what: &'static str,
@@ -98,19 +98,19 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
+    pub(super) fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
         self.table.get(key)
     }
 
     /// The keys and values in the order of the file.
-    pub fn entries(&self) -> impl Iterator<Item = (Placed<&'t str>, &'t Spanned<DeValue<'i>>)> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Placed<&'t str>, &'t Spanned<DeValue<'i>>)> {
         self.table
             .iter()
             .map(|(key, value)| (Placed { value: key.get_ref().as_ref(), at: key.span() }, value))
     }
 
     /// Text that has to be there and not be blank.
-    pub fn required(&self, key: &str, problems: &mut Problems) -> Option<Placed<String>> {
+    pub(super) fn required(&self, key: &str, problems: &mut Problems) -> Option<Placed<String>> {
         match self.get(key) {
             Some(value) => text(value, key, problems),
             None => {
@@ -121,17 +121,17 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// Text that may be left out.
-    pub fn optional(&self, key: &str, problems: &mut Problems) -> Option<Placed<String>> {
+    pub(super) fn optional(&self, key: &str, problems: &mut Problems) -> Option<Placed<String>> {
         text(self.get(key)?, key, problems)
     }
 
     /// A list of texts; empty where the key is left out.
-    pub fn texts(&self, key: &str, problems: &mut Problems) -> Vec<Placed<String>> {
+    pub(super) fn texts(&self, key: &str, problems: &mut Problems) -> Vec<Placed<String>> {
         self.get(key).map_or(Vec::new(), |value| texts(value, key, problems))
     }
 
     /// A list of tables; empty where the key is left out.
-    pub fn tables(&self, key: &str, problems: &mut Problems) -> Vec<(&'t DeTable<'i>, At)> {
+    pub(super) fn tables(&self, key: &str, problems: &mut Problems) -> Vec<(&'t DeTable<'i>, At)> {
         let Some(value) = self.get(key) else { return Vec::new() };
         let Some(array) = array(value, key, "tables, each under a header in double brackets,", problems)
         else {
@@ -148,7 +148,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// One table; `None` where the key is left out.
-    pub fn table(&self, key: &str, problems: &mut Problems) -> Option<(&'t DeTable<'i>, At)> {
+    pub(super) fn table(&self, key: &str, problems: &mut Problems) -> Option<(&'t DeTable<'i>, At)> {
         let value = self.get(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some((table, value.span())),
@@ -160,7 +160,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// A whole number in a range.
-    pub fn number(
+    pub(super) fn number(
         &self,
         key: &str,
         range: std::ops::RangeInclusive<u32>,
@@ -183,7 +183,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// True or false.
-    pub fn flag(&self, key: &str, problems: &mut Problems) -> Option<bool> {
+    pub(super) fn flag(&self, key: &str, problems: &mut Problems) -> Option<bool> {
         let value = self.get(key)?;
         match value.get_ref() {
             DeValue::Boolean(flag) => Some(*flag),
@@ -195,7 +195,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// Complains that a key is missing.
-    pub fn missing(&self, key: &str, problems: &mut Problems) {
+    pub(super) fn missing(&self, key: &str, problems: &mut Problems) {
         if self.misspelt.iter().any(|near| near == key) {
             return;
         }
@@ -205,7 +205,7 @@ impl<'t, 'i> Table<'t, 'i> {
 }
 
 /// Text that is not blank.
-pub fn text(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Placed<String>> {
+pub(super) fn text(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Placed<String>> {
     match value.get_ref() {
         DeValue::String(text) if text.trim().is_empty() => {
             problems.add(
@@ -225,7 +225,7 @@ pub fn text(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Opt
 }
 
 /// A list of texts.
-pub fn texts(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Vec<Placed<String>> {
+pub(super) fn texts(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Vec<Placed<String>> {
     let items = array(value, key, "texts in quotes", problems);
     items.into_iter().flat_map(|items| items.iter()).filter_map(|item| text(item, key, problems)).collect()
 }
@@ -246,7 +246,7 @@ fn array<'t, 'i>(
 }
 
 /// Complains that a value is of the wrong type.
-pub fn wrong_type(at: &At, key: &str, wanted: &str, found: &DeValue, problems: &mut Problems) {
+pub(super) fn wrong_type(at: &At, key: &str, wanted: &str, found: &DeValue, problems: &mut Problems) {
     let found = match found {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",
@@ -265,6 +265,6 @@ pub fn wrong_type(at: &At, key: &str, wanted: &str, found: &DeValue, problems: &
 }
 
 /// Words in backticks, with commas.
-pub fn list(words: &[&str]) -> String {
+pub(super) fn list(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

@@ -4,7 +4,7 @@ use crate::catalog::Version;
 
 /// Whether a version is among those that a text such as `>=0.1, <0.3` asks for. A version without a sign stands for
 /// itself and all that it is the beginning of: `0.1` for 0.1.7. The error is the part that cannot be read.
-pub fn fits<'t>(version: &str, wanted: &'t str) -> Result<bool, &'t str> {
+pub(super) fn fits<'t>(version: &str, wanted: &'t str) -> Result<bool, &'t str> {
     let mut fits = true;
     for part in wanted.split(',').map(str::trim) {
         let digits = part.trim_start_matches(['>', '<', '=']).trim_start();

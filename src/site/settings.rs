@@ -69,7 +69,7 @@ impl Ignore {
 const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds", "baseline"];
 
 /// Reads the table `[check]`.
-pub fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> Settings {
+pub(super) fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> Settings {
     let mut settings = Settings::default();
     let table = Table::new(table, at, "[check]", CHECK, problems);
     for key in CHECK {

@@ -10,7 +10,7 @@ use super::reader::{Placed, Problems, wrong_type};
 use crate::ports::list;
 
 /// An address of one machine.
-pub fn address(text: &Placed<String>, problems: &mut Problems) -> Option<IpAddr> {
+pub(super) fn address(text: &Placed<String>, problems: &mut Problems) -> Option<IpAddr> {
     let help = match text.value.parse::<IpAddr>() {
         Ok(address) if address.is_unspecified() || address.is_multicast() => {
             "Write the address of one machine, such as `10.1.2.10`."
@@ -24,7 +24,7 @@ pub fn address(text: &Placed<String>, problems: &mut Problems) -> Option<IpAddr>
 }
 
 /// A network such as `10.1.2.0/24`; an address alone is a network of one.
-pub fn network(text: &Placed<String>, problems: &mut Problems) -> Option<Prefix> {
+pub(super) fn network(text: &Placed<String>, problems: &mut Problems) -> Option<Prefix> {
     let prefix = interface_address(text, problems)?;
     let base = network_base(prefix);
     if base != prefix.address {
@@ -40,7 +40,7 @@ pub fn network(text: &Placed<String>, problems: &mut Problems) -> Option<Prefix>
 }
 
 /// An address of an interface with the length of its network, such as `10.1.2.1/24`.
-pub fn interface_address(text: &Placed<String>, problems: &mut Problems) -> Option<Prefix> {
+pub(super) fn interface_address(text: &Placed<String>, problems: &mut Problems) -> Option<Prefix> {
     match parse_prefix(&text.value) {
         Ok(prefix) => Some(prefix),
         Err(reason) => {
@@ -81,7 +81,7 @@ fn network_base(prefix: Prefix) -> IpAddr {
 }
 
 /// Ports: a number, a text such as `"5060"`, `"20000-20600"` or `"80, 8080"`, or a list of such.
-pub fn ports(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Vec<[u16; 2]>> {
+pub(super) fn ports(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Vec<[u16; 2]>> {
     let parsed = match value.get_ref() {
         DeValue::Integer(number) => list(&number.to_string()),
         DeValue::String(text) => list(text),

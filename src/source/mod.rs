@@ -202,13 +202,8 @@ impl SourceMap {
     }
 
     /// How many files there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.files.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
     }
 
     /// The file that an offset lies in, by its id.

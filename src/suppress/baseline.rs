@@ -15,7 +15,7 @@ use crate::source::SourceMap;
 
 /// What is wrong with a baseline.
 #[derive(Debug, thiserror::Error)]
-pub enum BaselineError {
+pub(crate) enum BaselineError {
     /// It cannot be read.
     #[error("cannot read the baseline `{}`: {error}", .path.display())]
     Read {
@@ -44,7 +44,7 @@ pub enum BaselineError {
 
 /// The findings that are known.
 #[derive(Debug)]
-pub struct Baseline {
+pub(crate) struct Baseline {
     /// The folder that its files are named from.
     folder: PathBuf,
     entries: Vec<Entry>,
@@ -81,7 +81,7 @@ struct File {
 
 impl Baseline {
     /// Reads a baseline.
-    pub fn read(path: &Path) -> Result<Baseline, BaselineError> {
+    pub(crate) fn read(path: &Path) -> Result<Baseline, BaselineError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| BaselineError::Read { path: path.to_path_buf(), error })?;
         let file: File = serde_json::from_str(&text)
@@ -97,7 +97,7 @@ impl Baseline {
     }
 
     /// A baseline of all these findings, which is to stand in a file.
-    pub fn of(path: &Path, findings: &[Finding], sources: &SourceMap) -> Baseline {
+    pub(crate) fn of(path: &Path, findings: &[Finding], sources: &SourceMap) -> Baseline {
         let mut baseline =
             Baseline { folder: folder_of(path), entries: Vec::new(), left: FxHashMap::default() };
         let mut counts: FxHashMap<String, usize> = FxHashMap::default();
@@ -131,7 +131,7 @@ impl Baseline {
     }
 
     /// Takes the findings away that are known, and says how many.
-    pub fn leave_out(&mut self, findings: &mut Vec<Finding>, sources: &SourceMap) -> usize {
+    pub(crate) fn leave_out(&mut self, findings: &mut Vec<Finding>, sources: &SourceMap) -> usize {
         let before = findings.len();
         let Baseline { folder, left, .. } = self;
         let key = |finding: &Finding| meaning::of(finding, sources, |path| name(folder, path));
@@ -147,12 +147,12 @@ impl Baseline {
 
     /// How many findings of the baseline are gone, once [`Baseline::leave_out`] saw all that there are. Nothing is known of
     /// files that were not read, but that they are not there any more.
-    pub fn stale(&self, sources: &SourceMap, whole: bool) -> usize {
+    pub(crate) fn stale(&self, sources: &SourceMap, whole: bool) -> usize {
         self.gone(sources, whole).map(|(_, left)| left).sum()
     }
 
     /// Forgets what is gone.
-    pub fn prune(&mut self, sources: &SourceMap, whole: bool) {
+    pub(crate) fn prune(&mut self, sources: &SourceMap, whole: bool) {
         let gone: FxHashMap<String, usize> =
             self.gone(sources, whole).map(|(entry, left)| (entry.key.clone(), left)).collect();
         for entry in &mut self.entries {
@@ -173,7 +173,7 @@ impl Baseline {
     }
 
     /// The file's text.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
         let mut text = String::from("{\"version\":1,\"findings\":[");
         for (at, entry) in self.entries.iter().enumerate() {
             text += if at == 0 { "\n" } else { ",\n" };
@@ -183,13 +183,8 @@ impl Baseline {
     }
 
     /// How many findings it stands for.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.iter().map(|entry| entry.count).sum()
-    }
-
-    /// Whether it stands for none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 }
 

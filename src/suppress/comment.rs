@@ -17,7 +17,7 @@ const SIGN: &str = "pinhole:";
 
 /// A comment that leaves findings out.
 #[derive(Debug)]
-pub struct Directive {
+pub(super) struct Directive {
     /// The comment, from its sign to its end.
     pub span: Span,
     /// The findings that are left out.
@@ -36,7 +36,7 @@ pub struct Directive {
 
 /// The comments of a file, and what is wrong with some.
 #[derive(Debug, Default)]
-pub struct Directives {
+pub(super) struct Directives {
     /// Those that can be understood.
     pub all: Vec<Directive>,
     /// A finding for each other one.
@@ -64,7 +64,7 @@ struct Words {
 }
 
 /// Reads the comments of a file.
-pub fn read(file: &SourceFile, dialect: Dialect) -> Directives {
+pub(super) fn read(file: &SourceFile, dialect: Dialect) -> Directives {
     let mut found = Directives::default();
     if !file.text.contains(SIGN) {
         return found;

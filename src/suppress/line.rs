@@ -4,7 +4,7 @@ use crate::dialect::{Block, Language};
 
 /// What a place in a line is part of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Part {
+pub(super) enum Part {
     /// A comment, which begins with its sign at this byte of the line.
     Comment(usize),
     /// The comment of a rule in quotes, up to this byte of the line.
@@ -16,7 +16,7 @@ pub enum Part {
 }
 
 /// One line, taken apart.
-pub struct Line<'t> {
+pub(super) struct Line<'t> {
     text: &'t str,
     /// Where the comment begins; the end where there is none.
     pub code_end: usize,
@@ -29,7 +29,7 @@ pub struct Line<'t> {
 
 impl<'t> Line<'t> {
     /// Takes a line apart.
-    pub fn new(text: &'t str, language: &'static Language) -> Line<'t> {
+    pub(super) fn new(text: &'t str, language: &'static Language) -> Line<'t> {
         let mut line = Line { text, code_end: text.len(), depth: 0, quotes: Vec::new(), language };
         let whole = language.block == Block::Indent;
         let mut open: Option<(u8, usize)> = None;
@@ -64,7 +64,7 @@ impl<'t> Line<'t> {
     }
 
     /// What a byte of the line is part of.
-    pub fn part(&self, at: usize) -> Part {
+    pub(super) fn part(&self, at: usize) -> Part {
         if at >= self.code_end {
             return Part::Comment(self.code_end);
         }
@@ -86,7 +86,7 @@ impl<'t> Line<'t> {
     }
 
     /// Whether nothing but a comment or a remark stands on it.
-    pub fn says_nothing(&self) -> bool {
+    pub(super) fn says_nothing(&self) -> bool {
         let code = self.text[..self.code_end].trim();
         let is_remark = |word| self.language.remarks.contains(&word);
         code.is_empty()
@@ -104,7 +104,7 @@ impl<'t> Line<'t> {
 
 /// Which lines, counted from 0, are of the statement that begins on line `first`: those that it is continued on, and
 /// those of the block that it opens. The end is not one of them.
-pub fn statement<'t>(
+pub(super) fn statement<'t>(
     first: usize,
     line: impl Fn(usize) -> Option<&'t str>,
     language: &'static Language,

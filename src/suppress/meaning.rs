@@ -7,7 +7,7 @@ use crate::source::SourceMap;
 
 /// A number for what a finding means: the lint, the file by the name that `name` gives it, the rule that it points at
 /// without blanks, comments and counters, the message, the devices and rows that it is about.
-pub fn of(finding: &Finding, sources: &SourceMap, name: impl Fn(&Path) -> String) -> String {
+pub(crate) fn of(finding: &Finding, sources: &SourceMap, name: impl Fn(&Path) -> String) -> String {
     let mut parts: Vec<String> = vec![finding.code().to_string()];
     if let Some(span) = finding.span {
         parts.extend(sources.file_of(span).map(|file| name(&file.path)));

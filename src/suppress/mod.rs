@@ -3,7 +3,7 @@
 mod baseline;
 mod comment;
 mod line;
-pub mod meaning;
+pub(crate) mod meaning;
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +13,11 @@ use crate::rule::{Lint, PH008, PH009, PH010, PH615};
 use crate::site::{Date, Ignore, Settings};
 use crate::source::{SourceId, SourceMap, Span};
 
-pub use baseline::{Baseline, BaselineError};
+pub(crate) use baseline::{Baseline, BaselineError};
 use comment::Directive;
 
 /// What was checked, as far as it matters for what is not told.
-pub struct Checked<'a> {
+pub(crate) struct Checked<'a> {
     /// How to check the site.
     pub settings: &'a Settings,
     /// The files that were read, with their languages.
@@ -34,7 +34,7 @@ pub struct Checked<'a> {
 
 /// The findings that are told.
 #[derive(Debug, Default)]
-pub struct Told {
+pub(crate) struct Told {
     /// With the severities of this site.
     pub findings: Vec<Finding>,
     /// How many the site file accepts.
@@ -46,7 +46,7 @@ pub struct Told {
 impl Checked<'_> {
     /// Leaves out what is not selected, what the site file accepts and what comments are for; sets severities; and says
     /// which of these were of no use.
-    pub fn tell(&self, mut findings: Vec<Finding>) -> Told {
+    pub(crate) fn tell(&self, mut findings: Vec<Finding>) -> Told {
         let mut comments = if self.everything { Comments::default() } else { Comments::read(self) };
         let mut accepted = if self.everything { Vec::new() } else { self.accepted() };
         findings.append(&mut comments.broken);

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 /// What `check --format json` prints, as far as tests read it.
 #[derive(Deserialize, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     #[serde(default)]
     pub files: Vec<ReadFile>,
     pub findings: Vec<Finding>,
@@ -20,13 +20,13 @@ pub struct Report {
 
 /// A config that was read.
 #[derive(Deserialize, Debug)]
-pub struct ReadFile {
+pub(crate) struct ReadFile {
     pub path: String,
     pub dialect: String,
 }
 
 #[derive(Deserialize, Debug)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub code: String,
     pub severity: String,
     pub message: String,
@@ -48,14 +48,14 @@ pub struct Finding {
 
 /// The connections that a finding about rows is of.
 #[derive(Deserialize, Debug)]
-pub struct Leg {
+pub(crate) struct Leg {
     pub opened_by: String,
     pub peers: Vec<String>,
     pub some_source_ports: bool,
 }
 
 #[derive(Deserialize, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     pub device: String,
     pub product: String,
     pub table: Option<String>,
@@ -67,14 +67,14 @@ pub struct Row {
 }
 
 #[derive(Deserialize, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     pub file: Option<String>,
     pub line: Option<usize>,
 }
 
 /// Bytes of a file, and what comes in their place.
 #[derive(Deserialize, Debug, Clone)]
-pub struct Edit {
+pub(crate) struct Edit {
     pub file: String,
     pub start: usize,
     pub end: usize,
@@ -83,7 +83,7 @@ pub struct Edit {
 
 /// A row of `catalog export --format json`.
 #[derive(Deserialize, Debug, Clone)]
-pub struct CatalogRow {
+pub(crate) struct CatalogRow {
     pub product: String,
     pub table: Option<String>,
     pub row: Option<String>,
@@ -105,7 +105,7 @@ pub struct CatalogRow {
 
 /// What `trace --format jsonl` says of a packet.
 #[derive(Deserialize, Debug)]
-pub struct Traced {
+pub(crate) struct Traced {
     #[serde(default)]
     pub id: serde_json::Value,
     pub verdict: String,
@@ -114,18 +114,18 @@ pub struct Traced {
 
 impl Report {
     /// The findings of a code or of all codes that begin so.
-    pub fn of<'a>(&'a self, code: &str) -> impl Iterator<Item = &'a Finding> + use<'a> {
+    pub(crate) fn of<'a>(&'a self, code: &str) -> impl Iterator<Item = &'a Finding> + use<'a> {
         let code = code.to_string();
         self.findings.iter().filter(move |finding| finding.code.starts_with(&code))
     }
 
     /// What is said of a service under a code, or the start of one.
-    pub fn about(&self, code: &str, service: &str) -> Vec<&Finding> {
+    pub(crate) fn about(&self, code: &str, service: &str) -> Vec<&Finding> {
         self.of(code).filter(|finding| finding.row(service).is_some()).collect()
     }
 
     /// What is said of a service under a code, which has to be one finding.
-    pub fn the(&self, code: &str, service: &str) -> &Finding {
+    pub(crate) fn the(&self, code: &str, service: &str) -> &Finding {
         match self.about(code, service).as_slice() {
             [finding] => finding,
             other => panic!("{} findings {code} about {service}\n{}", other.len(), self.told()),
@@ -133,19 +133,19 @@ impl Report {
     }
 
     /// Asserts that nothing is said under a code, or the start of one.
-    pub fn silent(&self, code: &str) -> &Self {
+    pub(crate) fn silent(&self, code: &str) -> &Self {
         assert!(self.of(code).next().is_none(), "{code} is said\n{}", self.told());
         self
     }
 
     /// Asserts that nothing hangs on a condition.
-    pub fn certain(&self) -> &Self {
+    pub(crate) fn certain(&self) -> &Self {
         assert!(self.findings.iter().all(|finding| finding.depends_on.is_empty()), "{}", self.told());
         self
     }
 
     /// All findings, one a line.
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let line = |f: &Finding| {
             let place = format!("{}:{}", f.file.as_deref().unwrap_or("-"), f.line.unwrap_or(0));
             format!("{place} {} {} {} {:?}\n", f.severity, f.code, f.message, f.depends_on)
@@ -159,17 +159,17 @@ impl Report {
 
 impl Finding {
     /// The first row of a service.
-    pub fn row(&self, service: &str) -> Option<&Row> {
+    pub(crate) fn row(&self, service: &str) -> Option<&Row> {
         self.requirements.iter().find(|row| row.service == service)
     }
 
     /// The place that it is about, and all others that it names.
-    pub fn lines(&self) -> Vec<usize> {
+    pub(crate) fn lines(&self) -> Vec<usize> {
         self.line.into_iter().chain(self.related.iter().filter_map(|place| place.line)).collect()
     }
 
     /// Everything that tells what to change.
-    pub fn remedy(&self) -> String {
+    pub(crate) fn remedy(&self) -> String {
         let edits = self.edits.iter().map(|edit| edit.text.as_str());
         let lines: Vec<&str> = self.mend.iter().map(String::as_str).chain(edits).collect();
         format!("{}\n{}", self.help, lines.join("\n"))
@@ -177,12 +177,12 @@ impl Finding {
 }
 
 /// A folder of the repository.
-pub fn folder(path: &str) -> PathBuf {
+pub(crate) fn folder(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// Runs pinhole in a folder; the work has to be done.
-pub fn pinhole(folder: &Path, args: &[&str]) -> String {
+pub(crate) fn pinhole(folder: &Path, args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
         .current_dir(folder)
         .args(args)
@@ -195,13 +195,13 @@ pub fn pinhole(folder: &Path, args: &[&str]) -> String {
 }
 
 /// Runs `check` in a folder.
-pub fn check(folder: &Path, args: &[&str]) -> Report {
+pub(crate) fn check(folder: &Path, args: &[&str]) -> Report {
     let args: Vec<&str> = ["check", "--format", "json"].iter().chain(args).copied().collect();
     read(&pinhole(folder, &args))
 }
 
 /// Runs `check` in a folder; `None` where it holds no config.
-pub fn try_check(folder: &Path, args: &[&str]) -> Option<Report> {
+pub(crate) fn try_check(folder: &Path, args: &[&str]) -> Option<Report> {
     let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
         .current_dir(folder)
         .args(["check", "--format", "json"])
@@ -218,25 +218,25 @@ pub fn try_check(folder: &Path, args: &[&str]) -> Option<Report> {
 }
 
 /// Traces packets of a file; the answers are in its order.
-pub fn trace(folder: &Path, args: &[&str]) -> Vec<Traced> {
+pub(crate) fn trace(folder: &Path, args: &[&str]) -> Vec<Traced> {
     let args: Vec<&str> = ["trace", "--format", "jsonl"].iter().chain(args).copied().collect();
     pinhole(folder, &args).lines().map(read).collect()
 }
 
 /// All rows of the bundled products.
-pub fn catalog() -> Vec<CatalogRow> {
+pub(crate) fn catalog() -> Vec<CatalogRow> {
     read(&pinhole(&folder(""), &["catalog", "export", "--format", "json"]))
 }
 
-pub fn read<T: DeserializeOwned>(text: &str) -> T {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// A folder for one test, which goes when it is dropped.
-pub struct Scratch(pub PathBuf);
+pub(crate) struct Scratch(pub PathBuf);
 
 impl Scratch {
-    pub fn new(name: &str) -> Scratch {
+    pub(crate) fn new(name: &str) -> Scratch {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let made = MADE.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("pinhole-{}-{made}-{name}", std::process::id()));
@@ -245,7 +245,7 @@ impl Scratch {
         Scratch(path)
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> &Scratch {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> &Scratch {
         std::fs::write(self.0.join(name), text).unwrap();
         self
     }

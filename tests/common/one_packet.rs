@@ -12,7 +12,7 @@ const NO_MSS: u128 = 0x1_0000;
 
 /// How one packet can end.
 #[derive(Debug, Default, PartialEq)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// The verdicts, each once.
     pub verdicts: Vec<Verdict>,
     /// What source, destination and their ports can be where it passes.
@@ -20,12 +20,12 @@ pub struct Ending {
 }
 
 /// How a packet can end, asked as a set of its own.
-pub fn verdicts(rules: &Ruleset, trip: &Trip) -> Vec<Verdict> {
+pub(crate) fn verdicts(rules: &Ruleset, trip: &Trip) -> Vec<Verdict> {
     endings(rules, std::slice::from_ref(trip)).pop().map_or(Vec::new(), |ending| ending.verdicts)
 }
 
 /// How each packet of one set can end. They have all but the packet in common, and are of one family.
-pub fn endings(rules: &Ruleset, trips: &[Trip]) -> Vec<Ending> {
+pub(crate) fn endings(rules: &Ruleset, trips: &[Trip]) -> Vec<Ending> {
     let Some(first) = trips.first() else { return Vec::new() };
     let all: Vec<Vec<(Field, Set)>> = trips.iter().map(sides).collect();
     let names = all.iter().flatten().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif));

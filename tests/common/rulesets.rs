@@ -10,24 +10,24 @@ use pinhole::packet::{Family, Field, Set, interface};
 use pinhole::source::Span;
 
 /// Numbers drawn from a row of bytes, so that failures shrink; zeros when it is used up.
-pub struct Draw<'a>(pub &'a [u8]);
+pub(crate) struct Draw<'a>(pub &'a [u8]);
 
 impl Draw<'_> {
-    pub fn below(&mut self, n: u32) -> u32 {
+    pub(crate) fn below(&mut self, n: u32) -> u32 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         u32::from(*first) % n
     }
 
-    pub fn one_in(&mut self, n: u32) -> bool {
+    pub(crate) fn one_in(&mut self, n: u32) -> bool {
         self.below(n) == n - 1
     }
 
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u32) as usize]
     }
 
-    pub fn set(&mut self, last: u32) -> Set {
+    pub(crate) fn set(&mut self, last: u32) -> Set {
         let mut range = || {
             let lo = self.below(last + 1);
             (u128::from(lo), u128::from((lo + self.below(3)).min(last)))
@@ -55,8 +55,8 @@ const FIELDS: [(Field, u32); 16] = [
     (Field::Dst6, 7),
     (Field::Tag, 1),
 ];
-pub const PROTOS: [u8; 3] = [6, 17, 1];
-pub const NAMES: [&str; 2] = ["eth0", "lo"];
+pub(crate) const PROTOS: [u8; 3] = [6, 17, 1];
+pub(crate) const NAMES: [&str; 2] = ["eth0", "lo"];
 
 fn test(d: &mut Draw, b: &mut Builder) -> Test {
     let negate = d.one_in(4);
@@ -155,7 +155,7 @@ fn effect(d: &mut Draw, b: &mut Builder, chain: u32, chains: u32, kind: StageKin
 }
 
 /// A ruleset.
-pub fn ruleset(d: &mut Draw) -> Ruleset {
+pub(crate) fn ruleset(d: &mut Draw) -> Ruleset {
     let mut b = Builder::new();
     for at in 0..CHAINS {
         b.chain(format!("c{at}"), Span::default());
@@ -169,7 +169,7 @@ pub fn ruleset(d: &mut Draw) -> Ruleset {
 }
 
 /// A ruleset whose rules are drawn each from bytes of its own: what changes in one leaves the others as they are.
-pub fn ruleset_of(chains: &[Vec<Vec<u8>>], rest: &[u8]) -> Ruleset {
+pub(crate) fn ruleset_of(chains: &[Vec<Vec<u8>>], rest: &[u8]) -> Ruleset {
     let mut b = Builder::new();
     for at in 0..CHAINS {
         b.chain(format!("c{at}"), Span::default());
@@ -183,7 +183,7 @@ pub fn ruleset_of(chains: &[Vec<Vec<u8>>], rest: &[u8]) -> Ruleset {
 }
 
 /// How many chains there are, and what their stages are for.
-pub const CHAINS: u32 = 5;
+pub(crate) const CHAINS: u32 = 5;
 const KINDS: [StageKind; CHAINS as usize] =
     [StageKind::Filter, StageKind::DstNat, StageKind::Filter, StageKind::SrcNat, StageKind::Filter];
 
@@ -252,7 +252,7 @@ fn finish(d: &mut Draw, mut b: Builder) -> Ruleset {
 }
 
 /// What a ruleset holds, for whoever has to understand a failure.
-pub fn story(rules: &Ruleset) -> String {
+pub(crate) fn story(rules: &Ruleset) -> String {
     let mut text = String::new();
     for (at, stages) in rules.hooks.iter().enumerate() {
         for stage in stages {

@@ -16,13 +16,13 @@ use crate::scenario::{Language, Scenario};
 use crate::wire::{self, ICMP, ICMPV6, TCP, UDP, UDPLITE};
 
 /// The answers for one packet.
-pub struct Said {
+pub(crate) struct Said {
     alone: Ending,
     among_all: Ending,
 }
 
 /// Asks for all packets of a scenario; the answers are in their order.
-pub fn ask(scenario: &Scenario) -> Result<Vec<Said>, String> {
+pub(crate) fn ask(scenario: &Scenario) -> Result<Vec<Said>, String> {
     let rules = ruleset(scenario)?;
     let trips: Vec<Trip> = scenario.cases.iter().map(|case| trip(&case.probe)).collect();
     let mut said: Vec<Option<Said>> = trips.iter().map(|_| None).collect();
@@ -123,14 +123,14 @@ fn trip(probe: &Probe) -> Trip {
 
 impl Said {
     /// Whether nothing is certain but that it ends somehow.
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         let passes = |verdict: &Verdict| *verdict == Verdict::Accept;
         let verdicts = &self.alone.verdicts;
         verdicts.iter().any(passes) && !verdicts.iter().all(passes)
     }
 
     /// In what the answers for the packet alone and among all others differ.
-    pub fn is_torn(&self) -> Option<String> {
+    pub(crate) fn is_torn(&self) -> Option<String> {
         let words = |ending: &Ending| {
             let mut words: Vec<String> = ending.verdicts.iter().map(|v| format!("{v:?}")).collect();
             words.sort();
@@ -142,7 +142,7 @@ impl Said {
     }
 
     /// In what it differs from what the kernel did.
-    pub fn against(&self, fate: &Fate, probe: &Probe) -> Option<String> {
+    pub(crate) fn against(&self, fate: &Fate, probe: &Probe) -> Option<String> {
         let agrees = match fate {
             Fate::Accept { src, dst } => {
                 self.alone.verdicts.contains(&Verdict::Accept)

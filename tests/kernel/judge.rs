@@ -40,7 +40,7 @@ struct Tally {
 }
 
 /// The whole test, in the firewall's namespace.
-pub fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
+pub(crate) fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
     let begun = Instant::now();
     let folder = std::env::temp_dir().join(format!("pinhole-kernel-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

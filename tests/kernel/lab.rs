@@ -25,14 +25,14 @@ const LOCAL_PROTOCOLS: [u8; 5] = [TCP, UDP, SCTP, UDPLITE, 47];
 
 /// Where a packet ended up: address and, where the protocol has ports, port.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct End {
+pub(crate) struct End {
     pub address: IpAddr,
     pub port: Option<u16>,
 }
 
 /// What the kernel did.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Seen on a wire or by a local socket, with these ends. The destination is not known of IPv6
     /// protocols without a checksum that the box got itself.
     Accept { src: End, dst: Option<End> },
@@ -43,7 +43,7 @@ pub enum Fate {
 }
 
 /// A socket that sees all frames of this namespace's links.
-pub fn tap() -> std::io::Result<Socket> {
+pub(crate) fn tap() -> std::io::Result<Socket> {
     // the kernel takes the protocol in network order
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(ETH_P_ALL << 8)))?;
     socket.set_nonblocking(true)?;
@@ -51,7 +51,7 @@ pub fn tap() -> std::io::Result<Socket> {
 }
 
 /// The sockets of the three namespaces, all in one process.
-pub struct Lab {
+pub(crate) struct Lab {
     /// Taps: of the client, of the server, and of the firewall on all its links.
     client: Socket,
     server: Socket,
@@ -71,7 +71,7 @@ pub struct Lab {
 
 impl Lab {
     /// Runs in the firewall's namespace, with the taps of the two others.
-    pub fn new(client: OwnedFd, server: OwnedFd) -> std::io::Result<Lab> {
+    pub(crate) fn new(client: OwnedFd, server: OwnedFd) -> std::io::Result<Lab> {
         let (client, server) = (Socket::from(client), Socket::from(server));
         let firewall = tap()?;
         let links = [
@@ -101,7 +101,7 @@ impl Lab {
     }
 
     /// What the kernel does to a packet. A drop is believed after three tries.
-    pub fn probe(&mut self, probe: &Probe) -> Result<Fate, String> {
+    pub(crate) fn probe(&mut self, probe: &Probe) -> Result<Fate, String> {
         for _ in 0..3 {
             forget_by(&self.conntrack)?;
             let mut probe = probe.clone();
@@ -120,7 +120,7 @@ impl Lab {
     }
 
     /// A packet, and what becomes of the answer to it: `None` where nothing arrived `there` to be answered.
-    pub fn exchange(
+    pub(crate) fn exchange(
         &mut self,
         probe: &Probe,
         there: End,
@@ -247,7 +247,7 @@ impl Lab {
 }
 
 /// Empties the connection table of this namespace: each packet is the first of a new connection.
-pub fn forget_connections() -> Result<(), String> {
+pub(crate) fn forget_connections() -> Result<(), String> {
     let socket = Socket::new(Domain::from(NETLINK), Type::RAW, Some(Protocol::from(NETLINK_NETFILTER)));
     forget_by(&socket.map_err(|error| error.to_string())?)
 }
@@ -393,13 +393,13 @@ impl Probe {
     }
 
     /// The flags of an answer, where none were given.
-    pub fn answer_flags() -> u8 {
+    pub(crate) fn answer_flags() -> u8 {
         SYN | ACK
     }
 }
 
 /// The standard streams as sockets, which they are where the stages handed them down.
-pub fn inherited() -> std::io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn inherited() -> std::io::Result<(OwnedFd, OwnedFd)> {
     let client = std::io::stdin().as_fd().try_clone_to_owned()?;
     let server = std::io::stdout().as_fd().try_clone_to_owned()?;
     Ok((client, server))

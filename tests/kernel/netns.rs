@@ -16,30 +16,30 @@ use std::thread::sleep;
 use std::time::Duration;
 
 /// The firewall's addresses: interface, address, prefix length.
-pub const ADDRESSES: [(&str, &str, u8); 4] = [
+pub(crate) const ADDRESSES: [(&str, &str, u8); 4] = [
     ("eth0", "203.0.113.1", 24),
     ("eth1", "198.51.100.1", 24),
     ("eth0", "2001:db8:1::1", 64),
     ("eth1", "2001:db8:2::1", 64),
 ];
 /// What the firewall sends itself leaves by eth0 to these, and by eth1 to all others.
-pub const NEAR: [&str; 2] = ["203.0.113.0/24", "2001:db8:1::/64"];
+pub(crate) const NEAR: [&str; 2] = ["203.0.113.0/24", "2001:db8:1::/64"];
 /// Link-layer addresses of eth0, eth1 and in1: those that frames of the peers go to.
-pub const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0x0f, 0], [2, 0, 0, 0, 0x0f, 1], [2, 0, 0, 0, 0x0f, 2]];
+pub(crate) const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0x0f, 0], [2, 0, 0, 0, 0x0f, 1], [2, 0, 0, 0, 0x0f, 2]];
 /// Networks behind the inner firewall: of devices, and of their public addresses.
-pub const INNER: [&str; 3] = ["10.30.0.0/16", "198.18.5.0/24", "2001:db8:30::/48"];
+pub(crate) const INNER: [&str; 3] = ["10.30.0.0/16", "198.18.5.0/24", "2001:db8:30::/48"];
 const ROLES: [&str; 4] = ["client", "firewall", "inner", "server"];
 
 const PREFIX: &str = "pinhole-";
 
 /// The namespaces, removed when dropped.
-pub struct Netns {
+pub(crate) struct Netns {
     base: String,
 }
 
 impl Netns {
     /// Makes them; an error says what the machine lacks.
-    pub fn new() -> Result<Netns, String> {
+    pub(crate) fn new() -> Result<Netns, String> {
         remove_stale();
         let netns = Netns { base: format!("{PREFIX}{}", std::process::id()) };
         for role in ROLES {
@@ -51,12 +51,12 @@ impl Netns {
     }
 
     /// What the names begin with.
-    pub fn base(&self) -> &str {
+    pub(crate) fn base(&self) -> &str {
         &self.base
     }
 
     /// The name of the namespace of a role.
-    pub fn name(&self, role: &str) -> String {
+    pub(crate) fn name(&self, role: &str) -> String {
         format!("{}-{role}", self.base)
     }
 
@@ -171,7 +171,7 @@ fn remove(base: &str) {
 }
 
 /// Removes the namespaces once the test is gone, however it ended: packets can go round in them for ever.
-pub fn remove_after(base: &str) {
+pub(crate) fn remove_after(base: &str) {
     while is_alive(base) {
         sleep(Duration::from_millis(100));
     }
@@ -179,7 +179,7 @@ pub fn remove_after(base: &str) {
 }
 
 /// Whether the test with these namespaces still runs.
-pub fn is_alive(base: &str) -> bool {
+pub(crate) fn is_alive(base: &str) -> bool {
     base.strip_prefix(PREFIX).is_some_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
 }
 
@@ -210,7 +210,7 @@ fn ip(args: &[&str]) -> Result<(), String> {
 }
 
 /// Settings of the client's and the server's namespace: nothing of their own is sent.
-pub fn set_silent() {
+pub(crate) fn set_silent() {
     for which in ["all", "default"] {
         set(&format!("ipv6/conf/{which}/disable_ipv6"), "1");
     }
@@ -221,7 +221,7 @@ pub fn set_silent() {
 
 /// Settings of a firewall's namespace: forward all, from anywhere to anywhere, answer nothing by
 /// itself, and limit no errors.
-pub fn set_forwarding() {
+pub(crate) fn set_forwarding() {
     for (path, value) in [
         ("ipv4/ip_forward", "1"),
         ("ipv6/conf/all/forwarding", "1"),
@@ -258,7 +258,7 @@ fn set(path: &str, value: &str) {
 }
 
 /// Runs a program of this namespace on an input; the error is what it printed.
-pub fn run_with_input(program: &str, args: &[&str], input: &str) -> Result<(), String> {
+pub(crate) fn run_with_input(program: &str, args: &[&str], input: &str) -> Result<(), String> {
     let mut child = Command::new(program)
         .args(args)
         .stdin(Stdio::piped())
@@ -279,7 +279,7 @@ pub fn run_with_input(program: &str, args: &[&str], input: &str) -> Result<(), S
 }
 
 /// Whether a program is installed.
-pub fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let mut asked = Command::new(program);
     asked.arg("-V").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }

@@ -9,7 +9,7 @@ use crate::wire::{Header, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE};
 
 /// The way before any translation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Hook {
+pub(crate) enum Hook {
     Forward,
     Input,
     Output,
@@ -17,7 +17,7 @@ pub enum Hook {
 
 /// A packet and where it enters.
 #[derive(Clone, Debug)]
-pub struct Probe {
+pub(crate) struct Probe {
     pub hook: Hook,
     /// The link that it comes in by: `eth0` or `eth1`.
     pub iif: &'static str,
@@ -42,7 +42,7 @@ const FLAGS: [(&str, u8); 6] = [("fin", 1), ("syn", 2), ("rst", 4), ("psh", 8), 
 
 impl Probe {
     /// Reads `forward udp 192.0.2.7:1024 > 10.1.2.3:53`, with words such as `in=eth1` after it.
-    pub fn parse(text: &str) -> Result<Probe, String> {
+    pub(crate) fn parse(text: &str) -> Result<Probe, String> {
         let mut words = text.split_whitespace();
         let mut word = |what: &str| words.next().ok_or(format!("{what} is missing"));
         let hook = match word("the way")? {
@@ -94,7 +94,7 @@ impl Probe {
     }
 
     /// The link that it leaves by.
-    pub fn oif(&self) -> &'static str {
+    pub(crate) fn oif(&self) -> &'static str {
         let other = if self.iif == "eth0" { "eth1" } else { "eth0" };
         match self.hook {
             Hook::Forward | Hook::Input => other,
@@ -105,7 +105,7 @@ impl Probe {
     }
 
     /// The line of `pinhole trace --packets`.
-    pub fn json(&self, id: usize) -> Json {
+    pub(crate) fn json(&self, id: usize) -> Json {
         let header = &self.header;
         let mut line = json!({
             "id": id, "src": header.src, "dst": header.dst, "proto": header.proto,
@@ -193,7 +193,7 @@ impl std::fmt::Display for Probe {
 }
 
 /// Reads `192.0.2.7:80`, `[2001:db8::7]:80`, or an address alone.
-pub fn end(text: &str) -> Result<(IpAddr, u16), String> {
+pub(crate) fn end(text: &str) -> Result<(IpAddr, u16), String> {
     let bad = || format!("`{text}` is no address with or without a port");
     if let Ok(address) = text.parse() {
         return Ok((address, 0));
@@ -204,12 +204,12 @@ pub fn end(text: &str) -> Result<(IpAddr, u16), String> {
 }
 
 /// Whether the firewall itself has the address.
-pub fn is_own(address: IpAddr) -> bool {
+pub(crate) fn is_own(address: IpAddr) -> bool {
     ADDRESSES.iter().any(|(_, own, _)| own.parse() == Ok(address))
 }
 
 /// Whether an address is in a network such as `203.0.113.0/24`.
-pub fn within(address: IpAddr, network: &str) -> bool {
+pub(crate) fn within(address: IpAddr, network: &str) -> bool {
     let Some((base, length)) = network.split_once('/') else { return false };
     let (Ok(base), Ok(length)) = (base.parse::<IpAddr>(), length.parse::<u32>()) else { return false };
     match (address, base) {

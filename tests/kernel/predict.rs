@@ -13,10 +13,10 @@ use crate::wire::{RST, TCP};
 
 /// The answer for one packet.
 #[derive(Debug)]
-pub struct Prediction(Json);
+pub(crate) struct Prediction(Json);
 
 /// Asks for all packets of a scenario; the answers are in their order.
-pub fn predict(scenario: &Scenario, folder: &Path) -> Result<Vec<Prediction>, String> {
+pub(crate) fn predict(scenario: &Scenario, folder: &Path) -> Result<Vec<Prediction>, String> {
     let packets = folder.join("packets.jsonl");
     let lines: Vec<String> =
         scenario.cases.iter().enumerate().map(|(id, case)| case.probe.json(id).to_string()).collect();
@@ -42,7 +42,7 @@ pub fn predict(scenario: &Scenario, folder: &Path) -> Result<Vec<Prediction>, St
 }
 
 /// The codes of the errors in reading that `pinhole check` finds.
-pub fn reading_errors(scenario: &Scenario) -> Result<Vec<String>, String> {
+pub(crate) fn reading_errors(scenario: &Scenario) -> Result<Vec<String>, String> {
     let run = pinhole("check", scenario)
         .args(["--format", "json"])
         .output()
@@ -69,12 +69,12 @@ fn pinhole(command: &str, scenario: &Scenario) -> Command {
 
 impl Prediction {
     /// The verdict.
-    pub fn verdict(&self) -> &str {
+    pub(crate) fn verdict(&self) -> &str {
         self.0["verdict"].as_str().unwrap_or_default()
     }
 
     /// In what it differs from what the kernel did.
-    pub fn against(&self, fate: &Fate, probe: &Probe) -> Option<String> {
+    pub(crate) fn against(&self, fate: &Fate, probe: &Probe) -> Option<String> {
         let agrees = match (self.verdict(), fate) {
             ("drop", Fate::Drop) => true,
             ("reject", Fate::Drop) => self.is_silent(probe),

@@ -19,7 +19,7 @@ use crate::packet::{self, Probe};
 
 /// What loads a ruleset.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Tool {
+pub(crate) enum Tool {
     IptablesLegacy,
     IptablesNft,
     Ip6tablesLegacy,
@@ -29,11 +29,11 @@ pub enum Tool {
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Tool; 5] =
+    pub(crate) const ALL: [Tool; 5] =
         [Tool::IptablesLegacy, Tool::IptablesNft, Tool::Ip6tablesLegacy, Tool::Ip6tablesNft, Tool::Nft];
 
     /// The program.
-    pub fn program(self) -> &'static str {
+    pub(crate) fn program(self) -> &'static str {
         match self {
             Tool::IptablesLegacy => "iptables-legacy-restore",
             Tool::IptablesNft => "iptables-nft-restore",
@@ -53,7 +53,7 @@ impl Tool {
 
 /// A firewall language of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Language {
+pub(crate) enum Language {
     Iptables,
     Ip6tables,
     Nftables,
@@ -71,7 +71,7 @@ impl Language {
     }
 
     /// The name for `--dialect`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Language::Iptables => "iptables",
             Language::Ip6tables => "ip6tables",
@@ -80,7 +80,7 @@ impl Language {
     }
 
     /// The tools that load it.
-    pub fn tools(self) -> &'static [Tool] {
+    pub(crate) fn tools(self) -> &'static [Tool] {
         match self {
             Language::Iptables => &[Tool::IptablesLegacy, Tool::IptablesNft],
             Language::Ip6tables => &[Tool::Ip6tablesLegacy, Tool::Ip6tablesNft],
@@ -91,7 +91,7 @@ impl Language {
 
 /// What a fixture says becomes of a packet.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// With the ends where they are translated.
     Accept {
         src: Option<End>,
@@ -105,7 +105,7 @@ pub enum Expected {
 
 /// A packet and what should become of it; nothing is written of the packets of random rulesets.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub(crate) struct Case {
     pub line: usize,
     pub probe: Probe,
     pub expected: Option<Expected>,
@@ -113,7 +113,7 @@ pub struct Case {
 
 /// A ruleset with its packets.
 #[derive(Debug)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     pub name: String,
     pub language: Language,
     pub text: String,
@@ -128,22 +128,28 @@ pub struct Scenario {
 
 impl Scenario {
     /// A ruleset of no file yet.
-    pub fn new(name: String, language: Language, text: String, path: PathBuf, cases: Vec<Case>) -> Scenario {
+    pub(crate) fn new(
+        name: String,
+        language: Language,
+        text: String,
+        path: PathBuf,
+        cases: Vec<Case>,
+    ) -> Scenario {
         Scenario { name, language, text, path, ipset: None, cases, refused: Vec::new() }
     }
 
     /// Whether a tool does not load it.
-    pub fn refused_by(&self, tool: Tool) -> bool {
+    pub(crate) fn refused_by(&self, tool: Tool) -> bool {
         self.refused.contains(&tool.backend())
     }
 
     /// Whether no tool loads it.
-    pub fn refused_by_all(&self) -> bool {
+    pub(crate) fn refused_by_all(&self) -> bool {
         self.language.tools().iter().all(|tool| self.refused_by(*tool))
     }
 
     /// Reads a fixture; `None` where the file is no ruleset.
-    pub fn read(path: &Path) -> Result<Option<Scenario>, String> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Scenario>, String> {
         let Some(language) = Language::of(path) else { return Ok(None) };
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
@@ -204,7 +210,7 @@ fn expected(text: &str) -> Result<Expected, String> {
 }
 
 /// All fixtures of a folder, by name.
-pub fn read_all(folder: &Path) -> Result<Vec<Scenario>, String> {
+pub(crate) fn read_all(folder: &Path) -> Result<Vec<Scenario>, String> {
     let listed = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut paths: Vec<PathBuf> = listed.flatten().map(|entry| entry.path()).collect();
     paths.sort();

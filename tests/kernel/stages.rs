@@ -20,7 +20,7 @@ const STAGE: &str = "PINHOLE_KERNEL_STAGE";
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// The test, or one of its stages.
-pub fn run() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     let Ok(stage) = std::env::var(STAGE) else { return start() };
     let error = match stage.split_once(' ') {
         Some(("client", base)) => {
@@ -127,7 +127,7 @@ fn set_up_inner(netns: &Netns) -> Result<(), String> {
 }
 
 /// Empties the connection table of the inner firewall.
-pub fn forget_inner() -> Result<(), String> {
+pub(crate) fn forget_inner() -> Result<(), String> {
     let base = base();
     let mut forget = enter("inner", &base);
     let run = forget.env(STAGE, format!("forget {base}")).status().map_err(|error| error.to_string())?;
@@ -135,7 +135,7 @@ pub fn forget_inner() -> Result<(), String> {
 }
 
 /// What the names of the namespaces begin with, for the stages.
-pub fn base() -> String {
+pub(crate) fn base() -> String {
     let stage = std::env::var(STAGE).unwrap_or_default();
     stage.split_once(' ').map_or(String::new(), |(_, base)| base.to_string())
 }

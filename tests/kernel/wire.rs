@@ -10,22 +10,22 @@ const MAGIC: [u8; 4] = [0, b'P', b'H', b'L'];
 /// Bytes of the tag in a payload.
 const TAG_LEN: usize = 16;
 
-pub const ICMP: u8 = 1;
-pub const TCP: u8 = 6;
-pub const UDP: u8 = 17;
-pub const AH: u8 = 51;
-pub const ICMPV6: u8 = 58;
-pub const SCTP: u8 = 132;
-pub const UDPLITE: u8 = 136;
+pub(crate) const ICMP: u8 = 1;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
+pub(crate) const AH: u8 = 51;
+pub(crate) const ICMPV6: u8 = 58;
+pub(crate) const SCTP: u8 = 132;
+pub(crate) const UDPLITE: u8 = 136;
 
 /// TCP flag bits.
-pub const SYN: u8 = 2;
-pub const RST: u8 = 4;
-pub const ACK: u8 = 16;
+pub(crate) const SYN: u8 = 2;
+pub(crate) const RST: u8 = 4;
+pub(crate) const ACK: u8 = 16;
 
 /// What a packet says; the ports of a protocol without any are 0.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Header {
+pub(crate) struct Header {
     pub src: IpAddr,
     pub dst: IpAddr,
     pub proto: u8,
@@ -44,7 +44,7 @@ pub struct Header {
 
 impl Header {
     /// A first packet as most are.
-    pub fn new(src: IpAddr, dst: IpAddr, proto: u8) -> Header {
+    pub(crate) fn new(src: IpAddr, dst: IpAddr, proto: u8) -> Header {
         let icmp = (if proto == ICMPV6 { 128 } else { 8 }, 0);
         Header {
             src,
@@ -63,12 +63,12 @@ impl Header {
     }
 
     /// Whether the protocol has ports.
-    pub fn has_ports(&self) -> bool {
+    pub(crate) fn has_ports(&self) -> bool {
         has_ports(self.proto)
     }
 
     /// Whether it is an ICMP error, which no error answers.
-    pub fn is_icmp_error(&self) -> bool {
+    pub(crate) fn is_icmp_error(&self) -> bool {
         match self.proto {
             ICMP => matches!(self.icmp.0, 3 | 4 | 5 | 11 | 12),
             ICMPV6 => self.icmp.0 < 128,
@@ -77,7 +77,7 @@ impl Header {
     }
 
     /// The packet in bytes, from the IP header on.
-    pub fn bytes(&self, tag: u64) -> Vec<u8> {
+    pub(crate) fn bytes(&self, tag: u64) -> Vec<u8> {
         let transport = self.transport(tag);
         let mut packet = Vec::with_capacity(60 + transport.len());
         match (self.src, self.dst) {
@@ -161,7 +161,7 @@ impl Header {
 }
 
 /// Whether a protocol's header begins with two ports.
-pub fn has_ports(proto: u8) -> bool {
+pub(crate) fn has_ports(proto: u8) -> bool {
     matches!(proto, TCP | UDP | SCTP | UDPLITE)
 }
 
@@ -230,7 +230,7 @@ fn sequence(tag: u64) -> u32 {
 
 /// A packet as it was seen.
 #[derive(Clone, Debug)]
-pub struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     pub src: IpAddr,
     /// Not known for IPv6 that the box delivered to itself, see [`Seen::local6`].
     pub dst: Option<IpAddr>,
@@ -240,7 +240,7 @@ pub struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     /// Reads an IP packet.
-    pub fn parse(data: &'a [u8]) -> Option<Seen<'a>> {
+    pub(crate) fn parse(data: &'a [u8]) -> Option<Seen<'a>> {
         match data.first()? >> 4 {
             4 => {
                 let header = usize::from(data[0] & 15) * 4;
@@ -262,7 +262,7 @@ impl<'a> Seen<'a> {
 
     /// What a raw IPv6 socket gives: no header. The destination is that of the candidates to which the
     /// checksum fits.
-    pub fn local6(src: IpAddr, proto: u8, l4: &'a [u8], candidates: &[IpAddr]) -> Seen<'a> {
+    pub(crate) fn local6(src: IpAddr, proto: u8, l4: &'a [u8], candidates: &[IpAddr]) -> Seen<'a> {
         let summed = matches!(proto, TCP | UDP | ICMPV6 | UDPLITE);
         let fits = |dst: &&IpAddr| pseudo_checksum(src, **dst, proto, l4) == 0;
         let dst = if summed { candidates.iter().find(fits).copied() } else { None };
@@ -270,20 +270,20 @@ impl<'a> Seen<'a> {
     }
 
     /// Source and destination port.
-    pub fn ports(&self) -> Option<(u16, u16)> {
+    pub(crate) fn ports(&self) -> Option<(u16, u16)> {
         let port = |at: usize| Some(u16::from_be_bytes(self.l4.get(at..at + 2)?.try_into().ok()?));
         if has_ports(self.proto) { Some((port(0)?, port(2)?)) } else { None }
     }
 
     /// Whether it carries the tag, be it in what it quotes.
-    pub fn carries(&self, tag: u64) -> bool {
+    pub(crate) fn carries(&self, tag: u64) -> bool {
         let tag = tag_bytes(tag);
         self.l4.windows(TAG_LEN).any(|window| window == tag)
     }
 
     /// The name of the refusal that it is: an ICMP error that quotes the packet with the tag, or a reset
     /// that answers it.
-    pub fn refusal(&self, tag: u64) -> Option<String> {
+    pub(crate) fn refusal(&self, tag: u64) -> Option<String> {
         let quoted = |from: usize| self.l4.get(from..).and_then(Seen::parse).is_some_and(|q| q.carries(tag));
         match self.proto {
             ICMP if self.l4.first() == Some(&3) && quoted(8) => Some(unreachable4(*self.l4.get(1)?)),
@@ -318,7 +318,7 @@ fn upper_layer(mut next: u8, mut rest: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// The name of an ICMP *destination unreachable*, by its code.
-pub fn unreachable4(code: u8) -> String {
+pub(crate) fn unreachable4(code: u8) -> String {
     let name = match code {
         0 => "icmp-net-unreachable",
         1 => "icmp-host-unreachable",
@@ -333,7 +333,7 @@ pub fn unreachable4(code: u8) -> String {
 }
 
 /// The name of an ICMPv6 *destination unreachable*, by its code.
-pub fn unreachable6(code: u8) -> String {
+pub(crate) fn unreachable6(code: u8) -> String {
     let name = match code {
         0 => "icmp6-no-route",
         1 => "icmp6-adm-prohibited",

@@ -141,7 +141,7 @@ fn changed(world: &World, d: &mut Draw) -> World {
 }
 
 /// What is wrong with what `diff` says of a site and a change of it.
-pub fn changes(world: &World, scratch: &Scratch) -> Vec<String> {
+pub(crate) fn changes(world: &World, scratch: &Scratch) -> Vec<String> {
     let seed = world.walls.iter().map(|wall| wall.rules.len() as u64 + 7).product::<u64>();
     let mut d = Draw(number("PINHOLE_TRUTH_CHANGE").unwrap_or(seed));
     let new = changed(world, &mut d);

@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The faults of a report; none where all that it says is so, and nothing is left out.
-    pub fn faults(&self, report: &Report) -> Vec<String> {
+    pub(crate) fn faults(&self, report: &Report) -> Vec<String> {
         let mut faults = Vec::new();
         for device in 0..self.devices.len() {
             for row in ROWS.iter().filter(|row| row.severity != "internal") {
@@ -262,7 +262,7 @@ impl World {
     }
 
     /// Packets of all kinds that a firewall may meet.
-    pub fn strangers(&self, at: usize, v4: bool) -> Vec<(Packet, Option<usize>)> {
+    pub(crate) fn strangers(&self, at: usize, v4: bool) -> Vec<(Packet, Option<usize>)> {
         let hosts = |zone: usize| {
             let devices = self.devices.iter().filter(move |device| device.zone == zone);
             let all = self
@@ -341,6 +341,6 @@ impl World {
 }
 
 /// Whether it is an address that has to be translated.
-pub fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     PUBLIC.iter().any(|public| parse(public) == address)
 }

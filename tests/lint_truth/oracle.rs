@@ -7,7 +7,7 @@ use super::world::{Act, CLIENT_PORTS, Cond, MASKS, Match, PUBLIC, Place, Rule, W
 
 /// A question that the files leave open: one answer wherever it is asked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Key {
+pub(crate) enum Key {
     /// Whether an address is in a set of a firewall.
     Member(usize, usize, IpAddr),
     /// Whether it is the time.
@@ -18,7 +18,7 @@ pub enum Key {
 
 impl Key {
     /// Whether the answer is the same for all whom a device talks to, who are these.
-    pub fn shared(&self, far: &[IpAddr]) -> bool {
+    pub(crate) fn shared(&self, far: &[IpAddr]) -> bool {
         match self {
             Key::Member(_, _, address) => !far.contains(address),
             Key::Time(..) => true,
@@ -28,7 +28,7 @@ impl Key {
 }
 
 /// Answers to open questions: some are given, the others are tried one after the other.
-pub struct Answers<'a> {
+pub(crate) struct Answers<'a> {
     given: &'a BTreeMap<Key, bool>,
     tried: Vec<(Key, bool)>,
     at: usize,
@@ -39,12 +39,12 @@ pub struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    pub fn new(given: &'a BTreeMap<Key, bool>) -> Self {
+    pub(crate) fn new(given: &'a BTreeMap<Key, bool>) -> Self {
         Answers { given, tried: vec![], at: 0, rates: false, asked: BTreeSet::new() }
     }
 
     /// The same for traffic of which it is not known whether it keeps to rates.
-    pub fn with_rates(given: &'a BTreeMap<Key, bool>) -> Self {
+    pub(crate) fn with_rates(given: &'a BTreeMap<Key, bool>) -> Self {
         Answers { rates: true, ..Answers::new(given) }
     }
 
@@ -64,7 +64,7 @@ impl<'a> Answers<'a> {
     }
 
     /// What comes out for all answers.
-    pub fn all<T>(&mut self, mut run: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub(crate) fn all<T>(&mut self, mut run: impl FnMut(&mut Self) -> T) -> Vec<T> {
         let mut outcomes = Vec::new();
         loop {
             self.at = 0;
@@ -81,7 +81,7 @@ impl<'a> Answers<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Packet {
+pub(crate) struct Packet {
     pub src: IpAddr,
     pub dst: IpAddr,
     pub tcp: bool,
@@ -97,7 +97,7 @@ impl Packet {
 
 /// A connection between a device and somebody else.
 #[derive(Clone, Copy, Debug)]
-pub struct Talk {
+pub(crate) struct Talk {
     pub device: usize,
     /// The device's address, and the far end's with its zone.
     pub near: IpAddr,
@@ -138,12 +138,12 @@ impl World {
     }
 
     /// Whether any firewall stands between.
-    pub fn is_apart(&self, talk: &Talk) -> bool {
+    pub(crate) fn is_apart(&self, talk: &Talk) -> bool {
         !self.path(talk).is_empty()
     }
 
     /// Whether a connection's first packet arrives where it is meant to, and whether the answer comes back.
-    pub fn run(&self, talk: &Talk, helped: bool, answers: &mut Answers) -> (bool, bool) {
+    pub(crate) fn run(&self, talk: &Talk, helped: bool, answers: &mut Answers) -> (bool, bool) {
         let path = self.path(talk);
         let (src, dst) = if talk.inward { (talk.far, self.dialled(talk)) } else { (talk.near, talk.far) };
         let mut packet = Packet { src, dst, tcp: talk.tcp, sport: talk.client_port, dport: talk.port };
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// Rewrites the destination of what comes in by a side.
-    pub fn translate(&self, wall: &Wall, side: Option<usize>, packet: &mut Packet) {
+    pub(crate) fn translate(&self, wall: &Wall, side: Option<usize>, packet: &mut Packet) {
         if let (Some(0), Some(rewrite)) = (side, wall.rewrite)
             && (rewrite.tcp, rewrite.from) == (packet.tcp, packet.dport)
         {
@@ -219,7 +219,7 @@ impl World {
         })
     }
 
-    pub fn passes(
+    pub(crate) fn passes(
         &self,
         at: usize,
         packet: Packet,
@@ -250,7 +250,7 @@ impl World {
     }
 
     /// Whether a packet of a new connection gets to an accepting policy for all answers.
-    pub fn falls_through(&self, at: usize, packet: Packet, side: Option<usize>) -> bool {
+    pub(crate) fn falls_through(&self, at: usize, packet: Packet, side: Option<usize>) -> bool {
         let given = BTreeMap::new();
         let walked = Answers::new(&given).all(|answers| {
             let look = self.look(at, packet, side, false, answers);

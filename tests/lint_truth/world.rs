@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 /// Numbers that a seed decides (SplitMix64).
-pub struct Draw(pub u64);
+pub(crate) struct Draw(pub u64);
 
 impl Draw {
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -14,22 +14,22 @@ impl Draw {
         ((z ^ z >> 31) % n as u64) as usize
     }
 
-    pub fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 }
 
 /// The zones: everything else, and a network behind each firewall.
-pub const ZONES: [&str; 3] = ["internet", "video", "lab"];
-pub const NETWORKS: [&[&str]; 3] =
+pub(crate) const ZONES: [&str; 3] = ["internet", "video", "lab"];
+pub(crate) const NETWORKS: [&[&str]; 3] =
     [&[], &["10.81.1.0/24", "2001:db8:81:1::/64"], &["10.81.2.0/24", "2001:db8:81:2::/64"]];
 
 /// Sources that stand for all that rules can tell apart, by zone.
-pub const HOSTS: [&[&str]; 3] = [
+pub(crate) const HOSTS: [&[&str]; 3] = [
     &["9.1.1.1", "192.0.2.5", "192.0.2.200", "203.0.113.5", "203.0.113.77", "2001:db8:c::5", "2400:1::1"],
     &["10.81.1.50", "10.81.1.10", "10.81.1.11", "10.81.1.60", "2001:db8:81:1::50", "2001:db8:81:1::10"],
     &["10.81.2.50", "10.81.2.10", "2001:db8:81:2::50", "2001:db8:81:2::10"],
@@ -66,21 +66,22 @@ const PORTS: [(u16, u16); 10] = [
 ];
 /// The source ports that rules name, and ports that stand for all that rules can tell apart.
 const SOURCE_PORTS: [(u16, u16); 4] = [(1024, 65535), (2000, 2000), (1024, 39999), (40000, 65535)];
-pub const CLIENT_PORTS: [u16; 11] = [1024, 1720, 2000, 2900, 5000, 5003, 5005, 5015, 5060, 39999, 65535];
+pub(crate) const CLIENT_PORTS: [u16; 11] =
+    [1024, 1720, 2000, 2900, 5000, 5003, 5005, 5015, 5060, 39999, 65535];
 /// What outer addresses devices have, and what a firewall puts in the place of a source, by side.
-pub const PUBLIC: [&str; 2] = ["198.51.100.7", "198.51.100.8"];
-pub const MASKS: [&str; 2] = ["198.51.100.9", "10.81.1.60"];
+pub(crate) const PUBLIC: [&str; 2] = ["198.51.100.7", "198.51.100.8"];
+pub(crate) const MASKS: [&str; 2] = ["198.51.100.9", "10.81.1.60"];
 
 /// Who opens the connection.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Opens {
+pub(crate) enum Opens {
     Peer,
     Device,
     Either,
 }
 
 /// A row of the only product.
-pub struct Row {
+pub(crate) struct Row {
     pub service: &'static str,
     pub tcp: bool,
     pub ports: (u16, u16),
@@ -88,11 +89,11 @@ pub struct Row {
     pub severity: &'static str,
 }
 
-pub const TELNET: Row =
+pub(crate) const TELNET: Row =
     Row { service: "telnet", tcp: true, ports: (23, 23), opens: Opens::Peer, severity: "recommended" };
-pub const LINK: Row =
+pub(crate) const LINK: Row =
     Row { service: "link", tcp: true, ports: (2900, 2900), opens: Opens::Peer, severity: "internal" };
-pub const ROWS: [Row; 6] = [
+pub(crate) const ROWS: [Row; 6] = [
     Row { service: "q931", tcp: true, ports: (1720, 1720), opens: Opens::Either, severity: "mandatory" },
     Row { service: "sip", tcp: false, ports: (5060, 5060), opens: Opens::Peer, severity: "mandatory" },
     Row { service: "rtp", tcp: false, ports: (5000, 5009), opens: Opens::Peer, severity: "mandatory" },
@@ -103,7 +104,7 @@ pub const ROWS: [Row; 6] = [
 
 /// A network; `not` is everything of its family but it.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Net {
+pub(crate) struct Net {
     pub address: IpAddr,
     pub length: u32,
     pub not: bool,
@@ -115,7 +116,7 @@ impl Net {
         Net { address: address.parse().unwrap(), length: length.parse().unwrap(), not }
     }
 
-    pub fn has(&self, address: IpAddr) -> bool {
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
         let cut = |bits: u128, width: u32| bits.checked_shr(width - self.length).unwrap_or(0);
         let inside = match (self.address, address) {
             (IpAddr::V4(a), IpAddr::V4(b)) => cut(a.to_bits().into(), 32) == cut(b.to_bits().into(), 32),
@@ -128,7 +129,7 @@ impl Net {
 
 /// What a file does not tell, on a rule.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Cond {
+pub(crate) enum Cond {
     /// The source is in a set, or is not.
     Set { name: usize, not: bool },
     /// A time of the week.
@@ -140,7 +141,7 @@ pub enum Cond {
 }
 
 #[derive(Clone, Default, Debug)]
-pub struct Match {
+pub(crate) struct Match {
     pub v4: Option<bool>,
     pub tcp: Option<bool>,
     pub src: Option<Net>,
@@ -157,7 +158,7 @@ pub struct Match {
 }
 
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     Accept,
     Drop,
     Reject,
@@ -168,7 +169,7 @@ pub enum Act {
 }
 
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Its own within the site.
     pub id: usize,
     pub when: Match,
@@ -177,7 +178,7 @@ pub struct Rule {
 
 /// Translation of a device's public address, for what comes in by the outer side.
 #[derive(Clone, Debug)]
-pub struct Dnat {
+pub(crate) struct Dnat {
     pub device: usize,
     pub tcp: Option<bool>,
     pub ports: Option<(u16, u16)>,
@@ -186,14 +187,14 @@ pub struct Dnat {
 
 /// A change of ports that no answer undoes.
 #[derive(Clone, Copy, Debug)]
-pub struct Rewrite {
+pub(crate) struct Rewrite {
     pub tcp: bool,
     pub from: u16,
     pub to: u16,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Form {
+pub(crate) enum Form {
     Iptables,
     Nftables,
     Pf,
@@ -202,7 +203,7 @@ pub enum Form {
 
 /// A firewall between two zones, or on a device.
 #[derive(Clone, Debug)]
-pub struct Wall {
+pub(crate) struct Wall {
     pub form: Form,
     /// The zone on its outer side, the next one is on the other; or the device that it is on.
     pub place: Place,
@@ -224,19 +225,19 @@ pub struct Wall {
 
 impl Wall {
     /// Whether the policy accepts packets of a family.
-    pub fn accepts(&self, v4: bool) -> bool {
+    pub(crate) fn accepts(&self, v4: bool) -> bool {
         self.accepts[usize::from(!v4)]
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Place {
+pub(crate) enum Place {
     Between(usize),
     On(usize),
 }
 
 #[derive(Clone, Debug)]
-pub struct Device {
+pub(crate) struct Device {
     pub zone: usize,
     pub addresses: Vec<IpAddr>,
     /// It has the public address of its number.
@@ -246,13 +247,13 @@ pub struct Device {
 }
 
 #[derive(Clone, Debug)]
-pub enum Peer {
+pub(crate) enum Peer {
     Zone(usize),
     Host(usize, IpAddr),
 }
 
 #[derive(Clone, Debug)]
-pub struct World {
+pub(crate) struct World {
     pub walls: Vec<Wall>,
     pub devices: Vec<Device>,
     pub peers: Vec<Peer>,
@@ -261,7 +262,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn draw(d: &mut Draw) -> World {
+    pub(crate) fn draw(d: &mut Draw) -> World {
         let inner = d.one_in(2);
         let zones = if inner { 3 } else { 2 };
         let mut devices = Vec::new();
@@ -374,19 +375,19 @@ impl World {
     }
 
     /// How many zones there are.
-    pub fn zones(&self) -> usize {
+    pub(crate) fn zones(&self) -> usize {
         1 + self.walls.iter().filter(|wall| matches!(wall.place, Place::Between(_))).count()
     }
 
     /// Who stands for all in a zone; what is in no other one is in the internet.
-    pub fn hosts(&self, zone: usize) -> Vec<IpAddr> {
+    pub(crate) fn hosts(&self, zone: usize) -> Vec<IpAddr> {
         let elsewhere = if zone == 0 { self.zones()..HOSTS.len() } else { 0..0 };
         let hosts = HOSTS[zone].iter().chain(elsewhere.flat_map(|zone| HOSTS[zone]));
         hosts.map(|text| parse(text)).collect()
     }
 
     /// The firewall on a device.
-    pub fn host_wall(&self, device: usize) -> Option<usize> {
+    pub(crate) fn host_wall(&self, device: usize) -> Option<usize> {
         self.walls.iter().position(|wall| wall.place == Place::On(device))
     }
 }
@@ -398,7 +399,7 @@ fn forget_source_port(rule: &mut Rule) {
     }
 }
 
-pub fn parse(text: &str) -> IpAddr {
+pub(crate) fn parse(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 

@@ -8,10 +8,10 @@ use super::world::{
 };
 
 /// The files of a site, by name.
-pub type Files = Vec<(String, String)>;
+pub(crate) type Files = Vec<(String, String)>;
 
 impl World {
-    pub fn files(&self) -> Files {
+    pub(crate) fn files(&self) -> Files {
         let mut files = vec![("pinhole.toml".to_string(), self.site())];
         for (at, wall) in self.walls.iter().enumerate() {
             for (name, text) in self.wall_files(at, wall) {
@@ -34,12 +34,12 @@ impl World {
     }
 
     /// The names of a firewall's files.
-    pub fn names(&self, at: usize) -> Vec<String> {
+    pub(crate) fn names(&self, at: usize) -> Vec<String> {
         self.wall_files(at, &self.walls[at]).into_iter().map(|(name, _)| name).collect()
     }
 
     /// The firewall's own addresses.
-    pub fn own(&self, at: usize) -> Vec<(String, Vec<String>)> {
+    pub(crate) fn own(&self, at: usize) -> Vec<(String, Vec<String>)> {
         let Place::Between(zone) = self.walls[at].place else { return vec![] };
         let of = |zone: usize, host: usize| {
             vec![format!("10.81.{zone}.{host}/24"), format!("2001:db8:81:{zone}::{host}/64")]
@@ -303,7 +303,7 @@ fn interface(zone: usize, side: usize) -> String {
 }
 
 /// The interface on a side.
-pub fn face(wall: &Wall, side: usize) -> String {
+pub(crate) fn face(wall: &Wall, side: usize) -> String {
     match wall.place {
         Place::Between(zone) => interface(zone, side),
         Place::On(_) => "eth0".to_string(),
@@ -486,7 +486,7 @@ fn asa_rule(text: &mut String, at: usize, side: usize, rule: &Rule) {
 }
 
 /// The catalog: one product, and whom it needs.
-pub fn catalog() -> Files {
+pub(crate) fn catalog() -> Files {
     let mut product = "name = \"truth-unit\"\ntitle = \"a unit\"\nguide = \"1\"\n\n[[mode]]\ntable = \"2\"\n\
                        name = \"high\"\ntelnet = false\nftp = true\nsnmp = true\nicmp = true\n"
         .to_string();

@@ -8,7 +8,7 @@ use pinhole::model::{OwnAddress, Reply, Verdict, Way};
 use pinhole::packet::{Family, Field, Packet, interface, proto};
 use pinhole::source::SourceMap;
 
-pub fn environment() -> Environment {
+pub(crate) fn environment() -> Environment {
     let own = |interface: &str, address: &str, prefix| {
         let (family, address) = Family::of(address.parse().unwrap());
         OwnAddress { interface: interface.into(), family, address, prefix }
@@ -25,27 +25,27 @@ pub fn environment() -> Environment {
     }
 }
 
-pub fn read(text: &str, env: &Environment) -> Loaded {
+pub(crate) fn read(text: &str, env: &Environment) -> Loaded {
     let mut sources = SourceMap::new();
     let id = sources.add("pf.conf", text.as_bytes().to_vec()).unwrap();
     load(Dialect::Pf, &mut sources, &[id], env)
 }
 
 /// A packet from outside (em0) to inside (em1), unless said otherwise.
-pub struct Probe {
+pub(crate) struct Probe {
     pub packet: Packet,
     pub way: Way,
 }
 
-pub fn tcp(src: &str, dst: &str, dport: u16) -> Probe {
+pub(crate) fn tcp(src: &str, dst: &str, dport: u16) -> Probe {
     probe(proto::TCP, src, dst, dport)
 }
 
-pub fn udp(src: &str, dst: &str, dport: u16) -> Probe {
+pub(crate) fn udp(src: &str, dst: &str, dport: u16) -> Probe {
     probe(proto::UDP, src, dst, dport)
 }
 
-pub fn probe(protocol: u8, src: &str, dst: &str, dport: u16) -> Probe {
+pub(crate) fn probe(protocol: u8, src: &str, dst: &str, dport: u16) -> Probe {
     let (family, src) = Family::of(src.parse().unwrap());
     let (_, dst) = Family::of(dst.parse().unwrap());
     let mut packet = Packet::new(family, protocol);
@@ -62,28 +62,28 @@ pub fn probe(protocol: u8, src: &str, dst: &str, dport: u16) -> Probe {
 }
 
 impl Probe {
-    pub fn by(mut self, iif: &str, oif: &str) -> Self {
+    pub(crate) fn by(mut self, iif: &str, oif: &str) -> Self {
         self.packet.set(Field::Iif, interface(iif));
         self.packet.set(Field::Oif, interface(oif));
         self
     }
 
-    pub fn ending_here(mut self) -> Self {
+    pub(crate) fn ending_here(mut self) -> Self {
         self.way = Way::Input;
         self
     }
 
-    pub fn starting_here(mut self) -> Self {
+    pub(crate) fn starting_here(mut self) -> Self {
         self.way = Way::Output;
         self
     }
 
-    pub fn with(mut self, field: Field, value: u128) -> Self {
+    pub(crate) fn with(mut self, field: Field, value: u128) -> Self {
         self.packet.set(field, value);
         self
     }
 
-    pub fn outcomes(&self, text: &str) -> Vec<Outcome> {
+    pub(crate) fn outcomes(&self, text: &str) -> Vec<Outcome> {
         let loaded = read(text, &environment());
         let errors: Vec<_> = loaded.findings.iter().filter(|f| f.code() != "PH002").collect();
         assert!(errors.iter().all(|f| !f.code().starts_with("PH0")), "{text}\n{errors:?}");
@@ -92,7 +92,7 @@ impl Probe {
     }
 
     /// `pass`, `drop`, `rst`, `icmp`, or `depends`.
-    pub fn verdict(&self, text: &str) -> &'static str {
+    pub(crate) fn verdict(&self, text: &str) -> &'static str {
         let words: Vec<&str> = self
             .outcomes(text)
             .iter()
@@ -107,13 +107,13 @@ impl Probe {
         if words.iter().all(|word| *word == words[0]) { words[0] } else { "depends" }
     }
 
-    pub fn leaves(&self, text: &str) -> Packet {
+    pub(crate) fn leaves(&self, text: &str) -> Packet {
         let outcomes = self.outcomes(text);
         assert_eq!(outcomes.len(), 1, "{outcomes:?}");
         outcomes[0].packet.clone()
     }
 }
 
-pub fn number(address: &str) -> u128 {
+pub(crate) fn number(address: &str) -> u128 {
     Family::of(address.parse().unwrap()).1
 }

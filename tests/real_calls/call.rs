@@ -12,13 +12,13 @@ use crate::{proxy, relay};
 const SOON: Duration = Duration::from_millis(1800);
 
 /// The addresses of both ends, and of the server that they may use.
-pub const ALICE: &str = "10.10.0.5";
-pub const BOB: &str = "10.20.0.5";
-pub const SERVER: &str = "10.30.0.20";
+pub(crate) const ALICE: &str = "10.10.0.5";
+pub(crate) const BOB: &str = "10.20.0.5";
+pub(crate) const SERVER: &str = "10.30.0.20";
 
 /// What was seen of a call. What could not come to pass is `None`.
 #[derive(Default, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Alice and bob registered.
     pub registered: Vec<(&'static str, bool)>,
     /// The call rang, and its answer came back.
@@ -38,7 +38,12 @@ pub struct Seen {
 }
 
 /// Makes the network of a case, loads its rules, and makes the call.
-pub fn make(case: &Case, number: usize, folder: &Path, rules: &[std::path::PathBuf]) -> Result<Seen, String> {
+pub(crate) fn make(
+    case: &Case,
+    number: usize,
+    folder: &Path,
+    rules: &[std::path::PathBuf],
+) -> Result<Seen, String> {
     let mut lab = Lab::new(number);
     wire(&mut lab, case, rules)?;
     match case.kind {

@@ -2,7 +2,7 @@
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Alice calls bob by his address, over this transport.
     Direct(&'static str),
     /// Both register, and alice calls bob by his name.
@@ -13,7 +13,7 @@ pub enum Kind {
 
 /// The rules of one firewall.
 #[derive(Clone)]
-pub enum Rules {
+pub(crate) enum Rules {
     /// The lines of the forward chain, and what else is in the table.
     Nft(Vec<&'static str>, &'static str),
     /// A file of iptables-save.
@@ -21,7 +21,7 @@ pub enum Rules {
 }
 
 /// One call.
-pub struct Case {
+pub(crate) struct Case {
     /// What it is about.
     pub name: String,
     /// What is done.
@@ -36,7 +36,7 @@ pub struct Case {
 
 impl Rules {
     /// The name of the file.
-    pub fn file(&self) -> &'static str {
+    pub(crate) fn file(&self) -> &'static str {
         match self {
             Rules::Nft(..) => "firewall.nft",
             Rules::Iptables(_) => "firewall.rules",
@@ -44,7 +44,7 @@ impl Rules {
     }
 
     /// The file.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Rules::Nft(lines, more) => {
                 let lines: String = lines.iter().map(|line| format!("\t\t{line}\n")).collect();
@@ -111,7 +111,7 @@ fn nft(lines: &[&'static str], more: &'static str) -> Rules {
 }
 
 /// All of them.
-pub fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     let mut all = Vec::new();
     for transport in ["udp", "tcp", "tls"] {
         all.extend(plain(transport));

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A program in a namespace, which ends with this.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -14,14 +14,14 @@ impl Drop for Running {
 }
 
 /// The namespaces of one call, removed when dropped.
-pub struct Lab {
+pub(crate) struct Lab {
     base: String,
     made: Vec<String>,
 }
 
 impl Lab {
     /// None yet.
-    pub fn new(number: usize) -> Lab {
+    pub(crate) fn new(number: usize) -> Lab {
         Lab { base: format!("phc{}-{number}", std::process::id()), made: Vec::new() }
     }
 
@@ -30,7 +30,7 @@ impl Lab {
     }
 
     /// Makes a namespace.
-    pub fn add(&mut self, name: &str) -> Result<(), String> {
+    pub(crate) fn add(&mut self, name: &str) -> Result<(), String> {
         let full = self.full(name);
         done(Command::new("ip").args(["netns", "add", &full]))?;
         self.made.push(full.clone());
@@ -42,12 +42,12 @@ impl Lab {
     }
 
     /// Lets a namespace forward.
-    pub fn forwards(&self, name: &str) -> Result<(), String> {
+    pub(crate) fn forwards(&self, name: &str) -> Result<(), String> {
         done(self.command(name, "sh").args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]))
     }
 
     /// A link between two namespaces: each end's name and address.
-    pub fn link(&self, a: (&str, &str, &str), b: (&str, &str, &str)) -> Result<(), String> {
+    pub(crate) fn link(&self, a: (&str, &str, &str), b: (&str, &str, &str)) -> Result<(), String> {
         let (from, to) = (self.full(a.0), self.full(b.0));
         let pair = ["link", "add", a.1, "type", "veth", "peer", "name", b.1, "netns", &to];
         done(Command::new("ip").args(["-n", &from]).args(pair))?;
@@ -60,19 +60,19 @@ impl Lab {
     }
 
     /// A route of a namespace.
-    pub fn route(&self, name: &str, to: &str, via: &str) -> Result<(), String> {
+    pub(crate) fn route(&self, name: &str, to: &str, via: &str) -> Result<(), String> {
         done(Command::new("ip").args(["-n", &self.full(name), "route", "add", to, "via", via]))
     }
 
     /// A program, to be run in a namespace.
-    pub fn command(&self, name: &str, program: &str) -> Command {
+    pub(crate) fn command(&self, name: &str, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.full(name), program]).stdin(Stdio::null());
         command
     }
 
     /// Loads a ruleset: nftables or iptables, by the end of its name.
-    pub fn load(&self, name: &str, file: &std::path::Path) -> Result<(), String> {
+    pub(crate) fn load(&self, name: &str, file: &std::path::Path) -> Result<(), String> {
         let path = file.to_string_lossy();
         match file.extension().is_some_and(|end| end == "nft") {
             true => done(self.command(name, "nft").args(["-f", &path])),
@@ -81,7 +81,7 @@ impl Lab {
     }
 
     /// Counts what comes in by a port of UDP.
-    pub fn count(&self, name: &str, port: u16) -> Result<(), String> {
+    pub(crate) fn count(&self, name: &str, port: u16) -> Result<(), String> {
         let rule = format!(
             "table inet seen {{\nchain in {{\ntype filter hook prerouting priority -400;\nudp dport {port} counter\n}}\n}}\n"
         );
@@ -89,7 +89,7 @@ impl Lab {
     }
 
     /// How many packets were counted.
-    pub fn counted(&self, name: &str) -> u64 {
+    pub(crate) fn counted(&self, name: &str) -> u64 {
         let out = self.command(name, "nft").args(["list", "chain", "inet", "seen", "in"]).output();
         let text = out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
         let after = text.split("counter packets ").nth(1).unwrap_or_default();
@@ -106,7 +106,7 @@ impl Drop for Lab {
 }
 
 /// Runs a command to its end; what it says on standard error where it fails.
-pub fn done(command: &mut Command) -> Result<(), String> {
+pub(crate) fn done(command: &mut Command) -> Result<(), String> {
     let out = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     match out.status.success() {
         true => Ok(()),
@@ -115,7 +115,7 @@ pub fn done(command: &mut Command) -> Result<(), String> {
 }
 
 /// Whether something comes true in time.
-pub fn within(limit: Duration, mut test: impl FnMut() -> bool) -> bool {
+pub(crate) fn within(limit: Duration, mut test: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     loop {
         if test() {

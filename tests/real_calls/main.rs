@@ -76,7 +76,7 @@ mod run {
     ];
 
     /// What the machine lacks.
-    pub fn lacking() -> Option<String> {
+    pub(crate) fn lacking() -> Option<String> {
         let id = Command::new("id").arg("-u").output();
         if !id.is_ok_and(|id| id.stdout.trim_ascii() == b"0") {
             return Some("it needs root, to make network namespaces".to_string());
@@ -97,7 +97,7 @@ mod run {
     }
 
     /// Makes all calls whose name contains a word, and says what is wrong.
-    pub fn all(only: Option<&str>) -> ExitCode {
+    pub(crate) fn all(only: Option<&str>) -> ExitCode {
         let folder = std::env::temp_dir().join(format!("pinhole-real-calls-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         if let Err(why) = phone::common_files(&folder) {

@@ -9,17 +9,17 @@ use std::time::Duration;
 use crate::lab::{Lab, Running, within};
 
 /// Where it listens for RTP.
-pub const RTP: u16 = 20000;
+pub(crate) const RTP: u16 = 20000;
 
 /// A running telephone.
-pub struct Phone {
+pub(crate) struct Phone {
     _program: Running,
     control: Running,
     said: Arc<Mutex<String>>,
 }
 
 /// How one is set up.
-pub struct Setup<'s> {
+pub(crate) struct Setup<'s> {
     /// Its namespace, and its name in addresses.
     pub name: &'s str,
     pub address: &'s str,
@@ -31,7 +31,7 @@ pub struct Setup<'s> {
 
 impl Phone {
     /// Starts one in the namespace of its name, with its files in a folder that holds `tone.wav` and `cert.pem`.
-    pub fn start(lab: &Lab, folder: &Path, setup: &Setup) -> Result<Phone, String> {
+    pub(crate) fn start(lab: &Lab, folder: &Path, setup: &Setup) -> Result<Phone, String> {
         let own = folder.join(setup.name);
         write_files(folder, &own, setup).map_err(|error| error.to_string())?;
         let mut program = lab.command(setup.name, "baresip");
@@ -63,7 +63,7 @@ impl Phone {
     }
 
     /// Gives a command.
-    pub fn say(&mut self, command: &str, params: &str) {
+    pub(crate) fn say(&mut self, command: &str, params: &str) {
         let text = serde_json::json!({ "command": command, "params": params }).to_string();
         if let Some(input) = self.control.0.stdin.as_mut() {
             let _ = write!(input, "{}:{text},", text.len()).and_then(|()| input.flush());
@@ -71,17 +71,17 @@ impl Phone {
     }
 
     /// Whether an event or an answer comes in time, or came before.
-    pub fn hears(&self, what: &str, limit: Duration) -> bool {
+    pub(crate) fn hears(&self, what: &str, limit: Duration) -> bool {
         within(limit, || self.said.lock().unwrap().contains(what))
     }
 
     /// Whether an event of a type comes in time.
-    pub fn event(&self, kind: &str, limit: Duration) -> bool {
+    pub(crate) fn event(&self, kind: &str, limit: Duration) -> bool {
         self.hears(&format!("\"type\":\"{kind}\""), limit)
     }
 
     /// Whether it comes to be registered in time.
-    pub fn registers(&mut self, limit: Duration) -> bool {
+    pub(crate) fn registers(&mut self, limit: Duration) -> bool {
         let deadline = std::time::Instant::now() + limit;
         while std::time::Instant::now() < deadline {
             self.say("reginfo", "");
@@ -93,7 +93,7 @@ impl Phone {
     }
 
     /// All that was heard.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 }
@@ -128,7 +128,7 @@ fn modules() -> String {
 }
 
 /// What all telephones of a test use: a minute of a tone, a certificate, and leave for old TLS.
-pub fn common_files(folder: &Path) -> Result<(), String> {
+pub(crate) fn common_files(folder: &Path) -> Result<(), String> {
     let samples: Vec<u8> =
         (0..8000 * 60).flat_map(|at| ((8000.0 * (f64::from(at) * 0.3).sin()) as i16).to_le_bytes()).collect();
     let length = samples.len() as u32;

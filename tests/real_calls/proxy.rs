@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::lab::{Lab, Running, within};
 
 /// Starts one in the namespace `server`, for UDP, TCP and TLS.
-pub fn start(lab: &Lab, folder: &Path, address: &str) -> Result<Running, String> {
+pub(crate) fn start(lab: &Lab, folder: &Path, address: &str) -> Result<Running, String> {
     let own = folder.join("server");
     std::fs::create_dir_all(&own).map_err(|error| error.to_string())?;
     let path = own.join("kamailio.cfg");

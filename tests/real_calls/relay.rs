@@ -8,12 +8,12 @@ use crate::call::{BOB, SERVER, Seen};
 use crate::lab::{Lab, Running, within};
 
 /// The ports that the server gives relays from.
-pub const RELAYS: (u16, u16) = (50000, 50009);
+pub(crate) const RELAYS: (u16, u16) = (50000, 50009);
 /// Where the other end listens.
-pub const PEER: u16 = 3480;
+pub(crate) const PEER: u16 = 3480;
 
 /// Allocates a relay and sends through it.
-pub fn call(lab: &Lab, transport: &str, folder: &Path) -> Result<Seen, String> {
+pub(crate) fn call(lab: &Lab, transport: &str, folder: &Path) -> Result<Seen, String> {
     let own = folder.join("server");
     std::fs::create_dir_all(&own).map_err(|error| error.to_string())?;
     let mut server = lab.command("server", "turnserver");

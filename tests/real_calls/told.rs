@@ -11,10 +11,10 @@ use crate::cases::{Case, Kind};
 use crate::relay::RELAYS;
 
 /// An explanation.
-pub struct Told(Json);
+pub(crate) struct Told(Json);
 
 /// Writes the site of a case beside its rules.
-pub fn write_site(case: &Case, folder: &Path) -> std::io::Result<()> {
+pub(crate) fn write_site(case: &Case, folder: &Path) -> std::io::Result<()> {
     let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/real-calls/catalog");
     let calls = catalog.with_file_name("calls");
     let mut site = format!(
@@ -79,7 +79,7 @@ pub fn write_site(case: &Case, folder: &Path) -> std::io::Result<()> {
 
 impl Told {
     /// Asks.
-    pub fn ask(case: &Case, folder: &Path) -> Result<Told, String> {
+    pub(crate) fn ask(case: &Case, folder: &Path) -> Result<Told, String> {
         let (from, call) = match case.kind {
             Kind::Direct(transport) => ("alice", format!("sip-{transport}")),
             Kind::Registered(transport) => ("alice", format!("registered-{transport}")),
@@ -109,7 +109,7 @@ impl Told {
 }
 
 /// Where the explanation and what was seen part, in words; and how many answers were certain.
-pub fn compare(case: &Case, told: &Told, seen: &Seen) -> (Vec<String>, usize) {
+pub(crate) fn compare(case: &Case, told: &Told, seen: &Seen) -> (Vec<String>, usize) {
     let mut wrong = Vec::new();
     let mut certain = 0;
     let mut hold = |stage: &str, ends: [Option<&str>; 2], came: Option<bool>| {

@@ -6,11 +6,11 @@ use super::reach::Fields;
 use crate::model::{About, CondId, Ruleset, Test};
 
 /// A test of [`Atoms`] by number, and whether it has to hold.
-pub type Literal = (u32, bool);
+pub(super) type Literal = (u32, bool);
 
 /// The tests of a chain that are no sides of boxes.
 #[derive(Default)]
-pub struct Atoms {
+pub(super) struct Atoms {
     /// Without negation; the rule, where each has its own answer.
     numbers: FxHashMap<(Test, Option<u32>), u32>,
     /// For each the condition that it is.
@@ -20,7 +20,7 @@ pub struct Atoms {
 impl Atoms {
     /// The literal that a test of a rule is. `None` where the test may say something else for another rule of the
     /// chain, although it reads the same: only what is `steady` is looked at, `still` if nothing else changes either.
-    pub fn literal(
+    pub(super) fn literal(
         &mut self,
         rules: &Ruleset,
         steady: Fields,
@@ -59,7 +59,7 @@ impl Atoms {
     }
 
     /// The answers to conditions that literals are.
-    pub fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
+    pub(super) fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
         literals.iter().filter_map(|(atom, holds)| Some((self.conditions[*atom as usize]?, *holds)))
     }
 }

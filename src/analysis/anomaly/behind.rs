@@ -11,7 +11,7 @@ const DEEPEST: usize = 8;
 
 /// Whether a rule bans: it refuses packets by where in the world they come from, wherever they go and whatever their
 /// connection is.
-pub fn is_ban(rules: &Ruleset, id: RuleId) -> bool {
+pub(super) fn is_ban(rules: &Ruleset, id: RuleId) -> bool {
     let steps = rules.steps_of(rules.rule(id));
     let refuses = units::verdict(rules, id).is_some_and(|verdict| verdict != Verdict::Accept);
     let tests = steps.iter().filter_map(|step| match step {
@@ -19,9 +19,8 @@ pub fn is_ban(rules: &Ruleset, id: RuleId) -> bool {
         Step::Effect(_) | Step::Lookup(_) => None,
     });
     let is_source = |field: &Field| matches!(field, Field::Src4 | Field::Src6);
-    let of_policy = |field: &Field| {
-        matches!(field, Field::State | Field::Iif | Field::Oif | Field::Dst4 | Field::Dst6)
-    };
+    let of_policy =
+        |field: &Field| matches!(field, Field::State | Field::Iif | Field::Oif | Field::Dst4 | Field::Dst6);
     let (mut by_source, mut otherwise) = (None, false);
     for test in tests {
         match test {
@@ -90,7 +89,7 @@ fn nowhere(field: Field) -> Set {
 
 impl Seeker<'_> {
     /// The rules that let all packets of running connections pass before they come to a rule; `None` where some come.
-    pub fn before_connections(&self, id: RuleId, depth: usize) -> Option<Vec<RuleId>> {
+    pub(super) fn before_connections(&self, id: RuleId, depth: usize) -> Option<Vec<RuleId>> {
         if let Some(by) = self.accepted_before(id) {
             return Some(by);
         }

@@ -10,7 +10,7 @@ const TRIED: usize = 24;
 
 /// What rules before it leave of a box.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Left {
+pub(super) enum Left {
     /// Nothing: these rules take it all, and none of them can be done without.
     Nothing(Vec<u32>),
     /// This part of it, and maybe more; and what has to hold there.
@@ -27,7 +27,7 @@ struct Piece {
 }
 
 /// What the rules before a rule leave of one of its boxes, or of a part of one.
-pub fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
+pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
     let mut takers = table.takers_meeting(whole, before);
     if let Some(at) = takers.iter().find(|at| table.covers(**at, whole, before)) {
         return Left::Nothing(vec![table.rule_of(*at)]);

@@ -2,24 +2,22 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::at_once::AtOnce;
 use super::reach::{Course, Reach, seen_otherwise};
 use crate::analysis::Decider;
-use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Marks, Passage, TooMuch, Watch};
+use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage, TooMuch, Watch};
 use crate::analysis::{Flow, flow};
-use crate::model::{ChainId, ChainKind, Effect, RuleId, Ruleset, Step, Test, Verdict, Way};
-use crate::packet::{Family, Field, Level, Set, Space, Spaces};
+use crate::model::{ChainId, ChainKind, RuleId, Ruleset, Step, Test, Verdict, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces};
 
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
 
 /// Questions about single rules of a ruleset.
-pub struct Exact<'a> {
+pub(super) struct Exact<'a> {
     rules: &'a Ruleset,
     reach: &'a Reach,
-    /// Says which rules do something.
-    acts: Flow<'a>,
-    /// Says what packets look like in the end.
-    ends: Flow<'a>,
+    flow: Flow<'a>,
     names: Vec<Set>,
     /// Work for one question about one rule, in steps of [`Spaces`].
     limit: u64,
@@ -27,22 +25,25 @@ pub struct Exact<'a> {
 
 /// Sets of packets that one thread works with.
 #[derive(Default)]
-pub struct Desk {
+pub(super) struct Desk {
     spaces: [Option<Spaces>; 2],
     /// Work done with what was cleared away.
     before: u64,
+    /// What is known of all rules.
+    all: Option<AtOnce>,
 }
 
 impl Desk {
     /// Work done on it so far.
-    pub fn work(&self) -> u64 {
-        self.before + self.spaces.iter().flatten().map(Spaces::work).sum::<u64>()
+    pub(super) fn work(&self) -> u64 {
+        let all = self.all.as_ref().map_or(0, AtOnce::work);
+        self.before + all + self.spaces.iter().flatten().map(Spaces::work).sum::<u64>()
     }
 }
 
 /// What comes of leaving a rule out.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Without {
+pub(super) enum Without {
     /// Something changes.
     Changes,
     /// Nothing does: other rules do the same, these.
@@ -52,18 +53,8 @@ pub enum Without {
 }
 
 impl<'a> Exact<'a> {
-    pub fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
-        // What a rule pends waits for the end of the stage: by then a mark that was overwritten tells packets that
-        // met the rule no more from those that did not.
-        let pends = rules.all_effects().any(|effect| matches!(effect, Effect::Pend(_)));
-        Exact {
-            rules,
-            reach,
-            acts: Flow::of_rules(rules, if pends { Marks::Told } else { Marks::Any }),
-            ends: Flow::of_rules(rules, Marks::Told),
-            names: Flow::names(rules),
-            limit,
-        }
+    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
+        Exact { rules, reach, flow: Flow::of_rules(rules), names: Flow::names(rules), limit }
     }
 
     fn spaces<'d>(&self, desk: &'d mut Desk, family: Family) -> &'d mut Spaces {
@@ -71,19 +62,43 @@ impl<'a> Exact<'a> {
         if let Some(full) = slot.take_if(|spaces| spaces.size() > KEPT || spaces.exhausted()) {
             desk.before += full.work();
         }
-        let spaces = slot.get_or_insert_with(|| Spaces::new(family, self.names.iter().cloned(), self.limit));
+        let spaces = slot.get_or_insert_with(|| self.store(family));
         spaces.allow(self.limit);
         spaces
     }
 
+    /// A store for the packets of a family.
+    pub(super) fn store(&self, family: Family) -> Spaces {
+        Spaces::new(family, self.names.iter().cloned(), self.limit)
+    }
+
+    /// Looks at what all of some rules do, and at what comes into chains, so that it need not be asked rule by rule.
+    pub(super) fn look_at_all(
+        &self,
+        desk: &mut Desk,
+        rules: &FxHashSet<RuleId>,
+        chains: &FxHashSet<ChainId>,
+    ) -> Result<(), TooMuch> {
+        let mut all = AtOnce::new(self);
+        let looked = all.look(self, rules, chains);
+        match looked {
+            Ok(()) => desk.all = Some(all),
+            Err(TooMuch) => desk.before += all.work(),
+        }
+        looked
+    }
+
     /// Whether a rule does something for any packet, whatever is not known.
-    pub fn acts(&self, desk: &mut Desk, id: RuleId) -> Result<bool, TooMuch> {
+    pub(super) fn acts(&self, desk: &mut Desk, id: RuleId) -> Result<bool, TooMuch> {
+        if let Some(all) = &desk.all {
+            return Ok(all.acts(id));
+        }
         let watched = FxHashSet::from_iter([id]);
         for (family, course) in self.crossings(id.chain) {
             let spaces = self.spaces(desk, family);
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), ..Watch::default() };
-            self.run(&self.acts, spaces, course, packets, &mut watch)?;
+            self.run(spaces, course, packets, &mut watch)?;
             if watch.acted.values().any(|space| !space.is_none()) {
                 return Ok(true);
             }
@@ -92,7 +107,10 @@ impl<'a> Exact<'a> {
     }
 
     /// Whether packets come into a chain.
-    pub fn enters(&self, desk: &mut Desk, chain: ChainId) -> Result<bool, TooMuch> {
+    pub(super) fn enters(&self, desk: &mut Desk, chain: ChainId) -> Result<bool, TooMuch> {
+        if let Some(all) = &desk.all {
+            return Ok(all.enters(chain));
+        }
         let watched = FxHashSet::from_iter([chain]);
         for (family, course) in self.crossings(chain) {
             // Through one of its callers: the packets that these are about are enough.
@@ -100,7 +118,7 @@ impl<'a> Exact<'a> {
                 let spaces = self.spaces(desk, family);
                 let packets = self.packets(spaces, course, *caller);
                 let mut watch = Watch { chains: Some(&watched), ..Watch::default() };
-                self.run(&self.acts, spaces, course, packets, &mut watch)?;
+                self.run(spaces, course, packets, &mut watch)?;
                 if watch.entered.values().any(|space| !space.is_none()) {
                     return Ok(true);
                 }
@@ -111,43 +129,43 @@ impl<'a> Exact<'a> {
 
     /// The rules that take the packets which a rule would match, where it matches none: those before it in its
     /// chain, the one that takes most first, and no more than are needed.
-    pub fn takers(&self, desk: &mut Desk, id: RuleId, before: &[RuleId]) -> Result<Vec<RuleId>, TooMuch> {
+    pub(super) fn takers(
+        &self,
+        desk: &mut Desk,
+        id: RuleId,
+        before: &[RuleId],
+    ) -> Result<Vec<RuleId>, TooMuch> {
+        let mut found: Vec<RuleId> = Vec::new();
+        if let Some(all) = &mut desk.all {
+            let mut exhausted = false;
+            all.taken(id.chain, before, |spaces, course, entered, takers| {
+                spaces.allow(self.limit);
+                let packets = self.packets(spaces, course, id);
+                let rest = spaces.and(entered, packets);
+                least(spaces, rest, takers, &mut found);
+                exhausted |= spaces.exhausted();
+            });
+            found.sort_unstable();
+            return if exhausted { Err(TooMuch) } else { Ok(found) };
+        }
         let watched = FxHashSet::from_iter(before.iter().copied());
         let chains = FxHashSet::from_iter([id.chain]);
-        let mut found: Vec<RuleId> = Vec::new();
         for (family, course) in self.crossings(id.chain) {
             let spaces = self.spaces(desk, family);
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), chains: Some(&chains), ..Watch::default() };
-            self.run(&self.acts, spaces, course, packets, &mut watch)?;
-            let mut rest = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
+            self.run(spaces, course, packets, &mut watch)?;
+            let rest = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
             let mut takers: Vec<(RuleId, Space)> = watch.taken.into_iter().collect();
             takers.sort_unstable_by_key(|(id, _)| *id);
-            for known in &found {
-                if let Some((_, space)) = takers.iter().find(|(id, _)| id == known) {
-                    rest = spaces.minus(rest, *space);
-                }
-            }
-            while !rest.is_none() {
-                let mut best: Option<(f64, RuleId, Space)> = None;
-                for (id, space) in &takers {
-                    let part = spaces.and(rest, *space);
-                    let share = if part.is_none() { 0.0 } else { spaces.share(part) };
-                    if share > best.map_or(0.0, |(share, ..)| share) {
-                        best = Some((share, *id, *space));
-                    }
-                }
-                let Some((_, id, space)) = best else { break };
-                rest = spaces.minus(rest, space);
-                found.push(id);
-            }
+            least(spaces, rest, takers, &mut found);
         }
         found.sort_unstable();
         Ok(found)
     }
 
     /// What changes where the rules of `unit` are left out of those that `gone` leaves.
-    pub fn without(
+    pub(super) fn without(
         &self,
         desk: &mut Desk,
         unit: &[RuleId],
@@ -163,14 +181,14 @@ impl<'a> Exact<'a> {
                 let spaces = self.spaces(desk, family);
                 let packets = self.packets(spaces, course, *id);
                 let mut watch = Watch { without: Some(gone), rules: Some(&watched), ..Watch::default() };
-                let with = self.run(&self.ends, spaces, course, packets, &mut watch)?;
+                let with = self.run(spaces, course, packets, &mut watch)?;
                 let acted: Vec<Space> = watch.acted.values().copied().collect();
                 let acted = spaces.union(acted);
                 if acted.is_none() && !spaces.exhausted() {
                     continue;
                 }
                 let mut watch = Watch { without: Some(&less), ..Watch::default() };
-                let without = self.run(&self.ends, spaces, course, packets, &mut watch)?;
+                let without = self.run(spaces, course, packets, &mut watch)?;
                 let alike = alike(spaces, &with, &without);
                 // What was worked out after the limit was hit is nothing.
                 if spaces.exhausted() {
@@ -234,7 +252,7 @@ impl<'a> Exact<'a> {
         found.extend(all.into_iter().filter(|(_, space)| spaces.meets(packets, *space)).map(|(id, _)| id));
     }
 
-    fn crossings(&self, chain: ChainId) -> Vec<(Family, Course)> {
+    pub(super) fn crossings(&self, chain: ChainId) -> Vec<(Family, Course)> {
         let walked = self.reach.of(chain);
         let families = [Family::V4, Family::V6].into_iter().filter(|family| walked.sees(*family));
         families
@@ -244,7 +262,6 @@ impl<'a> Exact<'a> {
 
     fn run(
         &self,
-        flow: &Flow<'_>,
         spaces: &mut Spaces,
         (way, loopback): Course,
         packets: Space,
@@ -255,7 +272,18 @@ impl<'a> Exact<'a> {
         if packets.is_none() {
             return Ok(Passage::default());
         }
-        flow.run_watched(spaces, &classes, &hop, watch)
+        self.flow.run_watched(spaces, &classes, &hop, watch)
+    }
+
+    /// Sends all packets of a course.
+    pub(super) fn run_all(
+        &self,
+        spaces: &mut Spaces,
+        course: Course,
+        watch: &mut Watch<'_>,
+    ) -> Result<Passage, TooMuch> {
+        let packets = possible(spaces, course);
+        self.run(spaces, course, packets, watch)
     }
 
     /// All packets of a course that a rule can concern.
@@ -291,6 +319,30 @@ impl<'a> Exact<'a> {
             space = spaces.and(space, within);
         }
         space
+    }
+}
+
+/// Adds the rules that take packets to those that were found, the one that takes most first, and no more than are
+/// needed.
+fn least(spaces: &mut Spaces, packets: Space, takers: Vec<(RuleId, Space)>, found: &mut Vec<RuleId>) {
+    let mut rest = packets;
+    for known in found.iter() {
+        if let Some((_, space)) = takers.iter().find(|(id, _)| id == known) {
+            rest = spaces.minus(rest, *space);
+        }
+    }
+    while !rest.is_none() {
+        let mut best: Option<(f64, RuleId, Space)> = None;
+        for (id, space) in &takers {
+            let part = spaces.and(rest, *space);
+            let share = if part.is_none() { 0.0 } else { spaces.share(part) };
+            if share > best.map_or(0.0, |(share, ..)| share) {
+                best = Some((share, *id, *space));
+            }
+        }
+        let Some((_, id, space)) = best else { break };
+        rest = spaces.minus(rest, space);
+        found.push(id);
     }
 }
 
@@ -330,55 +382,15 @@ fn alike(spaces: &mut Spaces, one: &Passage, other: &Passage) -> bool {
     let helpers = |passage: &Passage| -> FxHashMap<_, Space> {
         passage.helpers.iter().filter(|(_, space)| !space.is_none()).copied().collect()
     };
-    helpers(one) == helpers(other)
-        && one.known == other.known
-        && passed(spaces, one, other) == passed(spaces, other, one)
+    helpers(one) == helpers(other) && one.known == other.known && passed(spaces, one) == passed(spaces, other)
 }
 
-/// Those that passed, by what was done to them. A mark that was written and is what it was is the same mark: packets
-/// that came with one which either side writes count among those for which it is written.
-fn passed(spaces: &mut Spaces, one: &Passage, other: &Passage) -> FxHashMap<Ctrl, Space> {
-    let written = spaces.level(Field::Mark).map(|level| (level, written(spaces, level, [one, other])));
+/// Those that passed, by what was done to them.
+fn passed(spaces: &mut Spaces, passage: &Passage) -> FxHashMap<Ctrl, Space> {
     let mut passed: FxHashMap<Ctrl, Space> = FxHashMap::default();
-    let mut add = |spaces: &mut Spaces, ctrl: Ctrl, space: Space| {
-        if !space.is_none() {
-            let known = passed.entry(ctrl).or_insert(Space::NONE);
-            *known = spaces.or(*known, space);
-        }
-    };
-    for class in one.passed.iter() {
-        let mut rest = class.space;
-        if let (Some((own, marks)), Some(Expr::At(level, 0))) =
-            (&written, class.ctrl.expr(spaces, Field::Mark))
-            && level != *own
-        {
-            let mut ctrl = class.ctrl.clone();
-            ctrl.clear(Field::Mark);
-            for mark in marks {
-                let [came, is] = [level, *own].map(|level| spaces.within(level, &Set::one(*mark)));
-                let part = spaces.and(rest, came);
-                rest = spaces.minus(rest, came);
-                let part = spaces.and(part, is);
-                add(spaces, ctrl.clone(), part);
-            }
-        }
-        add(spaces, class.ctrl.clone(), rest);
+    for class in passage.passed.iter().filter(|class| !class.space.is_none()) {
+        let known = passed.entry(class.ctrl.clone()).or_insert(Space::NONE);
+        *known = spaces.or(*known, class.space);
     }
     passed
-}
-
-/// The marks that rules wrote, where they are few.
-fn written(spaces: &mut Spaces, own: Level, passages: [&Passage; 2]) -> Vec<u128> {
-    const FEW: usize = 16;
-    let mut marks = Vec::new();
-    for class in passages.iter().flat_map(|passage| passage.passed.iter()) {
-        if class.ctrl.expr(spaces, Field::Mark) == Some(Expr::At(own, 0)) {
-            let hull = spaces.hull(class.space, own);
-            marks.extend(hull.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).take(FEW));
-        }
-    }
-    marks.sort_unstable();
-    marks.dedup();
-    marks.truncate(FEW);
-    marks
 }

@@ -16,7 +16,7 @@ pub struct Mergeable {
 }
 
 /// Rows of neighbours.
-pub fn find(rules: &Ruleset) -> Vec<Mergeable> {
+pub(super) fn find(rules: &Ruleset) -> Vec<Mergeable> {
     let mut found = Vec::new();
     for (at, chain) in rules.chains.iter().enumerate() {
         if !matches!(chain.kind, ChainKind::Plain | ChainKind::AccessList) {

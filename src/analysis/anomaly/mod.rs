@@ -4,6 +4,7 @@
 //! before it leave something ([`cover`], over an index of boxes, [`table`]). Where they leave nothing, the rule is
 //! dead. What neither shows is asked of the flow engine, with the rule under watch ([`exact`]).
 
+mod at_once;
 mod atoms;
 mod behind;
 mod cover;
@@ -19,6 +20,7 @@ use rustc_hash::FxHashSet;
 
 use crate::model::{ChainId, RuleId, Ruleset, Verdict};
 
+use at_once::AtOnce;
 use exact::{Desk, Exact, Without};
 pub use merge::Mergeable;
 use reach::Reach;
@@ -184,6 +186,7 @@ impl Finder<'_> {
 
     /// Asks the engine about the rules that are left, chain after chain, callers before what they call.
     fn ask_the_rest(&mut self) {
+        self.look_at_all();
         for chain in self.reach.order().to_vec() {
             let at = chain.0 as usize;
             if !self.is_entered(chain) {
@@ -197,6 +200,24 @@ impl Finder<'_> {
                 }
             }
         }
+    }
+
+    /// Looks at all rules of the chains of which rules are left, where that is less work than one rule after the other.
+    fn look_at_all(&mut self) {
+        let open = |fates: &Vec<Fate>| fates.iter().filter(|fate| **fate == Fate::Open).count();
+        let left: usize = self.fates.iter().map(open).sum();
+        if !AtOnce::pays(left, self.rules.rules()) {
+            return;
+        }
+        let walked = |chain: &ChainId| !self.reach.of(*chain).is_apart();
+        let chains: FxHashSet<ChainId> = self.reach.order().iter().copied().filter(walked).collect();
+        let rules = chains.iter().filter(|chain| open(&self.fates[chain.0 as usize]) > 0);
+        let of = |chain: &ChainId| {
+            let chain = *chain;
+            (0..self.fates[chain.0 as usize].len() as u32).map(move |index| RuleId { chain, index })
+        };
+        let rules: FxHashSet<RuleId> = rules.flat_map(of).collect();
+        self.work(|exact, desk| exact.look_at_all(desk, &rules, &chains));
     }
 
     /// Whether packets come to a chain; true where it was not found out.

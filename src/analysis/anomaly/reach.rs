@@ -5,7 +5,7 @@ use crate::packet::{FIELDS, Family, Field};
 
 /// A set of fields.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Fields(u64);
+pub(super) struct Fields(u64);
 
 const _: () = assert!(FIELDS <= 64);
 
@@ -16,29 +16,29 @@ impl Fields {
         all
     }
 
-    pub fn has(self, field: Field) -> bool {
+    pub(super) fn has(self, field: Field) -> bool {
         self.0 >> field as u8 & 1 == 1
     }
 
-    pub fn add(&mut self, field: Field) {
+    pub(super) fn add(&mut self, field: Field) {
         self.0 |= 1 << field as u8;
     }
 
-    pub fn extend(&mut self, other: Fields) {
+    pub(super) fn extend(&mut self, other: Fields) {
         self.0 |= other.0;
     }
 }
 
 /// A way through the box, and whether it goes from the box to itself.
-pub type Course = (Way, bool);
+pub(super) type Course = (Way, bool);
 
 /// All of them.
-pub const COURSES: [Course; 4] =
+pub(super) const COURSES: [Course; 4] =
     [(Way::Forward, false), (Way::Input, false), (Way::Output, false), (Way::Output, true)];
 
 /// One chain, as it is walked.
 #[derive(Clone, Default, Debug)]
-pub struct Walked {
+pub(super) struct Walked {
     /// The stages whose walk comes here, by hook and place.
     pub stages: Vec<(Hook, u32)>,
     /// The rules that lead here.
@@ -55,16 +55,16 @@ pub struct Walked {
 
 impl Walked {
     /// Whether nothing leads here.
-    pub fn is_apart(&self) -> bool {
+    pub(super) fn is_apart(&self) -> bool {
         self.stages.is_empty()
     }
 
-    pub fn sees(&self, family: Family) -> bool {
+    pub(super) fn sees(&self, family: Family) -> bool {
         self.families[family as usize]
     }
 
     /// The ways by which packets may come here.
-    pub fn courses(&self, translates: bool) -> impl Iterator<Item = Course> + '_ {
+    pub(super) fn courses(&self, translates: bool) -> impl Iterator<Item = Course> + '_ {
         COURSES.into_iter().filter(move |(way, loopback)| {
             self.stages.iter().any(|(hook, _)| comes_by(*hook, *way, *loopback, translates))
         })
@@ -86,7 +86,7 @@ fn comes_by(hook: Hook, way: Way, loopback: bool, translates: bool) -> bool {
 }
 
 /// All chains of a ruleset.
-pub struct Reach {
+pub(super) struct Reach {
     chains: Vec<Walked>,
     order: Vec<ChainId>,
     /// Whether destinations are translated.
@@ -94,7 +94,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    pub fn new(rules: &Ruleset) -> Reach {
+    pub(super) fn new(rules: &Ruleset) -> Reach {
         let mut chains: Vec<Walked> = rules.chains.iter().map(|_| Walked::default()).collect();
         let order = sorted(rules, &mut chains);
         for hook in HOOKS {
@@ -144,18 +144,18 @@ impl Reach {
     }
 
     /// The chains, callers before what they call.
-    pub fn order(&self) -> &[ChainId] {
+    pub(super) fn order(&self) -> &[ChainId] {
         &self.order
     }
 
     /// For each chain its place in that order.
-    pub fn places(&self) -> Vec<usize> {
+    pub(super) fn places(&self) -> Vec<usize> {
         let mut places = vec![0; self.order.len()];
         self.order.iter().enumerate().for_each(|(place, chain)| places[chain.0 as usize] = place);
         places
     }
 
-    pub fn of(&self, chain: ChainId) -> &Walked {
+    pub(super) fn of(&self, chain: ChainId) -> &Walked {
         &self.chains[chain.0 as usize]
     }
 }
@@ -252,7 +252,7 @@ fn changed(rules: &Ruleset, effect: Effect) -> Fields {
 }
 
 /// What is there only with a connection, and what connection tracking says.
-pub const OF_CONNECTION: [Field; 11] = [
+pub(super) const OF_CONNECTION: [Field; 11] = [
     Field::State,
     Field::Dnat,
     Field::Snat,
@@ -268,7 +268,7 @@ pub const OF_CONNECTION: [Field; 11] = [
 
 /// What reads as something else than packets of a course came with, whatever the rules do: interfaces that a hook has
 /// not, states before connection tracking, and all that hangs on the connection.
-pub fn seen_otherwise((way, loopback): Course, walked: &Walked) -> Fields {
+pub(super) fn seen_otherwise((way, loopback): Course, walked: &Walked) -> Fields {
     let mut fields = Fields::of(&OF_CONNECTION[1..]);
     fields.extend(Fields::of(&[Field::Version, Field::Ttl, Field::TcpMss, Field::SrcMac]));
     if walked.early {

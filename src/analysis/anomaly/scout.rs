@@ -20,7 +20,7 @@ const MOST_RULES: usize = 100_000;
 
 /// What a packet has to have to come to a rule and to match it.
 #[derive(Clone, Default, Debug)]
-pub struct Wish {
+pub(super) struct Wish {
     /// The values of fields.
     pub fields: Vec<(Field, Set)>,
     /// The answers to what is not known.
@@ -31,7 +31,7 @@ pub struct Wish {
 
 impl Wish {
     /// Limits a field to some values; false where none is left.
-    pub fn limit(&mut self, field: Field, set: &Set) -> bool {
+    pub(super) fn limit(&mut self, field: Field, set: &Set) -> bool {
         match self.fields.iter_mut().find(|(known, _)| *known == field) {
             Some((_, known)) => {
                 *known = known.and(set);
@@ -47,14 +47,14 @@ impl Wish {
     }
 
     /// What has to hold for this and another; `None` where both cannot.
-    pub fn with(&self, other: &Wish) -> Option<Wish> {
+    pub(super) fn with(&self, other: &Wish) -> Option<Wish> {
         let mut both = self.clone();
         both.answers.extend(other.answers.iter().copied());
         other.fields.iter().all(|(field, set)| both.limit(*field, set)).then_some(both)
     }
 
     /// Adds what the first tests of a rule ask for; false where they cannot hold.
-    pub fn tests(&mut self, rules: &Ruleset, steps: &[Step]) -> bool {
+    pub(super) fn tests(&mut self, rules: &Ruleset, steps: &[Step]) -> bool {
         for step in steps {
             let Step::Test(test) = step else { break };
             let holds = match *test {
@@ -90,7 +90,7 @@ impl Wish {
     }
 
     /// Adds what a lookup of a rule asks for to lead to a chain; false where it does not.
-    pub fn lookups(&mut self, rules: &Ruleset, steps: &[Step], chain: ChainId) -> bool {
+    pub(super) fn lookups(&mut self, rules: &Ruleset, steps: &[Step], chain: ChainId) -> bool {
         for step in steps {
             let Step::Lookup(map) = step else { continue };
             let map = rules.map(*map);
@@ -107,7 +107,13 @@ impl Wish {
     }
 
     /// The packets that it asks for, in some families and states; `turn` chooses among their values.
-    pub fn packet(&self, family: Family, (way, _): Course, state: State, turn: usize) -> Option<Packet> {
+    pub(super) fn packet(
+        &self,
+        family: Family,
+        (way, _): Course,
+        state: State,
+        turn: usize,
+    ) -> Option<Packet> {
         let protocol = self.protocol()?;
         let version = if family == Family::V4 { 4 } else { 6 };
         if self.of(Field::Version).is_some_and(|set| !set.contains(version)) {
@@ -194,14 +200,14 @@ fn usual(field: Field, family: Family, way: Way, state: State, turn: usize) -> u
 }
 
 /// Sends packets through the rules of a ruleset.
-pub struct Scouts<'a> {
+pub(super) struct Scouts<'a> {
     pub rules: &'a Ruleset,
     pub tables: &'a [Option<Table>],
 }
 
 /// What became of a scout.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fate {
+pub(super) enum Fate {
     /// It met one of the rules that it was to meet, and matched.
     Met,
     /// It came to an end: passed or refused, and as what.
@@ -212,7 +218,7 @@ pub enum Fate {
 
 /// How a packet ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct End {
+pub(super) struct End {
     verdict: Verdict,
     packet: Option<Packet>,
     untracked: bool,
@@ -222,7 +228,7 @@ pub struct End {
 
 /// What a scout is sent for.
 #[derive(Clone, Copy)]
-pub struct Orders<'o> {
+pub(super) struct Orders<'o> {
     /// It comes back when it meets one of these.
     pub meet: &'o [RuleId],
     /// Rules that are not there.
@@ -250,7 +256,7 @@ enum Next {
 impl Scouts<'_> {
     /// What becomes of a packet on its course, for some answers to what is not known, and at which stages the policy
     /// decides about it.
-    pub fn send(
+    pub(super) fn send(
         &self,
         packet: Packet,
         (way, loopback): Course,

@@ -25,7 +25,7 @@ const MOST_OPPOSED: usize = 64;
 
 /// What was found of a rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Found {
+pub(super) enum Found {
     /// A packet for which it does something.
     Lives,
     /// These rules of its chain take all that it matches.
@@ -35,7 +35,7 @@ pub enum Found {
 }
 
 /// Seeks in one ruleset.
-pub struct Seeker<'a> {
+pub(super) struct Seeker<'a> {
     rules: &'a Ruleset,
     reach: &'a Reach,
     tables: Vec<Option<Table>>,
@@ -45,7 +45,7 @@ pub struct Seeker<'a> {
 }
 
 /// Does something for each rule, on all cores, in order.
-pub fn each<T: Send>(rules: &[RuleId], work: impl Fn(RuleId) -> T + Sync) -> Vec<(RuleId, T)> {
+pub(super) fn each<T: Send>(rules: &[RuleId], work: impl Fn(RuleId) -> T + Sync) -> Vec<(RuleId, T)> {
     const FEW: usize = 256;
     if rules.len() < FEW || threads::count() == 1 {
         return rules.iter().map(|id| (*id, work(*id))).collect();
@@ -57,7 +57,7 @@ pub fn each<T: Send>(rules: &[RuleId], work: impl Fn(RuleId) -> T + Sync) -> Vec
 }
 
 impl<'a> Seeker<'a> {
-    pub fn new(rules: &'a Ruleset, reach: &'a Reach) -> Self {
+    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach) -> Self {
         let mut paths: Vec<Vec<Wish>> = rules.chains.iter().map(|_| Vec::new()).collect();
         for chain in reach.order() {
             paths[chain.0 as usize] = paths_to(rules, reach, *chain, &paths);
@@ -71,19 +71,19 @@ impl<'a> Seeker<'a> {
         Seeker { rules, reach, tables: tables.collect(), paths, nothing: FxHashSet::default() }
     }
 
-    pub fn rules(&self) -> &'a Ruleset {
+    pub(super) fn rules(&self) -> &'a Ruleset {
         self.rules
     }
 
-    pub fn table(&self, chain: ChainId) -> Option<&Table> {
+    pub(super) fn table(&self, chain: ChainId) -> Option<&Table> {
         self.tables[chain.0 as usize].as_ref()
     }
 
-    pub fn callers(&self, chain: ChainId) -> &[RuleId] {
+    pub(super) fn callers(&self, chain: ChainId) -> &[RuleId] {
         &self.reach.of(chain).callers
     }
 
-    pub fn is_of_stage(&self, chain: ChainId) -> bool {
+    pub(super) fn is_of_stage(&self, chain: ChainId) -> bool {
         self.rules.hooks.iter().flatten().any(|stage| stage.chain == chain)
     }
 
@@ -92,7 +92,7 @@ impl<'a> Seeker<'a> {
     }
 
     /// What can be found of a rule.
-    pub fn seek(&self, id: RuleId) -> Found {
+    pub(super) fn seek(&self, id: RuleId) -> Found {
         let Some(table) = &self.tables[id.chain.0 as usize] else { return Found::Nothing };
         let mut packets = Packets { seeker: self, id, table };
         let orders = Orders { meet: &[id], without: &self.nothing, less: &[] };
@@ -125,7 +125,12 @@ impl<'a> Seeker<'a> {
     }
 
     /// Whether a packet shows that rules cannot be left out, or that the policy takes their place.
-    pub fn misses(&self, lives: &[RuleId], unit: &[RuleId], gone: &FxHashSet<RuleId>) -> Option<Without> {
+    pub(super) fn misses(
+        &self,
+        lives: &[RuleId],
+        unit: &[RuleId],
+        gone: &FxHashSet<RuleId>,
+    ) -> Option<Without> {
         let found = RefCell::new(None);
         for id in lives {
             let Some(table) = &self.tables[id.chain.0 as usize] else { continue };
@@ -160,7 +165,7 @@ impl<'a> Seeker<'a> {
 
     /// The rules behind some others in their chains that do the same for all that these match: between them and the
     /// last of those there is nothing else.
-    pub fn stand_in(&self, rules: &[RuleId], gone: &FxHashSet<RuleId>) -> Option<Vec<RuleId>> {
+    pub(super) fn stand_in(&self, rules: &[RuleId], gone: &FxHashSet<RuleId>) -> Option<Vec<RuleId>> {
         let mut found = Vec::new();
         for id in rules {
             let table = self.tables[id.chain.0 as usize].as_ref()?;

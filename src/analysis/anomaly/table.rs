@@ -33,11 +33,11 @@ impl Dim {
 }
 
 /// A closed interval of numbers in each dimension.
-pub type Box = Vec<(u32, u32)>;
+pub(super) type Box = Vec<(u32, u32)>;
 
 /// What a rule does to the packets that match it, as far as its chain goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Kind {
+pub(super) struct Kind {
     /// The boxes are exactly what it matches, as far as its literals hold.
     pub exact: bool,
     /// No packet that matches comes to the rules after it in the chain.
@@ -45,7 +45,7 @@ pub struct Kind {
 }
 
 /// The rules of a chain.
-pub struct Table {
+pub(super) struct Table {
     dims: Vec<Dim>,
     /// The boxes one after the other, each as long as there are dimensions.
     sides: Vec<(u32, u32)>,
@@ -139,7 +139,12 @@ impl Tree {
 
 impl Table {
     /// The table of a chain. `paths` are limits under which packets come to it: what they name is told apart too.
-    pub fn new(rules: &Ruleset, chain: ChainId, walked: &Walked, paths: &[Vec<(Field, Set)>]) -> Table {
+    pub(super) fn new(
+        rules: &Ruleset,
+        chain: ChainId,
+        walked: &Walked,
+        paths: &[Vec<(Field, Set)>],
+    ) -> Table {
         let listed = &rules.chain(chain).rules;
         let steady = steady(walked);
         let mut draft = Draft { rules, steady, starts: vec![None; crate::packet::FIELDS] };
@@ -175,7 +180,7 @@ impl Table {
         self.dims.len()
     }
 
-    pub fn kind(&self, rule: u32) -> Kind {
+    pub(super) fn kind(&self, rule: u32) -> Kind {
         self.kinds[rule as usize]
     }
 
@@ -184,7 +189,7 @@ impl Table {
     }
 
     /// The boxes of a rule.
-    pub fn boxes(&self, rule: u32) -> impl Iterator<Item = &[(u32, u32)]> {
+    pub(super) fn boxes(&self, rule: u32) -> impl Iterator<Item = &[(u32, u32)]> {
         (self.first[rule as usize]..self.first[rule as usize + 1]).map(|at| self.sides(at))
     }
 
@@ -201,12 +206,12 @@ impl Table {
     }
 
     /// Whether values of a field are told apart.
-    pub fn tells(&self, field: Field) -> bool {
+    pub(super) fn tells(&self, field: Field) -> bool {
         self.dims.iter().any(|dim| dim.field == field)
     }
 
     /// The parts of a box in which a field has one of some values; the values are told apart.
-    pub fn limited(&self, within: &[(u32, u32)], limits: &[(Field, Set)]) -> Option<Box> {
+    pub(super) fn limited(&self, within: &[(u32, u32)], limits: &[(Field, Set)]) -> Option<Box> {
         let mut limited = within.to_vec();
         for (field, set) in limits {
             let Some(at) = self.dims.iter().position(|dim| dim.field == *field) else { continue };
@@ -219,7 +224,7 @@ impl Table {
     }
 
     /// The values of a box's sides, by field.
-    pub fn values(&self, of: &[(u32, u32)]) -> Vec<(Field, Set)> {
+    pub(super) fn values(&self, of: &[(u32, u32)]) -> Vec<(Field, Set)> {
         let side = |(dim, (lo, hi)): (&Dim, &(u32, u32))| {
             (dim.field, Set::range(dim.starts[*lo as usize], dim.end(*hi)))
         };
@@ -227,7 +232,7 @@ impl Table {
     }
 
     /// The point that a packet is, by the values that its fields have; 0 where it has none.
-    pub fn point(&self, value: impl Fn(Field) -> Option<u128>) -> Vec<u32> {
+    pub(super) fn point(&self, value: impl Fn(Field) -> Option<u128>) -> Vec<u32> {
         self.dims.iter().map(|dim| value(dim.field).map_or(0, |value| dim.number(value))).collect()
     }
 
@@ -384,7 +389,7 @@ impl Table {
     }
 
     /// The rules that may match a point, in order.
-    pub fn matching(&self, point: &[u32]) -> Vec<u32> {
+    pub(super) fn matching(&self, point: &[u32]) -> Vec<u32> {
         let mut found: Vec<u32> = Vec::new();
         let mut look = |list: &[u32]| {
             found.extend(list.iter().filter(|at| self.holds(**at, point)).map(|at| self.of[*at as usize]));
@@ -399,7 +404,7 @@ impl Table {
     }
 
     /// A rule before another that takes the packets of a point for certain.
-    pub fn taker(&self, point: &[u32], before: u32) -> Option<u32> {
+    pub(super) fn taker(&self, point: &[u32], before: u32) -> Option<u32> {
         let look = |list: &[u32]| {
             for at in list {
                 let rule = self.of[*at as usize];
@@ -419,7 +424,7 @@ impl Table {
         look(&self.wide).or_else(in_trees)
     }
 
-    pub fn rule_of(&self, at: u32) -> u32 {
+    pub(super) fn rule_of(&self, at: u32) -> u32 {
         self.of[at as usize]
     }
 
@@ -429,30 +434,30 @@ impl Table {
     }
 
     /// What has to hold of a rule besides its boxes.
-    pub fn literals(&self, rule: u32) -> &[Literal] {
+    pub(super) fn literals(&self, rule: u32) -> &[Literal] {
         &self.literals[rule as usize]
     }
 
     /// The answers to conditions that literals are.
-    pub fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
+    pub(super) fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
         self.atoms.answers(literals)
     }
 
     /// Whether a box of one rule is in a box of another, whatever holds or not.
-    pub fn covers(&self, at: u32, inner: &[(u32, u32)], rule: u32) -> bool {
+    pub(super) fn covers(&self, at: u32, inner: &[(u32, u32)], rule: u32) -> bool {
         let within = self.sides(at).iter().zip(inner).all(|((lo, hi), (from, to))| lo <= from && to <= hi);
         let own = self.literals(rule);
         within && self.literals(self.rule_of(at)).iter().all(|literal| own.contains(literal))
     }
 
     /// The part of the whole in which fields have some values.
-    pub fn part(&self, limits: &[(Field, Set)]) -> Option<Box> {
+    pub(super) fn part(&self, limits: &[(Field, Set)]) -> Option<Box> {
         let whole: Box = self.dims.iter().map(|dim| (0, dim.last())).collect();
         self.limited(&whole, limits)
     }
 
     /// The boxes that meet one, of rules before another that take packets for certain.
-    pub fn takers_meeting(&self, inner: &[(u32, u32)], before: u32) -> Vec<u32> {
+    pub(super) fn takers_meeting(&self, inner: &[(u32, u32)], before: u32) -> Vec<u32> {
         self.meeting(inner, &|rule| rule < before && self.is_taker(rule))
     }
 
@@ -477,7 +482,12 @@ impl Table {
     }
 
     /// Some rules whose boxes meet one, in order, each once.
-    pub fn rules_meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool, most: usize) -> Vec<u32> {
+    pub(super) fn rules_meeting(
+        &self,
+        inner: &[(u32, u32)],
+        wanted: &dyn Fn(u32) -> bool,
+        most: usize,
+    ) -> Vec<u32> {
         let mut rules: Vec<u32> =
             self.meeting(inner, wanted).into_iter().map(|at| self.rule_of(at)).collect();
         rules.dedup();
@@ -486,12 +496,12 @@ impl Table {
     }
 
     /// The boxes that meet one, of rules after another, in order.
-    pub fn meeting_after(&self, inner: &[(u32, u32)], after: u32) -> Vec<u32> {
+    pub(super) fn meeting_after(&self, inner: &[(u32, u32)], after: u32) -> Vec<u32> {
         self.meeting(inner, &|rule| rule > after)
     }
 
     /// The sides of a box by its number.
-    pub fn sides_of(&self, at: u32) -> &[(u32, u32)] {
+    pub(super) fn sides_of(&self, at: u32) -> &[(u32, u32)] {
         self.sides(at)
     }
 }
@@ -590,7 +600,7 @@ fn first_tests(steps: &[Step]) -> impl Iterator<Item = &Test> {
 }
 
 /// What a rule does once its first tests hold.
-pub fn after_tests(steps: &[Step]) -> &[Step] {
+pub(super) fn after_tests(steps: &[Step]) -> &[Step] {
     let tests = steps.iter().take_while(|step| matches!(step, Step::Test(_))).count();
     &steps[tests..]
 }
@@ -620,7 +630,7 @@ fn takes(steps: &[Step]) -> bool {
 }
 
 /// Whether packets may not come to the next rule of the chain.
-pub fn decides(steps: &[Step]) -> bool {
+pub(super) fn decides(steps: &[Step]) -> bool {
     let is_test = |step: &Step| matches!(step, Step::Test(_));
     takes(steps)
         || !steps.iter().all(is_test)

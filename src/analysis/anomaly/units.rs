@@ -20,7 +20,7 @@ pub struct Unit {
 }
 
 /// The written rules of the chains that something leads to, in the order of the files.
-pub fn of(rules: &Ruleset, reach: &Reach) -> Vec<Unit> {
+pub(super) fn of(rules: &Ruleset, reach: &Reach) -> Vec<Unit> {
     let lists = rules.chains.iter().any(|chain| chain.kind != ChainKind::Plain);
     let written = if lists { ChainKind::AccessList } else { ChainKind::Plain };
     let mut places: FxHashMap<Span, usize> = FxHashMap::default();
@@ -63,7 +63,7 @@ pub fn of(rules: &Ruleset, reach: &Reach) -> Vec<Unit> {
 }
 
 /// The elements of a written rule.
-pub fn elements(rules: &Ruleset, unit: &Unit) -> Vec<Unit> {
+pub(super) fn elements(rules: &Ruleset, unit: &Unit) -> Vec<Unit> {
     let mut places: FxHashMap<Span, usize> = FxHashMap::default();
     let mut found: Vec<Unit> = Vec::new();
     for id in &unit.rules {
@@ -78,7 +78,7 @@ pub fn elements(rules: &Ruleset, unit: &Unit) -> Vec<Unit> {
 }
 
 /// What a rule decides for all that it matches; `None` where it does not decide, or not the same for all.
-pub fn verdict(rules: &Ruleset, id: RuleId) -> Option<Verdict> {
+pub(super) fn verdict(rules: &Ruleset, id: RuleId) -> Option<Verdict> {
     let mut verdict = None;
     let mut others = false;
     rules.effects(rules.steps_of(rules.rule(id))).for_each(|effect| match effect {
@@ -106,7 +106,7 @@ pub fn verdict(rules: &Ruleset, id: RuleId) -> Option<Verdict> {
 }
 
 /// Rules of one chain that say the same.
-pub struct Twins {
+pub(super) struct Twins {
     /// By chain and what a rule says, the first that says it.
     first: FxHashMap<(ChainId, u64), u32>,
     /// How many rules of a chain stand for one that is written.
@@ -115,7 +115,7 @@ pub struct Twins {
 
 impl Twins {
     /// Looks through the chains for which it is asked.
-    pub fn new(rules: &Ruleset, asked: impl Iterator<Item = bool>) -> Twins {
+    pub(super) fn new(rules: &Ruleset, asked: impl Iterator<Item = bool>) -> Twins {
         let (mut first, mut parts) = (FxHashMap::default(), FxHashMap::default());
         for ((at, chain), _) in rules.chains.iter().enumerate().zip(asked).filter(|(_, asked)| *asked) {
             for (index, rule) in chain.rules.iter().enumerate() {
@@ -128,7 +128,7 @@ impl Twins {
     }
 
     /// A rule before some others that says the same as they do; of several, that of the first of them.
-    pub fn of(&self, rules: &Ruleset, others: &[RuleId]) -> Option<RuleId> {
+    pub(super) fn of(&self, rules: &Ruleset, others: &[RuleId]) -> Option<RuleId> {
         let twin = |id: &RuleId| {
             let steps = rules.steps_of(rules.rule(*id));
             let index = *self.first.get(&(id.chain, said(steps)))?;
@@ -148,7 +148,7 @@ impl Twins {
 }
 
 /// Whether rules do the same as some others besides their steps.
-pub fn same_beside(rules: &Ruleset, unit: &[RuleId], by: &[RuleId]) -> bool {
+pub(super) fn same_beside(rules: &Ruleset, unit: &[RuleId], by: &[RuleId]) -> bool {
     let mut all = unit.iter().chain(by).map(|id| rules.rule(*id).beside);
     let first = all.next();
     all.all(|beside| Some(beside) == first)

@@ -16,23 +16,23 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const FEW_CHANGES: usize = 2000;
 
 /// The rules of either side that the other has not, old and new; `None` where all packets have to be looked at.
-pub struct Changes {
+pub(super) struct Changes {
     lone: Option<[Vec<(ChainId, u32)>; 2]>,
 }
 
 impl Changes {
     /// Puts two rulesets side by side.
-    pub fn of(old: &Ruleset, new: &Ruleset) -> Changes {
+    pub(super) fn of(old: &Ruleset, new: &Ruleset) -> Changes {
         Changes { lone: lone_rules(old, new) }
     }
 
     /// Whether nothing differs that could decide about packets.
-    pub fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         self.lone.as_ref().is_some_and(|[old, new]| old.is_empty() && new.is_empty())
     }
 
     /// Sets of packets, apart from each other, among which all are that fare differently.
-    pub fn packets(&self, spaces: &mut Spaces, [old, new]: [&Ruleset; 2], way: Way) -> Vec<Space> {
+    pub(super) fn packets(&self, spaces: &mut Spaces, [old, new]: [&Ruleset; 2], way: Way) -> Vec<Space> {
         let Some(lone) = &self.lone else { return vec![Space::ALL] };
         let mut parts = Vec::new();
         for (rules, lone) in [old, new].into_iter().zip(lone) {

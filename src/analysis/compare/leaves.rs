@@ -2,10 +2,12 @@
 
 use crate::analysis::flow::{Class, Classes, Expr};
 use crate::model::Way;
-use crate::packet::{Field, Set, Side, Space, Spaces};
+use crate::packet::{Field, Level, Set, Side, Space, Spaces};
 
 /// More values of one field are not told apart.
 const MOST_VALUES: u128 = 4096;
+/// Nor which packets can get which of more values of a choice.
+const MOST_CHOICES: u128 = 16;
 
 /// What became of one end of packets.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -18,12 +20,7 @@ pub enum End {
     Among(Set),
 }
 
-impl End {
-    /// Whether it is what it was.
-    pub fn stays(&self) -> bool {
-        *self == End::Moved(0)
-    }
-}
+impl End {}
 
 /// What became of the ends of packets, and whether they are for the box itself in the end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -88,9 +85,16 @@ fn end_of(spaces: &mut Spaces, class: &Class, field: Field, space: Space) -> Vec
     let bits = level.bits();
     let hull = spaces.hull(space, level);
     let own = Side::of(field).and_then(|side| spaces.rewritten(side, 0));
+    let end = |values: Set| {
+        let now = values.shifted(delta, bits);
+        now.single().map_or(End::Among(now), End::One)
+    };
+    if own != Some(level) && hull.count() <= MOST_CHOICES {
+        let told = by_choices(spaces, space, level, &hull);
+        return told.into_iter().map(|(values, space)| (end(values), space)).collect();
+    }
     if own != Some(level) || hull.count() > MOST_VALUES {
-        let now = hull.shifted(delta, bits);
-        return vec![(now.single().map_or(End::Among(now), End::One), space)];
+        return vec![(end(hull), space)];
     }
     let mut found = Vec::new();
     for value in hull.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi) {
@@ -102,6 +106,25 @@ fn end_of(spaces: &mut Spaces, class: &Class, field: Field, space: Space) -> Vec
         }
     }
     found
+}
+
+/// Packets by which of a choice's values they can get: where the rest of the packet leaves only one, it is no choice.
+fn by_choices(spaces: &mut Spaces, space: Space, level: Level, hull: &Set) -> Vec<(Set, Space)> {
+    let mut told: Vec<(Set, Space)> = Vec::new();
+    for value in hull.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(Set::one) {
+        let one = spaces.within(level, &value);
+        let one = spaces.and(space, one);
+        let mut rest = spaces.without(one, &[level]);
+        for (values, known) in std::mem::take(&mut told) {
+            let both = spaces.and(known, rest);
+            let others = spaces.minus(known, rest);
+            rest = spaces.minus(rest, known);
+            told.extend([(values.or(&value), both), (values, others)]);
+        }
+        told.push((value, rest));
+        told.retain(|(_, space)| !space.is_none());
+    }
+    told
 }
 
 /// The packets that leave to the same place in both ways after all: one was moved by a number to where the other

@@ -107,18 +107,7 @@ pub struct Difference {
     pub unknown: Vec<(Way, Family)>,
 }
 
-impl Difference {
-    /// Whether both do the same to all packets; `None` where it is not known.
-    pub fn equal(&self) -> Option<bool> {
-        let same = self.regions.iter().all(|region| region.kind == Kind::Replied);
-        if same && !self.unknown.is_empty() { None } else { Some(same) }
-    }
-
-    /// The regions of a kind.
-    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Region> {
-        self.regions.iter().filter(move |region| region.kind == kind)
-    }
-}
+impl Difference {}
 
 /// All ways.
 pub const WAYS: [Way; 3] = [Way::Forward, Way::Input, Way::Output];

@@ -21,7 +21,7 @@ pub(super) struct Same {
 }
 
 impl Same {
-    pub fn of(kind: Kind) -> Same {
+    pub(super) fn of(kind: Kind) -> Same {
         Same {
             kind,
             by: [Decider::End; 2],

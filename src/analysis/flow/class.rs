@@ -198,7 +198,7 @@ impl Classes {
 /// Classes that grow by many small parts: unions are put off until two are of like many parts, as in a counter that
 /// carries.
 #[derive(Default)]
-pub struct Gathering {
+pub(super) struct Gathering {
     list: Vec<(u64, Ctrl, Parts)>,
 }
 
@@ -207,7 +207,7 @@ type Parts = Vec<(u32, Space)>;
 
 impl Gathering {
     /// Adds packets.
-    pub fn add(&mut self, spaces: &mut Spaces, class: Class) {
+    pub(super) fn add(&mut self, spaces: &mut Spaces, class: Class) {
         if class.space.is_none() {
             return;
         }
@@ -227,7 +227,7 @@ impl Gathering {
     }
 
     /// The classes.
-    pub fn all(self, spaces: &mut Spaces) -> Classes {
+    pub(super) fn all(self, spaces: &mut Spaces) -> Classes {
         let whole = |(number, ctrl, parts): (u64, Ctrl, Parts)| {
             let parts = parts.into_iter().rev().map(|(_, space)| space);
             let space = parts.fold(Space::NONE, |all, space| spaces.or(all, space));

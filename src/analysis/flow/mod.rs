@@ -338,7 +338,7 @@ impl Run<'_, '_, '_> {
                 .chain([Field::Mark, Field::Direction])
                 .for_each(|field| ctrl.clear(field));
             let mut space = self.zero(space, &[Field::Tag]);
-            space = self.marked(&mut ctrl, space);
+            space = self.marked(space);
             space = self.side(&mut ctrl, space, Field::Iif, self.hop.iif.as_ref())?;
             space = self.side(&mut ctrl, space, Field::Oif, self.hop.oif.as_ref())?;
             if let Some(state) = self.hop.state {

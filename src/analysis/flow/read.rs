@@ -18,7 +18,7 @@ pub(super) struct View<'a> {
 
 impl View<'_> {
     /// Whether connection tracking has not looked yet.
-    pub fn blind(&self) -> bool {
+    pub(super) fn blind(&self) -> bool {
         self.stage.before_tracking && !self.returned
     }
 }
@@ -39,7 +39,7 @@ impl Reading {
 const FEW_VALUES: u128 = 64;
 
 /// A value of [`Field::TcpMss`] for packets without the option.
-pub const NO_MSS: u128 = 0x1_0000;
+pub(crate) const NO_MSS: u128 = 0x1_0000;
 
 impl<'a> Run<'a, '_, '_> {
     /// What a field reads as.

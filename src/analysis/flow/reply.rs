@@ -16,10 +16,7 @@ pub struct Known {
     pub moved: [Space; 2],
 }
 
-impl Known {
-    /// A firewall that remembers nothing: answers that come by another way than what they answer.
-    pub const NOTHING: Known = Known { came_in: Space::NONE, went_out: Space::NONE, moved: [Space::NONE; 2] };
-}
+impl Known {}
 
 /// Where packets are as a hook sees them: coming in (0), or going out (1).
 pub(super) fn side(hook: Hook) -> usize {

@@ -2,11 +2,11 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::class::{Class, Classes, Ctrl, Expr};
+use super::class::{Class, Classes};
 use super::read::View;
 use super::{Flow, Run};
 use crate::model::{ChainId, Effect, RuleId, Ruleset, Step};
-use crate::packet::{Field, Space, VariableKey};
+use crate::packet::{Field, Space};
 
 /// What a run leaves out, and what it notes.
 #[derive(Default)]
@@ -30,10 +30,8 @@ pub struct Watch<'w> {
 pub enum Marks {
     /// None: 0, as the network brings them.
     None,
-    /// Any; a change overwrites it, and with it which packet it was.
+    /// Any, and it stays known which.
     Any,
-    /// Any, and it stays known which: a variable.
-    Told,
 }
 
 impl Watch<'_> {
@@ -49,10 +47,13 @@ impl Watch<'_> {
 impl<'a> Flow<'a> {
     /// An engine for questions about single rules: programs of the box may have marked packets before, and what
     /// rules write to packets counts though no other rule reads it.
-    pub fn of_rules(rules: &'a Ruleset, marks: Marks) -> Self {
+    pub fn of_rules(rules: &'a Ruleset) -> Self {
         let mut flow = Flow::new(rules, 0, false);
-        flow.reads.extend(written(rules));
-        flow.marks = marks;
+        // Where answers need no rule, marks are a means of the model: packets leave without them.
+        if !rules.stateful {
+            flow.reads.extend(written(rules));
+        }
+        flow.marks = Marks::Any;
         flow
     }
 }
@@ -83,21 +84,13 @@ fn written(rules: &Ruleset) -> FxHashSet<Field> {
 
 impl Run<'_, '_, '_> {
     /// The packets with the marks that they come with.
-    pub(super) fn marked(&mut self, ctrl: &mut Ctrl, space: Space) -> Space {
+    pub(super) fn marked(&mut self, space: Space) -> Space {
         if !self.flow.reads.contains(&Field::Mark) {
             return space;
         }
         match self.flow.marks {
             Marks::None => self.zero(space, &[Field::Mark]),
-            Marks::Any => space,
-            Marks::Told => {
-                let name = Field::Mark.name().to_string();
-                let key =
-                    VariableKey { name, of: vec![self.flow.number, u64::from(self.hop.known.is_some())] };
-                let level = self.spaces.variable(key, 32);
-                ctrl.set(Field::Mark, Expr::At(level, 0));
-                space
-            }
+            Marks::Any => self.spaces.with_mark_as_came(space),
         }
     }
 

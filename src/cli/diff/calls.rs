@@ -14,18 +14,18 @@ use crate::explain::told::Teller;
 use crate::session::Session;
 
 /// What a report says where there were more calls.
-pub const MORE: &str = "The site has more calls than were looked at.";
+pub(super) const MORE: &str = "The site has more calls than were looked at.";
 
 /// The calls of one side.
 #[derive(Default)]
-pub struct Surveyed {
+pub(super) struct Surveyed {
     states: Vec<State>,
     /// There are more than were looked at.
     more: bool,
 }
 
 /// A call that fares otherwise after the change.
-pub struct Change {
+pub(super) struct Change {
     /// How it fared before.
     pub was: Works,
     /// How it fares now.
@@ -36,7 +36,7 @@ pub struct Change {
 
 /// What becomes of the calls of a site.
 #[derive(Default)]
-pub struct CallChanges {
+pub(super) struct CallChanges {
     /// Those that fare worse, then those that fare better, each in the order of the site.
     pub all: Vec<Change>,
     /// There are more calls than were looked at.
@@ -45,17 +45,17 @@ pub struct CallChanges {
 
 impl Change {
     /// It fares worse than before.
-    pub fn broken(&self) -> bool {
+    pub(super) fn broken(&self) -> bool {
         self.is > self.was
     }
 
     /// The side that its state is of.
-    pub fn side<'s>(&self, sides: &'s Sides) -> &'s Side {
+    pub(super) fn side<'s>(&self, sides: &'s Sides) -> &'s Side {
         if self.broken() { &sides.new } else { &sides.old }
     }
 
     /// In one sentence.
-    pub fn sentence(&self, side: &Side) -> String {
+    pub(super) fn sentence(&self, side: &Side) -> String {
         let State { from, to, title, stage_title, rule, depends_on, .. } = &self.state;
         let fares = |works: Works| match works {
             Works::Yes => "works",
@@ -80,7 +80,7 @@ impl Change {
     }
 
     /// As data.
-    pub fn json(&self, side: &Side) -> Json {
+    pub(super) fn json(&self, side: &Side) -> Json {
         let State { from, to, call, stage, rule, symptom, depends_on, .. } = &self.state;
         let rule = rule
             .as_ref()
@@ -94,7 +94,7 @@ impl Change {
 }
 
 /// Looks at the calls of a side.
-pub fn of(session: &Session, side: &Side, catalog: &Catalog) -> Result<Surveyed, Failure> {
+pub(super) fn of(session: &Session, side: &Side, catalog: &Catalog) -> Result<Surveyed, Failure> {
     let site = session.site();
     if site.devices.is_empty() || site.path.is_none() {
         return Ok(Surveyed::default());
@@ -107,7 +107,7 @@ pub fn of(session: &Session, side: &Side, catalog: &Catalog) -> Result<Surveyed,
 
 impl CallChanges {
     /// What is otherwise after the change, of the calls that both sides have.
-    pub fn between(old: Surveyed, new: Surveyed) -> CallChanges {
+    pub(super) fn between(old: Surveyed, new: Surveyed) -> CallChanges {
         let more = old.more || new.more;
         let key = |state: &State| (state.from.clone(), state.to.clone(), state.call.clone());
         let mut before: HashMap<_, State> =

@@ -17,7 +17,7 @@ use crate::suppress::Checked;
 
 /// Findings of one side alone.
 #[derive(Default)]
-pub struct Findings {
+pub(super) struct Findings {
     /// New ones.
     pub broken: Vec<Finding>,
     /// Those that are gone.
@@ -32,7 +32,7 @@ pub struct Findings {
 
 impl Findings {
     /// Checks both sides, and leaves out what they have in common.
-    pub fn of(sides: &mut Sides) -> Result<Findings, Failure> {
+    pub(super) fn of(sides: &mut Sides) -> Result<Findings, Failure> {
         let (old, old_calls) = checked(&mut sides.old)?;
         let (new, new_calls) = checked(&mut sides.new)?;
         let broken = beyond(&sides.new, &new, &sides.old, &old);
@@ -43,7 +43,7 @@ impl Findings {
     }
 
     /// The promises of the site file that one side alone breaks.
-    pub fn expectations(&self) -> Vec<Json> {
+    pub(super) fn expectations(&self) -> Vec<Json> {
         let listed = |findings: &[Json], change: &str| -> Vec<Json> {
             let promises = findings.iter().filter(|finding| finding["code"] == PH110.code);
             promises.map(|finding| json!({ "change": change, "finding": finding })).collect()
@@ -143,7 +143,7 @@ fn as_json(side: &Side, findings: &[Finding]) -> Result<Vec<Json>, Failure> {
 }
 
 /// Findings as `check` prints them in a form that is JSON, with the names of files as people know them.
-pub fn printed(side: &Side, findings: &[Finding], format: Format) -> Result<Json, Failure> {
+pub(super) fn printed(side: &Side, findings: &[Finding], format: Format) -> Result<Json, Failure> {
     let report = Report { sources: &side.sources, findings, summary: &RunSummary::default(), views: &[] };
     let mut bytes = Vec::new();
     report.write(format, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;

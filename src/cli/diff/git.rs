@@ -11,24 +11,24 @@ use crate::source::plain;
 const LARGEST_FILE: u64 = 64 << 20;
 
 /// The repository around a path.
-pub struct Repository {
+pub(super) struct Repository {
     top: PathBuf,
 }
 
 /// Files of a revision in a folder of their own, which is gone when this is dropped.
-pub struct Tree {
+pub(super) struct Tree {
     folder: PathBuf,
     name: String,
 }
 
 impl Tree {
     /// Where the files lie.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.folder
     }
 
     /// What the revision is called.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 }
@@ -42,7 +42,7 @@ impl Drop for Tree {
 
 impl Repository {
     /// The repository that a path, or the current folder, is in.
-    pub fn here(path: Option<&Path>) -> Result<Repository, Failure> {
+    pub(super) fn here(path: Option<&Path>) -> Result<Repository, Failure> {
         let path = path.unwrap_or(Path::new("."));
         let folder = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
         let top = git(folder, &["rev-parse", "--show-toplevel"])?;
@@ -51,12 +51,12 @@ impl Repository {
     }
 
     /// The folder that the repository is in.
-    pub fn top(&self) -> &Path {
+    pub(super) fn top(&self) -> &Path {
         &self.top
     }
 
     /// Paths as the repository names them, whether they are there now or were.
-    pub fn inside(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    pub(super) fn inside(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         let inside = |path: &PathBuf| {
             let failed = |error| Failure::usage(format!("cannot find `{}`: {error}", path.display()));
             let absolute = std::path::absolute(path).map_err(failed)?;
@@ -79,7 +79,7 @@ impl Repository {
     }
 
     /// Paths of the repository as they can be opened from here, written as short as a user would.
-    pub fn paths_here(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+    pub(super) fn paths_here(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
         let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
         let short = |path: &PathBuf| {
             let full = self.top.join(path);
@@ -94,7 +94,7 @@ impl Repository {
     }
 
     /// All files of a revision.
-    pub fn tree(&self, revision: &str) -> Result<Tree, Failure> {
+    pub(super) fn tree(&self, revision: &str) -> Result<Tree, Failure> {
         if revision.starts_with('-') {
             return Err(Failure::usage(format!("`{revision}` is no revision")));
         }
@@ -111,7 +111,7 @@ impl Repository {
     }
 
     /// All files that are staged.
-    pub fn staged(&self) -> Result<Tree, Failure> {
+    pub(super) fn staged(&self) -> Result<Tree, Failure> {
         let list = git(&self.top, &["ls-files", "-s", "-z", "--full-name"])?;
         let entries = list.split(|byte| *byte == 0).filter_map(|line| {
             let text = std::str::from_utf8(line).ok()?;

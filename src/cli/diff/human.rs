@@ -20,7 +20,7 @@ const MOST: usize = 40;
 const MOST_LINES: usize = 400;
 
 /// An effect in words: several regions that differ in protocols and ports alone are one.
-pub struct Line {
+pub(super) struct Line {
     /// What becomes of the packets.
     pub kind: Kind,
     /// Which packets.
@@ -36,7 +36,7 @@ pub struct Line {
 }
 
 /// The effects on a firewall of one kind; `odd` are those on packets that do not belong where they come from.
-pub fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<Line> {
+pub(super) fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<Line> {
     let context = names::Context { site: &told.sides.new.site, pair };
     let mut lines: Vec<Line> = Vec::new();
     for seen in pair.regions.iter().filter(|seen| seen.region.kind == kind) {
@@ -68,7 +68,7 @@ pub fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<Line> {
 }
 
 /// How many effects there are on packets that do not belong where they come from, in words; empty where none.
-pub fn odd_ones(told: &Told<'_>, pair: &Pair) -> String {
+pub(super) fn odd_ones(told: &Told<'_>, pair: &Pair) -> String {
     let count: usize = KINDS.into_iter().map(|kind| lines(told, pair, kind, true).len()).sum();
     match count {
         0 => String::new(),
@@ -121,7 +121,7 @@ fn detail(told: &Told<'_>, seen: &Seen) -> String {
 }
 
 /// A rule or policy with its place.
-pub fn decider(side: &Side, by: &By) -> String {
+pub(super) fn decider(side: &Side, by: &By) -> String {
     match by.rule {
         Some(span) => {
             let (file, line) = side.place(span).unwrap_or_default();
@@ -132,7 +132,7 @@ pub fn decider(side: &Side, by: &By) -> String {
 }
 
 /// One sentence about the whole change.
-pub fn summary(told: &Told<'_>) -> String {
+pub(super) fn summary(told: &Told<'_>) -> String {
     let count = |kinds: &[Kind]| -> usize {
         told.pairs
             .iter()
@@ -197,7 +197,7 @@ pub fn summary(told: &Told<'_>) -> String {
 }
 
 /// Writes the report.
-pub fn write(told: &Told<'_>, color: bool, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn write(told: &Told<'_>, color: bool, out: &mut impl Write) -> Result<(), Failure> {
     let paint = |code: &str, text: &str| match color {
         true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
         false => text.to_string(),
@@ -330,7 +330,7 @@ fn findings(told: &Told<'_>, paint: Paint<'_>, out: &mut impl Write) -> Result<(
 }
 
 /// A finding on one line.
-pub fn line_of(side: &Side, finding: &Finding) -> String {
+pub(super) fn line_of(side: &Side, finding: &Finding) -> String {
     let place = finding.span.and_then(|span| side.place(span));
     let place = place.map_or(String::new(), |(file, line)| format!(" ({file}:{line})"));
     format!("{}[{}]: {}{place}", finding.severity.name(), finding.code(), side.said(&finding.message))
@@ -365,7 +365,7 @@ fn texts(told: &Told<'_>, pair: &Pair, paint: Paint<'_>, out: &mut impl Write) -
 }
 
 /// Writes the answer to `--equal`.
-pub fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
     match told.equal {
         Some(true) => writeln!(out, "equal: every packet fares alike on both sides")?,
         Some(false) => writeln!(out, "different: each of these packets fares otherwise")?,

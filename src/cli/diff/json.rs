@@ -14,7 +14,7 @@ use crate::packet::{Family, Field, Set};
 use crate::report;
 
 /// Writes a change as one JSON object.
-pub fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let list = |kinds: &[Kind]| -> Vec<Json> {
         let seen = told.pairs.iter().flat_map(|pair| pair.regions.iter().map(move |seen| (pair, seen)));
         let of_kind = seen.filter(|(_, seen)| kinds.contains(&seen.region.kind));
@@ -67,7 +67,7 @@ fn firewall(told: &Told<'_>, pair: &Pair) -> Json {
 }
 
 /// The name of a family.
-pub fn family_name(family: Family) -> &'static str {
+pub(super) fn family_name(family: Family) -> &'static str {
     match family {
         Family::V4 => "ipv4",
         Family::V6 => "ipv6",
@@ -178,7 +178,7 @@ fn effect(region: &Region, put: &mut impl FnMut(&str, Json)) {
 }
 
 /// What the sender of a refused packet sees.
-pub fn reply(verdict: Verdict) -> String {
+pub(super) fn reply(verdict: Verdict) -> String {
     match verdict {
         Verdict::Accept => "accept".to_string(),
         Verdict::Drop => "drop".to_string(),
@@ -214,13 +214,13 @@ fn set(family: Family, address: bool, set: &Set) -> Json {
 }
 
 /// A rule as it is written.
-pub fn rule(side: &Side, span: crate::source::Span) -> Json {
+pub(super) fn rule(side: &Side, span: crate::source::Span) -> Json {
     let (file, line) = side.place(span).unwrap_or_default();
     json!({ "file": file, "line": line, "text": trace::text(&side.sources, span) })
 }
 
 /// Who decides where it is no rule, and where that is written.
-pub fn by_words(side: &Side, by: &By) -> String {
+pub(super) fn by_words(side: &Side, by: &By) -> String {
     match by.policy.and_then(|span| side.place(span)) {
         Some((file, line)) => format!("{} ({file}:{line})", by.words),
         None => by.words.clone(),

@@ -8,7 +8,7 @@ use crate::packet::{Family, Field, Set, interface};
 use crate::site::{Firewall, Site};
 
 /// Whether no packet of a region comes from where it belongs and goes where it belongs, as far as the site tells.
-pub fn is_odd(site: &Site, pair: &Pair, region: &Region) -> bool {
+pub(super) fn is_odd(site: &Site, pair: &Pair, region: &Region) -> bool {
     let Some(firewall) = pair.firewall.and_then(|id| site.firewalls.get(id)) else { return false };
     if firewall.interfaces.is_empty() {
         return false;

@@ -12,7 +12,7 @@ use crate::report::markup::{fence, markdown};
 const MOST: usize = 65_000;
 
 /// Writes the comment.
-pub fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let mut comment = Comment { text: format!("**{}**\n", markdown(&summary(told))), cut: false };
     comment.effects(told);
     comment.calls(told);

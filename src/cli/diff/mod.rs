@@ -33,7 +33,7 @@ use sides::Sides;
 
 /// Arguments of `pinhole diff`.
 #[derive(Args, Debug)]
-pub struct DiffArgs {
+pub(super) struct DiffArgs {
     /// OLD and NEW: two configs, or two folders of configs. With `--git`, `--staged` or less than two paths: the
     /// files and folders of the repository to look at
     #[arg(value_name = "PATH")]
@@ -117,13 +117,13 @@ struct Told<'a> {
 
 impl DiffArgs {
     /// Whether the output has colours.
-    pub fn colors(&self) -> bool {
+    pub(super) fn colors(&self) -> bool {
         self.format == DiffFormat::Human
     }
 }
 
 /// Runs `pinhole diff`.
-pub fn run(args: &DiffArgs, color: bool, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &DiffArgs, color: bool, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sides = Sides::read(args)?;
     let pairs = pairs::compare(args, &sides)?;
     let findings = if args.equal { Findings::default() } else { Findings::of(&mut sides)? };

@@ -12,7 +12,7 @@ const FEW: usize = 5;
 
 /// A region in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Words {
+pub(super) struct Words {
     /// Protocols and ports.
     pub what: Vec<Traffic>,
     /// Where they come from.
@@ -25,7 +25,7 @@ pub struct Words {
 
 /// Protocols, with ports and what else tells them.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Traffic {
+pub(super) struct Traffic {
     protocols: Set,
     ports: Option<Set>,
     more: String,
@@ -33,12 +33,12 @@ pub struct Traffic {
 
 impl Words {
     /// All of it.
-    pub fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         format!("{} from {} to {}{}", self.what(), self.from, self.to, self.rest)
     }
 
     /// Adds the traffic of another region that is alike in all else.
-    pub fn add(&mut self, other: Words) {
+    pub(super) fn add(&mut self, other: Words) {
         for traffic in other.what {
             let alike = |known: &Traffic| {
                 known.protocols == traffic.protocols && known.more == traffic.more && known.ports.is_some()
@@ -55,7 +55,7 @@ impl Words {
     }
 
     /// Protocols and ports: `tcp 1720, 5060`.
-    pub fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         let all = Set::range(0, 255);
         let is_whole = |traffic: &&Traffic| traffic.ports.is_none() && traffic.more.is_empty();
         let union = |parts: &mut dyn Iterator<Item = &Traffic>| {
@@ -110,7 +110,7 @@ fn protocols(set: &Set) -> Vec<String> {
 }
 
 /// What all regions of a firewall are told with.
-pub struct Context<'c> {
+pub(super) struct Context<'c> {
     /// The site of NEW.
     pub site: &'c Site,
     /// The firewall.
@@ -119,7 +119,7 @@ pub struct Context<'c> {
 
 impl Context<'_> {
     /// Puts a region into words.
-    pub fn words(&self, region: &Region) -> Words {
+    pub(super) fn words(&self, region: &Region) -> Words {
         let family = region.family;
         let address = |field: Field| match region.field(field) {
             Some(set) => addresses(self.site, family, set),
@@ -240,7 +240,7 @@ fn interfaces(set: &Set) -> String {
 }
 
 /// Addresses by the names that the site has for them, else as networks.
-pub fn addresses(site: &Site, family: Family, set: &Set) -> String {
+pub(super) fn addresses(site: &Site, family: Family, set: &Set) -> String {
     let all = Set::range(0, family.last());
     let others = all.minus(set);
     // Sources that no router passes on are missing wherever packets are forwarded.
@@ -281,7 +281,7 @@ fn networks(site: &Site, family: Family, set: &Set) -> Vec<String> {
 }
 
 /// Numbers and ranges; `all but` where that is shorter.
-pub fn numbers(set: &Set, last: u128) -> String {
+pub(super) fn numbers(set: &Set, last: u128) -> String {
     let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
     let listed = |set: &Set| -> Vec<String> { set.ranges().iter().map(one).collect() };
     let set = set.and(&Set::range(0, last));
@@ -293,7 +293,7 @@ pub fn numbers(set: &Set, last: u128) -> String {
 }
 
 /// A list with its first items written out.
-pub fn some(items: &[String], last: &str) -> String {
+pub(super) fn some(items: &[String], last: &str) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),
@@ -303,7 +303,7 @@ pub fn some(items: &[String], last: &str) -> String {
 }
 
 /// Where packets leave to: `10.1.2.10 port 443`, or `untranslated`.
-pub fn leaves(site: &Site, family: Family, leaves: &Leaves) -> String {
+pub(super) fn leaves(site: &Site, family: Family, leaves: &Leaves) -> String {
     let end = |end: &End, address: bool| match end {
         End::Moved(0) => None,
         End::Moved(_) => Some("moved to another network".to_string()),
@@ -333,7 +333,7 @@ pub fn leaves(site: &Site, family: Family, leaves: &Leaves) -> String {
 }
 
 /// What becomes of packets of a kind: one word, and a longer phrase.
-pub fn kind(kind: Kind) -> (&'static str, &'static str) {
+pub(super) fn kind(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Opened => ("opened", "passes now"),
         Kind::Closed => ("closed", "passes no longer"),

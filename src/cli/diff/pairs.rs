@@ -13,7 +13,7 @@ use crate::session::Config;
 use crate::source::{SourceId, Span};
 
 /// One firewall on both sides.
-pub struct Pair {
+pub(super) struct Pair {
     /// Its name: that of the site file, or of its file.
     pub name: String,
     /// The dialects before and after; `None` where a side has no such firewall.
@@ -37,7 +37,7 @@ pub struct Pair {
 }
 
 /// A region, with who decides on the two sides.
-pub struct Seen {
+pub(super) struct Seen {
     /// The packets.
     pub region: Region,
     /// Who decides before and after.
@@ -46,7 +46,7 @@ pub struct Seen {
 
 /// Who decides.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct By {
+pub(super) struct By {
     /// The rule as it is written; `None` where a policy decides, or what the firewall does without a rule.
     pub rule: Option<Span>,
     /// The policy where it is written.
@@ -56,7 +56,7 @@ pub struct By {
 }
 
 /// Compares all firewalls.
-pub fn compare(args: &DiffArgs, sides: &Sides) -> Result<Vec<Pair>, Failure> {
+pub(super) fn compare(args: &DiffArgs, sides: &Sides) -> Result<Vec<Pair>, Failure> {
     let mut pairs = Vec::new();
     for (name, old, new) in matched(args, sides)? {
         pairs.push(match (old, new) {
@@ -68,7 +68,7 @@ pub fn compare(args: &DiffArgs, sides: &Sides) -> Result<Vec<Pair>, Failure> {
 }
 
 /// Whether all firewalls do the same on both sides; `None` where it is not known.
-pub fn equal(pairs: &[Pair]) -> Option<bool> {
+pub(super) fn equal(pairs: &[Pair]) -> Option<bool> {
     let differs = |pair: &Pair| {
         pair.dialects.contains(&None) || pair.regions.iter().any(|seen| seen.region.kind != Kind::Replied)
     };

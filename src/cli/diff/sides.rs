@@ -12,7 +12,7 @@ use crate::site::Site;
 use crate::source::{SourceMap, Span};
 
 /// One side.
-pub struct Side {
+pub(super) struct Side {
     /// All its files.
     pub sources: SourceMap,
     /// The site around them.
@@ -30,7 +30,7 @@ pub struct Side {
 }
 
 /// Both sides.
-pub struct Sides {
+pub(super) struct Sides {
     /// Before the change.
     pub old: Side,
     /// After it.
@@ -48,7 +48,7 @@ struct Place {
 
 impl Sides {
     /// Reads both sides.
-    pub fn read(args: &DiffArgs) -> Result<Sides, Failure> {
+    pub(super) fn read(args: &DiffArgs) -> Result<Sides, Failure> {
         let from_git = args.git.is_some() || args.staged || args.paths.len() < 2;
         let (old, new, files) = if from_git { in_repository(args)? } else { on_disk(args)? };
         let old_site = match &old.tree {
@@ -171,7 +171,7 @@ impl Side {
     }
 
     /// The name of a file for people: with the revision that it is of.
-    pub fn shown(&self, path: &Path) -> String {
+    pub(super) fn shown(&self, path: &Path) -> String {
         let text = path.to_string_lossy();
         match &self.tree {
             Some(_) => self.said(&text),
@@ -180,7 +180,7 @@ impl Side {
     }
 
     /// A text without the folder where files of a revision lie.
-    pub fn said(&self, text: &str) -> String {
+    pub(super) fn said(&self, text: &str) -> String {
         match &self.tree {
             Some(tree) => text.replace(&format!("{}/", tree.path().display()), ""),
             None => text.to_string(),
@@ -188,12 +188,12 @@ impl Side {
     }
 
     /// The revision that the side is, where it is one.
-    pub fn revision(&self) -> Option<&str> {
+    pub(super) fn revision(&self) -> Option<&str> {
         self.tree.as_ref().map(Tree::name)
     }
 
     /// The file and line of a span.
-    pub fn place(&self, span: Span) -> Option<(String, u32)> {
+    pub(super) fn place(&self, span: Span) -> Option<(String, u32)> {
         let file = self.sources.file_of(span)?;
         Some((self.shown(&file.path), file.place(span.start).line))
     }

@@ -15,7 +15,7 @@ use crate::source::{SourceId, Span};
 const CONTEXT: usize = 3;
 
 /// The changed text of one file.
-pub struct FileDiff {
+pub(super) struct FileDiff {
     /// The names of the file before and after.
     pub names: [String; 2],
     /// The hunks.
@@ -23,7 +23,7 @@ pub struct FileDiff {
 }
 
 /// One place where lines changed.
-pub struct Hunk {
+pub(super) struct Hunk {
     /// `@@ -1,2 +1,3 @@`.
     pub head: String,
     /// The lines, each with its mark (` `, `-` or `+`) and without its end.
@@ -33,7 +33,7 @@ pub struct Hunk {
 }
 
 /// The text differences of the files of a firewall.
-pub fn of(sides: &Sides, pair: &Pair) -> Vec<FileDiff> {
+pub(super) fn of(sides: &Sides, pair: &Pair) -> Vec<FileDiff> {
     let mut found = Vec::new();
     for (old, new) in matched(sides, pair) {
         let text = |side: &Side, id: Option<SourceId>| {

@@ -6,7 +6,7 @@ use crate::packet::{Family, Field, Packet, Set, State, first_state, interface_na
 use crate::packet::{ext, interface_prefix};
 
 /// Intervals of addresses.
-pub fn addresses(family: Family, set: &Set) -> Json {
+pub(super) fn addresses(family: Family, set: &Set) -> Json {
     let text = |number: u128| family.address(number).to_string();
     set.and(&Set::range(0, family.last()))
         .ranges()
@@ -16,7 +16,7 @@ pub fn addresses(family: Family, set: &Set) -> Json {
 }
 
 /// Intervals of numbers.
-pub fn numbers(set: &Set, last: u128) -> Json {
+pub(super) fn numbers(set: &Set, last: u128) -> Json {
     let set = set.and(&Set::range(0, last));
     set.ranges().iter().map(|(lo, hi)| json!([number(*lo), number(*hi)])).collect()
 }
@@ -26,7 +26,7 @@ fn number(number: u128) -> Json {
 }
 
 /// Names of protocols, or `{"not": […]}` where that is shorter.
-pub fn protocols(set: &Set) -> Json {
+pub(super) fn protocols(set: &Set) -> Json {
     let set = set.and(&Set::range(0, 255));
     let listed = |set: &Set| -> Vec<String> {
         set.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(|number| protocol(number as u8)).collect()
@@ -36,7 +36,7 @@ pub fn protocols(set: &Set) -> Json {
 }
 
 /// The name of a protocol that packets are described with.
-pub fn protocol(number: u8) -> String {
+pub(super) fn protocol(number: u8) -> String {
     let name = match number {
         proto::TCP => "tcp",
         proto::UDP => "udp",
@@ -52,7 +52,7 @@ pub fn protocol(number: u8) -> String {
 
 /// Names of interfaces; `name*` stands for all that start so. `{"not": […]}` are all others, and
 /// `{"in": […], "not": […]}` those of the first that are not among the second.
-pub fn interfaces(set: &Set) -> Json {
+pub(super) fn interfaces(set: &Set) -> Json {
     let names = set.minus(&Set::one(0));
     let others = set.not().minus(&Set::one(0));
     if let Some(listed) = listed(&names) {
@@ -95,19 +95,19 @@ fn common(lo: u128, hi: u128) -> String {
 }
 
 /// Names of connection states.
-pub fn states(set: &Set) -> Json {
+pub(super) fn states(set: &Set) -> Json {
     State::ALL.iter().filter(|state| set.contains(**state as u128)).map(|state| state.name()).collect()
 }
 
 const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"];
 
 /// The names of flags.
-pub fn flags(bits: u8) -> Vec<&'static str> {
+pub(super) fn flags(bits: u8) -> Vec<&'static str> {
     (0..8).filter(|bit| bits >> bit & 1 == 1).map(|bit| FLAGS[bit]).collect()
 }
 
 /// TCP flags as masks and values: each value fits exactly one of them.
-pub fn flag_cubes(set: &Set) -> Vec<(u8, u8)> {
+pub(super) fn flag_cubes(set: &Set) -> Vec<(u8, u8)> {
     let mut cubes = Vec::new();
     let mut open = vec![(0u8, 0u8)];
     while let Some((mask, value)) = open.pop() {
@@ -141,7 +141,7 @@ pub fn flag_cubes(set: &Set) -> Vec<(u8, u8)> {
 }
 
 /// The key of a field that boxes seldom need.
-pub fn other_key(field: Field) -> &'static str {
+pub(super) fn other_key(field: Field) -> &'static str {
     match field {
         Field::Ttl => "ttl",
         Field::Dscp => "dscp",
@@ -178,7 +178,7 @@ pub fn other_key(field: Field) -> &'static str {
 }
 
 /// A packet as `pinhole trace` takes it.
-pub fn packet(hook: &str, packet: &Packet) -> Json {
+pub(super) fn packet(hook: &str, packet: &Packet) -> Json {
     let family = packet.family();
     let known = |field: Field| packet.get(field).known();
     let mut out = Map::new();

@@ -11,7 +11,7 @@ use crate::cli::Failure;
 ///
 /// # Errors
 /// Where it cannot be, or is another one by now.
-pub fn replace(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
+pub(crate) fn replace(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
     let fail = |error: io::Error| Failure::usage(format!("cannot write `{}`: {error}", path.display()));
     let target = path.canonicalize().map_err(fail)?;
     if fs::read(&target).map_err(fail)? != before.as_bytes() {

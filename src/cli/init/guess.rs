@@ -13,7 +13,7 @@ const MOST: usize = 3;
 const WIDE: u128 = 60_000;
 
 /// A product that may be it.
-pub struct Guess<'a> {
+pub(super) struct Guess<'a> {
     /// The product.
     pub product: &'a Product,
     /// How many of its functions have their ports open.
@@ -23,7 +23,7 @@ pub struct Guess<'a> {
 }
 
 /// The products that a host may be, the likeliest first.
-pub fn guesses<'a>(catalog: &'a Catalog, open: &[Set; 2]) -> Vec<Guess<'a>> {
+pub(super) fn guesses<'a>(catalog: &'a Catalog, open: &[Set; 2]) -> Vec<Guess<'a>> {
     if open.iter().any(|ports| ports.count() > WIDE) {
         return Vec::new();
     }

@@ -13,7 +13,7 @@ use crate::packet::{Family, Field, Prefix, Set, interface_name, proto};
 const FEW: usize = 64;
 
 /// One firewall.
-pub struct Seen {
+pub(super) struct Seen {
     /// What to call it.
     pub name: String,
     /// Its files, from the folder.
@@ -32,7 +32,7 @@ pub struct Seen {
 
 impl Seen {
     /// Looks at the rules of a firewall.
-    pub fn of(name: String, files: Vec<PathBuf>, dialect: Dialect, rules: Ruleset) -> Seen {
+    pub(super) fn of(name: String, files: Vec<PathBuf>, dialect: Dialect, rules: Ruleset) -> Seen {
         let firewall = Firewall { name: name.clone(), dialect, rules, search: 0 };
         let names = firewall.interfaces();
         let singles = names.ranges().iter().filter(|(low, high)| low == high);
@@ -185,7 +185,7 @@ fn is_private(address: IpAddr) -> bool {
 }
 
 /// A name for the firewall of a file: that of the file without what tells its language or family.
-pub fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     const ENDS: [&str; 16] = [
         ".v4", ".v6", ".rules6", ".rules4", ".rules", ".conf", ".cfg", ".nft", ".json", ".txt", ".save",

@@ -21,7 +21,7 @@ use look::Seen;
 
 /// Arguments of `pinhole init`.
 #[derive(Args, Debug)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// The folder with the configs; the site file is written into it
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
@@ -36,7 +36,7 @@ pub struct InitArgs {
 }
 
 /// Runs `pinhole init`.
-pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &InitArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let path = args.folder.join(FILE_NAME);
     if !args.stdout && !args.force && path.exists() {
         let path = path.display();

@@ -18,7 +18,7 @@ const MOST_CONDITIONS: usize = 24;
 const OUTSIDE: [&str; 5] = ["outside", "wan", "internet", "untrust", "external"];
 
 /// Writes a site file for these firewalls.
-pub fn site_file(seen: &[Seen], catalog: &Catalog) -> String {
+pub(super) fn site_file(seen: &[Seen], catalog: &Catalog) -> String {
     let mut text = String::from(
         "# What stands where: docs/site-file.md describes every key. What pinhole guessed says so.\n",
     );

@@ -17,7 +17,7 @@ use crate::rule::{PH002, PH003, Severity};
 use crate::source::Span;
 
 /// Reads commands into a tree.
-pub struct Reader<'c> {
+pub(super) struct Reader<'c> {
     /// The tree.
     pub config: &'c mut Config,
     /// What there is to say.
@@ -35,7 +35,7 @@ pub struct Reader<'c> {
 
 /// Where a command applies.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub(super) struct Place<'a> {
     /// The family.
     pub family: Family,
     /// Index of the table.
@@ -52,18 +52,18 @@ pub struct Place<'a> {
 
 impl<'c> Reader<'c> {
     /// Ends the reading: what was deleted is gone.
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let chains = self.config.tables.iter_mut().flat_map(|table| &mut table.chains);
         chains.for_each(super::ast::Chain::settle);
     }
 
     /// A reader into a tree.
-    pub fn new(config: &'c mut Config, budget: &'c Budget) -> Self {
+    pub(super) fn new(config: &'c mut Config, budget: &'c Budget) -> Self {
         Reader { config, budget, findings: Vec::new(), written: 0, work: 0, spent: false, active: Vec::new() }
     }
 
     /// Reads the words of a command and does it. Where it only looks, what it finds.
-    pub fn command(&mut self, words: &[Word<'_>], place: Place<'_>) -> Option<bool> {
+    pub(super) fn command(&mut self, words: &[Word<'_>], place: Place<'_>) -> Option<bool> {
         if let Err(exhausted) = self.budget.steps(std::mem::take(&mut self.work)) {
             self.spend(place.span, exhausted);
         }
@@ -141,7 +141,13 @@ impl<'c> Reader<'c> {
     }
 
     /// Something happens to the tables that nobody knows: at the top of the filter, anything may become of packets.
-    pub fn anything(&mut self, family: Option<Family>, span: Span, name: &str, conditions: &[(Name, bool)]) {
+    pub(super) fn anything(
+        &mut self,
+        family: Option<Family>,
+        span: Span,
+        name: &str,
+        conditions: &[(Name, bool)],
+    ) {
         let used = |family| TableName::ALL.iter().any(|table| self.config.table(family, *table).is_some());
         let mut families: Vec<Family> = match family {
             Some(family) => vec![family],
@@ -437,7 +443,7 @@ impl<'c> Reader<'c> {
     }
 
     /// Sets the policy of a chain by name.
-    pub fn policy(&mut self, chain: usize, text: &str, span: Span, place: Place<'_>) {
+    pub(super) fn policy(&mut self, chain: usize, text: &str, span: Span, place: Place<'_>) {
         let target = &mut self.config.tables[place.table].chains[chain];
         let policy = match text {
             "ACCEPT" => Policy::Accept,
@@ -460,7 +466,7 @@ impl<'c> Reader<'c> {
     }
 
     /// Makes a chain, or empties the one that is there where `again` allows it.
-    pub fn declare(&mut self, name: Arg<'_>, place: Place<'_>, again: bool) -> Option<usize> {
+    pub(super) fn declare(&mut self, name: Arg<'_>, place: Place<'_>, again: bool) -> Option<usize> {
         if name.unresolved {
             self.unplaced(name.span);
             return None;
@@ -534,7 +540,7 @@ fn builtin_of(config: &Config, table: usize, command: &Command<'_>) -> Option<Ho
 }
 
 /// The table that `-t` names among the words; `filter` where none does.
-pub fn table_of(words: &[Word<'_>]) -> Result<TableName, Span> {
+pub(super) fn table_of(words: &[Word<'_>]) -> Result<TableName, Span> {
     for (at, word) in words.iter().enumerate() {
         let name = match word.text.as_ref() {
             "-t" | "--table" => words.get(at + 1).map(|w| (w.text.as_ref(), w.span)),

@@ -5,7 +5,7 @@
 
 mod rule;
 
-pub use self::rule::*;
+pub(super) use self::rule::*;
 
 use std::collections::VecDeque;
 
@@ -102,10 +102,10 @@ impl TableName {
     }
 }
 
-pub use crate::model::Hook;
+pub(super) use crate::model::Hook;
 
 /// The name of the built-in chain of a hook.
-pub fn builtin(hook: Hook) -> &'static str {
+pub(super) fn builtin(hook: Hook) -> &'static str {
     match hook {
         Hook::Prerouting => "PREROUTING",
         Hook::Input => "INPUT",
@@ -138,7 +138,7 @@ pub struct PolicyIf {
 }
 
 /// Names a chain of a [`Table`].
-pub type ChainIx = u32;
+pub(super) type ChainIx = u32;
 
 /// One table of one family.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::modules;
 use crate::finding::Finding;
 
 /// Checks all tables in force.
-pub fn check(config: &Config, findings: &mut Vec<Finding>) {
+pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
     for table in 0..config.tables.len() {
         if !config.tables[table].replaced {
             let reach = Reach::of(config, table);
@@ -18,7 +18,7 @@ pub fn check(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 /// From which hooks each chain of a table is reached, one bit each.
-pub fn reach(config: &Config, table: usize) -> Vec<u8> {
+pub(super) fn reach(config: &Config, table: usize) -> Vec<u8> {
     Reach::of(config, table).hooks
 }
 

@@ -15,7 +15,7 @@ use crate::source::Span;
 
 /// What a command does to a chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Action {
+pub(super) enum Action {
     /// `-A`.
     Append,
     /// `-I`, with the place.
@@ -44,7 +44,7 @@ pub enum Action {
 
 /// A match or target that a rule has loaded.
 #[derive(Debug)]
-pub struct Instance {
+pub(super) struct Instance {
     /// Index of [`modules::ALL`].
     pub module: u8,
     /// The options given so far, one bit each.
@@ -57,7 +57,7 @@ pub struct Instance {
 
 /// A command as read.
 #[derive(Debug, Default)]
-pub struct Command<'w> {
+pub(super) struct Command<'w> {
     /// What to do.
     pub action: Option<Action>,
     /// The chain, and the second operand: policy, or new name.
@@ -66,7 +66,7 @@ pub struct Command<'w> {
 
 /// An operand.
 #[derive(Clone, Copy, Debug)]
-pub struct Arg<'w> {
+pub(super) struct Arg<'w> {
     /// What the program gets to see.
     pub text: &'w str,
     /// Where it is written.
@@ -76,7 +76,7 @@ pub struct Arg<'w> {
 }
 
 /// Everything that reading writes to.
-pub struct Output<'a> {
+pub(super) struct Output<'a> {
     /// The tree.
     pub config: &'a mut Config,
     /// What there is to say.
@@ -84,7 +84,7 @@ pub struct Output<'a> {
 }
 
 /// Reads one command.
-pub struct Parser<'a, 'w> {
+pub(super) struct Parser<'a, 'w> {
     pub(super) out: Output<'a>,
     pub(super) words: &'w [Word<'w>],
     pub(super) at: usize,
@@ -177,7 +177,7 @@ enum Found {
 
 impl<'a, 'w> Parser<'a, 'w> {
     /// A parser of the words of one statement.
-    pub fn new(
+    pub(super) fn new(
         out: Output<'a>,
         words: &'w [Word<'w>],
         family: Family,
@@ -219,7 +219,7 @@ impl<'a, 'w> Parser<'a, 'w> {
     }
 
     /// Reads all words.
-    pub fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         while let Some(word) = self.words.get(self.at) {
             self.at += 1;
             let text = word.text.as_ref();

@@ -14,7 +14,7 @@ use crate::source::Span;
 const LINE_MAX: usize = 10239;
 
 /// How the lines of a dump are read.
-pub struct Dump<'r, 'c> {
+pub(super) struct Dump<'r, 'c> {
     reader: &'r mut Reader<'c>,
     /// The families of the tables, those that come last first.
     families: Vec<&'static [Family]>,
@@ -28,7 +28,7 @@ pub struct Dump<'r, 'c> {
 impl<'r, 'c> Dump<'r, 'c> {
     /// A reader of the lines of `text`. `forced` is their family, whatever they tell; `named` is what the name
     /// of the file tells.
-    pub fn new(
+    pub(super) fn new(
         reader: &'r mut Reader<'c>,
         forced: Option<Family>,
         named: Option<Family>,
@@ -48,11 +48,11 @@ impl<'r, 'c> Dump<'r, 'c> {
     }
 
     /// Reads all lines; `base` is the offset of the text.
-    pub fn read(&mut self, text: &str, base: u32) {
+    pub(super) fn read(&mut self, text: &str, base: u32) {
         let mut words = Vec::new();
         let mut at = 0;
         while at < text.len() {
-            let end = text[at..].find('\n').map_or(text.len(), |len| at + len);
+            let end = memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |len| at + len);
             self.line(text, (at, end), base, &mut words);
             at = end + 1;
         }

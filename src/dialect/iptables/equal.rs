@@ -3,7 +3,7 @@
 use super::ast::{Config, Match, MatchKind, Net, Rule, Target};
 
 /// Whether two conditions say the same.
-pub fn matches(config: &Config, a: &Match, b: &Match) -> bool {
+pub(super) fn matches(config: &Config, a: &Match, b: &Match) -> bool {
     use MatchKind::{Connection, CtAddress, Destination, IpRange, Multiport, Open, Owner, Set, Source};
     if a.negated != b.negated {
         return false;
@@ -45,7 +45,7 @@ fn nets(config: &Config, a: Net, b: Net) -> bool {
 }
 
 /// Whether two targets do the same.
-pub fn targets(config: &Config, a: Target, b: Target) -> bool {
+pub(super) fn targets(config: &Config, a: Target, b: Target) -> bool {
     match (a, b) {
         (Target::Dnat(a), Target::Dnat(b))
         | (Target::Snat(a), Target::Snat(b))
@@ -63,7 +63,7 @@ pub fn targets(config: &Config, a: Target, b: Target) -> bool {
 }
 
 /// A number that rules which say the same have in common: the order of their conditions does not matter.
-pub fn print(config: &Config, rule: &Rule) -> u64 {
+pub(super) fn print(config: &Config, rule: &Rule) -> u64 {
     use std::hash::{Hash, Hasher};
     let hash = |write: &dyn Fn(&mut rustc_hash::FxHasher)| {
         let mut hasher = rustc_hash::FxHasher::default();

@@ -9,7 +9,7 @@ use crate::source::Span;
 impl Parser<'_, '_> {
     /// The rules that were read: one, or several where `-s` or `-d` lists addresses. Ends with the checks
     /// that need all options.
-    pub fn rules(&mut self) -> Vec<Rule> {
+    pub(super) fn rules(&mut self) -> Vec<Rule> {
         self.finish_strange();
         self.finish_modules();
         let table = self.out.config.tables[self.table].name;
@@ -79,7 +79,7 @@ impl Parser<'_, '_> {
     }
 
     /// Checks what a built-in chain does not allow.
-    pub fn check_interfaces(&mut self, chain: Hook) {
+    pub(super) fn check_interfaces(&mut self, chain: Hook) {
         let refused = match chain {
             Hook::Prerouting | Hook::Input => self.has_out.map(|span| ("-o", span)),
             Hook::Output | Hook::Postrouting => self.has_in.map(|span| ("-i", span)),

@@ -7,10 +7,10 @@ use crate::budget::Budget;
 use crate::source::{Refusal, SourceId, SourceMap};
 
 /// The files that scripts name, by the name that they use: what was read, or why it was not.
-pub type Found = FxHashMap<String, Result<SourceId, Refusal>>;
+pub(super) type Found = FxHashMap<String, Result<SourceId, Refusal>>;
 
 /// Reads the files that the scripts name.
-pub fn read(sources: &mut SourceMap, files: &[SourceId], budget: &Budget) -> Found {
+pub(super) fn read(sources: &mut SourceMap, files: &[SourceId], budget: &Budget) -> Found {
     let mut found = Found::default();
     let mut seen: FxHashSet<SourceId> = files.iter().copied().collect();
     let scripts = files.iter().copied().filter(|id| shell::is_script(&sources.file(*id).text));
@@ -31,7 +31,7 @@ pub fn read(sources: &mut SourceMap, files: &[SourceId], budget: &Budget) -> Fou
 }
 
 /// The texts of files that were read, and why others were not.
-pub fn texts<'t>(sources: &'t SourceMap, found: &'t Found) -> Sourced<'t> {
+pub(super) fn texts<'t>(sources: &'t SourceMap, found: &'t Found) -> Sourced<'t> {
     let text = |(name, read): (&String, &'t Result<SourceId, Refusal>)| {
         let read = read.as_ref().map(|id| (sources.file(*id).text.as_str(), sources.file(*id).base));
         (name.clone(), read)

@@ -13,7 +13,7 @@ use crate::source::{SourceFile, Span};
 
 /// What one part of a set's entries is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Part {
+pub(super) enum Part {
     /// An address, or, where networks are allowed, one of those.
     Address,
     /// A protocol and a port.
@@ -30,7 +30,7 @@ pub enum Part {
 
 /// The value of one part of an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Value {
+pub(super) enum Value {
     /// Addresses, Ethernet addresses, interfaces, marks, or ports of TCP and UDP.
     Values(Set),
     /// A protocol, and its ports; ICMP has types and codes in place of ports: `type << 8 | code`.
@@ -39,7 +39,7 @@ pub enum Value {
 
 /// One entry of a set.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     /// The parts, as the set's type has them.
     pub parts: Vec<Value>,
     /// An exception to larger networks.
@@ -52,7 +52,7 @@ pub struct Entry {
 
 /// One set.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ipset {
+pub(super) struct Ipset {
     /// Where it is created.
     pub span: Span,
     /// The family; `None` where the set has none.
@@ -71,7 +71,7 @@ pub struct Ipset {
 
 /// The sets that are known.
 #[derive(Debug, Default)]
-pub struct Ipsets {
+pub(super) struct Ipsets {
     /// The sets by name.
     pub sets: FxHashMap<String, Ipset>,
     /// A file was given: a set that is not in it does not exist.
@@ -80,7 +80,7 @@ pub struct Ipsets {
 
 impl Ipsets {
     /// Reads a file into the sets.
-    pub fn read(&mut self, file: &SourceFile, findings: &mut Vec<Finding>) {
+    pub(super) fn read(&mut self, file: &SourceFile, findings: &mut Vec<Finding>) {
         self.given = true;
         let mut words = Vec::new();
         let mut at = 0;

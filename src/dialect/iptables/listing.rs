@@ -20,7 +20,7 @@ use words::Line;
 
 /// Whether a text is what `iptables -L` prints: a line `Chain NAME (policy …)` or `(N references)`, and the heads
 /// of its columns behind it.
-pub fn is_listing(text: &str) -> bool {
+pub(super) fn is_listing(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     while let Some(line) = lines.next() {
         if head(line).is_some() {
@@ -64,7 +64,13 @@ struct Chain<'t> {
 const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
 /// Reads a listing.
-pub fn read(reader: &mut Reader<'_>, text: &str, base: u32, forced: Option<Family>, named: Option<Family>) {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    text: &str,
+    base: u32,
+    forced: Option<Family>,
+    named: Option<Family>,
+) {
     let mut tables: Vec<(Vec<Chain<'_>>, Option<Family>)> = Vec::new();
     let mut names: FxHashSet<&str> = FxHashSet::default();
     let (mut told, mut user, mut last) = (None, false, None);

@@ -13,7 +13,7 @@ use crate::rule::PH002;
 
 /// What the options of one module said that are one condition together.
 #[derive(Debug, Default)]
-pub struct Parts {
+pub(super) struct Parts {
     /// The match as it is written, where the file does not answer it.
     text: String,
     /// How many of its options take a `!`, and how many have one.
@@ -346,7 +346,9 @@ impl Parser<'_, '_> {
     fn no_port(&mut self, given: &Given<'_>, text: &str) {
         let transport = names::protocol_name(self.transport()).unwrap_or("this protocol");
         if text.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            self.out.findings.push(unknown_name(given.span, format!("service `{text}` of {transport} is not known")));
+            self.out
+                .findings
+                .push(unknown_name(given.span, format!("service `{text}` of {transport} is not known")));
             return self.doubt(given.negated, (given.span, given.span), Answer::Elsewhere);
         }
         self.broken(given, format!("`{text}` is no port or service of {transport}"));

@@ -43,7 +43,6 @@ use crate::rule::PH001;
 use crate::source::{SourceFile, SourceId, SourceMap};
 
 pub use ast::Config;
-pub use listing::is_listing;
 pub use shell::is_script;
 
 /// What there is to know of the language.
@@ -70,16 +69,6 @@ pub static LANGUAGE: Language = Language {
         of_interfaces: false,
     },
 };
-
-/// Reads one file into a tree of its own. `family` overrides what the file tells.
-pub fn parse(file: &SourceFile, family: Option<Family>) -> (Config, Vec<Finding>) {
-    let mut config = Config::default();
-    let budget = Budget::default();
-    budget.begin(file.text.len() as u64);
-    let (mut findings, _) = parse_into(&mut config, file, family, (&shell::Sourced::default(), &budget));
-    check::check(&config, &mut findings);
-    (config, findings)
-}
 
 /// Reads a file into a tree in which the files before it are: the findings, and the number of rules as
 /// written.

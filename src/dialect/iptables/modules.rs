@@ -6,7 +6,7 @@
 
 mod list;
 
-pub use self::list::ALL;
+pub(super) use self::list::ALL;
 
 use super::ast::{ANY_HOOK, Hook, TableName};
 use crate::dialect::names::proto;
@@ -14,7 +14,7 @@ use crate::packet::Family;
 
 /// What the value of an option is. The parser of values is in [`super::matches`] and [`super::targets`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Val {
+pub(super) enum Val {
     /// Read over.
     Skip,
     /// Asks for something that the model has not.
@@ -122,7 +122,7 @@ pub enum Val {
 
 /// One option of a module.
 #[derive(Debug)]
-pub struct Opt {
+pub(super) struct Opt {
     /// The name without its dashes.
     pub name: &'static str,
     /// How many words follow.
@@ -137,7 +137,7 @@ pub struct Opt {
 
 /// A match or a target.
 #[derive(Debug)]
-pub struct Module {
+pub(super) struct Module {
     /// The name after `-m` or `-j`.
     pub name: &'static str,
     /// A target if true.
@@ -166,7 +166,7 @@ pub struct Module {
 
 /// What a module does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(super) enum Kind {
     /// All is said by the options.
     Options,
     /// Says nothing about the packet.
@@ -229,7 +229,7 @@ pub enum Kind {
 
 /// What is known of a module's answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Openness {
+pub(super) enum Openness {
     /// Nothing; `!` before its option turns all of it round.
     Chance,
     /// Nothing; each option has a `!` of its own.
@@ -248,14 +248,14 @@ const ANY: u8 = 0b1_1111;
 const MANGLE: u8 = 1 << TableName::Mangle as u8;
 const RAW: u8 = 1 << TableName::Raw as u8;
 const NAT: u8 = 1 << TableName::Nat as u8;
-pub const FILTER: u8 = 1 << TableName::Filter as u8;
+pub(super) const FILTER: u8 = 1 << TableName::Filter as u8;
 const SECURITY: u8 = 1 << TableName::Security as u8;
 
-pub const PRE: u8 = 1 << Hook::Prerouting as u8;
-pub const IN: u8 = 1 << Hook::Input as u8;
-pub const FWD: u8 = 1 << Hook::Forward as u8;
-pub const OUT: u8 = 1 << Hook::Output as u8;
-pub const POST: u8 = 1 << Hook::Postrouting as u8;
+pub(super) const PRE: u8 = 1 << Hook::Prerouting as u8;
+pub(super) const IN: u8 = 1 << Hook::Input as u8;
+pub(super) const FWD: u8 = 1 << Hook::Forward as u8;
+pub(super) const OUT: u8 = 1 << Hook::Output as u8;
+pub(super) const POST: u8 = 1 << Hook::Postrouting as u8;
 
 const PORTS: &[u8] = &[proto::TCP, proto::UDP, proto::UDPLITE, proto::SCTP, proto::DCCP];
 
@@ -340,7 +340,7 @@ impl Module {
 }
 
 /// The index in [`ALL`] of a match or target of a family.
-pub fn find(name: &str, target: bool, family: Family) -> Option<u8> {
+pub(super) fn find(name: &str, target: bool, family: Family) -> Option<u8> {
     // The common ones of big dumps stand first.
     ALL.iter()
         .position(|m| {
@@ -353,7 +353,7 @@ pub fn find(name: &str, target: bool, family: Family) -> Option<u8> {
 }
 
 /// The match that `-p` brings in when an option is not known otherwise.
-pub fn of_protocol(protocol: u8, family: Family) -> Option<u8> {
+pub(super) fn of_protocol(protocol: u8, family: Family) -> Option<u8> {
     let name = match protocol {
         proto::TCP => "tcp",
         proto::UDP => "udp",

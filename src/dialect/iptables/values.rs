@@ -4,7 +4,7 @@ use crate::dialect::names::{self, IcmpNameError};
 use crate::packet::Family;
 
 /// A number as `strtoul(…, 0)` reads it: `0x50` is 80, `010` is 8. The rest of the text comes back too.
-pub fn number_prefix(text: &str) -> Option<(u64, &str)> {
+pub(super) fn number_prefix(text: &str) -> Option<(u64, &str)> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let (radix, digits) = match digits.as_bytes() {
         [b'0', b'x' | b'X', next, ..] if next.is_ascii_hexdigit() => (16, &digits[2..]),
@@ -22,7 +22,7 @@ pub fn number_prefix(text: &str) -> Option<(u64, &str)> {
 }
 
 /// A whole word as a number of at most `max`.
-pub fn number(text: &str, max: u64) -> Option<u64> {
+pub(super) fn number(text: &str, max: u64) -> Option<u64> {
     // Plain decimals first: nearly all are.
     let bytes = text.as_bytes();
     if let [b'1'..=b'9', rest @ ..] = bytes
@@ -39,7 +39,7 @@ pub fn number(text: &str, max: u64) -> Option<u64> {
 }
 
 /// A port: a number, or the name of a service of the transport.
-pub fn port(text: &str, transport: u8) -> Option<u16> {
+pub(super) fn port(text: &str, transport: u8) -> Option<u16> {
     match number(text, 0xffff) {
         Some(port) => Some(port as u16),
         None => names::service(text, transport),
@@ -56,13 +56,13 @@ fn own_port(text: &str, transport: u8) -> Option<u16> {
 }
 
 /// A port of a translation: a number, or a service of any transport.
-pub fn nat_port(text: &str) -> Option<u16> {
+pub(super) fn nat_port(text: &str) -> Option<u16> {
     number(text, 0xffff).map(|port| port as u16).or_else(|| names::any_service(text))
 }
 
 /// `port` or `low-high` of a translation, as `parse_ports` of libxt_NAT reads it: what does not begin with a
 /// number is the name of one service, which may hold a hyphen, and ranges are of numbers.
-pub fn nat_port_range(text: &str) -> Option<(u16, u16)> {
+pub(super) fn nat_port_range(text: &str) -> Option<(u16, u16)> {
     let whole = |text| number(text, 0xffff).map(|port| port as u16);
     match text.split_once('-') {
         Some((lo, hi)) if whole(lo).is_some() => whole(lo).zip(whole(hi)),
@@ -72,7 +72,7 @@ pub fn nat_port_range(text: &str) -> Option<(u16, u16)> {
 
 /// Why a range is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RangeError<'a> {
+pub(super) enum RangeError<'a> {
     /// This part is no value.
     Value(&'a str),
     /// The first is above the second.
@@ -80,7 +80,7 @@ pub enum RangeError<'a> {
 }
 
 /// `a`, `a:b`, `a:` or `:b` as a port range.
-pub fn port_range(text: &str, transport: u8) -> Result<(u16, u16), RangeError<'_>> {
+pub(super) fn port_range(text: &str, transport: u8) -> Result<(u16, u16), RangeError<'_>> {
     let one = |text| own_port(text, transport).ok_or(RangeError::Value(text));
     let Some((lo, hi)) = text.split_once(':') else {
         return one(text).map(|port| (port, port));
@@ -91,7 +91,7 @@ pub fn port_range(text: &str, transport: u8) -> Result<(u16, u16), RangeError<'_
 }
 
 /// `a`, `a:b`, `a:` or `:b` as a range of numbers up to `max`.
-pub fn range(text: &str, max: u64) -> Result<(u64, u64), RangeError<'_>> {
+pub(super) fn range(text: &str, max: u64) -> Result<(u64, u64), RangeError<'_>> {
     let one = |text| number(text, max).ok_or(RangeError::Value(text));
     let Some((lo, hi)) = text.split_once(':') else {
         return one(text).map(|value| (value, value));
@@ -102,12 +102,12 @@ pub fn range(text: &str, max: u64) -> Result<(u64, u64), RangeError<'_>> {
 }
 
 /// `value` or `value/mask`, 32 bits each; the mask is full where there is none.
-pub fn marked(text: &str) -> Option<(u32, u32)> {
+pub(super) fn marked(text: &str) -> Option<(u32, u32)> {
     masked(text, u64::from(u32::MAX)).map(|(value, mask)| (value as u32, mask as u32))
 }
 
 /// `value` or `value/mask` up to `max`.
-pub fn masked(text: &str, max: u64) -> Option<(u64, u64)> {
+pub(super) fn masked(text: &str, max: u64) -> Option<(u64, u64)> {
     match text.split_once('/') {
         None => Some((number(text, max)?, max)),
         Some((value, mask)) => Some((number(value, max)?, number(mask, max)?)),
@@ -115,7 +115,7 @@ pub fn masked(text: &str, max: u64) -> Option<(u64, u64)> {
 }
 
 /// An IPv4 address as iptables reads it: missing bytes at the end are zero, `010` is 8.
-pub fn address4(text: &str) -> Option<u32> {
+pub(super) fn address4(text: &str) -> Option<u32> {
     if let Some(address) = plain_address4(text.as_bytes()) {
         return Some(address);
     }
@@ -152,7 +152,7 @@ fn plain_address4(text: &[u8]) -> Option<u32> {
 }
 
 /// An address of a family, as a number.
-pub fn address(text: &str, family: Family) -> Option<u128> {
+pub(super) fn address(text: &str, family: Family) -> Option<u128> {
     match family {
         Family::V4 => address4(text).map(u128::from),
         Family::V6 => text.parse::<std::net::Ipv6Addr>().ok().map(u128::from),
@@ -160,14 +160,14 @@ pub fn address(text: &str, family: Family) -> Option<u128> {
 }
 
 /// The mask of a prefix length.
-pub fn prefix_mask(family: Family, len: u32) -> u128 {
+pub(super) fn prefix_mask(family: Family, len: u32) -> u128 {
     let (lo, hi) = family.prefix(0, len);
     family.last() & !(lo ^ hi)
 }
 
 /// Why an address with a mask is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NetError {
+pub(super) enum NetError {
     /// The address is none: the name of a host or network.
     Name,
     /// An address of the other family.
@@ -177,7 +177,7 @@ pub enum NetError {
 }
 
 /// `address[/mask]`, the mask a prefix length or an address; host bits are cleared.
-pub fn net(text: &str, family: Family) -> Result<(u128, u128), NetError> {
+pub(super) fn net(text: &str, family: Family) -> Result<(u128, u128), NetError> {
     let (host, mask) = match text.split_once('/') {
         None => (text, family.last()),
         Some((host, _)) if other_family(host, family) => return Err(NetError::Family),
@@ -191,7 +191,7 @@ pub fn net(text: &str, family: Family) -> Result<(u128, u128), NetError> {
 }
 
 /// Whether the text is an address of the family that is not `family`.
-pub fn other_family(text: &str, family: Family) -> bool {
+pub(super) fn other_family(text: &str, family: Family) -> bool {
     match family {
         Family::V4 => text.contains(':'),
         Family::V6 => text.contains('.') && address4(text).is_some(),
@@ -199,7 +199,7 @@ pub fn other_family(text: &str, family: Family) -> bool {
 }
 
 /// A mask as prefix length or as address.
-pub fn mask(text: &str, family: Family) -> Option<u128> {
+pub(super) fn mask(text: &str, family: Family) -> Option<u128> {
     if let Some(len) = number(text, family.bits().into()) {
         return Some(prefix_mask(family, len as u32));
     }
@@ -211,13 +211,13 @@ pub fn mask(text: &str, family: Family) -> Option<u128> {
 }
 
 /// Length of a mask whose ones all stand in front; `None` for others.
-pub fn prefix_len(mask: u128, family: Family) -> Option<u32> {
+pub(super) fn prefix_len(mask: u128, family: Family) -> Option<u32> {
     let len = mask.count_ones();
     (prefix_mask(family, len) == mask).then_some(len)
 }
 
 /// TCP flags by name, as `--tcp-flags` takes them.
-pub fn tcp_flags(text: &str) -> Option<u8> {
+pub(super) fn tcp_flags(text: &str) -> Option<u8> {
     const NAMES: [(&str, u8); 8] =
         [("FIN", 1), ("SYN", 2), ("RST", 4), ("PSH", 8), ("ACK", 16), ("URG", 32), ("ALL", 63), ("NONE", 0)];
     let one =
@@ -226,7 +226,7 @@ pub fn tcp_flags(text: &str) -> Option<u8> {
 }
 
 /// A MAC address.
-pub fn mac(text: &str) -> Option<[u8; 6]> {
+pub(super) fn mac(text: &str) -> Option<[u8; 6]> {
     let mut mac = [0; 6];
     let mut parts = text.split(':');
     for byte in &mut mac {
@@ -240,7 +240,7 @@ pub fn mac(text: &str) -> Option<[u8; 6]> {
 }
 
 /// A class of DSCP: `EF`, `BE`, `CS0`-`CS7`, `AF11`-`AF43`.
-pub fn dscp_class(text: &str) -> Option<u8> {
+pub(super) fn dscp_class(text: &str) -> Option<u8> {
     let upper = text.to_ascii_uppercase();
     Some(match upper.as_bytes() {
         b"EF" => 46,
@@ -252,7 +252,7 @@ pub fn dscp_class(text: &str) -> Option<u8> {
 }
 
 /// What `--icmp-type` names: type, and codes `[lo, hi]`. Type 255 in IPv4 is any.
-pub fn icmp(text: &str, family: Family) -> Result<(u8, u8, u8), String> {
+pub(super) fn icmp(text: &str, family: Family) -> Result<(u8, u8, u8), String> {
     let named = match family {
         Family::V4 if text.eq_ignore_ascii_case("any") => return Ok((255, 0, 255)),
         Family::V4 => names::icmp_v4(text),

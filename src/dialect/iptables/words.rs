@@ -10,7 +10,7 @@ use crate::source::Span;
 
 /// One word of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Word<'a> {
+pub(super) struct Word<'a> {
     /// What the program gets to see.
     pub text: Cow<'a, str>,
     /// Where it is written.
@@ -22,7 +22,7 @@ pub struct Word<'a> {
 }
 
 /// Splits a line of a dump into words; `base` is the offset of the line. False where a quote stays open.
-pub fn split<'a>(line: &'a str, base: u32, words: &mut Vec<Word<'a>>) -> bool {
+pub(super) fn split<'a>(line: &'a str, base: u32, words: &mut Vec<Word<'a>>) -> bool {
     let bytes = line.as_bytes();
     let mut at = 0;
     loop {

@@ -16,7 +16,7 @@ use crate::source::Span;
 
 /// A chain as it stands in the end.
 #[derive(Debug)]
-pub struct Chain {
+pub(super) struct Chain {
     /// Its name, and where it is declared.
     pub name: Name,
     /// The hook of a base chain.
@@ -52,7 +52,7 @@ impl Chain {
 
 /// A set or map as it stands in the end.
 #[derive(Debug)]
-pub struct NamedSet {
+pub(super) struct NamedSet {
     /// Its name, and where it is declared.
     pub name: Name,
     /// What was said of it.
@@ -63,7 +63,7 @@ pub struct NamedSet {
 
 /// A table.
 #[derive(Debug)]
-pub struct Table {
+pub(super) struct Table {
     /// The family.
     pub family: TableFamily,
     /// Its name, and where it is first named.
@@ -86,17 +86,17 @@ pub struct Table {
 
 impl Table {
     /// A chain by name.
-    pub fn chain(&self, name: &str) -> Option<usize> {
+    pub(super) fn chain(&self, name: &str) -> Option<usize> {
         self.chain_index.get(name).copied()
     }
 
     /// A set or map by name.
-    pub fn set(&self, name: &str) -> Option<usize> {
+    pub(super) fn set(&self, name: &str) -> Option<usize> {
         self.set_index.get(name).copied()
     }
 
     /// An object by kind and name.
-    pub fn object(&self, kind: ObjectKind, name: &str) -> Option<&Object> {
+    pub(super) fn object(&self, kind: ObjectKind, name: &str) -> Option<&Object> {
         self.object_index.get(&(kind, name.into())).map(|at| &self.objects[*at])
     }
 
@@ -148,7 +148,7 @@ fn bury<T>(all: &mut Vec<T>, dead: &mut FxHashSet<usize>) -> bool {
 
 /// All tables.
 #[derive(Debug, Default)]
-pub struct Config {
+pub(super) struct Config {
     /// The tables, in the order in which they were made.
     pub tables: Vec<Table>,
     /// Rules as written, those that were removed again not counted.
@@ -167,7 +167,7 @@ pub struct Config {
 }
 
 /// Applies commands. What they search through and move is drawn from the budget.
-pub fn apply(commands: Vec<Command>, budget: &Budget) -> Config {
+pub(super) fn apply(commands: Vec<Command>, budget: &Budget) -> Config {
     let mut config = Config::default();
     for command in commands {
         if let Err(exhausted) = budget.steps(std::mem::take(&mut config.work)) {
@@ -213,7 +213,7 @@ impl Config {
     }
 
     /// A table by family and name.
-    pub fn find(&self, table: &TableRef) -> Option<usize> {
+    pub(super) fn find(&self, table: &TableRef) -> Option<usize> {
         self.table_index.get(&(table.family, table.name.text.clone())).copied()
     }
 
@@ -497,7 +497,7 @@ impl Config {
 }
 
 /// Every statement of rules, with those of blocks that are written in place.
-pub fn each_stmt(rules: &[Rule], visit: &mut impl FnMut(&StmtKind)) {
+pub(super) fn each_stmt(rules: &[Rule], visit: &mut impl FnMut(&StmtKind)) {
     for rule in rules {
         for stmt in &rule.stmts {
             visit(&stmt.kind);
@@ -512,7 +512,7 @@ pub fn each_stmt(rules: &[Rule], visit: &mut impl FnMut(&StmtKind)) {
 }
 
 /// What an expression is, with variables looked through.
-pub fn plain(expr: &Expr) -> &Expr {
+pub(super) fn plain(expr: &Expr) -> &Expr {
     let mut expr = expr;
     while let ExprKind::Ref(value) = &expr.kind {
         expr = value;
@@ -521,7 +521,7 @@ pub fn plain(expr: &Expr) -> &Expr {
 }
 
 /// Whether a map is declared to give verdicts.
-pub fn gives_verdicts(body: &SetBody) -> bool {
+pub(super) fn gives_verdicts(body: &SetBody) -> bool {
     matches!(body.data, Some(MapData::Verdict))
 }
 
@@ -551,7 +551,7 @@ fn any_tracks(rules: &[Rule]) -> bool {
 /// Whether rules switch connection tracking on for IPv6. Its defragmentation takes the fragment
 /// header off whole packets too, before any chain above priority -400 sees them
 /// (`nf_conntrack_reasm.c`, `nf_ct_frag6_gather`).
-pub fn tracks_ipv6(config: &Config) -> bool {
+pub(super) fn tracks_ipv6(config: &Config) -> bool {
     config.tracked_at[1].is_some()
 }
 

@@ -8,7 +8,7 @@ use crate::source::Span;
 /// Kinds of objects.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
-pub enum ObjectKind {
+pub(super) enum ObjectKind {
     Counter,
     Quota,
     Limit,
@@ -22,7 +22,7 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// The word for it.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             ObjectKind::Counter => "counter",
             ObjectKind::Quota => "quota",
@@ -39,7 +39,7 @@ impl ObjectKind {
 
 /// A named object.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Object {
+pub(super) struct Object {
     /// What it is.
     pub kind: ObjectKind,
     /// Its name.
@@ -54,7 +54,7 @@ pub struct Object {
 
 /// `type T hook H device D priority P`.
 #[derive(Clone, PartialEq, Debug)]
-pub struct HookSpec {
+pub(super) struct HookSpec {
     /// `filter`, `nat` or `route`.
     pub kind: Name,
     /// The hook.
@@ -69,7 +69,7 @@ pub struct HookSpec {
 
 /// A priority: a number, or a name and a number to add.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Priority {
+pub(super) struct Priority {
     /// The name, where there is one.
     pub name: Option<Name>,
     /// The number.
@@ -80,7 +80,7 @@ pub struct Priority {
 
 /// What stands in a chain's block.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct ChainBody {
+pub(super) struct ChainBody {
     /// The hook, for a base chain.
     pub hook: Option<HookSpec>,
     /// The policy: true is accept.
@@ -91,7 +91,7 @@ pub struct ChainBody {
 
 /// What a map maps to.
 #[derive(Clone, PartialEq, Debug)]
-pub enum MapData {
+pub(super) enum MapData {
     /// Verdicts.
     Verdict,
     /// Values of types by name, or as the expressions have (`typeof`).
@@ -102,7 +102,7 @@ pub enum MapData {
 
 /// The type of a key or of data.
 #[derive(Clone, PartialEq, Debug)]
-pub enum KeyType {
+pub(super) enum KeyType {
     /// `type a . b`
     Named(Vec<Name>),
     /// `typeof a . b`
@@ -111,7 +111,7 @@ pub enum KeyType {
 
 /// What stands in the block of a set or map.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct SetBody {
+pub(super) struct SetBody {
     /// The type of its keys.
     pub key: Option<KeyType>,
     /// What it maps to; `None` for a set.
@@ -132,7 +132,7 @@ pub struct SetBody {
 
 /// What stands in a table's block, or after `add` and the like.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Item {
+pub(super) enum Item {
     /// A chain.
     Chain(Name, Box<ChainBody>),
     /// A set or map.
@@ -143,7 +143,7 @@ pub enum Item {
 
 /// Verbs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verb {
+pub(super) enum Verb {
     /// `add`, or none.
     Add,
     /// `create`: fails where it is there already.
@@ -162,7 +162,7 @@ pub enum Verb {
 
 /// Where a rule goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Position {
+pub(super) enum Position {
     /// At the end, or in front with `insert`.
     None,
     /// `index N`, from 0.
@@ -173,7 +173,7 @@ pub enum Position {
 
 /// A command.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Command {
+pub(super) struct Command {
     /// What is done.
     pub verb: Verb,
     /// To what.
@@ -184,7 +184,7 @@ pub struct Command {
 
 /// What a command is about.
 #[derive(Clone, PartialEq, Debug)]
-pub enum CommandObject {
+pub(super) enum CommandObject {
     /// `ruleset`, of one family where written.
     Ruleset(Option<TableFamily>),
     /// `table`, with its block.
@@ -228,7 +228,7 @@ pub enum CommandObject {
 
 impl Command {
     /// How many rules it holds as written.
-    pub fn rules(&self) -> usize {
+    pub(super) fn rules(&self) -> usize {
         let of = |item: &Item| if let Item::Chain(_, body) = item { body.rules.len() } else { 0 };
         match &self.object {
             CommandObject::Table { items, .. } => items.iter().map(of).sum(),

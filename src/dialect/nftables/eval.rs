@@ -15,7 +15,7 @@ const STEPS_A_VALUE: usize = 4;
 
 /// Why there is no value.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Fault {
+pub(super) enum Fault {
     /// nft refuses it.
     Refused(Span, String),
     /// It depends on the machine that loads, or is out of the model's sight: the name of the
@@ -28,11 +28,11 @@ pub enum Fault {
 }
 
 /// The value, or why there is none.
-pub type Eval<T> = Result<T, Fault>;
+pub(super) type Eval<T> = Result<T, Fault>;
 
 /// A type and a width.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Spec {
+pub(super) struct Spec {
     /// The type.
     pub kind: Type,
     /// The width in bits; 0 where it is not known.
@@ -41,12 +41,12 @@ pub struct Spec {
 
 impl Spec {
     /// A type with its own width.
-    pub fn of(kind: Type) -> Spec {
+    pub(super) fn of(kind: Type) -> Spec {
         Spec { kind, bits: kind.bits() }
     }
 
     /// The largest value.
-    pub fn last(self) -> u128 {
+    pub(super) fn last(self) -> u128 {
         if self.bits == 0 || self.bits >= 128 { u128::MAX } else { (1 << self.bits) - 1 }
     }
 }
@@ -67,7 +67,7 @@ fn foreign<T>(name: impl Into<String>) -> Eval<T> {
 
 /// Evaluates constants.
 #[derive(Clone, Copy)]
-pub struct Values<'s> {
+pub(super) struct Values<'s> {
     /// The files, for the texts of words.
     pub sources: &'s SourceMap,
     /// What working them out draws on: variables make much of little.
@@ -76,7 +76,7 @@ pub struct Values<'s> {
 
 impl<'s> Values<'s> {
     /// The text of a word.
-    pub fn word<'e>(&self, expr: &'e Expr) -> Option<&'e str>
+    pub(super) fn word<'e>(&self, expr: &'e Expr) -> Option<&'e str>
     where
         's: 'e,
     {
@@ -88,7 +88,7 @@ impl<'s> Values<'s> {
     }
 
     /// Takes as many values as a set has that is worked out once more.
-    pub fn spend_many(&self, span: Span, count: usize) -> Eval<()> {
+    pub(super) fn spend_many(&self, span: Span, count: usize) -> Eval<()> {
         let drawn = self.budget.steps(count.saturating_mul(STEPS_A_VALUE));
         drawn.map_err(|exhausted| Fault::TooMuch(span, exhausted))
     }
@@ -99,7 +99,7 @@ impl<'s> Values<'s> {
     }
 
     /// The values of a constant, as an interval.
-    pub fn interval(&self, expr: &Expr, spec: Spec) -> Eval<(u128, u128)> {
+    pub(super) fn interval(&self, expr: &Expr, spec: Spec) -> Eval<(u128, u128)> {
         self.spend(expr.span)?;
         let expr = plain(expr);
         match &expr.kind {
@@ -129,7 +129,7 @@ impl<'s> Values<'s> {
     }
 
     /// The one value of a constant.
-    pub fn exact(&self, expr: &Expr, spec: Spec) -> Eval<u128> {
+    pub(super) fn exact(&self, expr: &Expr, spec: Spec) -> Eval<u128> {
         self.spend(expr.span)?;
         let expr = plain(expr);
         match &expr.kind {
@@ -237,7 +237,7 @@ impl<'s> Values<'s> {
     }
 
     /// The intervals of a key of several parts.
-    pub fn key(&self, expr: &Expr, specs: &[Spec]) -> Eval<Vec<(u128, u128)>> {
+    pub(super) fn key(&self, expr: &Expr, specs: &[Spec]) -> Eval<Vec<(u128, u128)>> {
         let expr = plain(expr);
         if let [spec] = specs {
             return Ok(vec![self.interval(expr, *spec)?]);
@@ -258,7 +258,7 @@ impl<'s> Values<'s> {
     }
 
     /// Visits the elements of a set; sets inside it, as variables bring them, are opened.
-    pub fn elements<'e>(
+    pub(super) fn elements<'e>(
         &self,
         elements: &'e [Elem],
         visit: &mut dyn FnMut(&'e Expr, &'e Elem) -> Eval<()>,

@@ -8,7 +8,7 @@ use crate::packet::{Field, ext};
 /// A header.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
-pub enum Header {
+pub(super) enum Header {
     Ether,
     Vlan,
     Arp,
@@ -42,22 +42,22 @@ pub enum Header {
 
 impl Header {
     /// The header of a word of the language.
-    pub fn of(word: &str) -> Option<Header> {
+    pub(super) fn of(word: &str) -> Option<Header> {
         HEADERS.iter().find(|(name, ..)| *name == word).map(|(_, header, _)| *header)
     }
 
     /// The word for it.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         HEADERS.iter().find(|(_, header, _)| *header == self).map_or("", |(name, ..)| name)
     }
 
     /// The protocol number that the header implies.
-    pub fn protocol(self) -> Option<u8> {
+    pub(super) fn protocol(self) -> Option<u8> {
         HEADERS.iter().find(|(_, header, _)| *header == self).and_then(|(_, _, protocol)| *protocol)
     }
 
     /// Whether it is an IPv6 extension header.
-    pub fn extension(self) -> Option<u128> {
+    pub(super) fn extension(self) -> Option<u128> {
         Some(match self {
             Header::Hbh => ext::HOP,
             Header::Rt | Header::Rt0 | Header::Rt2 | Header::Srh => ext::ROUTE,
@@ -102,7 +102,7 @@ const HEADERS: &[(&str, Header, Option<u8>)] = &[
 
 /// How a field of a header shows in the model.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Seen {
+pub(super) enum Seen {
     /// As it is.
     As(Field),
     /// As a field that is larger by this much.
@@ -125,7 +125,7 @@ pub enum Seen {
 
 /// A field of a header.
 #[derive(PartialEq, Debug)]
-pub struct HeaderField {
+pub(super) struct HeaderField {
     /// The header.
     pub header: Header,
     /// Its name.
@@ -139,7 +139,7 @@ pub struct HeaderField {
 }
 
 /// The field of a header by name.
-pub fn field(header: Header, name: &str) -> Option<&'static HeaderField> {
+pub(super) fn field(header: Header, name: &str) -> Option<&'static HeaderField> {
     let same = |f: &&HeaderField| f.header == header && f.name == name;
     FIELDS.iter().find(same).or_else(|| {
         let alias = match (header, name) {

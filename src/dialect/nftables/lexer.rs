@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 /// The kinds of token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A keyword, name, address or time.
     Word,
     /// A word with `*` at its end.
@@ -54,7 +54,7 @@ pub enum Kind {
 
 /// A token: its kind, and where its text lies (for [`Kind::Quoted`], without the quotes).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Token {
+pub(super) struct Token {
     /// What it is.
     pub kind: Kind,
     /// First byte.
@@ -64,7 +64,7 @@ pub struct Token {
 }
 
 /// The token at or after an offset.
-pub fn token(text: &str, from: usize) -> Token {
+pub(super) fn token(text: &str, from: usize) -> Token {
     let bytes = text.as_bytes();
     let start = skip_blank(bytes, from);
     let made = |kind, len: usize| Token { kind, start, end: start + len };
@@ -114,7 +114,7 @@ pub fn token(text: &str, from: usize) -> Token {
 }
 
 /// One past the last byte of a token, with the quote or bracket behind it.
-pub fn after(text: &str, token: Token) -> usize {
+pub(super) fn after(text: &str, token: Token) -> usize {
     let bracket = token.kind == Kind::Word
         && token.start > 0
         && text.as_bytes()[token.start - 1] == b'['

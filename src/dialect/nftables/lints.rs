@@ -44,7 +44,7 @@ const HELPERS: &[(&str, &[&str])] = &[
 
 /// Runs the lints over a configuration; `reached` says of a chain (table, place) whether a packet can
 /// come into it. It `lacks` something where a file, or a part of one, was not read.
-pub fn lint(
+pub(super) fn lint(
     sources: &SourceMap,
     config: &Config,
     bases: &[Base],

@@ -22,7 +22,7 @@ const NEIGHBOURS: &[(&[Header], &str, &str)] = &[
 ];
 
 /// The first two statements of a rule that are joined, by their places.
-pub fn pair(rule: &Rule) -> Option<(usize, usize)> {
+pub(super) fn pair(rule: &Rule) -> Option<(usize, usize)> {
     let mut run: Vec<(usize, &'static HeaderField)> = Vec::new();
     for (at, stmt) in rule.stmts.iter().enumerate() {
         let Some(field) = unequal(stmt) else { continue };

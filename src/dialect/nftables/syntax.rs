@@ -6,13 +6,13 @@
 
 use std::rc::Rc;
 
-pub use super::declarations::*;
+pub(super) use super::declarations::*;
 use super::headers::HeaderField;
 use crate::source::Span;
 
 /// An address family of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum TableFamily {
+pub(super) enum TableFamily {
     /// IPv4.
     Ip,
     /// IPv6.
@@ -29,7 +29,7 @@ pub enum TableFamily {
 
 impl TableFamily {
     /// The family of a word of the language.
-    pub fn of(word: &str) -> Option<TableFamily> {
+    pub(super) fn of(word: &str) -> Option<TableFamily> {
         Some(match word {
             "ip" => TableFamily::Ip,
             "ip6" => TableFamily::Ip6,
@@ -42,7 +42,7 @@ impl TableFamily {
     }
 
     /// The word for it.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             TableFamily::Ip => "ip",
             TableFamily::Ip6 => "ip6",
@@ -56,7 +56,7 @@ impl TableFamily {
 
 /// A name and where it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Name {
+pub(super) struct Name {
     /// The name, without quotes.
     pub text: Box<str>,
     /// Where it is written.
@@ -65,7 +65,7 @@ pub struct Name {
 
 /// A table by family and name.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TableRef {
+pub(super) struct TableRef {
     /// The family; `ip` where none is written.
     pub family: TableFamily,
     /// The name.
@@ -74,7 +74,7 @@ pub struct TableRef {
 
 /// An expression.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Expr {
+pub(super) struct Expr {
     /// Where it is written.
     pub span: Span,
     /// What it is.
@@ -87,7 +87,7 @@ pub struct Expr {
     reason = "an expression stays at 24 bytes, and a set of a million elements small"
 )]
 #[derive(Clone, PartialEq, Debug)]
-pub enum ExprKind {
+pub(super) enum ExprKind {
     /// A number.
     Number(u64),
     /// A word, quoted or not: its text is what stands at the span.
@@ -128,7 +128,7 @@ pub enum ExprKind {
 
 /// Bit operators.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BinOp {
+pub(super) enum BinOp {
     /// `&`
     And,
     /// `|`
@@ -145,17 +145,16 @@ macro_rules! keys {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        #[allow(missing_docs)]
-        pub enum $name { $($variant),* }
+        pub(crate) enum $name { $($variant),* }
 
         impl $name {
             /// The key of a word of the language.
-            pub fn of(word: &str) -> Option<$name> {
+            pub(crate) fn of(word: &str) -> Option<$name> {
                 Some(match word { $($word => $name::$variant,)* _ => return None })
             }
 
             /// The word for it.
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self { $($name::$variant => $word),* }
             }
         }
@@ -179,7 +178,7 @@ keys! {
 
 impl MetaKey {
     /// Whether it may stand without `meta` in front.
-    pub fn unqualified(self) -> bool {
+    pub(super) fn unqualified(self) -> bool {
         use MetaKey::*;
         !matches!(
             self,
@@ -217,7 +216,7 @@ keys! {
 
 /// The direction that a `ct` key is about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum CtDir {
+pub(super) enum CtDir {
     /// None is written.
     None,
     /// `original`.
@@ -228,7 +227,7 @@ pub enum CtDir {
 
 /// What a packet has besides header fields, metadata and connection.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Selector {
+pub(super) enum Selector {
     /// `@base,offset,length`, in bits.
     Raw {
         /// `ll`, `nh`, `th` or `ih`.
@@ -300,12 +299,12 @@ pub enum Selector {
 }
 
 /// The word of a list that is the given one.
-pub fn one_of(word: &str, words: &[&'static str]) -> Option<&'static str> {
+pub(super) fn one_of(word: &str, words: &[&'static str]) -> Option<&'static str> {
     words.iter().find(|w| **w == word).copied()
 }
 
 /// The key of `ipsec`, of a family where one is written.
-pub fn ipsec_key(family: &str, word: &str) -> Option<&'static str> {
+pub(super) fn ipsec_key(family: &str, word: &str) -> Option<&'static str> {
     let written = format!("{family} {word}");
     one_of(
         written.trim(),
@@ -314,19 +313,19 @@ pub fn ipsec_key(family: &str, word: &str) -> Option<&'static str> {
 }
 
 /// Keys of `fib … result`.
-pub const FIB_RESULTS: &[&str] = &["oif", "oifname", "type", "check"];
+pub(super) const FIB_RESULTS: &[&str] = &["oif", "oifname", "type", "check"];
 /// Flags of `fib`.
-pub const FIB_FLAGS: &[&str] = &["saddr", "daddr", "mark", "iif", "oif"];
+pub(super) const FIB_FLAGS: &[&str] = &["saddr", "daddr", "mark", "iif", "oif"];
 /// Keys of `rt`.
-pub const ROUTE_KEYS: &[&str] = &["classid", "nexthop", "mtu", "ipsec"];
+pub(super) const ROUTE_KEYS: &[&str] = &["classid", "nexthop", "mtu", "ipsec"];
 /// Keys of `socket`.
-pub const SOCKET_KEYS: &[&str] = &["transparent", "mark", "wildcard", "cgroupv2"];
+pub(super) const SOCKET_KEYS: &[&str] = &["transparent", "mark", "wildcard", "cgroupv2"];
 /// Tunnels that can be looked into.
-pub const TUNNELS: &[&str] = &["vxlan", "geneve", "gre", "gretap"];
+pub(super) const TUNNELS: &[&str] = &["vxlan", "geneve", "gre", "gretap"];
 
 /// Where raw payload is counted from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RawBase {
+pub(super) enum RawBase {
     /// Link layer.
     Link,
     /// Network layer.
@@ -339,7 +338,7 @@ pub enum RawBase {
 
 impl RawBase {
     /// The word for it.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             RawBase::Link => "ll",
             RawBase::Network => "nh",
@@ -351,7 +350,7 @@ impl RawBase {
 
 /// An element of a set or map.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Elem {
+pub(super) struct Elem {
     /// The key.
     pub key: Expr,
     /// What a map says of it.
@@ -362,7 +361,7 @@ pub struct Elem {
 
 /// What a map says of a key.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Data {
+pub(super) enum Data {
     /// A value.
     Value(Expr),
     /// A verdict.
@@ -371,7 +370,7 @@ pub enum Data {
 
 /// A verdict.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// `accept`
     Accept,
     /// `drop`
@@ -388,7 +387,7 @@ pub enum Verdict {
 
 /// Where a jump goes.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Target {
+pub(super) enum Target {
     /// A named chain.
     Chain(Name),
     /// `{ … }`: a chain written in place.
@@ -397,7 +396,7 @@ pub enum Target {
 
 /// Relational operators.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RelOp {
+pub(super) enum RelOp {
     /// None written: equality, membership, or a bit test, as the types say.
     Implicit,
     /// `==`
@@ -418,7 +417,7 @@ pub enum RelOp {
 
 /// A statement of a rule.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Stmt {
+pub(super) struct Stmt {
     /// Where it is written.
     pub span: Span,
     /// What it is.
@@ -427,7 +426,7 @@ pub struct Stmt {
 
 /// The kinds of statement.
 #[derive(Clone, PartialEq, Debug)]
-pub enum StmtKind {
+pub(super) enum StmtKind {
     /// `left op right`
     Match(Box<(Expr, RelOp, Expr)>),
     /// A verdict.
@@ -472,7 +471,7 @@ pub enum StmtKind {
 
 /// A match that counts traffic.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Meter {
+pub(super) struct Meter {
     /// `limit`, `quota` or `ct count`.
     pub kind: &'static str,
     /// Whether it matches what is over the rate or amount, rather than what is within.
@@ -483,7 +482,7 @@ pub struct Meter {
 
 /// A set or map changed by a rule.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Update {
+pub(super) struct Update {
     /// The set.
     pub set: Name,
     /// Removes the element, where true.
@@ -500,7 +499,7 @@ pub struct Update {
 
 /// What `reject` sends.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Reject {
+pub(super) enum Reject {
     /// Not written.
     Default,
     /// `with tcp reset`
@@ -511,7 +510,7 @@ pub enum Reject {
 
 /// The three kinds of ICMP code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IcmpKind {
+pub(super) enum IcmpKind {
     /// `icmp`
     V4,
     /// `icmpv6`
@@ -522,7 +521,7 @@ pub enum IcmpKind {
 
 /// Kinds of translation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NatKind {
+pub(super) enum NatKind {
     /// `snat`
     Snat,
     /// `dnat`
@@ -535,7 +534,7 @@ pub enum NatKind {
 
 impl NatKind {
     /// The word for it.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             NatKind::Snat => "snat",
             NatKind::Dnat => "dnat",
@@ -547,7 +546,7 @@ impl NatKind {
 
 /// A translation.
 #[derive(Clone, PartialEq, Debug)]
-pub struct NatStmt {
+pub(super) struct NatStmt {
     /// Which.
     pub kind: NatKind,
     /// `ip` or `ip6`, where written.
@@ -566,7 +565,7 @@ pub struct NatStmt {
 
 /// A rule.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Rule {
+pub(super) struct Rule {
     /// The statements, in order.
     pub stmts: Vec<Stmt>,
     /// Where it is written.

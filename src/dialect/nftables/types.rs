@@ -8,7 +8,7 @@ use crate::dialect::names;
 #[expect(clippy::enum_variant_names, reason = "the language calls them so")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
-pub enum Type {
+pub(super) enum Type {
     Integer,
     Str,
     Bitmask,
@@ -108,27 +108,27 @@ const NAMES: &[(&str, Type, u32)] = &[
 
 impl Type {
     /// The type of a word after `type`.
-    pub fn of(word: &str) -> Option<Type> {
+    pub(super) fn of(word: &str) -> Option<Type> {
         NAMES.iter().find(|(name, ..)| *name == word).map(|(_, kind, _)| *kind)
     }
 
     /// The word for it.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         NAMES.iter().find(|(_, kind, _)| *kind == self).map_or("", |(name, ..)| name)
     }
 
     /// Its width in bits; 0 where it has none of its own.
-    pub fn bits(self) -> u32 {
+    pub(super) fn bits(self) -> u32 {
         NAMES.iter().find(|(_, kind, _)| *kind == self).map_or(0, |(.., bits)| *bits)
     }
 
     /// Whether a single value without an operator is a bit test.
-    pub fn is_flags(self) -> bool {
+    pub(super) fn is_flags(self) -> bool {
         matches!(self, CtState | CtStatus | CtLabel | CtEvent | TcpFlag | Bitmask)
     }
 
     /// Whether both have the same values: an integer fits every type that is made of integers.
-    pub fn fits(self, other: Type) -> bool {
+    pub(super) fn fits(self, other: Type) -> bool {
         self == other || self == Integer || other == Integer || (self.texts() && other.texts())
     }
 
@@ -137,7 +137,7 @@ impl Type {
     }
 
     /// The value of a symbol.
-    pub fn symbol(self, word: &str) -> Option<u128> {
+    pub(super) fn symbol(self, word: &str) -> Option<u128> {
         let word_is = |(name, _): &&(&str, u32)| *name == word;
         match self {
             // What is a keyword of the language is no name of the machine's list.
@@ -151,7 +151,7 @@ impl Type {
     }
 
     /// The word for a value, where the language has one that does not depend on the machine.
-    pub fn word_of(self, value: u128) -> Option<&'static str> {
+    pub(super) fn word_of(self, value: u128) -> Option<&'static str> {
         if self == Day {
             return DAYS.get(usize::try_from(value).ok()?).copied();
         }
@@ -192,7 +192,7 @@ impl Type {
 
     /// Whether a word that is no symbol may still be one on the machine that loads: host names,
     /// users, groups, labels.
-    pub fn open(self) -> bool {
+    pub(super) fn open(self) -> bool {
         matches!(
             self,
             Ipv4Addr | Ipv6Addr | Uid | Gid | CtLabel | Mark | Realm | DevGroup | IfIndex | CgroupV2

@@ -12,7 +12,7 @@ use crate::source::Span;
 
 pub use list::List;
 pub use options::{
-    Divert, Flags, IcmpMatch, IdMatch, Options, Pool, PoolOptions, PoolPort, Rare, Route, RouteKind, State,
+    Divert, Flags, IcmpMatch, IdMatch, Options, Pool, PoolOptions, PoolPort, Route, RouteKind, State,
     StateKind, StateOptions,
 };
 
@@ -38,7 +38,7 @@ pub struct Statement {
 #[derive(Clone, Debug)]
 pub enum StatementKind {
     /// `name = "value"`
-    Macro(String),
+    Macro,
     /// `set …`
     Option(Box<SetOption>),
     /// `table <name> …`
@@ -68,26 +68,16 @@ pub enum StatementKind {
     /// A statement that could not be read, with what its first word tells that it does.
     Broken(Option<Action>),
     /// Left out, because it decides nothing about routed packets.
-    Ignored(&'static str),
+    Ignored,
 }
 
 /// An option of `set`.
 #[derive(Clone, Debug)]
 pub enum SetOption {
-    /// `block-policy`
-    BlockPolicy(Reply),
     /// `skip on`
     Skip(Vec<Interface>),
-    /// `state-policy`: true where states are bound to interfaces
-    StatePolicy(bool),
-    /// `require-order`
-    RequireOrder(bool),
-    /// `reassemble`: whether fragments are put together before filtering (the default on OpenBSD)
-    Reassemble(bool),
-    /// `state-defaults`
-    StateDefaults(StateOptions),
-    /// An option that changes no verdict, by its name
-    Other(&'static str),
+    /// One that changes no verdict, or that the parser heeds
+    Other,
 }
 
 /// `table <name> …`

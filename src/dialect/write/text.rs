@@ -5,7 +5,7 @@ use crate::source::{SourceId, SourceMap, Span};
 
 /// One file of a source map.
 #[derive(Clone, Copy)]
-pub struct Text<'m> {
+pub(crate) struct Text<'m> {
     /// Its id.
     pub file: SourceId,
     /// Its text.
@@ -15,44 +15,44 @@ pub struct Text<'m> {
 
 impl<'m> Text<'m> {
     /// The file that a span lies in; `None` for a span of no text.
-    pub fn of(map: &'m SourceMap, span: Span) -> Option<Text<'m>> {
+    pub(crate) fn of(map: &'m SourceMap, span: Span) -> Option<Text<'m>> {
         Text::by_id(map, map.id_at(span.start)?)
     }
 
     /// The file of an id.
-    pub fn by_id(map: &'m SourceMap, file: SourceId) -> Option<Text<'m>> {
+    pub(crate) fn by_id(map: &'m SourceMap, file: SourceId) -> Option<Text<'m>> {
         let found = map.file(file);
         (!found.text.is_empty()).then_some(Text { file, text: &found.text, base: found.base })
     }
 
     /// An offset of the source map in the text.
-    pub fn local(&self, offset: u32) -> usize {
+    pub(crate) fn local(&self, offset: u32) -> usize {
         (offset.saturating_sub(self.base) as usize).min(self.text.len())
     }
 
     /// Where the line of an offset starts.
-    pub fn line_start(&self, at: usize) -> usize {
+    pub(crate) fn line_start(&self, at: usize) -> usize {
         self.text[..at].rfind('\n').map_or(0, |end| end + 1)
     }
 
     /// Where the line after that of an offset starts, or the end of the text.
-    pub fn next_line(&self, at: usize) -> usize {
+    pub(crate) fn next_line(&self, at: usize) -> usize {
         self.text[at..].find('\n').map_or(self.text.len(), |end| at + end + 1)
     }
 
     /// The line of an offset, without its end.
-    pub fn line(&self, at: usize) -> &'m str {
+    pub(crate) fn line(&self, at: usize) -> &'m str {
         self.text[self.line_start(at)..self.next_line(at)].trim_end()
     }
 
     /// The spaces that a line starts with.
-    pub fn indent(&self, at: usize) -> &'m str {
+    pub(crate) fn indent(&self, at: usize) -> &'m str {
         let line = self.line(at);
         &line[..line.len() - line.trim_start().len()]
     }
 
     /// All lines with their starts.
-    pub fn lines(&self) -> impl Iterator<Item = (usize, &'m str)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &'m str)> {
         let mut at = 0;
         self.text.split_inclusive('\n').map(move |line| {
             let start = at;
@@ -62,7 +62,7 @@ impl<'m> Text<'m> {
     }
 
     /// Lines as a spot of whole lines before the one that starts at an offset.
-    pub fn spot(&self, at: usize, lines: &[String], context: String) -> Spot {
+    pub(crate) fn spot(&self, at: usize, lines: &[String], context: String) -> Spot {
         let mut text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         if at == self.text.len() && !self.text.is_empty() && !self.text.ends_with('\n') {
             text.insert(0, '\n');
@@ -71,12 +71,12 @@ impl<'m> Text<'m> {
     }
 
     /// Lines at the end of the file.
-    pub fn at_end(&self, lines: &[String]) -> Spot {
+    pub(crate) fn at_end(&self, lines: &[String]) -> Spot {
         self.spot(self.text.len(), lines, String::new())
     }
 }
 
 /// Lines behind an indent.
-pub fn indented(indent: &str, lines: &[String]) -> Vec<String> {
+pub(crate) fn indented(indent: &str, lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| format!("{indent}{line}")).collect()
 }

@@ -10,7 +10,7 @@ use crate::source::Span;
 /// Places that a finding names beside its own.
 const RELATED: usize = 5;
 
-pub fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     let mut groups: Vec<(&[RuleId], Vec<Span>)> = Vec::new();
     for (unit, before) in &found.behind {
         match groups.iter_mut().find(|(known, _)| known == before) {

@@ -9,7 +9,7 @@ use crate::rule::PH407;
 /// Fewer hosts or ports than so many are named one by one.
 const FEW: u128 = 4;
 
-pub fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     let dead = |row: &Mergeable| {
         found.dead.iter().any(|dead| dead.unit.rules.iter().any(|id| row.rules.contains(id)))
     };

@@ -17,29 +17,45 @@ use crate::model::{RuleId, Ruleset};
 use crate::rule::{Lint, PH401, PH402, PH403, PH404, PH406, PH407, PH408, PH409, Severity};
 use crate::source::{SourceMap, Span};
 
-/// Checks all firewalls of the site. In a workshop it is tried whether rules can be taken out.
-pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+/// What the analysis proves of each firewall of the site that was read; nothing where nobody asks.
+pub(super) fn find(judge: &Judge<'_>) -> Vec<(usize, Anomalies)> {
     let selection = &judge.site.settings.selection;
-    let repeats = selection.only.as_ref().is_some_and(|only| only.contains(&&PH409));
-    let mut findings = Vec::new();
-    if !selection.has_any(LINTS) && !repeats {
-        return findings;
+    if !selection.has_any(LINTS) && !repeats(judge) {
+        return Vec::new();
     }
-    for at in 0..judge.firewalls.len() {
-        let Some(firewall) = judge.firewall(at) else { continue };
-        let ask = Ask { repeats, work: firewall.search };
-        let found = anomaly::find(&firewall.rules, ask);
+    let of = |at| Some((at, anomaly::find(&judge.firewall(at)?.rules, ask(judge, at)?)));
+    (0..judge.firewalls.len()).filter_map(of).collect()
+}
+
+/// Whether rules that repeat the policy are asked for.
+fn repeats(judge: &Judge<'_>) -> bool {
+    judge.site.settings.selection.only.as_ref().is_some_and(|only| only.contains(&&PH409))
+}
+
+fn ask(judge: &Judge<'_>, at: usize) -> Option<Ask> {
+    Some(Ask { repeats: repeats(judge), work: judge.firewall(at)?.search })
+}
+
+/// Puts what was found into words. In a workshop it is tried whether rules can be taken out.
+pub(super) fn check(
+    judge: &Judge<'_>,
+    workshop: Option<&Workshop<'_>>,
+    found: &[(usize, Anomalies)],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, found) in found {
+        let (Some(firewall), Some(ask)) = (judge.firewall(*at), ask(judge, *at)) else { continue };
         let lens = Lens { firewall, sources: workshop.map(Workshop::sources) };
-        let mut told = shadowed::check(&lens, &found);
-        told.extend(redundant::check(&lens, &found));
+        let mut told = shadowed::check(&lens, found);
+        told.extend(redundant::check(&lens, found));
         if let Some(workshop) = workshop {
-            removals::offer(&lens, workshop, at, &found, &mut told);
+            removals::offer(&lens, workshop, *at, found, &mut told);
         }
         findings.extend(told.into_iter().map(|told| told.finding));
-        unreachable::check(&lens, &found, &mut findings);
-        mergeable::check(&lens, &found, &mut findings);
-        behind_established::check(&lens, &found, &mut findings);
-        findings.extend(lens.not_examined(&found, ask));
+        unreachable::check(&lens, found, &mut findings);
+        mergeable::check(&lens, found, &mut findings);
+        behind_established::check(&lens, found, &mut findings);
+        findings.extend(lens.not_examined(found, ask));
     }
     findings
 }

@@ -8,7 +8,7 @@ use crate::packet::{Field, State};
 use crate::rule::{PH402, PH409};
 use crate::source::Span;
 
-pub fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
     let told = found.redundant.iter().filter(|redundant| !lens.is_the_fast_way(&redundant.unit));
     let keyed = told.map(|redundant| {
         let places = lens.places(&redundant.by, &redundant.unit);
@@ -63,7 +63,9 @@ impl Lens<'_> {
             Some(still) if count == 1 => {
                 format!("Keep it for what it {still}, or remove it: every packet fares as before.")
             }
-            Some(_) => "Keep them for what they note, or remove them: every packet fares as before.".to_string(),
+            Some(_) => {
+                "Keep them for what they note, or remove them: every packet fares as before.".to_string()
+            }
             None => format!("Remove {which}: every packet fares as before."),
         };
         let mut finding = Finding::of(&PH402, units[0].span, message)
@@ -95,7 +97,11 @@ impl Lens<'_> {
         let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
         words.find_map(|word| match word {
             "log" => Some("logs"),
-            "counter" => Some("counts"),
+            "counter" | "label" => Some("counts"),
+            "queue" => Some("queues"),
+            "modulate" | "synproxy" | "sloppy" => Some("says how connections are kept"),
+            "route-to" | "reply-to" | "dup-to" | "rtable" => Some("routes"),
+            "prio" | "tos" => Some("sets priorities"),
             _ => None,
         })
     }

@@ -23,7 +23,7 @@ struct Removal {
 
 /// Gives each finding about a rule that can go the change that takes it out. That all of them can go together, and each
 /// by itself, the analysis has shown.
-pub fn offer(
+pub(super) fn offer(
     lens: &Lens<'_>,
     workshop: &Workshop<'_>,
     at: usize,

@@ -7,7 +7,7 @@ use crate::model::{Effect, RuleId, Step, Test, Verdict};
 use crate::rule::{Lint, PH401, PH403, PH406, Severity};
 use crate::source::Span;
 
-pub fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
     let told = found.dead.iter().filter(|dead| !lens.looks_into_nothing(&dead.unit));
     let keyed = told.map(|dead| {
         let places = lens.places(&dead.by, &dead.unit);
@@ -96,7 +96,8 @@ impl Lens<'_> {
             }
             false => (&PH401, format!("Remove {this}, or move them to where they come first.")),
         };
-        let label = if count == 1 { "no packet is left for it" } else { "no packet is left for it and the others" };
+        let label =
+            if count == 1 { "no packet is left for it" } else { "no packet is left for it and the others" };
         let mut finding = Finding::of(lint, units[0].span, message).label(label).help(help);
         // Which of the two is right nobody can tell but the one who wrote them.
         finding.careful = opposite;
@@ -110,9 +111,8 @@ impl Lens<'_> {
 
     /// Whether a rule asks for what no packet is.
     fn contradicts_itself(&self, unit: &Unit) -> bool {
-        let never = |id: &RuleId| {
-            self.rules().steps_of(self.rules().rule(*id)).contains(&Step::Test(Test::Never))
-        };
+        let never =
+            |id: &RuleId| self.rules().steps_of(self.rules().rule(*id)).contains(&Step::Test(Test::Never));
         unit.rules.iter().all(never)
     }
 

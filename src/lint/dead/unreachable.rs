@@ -7,7 +7,7 @@ use crate::lint::words;
 use crate::model::{Chain, ChainId, ChainKind};
 use crate::rule::PH404;
 
-pub fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     let told = |chain: &&ChainId| {
         let chain = lens.rules().chain(**chain);
         chain.kind == ChainKind::Plain && !chain.rules.is_empty()

@@ -15,19 +15,19 @@ struct Put {
 }
 
 /// Changes to files.
-pub struct Draft<'w> {
+pub(crate) struct Draft<'w> {
     sources: &'w SourceMap,
     puts: BTreeMap<(SourceId, usize), Put>,
 }
 
 impl<'w> Draft<'w> {
     /// Nothing is changed yet.
-    pub fn new(sources: &'w SourceMap) -> Self {
+    pub(crate) fn new(sources: &'w SourceMap) -> Self {
         Draft { sources, puts: BTreeMap::new() }
     }
 
     /// Puts text in.
-    pub fn put(&mut self, spot: Spot) {
+    pub(crate) fn put(&mut self, spot: Spot) {
         let mut shift = 0;
         let of_file = (spot.file, 0)..=(spot.file, usize::MAX);
         for ((_, at), put) in self.puts.range_mut(of_file) {
@@ -49,7 +49,7 @@ impl<'w> Draft<'w> {
     ///
     /// # Errors
     /// Where they do not fit into one address space.
-    pub fn read(&self, wanted: &[SourceId]) -> Result<SourceMap, SourceError> {
+    pub(crate) fn read(&self, wanted: &[SourceId]) -> Result<SourceMap, SourceError> {
         let mut texts: FxHashMap<SourceId, String> = FxHashMap::default();
         for ((file, at), put) in self.puts.iter().rev() {
             let text = texts.entry(*file).or_insert_with(|| self.sources.file(*file).text.clone());
@@ -59,7 +59,7 @@ impl<'w> Draft<'w> {
     }
 
     /// The changes to the files as they were read.
-    pub fn edits(&self) -> Vec<Edit> {
+    pub(crate) fn edits(&self) -> Vec<Edit> {
         let edit = |((file, at), put): (&(SourceId, usize), &Put)| {
             let offset = self.sources.file(*file).base + *at as u32;
             Edit { span: Span::new(offset, offset), text: put.text.clone() }
@@ -68,7 +68,7 @@ impl<'w> Draft<'w> {
     }
 
     /// The changes for people.
-    pub fn mends(&self) -> Vec<Mend> {
+    pub(crate) fn mends(&self) -> Vec<Mend> {
         let mend = |((file, at), put): (&(SourceId, usize), &Put)| {
             let lines = put.text.lines().map(str::trim_end).filter(|line| !line.is_empty());
             let lines: Vec<&str> = lines.collect();

@@ -9,7 +9,7 @@ mod draft;
 mod owner;
 mod place;
 mod trial;
-pub mod words;
+pub(super) mod words;
 
 use crate::analysis::{Decider, Trip, interpret};
 use crate::dialect::write::{Goal, Job, Wanted};
@@ -26,7 +26,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use draft::Draft;
 use place::{Places, STYLES};
 use trial::Made;
-pub use trial::{Files, Workshop};
+pub(crate) use trial::{Files, Workshop};
 
 /// Rounds until all that stands in the way is out of it.
 const ROUNDS: usize = 5;
@@ -39,7 +39,7 @@ const MOST_LINES: usize = 400;
 const MOST_IN_THE_WAY: usize = 16;
 
 /// Lines that mend a finding.
-pub struct Remedy {
+pub(super) struct Remedy {
     /// For people.
     pub mends: Vec<Mend>,
     /// The changes to the files.
@@ -55,7 +55,7 @@ pub struct Remedy {
 }
 
 /// What came of looking for a remedy.
-pub enum Outcome {
+pub(super) enum Outcome {
     /// It was tried, and works.
     Works(Remedy),
     /// None was found.
@@ -84,7 +84,7 @@ struct Task {
 }
 
 /// Looks for lines that mend what a group of troubles is about.
-pub fn seek(judge: &Judge<'_>, workshop: &Workshop<'_>, group: &[Trouble<'_>]) -> Outcome {
+pub(super) fn seek(judge: &Judge<'_>, workshop: &Workshop<'_>, group: &[Trouble<'_>]) -> Outcome {
     let plans =
         [false, true].into_iter().flat_map(|second| (0..STYLES).map(move |style| Plan { style, second }));
     let mut tried: Vec<Vec<Edit>> = Vec::new();
@@ -449,7 +449,7 @@ fn seen(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share) -> Option<Seen>
 }
 
 /// The addresses of a family among some.
-pub fn numbers<'n>(addresses: impl Iterator<Item = &'n std::net::IpAddr>, family: Family) -> Set {
+pub(super) fn numbers<'n>(addresses: impl Iterator<Item = &'n std::net::IpAddr>, family: Family) -> Set {
     let of_family = addresses.map(|address| Family::of(*address)).filter(|(of, _)| *of == family);
     Set::of(of_family.map(|(_, number)| (number, number)))
 }

@@ -20,7 +20,7 @@ enum Owner {
 const MOST: usize = 3;
 
 /// How the program that writes the rules of a firewall is told, in whole sentences; empty where there is none.
-pub fn command(judge: &Judge<'_>, remedy: &Remedy) -> String {
+pub(super) fn command(judge: &Judge<'_>, remedy: &Remedy) -> String {
     let Some((at, ..)) = remedy.passes.first() else { return String::new() };
     let Some(firewall) = judge.firewall(*at) else { return String::new() };
     let Some(owner) = owner(firewall) else { return String::new() };

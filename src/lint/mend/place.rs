@@ -6,10 +6,10 @@ use crate::model::{ChainId, Hook, RuleId, Ruleset, StageKind};
 use crate::packet::Family;
 
 /// How many ways to place lines there are in each language, the likeliest first.
-pub const STYLES: usize = 4;
+pub(super) const STYLES: usize = 4;
 
 /// What is known of who decides, in a language in which the first match does.
-pub struct Places<'p> {
+pub(super) struct Places<'p> {
     /// The rules.
     pub rules: &'p Ruleset,
     /// Who decides now.
@@ -22,7 +22,7 @@ pub struct Places<'p> {
 
 impl Places<'_> {
     /// Where lines for a goal go, the likeliest place first.
-    pub fn of(&self, goal: Goal) -> Vec<At> {
+    pub(super) fn of(&self, goal: Goal) -> Vec<At> {
         if matches!(goal, Goal::Translate(_)) { self.translations() } else { self.passes() }
     }
 

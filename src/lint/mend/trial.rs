@@ -31,7 +31,7 @@ const OF_ONE_DESK: usize = 32;
 
 /// The files of a firewall.
 #[derive(Debug)]
-pub struct Files {
+pub(crate) struct Files {
     ids: Vec<SourceId>,
     /// Each reading draws on its budget: one at a time.
     environment: Mutex<Environment>,
@@ -39,7 +39,7 @@ pub struct Files {
 
 impl Files {
     /// Files as they were read.
-    pub fn of(ids: &[SourceId], environment: &Environment) -> Files {
+    pub(crate) fn of(ids: &[SourceId], environment: &Environment) -> Files {
         Files { ids: ids.to_vec(), environment: Mutex::new(environment.clone()) }
     }
 
@@ -55,7 +55,7 @@ impl Files {
 }
 
 /// Where remedies are tried.
-pub struct Workshop<'w> {
+pub(crate) struct Workshop<'w> {
     /// All files.
     pub(super) sources: &'w SourceMap,
     files: &'w [Option<Files>],
@@ -66,7 +66,7 @@ pub struct Workshop<'w> {
 }
 
 /// A firewall as it would be.
-pub struct Made {
+pub(crate) struct Made {
     /// Index into the site's firewalls.
     pub at: usize,
     /// Its files.
@@ -77,17 +77,17 @@ pub struct Made {
 
 impl<'w> Workshop<'w> {
     /// The texts of all files.
-    pub fn sources(&self) -> &'w SourceMap {
+    pub(crate) fn sources(&self) -> &'w SourceMap {
         self.sources
     }
 
     /// A workshop for the firewalls of a site, by their index.
-    pub fn new(sources: &'w SourceMap, files: &'w [Option<Files>]) -> Self {
+    pub(crate) fn new(sources: &'w SourceMap, files: &'w [Option<Files>]) -> Self {
         Workshop { sources, files, trials: Cell::new(0), work: Cell::new(0), said: RefCell::default() }
     }
 
     /// Whether one more trial may be made: one of so many rules and questions.
-    pub fn may_try(&self, size: usize) -> bool {
+    pub(crate) fn may_try(&self, size: usize) -> bool {
         let work = self.work.get() + size;
         let may = self.trials.get() < MOST_TRIALS && work <= MOST_WORK;
         if may {
@@ -99,13 +99,13 @@ impl<'w> Workshop<'w> {
 
     /// Reads a firewall with what was put in; `None` where its files cannot be read so, or where reading finds
     /// more to say than before.
-    pub fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
+    pub(crate) fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
         let files = self.files.get(at)?.as_ref()?;
         self.made(draft.read(&files.all()).ok()?, at, before)
     }
 
     /// The rules of a firewall with changed files, likewise.
-    pub fn edited(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Ruleset> {
+    pub(crate) fn edited(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Ruleset> {
         let files = self.files.get(at)?.as_ref()?;
         let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
         Some(self.made(map, at, before)?.firewall.rules)
@@ -137,7 +137,7 @@ impl<'w> Workshop<'w> {
 }
 
 /// The work of reading and judging a firewall: what hangs on a condition is a case of its own.
-pub fn size(rules: &Ruleset) -> usize {
+pub(super) fn size(rules: &Ruleset) -> usize {
     const OF_CONDITION: usize = 4;
     rules.rules() + OF_CONDITION * rules.conditions.len()
 }
@@ -150,14 +150,14 @@ fn worse(after: &[Finding], before: &[&Lint]) -> bool {
 }
 
 /// The judge with the firewalls as they would be.
-pub fn judge_of<'b, 'a: 'b>(judge: &Judge<'a>, made: &'b [Made]) -> Option<Judge<'b>> {
+pub(super) fn judge_of<'b, 'a: 'b>(judge: &Judge<'a>, made: &'b [Made]) -> Option<Judge<'b>> {
     let (first, rest) = made.split_first()?;
     let with_first: Judge<'b> = judge.with(first.at, &first.firewall);
     Some(rest.iter().fold(with_first, |judge, made| judge.with(made.at, &made.firewall)))
 }
 
 /// What is still in trouble of what the group asks.
-pub fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
+pub(super) fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
     let mut asked: Vec<&Trouble<'a>> = Vec::new();
     for trouble in group {
         let same = |other: &&Trouble<'a>| other.is_of_question(trouble);
@@ -180,7 +180,7 @@ pub fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
 
 /// Whether all that the firewalls treat in another way than before is what the group names.
 /// `whole` says that lines are about other ports than those of the finding, too.
-pub fn opens_no_more(
+pub(super) fn opens_no_more(
     before: &Judge<'_>,
     after: &Judge<'_>,
     made: &[Made],

@@ -9,7 +9,7 @@ use crate::lint::{slips, words};
 use crate::site::Leg;
 
 /// The help for a group of troubles. Where one place takes all lines, the help names it in the place of them.
-pub fn help(judge: &Judge<'_>, group: &[Trouble<'_>], found: &mut Outcome) -> String {
+pub(crate) fn help(judge: &Judge<'_>, group: &[Trouble<'_>], found: &mut Outcome) -> String {
     let first = &group[0];
     let mut help = notes(group);
     if !first.certain {

@@ -39,7 +39,7 @@ const LIMIT: u64 = 5_000_000;
 const LIMIT_OF_ALL: (u64, u64) = (12_000_000, 300);
 
 /// Checks all firewalls of the site.
-pub fn check(judge: &Judge<'_>) -> Vec<Finding> {
+pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let order: Vec<usize> = (0..judge.firewalls.len()).collect();
     let findings = cores::for_each(judge, &order, |_, at| {
         let Some(firewall) = judge.firewall(at) else { return Vec::new() };

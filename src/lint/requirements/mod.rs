@@ -106,13 +106,13 @@ impl Trouble<'_> {
 }
 
 /// Checks all devices of the site.
-pub fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     let groups = group(troubles(judge).into_iter());
     groups.into_iter().map(|group| words::word(judge, workshop, &group)).collect()
 }
 
 /// Checks one leg of a row between one address and one party.
-pub fn about<'a>(
+pub(super) fn about<'a>(
     judge: &Judge<'a>,
     workshop: Option<&Workshop<'_>>,
     desk: &mut Desk<'_, 'a>,
@@ -127,7 +127,7 @@ pub fn about<'a>(
 }
 
 /// How many legs of mandatory rows do not get through, for some party; and how much trouble there is in all.
-pub fn lacking(judge: &Judge<'_>) -> (usize, usize) {
+pub(super) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
     let troubles = troubles(judge);
     let mandatory = troubles.iter().filter(|trouble| trouble.flow.requirement.severity == Need::Mandatory);
     let mut rows: Vec<_> = mandatory

@@ -3,17 +3,19 @@
 //! Equal sets are equal numbers. Nothing is thrown away before the whole store is; a limit on the total work
 //! makes sure that this stays affordable.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 /// A set: an edge to a node, complemented where the lowest bit is set. Node 0 is the set of all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Edge(u32);
+pub(super) struct Edge(u32);
 
 impl Edge {
-    pub const ALL: Edge = Edge(0);
-    pub const NONE: Edge = Edge(1);
+    pub(super) const ALL: Edge = Edge(0);
+    pub(super) const NONE: Edge = Edge(1);
 
-    pub fn not(self) -> Edge {
+    pub(super) fn not(self) -> Edge {
         Edge(self.0 ^ 1)
     }
 
@@ -36,12 +38,14 @@ struct Node {
     bit: u32,
     low: Edge,
     high: Edge,
+    /// The last bit that it or a node below it asks for.
+    last: u32,
 }
 
 /// Bits are numbered from the one that is asked first.
-pub struct Diagram {
+pub(super) struct Diagram {
     nodes: Vec<Node>,
-    /// Open addressing over `nodes`; 0 is free.
+    /// Open addressing over `nodes`.
     unique: Vec<u32>,
     /// Results of [`Diagram::and`], each place holding the last one that fell on it.
     results: Vec<(Edge, Edge, Edge)>,
@@ -52,14 +56,17 @@ pub struct Diagram {
 /// The bit of the terminal: below all others.
 const TERMINAL: u32 = u32::MAX;
 const FIRST_SIZE: usize = 1 << 12;
+/// A free place among the unique nodes. Not 0: memory that comes zeroed costs twice where it is read before it is
+/// written.
+const FREE: u32 = u32::MAX;
 /// Places for results; more do not pay.
 const MOST_RESULTS: usize = 1 << 20;
 
 impl Diagram {
-    pub fn new(limit: u64) -> Self {
+    pub(super) fn new(limit: u64) -> Self {
         Diagram {
-            nodes: vec![Node { bit: TERMINAL, low: Edge::ALL, high: Edge::ALL }],
-            unique: vec![0; FIRST_SIZE],
+            nodes: vec![Node { bit: TERMINAL, low: Edge::ALL, high: Edge::ALL, last: 0 }],
+            unique: vec![FREE; FIRST_SIZE],
             results: vec![(Edge::ALL, Edge::ALL, Edge::ALL); FIRST_SIZE],
             work: 0,
             limit,
@@ -67,36 +74,41 @@ impl Diagram {
     }
 
     /// Whether the limit on work was hit: every answer since then may be wrong.
-    pub fn exhausted(&self) -> bool {
+    pub(super) fn exhausted(&self) -> bool {
         self.work > self.limit || self.work == u64::MAX
     }
 
     /// Steps so far.
-    pub fn work(&self) -> u64 {
+    pub(super) fn work(&self) -> u64 {
         self.work
     }
 
-    pub fn set_limit(&mut self, limit: u64) {
+    pub(super) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// The bit that a set asks first; [`u32::MAX`] for all and none.
-    pub fn bit(&self, edge: Edge) -> u32 {
+    pub(super) fn bit(&self, edge: Edge) -> u32 {
         self.nodes[edge.node()].bit
     }
 
+    /// The last bit that a set asks for; 0 for all and none.
+    fn last(&self, edge: Edge) -> u32 {
+        self.nodes[edge.node()].last
+    }
+
     /// The parts in which the first bit is 0 and 1.
-    pub fn halves(&self, edge: Edge) -> (Edge, Edge) {
+    pub(super) fn halves(&self, edge: Edge) -> (Edge, Edge) {
         let node = self.nodes[edge.node()];
         (node.low.complement_if(edge.complemented()), node.high.complement_if(edge.complemented()))
     }
 
     /// The set that is `low` where the bit is 0, and `high` where it is 1.
-    pub fn choice(&mut self, bit: u32, low: Edge, high: Edge) -> Edge {
+    pub(super) fn choice(&mut self, bit: u32, low: Edge, high: Edge) -> Edge {
         if low == high {
             return low;
         }
@@ -114,7 +126,7 @@ impl Diagram {
         let mut at = hash(bit, low.0, high.0) & mask;
         loop {
             match self.unique[at] {
-                0 => break,
+                FREE => break,
                 known => {
                     let node = self.nodes[known as usize];
                     if (node.bit, node.low, node.high) == (bit, low, high) {
@@ -130,7 +142,8 @@ impl Diagram {
             return Edge::NONE;
         }
         let id = self.nodes.len() as u32;
-        self.nodes.push(Node { bit, low, high });
+        let last = bit.max(self.last(low)).max(self.last(high));
+        self.nodes.push(Node { bit, low, high, last });
         self.unique[at] = id;
         Edge(id << 1)
     }
@@ -138,10 +151,10 @@ impl Diagram {
     fn grow(&mut self) {
         let size = self.unique.len() * 2;
         let mask = size - 1;
-        let mut unique = vec![0u32; size];
+        let mut unique = vec![FREE; size];
         for (id, node) in self.nodes.iter().enumerate().skip(1) {
             let mut at = hash(node.bit, node.low.0, node.high.0) & mask;
-            while unique[at] != 0 {
+            while unique[at] != FREE {
                 at = (at + 1) & mask;
             }
             unique[at] = id as u32;
@@ -152,7 +165,7 @@ impl Diagram {
         }
     }
 
-    pub fn and(&mut self, a: Edge, b: Edge) -> Edge {
+    pub(super) fn and(&mut self, a: Edge, b: Edge) -> Edge {
         if a == b || b == Edge::ALL {
             return a;
         }
@@ -187,30 +200,33 @@ impl Diagram {
         both
     }
 
-    pub fn or(&mut self, a: Edge, b: Edge) -> Edge {
+    pub(super) fn or(&mut self, a: Edge, b: Edge) -> Edge {
         self.and(a.not(), b.not()).not()
     }
 
-    pub fn minus(&mut self, a: Edge, b: Edge) -> Edge {
+    pub(super) fn minus(&mut self, a: Edge, b: Edge) -> Edge {
         self.and(a, b.not())
     }
 
-    /// The strings that are in the set for some values of the bits that `keep` does not hold. From `end` on no
-    /// bit is kept.
-    pub fn project(&mut self, edge: Edge, keep: &dyn Fn(u32) -> bool, end: u32) -> Edge {
+    /// The strings that are in the set for some values of the bits that `keep` does not hold. All bits before those of
+    /// the range are kept, and none behind it.
+    pub(super) fn project(&mut self, edge: Edge, keep: &dyn Fn(u32) -> bool, range: Range<u32>) -> Edge {
         let mut known = FxHashMap::default();
-        self.project_part(edge, keep, end, &mut known)
+        self.project_part(edge, keep, &range, &mut known)
     }
 
     fn project_part(
         &mut self,
         edge: Edge,
         keep: &dyn Fn(u32) -> bool,
-        end: u32,
+        range: &Range<u32>,
         known: &mut FxHashMap<Edge, Edge>,
     ) -> Edge {
         let bit = self.bit(edge);
-        if bit >= end {
+        if self.last(edge) < range.start {
+            return edge;
+        }
+        if bit >= range.end {
             return if edge == Edge::NONE { Edge::NONE } else { Edge::ALL };
         }
         if let Some(done) = known.get(&edge) {
@@ -221,11 +237,11 @@ impl Diagram {
             return Edge::NONE;
         }
         let (low, high) = self.halves(edge);
-        let low = self.project_part(low, keep, end, known);
+        let low = self.project_part(low, keep, range, known);
         let projected = if !keep(bit) && low == Edge::ALL {
             Edge::ALL
         } else {
-            let high = self.project_part(high, keep, end, known);
+            let high = self.project_part(high, keep, range, known);
             if keep(bit) { self.choice(bit, low, high) } else { self.or(low, high) }
         };
         known.insert(edge, projected);
@@ -234,7 +250,7 @@ impl Diagram {
 
     /// The strings that are in the set when some bits have the values that `value` gives. `known` holds what was found
     /// for the same values before.
-    pub fn restrict(
+    pub(super) fn restrict(
         &mut self,
         edge: Edge,
         value: &FxHashMap<u32, bool>,
@@ -270,7 +286,7 @@ impl Diagram {
     }
 
     /// The part of the strings that are in the set, from 0 to 1. `known` holds what was found before.
-    pub fn share_of(&self, edge: Edge, known: &mut FxHashMap<Edge, f64>) -> f64 {
+    pub(super) fn share_of(&self, edge: Edge, known: &mut FxHashMap<Edge, f64>) -> f64 {
         match edge {
             Edge::ALL => return 1.0,
             Edge::NONE => return 0.0,
@@ -286,12 +302,12 @@ impl Diagram {
     }
 
     /// The bits before `end` that the set asks for, each once, in order.
-    pub fn support(&self, edge: Edge, end: u32) -> Vec<u32> {
+    pub(super) fn support(&self, edge: Edge, end: u32) -> Vec<u32> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut bits = rustc_hash::FxHashSet::default();
         let mut open = vec![edge.node()];
         while let Some(node) = open.pop() {
-            let Node { bit, low, high } = self.nodes[node];
+            let Node { bit, low, high, .. } = self.nodes[node];
             if bit >= end || !seen.insert(node) {
                 continue;
             }

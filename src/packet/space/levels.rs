@@ -4,16 +4,39 @@ use std::ops::Range;
 
 use crate::packet::{FIELDS, Family, Field, Set};
 
-/// A number of neighbouring bits, from the most significant one: a field, or a variable.
+/// A number of bits, from the most significant one, each as far from the next: a field, or a variable.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Level {
-    pub(super) start: u32,
-    pub(super) width: u32,
+    start: u32,
+    width: u32,
+    /// 1 where the bits are neighbours. Bits of values that are copied into each other stand in turns: that two of
+    /// them are equal is then a small set.
+    step: u32,
 }
 
 impl Level {
+    /// Neighbouring bits.
+    pub(super) fn new(start: u32, width: u32) -> Self {
+        Level { start, width, step: 1 }
+    }
+
     pub(super) fn holds(self, bit: u32) -> bool {
-        self.start <= bit && bit < self.start + self.width
+        self.start <= bit && bit < self.end() && (bit - self.start).is_multiple_of(self.step)
+    }
+
+    /// The place of a bit, counted from the most significant one; the first one is where the level begins.
+    pub(super) fn at(self, depth: u32) -> u32 {
+        self.start + depth * self.step
+    }
+
+    /// The first place behind all of its bits.
+    pub(super) fn end(self) -> u32 {
+        if self.width == 0 { self.start } else { self.at(self.width - 1) + 1 }
+    }
+
+    /// Which of its bits stands at a place, counted from the least significant one.
+    pub(super) fn number(self, bit: u32) -> u32 {
+        self.width - 1 - (bit - self.start) / self.step
     }
 
     /// The low bits from a depth on, all set: the size of a block less one.
@@ -34,7 +57,7 @@ impl Level {
 
     /// One of its bits, counted from the least significant one.
     pub fn bit(self, number: u32) -> Level {
-        Level { start: self.start + self.width - 1 - number, width: 1 }
+        Level::new(self.at(self.width - 1 - number), 1)
     }
 }
 
@@ -78,6 +101,9 @@ pub(super) const VARIABLES: Range<u32> = 0x10_0000..0x10_0000 + 0x4000;
 /// Where variables of one bit grow upwards from, and those of several bits downwards.
 pub(super) const MIDDLE: u32 = VARIABLES.start + 0x2000;
 
+/// Bits of a mark.
+const MARK_BITS: u32 = 32;
+
 /// Firewalls on one path whose translations have levels of their own.
 const HOPS: usize = 8;
 
@@ -88,6 +114,8 @@ pub(super) struct Layout {
     rewritten: [[Level; HOPS]; SIDES],
     /// The first bit of the fields that count as unknown beforehand.
     pub unknown_from: u32,
+    /// The mark that packets came with, for who wants to know it after it was overwritten.
+    pub mark_came: Level,
     unknown: Vec<(Level, Field)>,
     names: Names,
     /// Variables that stand for interface names.
@@ -95,29 +123,35 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub fn new(family: Family, names: impl IntoIterator<Item = Set>) -> Self {
+    pub(super) fn new(family: Family, names: impl IntoIterator<Item = Set>) -> Self {
         let names = Names::new(names);
         let mut layout = Layout {
             family,
             fields: [None; FIELDS],
-            rewritten: [[Level { start: 0, width: 0 }; HOPS]; SIDES],
+            rewritten: [[Level::new(0, 0); HOPS]; SIDES],
             unknown_from: 0,
+            mark_came: Level::new(0, 0),
             unknown: Vec::new(),
             names,
             named: Vec::new(),
         };
         let mut next = 0;
         let mut take = |width: u32| {
-            let level = Level { start: next, width };
+            let level = Level::new(next, width);
             next += width;
             level
         };
         let mut below = VARIABLES.end;
         let mut take_below = |width: u32| {
-            let level = Level { start: below, width };
+            let level = Level::new(below, width);
             below += width;
             level
         };
+        // Marks are copied to and from connections.
+        let marks = take_below(3 * MARK_BITS).start;
+        let [mark, ct_mark, came] =
+            [0, 1, 2].map(|at| Level { start: marks + at, width: MARK_BITS, step: 3 });
+        layout.mark_came = came;
         let place = |layout: &mut Layout, field: Field, level: Level| {
             layout.fields[field as usize] = Some(level);
         };
@@ -142,17 +176,21 @@ impl Layout {
             if alien || layout.fields[field as usize].is_some() {
                 continue;
             }
-            // What rules set hangs on everything else.
-            let set = [Field::Mark, Field::CtMark, Field::Tag, Field::Dnat, Field::Snat].contains(&field);
             let width = layout.width(field);
-            let level = if set { take_below(width) } else { take(width) };
+            let level = match field {
+                Field::Mark => mark,
+                Field::CtMark => ct_mark,
+                // What rules set hangs on everything else.
+                Field::Tag | Field::Dnat | Field::Snat => take_below(width),
+                _ => take(width),
+            };
             layout.unknown.push((level, field));
             place(&mut layout, field, level);
         }
         layout
     }
 
-    pub fn width(&self, field: Field) -> u32 {
+    pub(super) fn width(&self, field: Field) -> u32 {
         match field {
             Field::Iif | Field::Oif => self.names.width(),
             Field::Src4 | Field::Dst4 | Field::Src6 | Field::Dst6 => self.family.bits(),
@@ -162,25 +200,25 @@ impl Layout {
         }
     }
 
-    pub fn field(&self, field: Field) -> Option<Level> {
+    pub(super) fn field(&self, field: Field) -> Option<Level> {
         self.fields[field as usize]
     }
 
-    pub fn rewritten(&self, side: Side, hop: usize) -> Option<Level> {
+    pub(super) fn rewritten(&self, side: Side, hop: usize) -> Option<Level> {
         self.rewritten[side as usize].get(hop).copied()
     }
 
     /// The bits of addresses and ports that translation has rewritten.
-    pub fn translated(&self) -> [Range<u32>; 4] {
+    pub(super) fn translated(&self) -> [Range<u32>; 4] {
         [Side::Src, Side::Dst, Side::Sport, Side::Dport].map(|side| {
             let levels = &self.rewritten[side as usize];
             let (first, last) = (levels[0], levels[HOPS - 1]);
-            first.start..last.start + last.width
+            first.start..last.end()
         })
     }
 
     /// The names that the values of a level stand for, where it is one of interfaces.
-    pub fn names_at(&self, level: Level) -> Option<&Names> {
+    pub(super) fn names_at(&self, level: Level) -> Option<&Names> {
         let of = |field: Field| self.fields[field as usize] == Some(level);
         let later = |side: Side| self.rewritten[side as usize].contains(&level);
         let variable = self.named.contains(&level);
@@ -189,12 +227,12 @@ impl Layout {
     }
 
     /// The field of a bit that counts as unknown beforehand.
-    pub fn unknown_field(&self, bit: u32) -> Option<Field> {
+    pub(super) fn unknown_field(&self, bit: u32) -> Option<Field> {
         self.unknown.iter().find(|(level, _)| level.holds(bit)).map(|(_, field)| *field)
     }
 
     /// The field of a bit that stands for the interface at some firewall.
-    pub fn interface_field(&self, bit: u32) -> Option<Field> {
+    pub(super) fn interface_field(&self, bit: u32) -> Option<Field> {
         [(Field::Iif, Side::Iif), (Field::Oif, Side::Oif)].into_iter().find_map(|(field, side)| {
             let own = self.fields[field as usize].is_some_and(|level| level.holds(bit));
             let later = self.rewritten[side as usize].iter().any(|level| level.holds(bit));
@@ -203,10 +241,10 @@ impl Layout {
     }
 
     /// The fields that have a level, with it, in order.
-    pub fn known_fields(&self) -> impl Iterator<Item = (Field, Level)> + '_ {
+    pub(super) fn known_fields(&self) -> impl Iterator<Item = (Field, Level)> + '_ {
         let mut all: Vec<(Field, Level)> =
             Field::ALL.into_iter().filter_map(|field| Some((field, self.fields[field as usize]?))).collect();
-        all.sort_by_key(|(_, level)| level.start);
+        all.sort_by_key(|(_, level)| *level);
         all.into_iter()
     }
 }
@@ -236,7 +274,7 @@ impl Names {
     }
 
     /// The classes of the names in a set; `None` where the set parts a class.
-    pub fn numbers(&self, set: &Set) -> Option<Set> {
+    pub(super) fn numbers(&self, set: &Set) -> Option<Set> {
         let number = |name: u128| self.starts.partition_point(|start| *start <= name) - 1;
         let parts = |name: u128| self.starts.binary_search(&name).is_err();
         if set.ranges().iter().any(|(lo, hi)| parts(*lo) || hi.checked_add(1).is_some_and(parts)) {
@@ -248,7 +286,7 @@ impl Names {
     }
 
     /// The names of the classes in a set.
-    pub fn names(&self, set: &Set) -> Set {
+    pub(super) fn names(&self, set: &Set) -> Set {
         let last = self.starts.len() - 1;
         let first = |class: u128| self.starts[(class as usize).min(last)];
         let end = |class: u128| match self.starts.get(class.min(last as u128) as usize + 1) {

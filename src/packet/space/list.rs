@@ -25,13 +25,17 @@ pub(super) fn intervals(
     let mut open = vec![(edge, 0, 0u128)];
     while let Some((edge, depth, block)) = open.pop() {
         let bit = diagram.bit(edge);
-        if bit >= level.start + level.width {
+        if bit >= level.end() {
             left = left.checked_sub(1)?;
             each(block, block | level.span(depth), edge);
             continue;
         }
+        // What hangs on bits of another level in between is no list of values.
+        if !level.holds(bit) {
+            return None;
+        }
         // Bits that are not asked for stand for both halves.
-        let (low, high) = if bit == level.start + depth { diagram.halves(edge) } else { (edge, edge) };
+        let (low, high) = if bit == level.at(depth) { diagram.halves(edge) } else { (edge, edge) };
         let span = level.span(depth);
         open.push((high, depth + 1, block | (span - (span >> 1))));
         open.push((low, depth + 1, block));
@@ -159,18 +163,18 @@ impl Spaces {
         let mut edge = space.0;
         loop {
             let bit = self.diagram.bit(edge);
-            let at = fields.partition_point(|(_, level)| level.start + level.width <= bit);
             let (low, high) = self.diagram.halves(edge);
-            let Some((field, level)) = fields.get(at).filter(|(_, level)| level.holds(bit)) else {
+            let Some(at) = fields.iter().position(|(_, level)| level.holds(bit)) else {
                 if bit == u32::MAX {
                     break;
                 }
                 edge = if low == Edge::NONE { high } else { low };
                 continue;
             };
-            let value = values[at].get_or_insert(wish(*field) & level.last());
-            let mask = 1u128 << (level.start + level.width - 1 - bit);
-            let high_first = wish(*field) & mask != 0;
+            let (field, level) = fields[at];
+            let value = values[at].get_or_insert(wish(field) & level.last());
+            let mask = 1u128 << level.number(bit);
+            let high_first = wish(field) & mask != 0;
             let goes_high = if high_first { high != Edge::NONE } else { low == Edge::NONE };
             *value = if goes_high { *value | mask } else { *value & !mask };
             edge = if goes_high { high } else { low };

@@ -10,7 +10,6 @@ mod levels;
 mod list;
 
 pub use levels::{Level, Side};
-pub use list::Row;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -167,6 +166,19 @@ impl Spaces {
         self.layout.field(field)
     }
 
+    /// The packets, with their mark noted: it stays known which ones they are when rules write another one.
+    pub(crate) fn with_mark_as_came(&mut self, space: Space) -> Space {
+        let Some(mark) = self.level(Field::Mark) else { return space };
+        let came = self.layout.mark_came;
+        let same = (0..mark.bits()).fold(Space::ALL, |same, number| {
+            let [is, was] = [mark, came].map(|level| self.within(level.bit(number), &Set::one(1)));
+            let (both, either) = (self.and(is, was), self.or(is, was));
+            let alike = self.or(both, either.not());
+            self.and(same, alike)
+        });
+        self.and(space, same)
+    }
+
     /// The level of a field that translation has rewritten, for the `hop`-th firewall from 0; `None` for more
     /// firewalls than there are levels.
     pub fn rewritten(&self, side: Side, hop: usize) -> Option<Level> {
@@ -217,7 +229,7 @@ impl Spaces {
     pub fn masked_moved(&mut self, level: Level, moved: u128, mask: u128, value: u128) -> Space {
         // For the bits below: those that carry nothing, and those that carry one.
         let mut below = [Edge::ALL, Edge::NONE];
-        for number in 0..level.width {
+        for number in 0..level.bits() {
             let bit = |of: u128| (of >> number & 1) as usize;
             let fits = |sum: usize| bit(mask) == 0 || sum & 1 == bit(value);
             let mut here = [Edge::NONE; 2];
@@ -231,7 +243,7 @@ impl Spaces {
                         }
                     }
                 }
-                *to = self.diagram.choice(level.start + level.width - 1 - number, halves[0], halves[1]);
+                *to = self.diagram.choice(level.bit(number).at(0), halves[0], halves[1]);
             }
             below = here;
         }
@@ -247,10 +259,10 @@ impl Spaces {
         // Of conditions in a chain each is asked of what those before left: the last one stands first, and all sets of
         // the chain share what is below it. A value that was chosen decides what is asked next, and stands before it.
         let start = if width == 1 { self.taken.start.wrapping_sub(1) } else { self.taken.end };
-        let level = Level { start, width };
+        let level = Level::new(start, width);
         if start < VARIABLES.start || start + width > VARIABLES.end {
             self.exhaust();
-            return Level { start: VARIABLES.start, width };
+            return Level::new(VARIABLES.start, width);
         }
         if width == 1 {
             self.taken.start = start;
@@ -275,15 +287,15 @@ impl Spaces {
 
     /// Notes which value a variable has in the usual case, for [`Spaces::usually`].
     pub fn expect(&mut self, level: Level, value: u128) {
-        if self.usual.contains_key(&level.start) {
+        if self.usual.contains_key(&level.at(0)) {
             return;
         }
         // Sets that were asked about before may hang on an older variable.
         if self.variables.last().is_none_or(|newest| newest.level != level) {
             self.usually.clear();
         }
-        for number in 0..level.width {
-            self.usual.insert(level.bit(number).start, value >> number & 1 == 1);
+        for number in 0..level.bits() {
+            self.usual.insert(level.bit(number).at(0), value >> number & 1 == 1);
         }
     }
 
@@ -341,13 +353,14 @@ impl Spaces {
     /// nothing is known beforehand (TTL, length and the like).
     pub fn possibly(&mut self, space: Space) -> Space {
         let end = self.layout.unknown_from;
-        Space(self.diagram.project(space.0, &|_| true, end))
+        Space(self.diagram.project(space.0, &|_| true, 0..end))
     }
 
     /// The packets that are in the set for some value at the levels.
     pub fn without(&mut self, space: Space, levels: &[Level]) -> Space {
         let keep = |bit: u32| !levels.iter().any(|level| level.holds(bit));
-        Space(self.diagram.project(space.0, &keep, u32::MAX))
+        let first = levels.iter().map(|level| level.at(0)).min().unwrap_or(u32::MAX);
+        Space(self.diagram.project(space.0, &keep, first..u32::MAX))
     }
 
     /// The set without what translation made of the packets: as they came to the first firewall.
@@ -357,7 +370,8 @@ impl Spaces {
         let asked = self.diagram.support(space.0, end);
         if asked.iter().any(|bit| ranges.iter().any(|range| range.contains(bit))) {
             let keep = |bit: u32| !ranges.iter().any(|range| range.contains(&bit));
-            return Space(self.diagram.project(space.0, &keep, u32::MAX));
+            let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
+            return Space(self.diagram.project(space.0, &keep, first..u32::MAX));
         }
         space
     }
@@ -365,8 +379,8 @@ impl Spaces {
     /// The packets that are in the set for some value everywhere but at the levels.
     pub fn only(&mut self, space: Space, levels: &[Level]) -> Space {
         let keep = |bit: u32| levels.iter().any(|level| level.holds(bit));
-        let end = levels.iter().map(|level| level.start + level.width).max().unwrap_or(0);
-        Space(self.diagram.project(space.0, &keep, end))
+        let end = levels.iter().map(|level| level.end()).max().unwrap_or(0);
+        Space(self.diagram.project(space.0, &keep, 0..end))
     }
 
     /// How large a part of all packets the set is: only good for comparing sets.
@@ -409,7 +423,7 @@ fn interval_diagram(
     }
     let low = interval_diagram(diagram, level, depth + 1, block, ranges);
     let high = interval_diagram(diagram, level, depth + 1, block | (span - (span >> 1)), ranges);
-    diagram.choice(level.start + depth, low, high)
+    diagram.choice(level.at(depth), low, high)
 }
 
 fn masked_diagram(diagram: &mut Diagram, level: Level, mask: u128, at: (u32, u128), set: &Set) -> Edge {
@@ -421,7 +435,7 @@ fn masked_diagram(diagram: &mut Diagram, level: Level, mask: u128, at: (u32, u12
     if set.covers(&Set::range(block, block | span)) {
         return Edge::ALL;
     }
-    if depth == level.width {
+    if depth == level.bits() {
         return if set.contains(block) { Edge::ALL } else { Edge::NONE };
     }
     let bit = span - (span >> 1);
@@ -430,7 +444,7 @@ fn masked_diagram(diagram: &mut Diagram, level: Level, mask: u128, at: (u32, u12
         return low;
     }
     let high = masked_diagram(diagram, level, mask, (depth + 1, block | bit), set);
-    diagram.choice(level.start + depth, low, high)
+    diagram.choice(level.at(depth), low, high)
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ proptest! {
         let values = spaces.values(space, level);
         prop_assert!(!some || values.contains(port));
         let listed = spaces.rows(possibly, 10_000).unwrap();
-        let hit = |row: &&Row| row.fields.iter().all(|(field, set)| {
+        let hit = |row: &&list::Row| row.fields.iter().all(|(field, set)| {
             FIELDS.iter().position(|f| f == field).is_none_or(|at| set.contains(packet[at]))
         });
         prop_assert_eq!(listed.iter().filter(hit).count(), usize::from(for_any_ttl));

@@ -24,7 +24,7 @@ const LONGEST: usize = 400;
 const MOST: usize = 2000;
 
 /// Writes the page.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

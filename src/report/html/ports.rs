@@ -25,7 +25,7 @@ struct Bar<'a> {
 }
 
 /// Writes the map of each device.
-pub fn write(view: &SiteView, findings: &[Finding], of: &str, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(view: &SiteView, findings: &[Finding], of: &str, out: &mut impl Write) -> io::Result<()> {
     if view.devices.is_empty() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use crate::explain::told::ToldEntry;
 use crate::report::markup::html;
 
 /// Writes the matrix; nothing where there is none.
-pub fn matrix(entries: &[ToldEntry], of: &str, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn matrix(entries: &[ToldEntry], of: &str, out: &mut impl Write) -> io::Result<()> {
     if entries.is_empty() {
         return Ok(());
     }

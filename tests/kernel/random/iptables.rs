@@ -6,7 +6,7 @@ use super::{DSCPS, MARKS, PORTS, Pool, Rng, ports};
 const CHAINS: [&str; 5] = ["web", "voice", "media", "log-and-drop", "last"];
 
 /// A dump, and the sets that it uses as `ipset save` writes them.
-pub fn ruleset(rng: &mut Rng, pool: &Pool) -> (String, String) {
+pub(super) fn ruleset(rng: &mut Rng, pool: &Pool) -> (String, String) {
     let mut writer = Writer { rng, pool, text: String::new() };
     writer.raw();
     writer.mangle();

@@ -16,11 +16,11 @@ use crate::wire::{Header, ICMP, ICMPV6, SCTP, TCP, UDP};
 const PACKETS: usize = 150;
 
 /// Numbers that look random and are the same for the same seed (SplitMix64).
-pub struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
     /// A source of numbers.
-    pub fn new(seed: u64) -> Rng {
+    pub(crate) fn new(seed: u64) -> Rng {
         Rng(seed)
     }
 
@@ -33,17 +33,17 @@ impl Rng {
     }
 
     /// A number below `n`.
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }
 
     /// True once in `n` times.
-    pub fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
     /// One of several.
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 }
@@ -128,7 +128,7 @@ impl Pool {
 }
 
 /// Rulesets of every language: as many as `PINHOLE_KERNEL_SEEDS` says, or a few.
-pub fn scenarios(folder: &Path) -> Vec<Scenario> {
+pub(crate) fn scenarios(folder: &Path) -> Vec<Scenario> {
     let wished = std::env::var("PINHOLE_KERNEL_SEEDS").ok().and_then(|n| n.parse().ok());
     let mut all = Vec::new();
     for (language, usual) in [(Language::Iptables, 20), (Language::Ip6tables, 10), (Language::Nftables, 20)] {
@@ -138,7 +138,7 @@ pub fn scenarios(folder: &Path) -> Vec<Scenario> {
 }
 
 /// The ruleset and packets of a seed.
-pub fn scenario(language: Language, seed: u64, folder: &Path) -> Scenario {
+pub(crate) fn scenario(language: Language, seed: u64, folder: &Path) -> Scenario {
     let mut rng = Rng::new(seed << 8 | language as u64);
     let (text, ipset, extension) = match language {
         Language::Iptables => {

@@ -6,7 +6,7 @@ use super::{DSCPS, MARKS, PORTS, Pool, Rng, V4, V6, ports};
 const CHAINS: [&str; 4] = ["web", "voice", "media", "last"];
 
 /// A script for `nft -f`.
-pub fn ruleset(rng: &mut Rng) -> String {
+pub(super) fn ruleset(rng: &mut Rng) -> String {
     let mut text = String::new();
     let families = rng.pick(&[["inet", "inet"], ["inet", "ip"], ["ip", "ip6"], ["inet", "ip6"]]);
     for (n, family) in families.into_iter().enumerate() {

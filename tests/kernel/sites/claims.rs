@@ -30,7 +30,7 @@ struct Leg<'a> {
 }
 
 /// What the report says that is not so.
-pub fn faults(
+pub(super) fn faults(
     lab: &mut Lab,
     site: &Site,
     report: &Report,

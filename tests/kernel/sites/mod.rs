@@ -23,7 +23,7 @@ const TOLD: usize = 3;
 
 /// What was sent, and what was wrong.
 #[derive(Default, Debug)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Sites that were loaded.
     pub sites: usize,
     /// Rows that are said to be blocked for certain, and packets sent for them.
@@ -44,7 +44,7 @@ pub struct Tally {
 }
 
 /// Judges random sites.
-pub fn run(lab: &mut Lab, folder: &Path) -> Tally {
+pub(crate) fn run(lab: &mut Lab, folder: &Path) -> Tally {
     let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
     let each = number("PINHOLE_KERNEL_SITES").map_or(USUAL, |sites| sites.div_ceil(2));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs() << 8);

@@ -11,14 +11,14 @@ const PRODUCTS: [&str; 5] =
 
 /// The language of a firewall.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Form {
+pub(super) enum Form {
     Iptables,
     Nftables,
 }
 
 /// A firewall and its rules, in order.
 #[derive(Debug)]
-pub struct Wall {
+pub(super) struct Wall {
     pub form: Form,
     /// Its outer and its inner interface.
     pub links: [&'static str; 2],
@@ -54,7 +54,7 @@ struct Rule {
 
 /// A device.
 #[derive(Debug)]
-pub struct Device {
+pub(super) struct Device {
     pub product: &'static str,
     pub address: IpAddr,
     pub public: Option<IpAddr>,
@@ -62,7 +62,7 @@ pub struct Device {
 
 /// A site of one family.
 #[derive(Debug)]
-pub struct Site {
+pub(super) struct Site {
     pub v6: bool,
     pub peer: IpAddr,
     pub devices: Vec<Device>,
@@ -71,7 +71,7 @@ pub struct Site {
 }
 
 impl Site {
-    pub fn draw(rng: &mut Rng, catalog: &[CatalogRow]) -> Site {
+    pub(super) fn draw(rng: &mut Rng, catalog: &[CatalogRow]) -> Site {
         let (v6, two) = (rng.one_in(3), rng.one_in(2));
         let address = |v4: String, v6_: String| if v6 { v6_ } else { v4 }.parse().unwrap();
         let public = !v6 && rng.one_in(2);
@@ -211,7 +211,7 @@ impl Site {
     }
 
     /// The files of the site, by name.
-    pub fn files(&self) -> Vec<(String, String)> {
+    pub(super) fn files(&self) -> Vec<(String, String)> {
         let mut files = vec![("pinhole.toml".to_string(), self.toml())];
         files.extend((0..self.walls.len()).map(|at| (self.name(at), self.rules(at))));
         files
@@ -281,7 +281,7 @@ impl Site {
     }
 
     /// The rules of a firewall.
-    pub fn rules(&self, at: usize) -> String {
+    pub(super) fn rules(&self, at: usize) -> String {
         match self.walls[at].form {
             Form::Iptables => self.iptables(&self.walls[at]),
             Form::Nftables => self.nftables(&self.walls[at]),

@@ -4,7 +4,7 @@ use super::{ChainIx, Name};
 use crate::source::Span;
 
 /// All hooks.
-pub const ANY_HOOK: u8 = 0b1_1111;
+pub(crate) const ANY_HOOK: u8 = 0b1_1111;
 
 /// An IPv4 address with its mask, or the index of an IPv6 one in [`super::Config::nets6`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -199,21 +199,21 @@ pub enum Limit {
 }
 
 /// Bits of [`MatchKind::State`].
-pub mod state {
+pub(crate) mod state {
     /// INVALID.
-    pub const INVALID: u8 = 1;
+    pub(crate) const INVALID: u8 = 1;
     /// ESTABLISHED.
-    pub const ESTABLISHED: u8 = 2;
+    pub(crate) const ESTABLISHED: u8 = 2;
     /// RELATED.
-    pub const RELATED: u8 = 4;
+    pub(crate) const RELATED: u8 = 4;
     /// NEW.
-    pub const NEW: u8 = 8;
+    pub(crate) const NEW: u8 = 8;
     /// UNTRACKED.
-    pub const UNTRACKED: u8 = 16;
+    pub(crate) const UNTRACKED: u8 = 16;
     /// The source was translated.
-    pub const SNAT: u8 = 32;
+    pub(crate) const SNAT: u8 = 32;
     /// The destination was translated.
-    pub const DNAT: u8 = 64;
+    pub(crate) const DNAT: u8 = 64;
 }
 
 /// One instance of `-m conntrack`: it looks at one connection, or finds that there is none.
@@ -333,4 +333,4 @@ pub enum Target {
 }
 
 /// The network of a `NETMAP`: address, and prefix length; 255 where the mask is no prefix.
-pub type Netmap = (u128, u8);
+pub(crate) type Netmap = (u128, u8);

@@ -2,7 +2,7 @@
 
 /// A rule as it is listed.
 #[derive(Debug, PartialEq, Eq, Default)]
-pub struct Line {
+pub(super) struct Line {
     /// The words of the command behind the chain.
     pub words: Vec<String>,
     /// What is not read.
@@ -11,7 +11,7 @@ pub struct Line {
 
 impl Line {
     /// Reads a line; with `verbose`, there are counters and interfaces.
-    pub fn read(text: &str, verbose: bool, numbered: bool) -> Option<Line> {
+    pub(super) fn read(text: &str, verbose: bool, numbered: bool) -> Option<Line> {
         let mut rest: Vec<&str> = text.split_ascii_whitespace().collect();
         let is_count = |word: &str| {
             word.trim_end_matches(['K', 'M', 'G', 'T']).bytes().all(|b| b.is_ascii_digit())

@@ -50,7 +50,12 @@ const STAGES: [(Hook, TableName, i32, StageKind); 17] = [
 ];
 
 /// Lowers a tree; `own` are the box's own addresses.
-pub fn lower(config: &Config, sets: &Ipsets, own: &[OwnAddress], findings: &mut Vec<Finding>) -> Ruleset {
+pub(super) fn lower(
+    config: &Config,
+    sets: &Ipsets,
+    own: &[OwnAddress],
+    findings: &mut Vec<Finding>,
+) -> Ruleset {
     let mut lowering = Lowering {
         config,
         sets,

@@ -16,7 +16,7 @@ const UDP_OPTIONS: &[Opt] = &[
 
 /// All modules.
 #[rustfmt::skip]
-pub static ALL: &[Module] = &[
+pub(crate) static ALL: &[Module] = &[
     m("tcp", &[
         n("dport", 1, Val::Dport), n("sport", 1, Val::Sport), n("tcp-flags", 2, Val::TcpFlags),
         n("syn", 0, Val::Syn), n("destination-port", 1, Val::Dport), n("source-port", 1, Val::Sport),

@@ -5,7 +5,7 @@ use crate::dialect::iptables::ast::Name;
 
 /// How a command ends, as far as the text tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Status {
+pub(super) enum Status {
     /// Well, or not.
     Known(bool),
     /// Well if the condition holds, or, negated, if it does not.
@@ -14,7 +14,7 @@ pub enum Status {
 
 impl Status {
     /// The opposite.
-    pub fn not(self) -> Status {
+    pub(super) fn not(self) -> Status {
         match self {
             Status::Known(known) => Status::Known(!known),
             Status::If(name, negated) => Status::If(name, !negated),
@@ -23,10 +23,10 @@ impl Status {
 }
 
 /// Conditions that all have to hold, each turned round or not; none where it never runs.
-pub type Guard = Option<Vec<(Name, bool)>>;
+pub(super) type Guard = Option<Vec<(Name, bool)>>;
 
 /// A guard with one more condition.
-pub fn under(guard: &Guard, status: Status) -> Guard {
+pub(super) fn under(guard: &Guard, status: Status) -> Guard {
     let mut guard = guard.clone()?;
     match status {
         Status::Known(true) => {}
@@ -43,7 +43,7 @@ pub fn under(guard: &Guard, status: Status) -> Guard {
 
 /// A place in a text.
 #[derive(Clone, Copy, Debug)]
-pub struct Spot<'t> {
+pub(super) struct Spot<'t> {
     pub text: &'t str,
     pub base: u32,
     pub at: usize,
@@ -51,7 +51,7 @@ pub struct Spot<'t> {
 
 /// Something that is open: it ends with a word of its own.
 #[derive(Debug)]
-pub struct Frame<'t> {
+pub(super) struct Frame<'t> {
     pub kind: Kind<'t>,
     /// Under what the whole of it runs.
     pub outer: Guard,
@@ -64,11 +64,11 @@ pub struct Frame<'t> {
 }
 
 /// Under what a command runs, and the list that it is in: how what is before it ends, and `&&` (true) or `||`.
-pub type After = (Option<Guard>, Option<(Status, bool)>);
+pub(super) type After = (Option<Guard>, Option<(Status, bool)>);
 
 /// What is open.
 #[derive(Debug)]
-pub enum Kind<'t> {
+pub(super) enum Kind<'t> {
     /// `if`: under what none of the branches so far is taken.
     If(Guard),
     /// `while`, `until` (true).

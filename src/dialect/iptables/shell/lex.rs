@@ -9,7 +9,7 @@ use crate::source::Span;
 
 /// What ended a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub(super) enum End {
     Line,
     /// `;`, `&`, a parenthesis.
     Separator,

@@ -27,7 +27,7 @@ const WORK_AT_ONCE: usize = 1024;
 const DEPTH_MAX: usize = 100;
 
 /// Files that scripts read in place, by the name that they use: text and base, or why they are not read.
-pub type Sourced<'t> = FxHashMap<String, Result<(&'t str, u32), &'t Refusal>>;
+pub(super) type Sourced<'t> = FxHashMap<String, Result<(&'t str, u32), &'t Refusal>>;
 
 /// Whether a text is a script: the first line that tells it.
 pub fn is_script(text: &str) -> bool {
@@ -70,7 +70,7 @@ struct Function<'t> {
 }
 
 /// Reads a script.
-pub struct Shell<'r, 'c, 't> {
+pub(super) struct Shell<'r, 'c, 't> {
     reader: &'r mut Reader<'c>,
     sourced: &'r Sourced<'t>,
     text: &'t str,
@@ -103,7 +103,7 @@ pub struct Shell<'r, 'c, 't> {
 
 impl<'r, 'c, 't> Shell<'r, 'c, 't> {
     /// A reader of a script.
-    pub fn new(
+    pub(super) fn new(
         reader: &'r mut Reader<'c>,
         (text, base): (&'t str, u32),
         forced: Option<Family>,
@@ -134,7 +134,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
     }
 
     /// Reads all of it, and at the end the functions that nothing called.
-    pub fn read(&mut self) {
+    pub(super) fn read(&mut self) {
         loop {
             self.run();
             if self.done {

@@ -5,7 +5,7 @@ use crate::packet::Family;
 
 /// What a command turns out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Program<'w> {
+pub(super) enum Program<'w> {
     /// `iptables` of a family; its arguments begin at this word.
     Tool(Family, usize),
     /// `iptables-restore` of a family, whose arguments begin at this word.
@@ -22,18 +22,18 @@ pub enum Program<'w> {
 
 /// A program, and the network namespace that it runs in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Found<'w> {
+pub(super) struct Found<'w> {
     pub program: Program<'w>,
     pub namespace: Option<&'w str>,
 }
 
 /// The name of a program without its folder.
-pub fn base_name(word: &str) -> &str {
+pub(super) fn base_name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
 /// The program that a word names: its family, and whether it is the restore program.
-pub fn tool(word: &str) -> Option<(Family, bool)> {
+pub(super) fn tool(word: &str) -> Option<(Family, bool)> {
     let name = base_name(word);
     let (family, rest) = match name.strip_prefix("ip6tables") {
         Some(rest) => (Family::V6, rest),
@@ -47,7 +47,7 @@ pub fn tool(word: &str) -> Option<(Family, bool)> {
 }
 
 /// Looks through wrappers at the program that runs in the end.
-pub fn find<'w>(words: &'w [Word<'_>]) -> Found<'w> {
+pub(super) fn find<'w>(words: &'w [Word<'_>]) -> Found<'w> {
     let mut at = 0;
     let mut namespace = None;
     let found = |program, namespace| Found { program, namespace };
@@ -192,7 +192,7 @@ fn looks(word: &str) -> bool {
 }
 
 /// Whether a word is an option of iptables that changes rules.
-pub fn changes(word: &str) -> bool {
+pub(super) fn changes(word: &str) -> bool {
     const LONG: [&str; 9] = [
         "append",
         "insert",

@@ -19,12 +19,12 @@ use super::syntax::{
 use crate::source::{SourceId, Span};
 
 /// Whether a text is JSON rather than a script: it begins with a brace.
-pub fn is_json(text: &str) -> bool {
+pub(super) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
 /// Reads one file of commands.
-pub fn file(reader: &mut Reader<'_>, id: SourceId) {
+pub(super) fn file(reader: &mut Reader<'_>, id: SourceId) {
     let file = reader.sources.file(id);
     let (text, base) = (file.text.clone(), file.base);
     reader.damage(id);

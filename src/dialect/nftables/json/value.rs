@@ -7,7 +7,7 @@ const MAX_DEPTH: u32 = 128;
 
 /// A value, and where it is written; of a string, what is between the quotes.
 #[derive(Debug)]
-pub struct Node {
+pub(super) struct Node {
     /// Where.
     pub span: Span,
     /// What.
@@ -16,7 +16,7 @@ pub struct Node {
 
 /// The kinds of value.
 #[derive(Debug)]
-pub enum Json {
+pub(super) enum Json {
     /// `null`
     Null,
     /// `true` or `false`
@@ -35,7 +35,7 @@ pub enum Json {
 
 /// Why a text is not JSON.
 #[derive(Debug)]
-pub struct Broken {
+pub(super) struct Broken {
     /// Where.
     pub at: usize,
     /// What was expected there.
@@ -43,7 +43,7 @@ pub struct Broken {
 }
 
 /// Reads values from a text.
-pub struct JsonReader<'t> {
+pub(super) struct JsonReader<'t> {
     text: &'t str,
     base: u32,
     /// The next byte.
@@ -53,12 +53,12 @@ pub struct JsonReader<'t> {
 
 impl<'t> JsonReader<'t> {
     /// A reader at the start of a text.
-    pub fn new(text: &'t str, base: u32) -> Self {
+    pub(super) fn new(text: &'t str, base: u32) -> Self {
         JsonReader { text, base, at: 0, depth: 0 }
     }
 
     /// The next byte behind blanks.
-    pub fn peek(&mut self) -> Option<u8> {
+    pub(super) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
@@ -67,14 +67,14 @@ impl<'t> JsonReader<'t> {
     }
 
     /// Takes a byte, where it is next.
-    pub fn eat(&mut self, byte: u8) -> bool {
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
         self.at += usize::from(there);
         there
     }
 
     /// Takes a byte that has to be there.
-    pub fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Broken> {
+    pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Broken> {
         if self.eat(byte) { Ok(()) } else { Err(self.broken(expected)) }
     }
 
@@ -87,7 +87,7 @@ impl<'t> JsonReader<'t> {
     }
 
     /// Reads a value.
-    pub fn value(&mut self) -> Result<Node, Broken> {
+    pub(super) fn value(&mut self) -> Result<Node, Broken> {
         let first = self.peek().ok_or_else(|| self.broken("a value"))?;
         let start = self.at;
         let value = match first {
@@ -143,7 +143,7 @@ impl<'t> JsonReader<'t> {
     }
 
     /// A name and the colon behind it.
-    pub fn key(&mut self) -> Result<Box<str>, Broken> {
+    pub(super) fn key(&mut self) -> Result<Box<str>, Broken> {
         if self.peek() != Some(b'"') {
             return Err(self.broken("a name in quotes"));
         }
@@ -190,7 +190,7 @@ impl<'t> JsonReader<'t> {
     }
 
     /// Goes on behind a broken value that began at `start`: to the `,` or `]` that ends it.
-    pub fn skip(&mut self, start: usize) {
+    pub(super) fn skip(&mut self, start: usize) {
         let bytes = self.text.as_bytes();
         let mut depth = 0u32;
         let mut at = start;
@@ -243,7 +243,7 @@ fn unescape(text: &str) -> String {
 
 impl Node {
     /// The text of a string or number; empty for everything else.
-    pub fn text<'a>(&'a self, text: &'a str, base: u32) -> &'a str {
+    pub(super) fn text<'a>(&'a self, text: &'a str, base: u32) -> &'a str {
         match &self.value {
             Json::Plain | Json::Number => {
                 &text[(self.span.start - base) as usize..(self.span.end - base) as usize]
@@ -254,7 +254,7 @@ impl Node {
     }
 
     /// A member of an object.
-    pub fn get(&self, name: &str) -> Option<&Node> {
+    pub(super) fn get(&self, name: &str) -> Option<&Node> {
         match &self.value {
             Json::Object(members) => members.iter().find(|(n, _)| **n == *name).map(|(_, node)| node),
             _ => None,
@@ -262,7 +262,7 @@ impl Node {
     }
 
     /// The only member of an object.
-    pub fn only(&self) -> Option<(&str, &Node)> {
+    pub(super) fn only(&self) -> Option<(&str, &Node)> {
         match &self.value {
             Json::Object(members) => match &members[..] {
                 [(name, node)] => Some((name, node)),
@@ -273,7 +273,7 @@ impl Node {
     }
 
     /// The items of an array, or the value itself as the only one.
-    pub fn items(&self) -> &[Node] {
+    pub(super) fn items(&self) -> &[Node] {
         match &self.value {
             Json::Array(items) => items,
             Json::Null => &[],
@@ -282,7 +282,7 @@ impl Node {
     }
 
     /// Whether it is a string.
-    pub fn is_string(&self) -> bool {
+    pub(super) fn is_string(&self) -> bool {
         matches!(self.value, Json::Plain | Json::Escaped(_))
     }
 }

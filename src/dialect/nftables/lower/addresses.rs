@@ -14,7 +14,7 @@ const UNREACHABLE: u128 = 7;
 ///
 /// Source: Linux `net/ipv4/fib_frontend.c` (`__inet_dev_addr_type`) and `net/ipv6/netfilter/nft_fib_ipv6.c`
 /// (`nft_fib6_eval_type`).
-pub struct Addresses {
+pub(super) struct Addresses {
     /// Kind, IPv4 and IPv6 addresses: disjoint.
     known: Vec<(u128, Set, Set)>,
     /// Addresses whose kind is one of these, and open.
@@ -23,7 +23,7 @@ pub struct Addresses {
 
 impl Addresses {
     /// From the addresses of the box, as far as they are known.
-    pub fn new(own: &[OwnAddress]) -> Addresses {
+    pub(super) fn new(own: &[OwnAddress]) -> Addresses {
         let v4 = |net: u32, len: u32| {
             let (lo, hi) = Family::V4.prefix(net.into(), len);
             Set::range(lo, hi)
@@ -74,7 +74,7 @@ impl Addresses {
     }
 
     /// The addresses that are of a wanted kind in any case.
-    pub fn of_kinds(&self, wanted: impl Fn(u128) -> bool) -> (Set, Set) {
+    pub(super) fn of_kinds(&self, wanted: impl Fn(u128) -> bool) -> (Set, Set) {
         let sure = self.open.iter().filter(|(kinds, ..)| kinds.iter().all(|kind| wanted(*kind)));
         let sure = sure.map(|(_, set4, set6)| (set4, set6));
         let known = self.known.iter().filter(|(kind, ..)| wanted(*kind)).map(|(_, set4, set6)| (set4, set6));
@@ -82,7 +82,7 @@ impl Addresses {
     }
 
     /// The addresses that may be of a wanted kind or not.
-    pub fn open(&self, wanted: impl Fn(u128) -> bool) -> (Set, Set) {
+    pub(super) fn open(&self, wanted: impl Fn(u128) -> bool) -> (Set, Set) {
         let split = |kinds: &[u128]| {
             kinds.iter().any(|kind| wanted(*kind)) && !kinds.iter().all(|kind| wanted(*kind))
         };

@@ -21,7 +21,7 @@ type Place = (usize, usize);
 
 /// Something that a rule looks at and that the model has no field for.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Hidden {
+pub(super) struct Hidden {
     /// Its name, as it is written: `meta skuid`.
     pub name: String,
     /// Whether no file tells it, rather than that the model falls short of the language.
@@ -34,7 +34,7 @@ pub struct Hidden {
 
 /// On what a hidden value hangs.
 #[derive(Clone, PartialEq, Debug)]
-pub enum On {
+pub(super) enum On {
     /// On these fields of the packet.
     Fields(Vec<Field>),
     /// On all of the packet.
@@ -56,7 +56,7 @@ pub enum On {
 }
 
 /// What is asked of a hidden value.
-pub enum Asked<'a> {
+pub(super) enum Asked<'a> {
     /// That it is among these.
     In(&'a Set),
     /// That it is what these words say.
@@ -65,17 +65,17 @@ pub enum Asked<'a> {
 
 impl Hidden {
     /// Something that no file tells, and that every packet has.
-    pub fn new(name: impl Into<String>, on: On) -> Hidden {
+    pub(super) fn new(name: impl Into<String>, on: On) -> Hidden {
         Hidden { name: name.into(), outside: true, absent: false, on }
     }
 
     /// A part of a packet that the model has no field for.
-    pub fn unmodelled(name: impl Into<String>) -> Hidden {
+    pub(super) fn unmodelled(name: impl Into<String>) -> Hidden {
         Hidden { name: name.into(), outside: false, absent: false, on: On::Settable }
     }
 
     /// The same for what a packet may lack.
-    pub fn or_absent(self) -> Hidden {
+    pub(super) fn or_absent(self) -> Hidden {
         Hidden { absent: true, ..self }
     }
 }
@@ -287,7 +287,7 @@ impl Lower<'_> {
 }
 
 /// The fields of the model that a view looks at; `None` where it is hidden.
-pub fn fields_of(view: &View) -> Option<Vec<Field>> {
+pub(super) fn fields_of(view: &View) -> Option<Vec<Field>> {
     Some(match view {
         View::Field(field) | View::Coded(field, _) | View::Plus(field, _) => vec![*field],
         View::RestLength => vec![Field::Length, Field::Ext],
@@ -377,7 +377,7 @@ fn value_text(value: u128, spec: Spec) -> String {
 }
 
 /// The addresses that a packet has of a side, as far as its family is known.
-pub fn address_fields(cx: &Context, source: bool) -> Vec<Field> {
+pub(super) fn address_fields(cx: &Context, source: bool) -> Vec<Field> {
     let of = |family: Family| if source { Field::src(family) } else { Field::dst(family) };
     match cx.version() {
         Some(version) => vec![of(version)],

@@ -23,7 +23,7 @@ enum Ports {
 
 /// A rule that is being lowered: its steps so far, and what they say of the packet.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub(super) struct Context {
     /// The table, by its place.
     pub table: usize,
     /// Its family.
@@ -43,7 +43,7 @@ pub struct Context {
 
 impl Context {
     /// The start of a rule.
-    pub fn new(table: usize, family: TableFamily, chain: usize, span: Span) -> Context {
+    pub(super) fn new(table: usize, family: TableFamily, chain: usize, span: Span) -> Context {
         let version = match family {
             TableFamily::Ip => Some(Family::V4),
             TableFamily::Ip6 => Some(Family::V6),
@@ -63,7 +63,7 @@ impl Context {
     }
 
     /// The same rule for protocols with ports, or for all others.
-    pub fn side(&self, with: bool, builder: &mut Builder) -> Context {
+    pub(super) fn side(&self, with: bool, builder: &mut Builder) -> Context {
         let mut cx = Context::new(self.table, self.family, self.chain, self.span);
         cx.ports = if with { Ports::With } else { Ports::Without };
         let set = with_ports();
@@ -74,37 +74,37 @@ impl Context {
     }
 
     /// Whether the rule has to be lowered once for each side.
-    pub fn wants_sides(&self) -> bool {
+    pub(super) fn wants_sides(&self) -> bool {
         self.ports == Ports::Wanted
     }
 
     /// Adds a test.
-    pub fn test(&mut self, test: Test) {
+    pub(super) fn test(&mut self, test: Test) {
         self.steps.push(Step::Test(test));
     }
 
     /// Adds an effect.
-    pub fn effect(&mut self, effect: Effect) {
+    pub(super) fn effect(&mut self, effect: Effect) {
         self.steps.push(Step::Effect(effect));
     }
 
     /// Whether the rule says which protocol, or looks at ports of any.
-    pub fn knows_protocol(&self) -> bool {
+    pub(super) fn knows_protocol(&self) -> bool {
         self.protocols.is_some() || self.ports != Ports::Whole
     }
 
     /// The family that the packet is known to have.
-    pub fn version(&self) -> Option<Family> {
+    pub(super) fn version(&self) -> Option<Family> {
         self.version
     }
 
     /// Notes that the packet is of a family: false where it cannot be.
-    pub fn pin_version(&mut self, version: Family) {
+    pub(super) fn pin_version(&mut self, version: Family) {
         self.version = Some(version);
     }
 
     /// Tests the family, where it is not known; false where it is known to be the other.
-    pub fn require_version(&mut self, version: Family) -> bool {
+    pub(super) fn require_version(&mut self, version: Family) -> bool {
         match self.version {
             Some(known) => known == version,
             None => {
@@ -121,7 +121,7 @@ impl Context {
     }
 
     /// Tests the protocol, where it is not known; false where it is known to be another.
-    pub fn require_protocol(&mut self, protocol: u8) -> bool {
+    pub(super) fn require_protocol(&mut self, protocol: u8) -> bool {
         let number = u32::from(protocol);
         if self.is_protocol(protocol) {
             return true;
@@ -138,28 +138,28 @@ impl Context {
     }
 
     /// Notes which protocols passed a test.
-    pub fn keep_protocols(&mut self, set: &Set) {
+    pub(super) fn keep_protocols(&mut self, set: &Set) {
         let known = self.protocols.take();
         self.protocols = Some(known.map_or_else(|| set.clone(), |known| known.and(set)));
     }
 
     /// Whether the protocol is known to be this one.
-    pub fn is_protocol(&self, protocol: u8) -> bool {
+    pub(super) fn is_protocol(&self, protocol: u8) -> bool {
         self.protocols.as_ref().and_then(Set::single) == Some(protocol.into())
     }
 
     /// Whether only protocols with ports are left.
-    pub fn has_ports(&self) -> bool {
+    pub(super) fn has_ports(&self) -> bool {
         self.protocols.as_ref().is_some_and(|set| with_ports().covers(set))
     }
 
     /// Whether this is the side of the protocols without ports.
-    pub fn without_ports(&self) -> bool {
+    pub(super) fn without_ports(&self) -> bool {
         self.ports == Ports::Without
     }
 
     /// Asks for the rule to be lowered once for each side.
-    pub fn split_ports(&mut self) {
+    pub(super) fn split_ports(&mut self) {
         if self.ports == Ports::Whole {
             self.ports = Ports::Wanted;
         }

@@ -12,7 +12,7 @@ const MAX_DEPTH: i64 = 16;
 
 /// Where a base chain hangs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Root {
+pub(super) struct Root {
     /// Its hook.
     pub hook: Hook,
     /// What it is for.
@@ -23,7 +23,7 @@ pub struct Root {
 
 /// From where a chain is reached.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub(super) struct Place {
     /// The hooks.
     pub hooks: Vec<Hook>,
     /// The kinds of the base chains.
@@ -34,7 +34,7 @@ pub struct Place {
 
 /// The jumps of a ruleset.
 #[derive(Debug, Default)]
-pub struct Graph {
+pub(super) struct Graph {
     /// For each chain (table, place): the chains it leads to, and where that is written.
     edges: FxHashMap<(usize, usize), Vec<(usize, Span)>>,
     places: FxHashMap<(usize, usize), Place>,
@@ -46,7 +46,7 @@ pub struct Graph {
 
 impl Graph {
     /// The graph of a configuration; `bases` says of base chains where they hang.
-    pub fn new(config: &Config, bases: &FxHashMap<(usize, usize), Root>) -> Graph {
+    pub(super) fn new(config: &Config, bases: &FxHashMap<(usize, usize), Root>) -> Graph {
         let mut graph = Graph::default();
         for (t, table) in config.tables.iter().enumerate() {
             let chains = table.chains.len();
@@ -92,7 +92,7 @@ impl Graph {
     }
 
     /// From where a chain is reached; `None` where it is not.
-    pub fn of(&self, table: usize, chain: usize) -> Option<&Place> {
+    pub(super) fn of(&self, table: usize, chain: usize) -> Option<&Place> {
         self.places.get(&(table, chain))
     }
 

@@ -19,7 +19,7 @@ use crate::packet::{Field, State};
 
 /// Where a value comes from.
 #[derive(Clone, PartialEq, Debug)]
-pub enum View {
+pub(super) enum View {
     /// A field of the model.
     Field(Field),
     /// A field of the model under other numbers: pairs of nft's number and the model's.
@@ -46,7 +46,7 @@ pub enum View {
 
 /// A selector with what has to hold before it is read.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Lens {
+pub(super) struct Lens {
     /// Tests that the packet has the field at all, beyond those of the context.
     pub presence: Vec<Test>,
     /// Where the value is.
@@ -68,22 +68,22 @@ impl Lens {
     }
 
     /// A value of a type, as it is.
-    pub fn of_type(kind: Type) -> Lens {
+    pub(super) fn of_type(kind: Type) -> Lens {
         Lens::new(View::Whole(u128::MAX), kind, kind.bits())
     }
 
     /// Whether the value is looked at as it is.
-    pub fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.mask == self.spec.last() && self.flip == 0 && self.shift == 0
     }
 
     /// What is shown of a value.
-    pub fn shows(&self, value: u128) -> u128 {
+    pub(super) fn shows(&self, value: u128) -> u128 {
         shift((value & self.mask) ^ self.flip, self.shift)
     }
 
     /// The operators between the value and what is shown, as they are written; nothing where there are none.
-    pub fn transform(&self) -> String {
+    pub(super) fn transform(&self) -> String {
         let mut text = String::new();
         if self.mask != self.spec.last() {
             let _ = write!(text, " & {:#x}", self.mask);
@@ -101,7 +101,7 @@ impl Lens {
 }
 
 /// `ct state` bits and the model's states.
-pub const STATES: &[(u128, u128)] = &[
+pub(super) const STATES: &[(u128, u128)] = &[
     (1, State::Invalid as u128),
     (2, State::Established as u128),
     (4, State::Related as u128),
@@ -123,7 +123,7 @@ fn hidden(hidden: Hidden) -> View {
 }
 
 /// Moves a value to the right, or to the left where negative.
-pub fn shift(value: u128, places: i32) -> u128 {
+pub(super) fn shift(value: u128, places: i32) -> u128 {
     match places {
         n if n >= 0 => value.checked_shr(n as u32).unwrap_or(0),
         n => value.checked_shl(n.unsigned_abs()).unwrap_or(0),
@@ -209,7 +209,7 @@ impl Lower<'_> {
 }
 
 /// Whether an expression looks at the packet anywhere. Variables hold constants.
-pub fn is_selector(expr: &Expr) -> bool {
+pub(super) fn is_selector(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Header(_)
         | ExprKind::Meta(_)

@@ -25,14 +25,14 @@ const MOST_TURNED: u128 = 256;
 /// Bits of `enum ip_conntrack_status`.
 mod status {
     /// The source or the destination is translated.
-    pub const NAT: u128 = 0x30;
+    pub(super) const NAT: u128 = 0x30;
     /// Those, and expected, answered, assured, dying: what is known of a first packet's connection.
-    pub const OF_FIRST: u128 = NAT | 0x207;
+    pub(super) const OF_FIRST: u128 = NAT | 0x207;
 }
 
 /// The test of a lookup.
 #[derive(Clone, Debug)]
-pub enum Seen {
+pub(super) enum Seen {
     /// No key can be there.
     Never,
     /// One field.

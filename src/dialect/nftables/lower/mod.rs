@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub use self::stages::Base;
+pub(super) use self::stages::Base;
 
 use self::addresses::Addresses;
 use self::context::Context;
@@ -45,13 +45,13 @@ const MERGES: &str = "nft before 1.1 loads the rules";
 const NODES_A_FORK: usize = 4;
 
 /// Whether findings say that something of the files was not read, or is somewhere else.
-pub fn any_lacks(findings: &[Finding]) -> bool {
+pub(super) fn any_lacks(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| [&PH001, &PH003, &PH006].contains(&finding.lint()))
 }
 
 /// Lowers a configuration: the rules, and what was found wrong on the way. It `lacks` something where reading found
 /// that.
-pub fn lower(
+pub(super) fn lower(
     sources: &SourceMap,
     config: &Config,
     env: &Environment,

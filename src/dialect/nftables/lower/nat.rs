@@ -16,7 +16,7 @@ use crate::packet::Family;
 use crate::source::Span;
 
 /// The numbers that a counter or hash can be.
-pub fn range_of(expr: &Expr) -> Option<(u128, u128)> {
+pub(super) fn range_of(expr: &Expr) -> Option<(u128, u128)> {
     match &plain(expr).kind {
         ExprKind::Other(selector) => match **selector {
             Selector::Numgen { modulus, offset } | Selector::Hash { modulus, offset } if modulus > 0 => {

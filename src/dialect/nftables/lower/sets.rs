@@ -16,7 +16,7 @@ use crate::source::Span;
 
 /// The keys of a set as values of nft.
 #[derive(Clone, Debug, Default)]
-pub struct Keys {
+pub(super) struct Keys {
     /// The values, where a key has one part.
     pub single: Option<Set>,
     /// The intervals of each part, where it has more.
@@ -27,14 +27,14 @@ pub struct Keys {
 
 impl Keys {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.boxes.len() + self.single.as_ref().map_or(0, |set| set.ranges().len())
     }
 }
 
 /// Why it is open what is in a set or map.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Open {
+pub(super) enum Open {
     /// It is filled while it is in use: its name.
     Set(Box<str>),
     /// Something else, by name.
@@ -50,7 +50,7 @@ struct Entry<'e> {
 
 /// What a map is to give.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Gives {
+pub(super) enum Gives {
     /// Verdicts.
     Verdicts,
     /// Values.
@@ -60,22 +60,22 @@ pub enum Gives {
 }
 
 /// A verdict map that rules name: the set of a table or a variable, and whether the lookup is the last statement.
-pub type MapSource = ((usize, usize), bool);
+pub(super) type MapSource = ((usize, usize), bool);
 /// A verdict map as it was made for a key, and the protocols that it leaves.
-pub type MadeMaps = Vec<(Vec<Lens>, MadeMap)>;
+pub(super) type MadeMaps = Vec<(Vec<Lens>, MadeMap)>;
 type MadeMap = (MapId, Option<Set>);
 
 /// The keys of one set for each type that it is read as.
-pub type KeysByType = Vec<(Vec<Spec>, Rc<Keys>)>;
+pub(super) type KeysByType = Vec<(Vec<Spec>, Rc<Keys>)>;
 
 /// How many ways of looking a set up are kept.
-pub const MAX_KEYS: usize = 64;
+pub(super) const MAX_KEYS: usize = 64;
 
 /// The elements of a map, and the types of its key.
 type Found = (Vec<Rc<Vec<Elem>>>, Vec<Spec>);
 
 /// What came of a lookup in a map.
-pub enum Looked {
+pub(super) enum Looked {
     /// The steps are there.
     Done,
     /// It cannot be said which entry is hit, or whether one is.
@@ -549,7 +549,7 @@ fn is_all(key: &[(u128, u128)], specs: &[Spec]) -> bool {
 }
 
 /// Whether a key begins with an IPv6 address.
-pub fn is_ipv6_key(key: &KeyType) -> bool {
+pub(super) fn is_ipv6_key(key: &KeyType) -> bool {
     match key {
         KeyType::Named(names) => {
             names.first().is_some_and(|name| Type::of(&name.text) == Some(Type::Ipv6Addr))

@@ -21,7 +21,7 @@ const NAT_DST: i64 = -100;
 const NAT_SRC: i64 = 100;
 
 /// A base chain and its place.
-pub struct Base {
+pub(crate) struct Base {
     /// Table and chain.
     pub at: (usize, usize),
     /// The hook in the model.
@@ -37,7 +37,7 @@ pub struct Base {
 }
 
 /// The base chains that see routed IP packets, and what nft says against base chains.
-pub fn bases(config: &Config) -> (Vec<Base>, Vec<Finding>) {
+pub(super) fn bases(config: &Config) -> (Vec<Base>, Vec<Finding>) {
     let mut found = Vec::new();
     let mut findings = Vec::new();
     for (t, table) in config.tables.iter().enumerate() {
@@ -266,7 +266,7 @@ impl Lower<'_> {
 }
 
 /// Where base chains hang, for [`super::graph::Graph`].
-pub fn hooks_of(bases: &[Base]) -> FxHashMap<(usize, usize), Root> {
+pub(super) fn hooks_of(bases: &[Base]) -> FxHashMap<(usize, usize), Root> {
     let root = |base: &Base| Root { hook: base.hook, kind: base.kind, untracked: base.untracked };
     bases.iter().map(|base| (base.at, root(base))).collect()
 }

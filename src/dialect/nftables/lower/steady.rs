@@ -9,7 +9,7 @@ use crate::dialect::nftables::syntax::{
 };
 
 /// A set or map: its table, and its name.
-pub type SetName = (usize, Box<str>);
+pub(super) type SetName = (usize, Box<str>);
 
 /// Where rules look a set up and change it: chain and place, or none where it is in no rule's own statements.
 #[derive(Default)]
@@ -20,7 +20,7 @@ struct Uses {
 
 /// The sets whose answer may change on a packet's own way: a rule adds the packet's key, and one that may come
 /// later looks it up. A rule that drops what it adds, and lookups before it in its base chain, do no harm.
-pub fn unsteady(config: &Config) -> FxHashSet<SetName> {
+pub(super) fn unsteady(config: &Config) -> FxHashSet<SetName> {
     let mut found = FxHashSet::default();
     for (t, table) in config.tables.iter().enumerate().filter(|(_, table)| sees_ip(table.family)) {
         let mut uses: FxHashMap<&str, Uses> = FxHashMap::default();
@@ -88,7 +88,7 @@ fn expr_uses<'c>(expr: &'c Expr, at: (usize, usize), uses: &mut FxHashMap<&'c st
 }
 
 /// Whether a rule changes a part of the packet that the model has no field for.
-pub fn sets_hidden(config: &Config) -> bool {
+pub(super) fn sets_hidden(config: &Config) -> bool {
     let changes = |stmt: &Stmt| match &stmt.kind {
         StmtKind::StripOption | StmtKind::Synproxy => true,
         StmtKind::Mangle(parts) => match &plain(&parts.0).kind {
@@ -107,7 +107,7 @@ pub fn sets_hidden(config: &Config) -> bool {
 }
 
 /// Whether a statement does something that matters to a verdict.
-pub fn matters(stmt: &Stmt, idle: &[&str]) -> bool {
+pub(super) fn matters(stmt: &Stmt, idle: &[&str]) -> bool {
     match &stmt.kind {
         StmtKind::Match(_)
         | StmtKind::Meter(_)
@@ -144,7 +144,7 @@ pub fn matters(stmt: &Stmt, idle: &[&str]) -> bool {
 
 /// Whether a statement does something that lasts, and that the model does not tell or not wholly. Counters and logs
 /// are not meant: they are the rule's own.
-pub fn is_beside(stmt: &Stmt) -> bool {
+pub(super) fn is_beside(stmt: &Stmt) -> bool {
     match &stmt.kind {
         StmtKind::StripOption
         | StmtKind::Dup
@@ -170,7 +170,7 @@ pub fn is_beside(stmt: &Stmt) -> bool {
 }
 
 /// The names of sets and maps that tables of the same kind of key share: a condition about one says which.
-pub fn ambiguous(config: &Config) -> FxHashSet<SetName> {
+pub(super) fn ambiguous(config: &Config) -> FxHashSet<SetName> {
     let mut first: FxHashMap<(bool, &str), usize> = FxHashMap::default();
     let mut found = FxHashSet::default();
     for (t, table) in config.tables.iter().enumerate().filter(|(_, table)| sees_ip(table.family)) {

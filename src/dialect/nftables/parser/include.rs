@@ -138,7 +138,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The word that an expression is, where it is one.
-    pub fn word_of(&self, expr: &Expr) -> Option<Box<str>> {
+    pub(crate) fn word_of(&self, expr: &Expr) -> Option<Box<str>> {
         match &expr.kind {
             ExprKind::Word => Some(self.sources.text(expr.span).into()),
             ExprKind::Text(text) => Some(text.clone()),

@@ -85,7 +85,7 @@ struct Growth {
 
 impl<'s> Reader<'s> {
     /// A reader with nothing read.
-    pub fn new(sources: &'s mut SourceMap, budget: &'s Budget) -> Self {
+    pub(super) fn new(sources: &'s mut SourceMap, budget: &'s Budget) -> Self {
         Reader {
             sources,
             findings: Vec::new(),
@@ -101,7 +101,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reads one file of commands.
-    pub fn file(&mut self, id: SourceId) {
+    pub(super) fn file(&mut self, id: SourceId) {
         let file = self.sources.file(id);
         let (text, base) = (file.text.clone(), file.base);
         self.damage(id);
@@ -111,7 +111,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Says that a file holds bytes that are no text.
-    pub fn damage(&mut self, id: SourceId) {
+    pub(super) fn damage(&mut self, id: SourceId) {
         let damage = self.sources.file(id).damage.first().copied();
         if let Some(span) = damage {
             self.syntax_error(Failed { span, message: "bytes that are no text".to_string() });
@@ -119,7 +119,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Notes a syntax error.
-    pub fn syntax_error(&mut self, failed: Failed) {
+    pub(super) fn syntax_error(&mut self, failed: Failed) {
         self.errors += 1;
         if self.errors <= MAX_ERRORS {
             self.findings.push(
@@ -131,7 +131,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Notes something that nft refuses.
-    pub fn refused(&mut self, span: Span, message: impl Into<String>) {
+    pub(super) fn refused(&mut self, span: Span, message: impl Into<String>) {
         self.findings.push(super::refusal(span, message));
     }
 

@@ -145,7 +145,7 @@ fn routing_written(rule: &Rule) -> Result<(), Problem> {
 }
 
 /// Checks a rule that has no lists left (pfctl's `filter_consistent`, `rdr_consistent`).
-pub fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
+pub(super) fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
     let rule = flat.rule;
     let fail = |message: &str| Err((flat.element, message.to_string()));
     let number = match flat.protocol {
@@ -245,6 +245,6 @@ fn redirect_consistent(flat: &Flat, has_ports: bool) -> Result<(), Problem> {
 }
 
 /// A table cannot stand on either side of a binat rule.
-pub fn is_table(place: &Where) -> bool {
+pub(super) fn is_table(place: &Where) -> bool {
     matches!(place, Where::Table(_))
 }

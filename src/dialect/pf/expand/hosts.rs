@@ -68,10 +68,10 @@ pub enum Where<'a> {
 }
 
 /// Why a list cannot be resolved.
-pub type Problem = (Span, String);
+pub(super) type Problem = (Span, String);
 
 /// Resolves a list; an empty one is any host, and so is one that holds `any`.
-pub fn resolve_all<'a>(hosts: &'a [Host], env: &Environment) -> Result<List<Resolved<'a>>, Problem> {
+pub(super) fn resolve_all<'a>(hosts: &'a [Host], env: &Environment) -> Result<List<Resolved<'a>>, Problem> {
     if hosts.is_empty() || hosts.iter().any(|host| host.address == Address::Any) {
         return Ok(List::One(Resolved::any()));
     }
@@ -91,7 +91,11 @@ fn at<'a>(host: &'a Host, af: Option<Af>, place: Where<'a>) -> Resolved<'a> {
 }
 
 /// Resolves one host, to several where it names an interface with several addresses.
-pub fn resolve<'a>(host: &'a Host, env: &Environment, out: &mut Vec<Resolved<'a>>) -> Result<(), Problem> {
+pub(super) fn resolve<'a>(
+    host: &'a Host,
+    env: &Environment,
+    out: &mut Vec<Resolved<'a>>,
+) -> Result<(), Problem> {
     let push = |out: &mut Vec<Resolved<'a>>, af, place| out.push(at(host, af, place));
     match &host.address {
         Address::Any => push(out, None, Where::Any),

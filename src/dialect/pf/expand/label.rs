@@ -5,7 +5,7 @@ use super::super::names;
 use super::{Flat, Resolved, Where};
 
 /// Fills the macros of a rule's labels and tags in. `number` is the rule's number in its ruleset.
-pub fn fill(flat: &mut Flat, number: usize) {
+pub(super) fn fill(flat: &mut Flat, number: usize) {
     let Some(mut extras) = flat.extras.take() else { return };
     let tagged = extras.tagged.as_mut().map(|(_, tag)| tag);
     for text in extras.labels.iter_mut().chain(&mut extras.tag).chain(tagged) {

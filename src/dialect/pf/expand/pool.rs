@@ -171,7 +171,7 @@ fn one_to_one(flat: &Flat, pool: &FlatPool) -> Result<(), Problem> {
 }
 
 /// Splits `binat-to` into its outgoing half and the incoming one, as pfctl does.
-pub fn split_binat<'a>(flat: Flat<'a>, out: &mut Vec<Flat<'a>>) {
+pub(super) fn split_binat<'a>(flat: Flat<'a>, out: &mut Vec<Flat<'a>>) {
     let Some(pool) = flat.nat.clone() else { return };
     let mut outgoing = flat.clone();
     outgoing.direction = Some(Direction::Out);

@@ -7,7 +7,7 @@ use super::super::table::interval;
 use crate::packet::{Family, Set};
 
 /// Whether `wide` matches every packet that `narrow` matches. True only where the text shows it.
-pub fn covers(wide: &Flat, narrow: &Flat) -> bool {
+pub(super) fn covers(wide: &Flat, narrow: &Flat) -> bool {
     is_certain(wide)
         && wide.direction.is_none_or(|direction| narrow.direction == Some(direction))
         && wide.interface.is_none_or(|interface| narrow.interface == Some(interface))
@@ -47,7 +47,7 @@ fn covers_host(wide: &Resolved, narrow: &Resolved) -> bool {
 }
 
 /// Any host at all.
-pub fn is_everyone(host: &Resolved) -> bool {
+pub(super) fn is_everyone(host: &Resolved) -> bool {
     !host.negated && host.place == Where::Any
 }
 
@@ -57,7 +57,7 @@ fn is_fixed(host: &Resolved) -> bool {
 }
 
 /// Whether a rule's match depends on nothing but the packet.
-pub fn is_certain(flat: &Flat) -> bool {
+pub(super) fn is_certain(flat: &Flat) -> bool {
     let rare = flat.rule.options.rare();
     flat.extras().tagged.is_none()
         && flat.extras().os.is_none()
@@ -76,7 +76,7 @@ pub fn is_certain(flat: &Flat) -> bool {
 }
 
 /// Whether both rules match some packet of a new connection that both see. True only where the text shows it.
-pub fn meet(a: &Flat, b: &Flat) -> bool {
+pub(super) fn meet(a: &Flat, b: &Flat) -> bool {
     let new = |flat: &Flat| flat.flags.is_none_or(|flags| flags == SYN_OF_SYN_ACK);
     let protocol = |flat: &Flat| flat.protocol.and_then(|protocol| protocol.number);
     is_certain(a)
@@ -100,7 +100,7 @@ fn same<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
 }
 
 /// Whether two port conditions have a port in common.
-pub fn ports_meet(a: Option<&PortOp>, b: Option<&PortOp>) -> bool {
+pub(super) fn ports_meet(a: Option<&PortOp>, b: Option<&PortOp>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => matches!((ports(a), ports(b)), (Ok(a), Ok(b)) if a.meets(&b)),
         _ => true,
@@ -108,7 +108,7 @@ pub fn ports_meet(a: Option<&PortOp>, b: Option<&PortOp>) -> bool {
 }
 
 /// Whether two hosts have an address in common; a table is taken to hold some.
-pub fn hosts_meet(a: &Resolved, b: &Resolved) -> bool {
+pub(super) fn hosts_meet(a: &Resolved, b: &Resolved) -> bool {
     if is_everyone(a) || is_everyone(b) || (a.place == b.place && a.negated == b.negated) {
         return true;
     }
@@ -125,7 +125,7 @@ pub fn hosts_meet(a: &Resolved, b: &Resolved) -> bool {
 }
 
 /// The other way through an interface.
-pub fn opposite(direction: Option<Direction>) -> Option<Direction> {
+pub(super) fn opposite(direction: Option<Direction>) -> Option<Direction> {
     direction.map(|direction| match direction {
         Direction::In => Direction::Out,
         Direction::Out => Direction::In,

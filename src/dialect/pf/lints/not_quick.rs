@@ -17,7 +17,7 @@ const MOST_PAIRS: usize = 2_000_000;
 const MOST_WIDE: usize = 200;
 
 /// The filter rules of the main ruleset, in order.
-pub fn filter_rules<'a>(nodes: &'a [Node<'a>]) -> Vec<&'a Flat<'a>> {
+pub(super) fn filter_rules<'a>(nodes: &'a [Node<'a>]) -> Vec<&'a Flat<'a>> {
     nodes
         .iter()
         .filter_map(|node| match node {
@@ -30,7 +30,7 @@ pub fn filter_rules<'a>(nodes: &'a [Node<'a>]) -> Vec<&'a Flat<'a>> {
 }
 
 /// PH422. What a program has written is its affair: nobody can follow the help.
-pub fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
+pub(super) fn lint(rules: &[&Flat], findings: &mut Vec<Finding>) {
     let wide: Vec<(usize, &Flat)> = rules
         .iter()
         .enumerate()

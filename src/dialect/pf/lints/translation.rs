@@ -27,7 +27,7 @@ const MOST_PAIRS: usize = 1_000_000;
 const MOST_REDIRECTIONS: usize = 500;
 
 /// PH520: a filter rule that names the address or port that a redirection has replaced before it.
-pub fn untranslated<'a>(nodes: &'a [Node<'a>], rules: &[&'a Flat<'a>], findings: &mut Vec<Finding>) {
+pub(super) fn untranslated<'a>(nodes: &'a [Node<'a>], rules: &[&'a Flat<'a>], findings: &mut Vec<Finding>) {
     let mut redirections = Vec::new();
     for (at, node) in nodes.iter().enumerate() {
         let Node::Rule(flat, _) = node else { continue };
@@ -122,7 +122,7 @@ fn stale_rule(rule: &Flat, redirection: &Flat) -> Finding {
 }
 
 /// PH521: a rule that passes without state, where nothing lets the replies back.
-pub fn no_way_back(rules: &[&Flat], findings: &mut Vec<Finding>) {
+pub(super) fn no_way_back(rules: &[&Flat], findings: &mut Vec<Finding>) {
     let (mut blocks, mut passes) = (Vec::new(), Vec::new());
     for flat in rules {
         match flat.rule.action {
@@ -188,7 +188,7 @@ fn one_way(rule: &Flat) -> Finding {
 }
 
 /// PH522: translation rules with `pass`, where there are block rules that their packets go past.
-pub fn past_the_filter(nodes: &[Node], rules: &[&Flat], findings: &mut Vec<Finding>) {
+pub(super) fn past_the_filter(nodes: &[Node], rules: &[&Flat], findings: &mut Vec<Finding>) {
     let blocks = |way: Direction| {
         rules.iter().find(|flat| {
             matches!(flat.rule.action, Action::Block(_)) && flat.direction.is_none_or(|own| own == way)
@@ -219,7 +219,7 @@ const ANNOUNCED: [(u16, &str); 2] = [(5060, "SIP"), (1719, "RAS")];
 const FEW_PORTS: u128 = 100;
 
 /// PH523: a translation that gives calls of devices behind it another source port than they announce.
-pub fn announced_ports<'a>(nodes: &'a [Node<'a>], findings: &mut Vec<Finding>) {
+pub(super) fn announced_ports<'a>(nodes: &'a [Node<'a>], findings: &mut Vec<Finding>) {
     let udp = |flat: &Flat| flat.protocol.is_none_or(|protocol| protocol.number == Some(proto::UDP));
     let mut translations: Vec<&Flat> = Vec::new();
     let mut calls: Vec<(&Flat, &str)> = Vec::new();

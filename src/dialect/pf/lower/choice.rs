@@ -22,7 +22,7 @@ const PLAIN: &[Vec<Choice>] = &[Vec::new()];
 
 /// One of the outcomes of a translation.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub(super) struct Choice {
     /// Only for packets to these ports.
     pub ports: Option<(u16, u16)>,
     /// Its place in the pool; `None` where it is the only outcome left when it is come to.
@@ -33,7 +33,7 @@ pub struct Choice {
 
 impl Choice {
     /// Adds its effect.
-    pub fn effect(&self, b: &mut Builder) {
+    pub(super) fn effect(&self, b: &mut Builder) {
         if self.nat.addr == NatAddr::Interface && !self.nat.destination {
             b.effect(Effect::Mark(MarkOp { clear: mark::OWN_SOURCE, flip: mark::OWN_SOURCE }));
         }
@@ -175,7 +175,7 @@ fn own_name<'a>(host: &Resolved<'a>) -> Option<&'a str> {
 }
 
 /// The interface whose own address a rule gives to what leaves by it: `on em0 … -> (em0)`.
-pub fn own_interface<'a>(flat: &Flat<'a>) -> Option<&'a str> {
+pub(super) fn own_interface<'a>(flat: &Flat<'a>) -> Option<&'a str> {
     let pool = flat.nat.as_ref()?;
     let [host] = pool.hosts.as_slice() else { return None };
     if is_own_interface(host, flat) { own_name(host) } else { None }

@@ -12,14 +12,14 @@ use super::super::tree::{Node, Tree};
 use super::filter::goes;
 
 /// Adds the test of a condition.
-pub fn unknown(b: &mut Builder, condition: Condition, negate: bool) {
+pub(super) fn unknown(b: &mut Builder, condition: Condition, negate: bool) {
     let cond = b.condition(condition);
     b.test(Test::Unknown { cond, negate });
 }
 
 /// A table that is not all in the files. One that nothing but `overload` fills is empty for all who stay within
 /// the rates of the rules that fill it (pf.conf(5), `max-src-conn-rate`).
-pub fn table(tree: &Tree, name: &str, contents: bool, field: Field) -> Condition {
+pub(super) fn table(tree: &Tree, name: &str, contents: bool, field: Field) -> Condition {
     let mut condition = Condition::of(format!("table <{name}>"), [field]);
     if tree.overloaded.contains(name) && !contents {
         condition.nature = Nature::Rate { within: false };
@@ -32,7 +32,7 @@ pub fn table(tree: &Tree, name: &str, contents: bool, field: Field) -> Condition
 ///
 /// `no-route` and `urpf-failed` are looked up by the address (pf.c, `pf_routable`); for an honest sender there is
 /// a route, and it leads back through the interface that the packet came in by.
-pub fn host(host: &Resolved, field: Field, on: Field) -> Option<Condition> {
+pub(super) fn host(host: &Resolved, field: Field, on: Field) -> Option<Condition> {
     let honest = |name: &str, fields: Vec<Field>| Condition {
         name: name.to_string(),
         about: About::Fields(fields),
@@ -58,7 +58,7 @@ pub fn host(host: &Resolved, field: Field, on: Field) -> Option<Condition> {
 }
 
 /// Whether the condition of a host has its negation in itself.
-pub fn has_own_negation(host: &Resolved) -> bool {
+pub(super) fn has_own_negation(host: &Resolved) -> bool {
     matches!(host.place, Where::Unknown { .. })
 }
 
@@ -93,7 +93,7 @@ fn addresses_of(name: &str, modifiers: Modifiers, prefix: Option<u8>) -> String 
 
 /// The owner of a socket: the same for every rule that looks at the packet (pf.c, `pf_socket_lookup`), so that
 /// `user != root` is the opposite of `user root`. Gives the condition and whether it is negated.
-pub fn owner(word: &str, id: &IdMatch) -> (Condition, bool) {
+pub(super) fn owner(word: &str, id: &IdMatch) -> (Condition, bool) {
     let (op, negate) = match id.op {
         "!=" => ("=", true),
         op => (op, false),
@@ -108,7 +108,7 @@ pub fn owner(word: &str, id: &IdMatch) -> (Condition, bool) {
 
 /// A question that has its own answer wherever it is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Ask {
+pub(super) enum Ask {
     /// `probability`
     Probability,
     /// `once`: whether the rule has matched before.
@@ -129,7 +129,7 @@ pub enum Ask {
 
 /// The questions of one way and their answers.
 #[derive(Default)]
-pub struct Questions {
+pub(super) struct Questions {
     /// The names of questions that were not asked yet, numbered in the order of the file.
     names: FxHashMap<(usize, Ask), String>,
     /// What rules have asked: one that is written out as several asks it once.
@@ -139,7 +139,7 @@ pub struct Questions {
 
 impl Questions {
     /// Numbers the questions of rules in the order of the file, which lowering does not keep.
-    pub fn of(b: &mut Builder, nodes: &[Node], way: Direction) -> Self {
+    pub(super) fn of(b: &mut Builder, nodes: &[Node], way: Direction) -> Self {
         let word = if way == Direction::In { "in" } else { "out" };
         let mut questions = Questions { way: word, ..Questions::default() };
         questions.number(b, nodes, way);
@@ -169,12 +169,12 @@ impl Questions {
     }
 
     /// A rule is looked at anew: it asks again.
-    pub fn again(&mut self, flat: &Flat) {
+    pub(super) fn again(&mut self, flat: &Flat) {
         self.asked.remove(&place(flat));
     }
 
     /// The condition of a question of a rule.
-    pub fn ask(&mut self, b: &mut Builder, flat: &Flat, ask: Ask, text: &str) -> CondId {
+    pub(super) fn ask(&mut self, b: &mut Builder, flat: &Flat, ask: Ask, text: &str) -> CondId {
         let asked = self.asked.entry(place(flat)).or_default();
         if let Some((_, cond)) = asked.iter().find(|(known, _)| *known == ask) {
             return *cond;
@@ -211,7 +211,7 @@ fn kind(ask: Ask) -> &'static str {
 }
 
 /// What a rule asks before it matches, with the text that it is asked with.
-pub fn asks(flat: &Flat) -> Vec<(Ask, String)> {
+pub(super) fn asks(flat: &Flat) -> Vec<(Ask, String)> {
     let rare = flat.rule.options.rare();
     let once = rare.once.then(|| match flat.rule.action {
         Action::Block(_) => "block".to_string(),
@@ -230,7 +230,7 @@ pub fn asks(flat: &Flat) -> Vec<(Ask, String)> {
 
 /// What drops packets although the rule passes them: limits of its states, and limiters, which turn packets away
 /// or leave them to other rules.
-pub fn limits(flat: &Flat) -> Vec<(Ask, String)> {
+pub(super) fn limits(flat: &Flat) -> Vec<(Ask, String)> {
     let limits = flat.rule.options.state.as_ref().map_or(&[][..], |state| state.limits());
     let own = limits.iter().enumerate().map(|(at, text)| (Ask::StateLimit(at), text.clone()));
     let limiter = flat.rule.options.rare().limiter.iter().map(|name| (Ask::LimiterBlocks, name.clone()));

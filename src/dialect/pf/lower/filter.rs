@@ -363,12 +363,12 @@ fn beside(rule: &Rule) -> String {
 }
 
 /// Whether a rule is for packets of this way.
-pub fn goes(flat: &Flat, way: Direction) -> bool {
+pub(super) fn goes(flat: &Flat, way: Direction) -> bool {
     flat.direction.is_none_or(|direction| direction == way)
 }
 
 /// The same for a rule as written.
-pub fn goes_at_all(rule: &Rule, way: Direction) -> bool {
+pub(super) fn goes_at_all(rule: &Rule, way: Direction) -> bool {
     rule.direction.is_none_or(|direction| direction == way)
 }
 

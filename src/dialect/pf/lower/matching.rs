@@ -13,7 +13,7 @@ use super::{Lowering, mark, marked};
 
 /// One of the forms that a rule is written out in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Form {
+pub(super) struct Form {
     /// The family of its packets, `None` for both.
     pub family: Option<Family>,
     /// Whether the source is the interface's own address because translation has put it there; `None` where that
@@ -333,7 +333,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// A test of TCP flags, for one protocol or for all, and whether ICMP replies are passed over.
-pub type FlagTest = (Option<Flags>, Option<u8>, bool);
+pub(super) type FlagTest = (Option<Flags>, Option<u8>, bool);
 
 fn flag_test(b: &mut Builder, (flags, about, skips): FlagTest) -> Test {
     let flags = flags.map(|flags| {
@@ -389,7 +389,7 @@ fn units(driver: &str) -> Set {
 }
 
 /// Adds the test of a port condition.
-pub fn port(b: &mut Builder, field: Field, op: Option<&PortOp>) {
+pub(super) fn port(b: &mut Builder, field: Field, op: Option<&PortOp>) {
     let Some(op) = op else { return };
     match ports(op) {
         Ok(set) if set.is_empty() => b.test(Test::Never),

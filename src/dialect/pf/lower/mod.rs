@@ -38,21 +38,21 @@ use super::tree::{Node, Tree};
 /// Bits of the mark.
 mod mark {
     /// What a rule puts off, as a number from 1.
-    pub const DEFERRED: u32 = 0x0003_ffff;
+    pub(super) const DEFERRED: u32 = 0x0003_ffff;
     /// A `match` rule translated.
-    pub const MOVED: u32 = 1 << 18;
+    pub(super) const MOVED: u32 = 1 << 18;
     /// The rule that decides keeps state.
-    pub const KEPT: u32 = 1 << 19;
+    pub(super) const KEPT: u32 = 1 << 19;
     /// A translation rule said `pass`.
-    pub const PASSED: u32 = 1 << 20;
+    pub(super) const PASSED: u32 = 1 << 20;
     /// A translation rule translated: state is kept in any case.
-    pub const TRANSLATED: u32 = 1 << 21;
+    pub(super) const TRANSLATED: u32 = 1 << 21;
     /// Translation made the source an address of the interface that the packet leaves by.
-    pub const OWN_SOURCE: u32 = 1 << 22;
+    pub(super) const OWN_SOURCE: u32 = 1 << 22;
     /// The bits that tell that a rule inside a quick anchor matched.
-    pub const QUICK_ANCHORS: u32 = 0xff00_0000;
+    pub(super) const QUICK_ANCHORS: u32 = 0xff00_0000;
     /// The first of the bits that tell that a rule inside a quick anchor matched.
-    pub const FIRST_QUICK_ANCHOR: u32 = 1 << 24;
+    pub(super) const FIRST_QUICK_ANCHOR: u32 = 1 << 24;
 }
 
 /// Lowers the rules of one firewall.

@@ -19,9 +19,9 @@ const ACK: u128 = 0x10;
 const URG: u128 = 0x20;
 
 /// ICMP and ICMPv6 types that answer another: pf.c, `pf_icmp_mapping`, those with the direction `PF_OUT`.
-pub const ICMP_REPLIES: &[u8] = &[0, 9, 14, 16, 18, 34, 36];
+pub(super) const ICMP_REPLIES: &[u8] = &[0, 9, 14, 16, 18, 34, 36];
 /// The same of ICMPv6. Neighbour advertisements keep no state, and are passed by any rule.
-pub const ICMP6_REPLIES: &[u8] = &[129, 140, 200];
+pub(super) const ICMP6_REPLIES: &[u8] = &[129, 140, 200];
 
 /// ICMP types that are no errors: ip_icmp.h, `ICMP_INFOTYPE`.
 const ICMP_QUERIES: &[(u128, u128)] = &[(0, 0), (8, 10), (13, 18)];
@@ -30,7 +30,7 @@ const ICMP6_QUERIES: &[(u128, u128)] = &[(128, 136), (138, 255)];
 
 /// Types of ICMP messages that belong to another connection: no state is kept for them (pf.c,
 /// `pf_icmp_mapping`, those that give 1).
-pub fn icmp_errors(v6: bool) -> Set {
+pub(super) fn icmp_errors(v6: bool) -> Set {
     if v6 { Set::of([(1, 4), (136, 136)]) } else { Set::of([(3, 5), (11, 12)]) }
 }
 

@@ -9,7 +9,7 @@ use super::super::words;
 
 /// Why a statement is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// The grammar has no such text (PH001).
     Syntax(String),
     /// The grammar has it, and pfctl refuses it nevertheless (PH004).
@@ -22,7 +22,7 @@ pub enum Refusal {
 
 /// A refused statement.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Error {
+pub(super) struct Error {
     /// The place.
     pub span: Span,
     /// The reason.
@@ -30,15 +30,15 @@ pub struct Error {
 }
 
 /// The result of reading a part of a statement.
-pub type Result<T> = std::result::Result<T, Error>;
+pub(super) type Result<T> = std::result::Result<T, Error>;
 
 /// A PH004 at a place.
-pub fn refuse<T>(span: Span, message: impl Into<String>) -> Result<T> {
+pub(super) fn refuse<T>(span: Span, message: impl Into<String>) -> Result<T> {
     Err(Error { span, refusal: Refusal::Load(message.into()) })
 }
 
 /// Takes the tokens of one statement.
-pub struct Cursor<'t, 'a> {
+pub(super) struct Cursor<'t, 'a> {
     tokens: &'t [Token<'a>],
     at: usize,
     end: Span,
@@ -46,47 +46,47 @@ pub struct Cursor<'t, 'a> {
 
 impl<'t, 'a> Cursor<'t, 'a> {
     /// A cursor over a statement's tokens; `end` is where the statement ends.
-    pub fn new(tokens: &'t [Token<'a>], end: Span) -> Self {
+    pub(super) fn new(tokens: &'t [Token<'a>], end: Span) -> Self {
         Cursor { tokens, at: 0, end }
     }
 
     /// The next token's kind; [`Kind::End`] after the last.
-    pub fn peek(&self) -> &'t Kind<'a> {
+    pub(super) fn peek(&self) -> &'t Kind<'a> {
         self.tokens.get(self.at).map_or(&Kind::End, |token| &token.kind)
     }
 
     /// The kind of the token `ahead` places further.
-    pub fn peek_at(&self, ahead: usize) -> &'t Kind<'a> {
+    pub(super) fn peek_at(&self, ahead: usize) -> &'t Kind<'a> {
         self.tokens.get(self.at + ahead).map_or(&Kind::End, |token| &token.kind)
     }
 
     /// The place of the next token.
-    pub fn span(&self) -> Span {
+    pub(super) fn span(&self) -> Span {
         self.tokens.get(self.at).map_or(self.end, |token| token.span)
     }
 
     /// The place of the token taken last.
-    pub fn last_span(&self) -> Span {
+    pub(super) fn last_span(&self) -> Span {
         self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(self.end, |token| token.span)
     }
 
     /// From a place to the token taken last.
-    pub fn since(&self, start: Span) -> Span {
+    pub(super) fn since(&self, start: Span) -> Span {
         start.to(self.last_span())
     }
 
     /// Takes the next token.
-    pub fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         self.at += 1;
     }
 
     /// Whether all tokens are taken.
-    pub fn done(&self) -> bool {
+    pub(super) fn done(&self) -> bool {
         self.at >= self.tokens.len()
     }
 
     /// The next token where it is a bare word.
-    pub fn word(&self) -> Option<&'t str> {
+    pub(super) fn word(&self) -> Option<&'t str> {
         match self.peek() {
             Kind::Word(word) => Some(word),
             _ => None,
@@ -94,48 +94,48 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes the next token if it is this word.
-    pub fn eat(&mut self, word: &str) -> bool {
+    pub(super) fn eat(&mut self, word: &str) -> bool {
         let hit = self.word() == Some(word);
         self.at += usize::from(hit);
         hit
     }
 
     /// Takes the next token if it is this sign.
-    pub fn eat_sign(&mut self, sign: char) -> bool {
+    pub(super) fn eat_sign(&mut self, sign: char) -> bool {
         let hit = *self.peek() == Kind::Sign(sign);
         self.at += usize::from(hit);
         hit
     }
 
     /// Whether the next token is this sign.
-    pub fn is_sign(&self, sign: char) -> bool {
+    pub(super) fn is_sign(&self, sign: char) -> bool {
         *self.peek() == Kind::Sign(sign)
     }
 
     /// Takes this sign or fails.
-    pub fn expect_sign(&mut self, sign: char) -> Result<()> {
+    pub(super) fn expect_sign(&mut self, sign: char) -> Result<()> {
         if self.eat_sign(sign) { Ok(()) } else { self.fail(&format!("`{sign}`")) }
     }
 
     /// Takes this word or fails.
-    pub fn expect(&mut self, word: &str) -> Result<()> {
+    pub(super) fn expect(&mut self, word: &str) -> Result<()> {
         if self.eat(word) { Ok(()) } else { self.fail(&format!("`{word}`")) }
     }
 
     /// Takes a comma where there is one: commas are optional everywhere.
-    pub fn comma(&mut self) {
+    pub(super) fn comma(&mut self) {
         self.eat_sign(',');
     }
 
     /// Takes line ends: they may stand in braces.
-    pub fn newlines(&mut self) {
+    pub(super) fn newlines(&mut self) {
         while *self.peek() == Kind::Newline {
             self.at += 1;
         }
     }
 
     /// The error that something else was expected here.
-    pub fn error(&self, expected: &str) -> Error {
+    pub(super) fn error(&self, expected: &str) -> Error {
         let message = match self.peek() {
             Kind::End | Kind::Newline => format!("expected {expected}, found the end of the statement"),
             kind => format!("expected {expected}, found `{}`", shown(kind)),
@@ -144,12 +144,12 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Fails because something else was expected here.
-    pub fn fail<T>(&self, expected: &str) -> Result<T> {
+    pub(super) fn fail<T>(&self, expected: &str) -> Result<T> {
         Err(self.error(expected))
     }
 
     /// Takes a name: quoted text, or a bare word that is no keyword.
-    pub fn name(&mut self, what: &str) -> Result<&'t str> {
+    pub(super) fn name(&mut self, what: &str) -> Result<&'t str> {
         let name = match self.peek() {
             Kind::Text(text) => text,
             Kind::Word(word) if !words::is_keyword(word) => word,
@@ -160,12 +160,12 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes a name, to be kept.
-    pub fn string(&mut self, what: &str) -> Result<String> {
+    pub(super) fn string(&mut self, what: &str) -> Result<String> {
         self.name(what).map(str::to_string)
     }
 
     /// Takes names up to the next keyword, joined with blanks.
-    pub fn strings(&mut self, what: &str) -> Result<String> {
+    pub(super) fn strings(&mut self, what: &str) -> Result<String> {
         let mut joined = self.string(what)?;
         while let Ok(more) = self.string(what) {
             joined.push(' ');
@@ -175,7 +175,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes a name or a number.
-    pub fn string_or_number(&mut self, what: &str) -> Result<String> {
+    pub(super) fn string_or_number(&mut self, what: &str) -> Result<String> {
         if let Kind::Number(number) = self.peek() {
             self.advance();
             return Ok(number.to_string());
@@ -184,7 +184,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes a number; words such as `0x10` are read as C reads them.
-    pub fn number(&mut self, what: &str) -> Result<i64> {
+    pub(super) fn number(&mut self, what: &str) -> Result<i64> {
         let number = match self.peek() {
             Kind::Number(number) => Some(*number),
             Kind::Word(word) | Kind::Text(word) => c_number(word),
@@ -200,7 +200,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes a number of a range, or refuses the statement.
-    pub fn number_in(&mut self, what: &str, range: std::ops::RangeInclusive<i64>) -> Result<i64> {
+    pub(super) fn number_in(&mut self, what: &str, range: std::ops::RangeInclusive<i64>) -> Result<i64> {
         let span = self.span();
         let number = self.number(what)?;
         if range.contains(&number) {
@@ -210,7 +210,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes one item, or items in braces with optional commas between them.
-    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<List<T>> {
+    pub(super) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<List<T>> {
         if !self.eat_sign('{') {
             return item(self).map(List::One);
         }
@@ -227,7 +227,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes items in parentheses, with optional commas between them.
-    pub fn in_parentheses(&mut self, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    pub(super) fn in_parentheses(&mut self, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.expect_sign('(')?;
         loop {
             item(self)?;
@@ -240,7 +240,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
 }
 
 /// A number as strtoul(3) with base 0 reads it: decimal, `0x` hexadecimal, `0` octal.
-pub fn c_number(word: &str) -> Option<i64> {
+pub(super) fn c_number(word: &str) -> Option<i64> {
     let (digits, radix) = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
         Some(hex) => (hex, 16),
         None if word.len() > 1 && word.starts_with('0') => (&word[1..], 8),
@@ -250,7 +250,7 @@ pub fn c_number(word: &str) -> Option<i64> {
 }
 
 /// A token as the user may recognize it.
-pub fn shown(kind: &Kind) -> String {
+pub(super) fn shown(kind: &Kind) -> String {
     match kind {
         Kind::Word(word) => word.chars().take(60).collect(),
         Kind::Text(text) => format!("\"{}\"", text.chars().take(60).collect::<String>()),

@@ -18,12 +18,12 @@ const LONGEST_INTERFACE: usize = 15;
 const LONGEST_TABLE: usize = 31;
 
 /// `on …`
-pub fn interfaces(cursor: &mut Cursor) -> Result<List<Interface>> {
+pub(super) fn interfaces(cursor: &mut Cursor) -> Result<List<Interface>> {
     if cursor.eat("on") { cursor.list(interface) } else { Ok(List::Empty) }
 }
 
 /// One interface with an optional `!`.
-pub fn interface(cursor: &mut Cursor) -> Result<Interface> {
+pub(super) fn interface(cursor: &mut Cursor) -> Result<Interface> {
     let start = cursor.span();
     let negated = cursor.eat_sign('!');
     let name = if cursor.eat("any") {
@@ -42,7 +42,7 @@ pub fn interface(cursor: &mut Cursor) -> Result<Interface> {
 }
 
 /// `inet` or `inet6`.
-pub fn af(cursor: &mut Cursor) -> Option<Af> {
+pub(super) fn af(cursor: &mut Cursor) -> Option<Af> {
     if cursor.eat("inet") {
         Some(Af::V4)
     } else if cursor.eat("inet6") {
@@ -53,7 +53,7 @@ pub fn af(cursor: &mut Cursor) -> Option<Af> {
 }
 
 /// `proto …`
-pub fn protocols(cursor: &mut Cursor) -> Result<List<Protocol>> {
+pub(super) fn protocols(cursor: &mut Cursor) -> Result<List<Protocol>> {
     if !cursor.eat("proto") {
         return Ok(List::Empty);
     }
@@ -78,7 +78,7 @@ pub fn protocols(cursor: &mut Cursor) -> Result<List<Protocol>> {
 }
 
 /// `all`, or `from … to …`, with `os …` between them.
-pub fn from_to(cursor: &mut Cursor, family: Family) -> Result<(Peer, Vec<String>, Peer)> {
+pub(super) fn from_to(cursor: &mut Cursor, family: Family) -> Result<(Peer, Vec<String>, Peer)> {
     if cursor.eat("all") {
         return Ok((Peer::default(), Vec::new(), Peer::default()));
     }
@@ -111,7 +111,7 @@ fn peer(cursor: &mut Cursor, family: Family) -> Result<Peer> {
 }
 
 /// A host, or a list that may hold lists.
-pub fn hosts(cursor: &mut Cursor) -> Result<List<Host>> {
+pub(super) fn hosts(cursor: &mut Cursor) -> Result<List<Host>> {
     if !cursor.is_sign('{') {
         return host(cursor).map(List::One);
     }
@@ -139,7 +139,7 @@ pub fn hosts(cursor: &mut Cursor) -> Result<List<Host>> {
 }
 
 /// One host with an optional `!`, a weight and a second form of interface after it.
-pub fn host(cursor: &mut Cursor) -> Result<Host> {
+pub(super) fn host(cursor: &mut Cursor) -> Result<Host> {
     let start = cursor.span();
     let negated = cursor.eat_sign('!');
     let scope = match cursor.peek() {
@@ -297,7 +297,7 @@ fn same_family(a: IpAddr, b: IpAddr) -> bool {
 }
 
 /// `<name>`
-pub fn table_name(cursor: &mut Cursor) -> Result<String> {
+pub(super) fn table_name(cursor: &mut Cursor) -> Result<String> {
     cursor.expect_sign('<')?;
     let span = cursor.span();
     let written = cursor.string("the name of a table")?;
@@ -359,7 +359,7 @@ fn checked_range(found: PortMatch, family: Family) -> Result<PortMatch> {
 }
 
 /// `=`, `!=`, `<`, `<=`, `>`, `>=`
-pub fn unary(cursor: &mut Cursor) -> Option<&'static str> {
+pub(super) fn unary(cursor: &mut Cursor) -> Option<&'static str> {
     let op = match (cursor.peek(), cursor.peek_at(1)) {
         (Kind::Sign('!'), Kind::Sign('=')) => {
             cursor.advance();
@@ -378,7 +378,7 @@ pub fn unary(cursor: &mut Cursor) -> Option<&'static str> {
 }
 
 /// Takes one port, without a range.
-pub fn port_of(cursor: &mut Cursor) -> Result<Port> {
+pub(super) fn port_of(cursor: &mut Cursor) -> Result<Port> {
     let span = cursor.span();
     let word = cursor.string_or_number("a port")?;
     if word.contains(':') {
@@ -401,7 +401,7 @@ fn port(word: &str, span: Span) -> Result<Port> {
 }
 
 /// The addresses and ports of a translation, and how one is chosen.
-pub fn pool(cursor: &mut Cursor) -> Result<Pool> {
+pub(super) fn pool(cursor: &mut Cursor) -> Result<Pool> {
     let start = cursor.span();
     let hosts = cursor.list(|cursor| {
         if cursor.is_sign('(') && !matches!(cursor.peek_at(2), Kind::Sign(')')) {
@@ -437,7 +437,7 @@ fn pool_port(cursor: &mut Cursor) -> Result<PoolPort> {
 }
 
 /// `round-robin`, `sticky-address`, …
-pub fn pool_options(cursor: &mut Cursor) -> Result<PoolOptions> {
+pub(super) fn pool_options(cursor: &mut Cursor) -> Result<PoolOptions> {
     let mut options = PoolOptions::default();
     loop {
         let span = cursor.span();
@@ -503,7 +503,7 @@ fn map_e(cursor: &mut Cursor) -> Result<String> {
 }
 
 /// `route-to …` and its kin, the keyword taken.
-pub fn route(cursor: &mut Cursor, kind: RouteKind) -> Result<Route> {
+pub(super) fn route(cursor: &mut Cursor, kind: RouteKind) -> Result<Route> {
     let mut interfaces = Vec::new();
     let hosts = cursor.list(|cursor| {
         // `(em0 192.0.2.1)`, or a bare interface where the family still has it

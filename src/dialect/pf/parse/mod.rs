@@ -307,7 +307,7 @@ impl Session<'_> {
         skip_number_of_output(cursor);
         let start = cursor.span();
         if is_output(cursor) {
-            return Ok(StatementKind::Ignored("output of pfctl"));
+            return Ok(StatementKind::Ignored);
         }
         if *cursor.peek_at(1) == Kind::Sign('=') {
             return self.define(cursor, start);
@@ -348,13 +348,9 @@ impl Session<'_> {
             "queue" => setting::queue(cursor, self, start),
             "include" => self.include(cursor, scope.file, start),
             "load" => self.load_anchor(cursor, scope.file, start),
-            "ether" => rule::ignore(cursor, "rules for Ethernet frames"),
-            "scrub-anchor" | "dummynet-anchor" | "dummynet" => {
-                rule::ignore(cursor, "anchors of scrub and dummynet")
-            }
-            "state" | "source" if cursor.word() == Some("limiter") => {
-                rule::ignore(cursor, "definitions of limiters")
-            }
+            "ether" => rule::ignore(cursor),
+            "scrub-anchor" | "dummynet-anchor" | "dummynet" => rule::ignore(cursor),
+            "state" | "source" if cursor.word() == Some("limiter") => rule::ignore(cursor),
             _ => {
                 let message = format!("expected a statement, found `{word}`");
                 return Err(Error { span: start, refusal: Refusal::Syntax(message) });
@@ -397,7 +393,7 @@ impl Session<'_> {
         {
             self.unused_macros.push(UnusedMacro { name: name.clone(), span: old.span, again: Some(span) });
         }
-        Ok(StatementKind::Macro(name))
+        Ok(StatementKind::Macro)
     }
 
     fn include(&mut self, cursor: &mut Cursor, from: SourceId, start: Span) -> cursor::Result<StatementKind> {

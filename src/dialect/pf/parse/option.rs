@@ -19,7 +19,11 @@ const LONGEST_TAG: usize = 63;
 const MOST_LABELS: usize = 5;
 
 /// All options of a filter rule, in any order, up to the end of the statement or a brace.
-pub fn filter_options(cursor: &mut Cursor, session: &mut Session, options: &mut Options) -> Result<()> {
+pub(super) fn filter_options(
+    cursor: &mut Cursor,
+    session: &mut Session,
+    options: &mut Options,
+) -> Result<()> {
     while !cursor.done() && !cursor.is_sign('{') {
         filter_option(cursor, session, options)?;
     }
@@ -283,7 +287,7 @@ fn tag(cursor: &mut Cursor) -> Result<String> {
 }
 
 /// `tag …`, `tagged …` and `rtable …` of a translation rule.
-pub fn tags(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
+pub(super) fn tags(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
     loop {
         if cursor.eat("tag") {
             options.rare_mut().tag = Some(tag(cursor)?);
@@ -397,7 +401,7 @@ fn scrub_in_parentheses(cursor: &mut Cursor, options: &mut Options) -> Result<()
 }
 
 /// The options of a scrub rule, with optional commas; normalized into pfctl's order.
-pub fn scrub_options(cursor: &mut Cursor, options: &mut Options, rule: bool) -> Result<()> {
+pub(super) fn scrub_options(cursor: &mut Cursor, options: &mut Options, rule: bool) -> Result<()> {
     let mut slots: [Option<String>; 7] = Default::default();
     loop {
         let span = cursor.span();
@@ -488,7 +492,7 @@ fn set_item(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
 }
 
 /// `label …`, `rtable …` of antispoof.
-pub fn antispoof_options(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
+pub(super) fn antispoof_options(cursor: &mut Cursor, options: &mut Options) -> Result<()> {
     options.generated = true;
     loop {
         let span = cursor.span();
@@ -505,7 +509,7 @@ pub fn antispoof_options(cursor: &mut Cursor, options: &mut Options) -> Result<(
 }
 
 /// `pass` keeps state without being told (pf.conf(5), STATEFUL FILTERING; OpenBSD since 4.1, FreeBSD since 7.0).
-pub fn defaults(session: &Session, rule: &mut Rule) {
+pub(super) fn defaults(session: &Session, rule: &mut Rule) {
     if rule.action == Action::Pass && rule.options.state.is_none() {
         let options = session.state_defaults.clone().map(Box::new);
         rule.options.state = Some(State { span: rule.span, kind: StateKind::Keep, options });

@@ -33,7 +33,12 @@ fn blank(span: Span, action: Action) -> Rule {
 }
 
 /// `pass …`, `block …`, `match …`, the first word taken.
-pub fn filter(cursor: &mut Cursor, session: &mut Session, start: Span, word: &str) -> Result<StatementKind> {
+pub(super) fn filter(
+    cursor: &mut Cursor,
+    session: &mut Session,
+    start: Span,
+    word: &str,
+) -> Result<StatementKind> {
     session.order(Order::Filter, start)?;
     let action = match word {
         "pass" => Action::Pass,
@@ -196,7 +201,12 @@ fn old_route(cursor: &mut Cursor, rule: &mut Rule) -> Result<()> {
 }
 
 /// `scrub …` and `no scrub …`, the words taken.
-pub fn scrub(cursor: &mut Cursor, session: &mut Session, start: Span, no: bool) -> Result<StatementKind> {
+pub(super) fn scrub(
+    cursor: &mut Cursor,
+    session: &mut Session,
+    start: Span,
+    no: bool,
+) -> Result<StatementKind> {
     session.order(Order::Scrub, start)?;
     let mut rule = blank(start, Action::Scrub { no });
     rule.direction = direction(cursor);
@@ -215,7 +225,7 @@ pub fn scrub(cursor: &mut Cursor, session: &mut Session, start: Span, no: bool) 
 }
 
 /// `nat …`, `rdr …`, `binat …`, the words taken.
-pub fn translate(
+pub(super) fn translate(
     cursor: &mut Cursor,
     session: &mut Session,
     start: Span,
@@ -252,7 +262,7 @@ pub fn translate(
 }
 
 /// The head of an anchor, its keyword taken. The body is read by the caller, where `{` ends the statement.
-pub fn anchor(
+pub(super) fn anchor(
     cursor: &mut Cursor,
     session: &mut Session,
     start: Span,
@@ -338,7 +348,7 @@ fn check_translation_anchor(rule: &Rule, kind: Option<TranslateKind>) -> Result<
 /// `antispoof …`, the word taken: for each interface a rule that blocks its networks on every other interface
 /// and, unless it is a loopback interface, one that blocks its own addresses (pf.conf(5), BLOCKING SPOOFED
 /// TRAFFIC).
-pub fn antispoof(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
+pub(super) fn antispoof(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Filter, start)?;
     let mut rule = blank(start, Action::Block(Reply::Drop));
     rule.direction = Some(Direction::In);
@@ -395,9 +405,9 @@ fn is_loopback(name: &str) -> bool {
 }
 
 /// A statement that decides nothing about routed packets: read as far as to know where it ends.
-pub fn ignore(cursor: &mut Cursor, what: &'static str) -> Result<StatementKind> {
+pub(super) fn ignore(cursor: &mut Cursor) -> Result<StatementKind> {
     while !cursor.done() {
         cursor.advance();
     }
-    Ok(StatementKind::Ignored(what))
+    Ok(StatementKind::Ignored)
 }

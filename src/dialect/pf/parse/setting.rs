@@ -12,7 +12,7 @@ use super::cursor::{Cursor, Result, refuse};
 use super::{Order, Session, host, state};
 
 /// `set …`, the word taken.
-pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<SetOption> {
+pub(super) fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<SetOption> {
     let Some(word) = cursor.word() else {
         return cursor.fail("an option");
     };
@@ -26,17 +26,16 @@ pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<Se
         let at = cursor.span();
         let value = cursor.string("a value")?;
         if known.contains(&value.as_str()) {
-            return Ok(SetOption::Other(name));
+            return Ok(SetOption::Other);
         }
         refuse(at, format!("`{value}` is not a value of `{name}`"))
     };
     match word {
         "block-policy" => {
-            let policy = drop_or_return(cursor)?;
-            session.block_policy = policy;
-            Ok(SetOption::BlockPolicy(policy))
+            session.block_policy = drop_or_return(cursor)?;
+            Ok(SetOption::Other)
         }
-        "fail-policy" => drop_or_return(cursor).map(|_| SetOption::Other("fail-policy")),
+        "fail-policy" => drop_or_return(cursor).map(|_| SetOption::Other),
         "skip" => {
             let interfaces = host::interfaces(cursor)?;
             if let Some(bad) = interfaces.iter().find(|interface| interface.negated) {
@@ -45,24 +44,21 @@ pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<Se
             Ok(SetOption::Skip(interfaces.into()))
         }
         "state-policy" => {
-            let bound = match cursor.word() {
-                Some("if-bound" | "group-bound") => true,
-                Some("floating") => false,
-                _ => return cursor.fail("`if-bound` or `floating`"),
+            let Some("if-bound" | "group-bound" | "floating") = cursor.word() else {
+                return cursor.fail("`if-bound` or `floating`");
             };
             cursor.advance();
-            Ok(SetOption::StatePolicy(bound))
+            Ok(SetOption::Other)
         }
         "state-defaults" => state_defaults(cursor, session, span),
         "require-order" => {
-            let on = yes_no(cursor)?;
-            session.require_order = on;
-            Ok(SetOption::RequireOrder(on))
+            session.require_order = yes_no(cursor)?;
+            Ok(SetOption::Other)
         }
         "reassemble" => {
-            let on = yes_no(cursor)?;
+            yes_no(cursor)?;
             cursor.eat("no-df");
-            Ok(SetOption::Reassemble(on))
+            Ok(SetOption::Other)
         }
         "optimization" => name(
             cursor,
@@ -84,14 +80,14 @@ pub fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<Se
             if !cursor.eat("all") {
                 cursor.string("an interface")?;
             }
-            Ok(SetOption::Other("loginterface"))
+            Ok(SetOption::Other)
         }
         "hostid" => {
             cursor.number_in("the host id", 1..=i64::from(u32::MAX))?;
-            Ok(SetOption::Other("hostid"))
+            Ok(SetOption::Other)
         }
-        "fingerprints" => cursor.string("a file").map(|_| SetOption::Other("fingerprints")),
-        "keepcounters" => Ok(SetOption::Other("keepcounters")),
+        "fingerprints" => cursor.string("a file").map(|_| SetOption::Other),
+        "keepcounters" => Ok(SetOption::Other),
         "syncookies" => syncookies(cursor),
         _ => refuse(span, format!("`{word}` is not an option")),
     }
@@ -126,10 +122,10 @@ fn state_defaults(cursor: &mut Cursor, session: &mut Session, span: Span) -> Res
         }
         cursor.comma();
     }
-    if session.state_defaults.replace(options.clone()).is_some() {
+    if session.state_defaults.replace(options).is_some() {
         return refuse(span, "`state-defaults` is given twice");
     }
-    Ok(SetOption::StateDefaults(options))
+    Ok(SetOption::Other)
 }
 
 /// `timeout { a 1, b 2 }`
@@ -142,7 +138,7 @@ fn pairs(cursor: &mut Cursor, known: fn(&str) -> bool, what: &'static str) -> Re
         }
         cursor.number_in(what, 0..=i64::from(u32::MAX))
     })?;
-    Ok(SetOption::Other(what))
+    Ok(SetOption::Other)
 }
 
 fn syncookies(cursor: &mut Cursor) -> Result<SetOption> {
@@ -164,11 +160,11 @@ fn syncookies(cursor: &mut Cursor) -> Result<SetOption> {
             Ok(())
         })?;
     }
-    Ok(SetOption::Other("syncookies"))
+    Ok(SetOption::Other)
 }
 
 /// `table <name> …`, the word taken.
-pub fn table(
+pub(super) fn table(
     cursor: &mut Cursor,
     session: &mut Session,
     from: SourceId,
@@ -291,7 +287,7 @@ fn file_address(word: &str) -> Option<Address> {
 }
 
 /// `altq on …`, the word taken.
-pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
+pub(super) fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
     let mut queue = Queue { interfaces: host::interfaces(cursor)?.into(), ..Queue::default() };
     let mut scheduler = None;
@@ -306,7 +302,7 @@ pub fn altq(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<S
 }
 
 /// `queue name …`, the word taken: of ALTQ, or of OpenBSD.
-pub fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
+pub(super) fn queue(cursor: &mut Cursor, session: &mut Session, start: Span) -> Result<StatementKind> {
     session.order(Order::Queue, start)?;
     let name = cursor.string("the name of a queue")?;
     let interfaces = host::interfaces(cursor)?.into();

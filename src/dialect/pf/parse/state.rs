@@ -29,7 +29,7 @@ pub(super) fn state(cursor: &mut Cursor, word: &str, start: Span) -> Result<Stat
 }
 
 /// One option of a state.
-pub fn state_option(cursor: &mut Cursor, options: &mut StateOptions) -> Result<()> {
+pub(super) fn state_option(cursor: &mut Cursor, options: &mut StateOptions) -> Result<()> {
     let span = cursor.span();
     let positive = 0..=i64::from(u32::MAX);
     let Some(word) = cursor.word() else {

@@ -7,7 +7,7 @@ use super::cursor::{Error, Refusal};
 use super::{Scope, Session};
 
 /// How the tokens of a statement ended.
-pub enum Ended {
+pub(super) enum Ended {
     /// With the line.
     Line,
     /// With a `{` that opens an anchor's rules.
@@ -19,14 +19,14 @@ pub enum Ended {
 }
 
 /// Tokens with one taken back.
-pub struct Reader<'a> {
+pub(super) struct Reader<'a> {
     lexer: Lexer<'a>,
     pending: Option<Token<'a>>,
 }
 
 impl<'a> Reader<'a> {
     /// Reads from a lexer.
-    pub fn new(lexer: Lexer<'a>) -> Self {
+    pub(super) fn new(lexer: Lexer<'a>) -> Self {
         Reader { lexer, pending: None }
     }
 
