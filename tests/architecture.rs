@@ -39,7 +39,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "session",
-        &["budget", "catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source"],
+        &[
+            "budget", "catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source",
+            "threads",
+        ],
     ),
     ("suppress", &["dialect", "finding", "rule", "site", "source"]),
     ("report", &["explain", "finding", "rule", "source", "suppress"]),

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::Failure;
 use super::input::{InputArgs, load_all};
@@ -61,17 +61,11 @@ pub(super) fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure>
     match args.format {
         ModelFormat::Human => views.iter().try_for_each(|view| view.write(out))?,
         ModelFormat::Json => {
-            report::json(&Output { version: 1, files: &views }, out)?;
+            write_json(&views, out)?;
             writeln!(out)?;
         }
     }
     if failures.is_empty() { Ok(0) } else { Err(Failure::Several(failures)) }
-}
-
-#[derive(Serialize)]
-struct Output<'a> {
-    version: u32,
-    files: &'a [View<'a>],
 }
 
 /// What became of one file.
@@ -92,7 +86,8 @@ struct View<'a> {
     /// The names of unknown conditions.
     conditions: Vec<&'a str>,
     hooks: Vec<HookView<'a>>,
-    #[serde(serialize_with = "each_chain")]
+    /// Written behind the rest: a file may have a million rules.
+    #[serde(skip)]
     chains: Rules<'a>,
 }
 
@@ -120,25 +115,7 @@ struct StageView<'a> {
     before_tracking: bool,
 }
 
-#[derive(Serialize)]
-struct ChainView<'a> {
-    name: &'a str,
-    line: Option<u32>,
-    #[serde(serialize_with = "each_rule")]
-    rules: (Rules<'a>, &'a Chain),
-}
-
-#[derive(Serialize)]
-struct RuleView<'a> {
-    /// Only where it is not the file itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-    line: Option<u32>,
-    steps: Vec<StepWords<'a>>,
-}
-
-/// Rules and where they are written. Views of them are made one by one as they are written out: a file may
-/// have a million.
+/// Rules and where they are written.
 #[derive(Clone, Copy)]
 struct Rules<'a> {
     sources: &'a SourceMap,
@@ -146,25 +123,54 @@ struct Rules<'a> {
     file: &'a SourceFile,
 }
 
-fn each_chain<S: Serializer>(all: &Rules, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(all.rules.chains.iter().map(|chain| ChainView {
-        name: &chain.name,
-        line: all.line(chain.span),
-        rules: (*all, chain),
-    }))
-}
-
-fn each_rule<S: Serializer>((all, chain): &(Rules, &Chain), serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(chain.rules.iter().map(|rule| RuleView {
-        file: all.other_file(rule.span),
-        line: all.line(rule.span),
-        steps: all.steps(rule).collect(),
-    }))
+/// One object for all files.
+fn write_json(views: &[View<'_>], out: &mut impl Write) -> Result<(), Failure> {
+    out.write_all(b"{\"version\":1,\"files\":[")?;
+    for (at, view) in views.iter().enumerate() {
+        let mut head = Vec::new();
+        report::json(view, &mut head)?;
+        // What is left open is closed behind the chains.
+        head.pop();
+        out.write_all(if at == 0 { b"" } else { b"," })?;
+        out.write_all(&head)?;
+        out.write_all(b",\"chains\":[")?;
+        let mut text = String::new();
+        for (at, chain) in view.chains.rules.chains.iter().enumerate() {
+            out.write_all(if at == 0 { b"" } else { b"," })?;
+            view.chains.write_json(chain, &mut text, out)?;
+        }
+        out.write_all(b"]}")?;
+    }
+    Ok(out.write_all(b"]}")?)
 }
 
 impl<'a> Rules<'a> {
     fn line(&self, span: Span) -> Option<u32> {
         self.sources.file_of(span).map(|file| file.place(span.start).line)
+    }
+
+    /// Writes a chain, rule after rule; `text` is a place to put them together in.
+    fn write_json(&self, chain: &Chain, text: &mut String, out: &mut impl Write) -> Result<(), Failure> {
+        text.clear();
+        text.push_str("{\"name\":");
+        words::quoted(text, |text| text.push_str(&chain.name));
+        push_line(text, self.line(chain.span));
+        text.push_str(",\"rules\":[");
+        for (at, rule) in chain.rules.iter().enumerate() {
+            text.push_str(if at == 0 { "{" } else { ",{" });
+            if let Some(file) = self.other_file(rule.span) {
+                text.push_str("\"file\":");
+                words::quoted(text, |text| text.push_str(&file));
+            }
+            push_line(text, self.line(rule.span));
+            text.push_str(",\"steps\":");
+            words::list(text, self.steps(rule), |text, step| step.push_json(text));
+            text.push('}');
+            out.write_all(text.as_bytes())?;
+            text.clear();
+        }
+        text.push_str("]}");
+        Ok(out.write_all(text.as_bytes())?)
     }
 
     fn other_file(&self, span: Span) -> Option<String> {
@@ -242,6 +248,15 @@ impl<'a> View<'a> {
             }
         }
         Ok(writeln!(out)?)
+    }
+}
+
+/// `"line":1`, behind what stands before it.
+fn push_line(text: &mut String, line: Option<u32>) {
+    text.push_str(if text.ends_with('{') { "\"line\":" } else { ",\"line\":" });
+    match line {
+        Some(line) => words::push_number(text, line.into()),
+        None => text.push_str("null"),
     }
 }
 

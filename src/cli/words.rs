@@ -4,13 +4,12 @@
 
 use std::net::IpAddr;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 use crate::dialect::names;
 use crate::model::{
-    Effect, MapEntry, MarkOp, Nat, NatAddr, NatPort, Reply, Ruleset, Step, Test, Tuples, Values, Verdict,
+    Effect, MapEntry, MarkOp, Nat, NatAddr, NatPort, Reply, Ruleset, Step, Test, Values, Verdict,
 };
 use crate::packet::{Family, Field, Set, State, interface_name, interface_prefix};
+use crate::report;
 
 /// Values that a line of text shows of one set; JSON has them all.
 const SHOWN: usize = 8;
@@ -383,92 +382,100 @@ fn push_nat(out: &mut String, nat: &Nat) {
     }
 }
 
-/// `{"match": {…}}`, `{"any": {"not", "products"}}`, `{"unknown": name}`, `{"never": true}`,
-/// `{"effect": words}` or `{"lookup": [{"key", "effect"}]}`.
-impl Serialize for StepWords<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl StepWords<'_> {
+    /// Writes `{"match": {…}}`, `{"any": {"not", "products"}}`, `{"unknown": name}`, `{"never": true}`,
+    /// `{"effect": words}` or `{"lookup": [{"key", "effect"}]}`.
+    pub(super) fn push_json(self, out: &mut String) {
         let rules = self.rules;
-        let mut map = serializer.serialize_map(Some(1))?;
         match self.step {
             Step::Test(Test::In { .. } | Test::Masked { .. }) => {
-                map.serialize_entry("match", &self.clause())?
+                out.push_str("{\"match\":");
+                self.clause().iter().for_each(|clause| clause.push_json(out));
             }
             Step::Test(Test::Tuple { tuples, negate }) => {
-                map.serialize_entry("any", &AnyWords { rules, tuples: rules.tuple(tuples), not: negate })?;
+                let tuples = rules.tuple(tuples);
+                out.push_str(if negate { "{\"any\":{\"not\":true" } else { "{\"any\":{\"not\":false" });
+                out.push_str(",\"products\":");
+                let product = |out: &mut String, sides: &Vec<Option<Set>>| {
+                    let clauses = clauses(rules, &tuples.fields, sides);
+                    list(out, clauses, |out, clause| clause.push_json(out));
+                };
+                list(out, tuples.boxes.iter(), product);
+                out.push('}');
             }
             Step::Test(Test::Unknown { cond, negate }) => {
-                map.serialize_entry(
-                    if negate { "unknown-not" } else { "unknown" },
-                    &rules.condition(cond).name,
-                )?;
+                out.push_str(if negate { "{\"unknown-not\":" } else { "{\"unknown\":" });
+                quoted(out, |out| out.push_str(&rules.condition(cond).name));
             }
-            Step::Test(Test::Never) => map.serialize_entry("never", &true)?,
-            Step::Effect(effect) => map.serialize_entry("effect", &effect_words(rules, effect))?,
+            Step::Test(Test::Never) => out.push_str("{\"never\":true"),
+            Step::Effect(effect) => {
+                out.push_str("{\"effect\":");
+                quoted(out, |out| push_effect(out, rules, effect));
+            }
             Step::Lookup(id) => {
-                let table = rules.map(id);
-                let entry = |entry| EntryWords { rules, fields: &table.fields, entry };
-                map.serialize_entry("lookup", &table.entries.iter().map(entry).collect::<Vec<_>>())?;
+                let map = rules.map(id);
+                out.push_str("{\"lookup\":");
+                let entry = |out: &mut String, entry: &MapEntry| {
+                    out.push_str("{\"key\":");
+                    let clauses = clauses(rules, &map.fields, &entry.key);
+                    list(out, clauses, |out, clause| clause.push_json(out));
+                    out.push_str(",\"effect\":");
+                    quoted(out, |out| push_effect(out, rules, entry.effect));
+                    out.push('}');
+                };
+                list(out, map.entries.iter(), entry);
             }
         }
-        map.end()
+        out.push('}');
     }
 }
 
-fn effect_words(rules: &Ruleset, effect: Effect) -> String {
-    let mut words = String::new();
-    push_effect(&mut words, rules, effect);
-    words
-}
-
-impl Serialize for Clause<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let words = |low, high| {
-            let mut words = String::new();
-            push_value(&mut words, self.rules, self.field, low, high);
-            words
+impl Clause<'_> {
+    fn push_json(&self, out: &mut String) {
+        let value = |out: &mut String, (low, high)| {
+            quoted(out, |out| push_value(out, self.rules, self.field, low, high));
         };
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("field", self.field.name())?;
-        map.serialize_entry("not", &self.not)?;
+        out.push_str("{\"field\":\"");
+        out.push_str(self.field.name());
+        out.push_str(if self.not { "\",\"not\":true" } else { "\",\"not\":false" });
         if let Some(mask) = self.mask {
-            map.serialize_entry("mask", &words(mask, mask))?;
+            out.push_str(",\"mask\":");
+            value(out, (mask, mask));
         }
-        let values: Vec<String> = self.ranges().into_iter().map(|(low, high)| words(low, high)).collect();
-        map.serialize_entry("values", &values)?;
-        map.end()
+        out.push_str(",\"values\":");
+        list(out, self.ranges().into_iter(), value);
+        out.push('}');
     }
 }
 
-struct AnyWords<'a> {
-    rules: &'a Ruleset,
-    tuples: &'a Tuples,
-    not: bool,
-}
-
-impl Serialize for AnyWords<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let product = |sides| clauses(self.rules, &self.tuples.fields, sides).collect::<Vec<_>>();
-        let products: Vec<Vec<Clause>> = self.tuples.boxes.iter().map(|sides| product(sides)).collect();
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("not", &self.not)?;
-        map.serialize_entry("products", &products)?;
-        map.end()
+/// A JSON array.
+pub(super) fn list<T>(
+    out: &mut String,
+    items: impl Iterator<Item = T>,
+    mut push: impl FnMut(&mut String, T),
+) {
+    out.push('[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push(out, item);
     }
+    out.push(']');
 }
 
-struct EntryWords<'a> {
-    rules: &'a Ruleset,
-    fields: &'a [Field],
-    entry: &'a MapEntry,
-}
-
-impl Serialize for EntryWords<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        let key: Vec<Clause> = clauses(self.rules, self.fields, &self.entry.key).collect();
-        map.serialize_entry("key", &key)?;
-        map.serialize_entry("effect", &effect_words(self.rules, self.entry.effect))?;
-        map.end()
+/// A JSON string of what is pushed.
+pub(super) fn quoted(out: &mut String, push: impl FnOnce(&mut String)) {
+    out.push('"');
+    let start = out.len();
+    push(out);
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if out.as_bytes()[start..].iter().all(plain) {
+        out.push('"');
+    } else {
+        let text = out.split_off(start);
+        out.pop();
+        out.push_str(&report::json_text(&text));
     }
 }
 
@@ -540,7 +547,9 @@ mod tests {
         → packet mark becomes 0x10
         → reject with ICMP type 3 code 3
         ");
-        let json = serde_json::to_value(&words).unwrap();
+        let mut text = String::new();
+        list(&mut text, words.iter(), |out, step| step.push_json(out));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json[0]["match"]["values"], serde_json::json!(["10.0.0.0/8", "11.0.0.1-11.0.0.9"]));
         assert_eq!(json[4]["match"]["values"].as_array().unwrap().len(), 20);
         assert_eq!(json[7]["unknown"], "limit");

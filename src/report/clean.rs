@@ -52,6 +52,16 @@ pub(crate) fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<(
     Ok(())
 }
 
+/// A text as a JSON string, likewise.
+pub(crate) fn json_text(text: &str) -> String {
+    let mut out = Vec::new();
+    match json(&text, &mut out) {
+        Ok(()) => String::from_utf8(out).unwrap_or_default(),
+        // Nothing keeps a text from being written to memory.
+        Err(_) => "\"\"".to_string(),
+    }
+}
+
 struct Escaping(CompactFormatter);
 
 impl Formatter for Escaping {

@@ -25,7 +25,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-pub(crate) use clean::{Screen, clean, json};
+pub(crate) use clean::{Screen, clean, json, json_text};
 pub(crate) use human::{HumanOptions, fatal};
 pub(crate) use ladder::write as ladder;
 pub(crate) use log::write as log;

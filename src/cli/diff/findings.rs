@@ -1,6 +1,7 @@
 //! What is wrong after a change that was not before, and the reverse: by meaning, not by line.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
@@ -14,6 +15,7 @@ use crate::rule::PH110;
 use crate::session::Session;
 use crate::site::Date;
 use crate::suppress::Checked;
+use crate::threads;
 
 /// Findings of one side alone.
 #[derive(Default)]
@@ -33,8 +35,11 @@ pub(super) struct Findings {
 impl Findings {
     /// Checks both sides, and leaves out what they have in common.
     pub(super) fn of(sides: &mut Sides) -> Result<Findings, Failure> {
-        let (old, old_calls) = checked(&mut sides.old)?;
-        let (new, new_calls) = checked(&mut sides.new)?;
+        let both = [&mut sides.old, &mut sides.new].map(Mutex::new);
+        let of = |side: &Mutex<&mut Side>| checked(&mut side.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut done = threads::each(&both, of).into_iter();
+        let (Some(old), Some(new)) = (done.next(), done.next()) else { return Ok(Findings::default()) };
+        let ((old, old_calls), (new, new_calls)) = (old?, new?);
         let broken = beyond(&sides.new, &new, &sides.old, &old);
         let mended = beyond(&sides.old, &old, &sides.new, &new);
         let (broken_json, mended_json) = (as_json(&sides.new, &broken)?, as_json(&sides.old, &mended)?);
