@@ -63,6 +63,8 @@ pub struct Language {
     pub one_filter: bool,
     /// What one of its rules is called, and several.
     pub rule: (&'static str, &'static str),
+    /// What stands where a rule looks into a set by its name.
+    pub names_sets: &'static [&'static str],
     /// Rules stand in chains, to which others jump and hooks lead.
     pub has_chains: bool,
     /// Its helpers open ports at an address only where signalling comes from that address

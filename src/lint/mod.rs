@@ -10,6 +10,7 @@ mod later;
 mod mend;
 mod openings;
 mod promises;
+mod reading;
 mod requirements;
 mod slips;
 mod untranslated;
@@ -22,9 +23,11 @@ use rustc_hash::FxHashSet;
 
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near};
-use crate::rule::{PH001, PH003, PH006, PH110, PH203, PH208, PH414, PH520, PH525, PH526, PH610};
+use crate::rule::{
+    PH001, PH003, PH006, PH110, PH203, PH208, PH401, PH404, PH414, PH512, PH520, PH525, PH526, PH610,
+};
 use crate::site::{Flow, Party};
-use crate::source::Span;
+use crate::source::{SourceMap, Span};
 use crate::threads;
 
 pub(crate) use mend::{Files, Workshop};
@@ -65,14 +68,21 @@ fn judged(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
 
 /// Leaves out what another finding says of the same place in better words, and what says that something is missing
 /// where a part of the files was not read.
-pub(crate) fn once(findings: &mut Vec<Finding>) {
+pub(crate) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
+    reading::once(findings, sources);
     let unread = [&PH001, &PH003, &PH006];
     if findings.iter().any(|finding| unread.contains(&finding.lint())) {
-        findings.retain(|finding| ![&PH208, &PH525, &PH526].contains(&finding.lint()));
+        findings.retain(|finding| ![&PH208, &PH404, &PH525, &PH526].contains(&finding.lint()));
     }
+    let compared: Vec<Span> = findings.iter().filter(|f| f.lint() == &PH512).filter_map(|f| f.span).collect();
+    findings.retain(|f| {
+        let holds = |span: Span| compared.iter().any(|part| span.start <= part.start && part.end <= span.end);
+        f.lint() != &PH401 || !f.span.is_some_and(holds)
+    });
     let open: FxHashSet<Span> =
         findings.iter().filter(|f| f.lint() == &PH203).filter_map(|f| f.span).collect();
     findings.retain(|f| f.lint() != &PH414 || f.span.is_none_or(|span| !open.contains(&span)));
+    reading::named(findings, sources);
 }
 
 /// How many legs of mandatory rows do not get through, and how much trouble there is in all: the less, the better a

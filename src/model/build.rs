@@ -22,6 +22,8 @@ pub struct Builder {
     numbered: FxHashMap<(String, String, String), u32>,
     helpers: FxHashMap<String, HelperId>,
     tags: FxHashMap<String, u32>,
+    besides: FxHashMap<String, u32>,
+    beside: u32,
 }
 
 impl Builder {
@@ -87,9 +89,22 @@ impl Builder {
     /// Ends the rule: the steps since the last end become a rule of `chain`.
     pub fn rule(&mut self, chain: ChainId, span: Span, element: Span) {
         let last = self.rules.steps.len() as u32;
-        let rule = Rule { first: self.first, last, span, element };
+        let rule = Rule { first: self.first, last, span, element, beside: self.beside };
         self.first = last;
         self.rules.chains[chain.0 as usize].rules.push(rule);
+    }
+
+    /// Says what the rules that are made from here on do besides their steps; empty where that is nothing.
+    pub fn beside(&mut self, what: &str) {
+        self.beside = match (what, self.besides.get(what)) {
+            ("", _) => 0,
+            (_, Some(known)) => *known,
+            (_, None) => {
+                let number = self.besides.len() as u32 + 1;
+                self.besides.insert(what.to_string(), number);
+                number
+            }
+        };
     }
 
     /// The steps of the rule that is being made.

@@ -205,6 +205,9 @@ pub struct Rule {
     /// The element of a list, group or set that this expanded rule stands for; equal to `span` where
     /// there is none.
     pub element: Span,
+    /// What it does besides its steps, and no verdict hangs on (queues, priorities, copies), by number: rules of one
+    /// number do the same. 0 where that is nothing.
+    pub beside: u32,
 }
 
 /// Names one rule of a ruleset.

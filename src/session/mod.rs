@@ -169,7 +169,7 @@ impl Session {
             let judge = Judge::new(&self.site, &self.catalog, &self.firewalls);
             findings.extend(lint::check(&judge, Some(&Workshop::new(sources, &self.files))));
         }
-        lint::once(&mut findings);
+        lint::once(&mut findings, sources);
         findings
     }
 }

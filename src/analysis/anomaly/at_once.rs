@@ -16,6 +16,7 @@ struct Seen {
     family: Family,
     course: Course,
     acted: FxHashMap<RuleId, Space>,
+    taken: FxHashMap<RuleId, Space>,
     entered: FxHashMap<ChainId, Space>,
 }
 
@@ -53,7 +54,8 @@ impl AtOnce {
             let spaces = &mut self.spaces[family as usize];
             let mut watch = Watch { rules: Some(rules), chains: Some(chains), ..Watch::default() };
             exact.run_all(spaces, course, &mut watch)?;
-            self.seen.push(Seen { family, course, acted: watch.acted, entered: watch.entered });
+            let Watch { acted, taken, entered, .. } = watch;
+            self.seen.push(Seen { family, course, acted, taken, entered });
         }
         Ok(())
     }
@@ -82,8 +84,8 @@ impl AtOnce {
     ) {
         for seen in &self.seen {
             let Some(entered) = seen.entered.get(&chain) else { continue };
-            let acted = |id: &RuleId| Some((*id, *seen.acted.get(id)?));
-            let takers = before.iter().filter_map(acted).collect();
+            let taken = |id: &RuleId| Some((*id, *seen.taken.get(id)?));
+            let takers = before.iter().filter_map(taken).collect();
             each(&mut self.spaces[seen.family as usize], seen.course, *entered, takers);
         }
     }

@@ -156,7 +156,7 @@ impl<'a> Exact<'a> {
             let mut watch = Watch { rules: Some(&watched), chains: Some(&chains), ..Watch::default() };
             self.run(spaces, course, packets, &mut watch)?;
             let rest = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
-            let mut takers: Vec<(RuleId, Space)> = watch.acted.into_iter().collect();
+            let mut takers: Vec<(RuleId, Space)> = watch.taken.into_iter().collect();
             takers.sort_unstable_by_key(|(id, _)| *id);
             least(spaces, rest, takers, &mut found);
         }

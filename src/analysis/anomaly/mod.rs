@@ -433,23 +433,37 @@ impl Finder<'_> {
         let lives: Vec<RuleId> =
             unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
         if let Some(by) = seeker.stand_in(&lives, gone) {
-            return Some(Without::Same(by));
+            return Some(self.beside(unit, Without::Same(by)));
         }
         if let Some(without) = seeker.misses(&lives, &unit.rules, gone) {
-            return Some(without);
+            return Some(self.beside(unit, without));
         }
-        self.work(|exact, desk| exact.without(desk, &unit.rules, gone))
+        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, gone))?;
+        Some(self.beside(unit, without))
+    }
+
+    /// What comes of leaving rules out, what they do besides their verdicts counted in.
+    fn beside(&self, unit: &Unit, without: Without) -> Without {
+        let by: &[RuleId] = match &without {
+            Without::Same(by) => by,
+            Without::Policy | Without::Changes => &[],
+        };
+        let nothing = self.rules.rule(unit.rules[0]).beside == 0 || !by.is_empty();
+        let same = nothing && units::same_beside(self.rules, &unit.rules, by);
+        if same { without } else { Without::Changes }
     }
 
     /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`.
     fn may_go(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>, allowed: bool) -> bool {
         let lives: Vec<RuleId> =
             unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
-        if seeker.stand_in(&lives, gone).is_some() {
+        if let Some(by) = seeker.stand_in(&lives, gone)
+            && units::same_beside(self.rules, &unit.rules, &by)
+        {
             return true;
         }
-        let same = self.work(|exact, desk| exact.without(desk, &unit.rules, gone));
-        match same {
+        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, gone));
+        match without.map(|without| self.beside(unit, without)) {
             Some(Without::Same(_)) => true,
             Some(Without::Policy) => allowed,
             Some(Without::Changes) | None => false,

@@ -109,19 +109,22 @@ pub(super) fn verdict(rules: &Ruleset, id: RuleId) -> Option<Verdict> {
 pub(super) struct Twins {
     /// By chain and what a rule says, the first that says it.
     first: FxHashMap<(ChainId, u64), u32>,
+    /// How many rules of a chain stand for one that is written.
+    parts: FxHashMap<(ChainId, Span), usize>,
 }
 
 impl Twins {
     /// Looks through the chains for which it is asked.
     pub(super) fn new(rules: &Ruleset, asked: impl Iterator<Item = bool>) -> Twins {
-        let mut first = FxHashMap::default();
+        let (mut first, mut parts) = (FxHashMap::default(), FxHashMap::default());
         for ((at, chain), _) in rules.chains.iter().enumerate().zip(asked).filter(|(_, asked)| *asked) {
             for (index, rule) in chain.rules.iter().enumerate() {
                 let key = (ChainId(at as u32), said(rules.steps_of(rule)));
                 first.entry(key).or_insert(index as u32);
+                *parts.entry((ChainId(at as u32), rule.span)).or_default() += 1;
             }
         }
-        Twins { first }
+        Twins { first, parts }
     }
 
     /// A rule before some others that says the same as they do; of several, that of the first of them.
@@ -130,12 +133,25 @@ impl Twins {
             let steps = rules.steps_of(rules.rule(*id));
             let index = *self.first.get(&(id.chain, said(steps)))?;
             let other = RuleId { chain: id.chain, index };
-            let same = alike(rules.steps_of(rules.rule(other)), steps);
-            (index < id.index && same && rules.rule(other).span != rules.rule(*id).span).then_some(other)
+            let (rule, twin) = (rules.rule(*id), rules.rule(other));
+            let same = alike(rules.steps_of(twin), steps) && twin.beside == rule.beside;
+            (index < id.index && same && twin.span != rule.span).then_some(other)
         };
         let first = twin(others.first()?)?;
+        // A part of a rule is not the rule.
+        let parts = |id: &RuleId| self.parts.get(&(id.chain, rules.rule(*id).span));
+        if parts(&first) != parts(others.first()?) {
+            return None;
+        }
         others.iter().all(|id| twin(id).is_some()).then_some(first)
     }
+}
+
+/// Whether rules do the same as some others besides their steps.
+pub(super) fn same_beside(rules: &Ruleset, unit: &[RuleId], by: &[RuleId]) -> bool {
+    let mut all = unit.iter().chain(by).map(|id| rules.rule(*id).beside);
+    let first = all.next();
+    all.all(|beside| Some(beside) == first)
 }
 
 /// A number for what steps say: the order of tests does not matter.

@@ -249,6 +249,9 @@ impl Run<'_, '_, '_> {
     ) -> Result<(), TooMuch> {
         let steps = self.flow.rules.steps_of(rule);
         let mut live = Classes::one(class);
+        if steps.is_empty() {
+            self.note_idle(&walking.view, id, steps, live.iter());
+        }
         let mut at = 0;
         while at < steps.len() && !live.is_empty() {
             match steps[at] {
@@ -369,11 +372,16 @@ impl Run<'_, '_, '_> {
         still: &mut Classes,
         done: &mut Done,
     ) -> Result<(), TooMuch> {
-        self.note_act(id, class.space);
+        let space = class.space;
+        self.note_act(id, space);
+        if let Effect::Verdict(_) | Effect::Goto(_) | Effect::Return | Effect::Settle = effect {
+            self.note_taken(id, space, None);
+        }
         match effect {
             Effect::Verdict(verdict) => self.decide(walking, class, verdict, Decider::Rule(id)),
             Effect::Jump(chain) => {
                 let back = self.chain(walking, chain, Classes::one(class))?;
+                self.note_taken(id, space, Some(&back));
                 done.passed.extend(self.spaces, back);
             }
             Effect::Goto(chain) => {

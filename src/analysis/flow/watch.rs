@@ -17,6 +17,8 @@ pub struct Watch<'w> {
     pub rules: Option<&'w FxHashSet<RuleId>>,
     /// The packets for which they did.
     pub acted: FxHashMap<RuleId, Space>,
+    /// Those of them that did not come to the next rule of its chain.
+    pub taken: FxHashMap<RuleId, Space>,
     /// Chains of which it is noted which packets come into them.
     pub chains: Option<&'w FxHashSet<ChainId>>,
     /// The packets that did.
@@ -79,6 +81,16 @@ impl Run<'_, '_, '_> {
         if self.watch.sees(id) && !space.is_none() {
             let known = self.watch.acted.entry(id).or_insert(Space::NONE);
             *known = self.spaces.or(*known, space);
+        }
+    }
+
+    /// Notes that of some packets a rule let none come to the next one but those that came `back`.
+    pub(super) fn note_taken(&mut self, id: RuleId, space: Space, back: Option<&Classes>) {
+        if self.watch.sees(id) {
+            let back = back.map_or(Space::NONE, |back| back.union(self.spaces));
+            let taken = self.spaces.minus(space, back);
+            let known = self.watch.taken.entry(id).or_insert(Space::NONE);
+            *known = self.spaces.or(*known, taken);
         }
     }
 

@@ -27,6 +27,7 @@ pub static LANGUAGE: Language = Language {
     keeps_policies: false,
     one_filter: false,
     rule: ("entry", "entries"),
+    names_sets: &[],
     has_chains: false,
     helpers_follow_sender: false,
     tells_idle_chains: false,

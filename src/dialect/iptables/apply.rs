@@ -171,6 +171,7 @@ impl<'c> Reader<'c> {
             target: Target::Undefined(text),
             hooks: super::ast::ANY_HOOK,
             limiter: 0,
+            beside: None,
         };
         self.config.rules.push(rule);
         let at = self.config.rules.len() as u32 - 1;

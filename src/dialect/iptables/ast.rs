@@ -220,6 +220,8 @@ pub struct Rule {
     pub hooks: u8,
     /// The module that limits the hooks, as an index of [`super::modules::ALL`].
     pub limiter: u8,
+    /// The rule as it is written, where it does more than its verdict tells: notes addresses, logs, classifies.
+    pub beside: Option<Name>,
 }
 
 /// What the files of one firewall say, all commands done.

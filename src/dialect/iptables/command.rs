@@ -10,7 +10,7 @@ use super::modules::{self, Opt};
 use super::words::Word;
 use crate::finding::Finding;
 use crate::packet::Family;
-use crate::rule::{PH001, PH002, PH004};
+use crate::rule::{PH001, PH002, PH003, PH004, Severity};
 use crate::source::Span;
 
 /// What a command does to a chain.
@@ -545,6 +545,14 @@ pub(super) fn family_name(family: Family) -> &'static str {
 pub(super) fn syntax_error(span: Span, message: impl Into<String>) -> Finding {
     Finding::of(&PH001, span, message)
         .help("The statement is not understood, and iptables refuses it too. Correct it, or take it out.")
+}
+
+/// PH003 for a name that the machine which loads the file may know, and this one does not.
+pub(super) fn unknown_name(span: Span, message: impl Into<String>) -> Finding {
+    Finding::of(&PH003, span, message)
+        .severity(Severity::Info)
+        .label("the file loads where the machine knows the name")
+        .help("Write the number.")
 }
 
 /// PH004.

@@ -1,6 +1,6 @@
 //! A statement that is read to its end: its rules, and what options demand of each other.
 
-use super::ast::{Hook, Match, MatchKind, Net, Rule, TableName, Target, builtin};
+use super::ast::{Hook, Match, MatchKind, Name, Net, Rule, TableName, Target, builtin};
 use super::command::{Instance, Parser, load_error};
 use super::modules::{self, Module};
 use crate::dialect::names;
@@ -25,6 +25,7 @@ impl Parser<'_, '_> {
             target: self.target,
             hooks: self.hooks.0,
             limiter: self.hooks.1,
+            beside: self.beside(),
         };
         for instance in self.active.iter() {
             let hooks = modules::ALL[instance.module as usize].hooks;
@@ -36,6 +37,25 @@ impl Parser<'_, '_> {
             return vec![rule];
         }
         self.spread(rule)
+    }
+
+    /// What the rule does that no verdict hangs on, and what it writes that the model does not tell.
+    fn beside(&mut self) -> Option<Name> {
+        let notes = self.active.iter().any(|one| modules::ALL[one.module as usize].name == "recent");
+        let writes = matches!(
+            self.target,
+            Target::Continue
+                | Target::ForgetMark
+                | Target::ForgetMss
+                | Target::ForgetAddress(_)
+                | Target::SetTtl(None)
+                | Target::SetDscp(None)
+        );
+        if !notes && !writes {
+            return None;
+        }
+        let words: Vec<&str> = self.words.iter().map(|word| word.text.as_ref()).collect();
+        Some(self.out.config.names.intern(&words.join(" ")))
     }
 
     fn spread(&mut self, rule: Rule) -> Vec<Rule> {

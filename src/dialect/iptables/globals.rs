@@ -8,8 +8,11 @@ use super::words::Word;
 use crate::dialect::names;
 use crate::finding::Finding;
 use crate::packet::{Family, Field};
-use crate::rule::{PH002, PH003};
+use crate::rule::{PH002, PH003, Severity};
 use crate::source::Span;
+
+/// How the names of chains begin that ufw makes itself, before it loads its files (`ufw-init-functions`).
+const OF_PROGRAMS: [&str; 2] = ["ufw-", "ufw6-"];
 
 const SEEN_PROTOCOL: u8 = 1;
 const SEEN_SOURCE: u8 = 2;
@@ -237,7 +240,12 @@ impl<'w> Parser<'_, 'w> {
             }
             None => {
                 self.protocol_unknown = true;
-                self.fails(arg.span, format!("protocol `{}` is not known", arg.text));
+                let message = format!("protocol `{}` is not known", arg.text);
+                let named = arg.text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+                match named && arg.text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                    true => self.out.findings.push(super::command::unknown_name(arg.span, message)),
+                    false => self.fails(arg.span, message),
+                }
                 self.doubt(negated, (word.span, arg.span), Answer::Of(Field::Proto));
             }
         }
@@ -363,6 +371,15 @@ impl<'w> Parser<'_, 'w> {
             self.no_module(name, true, span);
             self.undefined("target", name)
         } else {
+            if OF_PROGRAMS.iter().any(|prefix| name.starts_with(prefix)) {
+                self.out.findings.push(
+                    Finding::of(&PH003, span, format!("chain `{name}` is not in this file"))
+                        .severity(Severity::Info)
+                        .label("a program makes chains of this name before it loads the file")
+                        .help("Give the output of `iptables-save`, to have all chains judged."),
+                );
+                return self.undefined("chain", name);
+            }
             self.out.findings.push(
                 Finding::of(&PH003, span, format!("chain `{name}` does not exist here"))
                     .label("no chain and no target of this name")

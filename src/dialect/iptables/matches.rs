@@ -3,7 +3,7 @@
 mod connection;
 
 use super::ast::{ANY_HOOK, Answer, Connection, Limit, MatchKind, SetUse};
-use super::command::{Given, Parser};
+use super::command::{Given, Parser, unknown_name};
 use super::modules::{self, Kind, Module, Openness, Val};
 use super::values::{self, RangeError};
 use crate::dialect::names::{self, proto};
@@ -287,7 +287,8 @@ impl Parser<'_, '_> {
 
     fn broken(&mut self, given: &Given<'_>, message: String) {
         self.fails(given.span, message);
-        self.doubt(given.negated, (given.span, given.span), Answer::Elsewhere);
+        // What was meant is not known, and that of two places may differ.
+        self.doubt(given.negated, (given.span, given.span), Answer::Chance);
     }
 
     fn number(&mut self, given: &Given<'_>, max: u64, kind: impl Fn(u64) -> MatchKind) {
@@ -353,6 +354,12 @@ impl Parser<'_, '_> {
 
     fn no_port(&mut self, given: &Given<'_>, text: &str) {
         let transport = names::protocol_name(self.transport()).unwrap_or("this protocol");
+        if text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            self.out
+                .findings
+                .push(unknown_name(given.span, format!("service `{text}` of {transport} is not known")));
+            return self.doubt(given.negated, (given.span, given.span), Answer::Elsewhere);
+        }
         self.broken(given, format!("`{text}` is no port or service of {transport}"));
     }
 

@@ -59,6 +59,7 @@ pub static LANGUAGE: Language = Language {
     keeps_policies: true,
     one_filter: false,
     rule: ("rule", "rules"),
+    names_sets: &["--match-set"],
     has_chains: true,
     helpers_follow_sender: true,
     tells_idle_chains: false,

@@ -21,6 +21,8 @@ pub(super) enum Fault {
     /// It depends on the machine that loads, or is out of the model's sight: the name of the
     /// condition, and whether the name tells values apart (an interface index, a host's name).
     Unknown(String, bool),
+    /// The same, of a name that nft has to find on the machine that loads.
+    Unresolved(Span, String),
     /// Nothing is left of the budget.
     TooMuch(Span, Exhausted),
 }
@@ -219,6 +221,12 @@ impl<'s> Values<'s> {
         }
         if spec.kind.open() {
             return foreign(format!("{} {word}", spec.kind.name()));
+        }
+        let named = word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if named && matches!(spec.kind, Type::Service | Type::Proto) {
+            let kind = if spec.kind == Type::Service { "service" } else { "protocol" };
+            return Err(Fault::Unresolved(span, format!("{kind} `{word}`")));
         }
         let what = match spec.kind {
             Type::Integer | Type::Bitmask => "a number".to_string(),

@@ -55,12 +55,14 @@ pub(super) fn lint(
     for (t, table) in config.tables.iter().enumerate() {
         // A table without a hook is a part of one whose rest is elsewhere, and so is one that was not read whole.
         let whole = !lacks && table.chains.iter().any(|chain| chain.hook.is_some());
+        let mut unreached = Vec::new();
         for (c, chain) in table.chains.iter().enumerate() {
             lints.chain(table, chain);
             if whole && sees_ip(table) && !chain.rules.is_empty() && chain.hook.is_none() && !reached(t, c) {
-                lints.unreached(chain);
+                unreached.push(chain);
             }
         }
+        lints.unreached(&unreached);
         if whole {
             lints.unused_sets(table);
         }
@@ -227,13 +229,31 @@ impl Lints<'_> {
         }
     }
 
-    fn unreached(&mut self, chain: &Chain) {
-        let message = format!("no packet comes into the chain `{}`", chain.name.text);
-        self.findings.push(
-            Finding::of(&PH413, chain.name.span, message)
+    /// Chains of one table: each by itself where they are few.
+    fn unreached(&mut self, chains: &[&Chain]) {
+        const FEW: usize = 2;
+        let together = if chains.len() > FEW { chains.len() } else { 1 };
+        for chains in chains.chunks(together) {
+            let Some((first, others)) = chains.split_first() else { continue };
+            let name = &first.name.text;
+            let (message, help) = match others.len() {
+                0 => (
+                    format!("no packet comes into the chain `{name}`"),
+                    "Give it `type … hook … priority …;`, jump to it from a chain that has a hook, or remove it.",
+                ),
+                more => (
+                    format!("no packet comes into {} chains, `{name}` and others", more + 1),
+                    "Jump to them from a chain that has a hook, give them `type … hook … priority …;`, or remove them.",
+                ),
+            };
+            let mut finding = Finding::of(&PH413, first.name.span, message)
                 .label("has no hook, and nothing that is reached jumps here")
-                .help("Give it `type … hook … priority …;`, jump to it from a chain that has a hook, or remove it."),
-        );
+                .help(help);
+            for other in others {
+                finding = finding.related(other.name.span, format!("nor into `{}`", other.name.text));
+            }
+            self.findings.push(finding);
+        }
     }
 
     fn unused_sets(&mut self, table: &Table) {

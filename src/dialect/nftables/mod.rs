@@ -34,6 +34,7 @@ pub static LANGUAGE: Language = Language {
     keeps_policies: false,
     one_filter: false,
     rule: ("rule", "rules"),
+    names_sets: &["@"],
     has_chains: true,
     helpers_follow_sender: true,
     tells_idle_chains: true,

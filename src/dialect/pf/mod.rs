@@ -39,6 +39,7 @@ pub static LANGUAGE: Language = Language {
     keeps_policies: false,
     one_filter: true,
     rule: ("rule", "rules"),
+    names_sets: &["<"],
     has_chains: false,
     helpers_follow_sender: false,
     tells_idle_chains: false,

@@ -1,20 +1,22 @@
 //! PH407: neighbours that could be one rule.
 
-use super::Lens;
+use super::{Lens, RELATED};
 use crate::analysis::anomaly::{Anomalies, Mergeable};
 use crate::finding::Finding;
 use crate::packet::Field;
 use crate::rule::PH407;
 
-/// Places that a finding names beside its own.
-const RELATED: usize = 10;
+/// Fewer hosts or ports than so many are named one by one.
+const FEW: u128 = 4;
 
 pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     let dead = |row: &Mergeable| {
         found.dead.iter().any(|dead| dead.unit.rules.iter().any(|id| row.rules.contains(id)))
     };
+    // Two or three hosts that happen to be neighbours are nobody's network, and ports no range.
+    let few = |row: &Mergeable| row.values.count() < FEW;
     let mut said = rustc_hash::FxHashSet::default();
-    for row in found.mergeable.iter().filter(|row| !dead(row)) {
+    for row in found.mergeable.iter().filter(|row| !dead(row) && !few(row)) {
         let mut spans: Vec<_> = row.rules.iter().map(|id| lens.rules().rule(*id).span).collect();
         // Where the last match wins, the model has them the other way round.
         spans.sort_unstable_by_key(|span| span.start);

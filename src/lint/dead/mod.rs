@@ -7,6 +7,8 @@ mod removals;
 mod shadowed;
 mod unreachable;
 
+use rustc_hash::FxHashMap;
+
 use crate::analysis::anomaly::{self, Anomalies, Ask, Unit};
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge};
@@ -44,12 +46,12 @@ pub(super) fn check(
     for (at, found) in found {
         let (Some(firewall), Some(ask)) = (judge.firewall(*at), ask(judge, *at)) else { continue };
         let lens = Lens { firewall, sources: workshop.map(Workshop::sources) };
-        let first = findings.len();
-        shadowed::check(&lens, found, &mut findings);
-        redundant::check(&lens, found, &mut findings);
+        let mut told = shadowed::check(&lens, found);
+        told.extend(redundant::check(&lens, found));
         if let Some(workshop) = workshop {
-            removals::offer(&lens, workshop, *at, found, &mut findings[first..]);
+            removals::offer(&lens, workshop, *at, found, &mut told);
         }
+        findings.extend(told.into_iter().map(|told| told.finding));
         unreachable::check(&lens, found, &mut findings);
         mergeable::check(&lens, found, &mut findings);
         behind_established::check(&lens, found, &mut findings);
@@ -60,6 +62,37 @@ pub(super) fn check(
 
 /// What is looked for unless it is left out.
 const LINTS: &[&Lint] = &[&PH401, &PH402, &PH403, &PH404, &PH406, &PH407, &PH408];
+
+/// So many rules that do nothing for one reason have one finding.
+const MANY: usize = 3;
+/// Places that a finding names beside its own.
+const RELATED: usize = 10;
+
+/// A finding about rules that can be taken out.
+struct Told {
+    finding: Finding,
+    /// Where the rules are.
+    rules: Vec<Span>,
+}
+
+/// Things put together that are alike, in the order in which the first of each came; what is alike but for less than
+/// [`MANY`] others stays by itself.
+fn together<T, K: std::hash::Hash + Eq>(all: impl Iterator<Item = (K, T)>) -> Vec<Vec<T>> {
+    let mut places: FxHashMap<K, usize> = FxHashMap::default();
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    for (key, one) in all {
+        let at = *places.entry(key).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    let split = |group: Vec<T>| match group.len() {
+        count if count < MANY => group.into_iter().map(|one| vec![one]).collect(),
+        _ => vec![group],
+    };
+    groups.into_iter().flat_map(split).collect()
+}
 
 /// One firewall, and how people speak of its rules.
 struct Lens<'l> {

@@ -1,52 +1,96 @@
 //! PH402 and PH409: rules that can be taken out, and nothing changes.
 
-use super::Lens;
+use super::{Lens, RELATED, Told, together};
 use crate::analysis::anomaly::{Anomalies, Unit};
 use crate::finding::Finding;
+use crate::model::{Effect, Step, Test, Verdict};
+use crate::packet::{Field, State};
 use crate::rule::{PH402, PH409};
+use crate::source::Span;
 
-/// Places that a finding names beside its own.
-const RELATED: usize = 10;
-
-pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
-    let noun = lens.noun();
-    for redundant in &found.redundant {
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
+    let told = found.redundant.iter().filter(|redundant| !lens.is_the_fast_way(&redundant.unit));
+    let keyed = told.map(|redundant| {
         let places = lens.places(&redundant.by, &redundant.unit);
         let still = lens.still(&redundant.unit);
-        let who = match places.len() {
-            0 => "what follows does the same for all that it matches".to_string(),
-            1 => format!("{} the same and does the same", lens.who(&places, redundant.unit.span)),
-            _ => format!("{} the same and do the same", lens.who(&places, redundant.unit.span)),
-        };
-        let message = match still {
-            Some(still) => format!("the {noun} decides nothing, and only {still}: {who}"),
-            None => format!("the {noun} changes nothing: {who}"),
-        };
-        let help = match still {
-            Some(still) => {
-                format!("Keep it for what it {still}, or remove it: every packet fares as before.")
-            }
-            None => format!("Remove the {noun}: every packet fares as before."),
-        };
-        let mut finding = Finding::of(&PH402, redundant.unit.span, message)
-            .label("without it every packet fares as with it")
-            .help(help);
-        finding.careful = still.is_some();
+        ((places.clone(), still), (redundant, places, still))
+    });
+    let mut told: Vec<Told> = Vec::new();
+    for group in together(keyed) {
+        let Some((first, places, still)) = group.first() else { continue };
+        let units: Vec<&Unit> = group.iter().map(|(redundant, ..)| &redundant.unit).collect();
+        let mut finding = lens.redundant(&units, places, *still);
         for place in places.iter().take(RELATED) {
             finding = finding.related(*place, "does the same for its packets");
         }
-        findings.push(finding);
+        for other in &units[1..] {
+            finding = finding.related(other.span, "can go as well");
+        }
+        debug_assert_eq!(finding.span, Some(first.unit.span));
+        told.push(Told { finding, rules: units.iter().map(|unit| unit.span).collect() });
     }
+    let noun = lens.noun();
     for repeats in &found.repeats {
         let message = format!("the {noun} does what the policy behind it does anyway");
         let finding = Finding::of(&PH409, repeats.unit.span, message)
             .label("without it every packet fares as with it")
             .help(format!("Remove the {noun}, or keep it should the policy ever change."));
-        findings.push(finding);
+        told.push(Told { finding, rules: Vec::new() });
     }
+    told
 }
 
 impl Lens<'_> {
+    /// PH402 for rules that can go for one reason.
+    fn redundant(&self, units: &[&Unit], places: &[Span], still: Option<&'static str>) -> Finding {
+        let (noun, nouns, count) = (self.noun(), self.nouns(), units.len());
+        let who = match places.len() {
+            0 => "what follows does the same for all that it matches".to_string(),
+            1 => format!("{} the same and does the same", self.who(places, units[0].span)),
+            _ => format!("{} the same and do the same", self.who(places, units[0].span)),
+        };
+        let message = match (still, count) {
+            (Some(still), 1) => format!("the {noun} decides nothing, and only {still}: {who}"),
+            (Some(still), _) => {
+                format!("{count} {nouns} decide nothing, and only {}: {who}", still.trim_end_matches('s'))
+            }
+            (None, 1) => format!("the {noun} changes nothing: {who}"),
+            (None, _) => format!("{count} {nouns} change nothing: {who}"),
+        };
+        let which = if count == 1 { format!("the {noun}") } else { format!("these {nouns}") };
+        let what = if count == 1 { "it" } else { "them" };
+        let help = match still {
+            Some(still) if count == 1 => {
+                format!("Keep it for what it {still}, or remove it: every packet fares as before.")
+            }
+            Some(_) => {
+                "Keep them for what they note, or remove them: every packet fares as before.".to_string()
+            }
+            None => format!("Remove {which}: every packet fares as before."),
+        };
+        let mut finding = Finding::of(&PH402, units[0].span, message)
+            .label(format!("without {what} every packet fares as with {what}"))
+            .help(help);
+        finding.careful = still.is_some();
+        finding
+    }
+
+    /// Whether a rule lets pass what belongs to connections and nothing else: where all is let through it changes
+    /// nothing, and saves the box the walk.
+    fn is_the_fast_way(&self, unit: &Unit) -> bool {
+        let new = |step: &Step| match *step {
+            Step::Test(Test::In { field: Field::State, values, negate }) => {
+                Some(self.rules().values(values).contains(State::New as u128) != negate)
+            }
+            Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => None,
+        };
+        unit.rules.iter().all(|id| {
+            let steps = self.rules().steps_of(self.rules().rule(*id));
+            let accepts = steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept)));
+            accepts && steps.iter().find_map(new) == Some(false)
+        })
+    }
+
     /// What a rule does besides deciding.
     fn still(&self, unit: &Unit) -> Option<&'static str> {
         let text = self.sources?.text(unit.span);

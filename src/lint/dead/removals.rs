@@ -2,14 +2,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Lens;
+use super::{Lens, Told};
 use crate::analysis::anomaly::{Anomalies, Unit};
 use crate::analysis::compare::is_without;
 use crate::dialect::write::removal;
-use crate::finding::{Edit, Finding};
+use crate::finding::Edit;
 use crate::lint::Workshop;
 use crate::model::{ChainId, RuleId};
-use crate::rule::{Lint, PH401, PH402, PH403, PH406};
 use crate::source::Span;
 
 /// How often the files of a firewall are read again.
@@ -29,7 +28,7 @@ pub(super) fn offer(
     workshop: &Workshop<'_>,
     at: usize,
     found: &Anomalies,
-    findings: &mut [Finding],
+    told: &mut [Told],
 ) {
     let units = found.dead.iter().map(|dead| &dead.unit).chain(found.redundant.iter().map(|one| &one.unit));
     let written = lens.written();
@@ -48,10 +47,9 @@ pub(super) fn offer(
             open.extend([second, first]);
         }
     }
-    let about: [&Lint; 4] = [&PH401, &PH402, &PH403, &PH406];
-    for finding in findings.iter_mut().filter(|finding| about.contains(&finding.lint())) {
-        let edit = finding.span.and_then(|span| proved.get(&span));
-        finding.edits.extend(edit.cloned());
+    for told in told {
+        let edits = told.rules.iter().filter_map(|span| proved.get(span));
+        told.finding.edits.extend(edits.cloned());
     }
 }
 

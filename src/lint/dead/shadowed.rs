@@ -1,64 +1,126 @@
 //! PH401, PH403 and PH406: rules that never do anything.
 
-use super::Lens;
-use crate::analysis::anomaly::{Anomalies, Dead, Partly};
+use super::{Lens, RELATED, Told, together};
+use crate::analysis::anomaly::{Anomalies, Partly, Unit};
 use crate::finding::Finding;
-use crate::model::{Effect, RuleId, Step, Verdict};
+use crate::model::{Effect, RuleId, Step, Test, Verdict};
 use crate::rule::{Lint, PH401, PH403, PH406, Severity};
+use crate::source::Span;
 
-/// Places that a finding names beside its own.
-const RELATED: usize = 10;
-
-pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
-    findings.extend(found.dead.iter().map(|dead| lens.dead(dead)));
-    findings.extend(found.partly.iter().map(|partly| lens.partly(partly)));
+pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
+    let told = found.dead.iter().filter(|dead| !lens.looks_into_nothing(&dead.unit));
+    let keyed = told.map(|dead| {
+        let places = lens.places(&dead.by, &dead.unit);
+        // Where nothing comes to rules of one chain, it is for one reason.
+        let chain = dead.unit.rules.first().filter(|_| places.is_empty()).map(|id| id.chain);
+        let alone = lens.contradicts_itself(&dead.unit).then_some(dead.unit.span);
+        ((places.clone(), dead.twin, dead.opposite, chain, alone), (dead, places))
+    });
+    let mut told: Vec<Told> = Vec::new();
+    for group in together(keyed) {
+        let Some((first, places)) = group.first() else { continue };
+        let units: Vec<&Unit> = group.iter().map(|(dead, _)| &dead.unit).collect();
+        let mut finding = match first.twin {
+            Some(twin) => lens.twin(&units, twin),
+            None if lens.contradicts_itself(&first.unit) => lens.contradiction(&first.unit),
+            None => lens.dead(&units, places, first.opposite),
+        };
+        for other in &units[1..] {
+            finding = finding.related(other.span, "does nothing for the same reason");
+        }
+        told.push(Told { finding, rules: units.iter().map(|unit| unit.span).collect() });
+    }
+    let partly = found.partly.iter().map(|partly| lens.partly(partly));
+    told.extend(partly.map(|finding| Told { finding, rules: Vec::new() }));
+    told
 }
 
 impl Lens<'_> {
-    fn dead(&self, dead: &Dead) -> Finding {
-        let places = self.places(&dead.by, &dead.unit);
+    /// PH406.
+    fn twin(&self, units: &[&Unit], twin: RuleId) -> Finding {
         let noun = self.noun();
-        if let Some(twin) = dead.twin {
-            let message = format!("the {noun} stands here once more");
-            let related = self.rules().rule(twin).span;
-            return Finding::of(&PH406, dead.unit.span, message)
-                .label("does nothing that the other has not done")
-                .related(related, format!("the same {noun}"))
-                .help(format!(
-                    "Remove one of the two. If another {noun} was meant, one of them has a slip."
-                ));
-        }
-        let verb = self.verb(dead.unit.rules.first());
-        let message = match places.len() {
-            0 => format!("the {noun} never {verb}: no packet that it matches comes to it"),
-            _ if dead.opposite => format!(
-                "the {noun} never {verb}: {} all that it matches, and the opposite is done",
-                self.who(&places, dead.unit.span)
-            ),
+        let message = match units.len() {
+            1 => format!("the {noun} stands here once more"),
+            count => format!("the {noun} stands here and below {count} times more"),
+        };
+        Finding::of(&PH406, units[0].span, message)
+            .label("does nothing that the other has not done")
+            .related(self.rules().rule(twin).span, format!("the same {noun}"))
+            .help(format!(
+                "Remove {}. If another {noun} was meant, one of them has a slip.",
+                if units.len() == 1 { "one of the two" } else { "all but one of them" }
+            ))
+    }
+
+    /// PH401 for a rule that matches nothing whatever is before it.
+    fn contradiction(&self, unit: &Unit) -> Finding {
+        let (noun, verb) = (self.noun(), self.verb(unit.rules.first()));
+        let message = format!("the {noun} never {verb}: no packet is all that it asks for");
+        Finding::of(&PH401, unit.span, message)
+            .label("what is asked for here excludes each other, or is nothing")
+            .help(format!("Correct the {noun}, or remove it."))
+    }
+
+    /// PH401 and PH403 for rules whose packets others take.
+    fn dead(&self, units: &[&Unit], places: &[Span], opposite: bool) -> Finding {
+        let (noun, count) = (self.noun(), units.len());
+        let verb = self.verb(units[0].rules.first());
+        let alike = units.iter().all(|unit| self.verb(unit.rules.first()) == verb);
+        let (which, matched, come) = match count {
+            1 => (format!("the {noun} never {verb}"), "it matches", "comes to it"),
             _ => {
-                format!("the {noun} never {verb}: {} all that it matches", self.who(&places, dead.unit.span))
+                let verb = self.plural(if alike { verb } else { "applies" });
+                (format!("{count} {} never {verb}", self.nouns()), "they match", "comes to them")
             }
         };
-        let (lint, help): (&Lint, String) = match dead.opposite {
+        let message = match places.len() {
+            0 => format!("{which}: no packet that {matched} {come}"),
+            _ => {
+                let who = self.who(places, units[0].span);
+                let opposite = if opposite { ", and the opposite is done" } else { "" };
+                format!("{which}: {who} all that {matched}{opposite}")
+            }
+        };
+        let this = if count == 1 { format!("this {noun}") } else { format!("these {}", self.nouns()) };
+        let them = if count == 1 { "it" } else { "them" };
+        let (lint, help): (&Lint, String) = match opposite {
             true => (
                 &PH403,
                 format!(
-                    "Decide which of them is right. If it is this {noun}, move it to where it comes first; if not, remove it."
+                    "Decide which of them is right. If it is {this}, move {them} to where {} first; if not, remove {them}.",
+                    if count == 1 { "it comes" } else { "they come" }
                 ),
             ),
-            false => (&PH401, format!("Remove the {noun}, or move it to where it comes first.")),
+            false if count == 1 => {
+                (&PH401, format!("Remove the {noun}, or move it to where it comes first."))
+            }
+            false => (&PH401, format!("Remove {this}, or move them to where they come first.")),
         };
-        let mut finding =
-            Finding::of(lint, dead.unit.span, message).label("no packet is left for it").help(help);
+        let label =
+            if count == 1 { "no packet is left for it" } else { "no packet is left for it and the others" };
+        let mut finding = Finding::of(lint, units[0].span, message).label(label).help(help);
         // Which of the two is right nobody can tell but the one who wrote them.
-        finding.careful = dead.opposite;
+        finding.careful = opposite;
+        let takes = if places.len() == 1 { "takes all its packets" } else { "takes some of its packets" };
+        let takes = if count == 1 { takes } else { "takes packets first" };
         for place in places.iter().take(RELATED) {
-            finding = finding.related(
-                *place,
-                if places.len() == 1 { "takes all its packets" } else { "takes some of its packets" },
-            );
+            finding = finding.related(*place, takes);
         }
         finding
+    }
+
+    /// Whether a rule asks for what no packet is.
+    fn contradicts_itself(&self, unit: &Unit) -> bool {
+        let never =
+            |id: &RuleId| self.rules().steps_of(self.rules().rule(*id)).contains(&Step::Test(Test::Never));
+        unit.rules.iter().all(never)
+    }
+
+    /// Whether nothing matches because a named set is empty: programs fill such sets while they run.
+    fn looks_into_nothing(&self, unit: &Unit) -> bool {
+        let marks = self.firewall.dialect.language().names_sets;
+        let text = self.sources.map_or("", |sources| sources.text(unit.span));
+        self.contradicts_itself(unit) && marks.iter().any(|mark| text.contains(mark))
     }
 
     fn partly(&self, partly: &Partly) -> Finding {
@@ -90,6 +152,9 @@ impl Lens<'_> {
     fn verb(&self, id: Option<&RuleId>) -> &'static str {
         let Some(id) = id else { return "applies" };
         let steps = self.rules().steps_of(self.rules().rule(*id));
+        if steps.iter().any(|step| matches!(step, Step::Effect(Effect::Nat(_)))) {
+            return "applies";
+        }
         let decides = steps.iter().find_map(|step| match step {
             Step::Effect(Effect::Verdict(verdict) | Effect::Pend(verdict)) => Some(*verdict),
             Step::Effect(_) | Step::Test(_) | Step::Lookup(_) => None,

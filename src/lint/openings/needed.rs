@@ -111,7 +111,8 @@ impl Lens<'_, '_> {
             }
         }
         let (by, space) = by.filter(|_| !spaces.exhausted())?;
-        let message = format!("IPv6 is let in, and {} for it is refused", refused.join(" and "));
+        let are = if refused.len() == 1 { "is" } else { "are" };
+        let message = format!("IPv6 is let in, and {} for it {are} refused", refused.join(" and "));
         let span = by.span(&self.firewall.rules)?;
         let mut finding = Finding::of(&PH525, span, message)
             .label("refuses it")

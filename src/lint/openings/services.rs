@@ -62,6 +62,9 @@ const SERVICES: &[Service] = &[
 
 /// A rule that opens more of them over TCP, or over UDP, is a wide one, of which PH201 and PH202 speak.
 const MANY: [usize; 2] = [9, 4];
+/// So many ports from so high on are a range that programs choose from.
+const WIDE: u128 = 100;
+const HIGH: u128 = 1024;
 /// Up to so many source ports are what a rule looks for.
 pub(super) const FEW_SOURCES: u128 = 64;
 /// Places that a finding names beside the first.
@@ -200,9 +203,14 @@ impl Lens<'_, '_> {
         for (by, space) in &look.decided {
             let Decider::Rule(id) = *by else { continue };
             let part = certainly(spaces, look.all, *space);
+            let ranges = self.ranges_of(id);
             let mut open: Vec<(usize, u8)> = Vec::new();
             let mut first = None;
             for (at, protocol, to, passed) in &each {
+                // What happens to lie in a range of media ports is not what the rule is for.
+                if ranges.covers(&SERVICES[*at].ports(*protocol)) {
+                    continue;
+                }
                 let here = spaces.and(part, *to);
                 if self.is_open_to_any(spaces, (here, *passed), way) {
                     open.push((*at, *protocol));
@@ -216,6 +224,20 @@ impl Lens<'_, '_> {
             lines.push(Line { span: self.firewall.rules.rule(id).span, open, witness });
         }
         if spaces.exhausted() { Vec::new() } else { lines }
+    }
+
+    /// The wide ranges of high ports that a rule names.
+    fn ranges_of(&self, id: RuleId) -> Set {
+        let rules = &self.firewall.rules;
+        let mut ranges = Vec::new();
+        for step in rules.steps_of(rules.rule(id)) {
+            if let Step::Test(Test::In { field: Field::Dport, values, negate: false }) = *step {
+                let values = rules.values(values);
+                let wide = values.ranges().iter().filter(|(lo, hi)| *lo >= HIGH && hi - lo >= WIDE - 1);
+                ranges.extend(wide.copied());
+            }
+        }
+        Set::of(ranges)
     }
 
     /// PH209: new connections that are let in by the port that they come from.

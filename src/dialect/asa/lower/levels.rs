@@ -141,6 +141,10 @@ impl<'c, 'a> Lower<'c, 'a> {
             equal.iter().filter_map(|(level, from)| Some((from.clone(), lower.get(level)?.clone())))
         });
         let mut pairs: Vec<(Set, Set)> = pairs.filter(|(_, to)| !to.is_empty()).collect();
+        // Nothing is above level 100: whatever else there is lies lower.
+        if let Some(highest) = self.ranks.routed.get(&100) {
+            pairs.push((highest.clone(), highest.not()));
+        }
         // Lists without the interfaces that they are bound to: what is called so has level 100, as long as nobody says
         // otherwise.
         let bound = self.config.access_groups.iter().filter_map(|group| group.interface);

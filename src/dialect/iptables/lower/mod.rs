@@ -190,6 +190,7 @@ impl Lowering<'_> {
 
     /// Policies that may be in force, at the end of a chain: the last that was set is asked first.
     fn policies(&mut self, index: usize, chain: &super::ast::Chain) {
+        self.out.beside("");
         for PolicyIf { conditions, policy, span } in chain.policies.iter().rev() {
             for (text, negate) in conditions {
                 let cond = self.out.condition(Condition::global(self.config.names.text(*text)));
@@ -215,6 +216,7 @@ impl Lowering<'_> {
         self.idle = matches!(rule.target, Target::None | Target::Continue);
         let negated = |one: &Match| one.negated && matches!(one.kind, MatchKind::Protocol(_));
         self.any_protocol = self.config.matches_of(rule).iter().any(negated);
+        self.out.beside(rule.beside.map_or("", |text| self.config.names.text(text)));
         for one in self.config.matches_of(rule) {
             self.condition(one);
         }

@@ -185,6 +185,15 @@ impl Lower<'_> {
                 "a statement that nft refuses".to_string()
             }
             Fault::Unknown(name, _) => name,
+            Fault::Unresolved(span, name) => {
+                self.findings.push(
+                    Finding::of(&PH003, span, format!("{name} is not known"))
+                        .severity(Severity::Info)
+                        .label("nft refuses this unless the machine that loads it knows the name")
+                        .help("Write the number."),
+                );
+                name
+            }
             Fault::TooMuch(span, exhausted) => {
                 self.over_budget(span, "working out the values of the ruleset", exhausted);
                 "values beyond the budget".to_string()
@@ -332,7 +341,26 @@ impl Lower<'_> {
     fn written(&mut self, chain: ChainId, cx: Context, rule: &Rule) {
         let start = cx.clone();
         self.rule_conds.clear();
+        let beside = self.beside(rule);
         let made = self.ways(cx, rule);
+        self.builder.beside(&beside);
+        self.add(chain, start, rule, &made);
+        self.builder.beside("");
+    }
+
+    /// What a rule does that no verdict hangs on, and how it writes what the model does not tell, as it is written.
+    fn beside(&self, rule: &Rule) -> String {
+        let mut all = String::new();
+        for stmt in rule.stmts.iter().filter(|stmt| steady::is_beside(stmt)) {
+            for word in self.sources.text(stmt.span).split_whitespace() {
+                all.push_str(word);
+                all.push(' ');
+            }
+        }
+        all
+    }
+
+    fn add(&mut self, chain: ChainId, start: Context, rule: &Rule, made: &[Context]) {
         if !made.iter().any(Context::wants_sides) {
             made.iter().for_each(|cx| self.emit(chain, cx));
             return;
@@ -388,6 +416,10 @@ impl Lower<'_> {
             // A value that the loading machine has is the same wherever it is named.
             Fault::Unknown(name, true) => {
                 self.ask(cx, false, |lower| lower.builder.condition(Condition::elsewhere(name)))
+            }
+            fault @ Fault::Unresolved(..) => {
+                let name = self.fault(fault);
+                self.ask(cx, false, |lower| lower.builder.condition(Condition::elsewhere(name)));
             }
             fault => {
                 let name = self.fault(fault);

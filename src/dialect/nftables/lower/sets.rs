@@ -321,6 +321,10 @@ impl Lower<'_> {
         if let Some(name) = open {
             return Ok(self.open_map(cx, map, &name, &lenses));
         }
+        if entries.is_empty() {
+            cx.test(Test::Never);
+            return Ok(Looked::Done);
+        }
         let seen = lenses.iter().all(|lens| preimage(lens, &Set::empty()).is_some());
         if seen {
             if by_name || matches!(map.kind, ExprKind::SetRef(_)) {

@@ -142,6 +142,33 @@ pub(super) fn matters(stmt: &Stmt, idle: &[&str]) -> bool {
     }
 }
 
+/// Whether a statement does something that lasts, and that the model does not tell or not wholly. Counters and logs
+/// are not meant: they are the rule's own.
+pub(super) fn is_beside(stmt: &Stmt) -> bool {
+    match &stmt.kind {
+        StmtKind::StripOption
+        | StmtKind::Dup
+        | StmtKind::Offload(_)
+        | StmtKind::Update(_)
+        | StmtKind::Mangle(_) => true,
+        StmtKind::Object(parts) => parts.0 != ObjectKind::Counter,
+        StmtKind::Xt(parts) => parts.0,
+        StmtKind::Passive(name) => !matches!(*name, "counter" | "log" | "last"),
+        StmtKind::Match(_)
+        | StmtKind::Verdict(_)
+        | StmtKind::Vmap(_)
+        | StmtKind::Meter(_)
+        | StmtKind::Reject(_)
+        | StmtKind::Nat(_)
+        | StmtKind::Queue(_)
+        | StmtKind::Tproxy
+        | StmtKind::Synproxy
+        | StmtKind::Fwd
+        | StmtKind::Notrack
+        | StmtKind::Unread => false,
+    }
+}
+
 /// The names of sets and maps that tables of the same kind of key share: a condition about one says which.
 pub(super) fn ambiguous(config: &Config) -> FxHashSet<SetName> {
     let mut first: FxHashMap<(bool, &str), usize> = FxHashMap::default();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Growth, Parser, Read, Reader, Variable};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{Expr, ExprKind};
+use crate::rule::Severity;
 use crate::source::{Refusal, SourceId, Span};
 
 /// How deep files may include files (nft: `MAX_INCLUDE_DEPTH`).
@@ -127,7 +128,9 @@ impl<'s> Reader<'s> {
         if let Refusal::Exhausted(exhausted) = refusal {
             return self.exhausted(span, *exhausted);
         }
-        let mut finding = super::super::unresolved(span, format!("`{name}` is not read: {refusal}"));
+        let mut finding = super::super::unresolved(span, format!("`{name}` is not read: {refusal}"))
+            .severity(Severity::Info)
+            .label("what it says is not known");
         if !refusal.help().is_empty() {
             finding = finding.help(refusal.help());
         }

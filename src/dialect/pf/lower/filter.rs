@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Verdict};
 use crate::source::Span;
 
-use super::super::ast::{Action, Direction, Family as AstFamily, Rule};
+use super::super::ast::{Action, Direction, Family as AstFamily, Rule, StateKind};
 use super::super::expand::{Flat, Where};
 use super::super::tree::{AnchorNode, Node, Scope};
 use super::condition::limits;
@@ -154,6 +154,7 @@ impl<'a> Lowering<'a> {
     /// A rule whose verdict is final.
     fn rule(&mut self, b: &mut Builder, chain: ChainId, rows: &[(&'a Flat<'a>, Scope)], way: Direction) {
         let Some((flat, scope)) = rows.last().copied() else { return };
+        b.beside(&beside(flat.rule));
         self.questions.again(flat);
         for form in self.forms(rows, way) {
             let mut tests = |this: &mut Self, b: &mut Builder| {
@@ -170,6 +171,7 @@ impl<'a> Lowering<'a> {
                 b.rule(chain, flat.rule.span, flat.element);
             }
         }
+        b.beside("");
     }
 
     /// A `match` rule: its effects happen at once.
@@ -185,6 +187,7 @@ impl<'a> Lowering<'a> {
             return;
         }
         let quick = flat.rule.quick.is_some();
+        b.beside(&beside(flat.rule));
         self.questions.again(flat);
         for form in self.forms(&[(flat, scope)], way) {
             let translates = flat.nat.is_some() || flat.rdr.is_some();
@@ -198,6 +201,7 @@ impl<'a> Lowering<'a> {
             }
             b.rule(chain, flat.rule.span, flat.element);
         }
+        b.beside("");
     }
 
     /// The rules in their order: those that are not quick leave a pending verdict. `inside` are the mark bits of
@@ -246,6 +250,7 @@ impl<'a> Lowering<'a> {
                 || beyond_the_model(flat).is_some()
                 || flat.rule.options.rare().max_packet_size.is_some()
                 || self.leaves_elsewhere(flat, way).is_some());
+        b.beside(&beside(flat.rule));
         self.questions.again(flat);
         for form in self.forms(&[(flat, scope)], way) {
             self.conditions(b, flat, scope, form, way);
@@ -269,6 +274,7 @@ impl<'a> Lowering<'a> {
             }
             b.rule(chain, flat.rule.span, flat.element);
         }
+        b.beside("");
     }
 
     fn anchor(
@@ -332,6 +338,28 @@ impl Inside {
             AstFamily::FreeBsd => self.bits,
         }
     }
+}
+
+/// What a rule does with packets and states that no verdict hangs on.
+fn beside(rule: &Rule) -> String {
+    let options = &rule.options;
+    let rare = options.rare();
+    let mut words: Vec<String> = rare.packet.clone();
+    words.extend(rare.queue.as_ref().map(|queue| format!("queue {queue}")));
+    words.extend(rare.tag.as_ref().map(|tag| format!("tag {tag}")));
+    words.extend(rare.rtable.map(|table| format!("rtable {table}")));
+    words.extend(rare.divert.as_ref().map(|divert| format!("{divert:?}")));
+    words.extend(rare.route.as_ref().map(|route| {
+        let hosts: Vec<String> = route.hosts.iter().map(|host| format!("{:?}", host.address)).collect();
+        let (kind, interfaces, options) = (route.kind, &route.interfaces, &route.options);
+        format!("{kind:?} {interfaces:?} {hosts:?} {options:?}")
+    }));
+    words.extend(rare.once.then(|| "once".to_string()));
+    if let Some(state) = options.state.as_ref().filter(|state| state.kind != StateKind::No) {
+        let plain = state.kind == StateKind::Keep && state.options.is_none();
+        words.extend((!plain).then(|| format!("{:?} {:?}", state.kind, state.options)));
+    }
+    words.join(", ")
 }
 
 /// Whether a rule is for packets of this way.

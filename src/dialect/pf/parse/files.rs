@@ -2,7 +2,7 @@
 
 use crate::dialect::over_budget;
 use crate::finding::Finding;
-use crate::rule::PH002;
+use crate::rule::{PH002, PH003, Severity};
 use crate::source::{self, SourceId, Span};
 
 use super::Session;
@@ -53,8 +53,13 @@ impl Session<'_> {
                 refuse(span, format!("cannot read `{path}`: {why}"))
             }
             Err(why) => {
-                let refusal = Refusal::Unresolved(format!("the rules of `{path}` are not known: {why}"));
-                self.report(&Error { span, refusal });
+                let message = format!("the rules of `{path}` are not known: {why}");
+                self.findings.push(
+                    Finding::of(&PH003, span, message)
+                        .severity(Severity::Info)
+                        .label("what it says is not known")
+                        .help("Give the tree that it is in with `--root DIR`, to have it read."),
+                );
                 Ok(None)
             }
         }

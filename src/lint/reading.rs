@@ -1,0 +1,87 @@
+//! What reading has found, put together: one cause, one finding, and a place that people find.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::finding::{Finding, Label};
+use crate::rule::{Lint, PH001, PH003, PH004, PH419};
+use crate::source::{SourceId, SourceMap, Span};
+
+/// So many findings of one text in one file are one.
+const MANY: usize = 3;
+/// Longer lines have more than one statement.
+const LONGEST: u32 = 2000;
+
+/// Leaves out what is but the echo of a statement that could not be read, and puts together what is the same.
+pub(super) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
+    let broken: FxHashSet<(SourceId, u32)> =
+        findings.iter().filter(|f| f.lint() == &PH001).filter_map(|f| line(f, sources)).collect();
+    let echoes: [&Lint; 3] = [&PH003, &PH004, &PH419];
+    findings.retain(|f| {
+        !echoes.contains(&f.lint()) || !line(f, sources).is_some_and(|line| broken.contains(&line))
+    });
+    together(findings, sources);
+}
+
+/// The line of a finding, where lines are statements.
+fn line(finding: &Finding, sources: &SourceMap) -> Option<(SourceId, u32)> {
+    let span = finding.span?;
+    let id = sources.id_at(span.start)?;
+    let file = sources.file(id);
+    let at = span.start - file.base;
+    let starts = file.line_starts();
+    let number = starts.partition_point(|start| *start <= at);
+    let end = starts.get(number).copied().unwrap_or(file.text.len() as u32);
+    let start = number.checked_sub(1).and_then(|number| starts.get(number).copied())?;
+    (end - start <= LONGEST).then_some((id, start))
+}
+
+fn together(findings: &mut Vec<Finding>, sources: &SourceMap) {
+    let mut places: FxHashMap<(&str, String, SourceId), Vec<usize>> = FxHashMap::default();
+    let counted: [&Lint; 3] = [&PH001, &PH003, &PH004];
+    for (at, finding) in findings.iter().enumerate().filter(|(_, f)| counted.contains(&f.lint())) {
+        if let Some(id) = finding.span.and_then(|span| sources.id_at(span.start)) {
+            places.entry((finding.code(), finding.message.clone(), id)).or_default().push(at);
+        }
+    }
+    let mut gone: FxHashSet<usize> = FxHashSet::default();
+    for same in places.into_values().filter(|same| same.len() >= MANY) {
+        let spans: Vec<Span> = same.iter().filter_map(|at| findings[*at].span).collect();
+        let first = &mut findings[same[0]];
+        first.message = format!("{}, here and in {} more places", first.message, spans.len() - 1);
+        let others =
+            spans[1..].iter().map(|span| Label { span: *span, message: "the same here".to_string() });
+        first.related.extend(others);
+        gone.extend(&same[1..]);
+    }
+    let mut at = 0;
+    findings.retain(|_| {
+        at += 1;
+        !gone.contains(&(at - 1))
+    });
+}
+
+/// Says of findings on long lines, in which a whole config stands, which rule they are about.
+pub(super) fn named(findings: &mut [Finding], sources: &SourceMap) {
+    for finding in findings {
+        let (Some(span), None) = (finding.span, line(finding, sources)) else { continue };
+        if let Some(name) = rule_name(sources.text(span)) {
+            finding.message = format!("{name}: {}", finding.message);
+        }
+        for label in &mut finding.related {
+            if let Some(name) = rule_name(sources.text(label.span)) {
+                label.message = format!("{name}: {}", label.message);
+            }
+        }
+    }
+}
+
+/// The name of a rule of nftables that is written as JSON: its chain and its handle.
+fn rule_name(text: &str) -> Option<String> {
+    let value = |key: &str| {
+        let rest = text.split_once(&format!("\"{key}\":"))?.1.trim_start();
+        let end = rest.find([',', '}'])?;
+        Some(rest[..end].trim().trim_matches('"').to_string())
+    };
+    let (chain, handle) = (value("chain")?, value("handle")?);
+    text.starts_with('{').then(|| format!("rule {handle} of chain `{chain}`"))
+}
