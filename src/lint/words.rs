@@ -60,13 +60,27 @@ pub(crate) fn intervals(set: &Set) -> Vec<[u16; 2]> {
 /// Rows in a row: `Q.931 (tcp 1720), H.245 (tcp 1024-1324) and 3 more`.
 pub(crate) fn listing(rows: &[Listed]) -> String {
     const SHOWN: usize = 4;
-    let mut texts: Vec<String> = Vec::new();
+    let mut all: Vec<&str> = Vec::new();
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
     for row in rows {
-        let text = format!("{} ({})", row.protocol, row.numbers());
-        if !texts.contains(&text) {
-            texts.push(text);
+        if !all.contains(&row.device.as_str()) {
+            all.push(&row.device);
+        }
+        let text = format!("{} ({}", row.protocol, row.numbers());
+        match told.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, devices)) if devices.contains(&row.device.as_str()) => {}
+            Some((_, devices)) => devices.push(&row.device),
+            None => told.push((text, vec![&row.device])),
         }
     }
+    let texts: Vec<String> = told
+        .into_iter()
+        .map(|(text, devices)| match devices.as_slice() {
+            devices if devices.len() >= all.len() => format!("{text})"),
+            [one] => format!("{text}, {one} alone)"),
+            several => format!("{text}, {} of them)", several.len()),
+        })
+        .collect();
     match texts.len().checked_sub(SHOWN) {
         Some(more) if more > 0 => format!("{} and {more} more", texts[..SHOWN].join(", ")),
         _ => and(&texts),
