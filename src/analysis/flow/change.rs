@@ -295,14 +295,17 @@ impl Run<'_, '_, '_> {
         let host = lo ^ hi;
         let hull = self.now(&class, field);
         let blocks = blocks_of(&hull, host);
+        let Some(blocks) = blocks else {
+            // Whose network it is already keeps its address.
+            let [same, mut other] = self.parted(view, class, field, &Set::range(lo, hi));
+            parts.push((same, Some(false)));
+            if host.count_ones() > FEW_HOST_BITS || !self.copy_host(field, (lo, host), &mut other) {
+                self.choose(field, &Set::range(lo, hi), POOL, id, &mut other);
+            }
+            return parts.push((other, Some(true)));
+        };
         let mut rest = class;
-        if blocks.is_none()
-            && host.count_ones() <= FEW_HOST_BITS
-            && self.copy_host(field, (lo, host), &mut rest)
-        {
-            return parts.push((rest, None));
-        }
-        for block in blocks.unwrap_or_default() {
+        for block in blocks {
             let [mut inside, outside] = self.parted(view, rest, field, &Set::range(block, block | host));
             rest = outside;
             if let Some(Expr::At(level, delta)) = inside.ctrl.expr(self.spaces, field)
