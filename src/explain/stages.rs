@@ -11,7 +11,7 @@ use crate::analysis::Decider;
 use crate::calls::{Need, Stage, Ways, Who};
 use crate::catalog::Transport;
 use crate::judge::{By, Desk};
-use crate::packet::{Field, Set};
+use crate::packet::Field;
 use crate::site::{End as Place, Leg, RoutingMode};
 
 /// What a call depends on where the ways of signalling differ.
@@ -233,19 +233,13 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
     /// Whether the receiver is reached at another address than its own, and nobody says that it tells that one.
     fn is_announced_wrong(&self, question: &Question<'_>, (from, to): (&Rc<Party>, &Rc<Party>)) -> bool {
         let judge = self.case.judge;
-        let (Some(device), true) = (to.end.device, judge.site.is_everything_else(from.far.zone)) else {
-            return false;
-        };
-        let told = &judge.site.devices[device];
-        let own = to.far.addresses(self.case.family);
         // Who dials knows the address; what the call itself opens later goes where signalling says.
         let later = question.row.announced_by.iter().any(|service| service != "ras");
-        if !later || !told.public_addresses.is_empty() && !told.announces_private {
-            return false;
-        }
-        let ends = [from, to].map(|party| Place { zone: party.far.zone, device: party.end.device });
-        let path = judge.site.path(ends[0], ends[1]).unwrap_or_default();
-        own.single().is_some_and(|own| judge.dialled(device, self.case.family, own, &path) != Set::one(own))
+        let announces = to.end.device.is_some_and(|device| judge.site.devices[device].announces_public());
+        let [from_end, to_end] =
+            [from, to].map(|party| Place { zone: party.far.zone, device: party.end.device });
+        let (family, own) = (self.case.family, to.far.addresses(self.case.family));
+        later && !announces && judge.is_renamed(from_end, to_end, family, own)
     }
 
     /// What becomes of media for a device that may tell far ends its own address, or does.

@@ -4,7 +4,7 @@ use super::journey::Kind;
 use super::{Answer, Ask, Desk, Want, number};
 use crate::catalog::{Helper, Product, Requirement};
 use crate::packet::Set;
-use crate::site::{Crossing, End, Far, Flow, Leg, Party};
+use crate::site::{End, Far, Flow, Leg, Party};
 
 /// What a helper opens.
 pub(crate) struct Helped {
@@ -114,30 +114,18 @@ impl Desk<'_, '_> {
     /// firewalls translate.
     fn announces_another(&self, ask: &Ask<'_>, far: &Far) -> bool {
         let judge = self.judge();
-        let (Some(device), Leg::ToDevice, Some(own)) = (ask.device, ask.leg, ask.near.addresses.single())
-        else {
-            return false;
-        };
-        let told = &judge.site.devices[device];
-        if told.public_addresses.is_empty()
-            || told.announces_private
-            || !judge.site.is_everything_else(far.zone)
-        {
-            return false;
-        }
-        judge.dialled(device, ask.near.family, own, &self.path(ask, far)) != Set::one(own)
-    }
-
-    fn path(&self, ask: &Ask<'_>, far: &Far) -> Vec<Crossing> {
-        let from = End { zone: far.zone, device: far.device };
-        let to = End { zone: ask.near.zone, device: ask.device };
-        self.judge().site.path(from, to).unwrap_or_default()
+        let announces = ask.device.is_some_and(|device| judge.site.devices[device].announces_public());
+        let (from, to) = ends(ask, far);
+        announces
+            && ask.leg == Leg::ToDevice
+            && judge.is_renamed(from, to, ask.near.family, &ask.near.addresses)
     }
 
     /// Whether a firewall on the path opens ports only at the address that signalling comes from.
     fn follow_sender(&self, ask: &Ask<'_>, far: &Far) -> bool {
-        self.path(ask, far)
-            .iter()
+        let (from, to) = ends(ask, far);
+        let path = self.judge().site.path(from, to).unwrap_or_default();
+        path.iter()
             .filter_map(|crossing| self.judge().firewall(crossing.firewall))
             .any(|firewall| firewall.dialect.language().helpers_follow_sender)
     }
@@ -203,6 +191,12 @@ fn roots<'p>(product: &'p Product, row: &Requirement) -> Vec<&'p Requirement> {
         }
     }
     roots
+}
+
+/// The two ends of a question, seen towards the device.
+fn ends(ask: &Ask<'_>, far: &Far) -> (End, End) {
+    let from = End { zone: far.zone, device: far.device };
+    (from, End { zone: ask.near.zone, device: ask.device })
 }
 
 /// Which end opens a call.

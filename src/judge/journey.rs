@@ -180,6 +180,17 @@ impl Judge<'_> {
         device.filter(|device| self.hosted.contains(device))
     }
 
+    /// Whether the outside, at `from`, dials the device at `to` by another address than its own.
+    pub(crate) fn is_renamed(&self, from: End, to: End, family: Family, own: &Set) -> bool {
+        let (Some(device), Some(own), true) =
+            (to.device, own.single(), self.site.is_everything_else(from.zone))
+        else {
+            return false;
+        };
+        let path = self.site.path(from, to).unwrap_or_default();
+        self.dialled(device, family, own, &path) != Set::one(own)
+    }
+
     /// The addresses by which the outside knows a device: its public ones, or where nobody says them those that
     /// some firewall on the way translates to it, or its own.
     pub(crate) fn dialled(&self, device: usize, family: Family, own: u128, path: &[Crossing]) -> Set {

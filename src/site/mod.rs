@@ -130,6 +130,13 @@ pub struct Device {
     pub span: Option<Span>,
 }
 
+impl Device {
+    /// Whether it tells far ends public addresses of its own.
+    pub(crate) fn announces_public(&self) -> bool {
+        !self.public_addresses.is_empty() && !self.announces_private
+    }
+}
+
 /// What a gatekeeper routes (ITU-T H.323, clause 8).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

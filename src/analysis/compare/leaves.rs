@@ -20,8 +20,6 @@ pub enum End {
     Among(Set),
 }
 
-impl End {}
-
 /// What became of the ends of packets, and whether they are for the box itself in the end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Leaves {

@@ -107,8 +107,6 @@ pub struct Difference {
     pub unknown: Vec<(Way, Family)>,
 }
 
-impl Difference {}
-
 /// All ways.
 pub const WAYS: [Way; 3] = [Way::Forward, Way::Input, Way::Output];
 

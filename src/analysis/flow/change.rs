@@ -294,8 +294,7 @@ impl Run<'_, '_, '_> {
     ) {
         let host = lo ^ hi;
         let hull = self.now(&class, field);
-        let blocks = blocks_of(&hull, host);
-        let Some(blocks) = blocks else {
+        let Some(blocks) = blocks_of(&hull, host) else {
             // Whose network it is already keeps its address.
             let [same, mut other] = self.parted(view, class, field, &Set::range(lo, hi));
             parts.push((same, Some(false)));

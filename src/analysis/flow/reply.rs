@@ -16,8 +16,6 @@ pub struct Known {
     pub moved: [Space; 2],
 }
 
-impl Known {}
-
 /// Where packets are as a hook sees them: coming in (0), or going out (1).
 pub(super) fn side(hook: Hook) -> usize {
     match hook {
