@@ -24,7 +24,6 @@ pub static FRAMEWORKS: &[Framework] = &[
             ("4.1.3", "TCP and UDP: only the ports that are needed"),
             ("4.2", "policies based on applications"),
             ("5.2.2", "the policy is configured so that it does what it says"),
-            ("5.4", "the firewall itself is managed from few places"),
         ],
     },
     Framework {
