@@ -15,7 +15,7 @@ pub struct Label {
 }
 
 /// A row of the catalog that a finding is about.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct RequirementRef {
     /// The device's name in the site file, or its address.
     pub device: String,
@@ -36,7 +36,7 @@ pub struct RequirementRef {
 }
 
 /// The connections that a finding about rows is of.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct LegRef {
     /// Which end opens them.
     pub opened_by: Opener,
@@ -47,7 +47,7 @@ pub struct LegRef {
 }
 
 /// Ports that are open though nothing asks for them.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct OpensRef {
     /// `tcp` or `udp`.
     pub transport: &'static str,
@@ -56,7 +56,7 @@ pub struct OpensRef {
 }
 
 /// Which end opens a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Opener {
     /// Whoever is at the far end.
@@ -109,7 +109,7 @@ pub fn applied(sources: &SourceMap, edits: &[Edit]) -> Option<FxHashMap<SourceId
 }
 
 /// One packet that shows what a finding says, in the form that `pinhole trace` takes.
-#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, schemars::JsonSchema)]
 pub struct Witness {
     /// The way through the firewall before translation: `forward`, `input` or `output`.
     pub hook: &'static str,

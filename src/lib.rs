@@ -20,6 +20,7 @@ pub mod dialect;
 mod discover;
 mod droplog;
 mod explain;
+mod fence;
 pub mod finding;
 mod judge;
 mod lint;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// For each module, the modules of the crate that it may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("budget", &[]),
+    ("fence", &[]),
     ("threads", &[]),
-    ("source", &["budget"]),
+    ("source", &["budget", "fence"]),
     ("packet", &[]),
     ("spelling", &[]),
     ("rule", &["spelling"]),
@@ -16,11 +17,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ports", &[]),
     ("model", &["packet", "source"]),
     ("dialect", &["budget", "finding", "model", "packet", "rule", "source", "spelling"]),
-    ("discover", &["dialect", "source"]),
+    ("discover", &["dialect", "fence", "source"]),
     ("analysis", &["budget", "model", "packet", "source", "threads"]),
-    ("catalog", &["ports", "spelling"]),
-    ("site", &["catalog", "finding", "model", "packet", "ports", "rule", "source", "spelling"]),
-    ("calls", &["catalog", "ports", "site", "spelling"]),
+    ("catalog", &["fence", "ports", "spelling"]),
+    ("site", &["catalog", "fence", "finding", "model", "packet", "ports", "rule", "source", "spelling"]),
+    ("calls", &["catalog", "fence", "ports", "site", "spelling"]),
     ("judge", &["analysis", "catalog", "dialect", "model", "packet", "site"]),
     (
         "lint",
@@ -44,7 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "threads",
         ],
     ),
-    ("suppress", &["dialect", "finding", "rule", "site", "source"]),
+    ("suppress", &["dialect", "fence", "finding", "rule", "site", "source"]),
     ("report", &["explain", "finding", "rule", "source", "suppress"]),
 ];
 

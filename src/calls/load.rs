@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::{Call, Calls, NAMES, Need, Stage, Through, Ways, Who};
 use crate::catalog::{Catalog, CatalogError, Source, Transport, did_you_mean};
+use crate::fence;
 use crate::ports;
 use crate::site::RoutingMode as Mode;
 use crate::spelling::nearest;
@@ -105,7 +106,7 @@ impl Calls {
     pub fn load_dir(self, dir: &Path, catalog: &Catalog) -> Result<Calls, CatalogError> {
         let failed = |error| CatalogError::Read { path: dir.to_path_buf(), error };
         let mut paths = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(failed)? {
+        for entry in fence::pass(dir).and_then(|()| std::fs::read_dir(dir)).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_some_and(|extension| extension == "toml") {
                 paths.push(path);
@@ -115,7 +116,7 @@ impl Calls {
             return Err(CatalogError::NoCalls(dir.to_path_buf()));
         }
         paths.sort();
-        let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+        let read = |path: PathBuf| match fence::pass(&path).and_then(|()| std::fs::read_to_string(&path)) {
             Ok(text) => Ok(Source::new(path, text)),
             Err(error) => Err(CatalogError::Read { path, error }),
         };

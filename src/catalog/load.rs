@@ -13,6 +13,7 @@ use super::{
     Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, bundled,
     consistent, signalling,
 };
+use crate::fence;
 use crate::spelling::nearest;
 
 /// How deep folders may lie in a catalog's folder.
@@ -35,7 +36,7 @@ impl Catalog {
     /// one replaces it, a role with the name of a known one adds to it.
     pub fn load_dir(self, dir: &Path) -> Result<Catalog, CatalogError> {
         let failed = |error| CatalogError::Read { path: dir.to_path_buf(), error };
-        std::fs::read_dir(dir).map_err(failed)?;
+        fence::pass(dir).and_then(|()| std::fs::read_dir(dir)).map_err(failed)?;
         let mut paths = Vec::new();
         for entry in WalkDir::new(dir).max_depth(DEPTH) {
             let entry = entry.map_err(|error| failed(error.into()))?;
@@ -49,7 +50,7 @@ impl Catalog {
             return Err(CatalogError::Empty(dir.to_path_buf()));
         }
         paths.sort();
-        let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+        let read = |path: PathBuf| match fence::pass(&path).and_then(|()| std::fs::read_to_string(&path)) {
             Ok(text) => Ok(Source::new(path, text)),
             Err(error) => Err(CatalogError::Read { path, error }),
         };

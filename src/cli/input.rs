@@ -41,7 +41,7 @@ impl DialectArg {
 }
 
 /// How to read configs, and what they do not tell.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct InputArgs {
     /// The firewall language of the configs; else it is told from their text
     #[arg(long, value_enum, value_name = "NAME")]
@@ -164,7 +164,7 @@ impl InputArgs {
 }
 
 /// Which site file to use.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct SiteArgs {
     /// The site file; else `pinhole.toml` is looked for in the config's folder and above
     #[arg(long, value_name = "FILE")]

@@ -19,13 +19,18 @@ mod input;
 mod journal;
 mod journey;
 mod listing;
+#[cfg(feature = "lsp")]
+mod lsp;
 mod markdown;
 mod matrix;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod model;
 mod outputs;
 mod packets;
 mod rule;
 mod save;
+mod schema;
 mod sites;
 mod table;
 mod tidy;
@@ -89,6 +94,14 @@ enum Command {
     Init(init::InitArgs),
     /// Tell how configs would be checked, and who says so
     Config(config::ConfigArgs),
+    /// Serve an editor: findings as you type, what a rule does, changes that mend
+    #[cfg(feature = "lsp")]
+    Lsp(lsp::LspArgs),
+    /// Serve an assistant that speaks the Model Context Protocol: the commands as tools, for the current folder
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::McpArgs),
+    /// Print the JSON Schema of the site file, or of a form of output
+    Schema(schema::SchemaArgs),
     /// Print what completes commands in a shell
     Completions(fitting::CompletionsArgs),
     /// Print manual pages
@@ -104,12 +117,17 @@ impl Command {
             Command::Explain(args) => args.colors(),
             Command::Matrix(args) => args.colors(),
             Command::Rule(_) => true,
+            #[cfg(feature = "lsp")]
+            Command::Lsp(_) => false,
+            #[cfg(feature = "mcp")]
+            Command::Mcp(_) => false,
             Command::Tidy(_)
             | Command::Trace(_)
             | Command::Model(_)
             | Command::Catalog(_)
             | Command::Init(_)
             | Command::Config(_)
+            | Command::Schema(_)
             | Command::Completions(_)
             | Command::Man(_) => false,
         }
@@ -181,6 +199,11 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
         Command::Rule(args) => rule::run(args, cli.color, out),
         Command::Init(args) => init::run(args, out),
         Command::Config(args) => config::run(args, out),
+        #[cfg(feature = "lsp")]
+        Command::Lsp(args) => lsp::run(args),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(args) => mcp::run(args),
+        Command::Schema(args) => schema::run(args, out),
         Command::Completions(args) => fitting::completions(args, out),
         Command::Man(args) => fitting::man(args, out),
     }

@@ -1,5 +1,6 @@
 //! What the rest of the crate has to know of a language, in one place for each.
 
+use super::mentions::Mention;
 use super::write::{Job, Spot};
 use super::{Environment, Loaded, asa, iptables, nftables, pf};
 use crate::source::{SourceId, SourceMap};
@@ -43,6 +44,8 @@ pub struct Language {
     pub name: &'static str,
     /// Reads the files of one firewall.
     pub load: fn(&mut SourceMap, &[SourceId], &Environment) -> Loaded,
+    /// The names in a text.
+    pub mentions: fn(&str) -> Vec<Mention>,
     /// What it is told by.
     pub marks: Marks,
     /// What comments begin with: anywhere in a line where blocks have braces, else at its beginning alone.

@@ -5,6 +5,7 @@ mod assume;
 mod interface;
 pub mod iptables;
 mod language;
+pub mod mentions;
 pub mod names;
 pub mod nftables;
 pub mod pf;

@@ -16,7 +16,7 @@ pub(crate) use sniff::{Told, sniff};
 pub(crate) use walk::{Unread, Why};
 
 use crate::dialect::Dialect;
-use crate::source::{SourceError, SourceId, SourceMap, bytes_of, bytes_of_stream};
+use crate::source::{SourceError, SourceId, SourceMap, bytes_of_stream};
 
 /// A config that was read into the source map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,7 +140,7 @@ impl Reader {
         let held = full.as_ref().and_then(|full| self.held.get(full).copied());
         let id = match held {
             Some(id) => id,
-            None => add_text(path, bytes_of(path, path)?, sources)?,
+            None => add_text(path, sources.bytes(path, path)?, sources)?,
         };
         self.held.extend(full.map(|full| (full, id)));
         Ok(id)

@@ -13,6 +13,7 @@ use super::marks::Near;
 use super::sniff::{Told, sniff};
 use super::{DiscoverError, Options};
 use crate::dialect::Dialect;
+use crate::fence;
 use crate::source::SourceError;
 
 /// How much of a file in a folder is read to see whether it is a config, in bytes.
@@ -234,6 +235,7 @@ fn looks_like(text: &str, path: &Path) -> Option<String> {
 
 fn start_of(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
+    fence::pass(path)?;
     File::open(path)?.take(most).read_to_end(&mut start)?;
     Ok(start)
 }

@@ -10,7 +10,7 @@ use crate::packet::{Family, Set};
 use crate::site::{End as Place, Flow, Leg, Party};
 
 /// A stage works, does not, or that depends on something.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Works {
     /// Whatever is not known.

@@ -28,7 +28,7 @@ pub(crate) use legs::Question;
 pub(crate) use parties::{Part, Party};
 
 /// Which way a row of an explanation goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Direction {
     /// From the caller to the called end.

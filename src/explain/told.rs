@@ -1,5 +1,6 @@
 //! An explanation as reports take it: texts, files and lines in place of spans and sets.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fate::{self, Works};
@@ -17,7 +18,7 @@ use crate::source::{SourceMap, Span};
 const LONGEST: usize = 400;
 
 /// An explanation in words. Its JSON form is stable: keys are added, never renamed or removed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Told {
     /// Of this form.
     pub version: u32,
@@ -54,7 +55,7 @@ pub(crate) struct Told {
 }
 
 /// One way of a stage.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct ToldStage {
     /// The stage's name.
     pub stage: String,
@@ -111,7 +112,7 @@ pub(crate) struct ToldStage {
 }
 
 /// A rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ToldRule {
     /// The file.
     pub file: String,
@@ -122,7 +123,7 @@ pub(crate) struct ToldRule {
 }
 
 /// A packet at one firewall.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct ToldHop {
     /// The firewall.
     pub firewall: String,
@@ -144,7 +145,7 @@ pub(crate) struct ToldHop {
 }
 
 /// What to change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ToldMend {
     /// The stage that it mends.
     pub stage: String,
@@ -364,7 +365,7 @@ fn summary(explanation: &Explanation<'_>, first: Option<&ToldStage>) -> String {
 }
 
 /// One row of the port matrix. Its JSON form is stable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ToldEntry {
     /// Who opens the connection.
     pub from: String,

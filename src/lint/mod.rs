@@ -30,6 +30,8 @@ use crate::site::{Flow, Party};
 use crate::source::{SourceMap, Span};
 use crate::threads;
 
+#[cfg(feature = "lsp")]
+pub(crate) use dead::LINTS as SEARCHED;
 pub(crate) use mend::{Files, Workshop};
 
 /// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
@@ -39,6 +41,12 @@ pub(crate) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<F
     let (dead, mut findings) = threads::beside(|| dead::find(judge), || judged(judge, workshop));
     findings.extend(dead::check(judge, workshop, &dead));
     findings
+}
+
+/// What is found at once: all but rules that do nothing, and no remedy.
+#[cfg(feature = "lsp")]
+pub(crate) fn glance(judge: &Judge<'_>) -> Vec<Finding> {
+    judged(judge, None)
 }
 
 /// What the lints say that ask what becomes of packets.

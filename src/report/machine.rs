@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Report, docs, json};
@@ -10,8 +11,9 @@ use crate::finding::{Edit, LegRef, OpensRef, RequirementRef, Witness};
 use crate::rule::Severity;
 use crate::source::{SourceMap, Span};
 
-#[derive(Serialize)]
-struct Output<'a> {
+/// A report of `pinhole check`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Output<'a> {
     version: u32,
     files: Vec<File<'a>>,
     sites: Vec<Site<'a>>,
@@ -19,7 +21,7 @@ struct Output<'a> {
     summary: Summary,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct File<'a> {
     path: String,
     dialect: &'a str,
@@ -28,15 +30,16 @@ struct File<'a> {
 }
 
 /// One of several sites.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Site<'a> {
     path: Option<Cow<'a, str>>,
     files: usize,
     findings: usize,
 }
 
-#[derive(Serialize)]
-struct Item<'a> {
+/// A finding.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Item<'a> {
     code: &'a str,
     name: &'a str,
     severity: Severity,
@@ -66,7 +69,7 @@ struct Item<'a> {
 
 /// All null where there is no text to point at. Columns count characters from 1; the end column is the
 /// one after the last character.
-#[derive(Serialize, Default)]
+#[derive(Serialize, JsonSchema, Default)]
 pub(super) struct Place {
     pub file: Option<String>,
     pub line: Option<u32>,
@@ -75,7 +78,7 @@ pub(super) struct Place {
     pub end_column: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Related<'a> {
     file: Option<String>,
     line: Option<u32>,
@@ -83,7 +86,7 @@ struct Related<'a> {
 }
 
 /// Bytes `start` to `end` of a file become `text`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Change<'a> {
     file: String,
     start: u32,
@@ -91,7 +94,7 @@ struct Change<'a> {
     text: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Summary {
     errors: usize,
     warnings: usize,
@@ -108,7 +111,7 @@ struct Summary {
 }
 
 /// How many findings a lint has.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Count {
     code: &'static str,
     count: usize,

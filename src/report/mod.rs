@@ -203,6 +203,13 @@ impl Report<'_> {
     }
 }
 
+/// The JSON Schema of a report, and of one finding.
+pub(crate) fn schemas() -> (schemars::Schema, schemars::Schema) {
+    let generator = || schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let report = generator().into_root_schema_for::<machine::Output<'static>>();
+    (report, generator().into_root_schema_for::<machine::Item<'static>>())
+}
+
 /// Puts findings in the order of reports: path, place, code; those without a place come last.
 pub(crate) fn sort(findings: &mut [Finding], sources: &SourceMap) {
     let path = |span: Span| sources.file_of(span).map(|file| file.path.as_path());
@@ -213,7 +220,7 @@ pub(crate) fn sort(findings: &mut [Finding], sources: &SourceMap) {
 }
 
 /// The message as a sentence, what people notice, what to do, and the lines to add.
-fn told(finding: &Finding) -> String {
+pub(crate) fn told(finding: &Finding) -> String {
     let mut text = finding.message.clone() + ".";
     for more in [&finding.notice, &finding.help] {
         if !more.is_empty() {

@@ -151,6 +151,14 @@ impl Session {
         Judge::new(&self.site, &self.catalog, &self.firewalls)
     }
 
+    /// The judges of all that was read: of the site, and of each config that is judged by itself.
+    #[cfg(feature = "lsp")]
+    pub(crate) fn judges(&self) -> Vec<Judge<'_>> {
+        let alone = self.alone.iter().map(|alone| alone.judge(&self.catalog));
+        let site = self.firewalls.iter().any(Option::is_some).then(|| self.judge());
+        site.into_iter().chain(alone).collect()
+    }
+
     /// Where remedies for the site are tried.
     pub(crate) fn workshop<'w>(&'w self, sources: &'w SourceMap) -> Workshop<'w> {
         Workshop::new(sources, &self.files)
@@ -158,16 +166,27 @@ impl Session {
 
     /// Everything that is wrong, in no order. `sources` are the files that the session was made from.
     pub(crate) fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
+        self.look(today, sources, |judge, files| lint::check(judge, Some(&Workshop::new(sources, files))))
+    }
+
+    /// What is wrong, as far as it is found at once: rules that do nothing are not looked for, and no remedy is tried.
+    #[cfg(feature = "lsp")]
+    pub(crate) fn glance(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
+        self.look(today, sources, |judge, _| lint::glance(judge))
+    }
+
+    fn look(
+        &self,
+        today: Date,
+        sources: &SourceMap,
+        look: impl Fn(&Judge<'_>, &[Option<Files>]) -> Vec<Finding> + Sync,
+    ) -> Vec<Finding> {
         let mut findings = site::doubts(&self.site, &self.catalog, today);
         findings.extend(self.findings.iter().cloned());
-        let alone = threads::each(&self.alone, |alone| {
-            let workshop = Workshop::new(sources, alone.files());
-            lint::check(&alone.judge(&self.catalog), Some(&workshop))
-        });
+        let alone = threads::each(&self.alone, |alone| look(&alone.judge(&self.catalog), alone.files()));
         findings.extend(alone.into_iter().flatten());
         if self.firewalls.iter().any(Option::is_some) {
-            let judge = Judge::new(&self.site, &self.catalog, &self.firewalls);
-            findings.extend(lint::check(&judge, Some(&Workshop::new(sources, &self.files))));
+            findings.extend(look(&self.judge(), &self.files));
         }
         lint::once(&mut findings, sources);
         findings

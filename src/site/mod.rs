@@ -35,6 +35,7 @@ pub use settings::{Ignore, Settings};
 pub use value::parse_prefix;
 
 use crate::catalog::Version;
+use crate::fence;
 use crate::model::{Assumption, OwnAddress};
 use crate::packet::Family;
 use crate::source::Span;
@@ -298,8 +299,8 @@ pub fn find(start: &Path) -> Option<PathBuf> {
         return Some(if folder == Path::new(".") { PathBuf::from(FILE_NAME) } else { plain });
     }
     let absolute = folder.canonicalize().ok()?;
-    let found =
-        absolute.ancestors().skip(1).map(|above| above.join(FILE_NAME)).find(|path| path.is_file())?;
+    let above = absolute.ancestors().skip(1).take_while(|above| fence::pass(above).is_ok());
+    let found = above.map(|above| above.join(FILE_NAME)).find(|path| path.is_file())?;
     // Shown as short as a user would write it, where it is below the current folder.
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
     let below = here.and_then(|here| found.strip_prefix(here).ok().map(Path::to_path_buf));

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-pub use named::{Refusal, plain};
+use crate::fence;
+
+pub use named::Refusal;
 
 /// A half-open range of bytes `[start, end)` in the address space of a [`SourceMap`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -142,6 +144,8 @@ pub struct SourceMap {
     named: FxHashMap<(PathBuf, PathBuf), SourceId>,
     /// The folder of the config that brought a named file in.
     homes: FxHashMap<SourceId, PathBuf>,
+    /// Texts that stand for files, by real path.
+    held: Arc<FxHashMap<PathBuf, String>>,
 }
 
 impl SourceMap {
@@ -152,7 +156,30 @@ impl SourceMap {
 
     /// Reads a file from disk; `shown` is the path that reports name.
     pub fn read(&mut self, path: &Path, shown: &Path) -> Result<SourceId, SourceError> {
-        self.add(shown, bytes_of(path, shown)?)
+        let bytes = self.bytes(path, shown)?;
+        self.add(shown, bytes)
+    }
+
+    /// A map in which texts stand for files, whatever is on the disk: what an editor has and did not save yet.
+    #[cfg(feature = "lsp")]
+    pub(crate) fn holding(texts: impl IntoIterator<Item = (PathBuf, String)>) -> SourceMap {
+        let held = texts.into_iter().map(|(path, text)| (real(&path), text)).collect();
+        SourceMap { held: Arc::new(held), ..SourceMap::default() }
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(crate) fn bytes(&self, path: &Path, shown: &Path) -> Result<Vec<u8>, SourceError> {
+        match self.held(path) {
+            Some(text) => Ok(text.as_bytes().to_vec()),
+            None => bytes_of(path, shown),
+        }
+    }
+
+    fn held(&self, path: &Path) -> Option<&String> {
+        if self.held.is_empty() { None } else { self.held.get(&real(path)) }
     }
 
     /// Takes in bytes under a name.
@@ -189,6 +216,7 @@ impl SourceMap {
             root: self.root.clone(),
             named: self.named.clone(),
             homes: self.homes.clone(),
+            held: self.held.clone(),
         };
         for (id, file) in self.files() {
             let text = match texts.get(&id) {
@@ -238,6 +266,11 @@ impl SourceMap {
     }
 }
 
+/// The one form of a path: the real one, or where there is no file, the absolute one.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_path_buf())
+}
+
 /// Opens a file that the user names. One who opens a named pipe waits for a writer, perhaps without end, so that
 /// is refused. The pipes that a shell gives, `/dev/stdin` and `<(…)`, have one.
 ///
@@ -248,6 +281,7 @@ pub fn open(path: &Path) -> io::Result<File> {
         let why = "it is a named pipe; what a program writes is read from `-`, standard input";
         return Err(io::Error::new(io::ErrorKind::Unsupported, why));
     }
+    fence::pass(path)?;
     File::open(path)
 }
 
@@ -265,7 +299,7 @@ fn is_named_pipe(_: &Path) -> bool {
 }
 
 /// The bytes of a file. Pipes may be read too, as a shell gives them for `<(…)`, but not without end.
-pub fn bytes_of(path: &Path, shown: &Path) -> Result<Vec<u8>, SourceError> {
+fn bytes_of(path: &Path, shown: &Path) -> Result<Vec<u8>, SourceError> {
     let failed = |error| SourceError::Read { path: shown.to_path_buf(), error };
     let file = open(path).map_err(failed)?;
     if file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() > 0) {

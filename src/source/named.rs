@@ -6,10 +6,11 @@
 //! places, whether it is there.
 
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::{SourceError, SourceId, SourceMap};
 use crate::budget::{Budget, Exhausted};
+use crate::fence::{self, plain};
 
 /// The largest file that is read because a config names it, in bytes.
 const LARGEST: u64 = 64 << 20;
@@ -85,7 +86,13 @@ impl SourceMap {
             budget.bytes(self.file(*id).text.len()).map_err(Refusal::Exhausted)?;
             return Ok(*id);
         }
-        let bytes = read_regular(&key.0, budget)?;
+        let bytes = match self.held(&key.0) {
+            Some(text) => {
+                budget.bytes(text.len()).map_err(Refusal::Exhausted)?;
+                text.clone().into_bytes()
+            }
+            None => read_regular(&key.0, budget)?,
+        };
         let id = self.add(shown, bytes).map_err(|error| match error {
             SourceError::Read { error, .. } => Refusal::Unreadable(error),
             SourceError::TooLarge(_) | SourceError::Endless(_) => Refusal::NoRoom,
@@ -201,21 +208,6 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A path without `.` and `..`, which cannot lead above its start.
-pub fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
-}
-
 fn push(name: &mut String, part: &str) {
     if !name.is_empty() && !name.ends_with('/') {
         name.push('/');
@@ -225,6 +217,7 @@ fn push(name: &mut String, part: &str) {
 
 /// The bytes of a regular file, drawn from the budget before they are read.
 fn read_regular(path: &Path, budget: &Budget) -> Result<Vec<u8>, Refusal> {
+    fence::pass(path).map_err(Refusal::Unreadable)?;
     // Before it is opened, as opening a pipe waits for whoever writes to it.
     let regular = |meta: io::Result<std::fs::Metadata>| match meta {
         Ok(meta) if meta.is_file() => Ok(meta.len()),

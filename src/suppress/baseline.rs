@@ -10,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::meaning;
+use crate::fence;
 use crate::finding::Finding;
 use crate::source::SourceMap;
 
@@ -82,7 +83,8 @@ struct File {
 impl Baseline {
     /// Reads a baseline.
     pub(crate) fn read(path: &Path) -> Result<Baseline, BaselineError> {
-        let text = std::fs::read_to_string(path)
+        let text = fence::pass(path)
+            .and_then(|()| std::fs::read_to_string(path))
             .map_err(|error| BaselineError::Read { path: path.to_path_buf(), error })?;
         let file: File = serde_json::from_str(&text)
             .map_err(|error| BaselineError::Form { path: path.to_path_buf(), error })?;

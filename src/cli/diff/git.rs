@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Failure;
-use crate::source::plain;
+use crate::fence::plain;
 
 /// Files that are larger are no configs, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;

@@ -5,6 +5,7 @@ mod lints;
 mod literals;
 mod lower;
 mod marks;
+mod mentions;
 mod parse;
 mod resolve;
 mod words;
@@ -17,6 +18,7 @@ use crate::source::{SourceId, SourceMap, Span};
 pub static LANGUAGE: Language = Language {
     name: "asa",
     load,
+    mentions: mentions::mentions,
     marks: marks::MARKS,
     comments: &['!', ':'],
     remarks: &["remark", "description"],

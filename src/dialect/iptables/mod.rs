@@ -17,6 +17,7 @@ mod listing;
 mod lower;
 mod marks;
 mod matches;
+mod mentions;
 mod modules;
 mod shell;
 mod targets;
@@ -49,6 +50,7 @@ pub use shell::is_script;
 pub static LANGUAGE: Language = Language {
     name: "iptables",
     load,
+    mentions: mentions::mentions,
     marks: marks::MARKS,
     comments: &['#'],
     remarks: &["--comment"],

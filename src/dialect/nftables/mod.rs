@@ -9,6 +9,7 @@ mod lexer;
 mod lints;
 mod lower;
 mod marks;
+mod mentions;
 mod merged;
 mod parser;
 mod syntax;
@@ -24,6 +25,7 @@ use crate::source::{SourceId, SourceMap, Span};
 pub static LANGUAGE: Language = Language {
     name: "nftables",
     load,
+    mentions: mentions::mentions,
     marks: marks::MARKS,
     comments: &['#'],
     remarks: &["comment"],

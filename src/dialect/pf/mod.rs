@@ -12,6 +12,7 @@ pub mod lexer;
 pub mod lints;
 pub mod lower;
 mod marks;
+mod mentions;
 pub mod names;
 pub mod parse;
 pub mod print;
@@ -29,6 +30,7 @@ use crate::source::{SourceId, SourceMap, Span};
 pub static LANGUAGE: Language = Language {
     name: "pf",
     load,
+    mentions: mentions::mentions,
     marks: marks::MARKS,
     comments: &['#'],
     remarks: &[],

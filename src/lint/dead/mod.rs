@@ -61,7 +61,7 @@ pub(super) fn check(
 }
 
 /// What is looked for unless it is left out.
-const LINTS: &[&Lint] = &[&PH401, &PH402, &PH403, &PH404, &PH406, &PH407, &PH408];
+pub(crate) const LINTS: &[&Lint] = &[&PH401, &PH402, &PH403, &PH404, &PH406, &PH407, &PH408];
 
 /// So many rules that do nothing for one reason have one finding.
 const MANY: usize = 3;
