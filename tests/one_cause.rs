@@ -26,7 +26,7 @@ fn checked(folder: &Scratch, dialect: &str, file: &str) -> Vec<String> {
 /// Files each of which reads the next one twice; the last one holds a text.
 fn doubling(folder: &Scratch, depth: usize, line: impl Fn(usize) -> String, last: &str) {
     for at in 0..depth {
-        folder.write(&format!("f{at}"), &line(at + 1).repeat(2));
+        folder.write(&format!("f{at}"), line(at + 1).repeat(2));
     }
     folder.write(&format!("f{depth}"), last);
 }
@@ -64,8 +64,8 @@ fn a_budget_that_is_hit_is_said_once() {
 #[test]
 fn many_rules_that_are_not_understood_end_soon() {
     let folder = Scratch::new("many");
-    folder.write("pf", &"pass in proto tcp to port nosuch\n".repeat(12_000));
+    folder.write("pf", "pass in proto tcp to port nosuch\n".repeat(12_000));
     checked(&folder, "pf", "pf");
-    folder.write("sh", &format!("#!/bin/sh\n{}", "iptables -A INPUT --bananas -j ACCEPT\n".repeat(12_000)));
+    folder.write("sh", format!("#!/bin/sh\n{}", "iptables -A INPUT --bananas -j ACCEPT\n".repeat(12_000)));
     checked(&folder, "iptables", "sh");
 }
