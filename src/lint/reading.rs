@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Finding, Label};
-use crate::rule::{Lint, PH001, PH003, PH004, PH419};
+use crate::rule::{Lint, PH001, PH003, PH004, PH006, PH419};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// So many findings of one text in one file are one.
@@ -19,7 +19,32 @@ pub(super) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
     findings.retain(|f| {
         !echoes.contains(&f.lint()) || !line(f, sources).is_some_and(|line| broken.contains(&line))
     });
+    repeated(findings);
     together(findings, sources);
+}
+
+/// What is read several times, such as a file that is included again and again, is found once: with how often.
+fn repeated(findings: &mut Vec<Finding>) {
+    let mut places: FxHashMap<(&str, String, Span), (usize, usize)> = FxHashMap::default();
+    let of_reading = |finding: &Finding| finding.span.filter(|_| finding.code().starts_with("PH0"));
+    for (at, finding) in findings.iter().enumerate() {
+        let Some(span) = of_reading(finding) else { continue };
+        places.entry((finding.code(), finding.message.clone(), span)).or_insert((at, 0)).1 += 1;
+    }
+    let firsts: FxHashMap<usize, usize> = places.into_values().collect();
+    let mut next = 0;
+    findings.retain_mut(|finding| {
+        let at = next;
+        next += 1;
+        if of_reading(finding).is_none() {
+            return true;
+        }
+        let Some(times) = firsts.get(&at).copied() else { return false };
+        if times > 1 {
+            finding.message = format!("{}, here {times} times", finding.message);
+        }
+        true
+    });
 }
 
 /// The line of a finding, where lines are statements.
@@ -36,12 +61,13 @@ fn line(finding: &Finding, sources: &SourceMap) -> Option<(SourceId, u32)> {
 }
 
 fn together(findings: &mut Vec<Finding>, sources: &SourceMap) {
-    let mut places: FxHashMap<(&str, String, SourceId), Vec<usize>> = FxHashMap::default();
-    let counted: [&Lint; 3] = [&PH001, &PH003, &PH004];
+    let mut places: FxHashMap<(&str, String, Option<SourceId>), Vec<usize>> = FxHashMap::default();
+    let counted: [&Lint; 4] = [&PH001, &PH003, &PH004, &PH006];
     for (at, finding) in findings.iter().enumerate().filter(|(_, f)| counted.contains(&f.lint())) {
-        if let Some(id) = finding.span.and_then(|span| sources.id_at(span.start)) {
-            places.entry((finding.code(), finding.message.clone(), id)).or_default().push(at);
-        }
+        let Some(id) = finding.span.and_then(|span| sources.id_at(span.start)) else { continue };
+        // The budget is one for all files.
+        let file = (finding.lint() != &PH006).then_some(id);
+        places.entry((finding.code(), finding.message.clone(), file)).or_default().push(at);
     }
     let mut gone: FxHashSet<usize> = FxHashSet::default();
     for same in places.into_values().filter(|same| same.len() >= MANY) {

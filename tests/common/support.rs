@@ -38,6 +38,51 @@ impl Table {
         assert_eq!(said.len(), 1, "{start}");
         said[0]
     }
+
+    /// Each row shows all that it names: `examples` are those of the rows that begin so, with what was said of them.
+    pub(crate) fn is_shown_by(&self, examples: &[(&str, String)]) {
+        for (row, said) in &self.0 {
+            let of = examples.iter().filter(|(start, _)| row.starts_with(start));
+            shows(row, said, &of.map(|(_, text)| text.clone()).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Everything in code font in a row stands in one of its examples, or in what is said of one: the condition or the
+/// finding.
+fn shows(row: &str, said: &str, examples: &[String]) {
+    let code = [row, said].into_iter().flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    for span in code {
+        let words: Vec<&str> = span.split([' ', '…']).filter(|word| !is_left_open(word)).collect();
+        let shown = examples.iter().any(|text| words.iter().all(|word| has_word(text, word)));
+        assert!(shown, "no example of `{span}`: {row}");
+    }
+}
+
+/// What stands for a name or a text, and options of the program itself.
+fn is_left_open(word: &str) -> bool {
+    let name = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let open = !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase());
+    open || word.is_empty() || word.starts_with("--")
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let of_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    let open = word.strip_suffix("-*");
+    let word = open.unwrap_or(word);
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back().is_some_and(of_word) && word.starts_with(of_word);
+        let after = text[at + word.len()..].chars().next().is_some_and(of_word) && word.ends_with(of_word);
+        !before && (!after || open.is_some())
+    })
+}
+
+/// The words of an example, of the conditions that it leaves, and of what is found.
+pub(crate) fn told(text: &str, loaded: &Loaded) -> String {
+    let conditions = loaded.ruleset.conditions.iter().map(|condition| condition.name.to_string());
+    let found = loaded.findings.iter().map(|finding| format!("{finding:?}"));
+    let rest: Vec<String> = conditions.chain(found).collect();
+    format!("{text}\n{}", rest.join("\n"))
 }
 
 /// The codes of what reading had to say, but for what is not modelled.

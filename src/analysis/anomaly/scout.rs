@@ -2,6 +2,8 @@
 //!
 //! A scout that arrives proves that the rule does something. One that does not proves nothing.
 
+use std::cell::Cell;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::table::Table;
@@ -217,6 +219,15 @@ fn usual(field: Field, family: Family, way: Way, state: State, turn: usize) -> u
 pub(super) struct Scouts<'a> {
     pub rules: &'a Ruleset,
     pub tables: &'a [Option<Table>],
+    /// How many rules they may still look at.
+    pub left: Cell<usize>,
+}
+
+impl Scouts<'_> {
+    /// They have looked at as many rules as they may.
+    pub(super) fn are_tired(&self) -> bool {
+        self.left.get() == 0
+    }
 }
 
 /// What became of a scout.
@@ -331,8 +342,12 @@ impl Scouts<'_> {
     /// The rules of a chain that the packet may match as it is.
     fn near(&self, going: &Going<'_>, stage: &Stage, chain: ChainId) -> Vec<u32> {
         let all = || (0..self.rules.chain(chain).rules.len() as u32).collect();
-        let Some(table) = &self.tables[chain.0 as usize] else { return all() };
-        table.matching(&table.point(|field| going.walk.value(field, stage).known()))
+        let near = match &self.tables[chain.0 as usize] {
+            Some(table) => table.matching(&table.point(|field| going.walk.value(field, stage).known())),
+            None => all(),
+        };
+        self.left.set(self.left.get().saturating_sub(near.len()));
+        near
     }
 
     fn rule(

@@ -1,6 +1,6 @@
 //! Seeks, for each rule, a packet that shows that it does something, or the rules of its chain that leave it nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use rustc_hash::FxHashSet;
 
@@ -23,6 +23,11 @@ const LONGEST_PATH: usize = 16;
 const TURNS: usize = 4;
 /// Rules that decide the opposite, of which packets are tried.
 const MOST_OPPOSED: usize = 64;
+
+/// Rules that packets may be held against, for all rules of a ruleset together; each has its share.
+const SCOUTING: usize = 100_000_000;
+/// The share of a rule, at the least.
+const LEAST_SCOUTING: usize = 2_000;
 
 /// What was found of a rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,8 +93,10 @@ impl<'a> Seeker<'a> {
         self.rules.hooks.iter().flatten().any(|stage| stage.chain == chain)
     }
 
+    /// Scouts for one rule.
     fn scouts(&self) -> Scouts<'_> {
-        Scouts { rules: self.rules, tables: &self.tables }
+        let share = (SCOUTING / self.rules.rules().max(1)).max(LEAST_SCOUTING);
+        Scouts { rules: self.rules, tables: &self.tables, left: Cell::new(share) }
     }
 
     /// What can be found of a rule.
@@ -97,10 +104,13 @@ impl<'a> Seeker<'a> {
         let Some(table) = &self.tables[id.chain.0 as usize] else { return Found::Nothing };
         let mut packets = Packets { seeker: self, id, table };
         let orders = Orders { meet: &[id], without: &self.nothing, less: &[] };
-        let meets = |packet: Packet, course: Course, wish: &Wish| {
-            self.scouts().send(packet, course, wish, orders).0 == Fate::Met
+        let scouts = self.scouts();
+        let met = Cell::new(false);
+        let mut ends = |packet: Packet, course: Course, wish: &Wish| {
+            met.set(scouts.send(packet, course, wish, orders).0 == Fate::Met);
+            met.get() || scouts.are_tired()
         };
-        if packets.plain(&mut |packet, course, wish| meets(packet, course, wish)) {
+        if packets.plain(&mut ends) && met.get() {
             return Found::Lives;
         }
         let mut covered: Vec<u32> = Vec::new();
@@ -119,10 +129,8 @@ impl<'a> Seeker<'a> {
             covered.dedup();
             return Found::Covered(covered);
         }
-        match packets.of_gaps(&mut |packet, course, wish| meets(packet, course, wish)) {
-            true => Found::Lives,
-            false => Found::Nothing,
-        }
+        let lives = !scouts.are_tired() && packets.of_gaps(&mut ends) && met.get();
+        if lives { Found::Lives } else { Found::Nothing }
     }
 
     /// Whether a packet shows that rules cannot be left out, or that the policy takes their place.
@@ -133,15 +141,16 @@ impl<'a> Seeker<'a> {
         gone: &FxHashSet<RuleId>,
     ) -> Option<Without> {
         let found = RefCell::new(None);
+        let scouts = self.scouts();
         for id in lives {
             let Some(table) = &self.tables[id.chain.0 as usize] else { continue };
             let mut packets = Packets { seeker: self, id: *id, table };
             let mut tried = 0;
             let mut shows = |packet: Packet, course: Course, wish: &Wish| {
-                let shown = self.shown(*id, unit, gone, (packet, course), wish);
+                let shown = self.shown(&scouts, (*id, unit, gone), (packet, course), wish);
                 tried += usize::from(shown.is_some());
                 let decides = shown.flatten();
-                let is_enough = decides.is_some() || tried > TURNS;
+                let is_enough = decides.is_some() || tried > TURNS || scouts.are_tired();
                 found.replace(decides);
                 is_enough
             };
@@ -152,12 +161,12 @@ impl<'a> Seeker<'a> {
                 break;
             }
             let mut changes = |packet: Packet, course: Course, wish: &Wish| {
-                let shown = self.shown(*id, unit, gone, (packet, course), wish).flatten();
-                let is_enough = shown.is_some();
+                let shown = self.shown(&scouts, (*id, unit, gone), (packet, course), wish).flatten();
+                let is_enough = shown.is_some() || scouts.are_tired();
                 found.replace(shown);
                 is_enough
             };
-            if packets.of_opposed(&mut changes) {
+            if packets.of_opposed(&mut changes) || scouts.are_tired() {
                 break;
             }
         }
@@ -203,13 +212,12 @@ impl<'a> Seeker<'a> {
     /// What one packet shows of leaving rules out; `None` where it does not come to the rule at all.
     fn shown(
         &self,
-        id: RuleId,
-        unit: &[RuleId],
-        gone: &FxHashSet<RuleId>,
+        scouts: &Scouts<'_>,
+        (id, unit, gone): (RuleId, &[RuleId], &FxHashSet<RuleId>),
         (packet, course): (Packet, Course),
         wish: &Wish,
     ) -> Option<Option<Without>> {
-        let send = |orders: Orders<'_>| self.scouts().send(packet.clone(), course, wish, orders);
+        let send = |orders: Orders<'_>| scouts.send(packet.clone(), course, wish, orders);
         let orders = Orders { meet: &[], without: gone, less: &[] };
         if send(Orders { meet: &[id], ..orders }).0 != Fate::Met {
             return None;

@@ -327,15 +327,17 @@ impl Table {
         found
     }
 
-    /// A rule before another that takes the packets of a point for certain.
+    /// A rule before another that takes the packets of a point for certain, where these match the other one.
     pub(super) fn taker(&self, point: &[u32], before: u32) -> Option<u32> {
+        let own = self.literals(before);
         let look = |list: &[u32]| {
             for at in list {
                 let rule = self.of[*at as usize];
                 if rule >= before {
                     break;
                 }
-                if self.is_taker(rule) && self.literals(rule).is_empty() && self.holds(*at, point) {
+                let agrees = || self.literals(rule).iter().all(|literal| own.contains(literal));
+                if self.is_taker(rule) && agrees() && self.holds(*at, point) {
                     return Some(*at);
                 }
             }

@@ -29,6 +29,8 @@ use read::View;
 
 /// Rule visits after which a run is given up.
 const VISIT_LIMIT: usize = 8_000_000;
+/// What a visit costs besides the sets that it makes, in steps of [`Spaces::work`].
+const VISIT_STEPS: u64 = 8;
 /// Chains that are open at once, after which a run is given up; nftables itself allows sixteen.
 const DEPTH_LIMIT: usize = 200;
 
@@ -487,6 +489,7 @@ impl Run<'_, '_, '_> {
     /// How many rule visits, and so much more.
     fn visit(&mut self, classes: usize) -> Result<(), TooMuch> {
         self.visits += classes;
+        self.spaces.spend(VISIT_STEPS * classes as u64);
         if self.visits > VISIT_LIMIT || self.spaces.exhausted() { Err(TooMuch) } else { Ok(()) }
     }
 }

@@ -317,3 +317,26 @@ fn what_is_there_stays_where_a_restore_does_not_flush() {
         assert_eq!(findings, ["PH002"], "{options}");
     }
 }
+
+#[test]
+fn commands_in_the_hands_of_other_programs_are_said() {
+    for line in [
+        "su -c 'iptables -F'",
+        "perl -e 'system q(iptables -A INPUT -j DROP)'",
+        "trap 'iptables -F' EXIT",
+        "alias ipt=iptables",
+        "ssh gate 'iptables -A INPUT -j DROP'",
+        "/etc/init.d/iptables stop",
+        "sh ./more.sh",
+        "./more.sh",
+    ] {
+        let (rules, findings) = rules_of(&format!("iptables -A INPUT -p tcp --dport 1 -j DROP\n{line}\n"));
+        assert_eq!(findings, ["PH002"], "{line}: {rules:?}");
+    }
+    for line in
+        ["echo 'iptables -F'", "trap 'rm -f x' EXIT", "alias ll='ls -l'", "git commit -m 'iptables -F now'"]
+    {
+        let (_, findings) = rules_of(&format!("iptables -A INPUT -p tcp --dport 1 -j DROP\n{line}\n"));
+        assert_eq!(findings, [""; 0], "{line}");
+    }
+}

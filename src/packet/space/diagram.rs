@@ -84,6 +84,11 @@ impl Diagram {
         self.work
     }
 
+    /// Counts work that was done elsewhere.
+    pub(super) fn spend(&mut self, steps: u64) {
+        self.work = self.work.saturating_add(steps);
+    }
+
     pub(super) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
     }
@@ -123,6 +128,8 @@ impl Diagram {
         if self.nodes.len() * 4 > self.unique.len() * 3 {
             self.grow();
         }
+        // Finding a node that is there takes as long as making one.
+        self.work += 1;
         let hash = hash(bit, low.0, high.0);
         let mask = self.unique.len() - 1;
         let mut at = hash as usize & mask;
@@ -140,7 +147,6 @@ impl Diagram {
             }
             at = (at + 1) & mask;
         }
-        self.work += 1;
         if self.nodes.len() >= (u32::MAX >> 1) as usize {
             self.work = u64::MAX;
             return Edge::NONE;

@@ -115,6 +115,11 @@ impl Spaces {
         self.diagram.work()
     }
 
+    /// Counts work that was done with the sets, in the same steps.
+    pub fn spend(&mut self, steps: u64) {
+        self.diagram.spend(steps);
+    }
+
     /// How much is kept in memory, in nodes of some twenty bytes.
     pub fn size(&self) -> usize {
         self.diagram.len()
@@ -186,7 +191,8 @@ impl Spaces {
 
     /// The packets whose value at a level is among the values.
     pub fn within(&mut self, level: Level, set: &Set) -> Space {
-        if set.single().is_some() {
+        // A single value of a narrow field is made as quickly as it is found.
+        if level.bits() <= 16 && set.single().is_some() {
             return self.build(level, set);
         }
         if let Some(known) = self.sets.get(&(level, set.clone())) {

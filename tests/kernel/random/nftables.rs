@@ -240,8 +240,11 @@ impl Writer<'_> {
                     "meta priority set 1:10",
                     "meta priority set none",
                     "meta priority set root",
-                    "meta pkttype set host",
                 ];
+                // the kernel lets the kind of a packet be set before routing alone
+                if hook == "prerouting" && self.rng.one_in(8) {
+                    return "meta pkttype set host".to_string();
+                }
                 self.rng.pick(&said).to_string()
             }
             10 => format!("meta mark set {:#x}", self.rng.pick(&MARKS)),

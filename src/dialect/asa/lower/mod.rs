@@ -416,17 +416,6 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// Packets that come in where their source does not lie.
-    ///
-    /// *Command Reference*, `ip verify reverse-path`: the first packet of a connection is looked up.
-    fn spoofed(&mut self, chain: ChainId) {
-        for (interface, span) in &self.config.reverse_path {
-            self.on(Field::Iif, interface.text);
-            self.b.unknown(Condition::forgery(format!("reverse-path {}", interface.text), false));
-            self.verdict(chain, Verdict::Drop, *span);
-        }
-    }
-
     /// Lists that nothing walks are chains too, so that what they say can be seen, and what they name is checked.
     fn unbound_lists(&mut self) {
         let walked: FxHashSet<usize> = self.chains.keys().map(|(at, _)| *at).collect();

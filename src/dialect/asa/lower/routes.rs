@@ -7,8 +7,8 @@ use rustc_hash::FxHashMap;
 
 use super::super::ast::Address;
 use super::Lower;
-use crate::model::Behind;
-use crate::packet::{Family, Set, interface};
+use crate::model::{Behind, ChainId, Condition, Test, Verdict};
+use crate::packet::{Family, Field, Set, interface};
 
 /// A network and an interface behind which it lies.
 type Network<'a> = (u128, u128, &'a str);
@@ -25,6 +25,62 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.b.ruleset().behind.push(Behind { family, addresses, interfaces });
             }
         }
+    }
+
+    /// Packets that come in where their source does not lie. That is known of the addresses of networks and static
+    /// routes, unless routes are learned, or the packet comes through a tunnel; the others may lie anywhere.
+    ///
+    /// *Command Reference*, `ip verify reverse-path`: the first packet of a connection is looked up, and dropped where
+    /// the route to its source leads elsewhere.
+    pub(super) fn spoofed(&mut self, chain: ChainId) {
+        let config = self.config;
+        let tunnels = self.vpn_interfaces();
+        for (checked, span) in &config.reverse_path {
+            let own = self.lies_behind(checked.text, true);
+            for (field, elsewhere) in self.lies_behind(checked.text, false) {
+                self.on(Field::Iif, checked.text);
+                self.within(field, elsewhere);
+                if tunnels.contains(&checked.text) {
+                    self.tunnelled(checked.text, true);
+                }
+                self.verdict(chain, Verdict::Drop, *span);
+            }
+            let condition = Condition::forgery(format!("reverse-path {}", checked.text), false);
+            let cond = self.b.condition(condition);
+            let sides: &[Field] = if own.is_empty() { &[] } else { &[Field::Src4, Field::Src6] };
+            for side in sides.iter().copied().map(Some).chain(own.is_empty().then_some(None)) {
+                self.on(Field::Iif, checked.text);
+                if let Some(field) = side {
+                    let known = own.iter().find(|(of, _)| *of == field);
+                    let known = known.map_or_else(Set::empty, |(_, set)| set.clone());
+                    self.within(field, Set::range(0, field.last()).minus(&known));
+                }
+                self.b.test(Test::Unknown { cond, negate: false });
+                self.verdict(chain, Verdict::Drop, *span);
+            }
+        }
+    }
+
+    /// The sources that lie behind an interface for certain, or certainly do not.
+    fn lies_behind(&mut self, name: &str, own: bool) -> Vec<(Field, Set)> {
+        let config = self.config;
+        let learns = config.listeners.iter().any(|of| matches!(of.what, "OSPF" | "EIGRP" | "RIP" | "BGP"));
+        // Members of a bridge-group share the network of its BVI.
+        let bridged = config.interfaces.iter().any(|of| of.bridge_group.is_some());
+        if learns || bridged {
+            return Vec::new();
+        }
+        let ends = self.interface_set(name);
+        let mut out = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            let behind = self.b.ruleset().behind.iter().filter(|of| of.family == family);
+            let ranges = behind.filter(|of| of.interfaces.meets(&ends) == own);
+            let set = Set::of(ranges.flat_map(|of| of.addresses.ranges().iter().copied()));
+            if !set.is_empty() {
+                out.push((Field::src(family), set));
+            }
+        }
+        out
     }
 
     fn networks(&mut self, family: Family) -> Vec<Network<'a>> {

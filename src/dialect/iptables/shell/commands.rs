@@ -178,6 +178,20 @@ impl<'t> Shell<'_, '_, 't> {
                 }
             }
             "exit" | "return" => self.leaves(first.text == "exit"),
+            "trap" if words[1..].iter().any(|word| programs::holds_command(&word.text)) => {
+                let span = first.span.to(words[words.len() - 1].span);
+                self.not_followed(span, "`trap`");
+                self.anything(None, span, "shell trap");
+            }
+            "alias" => {
+                for word in &words[1..] {
+                    let value = word.text.split_once('=').map_or("", |(_, value)| value);
+                    if value.split_whitespace().any(|part| programs::tool(part).is_some()) {
+                        self.not_followed(word.span, "an alias");
+                        self.anything(None, word.span, "shell alias");
+                    }
+                }
+            }
             "true" | ":" | "echo" | "printf" | "logger" | "sleep" | "set" | "cd" | "umask" | "trap" => {}
             "false" => self.status = Status::Known(false),
             "[" | "[[" | "test" => {
@@ -234,6 +248,7 @@ impl<'t> Shell<'_, '_, 't> {
             },
             Program::Source(at) => self.source(words.get(at), span),
             Program::Other("ipset") => self.not_followed(span, "`ipset`"),
+            Program::File(name) | Program::Remote(name) => self.not_followed(span, &format!("`{name}`")),
             Program::Other(name) => {
                 let name = name.to_string();
                 self.not_followed(span, &format!("`{name}`"));

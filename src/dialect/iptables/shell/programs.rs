@@ -16,6 +16,10 @@ pub(super) enum Program<'w> {
     Source(usize),
     /// It changes the firewall, and is not followed.
     Other(&'w str),
+    /// A script in a file of its own, which may do anything.
+    File(&'w str),
+    /// A command for another machine.
+    Remote(&'w str),
     /// Nothing that matters here; the words from this one on are the command.
     Nothing(usize),
 }
@@ -34,6 +38,10 @@ pub(super) fn base_name(word: &str) -> &str {
 
 /// The program that a word names: its family, and whether it is the restore program.
 pub(super) fn tool(word: &str) -> Option<(Family, bool)> {
+    // A script of the init system has the name of what it starts.
+    if word.contains(".d/") {
+        return None;
+    }
     let name = base_name(word);
     let (family, rest) = match name.strip_prefix("ip6tables") {
         Some(rest) => (Family::V6, rest),
@@ -86,13 +94,17 @@ pub(super) fn find<'w>(words: &'w [Word<'_>]) -> Found<'w> {
                     .position(|word| word.text.starts_with('-') && word.text.ends_with('c'))
                 {
                     Some(n) => script(at + n + 2, namespace),
-                    None => found(Program::Nothing(at), namespace),
+                    None => {
+                        let file = rest.get(options(rest, &["-o"]));
+                        found(file.map_or(Program::Nothing(at), |file| Program::File(&file.text)), namespace)
+                    }
                 };
             }
             "eval" if rest.len() == 1 => return script(at + 1, namespace),
             "eval" => 0,
             "." | "source" => return found(Program::Source(at + 1), namespace),
-            name => return found(other(name, rest).map_or(Program::Nothing(at), Program::Other), namespace),
+            name if name.ends_with(".sh") => return found(Program::File(name), namespace),
+            name => return found(other(name, rest).unwrap_or(Program::Nothing(at)), namespace),
         };
         at += 1 + passed;
     }
@@ -184,7 +196,7 @@ pub(super) fn restores<'t>(words: &[Word<'t>]) -> Asked<'t> {
 }
 
 /// Programs that change the firewall in a way of their own, by the words that do so; none where all do.
-const OTHERS: [(&str, &[&str]); 14] = [
+const OTHERS: [(&str, &[&str]); 17] = [
     (
         "nft",
         &[
@@ -215,6 +227,9 @@ const OTHERS: [(&str, &[&str]); 14] = [
     ("shorewall6", &["start", "restart", "reload", "stop", "clear"]),
     ("firehol", &["start", "restart", "stop", "try"]),
     ("ferm", &[]),
+    ("iptables", OF_SERVICES),
+    ("ip6tables", OF_SERVICES),
+    ("nftables", OF_SERVICES),
     ("service", &["iptables", "ip6tables", "nftables", "firewalld", "ufw"]),
     (
         "systemctl",
@@ -231,22 +246,37 @@ const OTHERS: [(&str, &[&str]); 14] = [
     ),
 ];
 
-/// The name of a program that changes the firewall and is not followed.
-fn other<'w>(name: &'w str, rest: &'w [Word<'_>]) -> Option<&'w str> {
+/// What scripts of the init system are told.
+const OF_SERVICES: &[&str] = &["start", "stop", "restart", "reload", "force-reload", "flush", "clear"];
+
+/// A program that changes the firewall and is not followed.
+fn other<'w>(name: &'w str, rest: &'w [Word<'_>]) -> Option<Program<'w>> {
     if let Some((_, verbs)) = OTHERS.iter().find(|(known, _)| *known == name) {
         let does = verbs.is_empty() && !rest.iter().any(|word| looks(&word.text))
             || rest.iter().any(|word| verbs.contains(&word.text.as_ref()));
-        return does.then_some(name);
+        return does.then_some(Program::Other(name));
     }
     // Of other programs it is one that is given a command for iptables, unless it only prints it.
-    const PRINT: [&str; 12] =
-        ["echo", "printf", "which", "type", "hash", "test", "[", "[[", "logger", "grep", "cat", "man"];
+    const PRINT: [&str; 16] = [
+        "echo", "printf", "which", "type", "hash", "test", "[", "[[", "logger", "grep", "cat", "man", "git",
+        "sed", "awk", "mail",
+    ];
     let given = rest.windows(2).any(|pair| {
         tool(&pair[0].text).is_some()
             && rest.iter().any(|word| changes(&word.text))
             && pair[1].text.starts_with('-')
     });
-    (given && !PRINT.contains(&name)).then_some(name)
+    let given = given || rest.iter().any(|word| holds_command(&word.text));
+    let program =
+        if matches!(name, "ssh" | "rsh" | "pdsh") { Program::Remote(name) } else { Program::Other(name) };
+    (given && !PRINT.contains(&name)).then_some(program)
+}
+
+/// Whether a command that changes the firewall stands in a word: a script for another program, such as `su -c`.
+pub(super) fn holds_command(text: &str) -> bool {
+    let mut parts =
+        text.split(|c: char| c.is_whitespace() || ";&|()'\"".contains(c)).filter(|part| !part.is_empty());
+    parts.by_ref().any(|part| tool(part).is_some()) && parts.any(changes)
 }
 
 fn looks(word: &str) -> bool {
