@@ -10,8 +10,8 @@ use walkdir::WalkDir;
 
 use super::file::{Source, did_you_mean};
 use super::{
-    Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, bundled,
-    consistent, signalling,
+    Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, Sizing,
+    bundled, consistent, signalling,
 };
 use crate::spelling::nearest;
 
@@ -75,6 +75,8 @@ struct ProductFile {
     notes: Option<String>,
     #[serde(default)]
     mode: Vec<Spanned<SecurityMode>>,
+    #[serde(default)]
+    sizing: Vec<Spanned<Sizing>>,
     #[serde(default)]
     requirement: Vec<Spanned<Requirement>>,
 }
@@ -243,6 +245,7 @@ fn read_product(file: &Source, known: &BTreeSet<String>) -> Result<Loaded, Catal
         complete(row.get_mut(), &documents);
     }
     consistent::check(file, &rows, &documents, known)?;
+    consistent::check_sizings(file, &parsed.sizing, &rows, &documents)?;
     let product = Product {
         name: parsed.name.into_inner(),
         title: parsed.title,
@@ -253,6 +256,7 @@ fn read_product(file: &Source, known: &BTreeSet<String>) -> Result<Loaded, Catal
         notes: parsed.notes,
         fills: fills.into_iter().map(Spanned::into_inner).collect(),
         modes,
+        sizings: parsed.sizing.into_iter().map(Spanned::into_inner).collect(),
         roles: Vec::new(),
         requirements: signalling::filled_in(rows.into_iter().map(Spanned::into_inner).collect()),
     };

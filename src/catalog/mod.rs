@@ -19,6 +19,7 @@ mod network;
 mod ports;
 mod row;
 mod signalling;
+mod sizing;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -30,6 +31,7 @@ pub use network::Network;
 pub use row::{
     ByDesign, Confined, Direction, Helper, Initiator, Listener, Need, Parity, Requirement, Transport, Zone,
 };
+pub use sizing::{Sizing, narrowest};
 pub use version::Version;
 
 /// Products and roles.
@@ -60,6 +62,8 @@ pub struct Product {
     pub fills: Vec<String>,
     /// Its security modes. They belong to the product: `high` means different things to an MCU and a gateway.
     pub modes: Vec<SecurityMode>,
+    /// How many ports it takes for what it carries at once.
+    pub sizings: Vec<Sizing>,
     /// All roles that it fills, implied ones too, sorted.
     pub roles: Vec<String>,
     /// Its rows, in the order of its file.
@@ -246,6 +250,11 @@ impl Product {
             Some(row) => vec![row],
             None => self.requirements.iter().filter(|requirement| requirement.service == name).collect(),
         }
+    }
+
+    /// What is counted for a row's ports.
+    pub fn sizing(&self, row: &Requirement) -> Option<&Sizing> {
+        self.sizings.iter().find(|sizing| sizing.is_of(row))
     }
 
     /// The document with this id.

@@ -1,6 +1,7 @@
-//! PH101 to PH107: what the devices need, and a firewall refuses.
+//! PH101 to PH108: what the devices need, and a firewall refuses.
 
 mod ask;
+mod capacity;
 mod words;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::catalog::{Need, Transport};
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near, Share, Witness, together};
 use crate::packet::{Family, Set};
-use crate::rule::{Lint, PH101, PH102, PH103, PH104, PH105, PH106, PH107, Severity};
+use crate::rule::{Lint, PH101, PH102, PH103, PH104, PH105, PH106, PH107, PH108, Severity};
 use crate::site::{Far, Flow, Party, Prefix, Site};
 
 pub(super) use ask::look_at;
@@ -20,7 +21,7 @@ pub(super) use ask::look_at;
 const FEW_HOSTS: u128 = 256;
 
 /// What is found here.
-pub(super) const LINTS: &[&Lint] = &[&PH101, &PH102, &PH103, &PH104, &PH105, &PH106, &PH107];
+pub(super) const LINTS: &[&Lint] = &[&PH101, &PH102, &PH103, &PH104, &PH105, &PH106, &PH107, &PH108];
 
 /// What is wrong with a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,8 +108,10 @@ impl Trouble<'_> {
 
 /// Checks all devices of the site.
 pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
-    let groups = group(troubles(judge).into_iter());
-    groups.into_iter().map(|group| words::word(judge, workshop, &group)).collect()
+    let troubles = troubles(judge);
+    let others = capacity::check(judge, &troubles);
+    let groups = group(troubles.into_iter());
+    groups.into_iter().map(|group| words::word(judge, workshop, &group)).chain(others).collect()
 }
 
 /// Checks one leg of a row between one address and one party.
