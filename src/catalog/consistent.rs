@@ -6,7 +6,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use toml::Spanned;
 
 use super::file::{Source, did_you_mean};
-use super::{CatalogError, Confined, Document, Initiator, Listener, Need, Parity, Requirement, Sizing};
+use super::{
+    CatalogError, Confined, Document, Initiator, Listener, Need, Parity, Requirement, Sizing, Uninspected,
+};
 use crate::spelling::nearest;
 
 /// Checks the rows of a product.
@@ -49,6 +51,21 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// Checks what firewalls must not read.
+pub(super) fn check_uninspected(
+    file: &Source,
+    uninspected: Option<&Spanned<Uninspected>>,
+    documents: &[Document],
+) -> Result<(), CatalogError> {
+    let Some(spanned) = uninspected else { return Ok(()) };
+    let Uninspected { source, helpers } = spanned.get_ref();
+    let empty = |key, there: bool| (!there).then(|| (key, format!("`{key}` is empty")));
+    let wrong = empty("source", !source.is_empty())
+        .or_else(|| empty("helpers", !helpers.is_empty()))
+        .or_else(|| uncited(source.iter().map(|id| ("source", id)), documents));
+    wrong.map_or(Ok(()), |(key, message)| Err(file.fault(&file.key(&spanned.span(), key), message)))
 }
 
 /// Checks what a product counts for its ports.

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use super::file::{Source, did_you_mean};
 use super::{
     Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, Sizing,
-    bundled, consistent, signalling,
+    Uninspected, bundled, consistent, signalling,
 };
 use crate::spelling::nearest;
 
@@ -77,6 +77,7 @@ struct ProductFile {
     mode: Vec<Spanned<SecurityMode>>,
     #[serde(default)]
     sizing: Vec<Spanned<Sizing>>,
+    uninspected: Option<Spanned<Uninspected>>,
     #[serde(default)]
     requirement: Vec<Spanned<Requirement>>,
 }
@@ -245,6 +246,7 @@ fn read_product(file: &Source, known: &BTreeSet<String>) -> Result<Loaded, Catal
         complete(row.get_mut(), &documents);
     }
     consistent::check(file, &rows, &documents, known)?;
+    consistent::check_uninspected(file, parsed.uninspected.as_ref(), &documents)?;
     consistent::check_sizings(file, &parsed.sizing, &rows, &documents)?;
     let product = Product {
         name: parsed.name.into_inner(),
@@ -257,6 +259,7 @@ fn read_product(file: &Source, known: &BTreeSet<String>) -> Result<Loaded, Catal
         fills: fills.into_iter().map(Spanned::into_inner).collect(),
         modes,
         sizings: parsed.sizing.into_iter().map(Spanned::into_inner).collect(),
+        uninspected: parsed.uninspected.map(Spanned::into_inner),
         roles: Vec::new(),
         requirements: signalling::filled_in(rows.into_iter().map(Spanned::into_inner).collect()),
     };

@@ -47,8 +47,7 @@ impl Sizing {
 
     /// Where it stands: `Port Security Reference Guide, table 1-26`.
     pub fn document(&self, product: &Product) -> String {
-        let named = self.source.iter().find_map(|id| product.document(id)).or(product.documents.first());
-        let title = named.map_or(product.title.as_str(), |document| document.document.as_str());
+        let title = product.titled(&self.source);
         if self.table.is_empty() { title.to_string() } else { format!("{title}, table {}", self.table) }
     }
 
