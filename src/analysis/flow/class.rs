@@ -195,7 +195,7 @@ impl Classes {
     }
 }
 
-/// Classes that grow by many small parts: unions are put off until two are of like many parts, as in a counter that
+/// Classes that grow by many small parts: unions are put off until a few are of like many parts, as in a counter that
 /// carries.
 #[derive(Default)]
 pub(super) struct Gathering {
@@ -219,8 +219,10 @@ impl Gathering {
         });
         let parts = &mut self.list[at].2;
         let (mut order, mut space) = (0, class.space);
-        while let Some((_, last)) = parts.pop_if(|(last, _)| *last == order) {
-            space = spaces.or(last, space);
+        let like = |parts: &Parts, order| parts.iter().rev().take_while(|(other, _)| *other == order).count();
+        while like(parts, order) + 1 == Spaces::FEW {
+            let few = parts.split_off(parts.len() + 1 - Spaces::FEW);
+            space = spaces.union(few.into_iter().map(|(_, space)| space).chain([space]));
             order += 1;
         }
         parts.push((order, space));
@@ -229,8 +231,7 @@ impl Gathering {
     /// The classes.
     pub(super) fn all(self, spaces: &mut Spaces) -> Classes {
         let whole = |(number, ctrl, parts): (u64, Ctrl, Parts)| {
-            let parts = parts.into_iter().rev().map(|(_, space)| space);
-            let space = parts.fold(Space::NONE, |all, space| spaces.or(all, space));
+            let space = spaces.union(parts.into_iter().rev().map(|(_, space)| space));
             (number, Class { space, ctrl })
         };
         Classes { list: self.list.into_iter().map(whole).collect() }

@@ -8,7 +8,9 @@ use super::class::{Class, Classes, Ctrl, Expr, Gathering};
 use super::read::View;
 use super::{DEPTH_LIMIT, Run, TooMuch};
 use crate::analysis::Decider;
-use crate::model::{ChainId, CondId, Effect, MapId, Rule, RuleId, StageKind, Step, Test, Values, Verdict};
+use crate::model::{
+    ChainId, CondId, Effect, Map, MapId, Rule, RuleId, StageKind, Step, Test, Values, Verdict,
+};
 use crate::packet::{Field, Level, Set, Space, VariableKey};
 
 /// A stage that is being walked.
@@ -324,42 +326,47 @@ impl Run<'_, '_, '_> {
         done: &mut Done,
     ) -> Result<(), TooMuch> {
         let map = self.flow.rules.map(map);
-        let mut rest = class.space;
-        let mut groups: Vec<(Effect, Space)> = Vec::new();
-        if let [field] = *map.fields {
-            // The keys of one field are apart from each other: those with one effect go together.
-            let mut places: FxHashMap<Effect, usize> = FxHashMap::default();
-            let mut ranges: Vec<(Effect, Vec<(u128, u128)>)> = Vec::new();
-            for (lo, hi, entry) in &map.index {
-                let effect = map.entries[*entry as usize].effect;
-                let at = *places.entry(effect).or_insert_with(|| {
-                    ranges.push((effect, Vec::new()));
-                    ranges.len() - 1
-                });
-                ranges[at].1.push((*lo, *hi));
-            }
-            for (effect, ranges) in ranges {
-                self.visit(1)?;
-                let key = self.among(&walking.view, &class.ctrl, field, &Set::of(ranges), false);
-                groups.push((effect, key));
-            }
-        } else {
+        let [field] = *map.fields else {
+            let mut rest = class.space;
             for entry in &map.entries {
                 self.visit(1)?;
                 let key = self.product(&walking.view, &class.ctrl, &map.fields, &entry.key);
-                groups.push((entry.effect, key));
+                let hit = self.spaces.and(rest, key);
+                rest = self.spaces.minus(rest, key);
+                self.entry(walking, id, entry.effect, (hit, &class.ctrl), still, done)?;
             }
+            done.passed.add(self.spaces, Class { space: rest, ctrl: class.ctrl });
+            return Ok(());
+        };
+        // The keys of one field are apart from each other: those with one effect go together, and what is in none of
+        // them is found at once.
+        for (effect, keys) in by_effect(map) {
+            self.visit(1)?;
+            let key = self.among(&walking.view, &class.ctrl, field, &keys, false);
+            let hit = self.spaces.and(class.space, key);
+            self.entry(walking, id, effect, (hit, &class.ctrl), still, done)?;
         }
-        for (effect, key) in groups {
-            let hit = self.spaces.and(rest, key);
-            rest = self.spaces.minus(rest, key);
-            if !hit.is_none() {
-                let hit = Class { space: hit, ctrl: class.ctrl.clone() };
-                self.effect(walking, id, effect, hit, still, done)?;
-            }
-        }
-        done.passed.add(self.spaces, Class { space: rest, ctrl: class.ctrl });
+        let keys = Set::of(map.index.iter().map(|(lo, hi, _)| (*lo, *hi)));
+        let known = self.among(&walking.view, &class.ctrl, field, &keys, false);
+        let space = self.spaces.minus(class.space, known);
+        done.passed.add(self.spaces, Class { space, ctrl: class.ctrl });
         Ok(())
+    }
+
+    /// Does to packets what their entry of a map says.
+    fn entry(
+        &mut self,
+        walking: &mut Walking<'_>,
+        id: RuleId,
+        effect: Effect,
+        (space, ctrl): (Space, &Ctrl),
+        still: &mut Classes,
+        done: &mut Done,
+    ) -> Result<(), TooMuch> {
+        if space.is_none() {
+            return Ok(());
+        }
+        self.effect(walking, id, effect, Class { space, ctrl: ctrl.clone() }, still, done)
     }
 
     /// Does an effect; those with which the rule goes on are added to `still`.
@@ -438,4 +445,19 @@ impl Run<'_, '_, '_> {
             }
         }
     }
+}
+
+/// The effects of a map with keys of one field, each with its keys.
+fn by_effect(map: &Map) -> Vec<(Effect, Set)> {
+    let mut places: FxHashMap<Effect, usize> = FxHashMap::default();
+    let mut keys: Vec<(Effect, Vec<(u128, u128)>)> = Vec::new();
+    for (lo, hi, entry) in &map.index {
+        let effect = map.entries[*entry as usize].effect;
+        let at = *places.entry(effect).or_insert_with(|| {
+            keys.push((effect, Vec::new()));
+            keys.len() - 1
+        });
+        keys[at].1.push((*lo, *hi));
+    }
+    keys.into_iter().map(|(effect, keys)| (effect, Set::of(keys))).collect()
 }

@@ -45,8 +45,9 @@ struct Node {
 /// Bits are numbered from the one that is asked first.
 pub(super) struct Diagram {
     nodes: Vec<Node>,
-    /// Open addressing over `nodes`.
-    unique: Vec<u32>,
+    /// Open addressing over `nodes`: the number of a node below 32 bits of its hash, which tell most others apart
+    /// without a look at them.
+    unique: Vec<u64>,
     /// Results of [`Diagram::and`], each place holding the last one that fell on it.
     results: Vec<(Edge, Edge, Edge)>,
     work: u64,
@@ -58,7 +59,7 @@ const TERMINAL: u32 = u32::MAX;
 const FIRST_SIZE: usize = 1 << 12;
 /// A free place among the unique nodes. Not 0: memory that comes zeroed costs twice where it is read before it is
 /// written.
-const FREE: u32 = u32::MAX;
+const FREE: u64 = u64::MAX;
 /// Places for results; more do not pay.
 const MOST_RESULTS: usize = 1 << 20;
 
@@ -122,16 +123,19 @@ impl Diagram {
         if self.nodes.len() * 4 > self.unique.len() * 3 {
             self.grow();
         }
+        let hash = hash(bit, low.0, high.0);
         let mask = self.unique.len() - 1;
-        let mut at = hash(bit, low.0, high.0) & mask;
+        let mut at = hash as usize & mask;
         loop {
-            match self.unique[at] {
-                FREE => break,
-                known => {
-                    let node = self.nodes[known as usize];
-                    if (node.bit, node.low, node.high) == (bit, low, high) {
-                        return Edge(known << 1);
-                    }
+            let known = self.unique[at];
+            if known == FREE {
+                break;
+            }
+            if tag(known) == tag(hash) {
+                let id = known as u32;
+                let node = self.nodes[id as usize];
+                if (node.bit, node.low, node.high) == (bit, low, high) {
+                    return Edge(id << 1);
                 }
             }
             at = (at + 1) & mask;
@@ -144,7 +148,7 @@ impl Diagram {
         let id = self.nodes.len() as u32;
         let last = bit.max(self.last(low)).max(self.last(high));
         self.nodes.push(Node { bit, low, high, last });
-        self.unique[at] = id;
+        self.unique[at] = tag(hash) | u64::from(id);
         Edge(id << 1)
     }
 
@@ -153,11 +157,12 @@ impl Diagram {
         let mask = size - 1;
         let mut unique = vec![FREE; size];
         for (id, node) in self.nodes.iter().enumerate().skip(1) {
-            let mut at = hash(node.bit, node.low.0, node.high.0) & mask;
+            let hash = hash(node.bit, node.low.0, node.high.0);
+            let mut at = hash as usize & mask;
             while unique[at] != FREE {
                 at = (at + 1) & mask;
             }
-            unique[at] = id as u32;
+            unique[at] = tag(hash) | id as u64;
         }
         self.unique = unique;
         if self.results.len() < size.min(MOST_RESULTS) {
@@ -176,7 +181,7 @@ impl Diagram {
             return Edge::NONE;
         }
         let (a, b) = if a < b { (a, b) } else { (b, a) };
-        let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+        let place = hash(a.0, b.0, 0) as usize & (self.results.len() - 1);
         let (x, y, known) = self.results[place];
         if (x, y) == (a, b) {
             return known;
@@ -194,7 +199,7 @@ impl Diagram {
         let both = self.choice(bit, low, high);
         // What was given up on the way is no result.
         if !self.exhausted() {
-            let place = hash(a.0, b.0, 0) & (self.results.len() - 1);
+            let place = hash(a.0, b.0, 0) as usize & (self.results.len() - 1);
             self.results[place] = (a, b, both);
         }
         both
@@ -206,6 +211,44 @@ impl Diagram {
 
     pub(super) fn minus(&mut self, a: Edge, b: Edge) -> Edge {
         self.and(a, b.not())
+    }
+
+    /// The strings that are in any of a few sets. Unlike [`Diagram::or`] of one after the other, it makes no nodes that
+    /// only the sets between need.
+    pub(super) fn any(&mut self, edges: Vec<Edge>) -> Edge {
+        self.any_part(edges, &mut FxHashMap::default())
+    }
+
+    fn any_part(&mut self, mut edges: Vec<Edge>, known: &mut FxHashMap<Vec<Edge>, Edge>) -> Edge {
+        edges.retain(|edge| *edge != Edge::NONE);
+        edges.sort_unstable();
+        edges.dedup();
+        // A set and its complement are neighbours.
+        if edges.first() == Some(&Edge::ALL) || edges.windows(2).any(|pair| pair[0] == pair[1].not()) {
+            return Edge::ALL;
+        }
+        match edges[..] {
+            [] => return Edge::NONE,
+            [one] => return one,
+            [a, b] => return self.or(a, b),
+            _ => {}
+        }
+        if let Some(done) = known.get(&edges) {
+            return *done;
+        }
+        self.work += edges.len() as u64;
+        if self.exhausted() {
+            return Edge::NONE;
+        }
+        let bit = edges.iter().map(|edge| self.bit(*edge)).fold(TERMINAL, u32::min);
+        let halves =
+            edges.iter().map(|edge| if self.bit(*edge) == bit { self.halves(*edge) } else { (*edge, *edge) });
+        let (low, high) = halves.unzip();
+        let low = self.any_part(low, known);
+        let high = self.any_part(high, known);
+        let any = self.choice(bit, low, high);
+        known.insert(edges, any);
+        any
     }
 
     /// The strings that are in the set for some values of the bits that `keep` does not hold. All bits before those of
@@ -320,10 +363,15 @@ impl Diagram {
     }
 }
 
-fn hash(a: u32, b: u32, c: u32) -> usize {
+fn hash(a: u32, b: u32, c: u32) -> u64 {
     const K: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut h = u64::from(a).wrapping_mul(K);
     h = (h.rotate_left(23) ^ u64::from(b)).wrapping_mul(K);
     h = (h.rotate_left(23) ^ u64::from(c)).wrapping_mul(K);
-    (h >> 20) as usize
+    h ^ h >> 32
+}
+
+/// The part of a hash that stands beside the number of a node.
+fn tag(hash: u64) -> u64 {
+    hash & !u64::from(u32::MAX)
 }

@@ -76,6 +76,9 @@ pub struct Spaces {
 }
 
 impl Spaces {
+    /// How many sets a union is best made of at once.
+    pub(crate) const FEW: usize = 8;
+
     /// An empty store. `names` are all sets of interface names that will be asked for; `limit` is the work after
     /// which it gives up, in steps of some tens of nanoseconds.
     pub fn new(family: Family, names: impl IntoIterator<Item = Set>, limit: u64) -> Self {
@@ -149,16 +152,12 @@ impl Spaces {
 
     /// The union of many.
     pub fn union(&mut self, spaces: impl IntoIterator<Item = Space>) -> Space {
-        // Halves and halves of halves: a long list of small sets stays small for longest.
-        let mut layer: Vec<Space> = spaces.into_iter().collect();
+        // A few, and a few of these: a long list of small sets stays small for longest.
+        let mut layer: Vec<Edge> = spaces.into_iter().map(|space| space.0).collect();
         while layer.len() > 1 {
-            let pairs: Vec<Space> = layer
-                .chunks(2)
-                .map(|pair| if let [a, b] = *pair { self.or(a, b) } else { pair[0] })
-                .collect();
-            layer = pairs;
+            layer = layer.chunks(Spaces::FEW).map(|few| self.diagram.any(few.to_vec())).collect();
         }
-        layer.first().copied().unwrap_or(Space::NONE)
+        Space(layer.first().copied().unwrap_or(Edge::NONE))
     }
 
     /// Where a field stands; `None` where packets of the family have no such field.
