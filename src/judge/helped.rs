@@ -2,7 +2,7 @@
 
 use super::journey::Kind;
 use super::{Answer, Ask, Desk, Want, number};
-use crate::catalog::{Helper, Product, Requirement};
+use crate::catalog::{Helper, Product, Requirement, Transport};
 use crate::packet::Set;
 use crate::site::{End, Far, Flow, Leg, Party};
 
@@ -34,6 +34,7 @@ impl Opener<'_> {
 }
 
 /// A firewall that signalling crosses.
+#[derive(Clone, Copy)]
 pub(crate) struct Sight<'a> {
     /// Index into the site's firewalls.
     pub firewall: usize,
@@ -41,6 +42,8 @@ pub(crate) struct Sight<'a> {
     pub crossing: u32,
     /// The signalling.
     pub row: &'a Requirement,
+    /// Over which transport.
+    pub transport: Transport,
     /// The helper that can read it.
     pub helper: Helper,
     /// The helper meets some of it.
@@ -153,10 +156,12 @@ impl Desk<'_, '_> {
         for row in rows {
             let Some(helper) = row.helper else { continue };
             let ports = self.judge().site.ports_of(device, product, row);
-            let transports = row.transports.iter().map(|transport| number(*transport));
-            for (protocol, leg) in
-                transports.flat_map(|protocol| legs(row).iter().map(move |leg| (protocol, *leg)))
-            {
+            let ways = row
+                .transports
+                .iter()
+                .flat_map(|transport| legs(row).iter().map(move |leg| (*transport, *leg)));
+            for (transport, leg) in ways {
+                let protocol = number(transport);
                 let ask = Ask { ports: &ports, protocol, leg, from: None, ..*ask };
                 for far in &party.places {
                     let Some(watch) = self.watch(&ask, far, helper.name()).filter(|watch| watch.calls) else {
@@ -164,7 +169,15 @@ impl Desk<'_, '_> {
                     };
                     for (at, firewall) in watch.firewalls.iter().enumerate().take(32) {
                         let [some, all] = [watch.some, watch.all].map(|crossings| crossings & 1 << at != 0);
-                        sights.push(Sight { firewall: *firewall, crossing: 1 << at, row, helper, some, all });
+                        sights.push(Sight {
+                            firewall: *firewall,
+                            crossing: 1 << at,
+                            row,
+                            transport,
+                            helper,
+                            some,
+                            all,
+                        });
                     }
                 }
             }

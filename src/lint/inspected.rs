@@ -34,10 +34,8 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
             for party in &flow.parties {
                 let sights = desk.sights_of([row], (product, device), &ask, party);
                 for sight in sights.into_iter().filter(|sight| sight.all) {
-                    let names = row.transports.iter().map(|transport| transport.name());
-                    let names = names.collect::<Vec<_>>().join(" and ");
-                    let what =
-                        format!("{} ({names} {})", words::protocol(&row.protocol), words::ports(&ports));
+                    let (protocol, name) = (words::protocol(&row.protocol), sight.transport.name());
+                    let what = format!("{protocol} ({name} {})", words::ports(&ports));
                     let reads = Reads { device, firewall: sight.firewall, helper, what };
                     if !found.contains(&reads) {
                         found.push(reads);
@@ -70,18 +68,20 @@ fn word(judge: &Judge<'_>, group: &[Reads]) -> Option<Finding> {
     let product = judge.catalog.product(&judge.site.devices[first.device].product)?;
     let ruled_out = product.uninspected.as_ref()?;
     let message = format!(
-        "the firewall reads {} of {}, which gets through it in its own way",
+        "the firewall reads {} of {}, whose document rules that out",
         words::some(&what, 2, "service"),
         words::some(&devices, 3, "device")
     );
     let mut finding = Finding::of(&PH506, words::assigning(firewall, first.helper.name()), message)
-        .label(format!("gives it to `{}`", first.helper.name()))
-        .notice("What the firewall rewrites no longer fits what the device has negotiated: calls drop, or have no sound or \
-                 picture, now and then or always.")
-        .help(format!(
-            "Exempt the device from it, or turn it off: {}, wants none of it. Open the device's ports instead.",
-            product.titled(&ruled_out.source)
-        ));
+        .label(format!("gives it to helper `{}`", first.helper.name()))
+    .notice(
+        "What the firewall rewrites no longer fits what the device has negotiated: calls drop, or have no sound or \
+         picture, now and then or always.",
+    )
+    .help(format!(
+        "Exempt the device from it, or turn it off, and open the ports of the device instead. It is ruled out by: {}.",
+        product.titled(&ruled_out.source)
+    ));
     if finding.span.is_none() {
         finding.span = judge.site.devices[first.device].span;
     }

@@ -1,7 +1,7 @@
 //! PH503 to PH505 and PH508: a firewall has the helper for calls, and what they announce is blocked all the same.
 
 use super::{Fault, Trouble, ask};
-use crate::catalog::{Helper, Requirement};
+use crate::catalog::Helper;
 use crate::finding::{Finding, LegRef, Opener};
 use crate::judge::{Desk, Judge, Kind, Sight, Want};
 use crate::lint::words;
@@ -67,28 +67,15 @@ pub(super) fn check(judge: &Judge<'_>, troubles: &[Trouble<'_>]) -> Vec<Finding>
         if judge.firewall(firewall).is_none_or(|firewall| firewall.rules.helpers.is_empty()) {
             continue;
         }
-        for (why, row, helper) in reasons(&mut desk, trouble, firewall) {
-            add(judge, &mut idle, Found { why, firewall, helper, row, trouble });
+        for (why, sight) in reasons(&mut desk, trouble, firewall) {
+            add(judge, &mut idle, (why, &sight), trouble);
         }
     }
     idle.iter().map(|idle| word(judge, idle)).collect()
 }
 
-/// One reason, of one row.
-struct Found<'t, 'a, 'p> {
-    why: Why,
-    firewall: usize,
-    helper: Helper,
-    row: &'p Requirement,
-    trouble: &'t Trouble<'a>,
-}
-
 /// Why the helpers of a firewall do not open an announced row, for each that the firewall has.
-fn reasons<'a>(
-    desk: &mut Desk<'_, 'a>,
-    trouble: &Trouble<'a>,
-    firewall: usize,
-) -> Vec<(Why, &'a Requirement, Helper)> {
+fn reasons<'a>(desk: &mut Desk<'_, 'a>, trouble: &Trouble<'a>, firewall: usize) -> Vec<(Why, Sight<'a>)> {
     let judge = desk.judge();
     let device = &judge.site.devices[trouble.flow.device];
     let (Some(product), Some(rules)) =
@@ -108,10 +95,13 @@ fn reasons<'a>(
         .collect();
     let seen: Vec<&Sight<'_>> = here.iter().filter(|sight| sight.some).collect();
     if seen.is_empty() {
+        if device.encrypted {
+            return Vec::new();
+        }
         let first =
             |(at, sight): &(usize, &Sight<'_>)| here[..*at].iter().all(|known| known.helper != sight.helper);
         let missed = here.iter().enumerate().filter(first);
-        return missed.map(|(_, sight)| (Why::Missed, sight.row, sight.helper)).collect();
+        return missed.map(|(_, sight)| (Why::Missed, *sight)).collect();
     }
     let why = if device.encrypted {
         Why::Encrypted
@@ -129,11 +119,16 @@ fn reasons<'a>(
         // Who is not watched is not helped, whatever becomes of what is related.
         return Vec::new();
     };
-    seen.first().map(|sight| (why, sight.row, sight.helper)).into_iter().collect()
+    seen.first().map(|sight| (why, **sight)).into_iter().collect()
 }
 
-fn add<'t, 'a>(judge: &Judge<'_>, idle: &mut Vec<Idle<'t, 'a>>, found: Found<'t, 'a, '_>) {
-    let Found { why, firewall, helper, row, trouble } = found;
+fn add<'t, 'a>(
+    judge: &Judge<'_>,
+    idle: &mut Vec<Idle<'t, 'a>>,
+    (why, sight): (Why, &Sight<'_>),
+    trouble: &'t Trouble<'a>,
+) {
+    let Sight { firewall, helper, row, .. } = *sight;
     let at =
         idle.iter().position(|known| (known.why, known.firewall, known.helper) == (why, firewall, helper));
     let at = at.unwrap_or_else(|| {
@@ -146,8 +141,7 @@ fn add<'t, 'a>(judge: &Judge<'_>, idle: &mut Vec<Idle<'t, 'a>>, found: Found<'t,
     let product = judge.catalog.product(&judge.site.devices[device].product);
     let ports =
         product.map_or(String::new(), |product| words::ports(&judge.site.ports_of(device, product, row)));
-    let transports: Vec<&str> = row.transports.iter().map(|transport| transport.name()).collect();
-    let said = format!("{} ({} {ports})", words::protocol(&row.protocol), transports.join(" and "));
+    let said = format!("{} ({} {ports})", words::protocol(&row.protocol), sight.transport.name());
     let known = &mut idle[at];
     let once = |list: &mut Vec<String>, item: &String| {
         if !list.contains(item) {

@@ -137,13 +137,16 @@ fn limits(rules: &Ruleset, steps: &[Step]) -> Option<Limits> {
     let mut limits = Limits::default();
     for step in steps {
         let Step::Test(test) = step else { continue };
-        let Test::In { field, values, negate: false } = *test else { continue };
+        let Test::In { field, values, negate } = *test else { continue };
         let set = rules.values(values);
+        if field == Field::State && set.contains(crate::packet::State::New as u128) == negate {
+            return None;
+        }
         match field {
+            _ if negate => {}
             Field::Proto => limits.proto = Some(set),
             Field::Dport => limits.ports = Some(set),
             Field::Dst4 | Field::Dst6 => limits.dst = Some(set),
-            Field::State if !set.contains(crate::packet::State::New as u128) => return None,
             _ => {}
         }
     }
