@@ -195,12 +195,26 @@ pub(crate) struct Judge<'a> {
     /// The devices on which firewalls run.
     hosted: rustc_hash::FxHashSet<usize>,
     /// What desks leave to those that come after them.
-    left: Mutex<Vec<Vec<Store>>>,
+    worked_out: WorkedOut,
 }
+
+/// What was worked out over a site and its firewalls, for whoever judges the same again.
+#[derive(Clone, Default)]
+pub(crate) struct WorkedOut(Arc<Mutex<Vec<Vec<Store>>>>);
 
 impl<'a> Judge<'a> {
     /// A judge over the firewalls of a site.
     pub(crate) fn new(site: &'a Site, catalog: &'a Catalog, firewalls: &'a [Option<Firewall>]) -> Self {
+        Judge::resumed(site, catalog, firewalls, WorkedOut::default())
+    }
+
+    /// A judge that begins with what another one worked out over the same site and firewalls.
+    pub(crate) fn resumed(
+        site: &'a Site,
+        catalog: &'a Catalog,
+        firewalls: &'a [Option<Firewall>],
+        worked_out: WorkedOut,
+    ) -> Self {
         let flow = |(at, firewall): (usize, &'a Option<Firewall>)| {
             firewall.as_ref().map(|firewall| Arc::new(Flow::new(&firewall.rules, at as u64, true)))
         };
@@ -217,7 +231,12 @@ impl<'a> Judge<'a> {
         let firewalls = firewalls.iter().map(Option::as_ref).collect();
         let hosted = site.firewalls.iter().filter_map(|firewall| firewall.host).collect();
         let needs = Arc::new(Needs::of(site, catalog));
-        Judge { site, catalog, needs, firewalls, flows, names, zones, hosted, left: Mutex::default() }
+        Judge { site, catalog, needs, firewalls, flows, names, zones, hosted, worked_out }
+    }
+
+    /// What was worked out so far.
+    pub(crate) fn worked_out(&self) -> WorkedOut {
+        self.worked_out.clone()
     }
 
     /// The same site with other rules for one firewall.
@@ -231,7 +250,7 @@ impl<'a> Judge<'a> {
             names: self.names.clone(),
             zones: self.zones.clone(),
             hosted: self.hosted.clone(),
-            left: Mutex::default(),
+            worked_out: WorkedOut::default(),
         };
         judge.names.extend(Flow::names(&firewall.rules));
         judge.flows[index] = Some(Arc::new(Flow::new(&firewall.rules, index as u64, true)));
@@ -346,7 +365,7 @@ impl Store {
 
 impl Drop for Desk<'_, '_> {
     fn drop(&mut self) {
-        if let Ok(mut left) = self.judge.left.lock() {
+        if let Ok(mut left) = self.judge.worked_out.0.lock() {
             left.push(std::mem::take(&mut self.stores));
         }
     }
@@ -355,7 +374,7 @@ impl Drop for Desk<'_, '_> {
 impl<'j, 'a> Desk<'j, 'a> {
     /// A desk, with what an earlier one worked out.
     pub(crate) fn new(judge: &'j Judge<'a>) -> Self {
-        let left = judge.left.lock().ok().and_then(|mut left| left.pop());
+        let left = judge.worked_out.0.lock().ok().and_then(|mut left| left.pop());
         let stores =
             left.unwrap_or_else(|| [Family::V4, Family::V6].map(|family| Store::new(judge, family)).into());
         Desk { judge, stores }

@@ -4,7 +4,7 @@ use super::{Config, elsewhere, environment_of_box};
 use crate::budget::Resource;
 use crate::catalog::Catalog;
 use crate::dialect::load;
-use crate::judge::{Firewall, Judge};
+use crate::judge::{Firewall, Judge, WorkedOut};
 use crate::lint::{self, Files};
 use crate::model::{Hook, Ruleset, StageKind, Way};
 use crate::packet::Family;
@@ -16,6 +16,8 @@ pub(super) struct Alone {
     site: Site,
     firewalls: [Option<Firewall>; 1],
     files: [Option<Files>; 1],
+    /// What was worked out to find the reading.
+    worked_out: WorkedOut,
 }
 
 impl Alone {
@@ -38,7 +40,8 @@ impl Alone {
         if site.devices.is_empty() {
             let reading = Reading::OnBox;
             let made = site.made_up(&name, &reading, &rules);
-            return Alone { site: made, firewalls: [Some(firewall(rules))], files };
+            let firewalls = [Some(firewall(rules))];
+            return Alone { site: made, firewalls, files, worked_out: WorkedOut::default() };
         }
         let own = owns(&rules, site);
         let hosts = hook.map_or(own || dialect.language().one_filter || holds(&rules, Hook::Input), |way| {
@@ -52,7 +55,8 @@ impl Alone {
                 if own { rules.clone() } else { load(dialect, sources, &config.files, &environment).ruleset };
             let made = site.made_up(&name, &Reading::OnBox, &rules);
             let files = [Some(Files::of(&config.files, &environment))];
-            Alone { site: made, firewalls: [Some(firewall(rules))], files }
+            let firewalls = [Some(firewall(rules))];
+            Alone { site: made, firewalls, files, worked_out: WorkedOut::default() }
         });
         let behind = routes.then(|| Alone::behind(site, catalog, firewall(rules), files));
         let lacking = |alone: &Alone| lint::lacking(&alone.judge(catalog));
@@ -62,7 +66,12 @@ impl Alone {
                 if here < least || here == least && host_alone { on_box } else { behind }
             }
             (Some(one), None) | (None, Some((_, one))) => one,
-            (None, None) => Alone { site: site.clone(), firewalls: [None], files: [None] },
+            (None, None) => Alone {
+                site: site.clone(),
+                firewalls: [None],
+                files: [None],
+                worked_out: WorkedOut::default(),
+            },
         }
     }
 
@@ -78,22 +87,29 @@ impl Alone {
         let made =
             |reading: &Reading, firewall: &Firewall| site.made_up(&firewall.name, reading, &firewall.rules);
         let firewalls = [Some(firewall)];
-        let mut best: Option<((usize, usize), Site)> = None;
+        let mut best: Option<((usize, usize), Site, WorkedOut)> = None;
         for reading in &readings {
             let Some(firewall) = &firewalls[0] else { continue };
             let made = made(reading, firewall);
-            let lacking = lint::lacking(&Judge::new(&made, catalog, &firewalls));
-            if best.as_ref().is_none_or(|(least, _)| lacking < *least) {
-                best = Some((lacking, made));
+            let judge = Judge::new(&made, catalog, &firewalls);
+            let (lacking, worked_out) = (lint::lacking(&judge), judge.worked_out());
+            if best.as_ref().is_none_or(|(least, ..)| lacking < *least) {
+                best = Some((lacking, made, worked_out));
             }
         }
-        let ((lacking, _), site) = best.unwrap_or_else(|| ((0, 0), site.clone()));
-        (lacking, Alone { site, firewalls, files })
+        let ((lacking, _), site, worked_out) =
+            best.unwrap_or_else(|| ((0, 0), site.clone(), WorkedOut::default()));
+        (lacking, Alone { site, firewalls, files, worked_out })
     }
 
     /// The judge over the config.
     pub(super) fn judge<'a>(&'a self, catalog: &'a Catalog) -> Judge<'a> {
-        Judge::new(&self.site, catalog, &self.firewalls)
+        Judge::resumed(&self.site, catalog, &self.firewalls, self.worked_out.clone())
+    }
+
+    /// Forgets what was worked out.
+    pub(super) fn forget(&mut self) {
+        self.worked_out = WorkedOut::default();
     }
 
     /// The config's files.

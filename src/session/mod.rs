@@ -17,6 +17,9 @@ use crate::site::{self, Date, Site};
 use crate::source::{SourceId, SourceMap};
 use crate::threads;
 
+/// Configs without a site up to which what was worked out to find their reading is kept.
+const REMEMBERED: usize = 4;
+
 /// The files of one firewall, as they were read.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -116,8 +119,11 @@ impl Session {
             None => {
                 let unlisted = !self.site.firewalls.is_empty();
                 let alone = if unlisted { Site::of_products(&[], None) } else { self.site.clone() };
-                let alone = made_up::Alone::new(&alone, &self.catalog, config, hook, sources);
+                let mut alone = made_up::Alone::new(&alone, &self.catalog, config, hook, sources);
                 let way = alone.way();
+                if self.alone.len() >= REMEMBERED {
+                    alone.forget();
+                }
                 self.alone.push(alone);
                 if unlisted { Judged::Alone } else { Judged::Way(way) }
             }

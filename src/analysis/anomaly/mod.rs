@@ -137,6 +137,7 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
         exact: Exact::new(rules, &reach, ask.question()),
         desk: Desk::default(),
         fates: rules.chains.iter().map(|chain| vec![Fate::Open; chain.rules.len()]).collect(),
+        written: written(rules, &units),
         left: ask.work,
     };
     let seeker = Seeker::new(rules, &reach);
@@ -158,6 +159,8 @@ struct Finder<'a> {
     exact: Exact<'a>,
     desk: Desk,
     fates: Vec<Vec<Fate>>,
+    /// Whether a rule is part of a written one: nobody asks about the others.
+    written: Vec<Vec<bool>>,
     /// Work that may still be done.
     left: u64,
 }
@@ -165,6 +168,16 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn fate(&self, id: RuleId) -> &Fate {
         &self.fates[id.chain.0 as usize][id.index as usize]
+    }
+
+    /// Whether a written rule is left about which nothing was found out.
+    fn is_open(&self, id: RuleId) -> bool {
+        *self.fate(id) == Fate::Open && self.written[id.chain.0 as usize][id.index as usize]
+    }
+
+    fn count_open(&self, chain: ChainId) -> usize {
+        let rules = 0..self.fates[chain.0 as usize].len() as u32;
+        rules.filter(|index| self.is_open(RuleId { chain, index: *index })).count()
     }
 
     /// What one packet or the boxes of its chain show of each rule.
@@ -198,7 +211,7 @@ impl Finder<'_> {
             }
             for index in 0..self.fates[at].len() as u32 {
                 let id = RuleId { chain, index };
-                if *self.fate(id) == Fate::Open {
+                if self.is_open(id) {
                     self.fates[at][index as usize] = self.ask(id);
                 }
             }
@@ -207,14 +220,13 @@ impl Finder<'_> {
 
     /// Looks at all rules of the chains of which rules are left, where that is less work than one rule after the other.
     fn look_at_all(&mut self) {
-        let open = |fates: &Vec<Fate>| fates.iter().filter(|fate| **fate == Fate::Open).count();
-        let left: usize = self.fates.iter().map(open).sum();
+        let left: usize = (0..self.fates.len() as u32).map(|chain| self.count_open(ChainId(chain))).sum();
         if !AtOnce::pays(left, self.rules.rules()) {
             return;
         }
         let walked = |chain: &ChainId| !self.reach.of(*chain).is_apart();
         let chains: FxHashSet<ChainId> = self.reach.order().iter().copied().filter(walked).collect();
-        let rules = chains.iter().filter(|chain| open(&self.fates[chain.0 as usize]) > 0);
+        let rules = chains.iter().filter(|chain| self.count_open(**chain) > 0);
         let of = |chain: &ChainId| {
             let chain = *chain;
             (0..self.fates[chain.0 as usize].len() as u32).map(move |index| RuleId { chain, index })
@@ -282,7 +294,7 @@ impl Finder<'_> {
             } else if !fates.is_empty() && fates.iter().all(|fate| *fate == Fate::Unreached) {
                 found.unreached.push(chain);
             }
-            found.open += fates.iter().filter(|fate| **fate == Fate::Open).count();
+            found.open += self.count_open(chain);
         }
     }
 
@@ -469,6 +481,16 @@ impl Finder<'_> {
             Some(Without::Changes) | None => false,
         }
     }
+}
+
+/// For each rule whether it is part of a written one.
+fn written(rules: &Ruleset, units: &[Unit]) -> Vec<Vec<bool>> {
+    let mut written: Vec<Vec<bool>> =
+        rules.chains.iter().map(|chain| vec![false; chain.rules.len()]).collect();
+    for id in units.iter().flat_map(|unit| &unit.rules) {
+        written[id.chain.0 as usize][id.index as usize] = true;
+    }
+    written
 }
 
 fn sorted(mut rules: Vec<RuleId>) -> Vec<RuleId> {

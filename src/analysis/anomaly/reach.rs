@@ -24,6 +24,14 @@ impl Fields {
         self.0 |= 1 << field as u8;
     }
 
+    pub(super) fn remove(&mut self, field: Field) {
+        self.0 &= !(1 << field as u8);
+    }
+
+    fn iter(self) -> impl Iterator<Item = Field> {
+        Field::ALL.into_iter().filter(move |field| self.has(*field))
+    }
+
     pub(super) fn extend(&mut self, other: Fields) {
         self.0 |= other.0;
     }
@@ -45,6 +53,8 @@ pub(super) struct Walked {
     pub callers: Vec<RuleId>,
     /// What can be another value after a rule of this chain, or of one that it leads to.
     pub changes: Fields,
+    /// For each of these from which rule on none of this chain can change it.
+    pub settled: Vec<(Field, u32)>,
     /// What can be another value than packets came with when they are looked at here.
     pub changed: Fields,
     /// Whether packets of a family come here.
@@ -120,7 +130,9 @@ impl Reach {
         for chain in order.iter().rev() {
             let mut changes = own_changes(rules, *chain);
             targets(rules, *chain).iter().for_each(|to| changes.extend(chains[to.0 as usize].changes));
-            chains[chain.0 as usize].changes = changes;
+            let settled = settled(rules, *chain, &chains);
+            let walked = &mut chains[chain.0 as usize];
+            (walked.changes, walked.settled) = (changes, settled);
         }
         let stages = stages(rules);
         let mut before = Vec::with_capacity(stages.len());
@@ -223,6 +235,28 @@ fn own_changes(rules: &Ruleset, chain: ChainId) -> Fields {
         rules.effects(rules.steps_of(rule)).for_each(|effect| changes.extend(changed(rules, effect)));
     }
     changes
+}
+
+/// For each field that rules of a chain change, or chains that they lead to, from which rule on none does. Marks and
+/// what called chains do count as changed to the end: only what is overwritten is lost to scouts, and none takes the
+/// value before for the one after.
+fn settled(rules: &Ruleset, chain: ChainId, chains: &[Walked]) -> Vec<(Field, u32)> {
+    let mut from = [0; FIELDS];
+    for (index, rule) in rules.chain(chain).rules.iter().enumerate() {
+        for effect in rules.effects(rules.steps_of(rule)) {
+            let place = if matches!(effect, Effect::Set(..)) { index as u32 + 1 } else { u32::MAX };
+            changed(rules, effect).iter().for_each(|field| raise(&mut from, field, place));
+        }
+        for to in rules.led_to(rule) {
+            chains[to.0 as usize].changes.iter().for_each(|field| raise(&mut from, field, u32::MAX));
+        }
+    }
+    Field::ALL.into_iter().zip(from).filter(|(_, place)| *place > 0).collect()
+}
+
+fn raise(from: &mut [u32; FIELDS], field: Field, place: u32) {
+    let known = &mut from[field as usize];
+    *known = place.max(*known);
 }
 
 /// What can read as another value after an effect.

@@ -137,6 +137,9 @@ impl Wish {
                 // Nobody brings these with him.
                 _ if field == Field::Tag || state == State::New && FIRST_ZERO.contains(&field) => 0,
                 Some(set) if set.contains(usual) => usual,
+                Some(set) if field == Field::TcpFlags => {
+                    sound_flags(set, turn).or_else(|| pick(set, turn))?
+                }
                 Some(set) => pick(set, turn)?,
                 None => usual,
             };
@@ -165,6 +168,17 @@ const FIRST_ZERO: [Field; 4] = [Field::CtMark, Field::Dnat, Field::Snat, Field::
 /// Whether a packet has to have the field to have one of the values.
 fn narrows(field: Field, set: &Set) -> bool {
     !set.covers(&Set::range(0, field.last()))
+}
+
+/// Flags as hosts set them: others are often refused before any rule.
+fn sound_flags(set: &Set, turn: usize) -> Option<u128> {
+    const SYN: u128 = 0x02;
+    const RST: u128 = 0x04;
+    const ACK: u128 = 0x10;
+    const FIN: u128 = 0x01;
+    let sound = [ACK, SYN | ACK, RST, FIN | ACK, SYN];
+    let mut fitting = sound.into_iter().filter(|flags| set.contains(*flags)).cycle();
+    fitting.nth(turn)
 }
 
 fn pick(set: &Set, turn: usize) -> Option<u128> {

@@ -54,12 +54,20 @@ impl Table {
         paths: &[Vec<(Field, Set)>],
     ) -> Table {
         let listed = &rules.chain(chain).rules;
-        let steady = steady(walked);
-        let mut draft = Draft::new(rules, steady);
-        for rule in listed {
-            draft.note(rule);
+        // Most rules have the same fields steady: those change with few of them.
+        let mut changing: Vec<u32> = walked.settled.iter().map(|(_, from)| *from).collect();
+        changing.push(0);
+        changing.sort_unstable();
+        changing.dedup();
+        let steady: Vec<(u32, Fields)> =
+            changing.into_iter().map(|from| (from, steady(walked, from))).collect();
+        let steady_for = |index: u32| steady[steady.partition_point(|(from, _)| *from <= index) - 1].1;
+        let mut draft = Draft::new(rules);
+        for (index, rule) in (0..).zip(listed) {
+            draft.note(rule, steady_for(index));
         }
-        for (field, set) in paths.iter().flatten() {
+        let last = steady_for(listed.len() as u32);
+        for (field, set) in paths.iter().flatten().filter(|(field, _)| last.has(*field)) {
             draft.tell_apart(*field, set);
         }
         let dims = draft.dims();
@@ -74,9 +82,9 @@ impl Table {
             trees: Vec::new(),
             wide: Vec::new(),
         };
-        for (index, rule) in listed.iter().enumerate() {
+        for (index, rule) in (0..).zip(listed) {
             table.first.push(table.of.len() as u32);
-            table.add(rules, index as u32, rule, (walked, steady));
+            table.add(rules, index, rule, (walked, steady_for(index)));
         }
         table.first.push(table.of.len() as u32);
         table.plant();
@@ -133,15 +141,13 @@ impl Table {
 
     /// The values of a box's sides, by field.
     pub(super) fn values(&self, of: &[(u32, u32)]) -> Vec<(Field, Set)> {
-        let side = |(dim, (lo, hi)): (&Dim, &(u32, u32))| {
-            (dim.field, Set::range(dim.starts[*lo as usize], dim.end(*hi)))
-        };
+        let side = |(dim, (lo, hi)): (&Dim, &(u32, u32))| (dim.field, dim.values((*lo, *hi)));
         self.dims.iter().zip(of).map(side).collect()
     }
 
-    /// The point that a packet is, by the values that its fields have; 0 where it has none.
+    /// The point that a packet is, by the values that its fields have; that of 0 where it has none.
     pub(super) fn point(&self, value: impl Fn(Field) -> Option<u128>) -> Vec<u32> {
-        self.dims.iter().map(|dim| value(dim.field).map_or(0, |value| dim.number(value))).collect()
+        self.dims.iter().map(|dim| dim.number(value(dim.field).unwrap_or(0))).collect()
     }
 
     fn numbers(&self, at: usize, set: &Set, negate: bool) -> Vec<(u32, u32)> {
@@ -153,8 +159,7 @@ impl Table {
         } else {
             set
         };
-        let inside = set.ranges().iter().filter(|(lo, _)| *lo <= dim.field.last());
-        inside.map(|(lo, hi)| (dim.number(*lo), dim.number((*hi).min(dim.field.last())))).collect()
+        dim.numbers(set)
     }
 
     fn add(&mut self, rules: &Ruleset, index: u32, rule: &Rule, (walked, steady): (&Walked, Fields)) {
@@ -167,7 +172,7 @@ impl Table {
         for test in first_tests(steps) {
             match *test {
                 Test::In { field, values, negate } => {
-                    exact &= self.narrow(&mut product, field, &rules.values(values), negate);
+                    exact &= self.narrow(&mut product, steady, field, (&rules.values(values), negate));
                 }
                 Test::Tuple { tuples, negate: false } => {
                     let tuples = rules.tuple(tuples);
@@ -180,7 +185,7 @@ impl Table {
                         let mut part = product.clone();
                         for (field, side) in tuples.fields.iter().zip(sides) {
                             if let Some(set) = side {
-                                exact &= self.narrow(&mut part, *field, set, false);
+                                exact &= self.narrow(&mut part, steady, *field, (set, false));
                             }
                         }
                         all.append(&mut part);
@@ -197,7 +202,7 @@ impl Table {
                     if let Test::Masked { field, .. } = *test {
                         // A packet without the field matches neither this nor the opposite.
                         let any = Set::range(0, field.last());
-                        exact &= self.narrow(&mut product, field, &any, false);
+                        exact &= self.narrow(&mut product, steady, field, (&any, false));
                     }
                     match literals.iter().find(|(known, _)| *known == atom) {
                         Some((_, known)) if *known != holds => product.clear(),
@@ -229,8 +234,14 @@ impl Table {
         self.kinds.push(Kind { exact, takes: takes(steps) });
     }
 
-    /// Limits the boxes to those whose field has some values; false where the field is no dimension.
-    fn narrow(&self, product: &mut [Vec<Vec<(u32, u32)>>], field: Field, set: &Set, negate: bool) -> bool {
+    /// Limits the boxes to those whose field has some values; false where the field is no dimension, or not steady.
+    fn narrow(
+        &self,
+        product: &mut [Vec<Vec<(u32, u32)>>],
+        steady: Fields,
+        field: Field,
+        (set, negate): (&Set, bool),
+    ) -> bool {
         let mut limits = vec![(field, set.clone(), negate)];
         if let Some(carriers) = field.carriers() {
             let carriers = Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))));
@@ -242,7 +253,8 @@ impl Table {
         }
         let mut known = true;
         for (field, set, negate) in limits {
-            let Some(at) = self.dims.iter().position(|dim| dim.field == field) else {
+            let at = self.dims.iter().position(|dim| dim.field == field);
+            let Some(at) = at.filter(|_| steady.has(field)) else {
                 known = false;
                 continue;
             };
@@ -288,8 +300,12 @@ impl Table {
                 _ => self.wide.push(at),
             }
         }
-        self.trees =
-            self.dims.iter().zip(&parts).map(|(dim, boxes)| Tree::new(dim.starts.len(), boxes)).collect();
+        self.trees = self
+            .dims
+            .iter()
+            .zip(&parts)
+            .map(|(dim, boxes)| Tree::new(dim.last() as usize + 1, boxes))
+            .collect();
     }
 
     fn holds(&self, at: u32, point: &[u32]) -> bool {

@@ -131,14 +131,19 @@ impl Lens<'_> {
             1 => format!("1 of {} elements of the {noun} never {verb}", partly.of),
             count => format!("{count} of {} elements of the {noun} never {}", partly.of, self.plural(verb)),
         };
+        let by_others = partly.by.iter().any(|id| partly.unit.rules.contains(id));
         let message = match places.len() {
+            0 if by_others => format!("{which}: other elements match all that is meant"),
             0 => format!("{which}: no packet that is meant comes to the {noun}"),
             _ => format!("{which}: {} all that is meant", self.who(&places, partly.unit.span)),
         };
         let mut finding = Finding::of(&PH401, partly.unit.span, message)
             .severity(Severity::Info)
             .label("works for the other elements")
-            .help("Take the elements out, or leave them for the sake of order: they change nothing.");
+            .help(match partly.dead.len() {
+                1 => "Take the element out, or leave it for the sake of order: it changes nothing.",
+                _ => "Take the elements out, or leave them for the sake of order: they change nothing.",
+            });
         for element in partly.dead.iter().filter(|element| element.span != partly.unit.span).take(RELATED) {
             finding = finding.related(element.span, "no packet is left for this element");
         }
