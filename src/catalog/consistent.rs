@@ -6,7 +6,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use toml::Spanned;
 
 use super::file::{Source, did_you_mean};
-use super::{CatalogError, Confined, Document, Initiator, Listener, Need, Parity, Requirement};
+use super::{
+    CatalogError, Confined, Document, Initiator, Listener, Need, Parity, Requirement, Sizing, Uninspected,
+};
 use crate::spelling::nearest;
 
 /// Checks the rows of a product.
@@ -51,6 +53,75 @@ pub(super) fn check(
     Ok(())
 }
 
+/// Checks what firewalls must not read.
+pub(super) fn check_uninspected(
+    file: &Source,
+    uninspected: Option<&Spanned<Uninspected>>,
+    documents: &[Document],
+) -> Result<(), CatalogError> {
+    let Some(spanned) = uninspected else { return Ok(()) };
+    let Uninspected { source, helpers } = spanned.get_ref();
+    let empty = |key, there: bool| (!there).then(|| (key, format!("`{key}` is empty")));
+    let wrong = empty("source", !source.is_empty())
+        .or_else(|| empty("helpers", !helpers.is_empty()))
+        .or_else(|| uncited(source.iter().map(|id| ("source", id)), documents));
+    wrong.map_or(Ok(()), |(key, message)| Err(file.fault(&file.key(&spanned.span(), key), message)))
+}
+
+/// Checks what a product counts for its ports.
+pub(super) fn check_sizings(
+    file: &Source,
+    sizings: &[Spanned<Sizing>],
+    rows: &[Spanned<Requirement>],
+    documents: &[Document],
+) -> Result<(), CatalogError> {
+    let mut counted = HashSet::new();
+    for spanned in sizings {
+        let sizing = spanned.get_ref();
+        let wrong = uncountable(sizing, rows, documents).or_else(|| {
+            let twice = sizing.rows.iter().find(|name| !counted.insert(name.as_str()))?;
+            Some(("rows", format!("the ports of `{twice}` are counted twice")))
+        });
+        if let Some((key, message)) = wrong {
+            return Err(file.fault(&file.key(&spanned.span(), key), message));
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with one count: the key to look at, and why.
+fn uncountable(
+    sizing: &Sizing,
+    rows: &[Spanned<Requirement>],
+    documents: &[Document],
+) -> Option<(&'static str, String)> {
+    if sizing.source.is_empty() && (sizing.table.is_empty() || documents.len() != 1) {
+        let message = "it has to name its `source`, or its `table` where the product has one source";
+        return Some(("per", message.to_string()));
+    }
+    if let Some(wrong) = uncited(sizing.source.iter().map(|id| ("source", id)), documents) {
+        return Some(wrong);
+    }
+    if sizing.rows.is_empty() {
+        return Some(("rows", "it counts the ports of no row".to_string()));
+    }
+    if sizing.most_recordings.is_some() && sizing.recording.is_none() {
+        return Some(("most-recordings", "`most-recordings` needs `recording`".to_string()));
+    }
+    let mut meant: Vec<&Requirement> = Vec::new();
+    for name in &sizing.rows {
+        let names = || rows.iter().map(|row| row.get_ref().name());
+        let Some(row) = rows.iter().map(Spanned::get_ref).find(|row| row.name() == name) else {
+            let hint = did_you_mean(nearest(name, names()));
+            return Some(("rows", format!("no row of this product is called `{name}`{hint}")));
+        };
+        meant.push(row);
+    }
+    let first = meant.first()?;
+    let alike = |row: &&Requirement| row.ports == first.ports && row.transports == first.transports;
+    (!meant.iter().all(alike)).then(|| ("rows", "the ports of these rows are not one range".to_string()))
+}
+
 /// What is wrong with a row's name: the key to look at, and why.
 fn name<'a>(
     row: &'a Requirement,
@@ -86,13 +157,17 @@ fn unknown(
         }
     }
     let cited = row.source.iter().map(|id| ("source", id));
-    for (key, id) in cited.chain(row.symmetric.iter().map(|id| ("symmetric", id))) {
-        if !documents.iter().any(|document| document.id == *id) {
-            let hint = did_you_mean(nearest(id, documents.iter().map(|document| document.id.as_str())));
-            return Some((key, format!("the product has no source `{id}`{hint}")));
-        }
-    }
-    None
+    uncited(cited.chain(row.symmetric.iter().map(|id| ("symmetric", id))), documents)
+}
+
+/// The first name of a document that is not there.
+fn uncited<'c>(
+    mut cited: impl Iterator<Item = (&'static str, &'c String)>,
+    documents: &[Document],
+) -> Option<(&'static str, String)> {
+    let (key, id) = cited.find(|(_, id)| !documents.iter().any(|document| document.id == **id))?;
+    let hint = did_you_mean(nearest(id, documents.iter().map(|document| document.id.as_str())));
+    Some((key, format!("the product has no source `{id}`{hint}")))
 }
 
 /// What in a row contradicts the rest of it: the key to look at, and why.

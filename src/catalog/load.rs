@@ -10,8 +10,8 @@ use walkdir::WalkDir;
 
 use super::file::{Source, did_you_mean};
 use super::{
-    Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, bundled,
-    consistent, signalling,
+    Catalog, CatalogError, Confined, Document, Need, Product, Requirement, Role, SecurityMode, Sizing,
+    Uninspected, bundled, consistent, signalling,
 };
 use crate::fence;
 use crate::spelling::nearest;
@@ -76,6 +76,9 @@ struct ProductFile {
     notes: Option<String>,
     #[serde(default)]
     mode: Vec<Spanned<SecurityMode>>,
+    #[serde(default)]
+    sizing: Vec<Spanned<Sizing>>,
+    uninspected: Option<Spanned<Uninspected>>,
     #[serde(default)]
     requirement: Vec<Spanned<Requirement>>,
 }
@@ -244,6 +247,8 @@ fn read_product(file: &Source, known: &BTreeSet<String>) -> Result<Loaded, Catal
         complete(row.get_mut(), &documents);
     }
     consistent::check(file, &rows, &documents, known)?;
+    consistent::check_uninspected(file, parsed.uninspected.as_ref(), &documents)?;
+    consistent::check_sizings(file, &parsed.sizing, &rows, &documents)?;
     let product = Product {
         name: parsed.name.into_inner(),
         title: parsed.title,
@@ -254,6 +259,8 @@ fn read_product(file: &Source, known: &BTreeSet<String>) -> Result<Loaded, Catal
         notes: parsed.notes,
         fills: fills.into_iter().map(Spanned::into_inner).collect(),
         modes,
+        sizings: parsed.sizing.into_iter().map(Spanned::into_inner).collect(),
+        uninspected: parsed.uninspected.map(Spanned::into_inner),
         roles: Vec::new(),
         requirements: signalling::filled_in(rows.into_iter().map(Spanned::into_inner).collect()),
     };

@@ -19,6 +19,7 @@ mod network;
 mod ports;
 mod row;
 mod signalling;
+mod sizing;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -30,6 +31,7 @@ pub use network::Network;
 pub use row::{
     ByDesign, Confined, Direction, Helper, Initiator, Listener, Need, Parity, Requirement, Transport, Zone,
 };
+pub use sizing::{Sizing, narrowest};
 pub use version::Version;
 
 /// Products and roles.
@@ -60,10 +62,24 @@ pub struct Product {
     pub fills: Vec<String>,
     /// Its security modes. They belong to the product: `high` means different things to an MCU and a gateway.
     pub modes: Vec<SecurityMode>,
+    /// How many ports it takes for what it carries at once.
+    pub sizings: Vec<Sizing>,
+    /// What firewalls must not read of its signalling.
+    pub uninspected: Option<Uninspected>,
     /// All roles that it fills, implied ones too, sorted.
     pub roles: Vec<String>,
     /// Its rows, in the order of its file.
     pub requirements: Vec<Requirement>,
+}
+
+/// What a document says firewalls must not read: the product gets through translation in its own way.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uninspected {
+    /// The documents that say so.
+    pub source: Vec<String>,
+    /// The helpers that must not have its signalling.
+    pub helpers: Vec<Helper>,
 }
 
 /// A security mode: which services of the device are on.
@@ -246,6 +262,17 @@ impl Product {
             Some(row) => vec![row],
             None => self.requirements.iter().filter(|requirement| requirement.service == name).collect(),
         }
+    }
+
+    /// The title of the first of some documents, else of the product's own.
+    pub fn titled(&self, sources: &[String]) -> &str {
+        let named = sources.iter().find_map(|id| self.document(id)).or(self.documents.first());
+        named.map_or(self.title.as_str(), |document| document.document.as_str())
+    }
+
+    /// What is counted for a row's ports.
+    pub fn sizing(&self, row: &Requirement) -> Option<&Sizing> {
+        self.sizings.iter().find(|sizing| sizing.is_of(row))
     }
 
     /// The document with this id.

@@ -358,6 +358,15 @@ impl Requirement {
             && range.transports.iter().all(speaks)
     }
 
+    /// Where the ports can be put by somebody who wants them to begin with `from`.
+    pub fn places(&self, from: Option<u16>) -> Vec<(u16, u16)> {
+        match from {
+            _ if !self.allowed.is_empty() => self.allowed.clone(),
+            Some(from) if self.configurable => vec![(from, u16::MAX)],
+            Some(_) | None => self.ports.clone(),
+        }
+    }
+
     /// Whether a port is one of the row's.
     pub fn uses(&self, port: u16) -> bool {
         let fits = match self.parity {

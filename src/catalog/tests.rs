@@ -227,6 +227,34 @@ fn faults_are_told_with_their_place() {
 }
 
 #[test]
+fn what_is_counted_is_there_and_said_once() {
+    let sizing = "source = [\"sheet\"]\nrows = [\"two\"]\nper = \"call\"\nports = 8\n";
+    let with = |sizings: &str| {
+        let source = "[[source]]\nid = \"sheet\"\ndocument = \"Data sheet\"\n\n";
+        let text = PRODUCT.replacen("[[mode]]", &format!("{source}{sizings}\n[[mode]]"), 1);
+        load(ROLES, &text)
+    };
+    let told = |changed: &str| with(&format!("[[sizing]]\n{changed}")).unwrap_err().to_string();
+    let catalog = with(&format!("[[sizing]]\n{sizing}recording = 6\nmost-recordings = 10\n")).unwrap();
+    let counted = &catalog.products()[0].sizings[0];
+    assert_eq!((counted.needed(100, 5), counted.needed(1, 12), counted.room(17)), (830, 68, 2));
+    for (old, new, expected) in [
+        ("[\"two\"]", "[\"tow\"]", "no row of this product is called `tow`; the nearest is `two`"),
+        ("[\"two\"]", "[]", "it counts the ports of no row"),
+        ("[\"two\"]", "[\"two\", \"one\"]", "the ports of these rows are not one range"),
+        ("\"sheet\"", "\"shet\"", "the product has no source `shet`; the nearest is `sheet`"),
+        ("source = [\"sheet\"]\n", "", "it has to name its `source`, or its `table`"),
+        ("ports = 8", "ports = 0", "expected a nonzero u32"),
+        ("ports = 8", "ports = 8\nmost-recordings = 3", "`most-recordings` needs `recording`"),
+    ] {
+        let error = told(&sizing.replacen(old, new, 1));
+        assert!(error.contains(expected), "{error}");
+    }
+    let twice = with(&format!("[[sizing]]\n{sizing}[[sizing]]\n{sizing}")).unwrap_err().to_string();
+    assert!(twice.contains("the ports of `two` are counted twice"), "{twice}");
+}
+
+#[test]
 fn what_a_row_says_without_writing_it() {
     let source = "[[source]]\nid = \"sheet\"\ndocument = \"Data sheet\"\ndate = \"2026-08\"\n\n[[mode]]";
     let text = PRODUCT.replacen("[[mode]]", source, 1);

@@ -32,6 +32,7 @@ mod rule;
 mod save;
 mod schema;
 mod sites;
+mod size;
 mod table;
 mod tidy;
 mod timings;
@@ -88,6 +89,8 @@ enum Command {
     Model(model::ModelArgs),
     /// Print the port catalog: products, ports, and what fails without them
     Catalog(catalog::CatalogArgs),
+    /// Tell how many ports a product takes for its connections, and the narrowest range that holds them
+    Size(size::SizeArgs),
     /// List the lint rules, or print the page of one
     Rule(rule::RuleArgs),
     /// Write a first site file, made of what the configs of a folder tell
@@ -125,6 +128,7 @@ impl Command {
             | Command::Trace(_)
             | Command::Model(_)
             | Command::Catalog(_)
+            | Command::Size(_)
             | Command::Init(_)
             | Command::Config(_)
             | Command::Schema(_)
@@ -196,6 +200,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<u8, Failure> {
             Err(catalog::CatalogFailure::Output(error)) => Err(error.into()),
             Err(failure) => Err(Failure::usage(failure.to_string())),
         },
+        Command::Size(args) => size::run(args, out),
         Command::Rule(args) => rule::run(args, cli.color, out),
         Command::Init(args) => init::run(args, out),
         Command::Config(args) => config::run(args, out),

@@ -2,7 +2,7 @@
 
 use super::journey::Kind;
 use super::{Answer, Ask, Desk, Want, number};
-use crate::catalog::{Helper, Product, Requirement};
+use crate::catalog::{Helper, Product, Requirement, Transport};
 use crate::packet::Set;
 use crate::site::{End, Far, Flow, Leg, Party};
 
@@ -33,9 +33,30 @@ impl Opener<'_> {
     }
 }
 
+/// A firewall that signalling crosses.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight<'a> {
+    /// Index into the site's firewalls.
+    pub firewall: usize,
+    /// Which crossing of the path it is, as one bit of [`Kind::Announced`].
+    pub crossing: u32,
+    /// The signalling.
+    pub row: &'a Requirement,
+    /// Over which transport.
+    pub transport: Transport,
+    /// The helper that can read it.
+    pub helper: Helper,
+    /// The helper meets some of it.
+    pub some: bool,
+    /// It meets all of it, whatever the unknowns are.
+    pub all: bool,
+}
+
 /// How signalling fares at the firewalls on a path.
 #[derive(Default)]
 struct Watch {
+    /// The firewalls, in order of the crossings.
+    firewalls: Vec<usize>,
     /// The crossings at which some of the calls are watched, one bit each.
     some: u32,
     /// Those at which all of them are.
@@ -59,7 +80,8 @@ impl Desk<'_, '_> {
         party: &Party,
         opener: Opener<'_>,
     ) -> Option<Helped> {
-        if flow.requirement.announced_by.is_empty() {
+        // Nobody can read what is encrypted.
+        if flow.requirement.announced_by.is_empty() || self.judge().site.devices[flow.device].encrypted {
             return None;
         }
         let product = self.judge().catalog.product(&self.judge().site.devices[flow.device].product)?;
@@ -110,6 +132,64 @@ impl Desk<'_, '_> {
         Some(helped)
     }
 
+    /// At which firewalls the signalling that announces a row gets through, and meets the helper that reads it.
+    pub(crate) fn sights<'p>(
+        &mut self,
+        product: &'p Product,
+        flow: &Flow<'_>,
+        ask: &Ask<'_>,
+        party: &Party,
+    ) -> Vec<Sight<'p>> {
+        let rows = roots(product, flow.requirement);
+        self.sights_of(rows, (product, flow.device), ask, party)
+    }
+
+    /// Likewise of some rows of a device that are signalling.
+    pub(crate) fn sights_of<'p>(
+        &mut self,
+        rows: impl IntoIterator<Item = &'p Requirement>,
+        (product, device): (&Product, usize),
+        ask: &Ask<'_>,
+        party: &Party,
+    ) -> Vec<Sight<'p>> {
+        let mut sights = Vec::new();
+        for row in rows {
+            let Some(helper) = row.helper else { continue };
+            let ports = self.judge().site.ports_of(device, product, row);
+            let ways = row
+                .transports
+                .iter()
+                .flat_map(|transport| legs(row).iter().map(move |leg| (*transport, *leg)));
+            for (transport, leg) in ways {
+                let protocol = number(transport);
+                let ask = Ask { ports: &ports, protocol, leg, from: None, ..*ask };
+                for far in &party.places {
+                    let Some(watch) = self.watch(&ask, far, helper.name()).filter(|watch| watch.calls) else {
+                        continue;
+                    };
+                    for (at, firewall) in watch.firewalls.iter().enumerate().take(32) {
+                        let [some, all] = [watch.some, watch.all].map(|crossings| crossings & 1 << at != 0);
+                        sights.push(Sight {
+                            firewall: *firewall,
+                            crossing: 1 << at,
+                            row,
+                            transport,
+                            helper,
+                            some,
+                            all,
+                        });
+                    }
+                }
+            }
+        }
+        sights
+    }
+
+    /// Whether helpers open nothing because a device tells far ends an address from which its signalling does not come.
+    pub(crate) fn announces_elsewhere(&mut self, ask: &Ask<'_>, party: &Party) -> bool {
+        party.places.iter().any(|far| self.announces_another(ask, far) && self.follow_sender(ask, far))
+    }
+
     /// Whether a device tells far ends to send to an address from which its signalling does not come: one that
     /// firewalls translate.
     fn announces_another(&self, ask: &Ask<'_>, far: &Far) -> bool {
@@ -148,7 +228,8 @@ impl Desk<'_, '_> {
         let judge = self.judge();
         let spaces = &mut self.stores[ask.near.family as usize].spaces;
         let calls = spaces.and(journey.usual, region);
-        let mut watch = Watch { calls: !calls.is_none(), ..Watch::default() };
+        let firewalls = journey.legs.iter().map(|leg| leg.firewall).collect();
+        let mut watch = Watch { firewalls, calls: !calls.is_none(), ..Watch::default() };
         for (at, leg) in journey.legs.iter().enumerate().take(32) {
             let Some(firewall) = judge.firewall(leg.firewall) else { continue };
             let mut unwatched = calls;

@@ -6,6 +6,7 @@ mod dead;
 mod exposed;
 mod exposure;
 mod families;
+mod inspected;
 mod later;
 mod mend;
 mod openings;
@@ -24,7 +25,7 @@ use rustc_hash::FxHashSet;
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near};
 use crate::rule::{
-    PH001, PH003, PH006, PH110, PH203, PH208, PH401, PH404, PH414, PH512, PH520, PH525, PH526, PH610,
+    PH001, PH003, PH006, PH110, PH203, PH208, PH401, PH404, PH414, PH506, PH512, PH520, PH525, PH526, PH610,
 };
 use crate::site::{Flow, Party};
 use crate::source::{SourceMap, Span};
@@ -64,6 +65,9 @@ fn judged(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     }
     if selection.has(&PH610) {
         findings.extend(families::check(judge));
+    }
+    if selection.has(&PH506) {
+        findings.extend(inspected::check(judge));
     }
     if selection.has(&PH110) {
         findings.extend(promises::check(judge));

@@ -5,6 +5,7 @@ use crate::catalog::{Product, Requirement};
 use crate::judge::Firewall;
 use crate::model::{ChainKind, Effect, Hook, Step, Verdict};
 use crate::packet::Set;
+use crate::source::Span;
 
 /// A row in a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -157,6 +158,15 @@ pub(crate) fn blocks(firewall: &Firewall, by: Decider) -> String {
         }
         Decider::End => "nothing lets it through".to_string(),
     }
+}
+
+/// The first rule of a firewall that gives connections a helper.
+pub(crate) fn assigning(firewall: &Firewall, helper: &str) -> Option<Span> {
+    let rules = &firewall.rules;
+    let assigns =
+        |effect: Effect| matches!(effect, Effect::Helper(id) if rules.helpers[id.index()] == helper);
+    let mut all = rules.chains.iter().flat_map(|chain| &chain.rules);
+    all.find(|rule| rules.effects(rules.steps_of(rule)).any(assigns)).map(|rule| rule.span)
 }
 
 /// What is to be seen at a rule or policy that lets through.

@@ -112,7 +112,7 @@ fn moved_row(moved: &MovedRow, product: &Product) -> Option<Finding> {
             let message = format!("`{}` has no row or service `{}`", product.name, moved.row);
             unknown(message, "moves nothing", help)
         }
-        [row] if !row.configurable => fixed(
+        [row] if !row.configurable && product.sizing(row).is_none() => fixed(
             format!("the port guide does not call `{}` of `{}` configurable", moved.row, product.name),
             format!("printed as {}", row.ports_text()),
         ),

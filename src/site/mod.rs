@@ -119,8 +119,10 @@ pub struct Device {
     pub mode_span: Option<Span>,
     /// Rows of its catalog that are on other ports here.
     pub moved: Vec<MovedRow>,
-    /// Concurrent connections that are licensed.
+    /// How many connections it is to carry at once, as its document counts them.
     pub connections: Option<u32>,
+    /// How many recordings it makes at once.
+    pub recordings: Option<u32>,
     /// How a gatekeeper routes calls, as the site file says it.
     pub mode: Option<RoutingMode>,
     /// Its signalling is encrypted: helpers of firewalls cannot read it.
@@ -253,6 +255,7 @@ impl Site {
             mode_span: None,
             moved: Vec::new(),
             connections: None,
+            recordings: None,
             mode: None,
             encrypted: false,
             announces_private: false,

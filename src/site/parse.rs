@@ -206,6 +206,7 @@ const DEVICE: &[&str] = &[
     "encrypted",
     "ports",
     "connections",
+    "recordings",
 ];
 
 fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) -> Option<Device> {
@@ -231,6 +232,7 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         rows.collect()
     });
     let connections = table.number("connections", 1..=1_000_000, problems);
+    let recordings = table.number("recordings", 1..=1_000_000, problems);
     let routing = choice(&table, "mode", RoutingMode::ALL.map(RoutingMode::name), problems);
     let announces = choice(&table, "announces", ["public", "private"], problems);
     let encrypted = table.flag("encrypted", problems).unwrap_or(false);
@@ -248,6 +250,7 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         security_mode: mode.map(|mode| mode.value.to_ascii_lowercase()),
         moved,
         connections,
+        recordings,
         mode: routing.map(|at| RoutingMode::ALL[at]),
         encrypted,
         announces_private: announces == Some(1),

@@ -60,7 +60,7 @@ fn is_host(far: &Far, family: Family) -> bool {
     far.addresses(family).single().is_some()
 }
 
-fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) -> Ask<'n> {
+pub(super) fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) -> Ask<'n> {
     let own = flow.from.as_ref().filter(|_| transport == Transport::Udp);
     let from = own.or(flow.chosen.as_deref());
     Ask { device: flow.near(), near, leg: flow.leg, protocol: number(transport), ports: &flow.ports, from }

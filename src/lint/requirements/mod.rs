@@ -1,6 +1,8 @@
-//! PH101 to PH107: what the devices need, and a firewall refuses.
+//! PH101 to PH108: what the devices need, and a firewall refuses. PH503 to PH505 and PH508: why a helper does not open it.
 
 mod ask;
+mod capacity;
+mod helpers;
 mod words;
 
 use std::sync::Arc;
@@ -11,7 +13,9 @@ use crate::catalog::{Need, Transport};
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near, Share, Witness, together};
 use crate::packet::{Family, Set};
-use crate::rule::{Lint, PH101, PH102, PH103, PH104, PH105, PH106, PH107, Severity};
+use crate::rule::{
+    Lint, PH101, PH102, PH103, PH104, PH105, PH106, PH107, PH108, PH503, PH504, PH505, PH508, Severity,
+};
 use crate::site::{Far, Flow, Party, Prefix, Site};
 
 pub(super) use ask::look_at;
@@ -20,7 +24,8 @@ pub(super) use ask::look_at;
 const FEW_HOSTS: u128 = 256;
 
 /// What is found here.
-pub(super) const LINTS: &[&Lint] = &[&PH101, &PH102, &PH103, &PH104, &PH105, &PH106, &PH107];
+pub(super) const LINTS: &[&Lint] =
+    &[&PH101, &PH102, &PH103, &PH104, &PH105, &PH106, &PH107, &PH108, &PH503, &PH504, &PH505, &PH508];
 
 /// What is wrong with a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,8 +112,11 @@ impl Trouble<'_> {
 
 /// Checks all devices of the site.
 pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
-    let groups = group(troubles(judge).into_iter());
-    groups.into_iter().map(|group| words::word(judge, workshop, &group)).collect()
+    let troubles = troubles(judge);
+    let mut others = capacity::check(judge, &troubles);
+    others.extend(helpers::check(judge, &troubles));
+    let groups = group(troubles.into_iter());
+    groups.into_iter().map(|group| words::word(judge, workshop, &group)).chain(others).collect()
 }
 
 /// Checks one leg of a row between one address and one party.

@@ -1,5 +1,7 @@
 //! PH520 for Linux: a rule for packets to the box, about a port that translation sends elsewhere before.
 
+mod replaced;
+
 use rustc_hash::FxHashSet;
 
 use crate::finding::Finding;
@@ -39,12 +41,20 @@ struct Limits {
     dst: Option<Set>,
 }
 
+impl Limits {
+    /// Whether some packet may be asked for by both.
+    fn meets(&self, other: &Limits) -> bool {
+        let meets = |one: &Option<Set>, other: &Option<Set>| match (one, other) {
+            (Some(one), Some(other)) => one.meets(other),
+            (None, _) | (_, None) => true,
+        };
+        meets(&self.proto, &other.proto) && meets(&self.ports, &other.ports) && meets(&self.dst, &other.dst)
+    }
+}
+
 fn of(firewall: &Firewall) -> Vec<Finding> {
     let rules = &firewall.rules;
     let sent = translations(rules);
-    if sent.is_empty() {
-        return Vec::new();
-    }
     let input = walked(rules, &[Hook::Input]);
     let others = walked(rules, &[Hook::Prerouting, Hook::Forward, Hook::Output, Hook::Postrouting]);
     let mut findings = Vec::new();
@@ -59,6 +69,7 @@ fn of(firewall: &Firewall) -> Vec<Finding> {
             }
         }
     }
+    findings.extend(replaced::find(rules));
     findings
 }
 
@@ -85,14 +96,8 @@ fn missed<'s>(rules: &Ruleset, rule: &Rule, sent: &'s [Sent]) -> Option<&'s Sent
     }
     let own = limits(rules, steps)?;
     let ports = own.ports.as_ref()?;
-    let meets = |one: &Option<Set>, other: &Option<Set>| match (one, other) {
-        (Some(one), Some(other)) => one.meets(other),
-        _ => true,
-    };
     sent.iter().find(|sent| {
-        sent.limits.ports.as_ref().is_some_and(|sent| sent.covers(ports))
-            && meets(&own.proto, &sent.limits.proto)
-            && meets(&own.dst, &sent.limits.dst)
+        sent.limits.ports.as_ref().is_some_and(|sent| sent.covers(ports)) && own.meets(&sent.limits)
     })
 }
 
@@ -132,13 +137,16 @@ fn limits(rules: &Ruleset, steps: &[Step]) -> Option<Limits> {
     let mut limits = Limits::default();
     for step in steps {
         let Step::Test(test) = step else { continue };
-        let Test::In { field, values, negate: false } = *test else { continue };
+        let Test::In { field, values, negate } = *test else { continue };
         let set = rules.values(values);
+        if field == Field::State && set.contains(crate::packet::State::New as u128) == negate {
+            return None;
+        }
         match field {
+            _ if negate => {}
             Field::Proto => limits.proto = Some(set),
             Field::Dport => limits.ports = Some(set),
             Field::Dst4 | Field::Dst6 => limits.dst = Some(set),
-            Field::State if !set.contains(crate::packet::State::New as u128) => return None,
             _ => {}
         }
     }
