@@ -253,14 +253,16 @@ fn reads(rules: &Ruleset) -> FxHashSet<Field> {
             Step::Test(Test::In { field, .. } | Test::Masked { field, .. }) => {
                 reads.insert(*field);
             }
-            Step::Effect(Effect::SaveMark(_)) => {
-                reads.insert(Field::Mark);
-            }
-            Step::Effect(Effect::RestoreMark(_)) => {
-                reads.insert(Field::CtMark);
-            }
-            _ => {}
+            Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => {}
         }
+    }
+    // Entries of maps have effects, too.
+    for effect in rules.all_effects() {
+        match effect {
+            Effect::SaveMark(_) => reads.insert(Field::Mark),
+            Effect::RestoreMark(_) => reads.insert(Field::CtMark),
+            _ => false,
+        };
     }
     reads.extend(rules.tuples.iter().flat_map(|tuples| tuples.fields.iter().copied()));
     reads.extend(rules.maps.iter().flat_map(|map| map.fields.iter().copied()));
