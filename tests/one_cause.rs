@@ -69,3 +69,16 @@ fn many_rules_that_are_not_understood_end_soon() {
     folder.write("sh", format!("#!/bin/sh\n{}", "iptables -A INPUT --bananas -j ACCEPT\n".repeat(12_000)));
     checked(&folder, "iptables", "sh");
 }
+
+#[test]
+fn rules_without_a_statement_are_counted() {
+    let rules: String = (1718..1724).map(|port| format!("\t\ttcp dport {port}\n")).collect();
+    let chain =
+        format!("\tchain input {{\n\t\ttype filter hook input priority 0; policy drop;\n{rules}\t}}\n");
+    let folder = Scratch::new("no-statement");
+    folder.write("a.nft", format!("table ip filter {{\n{chain}}}\n"));
+    let found = checked(&folder, "nftables", "a.nft");
+    let of: Vec<&String> = found.iter().filter(|line| line.contains("PH419")).collect();
+    assert_eq!(of.len(), 1, "{found:#?}");
+    assert!(of[0].contains("here and in 5 more places"), "{of:?}");
+}

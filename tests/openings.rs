@@ -136,3 +136,27 @@ fn rules_that_lie_beside_many_others_are_judged() {
     let report = report("pf.conf", &text, &[]);
     assert_eq!(said(&report), [("PH201", "warning", MANY + 2)], "{}", report.told());
 }
+
+#[test]
+fn what_is_trusted_as_a_whole_is_named() {
+    let filter = |rules: &str| {
+        let chains = ":INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:rooms - [0:0]\n";
+        let found = report("a.rules", &format!("*filter\n{chains}{rules}COMMIT\n"), &["--select", "PH201"]);
+        found.of("PH201").map(|finding| finding.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        filter("-A FORWARD -i eth1 -o eth0 -j ACCEPT\n"),
+        ["the rule lets through all that comes by `eth1` and leaves by `eth0`"]
+    );
+    assert_eq!(filter("-A INPUT -i tun+ -j ACCEPT\n"), ["the rule lets through all that comes by `tun*`"]);
+    // Where the rule is jumped to tells as much as what it says itself.
+    assert_eq!(
+        filter("-A FORWARD ! -i eth0 -j rooms\n-A rooms -j ACCEPT\n"),
+        ["the rule lets through all that comes by all interfaces but `eth0`"]
+    );
+    assert_eq!(
+        filter("-A FORWARD -o eth0 -j ACCEPT\n-A FORWARD -i eth2 -j ACCEPT\n"),
+        ["2 rules let everything through on some of the interfaces, this one all that leaves by `eth0`"]
+    );
+    assert_eq!(filter("-A FORWARD -i br0 -o br0 -j ACCEPT\n"), [""; 0]);
+}

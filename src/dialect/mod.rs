@@ -9,6 +9,7 @@ pub mod mentions;
 pub mod names;
 pub mod nftables;
 pub mod pf;
+pub(crate) mod programs;
 mod unread;
 pub mod write;
 

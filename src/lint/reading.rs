@@ -13,11 +13,17 @@ const LONGEST: u32 = 2000;
 
 /// Leaves out what is but the echo of a statement that could not be read, and puts together what is the same.
 pub(super) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
-    let broken: FxHashSet<(SourceId, u32)> =
-        findings.iter().filter(|f| f.lint() == &PH001).filter_map(|f| line(f, sources)).collect();
-    let echoes: [&Lint; 3] = [&PH003, &PH004, &PH419];
-    findings.retain(|f| {
-        !echoes.contains(&f.lint()) || !line(f, sources).is_some_and(|line| broken.contains(&line))
+    let lines = |lints: &[&Lint]| -> FxHashSet<(SourceId, u32)> {
+        findings.iter().filter(|f| lints.contains(&f.lint())).filter_map(|f| line(f, sources)).collect()
+    };
+    let (broken, refused) = (lines(&[&PH001]), lines(&[&PH001, &PH003, &PH004]));
+    findings.retain(|f| match f.lint() {
+        lint if lint == &PH003 || lint == &PH004 => {
+            !line(f, sources).is_some_and(|line| broken.contains(&line))
+        }
+        // Of a rule that does not load, what it was to do may be what is wrong.
+        lint if lint == &PH419 => !lines_of(f, sources).iter().any(|line| refused.contains(line)),
+        _ => true,
     });
     repeated(findings);
     together(findings, sources);
@@ -52,10 +58,19 @@ fn repeated(findings: &mut Vec<Finding>) {
 
 /// The line of a finding, where lines are statements.
 fn line(finding: &Finding, sources: &SourceMap) -> Option<(SourceId, u32)> {
-    let span = finding.span?;
-    let id = sources.id_at(span.start)?;
+    line_at(finding.span?.start, sources)
+}
+
+/// The first line of a finding, and its last.
+fn lines_of(finding: &Finding, sources: &SourceMap) -> Vec<(SourceId, u32)> {
+    let ends = finding.span.map(|span| [span.start, span.end.saturating_sub(1).max(span.start)]);
+    ends.into_iter().flatten().filter_map(|at| line_at(at, sources)).collect()
+}
+
+fn line_at(at: u32, sources: &SourceMap) -> Option<(SourceId, u32)> {
+    let id = sources.id_at(at)?;
     let file = sources.file(id);
-    let at = span.start - file.base;
+    let at = at - file.base;
     let starts = file.line_starts();
     let number = starts.partition_point(|start| *start <= at);
     let end = starts.get(number).copied().unwrap_or(file.text.len() as u32);
@@ -65,7 +80,7 @@ fn line(finding: &Finding, sources: &SourceMap) -> Option<(SourceId, u32)> {
 
 fn together(findings: &mut Vec<Finding>, sources: &SourceMap) {
     let mut places: FxHashMap<(&str, String, Option<SourceId>), Vec<usize>> = FxHashMap::default();
-    let counted: [&Lint; 4] = [&PH001, &PH003, &PH004, &PH006];
+    let counted: [&Lint; 5] = [&PH001, &PH003, &PH004, &PH006, &PH419];
     for (at, finding) in findings.iter().enumerate().filter(|(_, f)| counted.contains(&f.lint())) {
         let Some(id) = finding.span.and_then(|span| sources.id_at(span.start)) else { continue };
         // The budget is one for all files.

@@ -417,6 +417,17 @@ pub fn interface_prefix(prefix: &str) -> (u128, u128) {
     (u128::from_be_bytes(low), u128::from_be_bytes(bytes))
 }
 
+/// The name that an interval of names is, or `name*` for all that start so; `None` where it is neither.
+pub fn interface_pattern(low: u128, high: u128) -> Option<String> {
+    if low == high {
+        return Some(interface_name(low));
+    }
+    let (first, last) = (low.to_be_bytes(), high.to_be_bytes());
+    let common = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
+    let prefix = std::str::from_utf8(first.get(..common)?).ok()?;
+    (interface_prefix(prefix) == (low, high)).then(|| format!("{prefix}*"))
+}
+
 /// The name that [`interface`] made a number of; names over sixteen bytes come back cut: `GigabitE…`.
 pub fn interface_name(number: u128) -> String {
     let bytes = number.to_be_bytes();

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::packet::{Family, Field, Packet, Set, State, first_state, interface_name, proto};
+use crate::packet::{
+    Family, Field, Packet, Set, State, first_state, interface_name, interface_pattern, proto,
+};
 use crate::packet::{ext, interface_prefix};
 
 /// Intervals of addresses.
@@ -77,14 +79,7 @@ pub(super) fn interfaces(set: &Set) -> Json {
 
 /// Names and `name*`, where the set is made of such.
 fn listed(set: &Set) -> Option<Vec<String>> {
-    let one = |(lo, hi): &(u128, u128)| {
-        if lo == hi {
-            return Some(interface_name(*lo));
-        }
-        let prefix = common(*lo, *hi);
-        (interface_prefix(&prefix) == (*lo, *hi)).then(|| format!("{prefix}*"))
-    };
-    set.ranges().iter().map(one).collect()
+    set.ranges().iter().map(|(lo, hi)| interface_pattern(*lo, *hi)).collect()
 }
 
 /// The start that two names have in common.

@@ -11,6 +11,7 @@ use super::syntax::{
     CtKey, Data, Elem, Expr, ExprKind, MetaKey, NatKind, ObjectKind, RawBase, RelOp, Rule, Selector, Stmt,
     StmtKind, TableFamily, Target, Verdict,
 };
+use crate::dialect::programs;
 use crate::finding::Finding;
 use crate::rule::{PH405, PH410, PH411, PH412, PH413, PH414, PH416, PH419, PH440, PH510, PH511, PH512};
 use crate::source::SourceMap;
@@ -58,7 +59,8 @@ pub(super) fn lint(
         let mut unreached = Vec::new();
         for (c, chain) in table.chains.iter().enumerate() {
             lints.chain(table, chain);
-            if whole && sees_ip(table) && !chain.rules.is_empty() && chain.hook.is_none() && !reached(t, c) {
+            let idle = !chain.rules.is_empty() && chain.hook.is_none() && !reached(t, c);
+            if whole && sees_ip(table) && idle && !programs::makes(&chain.name.text) {
                 unreached.push(chain);
             }
         }

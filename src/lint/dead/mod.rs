@@ -2,6 +2,7 @@
 
 mod behind_established;
 mod mergeable;
+mod quiet;
 mod redundant;
 mod removals;
 mod shadowed;

@@ -1,7 +1,9 @@
 //! PH402 and PH409: rules that can be taken out, and nothing changes.
 
+use super::quiet::Loggers;
 use super::{Lens, RELATED, Told, together};
-use crate::analysis::anomaly::{Anomalies, Unit};
+use crate::analysis::anomaly::{Anomalies, Redundant, Unit};
+use crate::dialect::programs;
 use crate::finding::Finding;
 use crate::model::{Effect, Step, Test, Verdict};
 use crate::packet::{Field, State};
@@ -9,7 +11,15 @@ use crate::rule::{PH402, PH409};
 use crate::source::Span;
 
 pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
-    let told = found.redundant.iter().filter(|redundant| !lens.is_the_fast_way(&redundant.unit));
+    let loggers = Loggers::find(lens);
+    let silent = |redundant: &&Redundant| {
+        lens.is_the_fast_way(&redundant.unit)
+            || lens.looks_into_nothing(&redundant.unit)
+            || lens.asks_a_named_map(&redundant.unit)
+            || lens.is_of_a_program(&redundant.unit)
+            || lens.changes_the_log(&loggers, redundant)
+    };
+    let told = found.redundant.iter().filter(|redundant| !silent(redundant));
     let keyed = told.map(|redundant| {
         let places = lens.places(&redundant.by, &redundant.unit);
         let still = lens.still(&redundant.unit);
@@ -89,6 +99,18 @@ impl Lens<'_> {
             let accepts = steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept)));
             accepts && steps.iter().find_map(new) == Some(false)
         })
+    }
+
+    /// Whether a rule looks up what to do in a map by its name: programs fill such while they run.
+    fn asks_a_named_map(&self, unit: &Unit) -> bool {
+        let marks = self.firewall.dialect.language().names_sets;
+        let text = self.sources.map_or("", |sources| sources.text(unit.span));
+        marks.iter().any(|mark| text.contains(&format!("map {mark}")))
+    }
+
+    /// Whether a rule stands in a chain that a program writes anew.
+    fn is_of_a_program(&self, unit: &Unit) -> bool {
+        unit.rules.iter().all(|id| programs::makes(self.rules().chain(id.chain).short_name()))
     }
 
     /// What a rule does besides deciding.

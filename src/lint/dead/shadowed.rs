@@ -116,11 +116,17 @@ impl Lens<'_> {
         unit.rules.iter().all(never)
     }
 
-    /// Whether nothing matches because a named set is empty: programs fill such sets while they run.
-    fn looks_into_nothing(&self, unit: &Unit) -> bool {
+    /// Whether nothing matches because a named set or map is empty: programs fill such while they run.
+    pub(super) fn looks_into_nothing(&self, unit: &Unit) -> bool {
         let marks = self.firewall.dialect.language().names_sets;
         let text = self.sources.map_or("", |sources| sources.text(unit.span));
-        self.contradicts_itself(unit) && marks.iter().any(|mark| text.contains(mark))
+        let empty = |step: &Step| match *step {
+            Step::Test(test) => test == Test::Never,
+            Step::Lookup(map) => self.rules().map(map).entries.is_empty(),
+            Step::Effect(_) => false,
+        };
+        let finds_nothing = |id: &RuleId| self.rules().steps_of(self.rules().rule(*id)).iter().any(empty);
+        marks.iter().any(|mark| text.contains(mark)) && unit.rules.iter().all(finds_nothing)
     }
 
     fn partly(&self, partly: &Partly) -> Finding {

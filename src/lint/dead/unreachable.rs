@@ -2,6 +2,7 @@
 
 use super::{Lens, together};
 use crate::analysis::anomaly::Anomalies;
+use crate::dialect::programs;
 use crate::finding::Finding;
 use crate::lint::words;
 use crate::model::{Chain, ChainId, ChainKind};
@@ -10,7 +11,7 @@ use crate::rule::PH404;
 pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     let told = |chain: &&ChainId| {
         let chain = lens.rules().chain(**chain);
-        chain.kind == ChainKind::Plain && !chain.rules.is_empty()
+        chain.kind == ChainKind::Plain && !chain.rules.is_empty() && !programs::makes(chain.short_name())
     };
     if !lens.firewall.dialect.language().has_chains {
         return;

@@ -2,6 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::sides::Sides;
 use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
@@ -89,8 +90,10 @@ impl Lens<'_, '_> {
                 if !part.is_none() {
                     let first = openings.len();
                     self.opened(spaces, part, (protocol, way), &passage, &mut openings);
-                    let from_some = self.by_some_interfaces(spaces, part);
-                    openings[first..].iter_mut().for_each(|opening| opening.from_some = from_some);
+                    if openings.len() > first {
+                        let sides = self.sides(spaces, part, way);
+                        openings[first..].iter_mut().for_each(|opening| opening.sides = sides.clone());
+                    }
                     if openings[first..].iter().any(|opening| opening.ports.count() >= NEARLY_ALL) {
                         let all_passed = spaces.and(by_rules, of);
                         let from_all = self.by_all_interfaces(spaces, (part, all_passed), way);
@@ -162,7 +165,7 @@ impl Lens<'_, '_> {
                     family,
                     way,
                     from_all: false,
-                    from_some: false,
+                    sides: Sides::default(),
                     sources: sources.count(),
                     to: Set::one(address.1),
                     excess: ports.minus(&self.required(device, protocol)),
@@ -210,7 +213,7 @@ impl Lens<'_, '_> {
             family,
             way,
             from_all: false,
-            from_some: false,
+            sides: Sides::default(),
             sources: sources.count(),
             excess: ports.clone(),
             ports,

@@ -17,6 +17,7 @@ use std::collections::hash_map::Entry;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{cores, witness};
+use crate::dialect::programs;
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge, Witness};
 use crate::model::{ChainId, ChainKind, Effect, Rule, RuleId, Step, Test, Verdict, Way};
@@ -25,6 +26,7 @@ use crate::rule::{Lint, PH201, PH202, PH203, PH207, PH208, PH209, PH415, PH525, 
 use crate::site::loopbacks;
 use crate::source::Span;
 use services::FEW_SOURCES;
+use sides::Sides;
 
 /// What is found here.
 pub(super) const LINTS: &[&Lint] = &[&PH201, &PH202, &PH203, &PH207, &PH208, &PH209, &PH415, &PH525, &PH526];
@@ -108,8 +110,8 @@ struct Opening {
     any_source: bool,
     /// Nearly all ports are open by all interfaces.
     from_all: bool,
-    /// It is by some of the interfaces of a made-up site alone.
-    from_some: bool,
+    /// By which of the interfaces of a made-up site it is.
+    sides: Sides,
     /// The destinations.
     to: Set,
     /// It leads to most of the addresses that there are.
@@ -138,7 +140,7 @@ impl Opening {
                 known.sources = known.sources.max(self.sources);
                 known.any_source |= self.any_source;
                 known.from_all |= self.from_all;
-                known.from_some &= self.from_some;
+                known.sides.join(&self.sides);
                 known.to = known.to.or(&self.to);
                 known.anywhere |= self.anywhere;
             }
@@ -155,8 +157,8 @@ impl Opening {
 /// What there is to say of a line.
 enum Said {
     Nothing,
-    /// It lets everything through that comes by some interfaces, from anybody.
-    Trusts,
+    /// It lets everything through that comes or leaves by some interfaces, from anybody.
+    Trusts(Sides),
     Finding(Box<Finding>),
 }
 
@@ -224,13 +226,15 @@ impl Lens<'_, '_> {
                 }
             }
         }
-        let mut trusting: Vec<Span> = Vec::new();
+        let mut trusting: Vec<(Span, Sides)> = Vec::new();
         let mut findings = Vec::new();
         for (line, all) in &lines {
             match self.judged(line, rules.rule(line.id), all) {
                 Said::Nothing => {}
                 Said::Finding(finding) => findings.push(*finding),
-                Said::Trusts => trusting.push(rules.rule(line.id).span),
+                // What programs write there nobody else can write otherwise.
+                Said::Trusts(_) if programs::makes(rules.chain(line.id.chain).short_name()) => {}
+                Said::Trusts(sides) => trusting.push((rules.rule(line.id).span, sides)),
             }
         }
         findings.extend(words::trusted(&trusting));
@@ -250,12 +254,13 @@ impl Lens<'_, '_> {
         if candidate.every_protocol {
             // Where the config itself says which side is the outside, what leaves without a limit is worth a word.
             let ranked = !self.firewall.rules.outward.is_empty();
-            let anywhere: Vec<&Opening> = outward.into_iter().filter(|o| ranked && o.anywhere).collect();
+            let for_many = |o: &&Opening| ranked && o.anywhere && o.sources > FEW;
+            let anywhere: Vec<&Opening> = outward.into_iter().filter(for_many).collect();
             if let Some(first) = anywhere.first() {
                 return self.said(words::unrestricted(rule, &protocols(&anywhere)), first);
             }
             // All protocols by interfaces that it names are what such a rule is for.
-            return if site.is_made_up() && !to_all.is_empty() { Said::Trusts } else { Said::Nothing };
+            return if site.is_made_up() { trusts(&to_all) } else { Said::Nothing };
         }
         let wide = site.settings.wide_range.into();
         let widest = openings
@@ -331,6 +336,16 @@ impl Lens<'_, '_> {
         }
         Some(candidate)
     }
+}
+
+/// What there is to say of what comes or leaves by some interfaces: to a few hosts, and between hosts of one link, all
+/// ports are what such a rule is for.
+fn trusts(openings: &[&Opening]) -> Said {
+    let mut wide = openings.iter().filter(|opening| opening.to.count() > FEW && !opening.sides.is_one());
+    let Some(first) = wide.next() else { return Said::Nothing };
+    let mut sides = first.sides.clone();
+    wide.for_each(|other| sides.join(&other.sides));
+    Said::Trusts(sides)
 }
 
 /// The protocols of openings, each once.

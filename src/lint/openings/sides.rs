@@ -4,13 +4,62 @@
 use rustc_hash::FxHashSet;
 
 use super::{Lens, NEARLY_ALL};
+use crate::lint::words;
 use crate::model::{ChainId, Hook, StageKind, Way};
-use crate::packet::{Field, Set, Space, Spaces};
+use crate::packet::{Field, Set, Space, Spaces, interface_pattern};
 use crate::site::loopbacks;
 
 /// The priority of mangle and raw tables, in which nothing is decided for good (`netfilter_ipv4.h`,
 /// `NF_IP_PRI_MANGLE`).
 pub(super) const MANGLE: i32 = -150;
+
+/// Interfaces by which packets come, and by which they leave; `None` where that is all of them.
+#[derive(Clone, Default)]
+pub(super) struct Sides {
+    pub come: Option<Set>,
+    pub leave: Option<Set>,
+}
+
+impl Sides {
+    /// Adds those of other packets.
+    pub(super) fn join(&mut self, other: &Sides) {
+        let either = |one: &mut Option<Set>, other: &Option<Set>| {
+            *one = one.take().zip(other.as_ref()).map(|(one, other)| one.or(other));
+        };
+        either(&mut self.come, &other.come);
+        either(&mut self.leave, &other.leave);
+    }
+
+    /// Whether packets leave by where they come from: what talks so is on one link, or on one switch.
+    pub(super) fn is_one(&self) -> bool {
+        self.come.is_some() && self.come == self.leave
+    }
+
+    /// `all that comes by `lan0` and leaves by `wan0``; `None` where the names are too many.
+    pub(super) fn words(&self) -> Option<String> {
+        let side = |set: &Option<Set>| set.as_ref().map(named).map_or(Some(None), |named| named.map(Some));
+        match (side(&self.come)?, side(&self.leave)?) {
+            (Some(come), Some(leave)) => Some(format!("all that comes by {come} and leaves by {leave}")),
+            (Some(come), None) => Some(format!("all that comes by {come}")),
+            (None, Some(leave)) => Some(format!("all that leaves by {leave}")),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Interfaces by their names, or as all but some.
+fn named(interfaces: &Set) -> Option<String> {
+    const MOST: usize = 4;
+    let spared = loopbacks().or(&Set::one(0));
+    let told = |set: &Set| -> Option<Vec<String>> {
+        let names = set.ranges().iter().filter(|(lo, hi)| !spared.covers(&Set::range(*lo, *hi)));
+        names.map(|(lo, hi)| interface_pattern(*lo, *hi).map(|name| format!("`{name}`"))).collect()
+    };
+    let few = |names: &Vec<String>| (1..=MOST).contains(&names.len());
+    let of = told(interfaces).filter(few).map(|names| words::some(&names, MOST, "interface"));
+    let but = || told(&interfaces.not().minus(&spared)).filter(few);
+    of.or_else(|| but().map(|names| format!("all interfaces but {}", words::some(&names, MOST, "interface"))))
+}
 
 impl Lens<'_, '_> {
     /// The chains whose rules have the word about traffic to and through the firewall: an accept in others, for marks or
@@ -61,11 +110,15 @@ impl Lens<'_, '_> {
         self.judge.site.is_made_up() && !self.firewall.dialect.language().lines.of_interfaces
     }
 
-    /// Whether packets come in by some of the interfaces of a made-up site alone.
-    pub(super) fn by_some_interfaces(&self, spaces: &mut Spaces, packets: Space) -> bool {
-        let Some(level) = spaces.level(Field::Iif) else { return false };
-        let all = self.real_interfaces(Field::Iif);
-        self.has_free_sides() && !spaces.hull(packets, level).covers(&all)
+    /// By which of the interfaces of a made-up site packets come and leave.
+    pub(super) fn sides(&self, spaces: &mut Spaces, packets: Space, way: Way) -> Sides {
+        let mut some = |side: Field| {
+            let level = spaces.level(side).filter(|_| self.has_free_sides())?;
+            let (there, all) = (spaces.hull(packets, level), self.real_interfaces(side));
+            (!there.covers(&all)).then(|| there.and(&all))
+        };
+        let come = some(Field::Iif);
+        Sides { come, leave: if way == Way::Forward { some(Field::Oif) } else { None } }
     }
 
     /// All interfaces that strangers' packets can come in, or leave, by.

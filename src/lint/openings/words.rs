@@ -1,5 +1,6 @@
 //! What PH201 and PH202 say.
 
+use super::sides::Sides;
 use super::{Lens, NEARLY_ALL, Opening};
 use crate::catalog::{ByDesign, Listener, Requirement, Transport};
 use crate::finding::{Finding, OpensRef};
@@ -72,7 +73,8 @@ impl Lens<'_, '_> {
             format!("{range} is open to {to}: {count} ports")
         };
         // From one side of the firewall to everywhere: most often from the inside to the world.
-        let outward = opening.outward || opening.from_some && opening.way == Way::Forward && opening.anywhere;
+        let outward = opening.outward
+            || opening.sides.come.is_some() && opening.way == Way::Forward && opening.anywhere;
         let severity = if outward { Severity::Info } else { Severity::Warning };
         let mut finding = Finding::of(&PH201, rule.span, message).severity(severity);
         finding.opens = opens(protocols, &opening.excess);
@@ -208,22 +210,27 @@ fn network(family: Family, set: &Set) -> Option<String> {
     Some(if size == 1 { format!("`{address}`") } else { format!("`{address}/{bits}`") })
 }
 
-/// What is said of rules that let everything through which comes in by interfaces that they name.
-pub(super) fn trusted(spans: &[Span]) -> Option<Finding> {
+/// What is said of rules that let everything through which comes or leaves by interfaces that they name.
+pub(super) fn trusted(rules: &[(Span, Sides)]) -> Option<Finding> {
     const SHOWN: usize = 5;
-    let (first, others) = spans.split_first()?;
-    let by = match others.len() {
-        0 => "this rule".to_string(),
-        more => format!("{} rules", more + 1),
+    let ((first, sides), others) = rules.split_first()?;
+    let what = sides.words();
+    let message = match (others.len(), &what) {
+        (0, Some(what)) => format!("the rule lets through {what}"),
+        (0, None) => "the rule lets everything through on some of the interfaces".to_string(),
+        (more, Some(what)) => {
+            format!("{} rules let everything through on some of the interfaces, this one {what}", more + 1)
+        }
+        (more, None) => format!("{} rules let everything through on some of the interfaces", more + 1),
     };
-    let message = format!("everything is let through on some of the interfaces by {by}");
     let mut finding = Finding::of(&PH201, *first, message)
         .severity(Severity::Info)
         .label("all ports, from any source, on the interfaces that lead to this rule")
         .notice("Whoever comes that way can use every service that the rule leads to.")
         .help("Where the networks behind them are not trusted as a whole, accept the ports that are needed instead.");
-    for span in others.iter().take(SHOWN) {
-        finding = finding.related(*span, "lets all through as well");
+    for (span, sides) in others.iter().take(SHOWN) {
+        let what = sides.words().unwrap_or_else(|| "all".to_string());
+        finding = finding.related(*span, format!("lets through {what}"));
     }
     Some(finding)
 }
