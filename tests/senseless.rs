@@ -75,14 +75,6 @@ fn names_of_the_site_file_that_mean_nothing() {
 }
 
 #[test]
-fn a_promise_about_a_service_that_the_device_has_not() {
-    let promise = "[[expect]]\nfrom = \"outside\"\nto = \"room\"\nservice = \"q93\"\nverdict = \"allow\"\nreason = \"x\"\n";
-    let (_, text) = run(&format!("{SITE}{ROOM}{promise}"), &["check"]);
-    assert!(text.contains("`room` has no service of this name"), "{text}");
-    assert!(text.contains("Did you mean `q931`?"), "{text}");
-}
-
-#[test]
 fn calls_that_the_products_do_not_have() {
     let site = format!(
         "{SITE}{ROOM}[[device]]\nname = \"meet\"\nproduct = \"jitsi-meet\"\naddresses = [\"10.7.0.10\"]\n\

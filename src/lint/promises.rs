@@ -7,14 +7,13 @@ use crate::judge::{Broken, Judge, Kept, Promise, number};
 use crate::packet::{Family, Set, proto};
 use crate::rule::{PH110, Severity};
 use crate::site::{Expect, Leg, Traffic, Who};
-use crate::spelling::nearest;
 
 /// Checks all promises of the site.
 pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let order: Vec<usize> = (0..judge.site.expects.len()).collect();
     let found = cores::for_each(judge, &order, |desk, at| {
         let expect = &judge.site.expects[at];
-        let Some(traffic) = traffic(judge, expect) else { return Some(no_service(judge, expect)) };
+        let Some(traffic) = traffic(judge, expect) else { return Some(no_service(expect)) };
         let mut unknown = false;
         let mut doubt: Option<Finding> = None;
         for family in [Family::V4, Family::V6] {
@@ -150,23 +149,10 @@ fn not_known(expect: &Expect) -> Finding {
         .help("Say with a `[[path]]` through which firewalls the packets go, or promise less at once.")
 }
 
-fn no_service(judge: &Judge<'_>, expect: &Expect) -> Finding {
+fn no_service(expect: &Expect) -> Finding {
     let message = format!("`{}` has no service of this name that others connect to", expect.to.name);
-    let finding = Finding::of(&PH110, expect.span, message)
+    Finding::of(&PH110, expect.span, message)
         .severity(Severity::Warning)
-        .label("this promise is not checked");
-    finding.help(match meant(judge, expect) {
-        Some(near) => format!("Did you mean `{near}`?"),
-        None => "`pinhole catalog show` lists the services of a product; or give the `traffic`, such as `tcp/1720`."
-            .to_string(),
-    })
-}
-
-/// The service of the device that a promise most likely means.
-fn meant<'a>(judge: &Judge<'a>, expect: &Expect) -> Option<&'a str> {
-    let (Traffic::Service(service), Who::Device(device)) = (&expect.traffic, &expect.to.who) else {
-        return None;
-    };
-    let offered = judge.flows(*device).into_iter().filter(|(_, flow)| flow.leg == Leg::ToDevice);
-    nearest(service, offered.map(|(_, flow)| flow.requirement.service.as_str()))
+        .label("this promise is not checked")
+        .help("`pinhole catalog show` lists the services of a product; or give the `traffic`, such as `tcp/1720`.")
 }
