@@ -81,6 +81,7 @@ struct StageFile {
     symptom: String,
     symptom_one_way: Option<String>,
     symptom_part: Option<String>,
+    symptom_control: Option<String>,
 }
 
 impl Calls {
@@ -256,6 +257,7 @@ impl<'a> Known<'a> {
             symptom: stage.symptom,
             symptom_one_way: stage.symptom_one_way,
             symptom_part: stage.symptom_part,
+            symptom_control: stage.symptom_control,
         };
         Ok((made, named))
     }

@@ -148,6 +148,8 @@ pub struct Stage {
     pub symptom_one_way: Option<String>,
     /// Likewise where part of the ports does.
     pub symptom_part: Option<String>,
+    /// Likewise where RTCP alone does not.
+    pub symptom_control: Option<String>,
 }
 
 /// The names that a stage can have besides the service that it is.

@@ -201,9 +201,14 @@ fn call<'w>(
 ) -> Result<(&'w Call, Vec<&'w str>), Failure> {
     let calls = &whole.calls;
     if let Some(name) = &args.call {
+        let with = calls.all().iter().filter(|call| call.named(name).next().is_some());
+        let of_stage: Vec<String> = with.map(|call| format!("`{}`", call.name)).collect();
         return match calls.call(name) {
             Some(call) => Ok((call, Vec::new())),
             None => Err(Failure::usage(match calls.nearest(name) {
+                _ if !of_stage.is_empty() => {
+                    format!("--call: there is no call `{name}`; it is a stage of {}", of_stage.join(", "))
+                }
                 Some(near) => format!("--call: there is no call `{name}`; did you mean `{near}`?"),
                 None => {
                     let known: Vec<&str> = calls.all().iter().map(|call| call.name.as_str()).collect();

@@ -5,6 +5,7 @@ use super::parties::Case;
 use super::stages::{MODE, Ran};
 use super::{Explanation, Row};
 use crate::calls::{Call, Need, Stage};
+use crate::catalog::Catalog;
 use crate::site::RoutingMode;
 
 /// What a stage comes to, in one of the gatekeeper's modes.
@@ -176,7 +177,7 @@ fn one(mut all: impl Iterator<Item = Works>) -> Works {
 }
 
 /// Each text once.
-fn unique(texts: impl Iterator<Item = String>) -> Vec<String> {
+pub(super) fn unique(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     texts.for_each(|text| {
         if !all.contains(&text) {
@@ -196,11 +197,16 @@ fn notes(case: &Case<'_, '_>, explanation: &mut Explanation<'_>) {
         let missing = roles.filter(|role| case.of_role(role).is_empty());
         let there = explanation.rows.iter().any(|row| row.stage == stage.name);
         for role in missing.filter(|_| !there) {
-            let title = case.judge.catalog.role(role).map_or(role.as_str(), |role| role.title.as_str());
-            let title = title.trim_start_matches("a ").trim_start_matches("an ");
+            let title = filler(case.judge.catalog, role);
             explanation.notes.push(format!("The site has no {title}: {} is left out.", stage.title));
         }
     }
+}
+
+/// Who fills a role, for people, without an article.
+pub(super) fn filler<'c>(catalog: &'c Catalog, role: &'c str) -> &'c str {
+    let title = catalog.role(role).map_or(role, |role| role.title.as_str());
+    title.trim_start_matches("a ").trim_start_matches("an ")
 }
 
 /// The explanation with which a call fares best; it says how the others fare.

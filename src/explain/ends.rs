@@ -165,17 +165,11 @@ impl End {
             return Ok(End::device(site, device));
         }
         let at = |peer: &&Peer| matches!(&peer.place, PeerPlace::Addresses(addresses) if addresses.contains(&address));
-        if let Some(peer) = site.peers.iter().find(at) {
-            let place = PeerPlace::Addresses(vec![address]);
-            return End::of_peers(site, catalog, address.to_string(), &peer.role, &[&place]);
-        }
+        let filled: Vec<&str> = site.peers.iter().filter(at).map(|peer| peer.role.as_str()).collect();
+        let implied = filled.iter().flat_map(|role| catalog.implied_roles(role)).map(str::to_string);
+        let roles = (!filled.is_empty()).then(|| implied.collect());
         let zone = site.zone_of(address).ok_or(Unknown::Nowhere(address))?;
-        Ok(End {
-            name: address.to_string(),
-            device: None,
-            places: vec![far(zone, None, address)],
-            roles: None,
-        })
+        Ok(End { name: address.to_string(), device: None, places: vec![far(zone, None, address)], roles })
     }
 
     /// Everybody in the zone that is everything else; where there is none, in all zones but that of the other end.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ends::Side;
 use super::legs::Question;
+use super::pairs;
 use crate::catalog::Transport;
 use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, number};
 use crate::packet::{Family, Set};
@@ -44,6 +45,8 @@ pub(crate) struct Fate {
     pub carried: bool,
     /// Part of the ports gets through.
     pub part: bool,
+    /// RTCP alone does not get through.
+    pub control: bool,
 }
 
 impl Fate {
@@ -60,6 +63,7 @@ impl Fate {
             helped: false,
             carried: false,
             part: false,
+            control: false,
         }
     }
 
@@ -133,6 +137,10 @@ pub(super) fn judge(
     if fate.works != Works::No && !fate.helped {
         answers(desk, &ask, &party, &mut fate);
     }
+    if fate.works != Works::Yes && pairs::is_control(question) {
+        fate.control = true;
+        fate.unless(pairs::CONTROL);
+    }
     fate
 }
 
@@ -196,7 +204,6 @@ pub(super) fn steps(
 /// What the first packets fare like.
 fn first(question: &Question<'_>, answer: Answer) -> Fate {
     let bad = answer.blocked.or(&answer.unsure);
-    let all = answer.asked.count();
     let mut fate = Fate { bad: bad.clone(), assumes: answer.assumes.clone(), ..Fate::free() };
     let by = |shares: &[Share]| shares.first().map(By::from);
     if bad.is_empty() {
@@ -215,9 +222,8 @@ fn first(question: &Question<'_>, answer: Answer) -> Fate {
     if !answer.blocked.is_empty() {
         fate.part = true;
         let whose = if question.guessed { "far end" } else { "device" };
-        let blocked = answer.blocked.count();
-        let are = if blocked == 1 { "is" } else { "are" };
-        fate.depends_on.push(format!("which port the {whose} takes ({blocked} of {all} {are} blocked)"));
+        fate.control = pairs::are_control(question, &bad);
+        fate.depends_on.push(pairs::depends_on(question, &answer.blocked, whose));
         fate.by = by(&answer.blockers);
     }
     if fate.by.is_none() {
@@ -260,7 +266,7 @@ fn help(
         return;
     }
     fate.helped = true;
-    fate.part = false;
+    (fate.part, fate.control) = (false, false);
     fate.depends_on = helped.depends_on;
     fate.works = if fate.depends_on.is_empty() { Works::Yes } else { Works::Depends };
     if fate.works == Works::Yes {

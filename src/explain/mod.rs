@@ -8,6 +8,7 @@ mod fate;
 mod legs;
 pub(crate) mod logs;
 pub(crate) mod matrix;
+mod pairs;
 mod parties;
 mod stages;
 pub(crate) mod survey;
@@ -169,11 +170,13 @@ pub(crate) fn explain<'a>(
     }
     let mut desk = Desk::new(judge);
     let mut all: Vec<Explanation<'a>> = Vec::new();
+    let mut middle = None;
     for here in &from.places {
         for there in &to.places {
             let (from, to) = (Side { end: from, far: here }, Side { end: to, far: there });
             for family in legs::families(from, to) {
                 let case = parties::Case::new(judge, call, from, to, family);
+                middle = case.lacks_middle();
                 all.extend(stages::run(case, &mut desk));
             }
         }
@@ -187,7 +190,10 @@ pub(crate) fn explain<'a>(
         return Err(match families {
             false => Senseless::NoFamily { from: a, to: b },
             true => Senseless::NoService {
-                why: lacking(judge, call, from, to),
+                why: match middle {
+                    Some(role) => format!("the site has no {}", answer::filler(judge.catalog, role)),
+                    None => lacking(judge, call, from, to),
+                },
                 call: call.name.clone(),
                 from: a,
                 to: b,
@@ -220,18 +226,16 @@ pub(crate) fn whole_calls<'c>(calls: &[&'c Call]) -> Vec<&'c Call> {
 
 /// Which services are missing at whom.
 fn lacking(judge: &Judge<'_>, call: &Call, from: &End, to: &End) -> String {
-    let needed: Vec<&str> = call
+    let services = call
         .stages
         .iter()
         .filter(|stage| call.needs.is_empty() || call.needs.contains(&stage.name))
-        .flat_map(|stage| stage.services.iter().map(String::as_str))
-        .collect();
+        .flat_map(|stage| &stage.services);
     let of = |end: &End| {
         let product = end.product(judge.site, judge.catalog)?;
-        Some(format!("`{}` is a {}", end.name, product.title))
+        Some(format!("the product of `{}` is {}", end.name, product.title))
     };
     let ends: Vec<String> = [of(from), of(to)].into_iter().flatten().collect();
-    let mut needed: Vec<String> = needed.into_iter().map(|service| format!("`{service}`")).collect();
-    needed.dedup();
+    let needed = answer::unique(services.map(|service| format!("`{service}`")));
     format!("{}, and the catalog has nothing between them on {}", ends.join(", "), needed.join(" or "))
 }

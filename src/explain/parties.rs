@@ -94,24 +94,47 @@ impl<'j, 'a> Case<'j, 'a> {
 
     /// Whether the ends have one of the stages that the call needs.
     pub(super) fn makes_sense(&self) -> bool {
-        let needs = &self.call.needs;
-        let stages = self.call.stages.iter().filter(|stage| needs.is_empty() || needs.contains(&stage.name));
-        stages.into_iter().any(|stage| !self.between(stage).is_empty())
+        self.lacks_middle().is_none() && self.needed().any(|stage| self.has(stage))
     }
 
     /// Whether it is such a call that one would think of: rows of the ends are about the roles that the call names.
     pub(super) fn comes_to_mind(&self) -> bool {
-        let needs = &self.call.needs;
-        let stages = self.call.stages.iter().filter(|stage| needs.is_empty() || needs.contains(&stage.name));
         let named = |question: &Question<'_>| {
             let roles = || self.call.caller.iter().chain(&self.call.called);
             let meant = question.row.peer.as_ref().is_none_or(|peer| roles().any(|role| role == peer));
             meant && question.row.condition.is_none()
         };
-        stages
-            .into_iter()
-            .flat_map(|stage| self.between(stage))
-            .any(|between| between.forth.iter().any(named))
+        self.lacks_middle().is_none()
+            && self
+                .needed()
+                .filter(|stage| self.has(stage))
+                .flat_map(|stage| self.between(stage))
+                .any(|between| between.forth.iter().any(named))
+    }
+
+    /// The role through which the call is signalled, where nobody fills it.
+    pub(super) fn lacks_middle(&self) -> Option<&'j str> {
+        self.call.mode.filter(|mode| *mode != RoutingMode::Direct)?;
+        let mut roles =
+            self.call.stages.iter().filter_map(|stage| Some(stage.through.as_ref()?.role.as_str()));
+        roles.find(|role| self.of_role(role).is_empty())
+    }
+
+    /// The stages one of which the call needs.
+    fn needed(&self) -> impl Iterator<Item = &'j Stage> {
+        let needs = &self.call.needs;
+        self.call.stages.iter().filter(move |stage| needs.is_empty() || needs.contains(&stage.name))
+    }
+
+    /// Whether a stage is there, and both ends take part in one that each of them has.
+    fn has(&self, stage: &Stage) -> bool {
+        let found = self.between(stage);
+        let takes_part = |party: &&Rc<Party>| {
+            let in_it = |between: &Between<'a>| same(&between.from, party) || same(&between.to, party);
+            party.end.device.is_none() || found.iter().any(in_it)
+        };
+        let each = stage.from == Who::Each;
+        !found.is_empty() && (!each || [&self.caller, &self.called].iter().all(takes_part))
     }
 
     /// Between whom a stage is, at this site; nobody where it has none who offer its services.

@@ -440,6 +440,9 @@ fn symptom(stage: &Stage, fate: &Fate, other: bool, back: bool) -> String {
     if fate.works == Works::Yes {
         return String::new();
     }
+    if let Some(symptom) = stage.symptom_control.as_ref().filter(|_| fate.control) {
+        return symptom.clone();
+    }
     let one_way = match stage.ways {
         Ways::Forth => None,
         Ways::Dialog => stage.symptom_one_way.as_ref().filter(|_| back),

@@ -267,7 +267,10 @@ fn choice<const N: usize>(
     let word = table.optional(key, problems)?;
     let found = words.iter().position(|known| *known == word.value);
     if found.is_none() {
-        let help = format!("Write one of {}.", list(&words));
+        let help = match nearest(&word.value, words) {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => format!("Write one of {}.", list(&words)),
+        };
         problems.add(&word.at, format!("`{key}` cannot be `{}`", word.value), "no such value", help);
     }
     found

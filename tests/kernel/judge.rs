@@ -51,6 +51,11 @@ pub(crate) fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
         eprintln!("{tally:?}");
         court.tally.failures += tally.failures;
     }
+    if filter.is_none_or(|part| part == "calls") {
+        let tally = sites::run_calls(&mut court.lab, &court.folder);
+        eprintln!("{tally:?}");
+        court.tally.failures += tally.failures;
+    }
     if court.tally.failures == 0 {
         let _ = std::fs::remove_dir_all(&court.folder);
     } else {

@@ -2,11 +2,12 @@
 //!
 //! Rulesets are loaded into the kernel in network namespaces of the test's own, packets are sent
 //! through them, and each verdict is held against that of `pinhole trace` and of the flow engine. Random
-//! sites follow: what `pinhole check` says of their devices is held against packets that cross one firewall
-//! or two. Where the machine lacks something, the test says `skipped` and why, and passes.
+//! sites follow: what `pinhole check` says of their devices, and `pinhole explain` of calls with them, is held
+//! against packets that cross one firewall or two. Where the machine lacks something, the test says `skipped`
+//! and why, and passes.
 //!
 //! This test has no harness: the process runs itself again in the namespaces. An argument selects the
-//! rulesets whose name contains it; `sites` selects the sites alone.
+//! rulesets whose name contains it; `sites` and `calls` select what is said of sites, or of calls, alone.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by a panic")]
 #![cfg_attr(not(target_os = "linux"), expect(unused, reason = "there is nothing to test"))]

@@ -1,8 +1,9 @@
-//! What `check` claims of random sites is what the kernel does to their packets.
+//! What `check` claims of random sites, and `explain` of calls there, is what the kernel does to their packets.
 //!
-//! `PINHOLE_KERNEL_SITES` says how many; `PINHOLE_KERNEL_SITE_SEED` is the seed of the first of the fresh
-//! ones, to see a site again.
+//! `PINHOLE_KERNEL_SITES` says how many are checked, `PINHOLE_KERNEL_CALLS` at how many calls are explained;
+//! `PINHOLE_KERNEL_SITE_SEED` is the seed of the first of the fresh ones, to see a site again.
 
+mod calls;
 mod claims;
 mod world;
 
@@ -18,6 +19,8 @@ use world::{Form, Site};
 
 /// Sites of each kind, where nothing else is wished: with the same seeds always, and with new ones.
 const USUAL: u64 = 6;
+/// The same, for calls.
+const USUAL_CALLS: u64 = 3;
 /// Faults of one site that are told of.
 const TOLD: usize = 3;
 
@@ -43,59 +46,80 @@ pub(crate) struct Tally {
     pub failures: usize,
 }
 
-/// Judges random sites.
+/// Judges what `check` says of random sites.
 pub(crate) fn run(lab: &mut Lab, folder: &Path) -> Tally {
-    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
-    let each = number("PINHOLE_KERNEL_SITES").map_or(USUAL, |sites| sites.div_ceil(2));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs() << 8);
-    let fresh = number("PINHOLE_KERNEL_SITE_SEED").unwrap_or(now);
-    eprintln!("sites: {each} with seeds from 1, {each} with PINHOLE_KERNEL_SITE_SEED={fresh}");
     let catalog = common::catalog();
     let mut tally = Tally::default();
-    for seed in (1..=each).chain(fresh..fresh + each) {
-        let site = Site::draw(&mut Rng::new(seed), &catalog);
-        let place = folder.join(format!("site-{seed}"));
-        let before = tally.failures;
-        if let Err(error) = hear(lab, &site, seed, &place, &catalog, &mut tally) {
-            tally.failures += 1;
-            eprintln!("FAILED site {seed}: {error}");
-        }
-        clear();
-        if tally.failures == before {
-            let _ = std::fs::remove_dir_all(&place);
-        } else {
-            eprintln!("site {seed} is in {}", place.display());
-        }
-    }
+    let each = number("PINHOLE_KERNEL_SITES").map_or(USUAL, |sites| sites.div_ceil(2));
+    tally.failures = each_site("sites", each, folder, &catalog, |site, place, rng| {
+        let report = common::check(place, &[]);
+        ready(site)?;
+        tally.sites += 1;
+        claims::faults(lab, site, &report, &catalog, rng, &mut tally)
+    });
     tally
 }
 
-fn hear(
-    lab: &mut Lab,
-    site: &Site,
-    seed: u64,
-    place: &Path,
+/// Judges what `explain` says of calls at random sites.
+pub(crate) fn run_calls(lab: &mut Lab, folder: &Path) -> calls::Tally {
+    let catalog = common::catalog();
+    let mut tally = calls::Tally::default();
+    let each = number("PINHOLE_KERNEL_CALLS").map_or(USUAL_CALLS, |sites| sites.div_ceil(2));
+    tally.failures = each_site("calls", each, folder, &catalog, |site, place, rng| {
+        ready(site)?;
+        tally.sites += 1;
+        calls::faults(lab, site, place, rng, &mut tally)
+    });
+    tally
+}
+
+/// Has sites heard, by the same seeds always and by new ones; the answer is how many faults they have.
+fn each_site(
+    what: &str,
+    each: u64,
+    folder: &Path,
     catalog: &[CatalogRow],
-    tally: &mut Tally,
-) -> Result<(), String> {
+    mut hear: impl FnMut(&Site, &Path, &mut Rng) -> Result<Vec<String>, String>,
+) -> usize {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs() << 8);
+    let fresh = number("PINHOLE_KERNEL_SITE_SEED").unwrap_or(now);
+    eprintln!("{what}: {each} with seeds from 1, {each} with PINHOLE_KERNEL_SITE_SEED={fresh}");
+    let mut failures = 0;
+    for seed in (1..=each).chain(fresh..fresh + each) {
+        let site = Site::draw(&mut Rng::new(seed), catalog);
+        let place = folder.join(format!("{what}-{seed}"));
+        let heard = write(&site, &place).and_then(|()| hear(&site, &place, &mut Rng::new(!seed)));
+        let faults = heard.unwrap_or_else(|error| vec![error]);
+        clear();
+        failures += faults.len();
+        for fault in faults.iter().take(TOLD) {
+            eprintln!("FAILED {what}, seed {seed}: {fault}");
+        }
+        if faults.is_empty() {
+            let _ = std::fs::remove_dir_all(&place);
+        } else {
+            eprintln!("the site of seed {seed} is in {}", place.display());
+        }
+    }
+    failures
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|number| number.parse().ok())
+}
+
+fn write(site: &Site, place: &Path) -> Result<(), String> {
     std::fs::create_dir_all(place).map_err(|error| error.to_string())?;
-    for (name, text) in site.files() {
-        std::fs::write(place.join(name), text).map_err(|error| error.to_string())?;
-    }
-    let report = common::check(place, &[]);
+    site.files().into_iter().try_for_each(|(name, text)| {
+        std::fs::write(place.join(name), text).map_err(|error| error.to_string())
+    })
+}
+
+/// Loads the firewalls, which know no connections.
+fn ready(site: &Site) -> Result<(), String> {
     clear();
-    for at in 0..site.walls.len() {
-        load(site, at)?;
-    }
-    stages::forget_inner()?;
-    tally.sites += 1;
-    let mut rng = Rng::new(!seed);
-    let faults = claims::faults(lab, site, &report, catalog, &mut rng, tally)?;
-    tally.failures += faults.len();
-    for fault in faults.iter().take(TOLD) {
-        eprintln!("FAILED site {seed}: {fault}");
-    }
-    Ok(())
+    (0..site.walls.len()).try_for_each(|at| load(site, at))?;
+    stages::forget_inner()
 }
 
 fn load(site: &Site, at: usize) -> Result<(), String> {
