@@ -11,6 +11,9 @@ const FEW_BLOCKS: usize = 256;
 /// Bits of a host part that are copied one by one, where the blocks are too many.
 const FEW_HOST_BITS: u32 = 8;
 
+/// Bits of a variable that are copied exactly into a mark.
+const FAR_BITS: u32 = 8;
+
 impl Run<'_, '_, '_> {
     /// Does an effect that does not decide; the packets are added to `out`.
     pub(super) fn change(
@@ -168,10 +171,14 @@ impl Run<'_, '_, '_> {
             // What is read is a constant or a variable: neither changes.
             return class.ctrl.set(to, expr);
         }
-        let target_known = class.ctrl.expr(self.spaces, to) == Some(Expr::At(target, 0));
-        if !source_known || !(target_known || mask == u32::MAX) {
+        let target_known = class.ctrl.expr(self.spaces, to) == Some(Expr::At(target, 0)) || mask == u32::MAX;
+        // A variable stands far from the field: of many bits the copy would be too large.
+        let near = source_known || mask.count_ones() <= FAR_BITS;
+        let (true, true, Some(Expr::At(source, 0))) =
+            (target_known, near, class.ctrl.expr(self.spaces, from))
+        else {
             return self.forget(to, id, class);
-        }
+        };
         class.ctrl.clear(to);
         class.space = self.spaces.copy_bits(class.space, source, target, mask.into());
     }

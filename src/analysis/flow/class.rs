@@ -2,8 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use rustc_hash::FxHasher;
-
+use crate::analysis::hasher;
 use crate::model::Way;
 use crate::packet::{Field, Level, Set, Space, Spaces};
 
@@ -122,7 +121,7 @@ impl Ctrl {
 
 /// A number for a value: equal ones have equal numbers, and others hardly ever.
 pub(super) fn number_of(value: &impl Hash) -> u64 {
-    let mut hasher = FxHasher::default();
+    let mut hasher = hasher();
     value.hash(&mut hasher);
     hasher.finish()
 }

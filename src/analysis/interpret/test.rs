@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use rustc_hash::FxHasher;
+use crate::analysis::hasher;
 
 use super::super::walk::Walk;
 use super::super::{Cond, Learns, Question, Truth};
@@ -118,7 +118,7 @@ impl Engine<'_> {
 
     /// A number for a condition and the values on which its answer hangs.
     pub(super) fn number(&self, walk: &Walk, cond: CondId) -> u64 {
-        let mut hasher = FxHasher::default();
+        let mut hasher = hasher();
         let condition = self.rules.condition(cond);
         cond.0.hash(&mut hasher);
         match &condition.about {
