@@ -1,5 +1,7 @@
 //! Ports as people write them in catalog and site files: `80`, `1024-1324`, `139, 445`.
 
+use std::fmt::Display;
+
 use nom::bytes::complete::tag;
 use nom::character::complete::{digit1, space0};
 use nom::combinator::{all_consuming, map_res, opt};
@@ -55,6 +57,17 @@ fn interval(text: &str) -> IResult<&str, (u16, u16)> {
 
 fn port(text: &str) -> IResult<&str, u16> {
     map_res(digit1, |digits: &str| digits.parse().ok().filter(|port: &u16| *port > 0).ok_or(())).parse(text)
+}
+
+/// A closed interval as people write it: `80`, `1024-1324`.
+pub(crate) fn interval_text<T: Display + PartialEq>(low: T, high: T) -> String {
+    if low == high { low.to_string() } else { format!("{low}-{high}") }
+}
+
+/// Several, in their order.
+pub(crate) fn list_text<T: Display + PartialEq>(intervals: impl IntoIterator<Item = (T, T)>) -> String {
+    let texts = intervals.into_iter().map(|(low, high)| interval_text(low, high));
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

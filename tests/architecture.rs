@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "lint",
         &[
-            "analysis", "catalog", "dialect", "finding", "judge", "model", "packet", "rule", "site",
+            "analysis", "catalog", "dialect", "finding", "judge", "model", "packet", "ports", "rule", "site",
             "source", "threads",
         ],
     ),
@@ -46,7 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("suppress", &["dialect", "fence", "finding", "rule", "site", "source"]),
-    ("report", &["explain", "finding", "rule", "source", "suppress"]),
+    ("report", &["explain", "finding", "ports", "rule", "source", "suppress"]),
 ];
 
 /// What may use all of them.

@@ -133,7 +133,7 @@ pub(super) fn run(args: &CatalogArgs, out: &mut impl Write) -> Result<(), Catalo
 }
 
 /// The product that a name or alias means.
-fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Product, CatalogFailure> {
+pub(super) fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Product, CatalogFailure> {
     catalog.product(name).ok_or_else(|| unknown(catalog, name))
 }
 
@@ -146,7 +146,7 @@ fn unknown(catalog: &Catalog, name: &str) -> CatalogFailure {
 }
 
 /// Writes an array with one item a line.
-fn json(items: &[impl serde::Serialize], out: &mut impl Write) -> io::Result<()> {
+pub(super) fn json(items: &[impl serde::Serialize], out: &mut impl Write) -> io::Result<()> {
     let mut before = "[\n";
     for item in items {
         write!(out, "{before}")?;

@@ -7,8 +7,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::Failure;
+use super::catalog::{find, json};
 use super::table::{WIDTH, wrap};
 use crate::catalog::{Catalog, Product, Requirement, Sizing, narrowest};
+use crate::ports::list_text;
 
 /// Arguments of `pinhole size`.
 #[derive(Args, Debug)]
@@ -72,21 +74,13 @@ struct Sized<'a> {
 
 /// Runs `pinhole size`.
 pub(super) fn run(args: &SizeArgs, out: &mut impl Write) -> Result<u8, Failure> {
-    let catalog = Catalog::with(&args.catalogs).map_err(|error| Failure::usage(error.to_string()))?;
-    let product = catalog.product(&args.product).ok_or_else(|| {
-        let near = catalog.nearest_product(&args.product);
-        let hint = near.map_or("`pinhole catalog list` shows all".to_string(), |near| {
-            format!("the nearest is `{near}`")
-        });
-        Failure::usage(format!("there is no product `{}`; {hint}", args.product))
-    })?;
+    let catalog = Catalog::with(&args.catalogs)?;
+    let product = find(&catalog, &args.product)?;
     fits(args, &catalog, product)?;
     let ranges: Vec<Sized<'_>> =
         product.sizings.iter().filter_map(|sizing| sized(args, product, sizing)).collect();
     let written = match args.format {
-        Format::Json => serde_json::to_writer_pretty(&mut *out, &ranges)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(out)),
+        Format::Json => json(&ranges, out),
         Format::Human => human(product, &ranges, out),
     };
     Failure::unless_closed(written)?;
@@ -156,7 +150,7 @@ fn human(product: &Product, ranges: &[Sized<'_>], out: &mut impl Write) -> io::R
             out,
             "\n{} {} for {}",
             range.transports.join(" and "),
-            ports(&range.within),
+            list_text(range.within.iter().copied()),
             range.rows.join(", ")
         )?;
         arithmetic(range, out)?;
@@ -203,7 +197,7 @@ fn arithmetic(range: &Sized<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{:<rule$}{needed:>7}", "  ports needed")?;
     match range.range {
         Some((low, high)) => writeln!(out, "  narrowest range: {low}-{high}"),
-        None => writeln!(out, "  no range within {} holds so many", ports(&range.within)),
+        None => writeln!(out, "  no range within {} holds so many", list_text(range.within.iter().copied())),
     }
 }
 
@@ -222,10 +216,4 @@ fn site_file(ranges: &[Sized<'_>], out: &mut impl Write) -> io::Result<()> {
         }
     }
     writeln!(out, "`pinhole check` then says where a firewall does not open it.")
-}
-
-/// `10000-65535`.
-fn ports(intervals: &[(u16, u16)]) -> String {
-    let one = |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}-{high}") };
-    intervals.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use super::excerpt::{CONTEXT, Excerpt};
 use super::{FileSummary, Report, SiteSummary, clean, counted, docs};
 use crate::finding::{Finding, RequirementRef};
+use crate::ports::list_text;
 use crate::rule::{Lint, Severity};
 use crate::source::{SourceFile, SourceMap, Span};
 
@@ -314,8 +315,7 @@ fn describe(row: &RequirementRef, several: bool) -> String {
 }
 
 fn ranges(ports: &[[u16; 2]]) -> String {
-    let range = |[low, high]: &[u16; 2]| if low == high { low.to_string() } else { format!("{low}-{high}") };
-    ports.iter().map(range).collect::<Vec<_>>().join(", ")
+    list_text(ports.iter().map(|[low, high]| (low, high)))
 }
 
 /// The last lines: which way each file was judged, and the counts.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::clean;
 use crate::explain::told::{Told, ToldHop, ToldMend, ToldStage};
 use crate::explain::{Direction, Works};
+use crate::ports::list_text;
 
 /// Width of a line from one to the next, at least.
 const LINE: usize = 22;
@@ -185,10 +186,9 @@ pub(super) fn ports(stage: &ToldStage) -> String {
 /// Intervals as people write them; more than three are cut.
 pub(super) fn intervals(ports: &[[u16; 2]]) -> String {
     const SHOWN: usize = 3;
-    let one = |[lo, hi]: &[u16; 2]| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
-    let shown: Vec<String> = ports.iter().take(SHOWN).map(one).collect();
+    let shown = list_text(ports.iter().take(SHOWN).map(|[low, high]| (low, high)));
     let cut = if ports.len() > SHOWN { ", …" } else { "" };
-    format!("{}{cut}", shown.join(", "))
+    format!("{shown}{cut}")
 }
 
 /// What is said behind the arrow.

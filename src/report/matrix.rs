@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::ladder::intervals;
 use super::{clean, counted, json, markup};
 use crate::explain::told::ToldEntry;
+use crate::ports::interval_text;
 
 /// The forms of a port matrix.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -153,8 +154,7 @@ fn csv(entries: &[ToldEntry], out: &mut impl Write) -> io::Result<()> {
 
 /// All intervals.
 fn all(ports: &[[u16; 2]]) -> String {
-    let one = |[lo, hi]: &[u16; 2]| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
-    ports.iter().map(one).collect::<Vec<_>>().join(" ")
+    ports.iter().map(|[low, high]| interval_text(low, high)).collect::<Vec<_>>().join(" ")
 }
 
 /// A field of CSV (RFC 4180). What a spreadsheet would take for a formula is text.

@@ -10,6 +10,7 @@ use super::calls::{self, CallChanges, Surveyed};
 use super::sides::{Side, Sides};
 use crate::catalog::Catalog;
 use crate::finding::{Finding, RequirementRef};
+use crate::ports::list_text;
 use crate::report::{self, Format, HumanOptions, Report, RunSummary};
 use crate::rule::PH110;
 use crate::session::Session;
@@ -131,12 +132,8 @@ fn beyond(side: &Side, findings: &[Finding], other: &Side, others: &[Finding]) -
 /// Rows in few words: `sip (tcp 5060)`.
 fn rows(rows: &[RequirementRef]) -> String {
     let one = |row: &RequirementRef| {
-        let ports: Vec<String> = row
-            .blocked
-            .iter()
-            .map(|[lo, hi]| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") })
-            .collect();
-        format!("{} ({} {})", row.service, row.transport, ports.join(", "))
+        let ports = list_text(row.blocked.iter().map(|[low, high]| (low, high)));
+        format!("{} ({} {ports})", row.service, row.transport)
     };
     super::names::some(&rows.iter().map(one).collect::<Vec<_>>(), " and ")
 }

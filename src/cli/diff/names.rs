@@ -5,6 +5,7 @@ use super::values;
 use crate::analysis::compare::{End, Kind, Leaves, Region};
 use crate::model::Way;
 use crate::packet::{Family, Field, Set, State, interface, proto};
+use crate::ports::interval_text;
 use crate::site::Site;
 
 /// Items of a list that are written out.
@@ -282,8 +283,9 @@ fn networks(site: &Site, family: Family, set: &Set) -> Vec<String> {
 
 /// Numbers and ranges; `all but` where that is shorter.
 pub(super) fn numbers(set: &Set, last: u128) -> String {
-    let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
-    let listed = |set: &Set| -> Vec<String> { set.ranges().iter().map(one).collect() };
+    let listed = |set: &Set| -> Vec<String> {
+        set.ranges().iter().map(|(low, high)| interval_text(low, high)).collect()
+    };
     let set = set.and(&Set::range(0, last));
     let others = Set::range(0, last).minus(&set);
     if others.ranges().len() < set.ranges().len() {

@@ -9,6 +9,7 @@ use super::look::Seen;
 use super::written;
 use crate::catalog::Catalog;
 use crate::packet::{Prefix, Set};
+use crate::ports::list_text;
 
 /// Hosts that are told.
 const MOST_HOSTS: usize = 24;
@@ -186,11 +187,10 @@ fn push_hosts(text: &mut String, seen: &[Seen], catalog: &Catalog) {
 }
 
 fn ranges(set: &Set) -> String {
-    let one =
-        |(low, high): &(u128, u128)| if low == high { low.to_string() } else { format!("{low}-{high}") };
-    let shown: Vec<String> = set.ranges().iter().take(12).map(one).collect();
-    let more = if set.ranges().len() > shown.len() { " and more" } else { "" };
-    format!("{}{more}", shown.join(", "))
+    const SHOWN: usize = 12;
+    let shown = list_text(set.ranges().iter().take(SHOWN).copied());
+    let more = if set.ranges().len() > SHOWN { " and more" } else { "" };
+    format!("{shown}{more}")
 }
 
 /// A text in quotes, as TOML has it.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use crate::explain::told::ToldEntry;
+use crate::ports;
 use crate::report::markup::html;
 
 /// Writes the matrix; nothing where there is none.
@@ -56,6 +57,5 @@ fn cell(entries: &[&ToldEntry], out: &mut impl Write) -> io::Result<()> {
 }
 
 fn ports(ports: &[[u16; 2]]) -> String {
-    let one = |[low, high]: &[u16; 2]| if low == high { low.to_string() } else { format!("{low}-{high}") };
-    ports.iter().map(one).collect::<Vec<_>>().join(", ")
+    ports::list_text(ports.iter().map(|[low, high]| (low, high)))
 }
