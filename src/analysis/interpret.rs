@@ -5,13 +5,14 @@
 //! (output, postrouting, then prerouting and input on the loopback interface).
 
 mod again;
+mod marks;
 mod test;
 
 use std::cell::OnceCell;
 
 use rustc_hash::FxHashSet;
 
-use super::rewrite::{change_mark, copy_mark};
+use super::rewrite::change_mark;
 use super::walk::{At, Frame, Walk};
 use super::{Cond, Decider, Learns, Outcome, Passed, Trace, Trip, Truth};
 use crate::model::{
@@ -34,6 +35,7 @@ pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Ou
         ends: Vec::new(),
         steps: 0,
         again: OnceCell::new(),
+        marks: OnceCell::new(),
     };
     engine.work.push(Walk::start(trip));
     while let Some(walk) = engine.work.pop() {
@@ -56,6 +58,8 @@ struct Engine<'a> {
     steps: usize,
     /// For each condition, whether one packet can meet it more than once.
     again: OnceCell<Vec<bool>>,
+    /// Where intervals of marks begin that rules tell apart.
+    marks: OnceCell<Vec<u128>>,
 }
 
 impl Engine<'_> {
@@ -282,7 +286,7 @@ impl Engine<'_> {
             if decides(effect) {
                 trace.matched(id, maybe);
             }
-            if self.effect(walk, id, effect) {
+            if self.effect(walk, (id, at), effect) {
                 return;
             }
         }
@@ -314,7 +318,7 @@ impl Engine<'_> {
                 Truth::Maybe(question) => {
                     walk.assume(question.cond);
                     let mut hit = walk.clone();
-                    if !self.effect(&mut hit, id, entry.effect) {
+                    if !self.effect(&mut hit, (id, at), entry.effect) {
                         hit.resume = Some((id, at + 1));
                     }
                     self.put_off(hit);
@@ -355,7 +359,7 @@ impl Engine<'_> {
         let here = if first_miss.is_none() { hits.next() } else { None };
         for (from, to, effect) in hits {
             let mut hit = narrowed(walk, from, to);
-            if !self.effect(&mut hit, id, effect) {
+            if !self.effect(&mut hit, (id, at), effect) {
                 hit.resume = Some((id, at + 1));
             }
             self.put_off(hit);
@@ -445,8 +449,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Does an effect; true where the rule ends with it.
-    fn effect(&mut self, walk: &mut Walk, id: RuleId, effect: Effect) -> bool {
+    /// Does the effect of a rule's step; true where the rule ends with it.
+    fn effect(&mut self, walk: &mut Walk, (id, at): (RuleId, usize), effect: Effect) -> bool {
         match effect {
             Effect::Verdict(verdict) => {
                 self.decide(walk, verdict, Decider::Rule(id));
@@ -483,8 +487,8 @@ impl Engine<'_> {
             | Effect::Forget(Field::CtMark)
                 if walk.untracked || self.stage(walk).before_tracking && !walk.returned() => {}
             Effect::CtMark(op) => change_mark(&mut walk.packet, Field::CtMark, op),
-            Effect::SaveMark(mask) => copy_mark(&mut walk.packet, Field::Mark, Field::CtMark, mask),
-            Effect::RestoreMark(mask) => copy_mark(&mut walk.packet, Field::CtMark, Field::Mark, mask),
+            Effect::SaveMark(mask) => self.copy_mark(walk, (id, at), (Field::Mark, Field::CtMark), mask),
+            Effect::RestoreMark(mask) => self.copy_mark(walk, (id, at), (Field::CtMark, Field::Mark), mask),
             Effect::Forget(field) => walk.packet.forget(field),
             Effect::Tag(tag) => walk.packet.set(Field::Tag, tag.into()),
             Effect::Set(field, value) => walk.packet.set(field, value.into()),

@@ -12,7 +12,7 @@ const FEW_BLOCKS: usize = 256;
 const FEW_HOST_BITS: u32 = 8;
 
 /// Bits of a variable that are copied exactly into a mark.
-const FAR_BITS: u32 = 8;
+const FAR_BITS: u32 = 6;
 
 impl Run<'_, '_, '_> {
     /// Does an effect that does not decide; the packets are added to `out`.

@@ -249,11 +249,8 @@ fn changes_destinations(rules: &Ruleset) -> bool {
 fn reads(rules: &Ruleset) -> FxHashSet<Field> {
     let mut reads = FxHashSet::default();
     for step in &rules.steps {
-        match step {
-            Step::Test(Test::In { field, .. } | Test::Masked { field, .. }) => {
-                reads.insert(*field);
-            }
-            Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => {}
+        if let Step::Test(Test::In { field, .. } | Test::Masked { field, .. }) = step {
+            reads.insert(*field);
         }
     }
     // Entries of maps have effects, too.

@@ -2,10 +2,8 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::analysis::hasher;
-
 use super::super::walk::Walk;
-use super::super::{Cond, Learns, Question, Truth};
+use super::super::{Cond, Learns, Question, Truth, hasher};
 use super::Engine;
 use super::again::asked_again;
 use crate::model::{About, CondId, Test};
