@@ -128,11 +128,10 @@ impl Reach {
             }
         }
         for chain in order.iter().rev() {
-            let mut changes = own_changes(rules, *chain);
-            targets(rules, *chain).iter().for_each(|to| changes.extend(chains[to.0 as usize].changes));
             let settled = settled(rules, *chain, &chains);
             let walked = &mut chains[chain.0 as usize];
-            (walked.changes, walked.settled) = (changes, settled);
+            settled.iter().for_each(|(field, _)| walked.changes.add(*field));
+            walked.settled = settled;
         }
         let stages = stages(rules);
         let mut before = Vec::with_capacity(stages.len());
@@ -227,14 +226,6 @@ fn targets(rules: &Ruleset, chain: ChainId) -> Vec<ChainId> {
     targets.sort_unstable();
     targets.dedup();
     targets
-}
-
-fn own_changes(rules: &Ruleset, chain: ChainId) -> Fields {
-    let mut changes = Fields::default();
-    for rule in &rules.chain(chain).rules {
-        rules.effects(rules.steps_of(rule)).for_each(|effect| changes.extend(changed(rules, effect)));
-    }
-    changes
 }
 
 /// For each field that rules of a chain change, or chains that they lead to, from which rule on none does. Marks and
