@@ -34,8 +34,7 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
             for party in &flow.parties {
                 let sights = desk.sights_of([row], (product, device), &ask, party);
                 for sight in sights.into_iter().filter(|sight| sight.all) {
-                    let (protocol, name) = (words::protocol(&row.protocol), sight.transport.name());
-                    let what = format!("{protocol} ({name} {})", words::ports(&ports));
+                    let what = words::service(row, sight.transport, &ports);
                     let reads = Reads { device, firewall: sight.firewall, helper, what };
                     if !found.contains(&reads) {
                         found.push(reads);

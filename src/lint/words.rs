@@ -1,10 +1,11 @@
 //! Phrases that several lints share.
 
 use crate::analysis::Decider;
-use crate::catalog::{Product, Requirement};
+use crate::catalog::{Product, Requirement, Transport};
 use crate::judge::Firewall;
 use crate::model::{ChainKind, Effect, Hook, Step, Verdict};
 use crate::packet::Set;
+use crate::ports::list_text;
 use crate::source::Span;
 
 /// A row in a message.
@@ -36,21 +37,19 @@ impl Listed {
 pub(crate) fn ports(set: &Set) -> String {
     const SHOWN: usize = 4;
     let ranges = set.ranges();
-    let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
-    let text: Vec<String> = ranges.iter().take(SHOWN).map(one).collect();
+    let text = list_text(ranges.iter().take(SHOWN).copied());
     match ranges.len().checked_sub(SHOWN) {
         Some(more) if more > 0 => {
             let last = ranges.last().map_or(0, |(_, hi)| *hi);
-            format!("{}, … up to {last}", text.join(", "))
+            format!("{text}, … up to {last}")
         }
-        _ => text.join(", "),
+        _ => text,
     }
 }
 
 /// Ports as people write them, all of them.
 pub(crate) fn all_ports(set: &Set) -> String {
-    let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
-    set.ranges().iter().map(one).collect::<Vec<_>>().join(", ")
+    list_text(set.ranges().iter().copied())
 }
 
 /// Port intervals for the JSON form.
@@ -180,6 +179,11 @@ pub(crate) fn opens(by: Decider) -> &'static str {
 /// The protocols of a row as one word: rows of several are listed with others.
 pub(crate) fn protocol(name: &str) -> String {
     name.replace(", ", "/")
+}
+
+/// A service by its transport and ports: `SIP (udp 5060)`.
+pub(crate) fn service(row: &Requirement, transport: Transport, ports: &Set) -> String {
+    format!("{} ({} {})", protocol(&row.protocol), transport.name(), self::ports(ports))
 }
 
 /// Where a row stands: `Port Security Reference Guide, table 1-1`.

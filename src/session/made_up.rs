@@ -40,8 +40,7 @@ impl Alone {
         if site.devices.is_empty() {
             let reading = Reading::OnBox;
             let made = site.made_up(&name, &reading, &rules);
-            let firewalls = [Some(firewall(rules))];
-            return Alone { site: made, firewalls, files, worked_out: WorkedOut::default() };
+            return Alone::of(made, Some(firewall(rules)), files);
         }
         let own = owns(&rules, site);
         let hosts = hook.map_or(own || dialect.language().one_filter || holds(&rules, Hook::Input), |way| {
@@ -55,8 +54,7 @@ impl Alone {
                 if own { rules.clone() } else { load(dialect, sources, &config.files, &environment).ruleset };
             let made = site.made_up(&name, &Reading::OnBox, &rules);
             let files = [Some(Files::of(&config.files, &environment))];
-            let firewalls = [Some(firewall(rules))];
-            Alone { site: made, firewalls, files, worked_out: WorkedOut::default() }
+            Alone::of(made, Some(firewall(rules)), files)
         });
         let behind = routes.then(|| Alone::behind(site, catalog, firewall(rules), files));
         let lacking = |alone: &Alone| lint::lacking(&alone.judge(catalog));
@@ -66,13 +64,13 @@ impl Alone {
                 if here < least || here == least && host_alone { on_box } else { behind }
             }
             (Some(one), None) | (None, Some((_, one))) => one,
-            (None, None) => Alone {
-                site: site.clone(),
-                firewalls: [None],
-                files: [None],
-                worked_out: WorkedOut::default(),
-            },
+            (None, None) => Alone::of(site.clone(), None, [None]),
         }
+    }
+
+    /// A reading of which nothing was worked out yet.
+    fn of(site: Site, firewall: Option<Firewall>, files: [Option<Files>; 1]) -> Alone {
+        Alone { site, firewalls: [firewall], files, worked_out: WorkedOut::default() }
     }
 
     /// The devices behind the firewall: of all pairs of interfaces, those by which most of what they need passes.

@@ -1,12 +1,14 @@
 //! Where a running-config names objects, access-lists, interfaces, time ranges and classes (Cisco ASA Series Command
 //! Reference).
 
+use rustc_hash::FxHashSet;
+
 use crate::dialect::mentions::{Mention, Mentions, Thing, Word, lines};
 
 /// The names in a text.
 pub(super) fn mentions(text: &str) -> Vec<Mention> {
     let mut found = Mentions::default();
-    let mut lists: Vec<&str> = Vec::new();
+    let mut lists: FxHashSet<&str> = FxHashSet::default();
     for words in lines(text, &['!']) {
         let Some((start, first)) = words.first().copied() else { continue };
         let top = start == 0 || text.as_bytes().get(start - 1) == Some(&b'\n');
@@ -22,11 +24,7 @@ pub(super) fn mentions(text: &str) -> Vec<Mention> {
                 made = 3;
             }
             ("access-list", Some(name), _) if top => {
-                let new = !lists.contains(&name.1);
-                if new {
-                    lists.push(name.1);
-                }
-                found.note(Thing::AccessList, "", name, new);
+                found.note(Thing::AccessList, "", name, lists.insert(name.1));
                 // Remarks are free text.
                 made = if word(2).is_some_and(|(_, word)| word == "remark") { words.len() } else { 2 };
             }

@@ -1,5 +1,7 @@
 //! PH402 and PH409: rules that can be taken out, and nothing changes.
 
+use std::cell::LazyCell;
+
 use super::quiet::Loggers;
 use super::{Lens, RELATED, Told, together};
 use crate::analysis::anomaly::{Anomalies, Redundant, Unit};
@@ -11,7 +13,7 @@ use crate::rule::{PH402, PH409};
 use crate::source::Span;
 
 pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
-    let loggers = Loggers::find(lens);
+    let loggers = LazyCell::new(|| Loggers::find(lens));
     let silent = |redundant: &&Redundant| {
         lens.is_the_fast_way(&redundant.unit)
             || lens.looks_into_nothing(&redundant.unit)

@@ -1,7 +1,5 @@
 //! PH108: ranges with fewer ports than the connections of a device take.
 
-use rustc_hash::FxHashSet;
-
 use super::{Fault, Trouble, ask};
 use crate::catalog::{Product, Requirement, Sizing, narrowest};
 use crate::finding::{Finding, LegRef, Opener, RequirementRef};
@@ -17,17 +15,17 @@ pub(super) fn check(judge: &Judge<'_>, troubles: &[Trouble<'_>]) -> Vec<Finding>
         return Vec::new();
     }
     let mut findings = Vec::new();
-    let mut told = FxHashSet::default();
+    let mut told: Vec<(usize, &Sizing)> = Vec::new();
     for at in 0..judge.site.devices.len() {
         for count in counts(judge, at) {
             if let Some(finding) = of_range(judge, &count) {
-                told.insert((at, &raw const *count.sizing));
+                told.push((at, count.sizing));
                 findings.push(finding);
             }
         }
     }
     for (count, trouble) in smallest(judge, troubles) {
-        if !told.contains(&(count.at, &raw const *count.sizing)) {
+        if !told.contains(&(count.at, count.sizing)) {
             findings.extend(of_open_part(judge, &count, trouble));
         }
     }

@@ -5,6 +5,7 @@ use crate::catalog::Helper;
 use crate::finding::{Finding, LegRef, Opener};
 use crate::judge::{Desk, Judge, Kind, Sight, Want};
 use crate::lint::words;
+use crate::packet::Set;
 use crate::rule::{Lint, PH503, PH504, PH505, PH508};
 use crate::site::Leg;
 use crate::source::Span;
@@ -139,9 +140,8 @@ fn add<'t, 'a>(
     let device = trouble.flow.device;
     let name = &judge.site.devices[device].name;
     let product = judge.catalog.product(&judge.site.devices[device].product);
-    let ports =
-        product.map_or(String::new(), |product| words::ports(&judge.site.ports_of(device, product, row)));
-    let said = format!("{} ({} {ports})", words::protocol(&row.protocol), sight.transport.name());
+    let ports = product.map_or_else(Set::empty, |product| judge.site.ports_of(device, product, row));
+    let said = words::service(row, sight.transport, &ports);
     let known = &mut idle[at];
     let once = |list: &mut Vec<String>, item: &String| {
         if !list.contains(item) {
