@@ -2,35 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-/// A folder of its own, which goes when it is done.
-struct Folder(PathBuf);
+use common::Scratch;
 
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("pinhole-fixes-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn pinhole(folder: &Folder, args: &[&str]) -> Output {
+fn pinhole(folder: &Scratch, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pinhole")).current_dir(&folder.0).args(args).output().unwrap()
 }
 
@@ -61,7 +41,7 @@ fn without(text: &str, words: &[&str]) -> String {
 
 #[test]
 fn a_shadowed_rule_goes_and_a_contradicted_one_stays_until_it_is_asked_for() {
-    let folder = Folder::new("iptables");
+    let folder = Scratch::new("iptables");
     let path = folder.file("edge.rules", RULES);
     let diff = pinhole(&folder, &["check", "--select", "PH4", "--diff", "edge.rules"]);
     assert_eq!(diff.status.code(), Some(1), "{}", text(&diff.stderr));
@@ -86,7 +66,7 @@ fn a_shadowed_rule_goes_and_a_contradicted_one_stays_until_it_is_asked_for() {
 
 #[test]
 fn line_ends_and_a_missing_last_one_stay() {
-    let folder = Folder::new("ends");
+    let folder = Scratch::new("ends");
     let text = RULES.trim_end().replace('\n', "\r\n");
     let path = folder.file("edge.rules", &text);
     pinhole(&folder, &["check", "--select", "PH401", "--fix", "edge.rules"]);
@@ -117,7 +97,7 @@ fn tidy_takes_out_what_does_nothing_in_all_languages() {
         ),
     ];
     for (name, config) in configs {
-        let folder = Folder::new(name);
+        let folder = Scratch::new(name);
         let path = folder.file(name, config);
         let dry = pinhole(&folder, &["tidy", name]);
         let told = text(&dry.stdout);

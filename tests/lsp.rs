@@ -3,6 +3,8 @@
 #![cfg(feature = "lsp")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -10,6 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use common::Scratch;
 
 /// How long an answer may take at most.
 const LONG: Duration = Duration::from_secs(60);
@@ -170,30 +174,6 @@ fn all_of(path: &Path) -> Value {
     })
 }
 
-/// A folder of one test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("pinhole-lsp-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        Folder(folder.canonicalize().unwrap())
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 const DUMP: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:GUARD - [0:0]\n-A INPUT -j GUARD\n-A GUARD -s 192.0.2.0/24 -p tcp --dport 22 -j ACCEPT\n-A GUARD -s 192.0.2.0/25 -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
 
 fn fixture(name: &str) -> PathBuf {
@@ -266,7 +246,7 @@ fn editors_are_told_what_check_says() {
 
 #[test]
 fn findings_follow_the_text_as_it_is_typed() {
-    let folder = Folder::new("typing");
+    let folder = Scratch::new("typing");
     let path = folder.file("edge.rules", "*filter\nCOMMIT\n");
     let mut editor = Editor::plain();
     editor.open(&path, DUMP);
@@ -303,7 +283,7 @@ fn findings_follow_the_text_as_it_is_typed() {
 
 #[test]
 fn what_takes_longer_comes_when_the_editor_is_silent() {
-    let folder = Folder::new("silent");
+    let folder = Scratch::new("silent");
     let path = folder.file("edge.rules", "");
     let mut editor = Editor::plain();
     editor.open(&path, DUMP);
@@ -322,7 +302,7 @@ fn what_takes_longer_comes_when_the_editor_is_silent() {
 
 #[test]
 fn changes_that_mend_are_those_of_fix() {
-    let folder = Folder::new("mend");
+    let folder = Scratch::new("mend");
     let path = folder.file("edge.rules", DUMP);
     let mut editor = Editor::plain();
     editor.open(&path, DUMP);
@@ -380,7 +360,7 @@ fn a_rule_tells_what_it_does_and_who_needs_it() {
     assert!(hovers.iter().any(|text| text.contains("Needed by")), "{hovers:#?}");
     assert!(hovers.iter().any(|text| text.contains("→ accept")), "{hovers:#?}");
 
-    let folder = Folder::new("hover");
+    let folder = Scratch::new("hover");
     let path = folder.file("edge.rules", DUMP);
     editor.open(&path, DUMP);
     let hover = editor.at("textDocument/hover", &path, 7, 10);
@@ -393,7 +373,7 @@ fn a_rule_tells_what_it_does_and_who_needs_it() {
 
 #[test]
 fn names_lead_to_what_they_are_of() {
-    let folder = Folder::new("names");
+    let folder = Scratch::new("names");
     let mut editor = Editor::plain();
     // Language, text, place of a use, place of the definition, how many places name it.
     let cases = [
@@ -439,7 +419,7 @@ fn names_lead_to_what_they_are_of() {
 
 #[test]
 fn columns_are_counted_as_agreed() {
-    let folder = Folder::new("columns");
+    let folder = Scratch::new("columns");
     let text = "*filter\n:INPUT DROP [0:0]\n-A INPUT -m comment --comment \"€𝄞\" --bogus -j ACCEPT\nCOMMIT\n";
     let path = folder.file("edge.rules", text);
     let column = |capabilities: Value| {
@@ -461,7 +441,7 @@ fn columns_are_counted_as_agreed() {
 
 #[test]
 fn a_site_file_is_a_document_as_well() {
-    let folder = Folder::new("site");
+    let folder = Scratch::new("site");
     let site = folder.file("pinhole.toml", "");
     let config = folder.file("edge.rules", DUMP);
     let mut editor = Editor::plain();
@@ -482,7 +462,7 @@ fn a_site_file_is_a_document_as_well() {
 
 #[test]
 fn comments_leave_findings_out() {
-    let folder = Folder::new("comments");
+    let folder = Scratch::new("comments");
     let text = DUMP.replace(
         "-A GUARD -s 192.0.2.0/25",
         "# pinhole: ignore[PH401] kept for the audit\n-A GUARD -s 192.0.2.0/25",
@@ -500,7 +480,7 @@ fn comments_leave_findings_out() {
 
 #[test]
 fn texts_that_are_no_configs_are_said_to_be_none() {
-    let folder = Folder::new("none");
+    let folder = Scratch::new("none");
     let path = folder.file("notes.txt", "");
     let mut editor = Editor::plain();
     editor.open(&path, "milk\nbread\n");
@@ -532,7 +512,7 @@ fn exit_codes() {
 
 #[test]
 fn hostile_messages_are_refused_and_nothing_breaks() {
-    let folder = Folder::new("hostile");
+    let folder = Scratch::new("hostile");
     let path = folder.file("edge.rules", DUMP);
     let mut editor = Editor::start();
     assert_eq!(editor.ask("textDocument/hover", json!({}))["error"]["code"], -32002);
@@ -653,7 +633,7 @@ fn noise(seed: &mut u64, length: usize) -> String {
 
 #[test]
 fn any_text_is_taken() {
-    let folder = Folder::new("noise");
+    let folder = Scratch::new("noise");
     let mut editor = Editor::plain();
     let mut seed = 7;
     for (at, name) in
@@ -676,7 +656,7 @@ fn any_text_is_taken() {
 
 #[test]
 fn many_changes_at_once_are_looked_at_once() {
-    let folder = Folder::new("many");
+    let folder = Scratch::new("many");
     let rules: String = (0..2000)
         .map(|at| {
             format!(

@@ -3,11 +3,15 @@
 #![cfg(feature = "mcp")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod common;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+
+use common::Scratch;
 
 /// What the server answers to lines, when it is started in a folder.
 fn served(folder: &Path, lines: &[&[u8]]) -> Vec<Value> {
@@ -72,33 +76,6 @@ fn fixture(name: &str) -> PathBuf {
 fn printed(folder: &Path, args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pinhole")).args(args).current_dir(folder).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// A folder of one test, with another one beside it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let top = std::env::temp_dir().join(format!("pinhole-mcp-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&top);
-        std::fs::create_dir_all(top.join("in")).unwrap();
-        std::fs::create_dir_all(top.join("out")).unwrap();
-        Folder(top)
-    }
-
-    fn inside(&self) -> PathBuf {
-        self.0.join("in")
-    }
-
-    fn file(&self, name: &str, text: &str) {
-        std::fs::write(self.0.join(name), text).unwrap();
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]
@@ -191,11 +168,11 @@ fn answers_are_those_of_the_command_line() {
     let path = called(&here, "trace", json!({ "from": "203.0.113.7", "to": "mcu-1", "traffic": "tcp/1720" }));
     assert!(path["isError"].is_null() && path["structuredContent"].is_object(), "{path}");
 
-    let changed = Folder::new("diff");
+    let changed = Scratch::new("diff");
     let rules = std::fs::read_to_string(here.join("edge.rules")).unwrap();
     changed.file("in/old.rules", &rules);
-    changed.file("in/new.rules", &rules.replacen("ACCEPT", "DROP", 1));
-    let diff = called(&changed.inside(), "diff", json!({ "old": "old.rules", "new": "new.rules" }));
+    changed.file("in/new.rules", rules.replacen("ACCEPT", "DROP", 1));
+    let diff = called(&changed.0.join("in"), "diff", json!({ "old": "old.rules", "new": "new.rules" }));
     assert_eq!(diff["structuredContent"]["equal"], false, "{diff}");
 
     let port = called(&here, "catalog_search", json!({ "port": 2946 }));
@@ -235,23 +212,23 @@ fn wrong_arguments_are_results_that_say_so() {
 
 #[test]
 fn nothing_is_an_option_that_an_assistant_says() {
-    let folder = Folder::new("options");
+    let folder = Scratch::new("options");
     folder.file(
         "in/edge.rules",
         "*filter\n:INPUT DROP [0:0]\n-A INPUT -s 192.0.2.1 -j DROP\n-A INPUT -s 192.0.2.1 -j DROP\nCOMMIT\n",
     );
     let before = std::fs::read_to_string(folder.0.join("in/edge.rules")).unwrap();
     for paths in [json!(["--fix", "edge.rules"]), json!(["edge.rules", "--write-baseline=x"])] {
-        assert_eq!(called(&folder.inside(), "check", json!({ "paths": paths }))["isError"], true);
+        assert_eq!(called(&folder.0.join("in"), "check", json!({ "paths": paths }))["isError"], true);
     }
     assert_eq!(std::fs::read_to_string(folder.0.join("in/edge.rules")).unwrap(), before);
-    assert_eq!(std::fs::read_dir(folder.inside()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(folder.0.join("in")).unwrap().count(), 1);
 }
 
 #[test]
 #[cfg(unix)]
 fn nothing_outside_the_folder_is_read() {
-    let folder = Folder::new("outside");
+    let folder = Scratch::new("outside");
     let secret = "*filter\n:INPUT DROP [0:0]\n-A INPUT -s 198.51.100.77 --bogus -j ACCEPT\nCOMMIT\n";
     folder.file("out/secret.rules", secret);
     folder.file("pinhole.toml", "[check]\nignore = [\"PH001\"]\nthis is no TOML\n");
@@ -259,7 +236,7 @@ fn nothing_outside_the_folder_is_read() {
     folder.file("in/inc.nft", "include \"../out/secret.rules\"\ntable ip x { chain c { } }\n");
     std::os::unix::fs::symlink("../out/secret.rules", folder.0.join("in/link.rules")).unwrap();
     std::os::unix::fs::symlink("../out", folder.0.join("in/linked")).unwrap();
-    let here = folder.inside();
+    let here = folder.0.join("in");
     let absolute = folder.0.join("out/secret.rules");
     for path in [
         "../out/secret.rules",
@@ -296,7 +273,7 @@ fn nothing_outside_the_folder_is_read() {
         assert!(!result.to_string().contains("198.51.100.77"), "{result}");
     }
     for line in ["catalog = [\"../out\"]", "[check]\nbaseline = \"../out/secret.rules\""] {
-        folder.file("in/pinhole.toml", &format!("{line}\n"));
+        folder.file("in/pinhole.toml", format!("{line}\n"));
         let result = called(&here, "check", json!({ "paths": ["own.rules"] }));
         assert_eq!(result["isError"], true, "{line}: {result}");
         assert!(text(&result).contains("outside the folder"), "{line}: {result}");

@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod common;
+
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use pinhole::analysis::{Trip, interpret};
@@ -12,6 +14,8 @@ use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::model::{Verdict, Way};
 use pinhole::packet::{Family, Field, Packet};
 use pinhole::source::SourceMap;
+
+use common::Scratch;
 
 fn read(text: &str) -> Loaded {
     let mut sources = SourceMap::new();
@@ -267,49 +271,26 @@ fn what_a_few_lines_blow_up_stops_and_stays_open() {
     assert!(stops(&loaded) && is_open(&loaded));
 }
 
-/// A folder that is gone in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("pinhole-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(path.join("inside")).unwrap();
-        Folder(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join("inside").join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn includes_that_multiply_stop() {
-    let folder = Folder::new("multiply");
+    let folder = Scratch::new("multiply");
     for at in 0..15 {
         let next = format!("include \"f{}.nft\"\n", at + 1);
-        folder.write(&format!("f{at}.nft"), &next.repeat(8));
+        folder.file(&format!("inside/f{at}.nft"), next.repeat(8));
     }
-    folder.write("f15.nft", &table(&chain("tcp dport 22 accept")));
+    folder.file("inside/f15.nft", table(&chain("tcp dport 22 accept")));
     let loaded = read_file(&folder.0.join("inside/f0.nft"));
     assert!(stops(&loaded) && is_open(&loaded));
-    folder.write("big.nft", &format!("# {}\n", "x".repeat(1 << 20)));
+    folder.file("inside/big.nft", format!("# {}\n", "x".repeat(1 << 20)));
     let text = "include \"big.nft\"\n".repeat(100) + &table(&chain("tcp dport 22 accept"));
-    let loaded = read_file(&folder.write("again.nft", &text));
+    let loaded = read_file(&folder.file("inside/again.nft", &text));
     assert!(stops(&loaded) && is_open(&loaded));
 }
 
 #[test]
 fn includes_stay_in_the_folder_of_the_config() {
-    let folder = Folder::new("outside");
-    std::fs::write(folder.0.join("secret"), "token 4711\n").unwrap();
+    let folder = Scratch::new("outside");
+    folder.write("secret", "token 4711\n").write("inside/near.nft", table(&chain("tcp dport 22 accept")));
     let link = folder.0.join("inside/link.nft");
     std::os::unix::fs::symlink(folder.0.join("secret"), &link).unwrap();
     let pipe = folder.0.join("inside/pipe.nft");
@@ -325,14 +306,13 @@ fn includes_stay_in_the_folder_of_the_config() {
         "/etc/*",
     ] {
         let text = format!("include \"{name}\"\n{}", table(&chain("tcp dport 22 accept")));
-        let loaded = read_file(&folder.write("main.nft", &text));
+        let loaded = read_file(&folder.file("inside/main.nft", &text));
         let found: Vec<_> = loaded.findings.iter().filter(|finding| finding.code() < "PH1").collect();
         assert_eq!(found.len(), 1, "{name}: {found:?}");
         assert_eq!(found[0].code(), "PH003", "{name}");
         assert!(!format!("{found:?}").contains("4711"));
     }
-    folder.write("near.nft", &table(&chain("tcp dport 22 accept")));
     let loaded =
-        read_file(&folder.write("main.nft", "include \"./near.nft\"\ninclude \"../inside/*.none\"\n"));
+        read_file(&folder.file("inside/main.nft", "include \"./near.nft\"\ninclude \"../inside/*.none\"\n"));
     assert!(loaded.findings.iter().all(|finding| finding.code() >= "PH1"), "{:?}", loaded.findings);
 }

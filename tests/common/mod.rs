@@ -242,12 +242,20 @@ impl Scratch {
         let path = std::env::temp_dir().join(format!("pinhole-{}-{made}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
+        Scratch(path.canonicalize().unwrap())
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> &Scratch {
-        std::fs::write(self.0.join(name), text).unwrap();
+        self.file(name, text);
         self
+    }
+
+    /// Writes a file, with the folders that it is in, and says where it is.
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
     }
 }
 
