@@ -208,7 +208,10 @@ impl World {
     /// Whether the helper of a firewall can have opened media: it sees the call come, and the call gets through.
     fn helps(&self, wall: &Wall, hop: &Hop, talk: &Talk, answers: &Answers) -> bool {
         let watches = hop.side.is_some_and(|side| wall.helper[side]);
-        if !(watches && wall.state && (5000..=5009).contains(&talk.port) && !talk.tcp) {
+        // Linux expects media at the address that signalling comes from and at no other (`set_expected_rtp_rtcp` of
+        // nf_conntrack_sip): a device that announces its public one, which is translated, gets none.
+        let elsewhere = talk.inward && self.dialled(talk) != talk.near;
+        if !(watches && !elsewhere && wall.state && (5000..=5009).contains(&talk.port) && !talk.tcp) {
             return false;
         }
         // The call comes from a port of its own.
