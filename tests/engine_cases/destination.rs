@@ -104,3 +104,10 @@ fn a_range_to_one_port_nftables() {
 fn a_range_to_one_port_pf() {
     shifted("pf");
 }
+
+/// A device is dialled by the address that a map translates to it, though nobody says that this is its public one.
+#[test]
+fn known_by_a_map_nftables() {
+    let report = site("destination/by-map-nftables.toml");
+    report.silent("PH101").silent("PH102").silent("PH106").certain();
+}
