@@ -150,7 +150,7 @@ fn ruleset(rng: &mut Rng, taste: Taste) -> Ruleset {
                 }
             }
             let span = next();
-            b.rule(ChainId(chain), span, span);
+            b.rule(ChainId(chain), span);
         }
     }
     for (hook, chain) in
@@ -164,8 +164,7 @@ fn ruleset(rng: &mut Rng, taste: Taste) -> Ruleset {
                 v4: true,
                 v6: false,
                 policy: rng.pick(&[Verdict::Accept, Verdict::Drop]),
-                policy_span: next(),
-                policy_written: true,
+                policy_origin: next().into(),
                 priority: 0,
                 before_tracking: false,
             },

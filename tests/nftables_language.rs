@@ -37,9 +37,9 @@ fn without_spans(mut rules: Ruleset) -> String {
     let none = Span::default();
     for chain in &mut rules.chains {
         chain.span = none;
-        chain.rules.iter_mut().for_each(|rule| (rule.span, rule.element) = (none, none));
+        chain.rules.iter_mut().for_each(|rule| rule.origin = none.into());
     }
-    rules.hooks.iter_mut().flatten().for_each(|stage| stage.policy_span = none);
+    rules.hooks.iter_mut().flatten().for_each(|stage| stage.policy_origin = none.into());
     rules.maps.iter_mut().flat_map(|map| &mut map.entries).for_each(|entry| entry.span = none);
     let mut out = String::new();
     write!(out, "{rules:?}").unwrap();

@@ -128,7 +128,7 @@ fn of_one_priority_the_chain_made_last_runs_first() {
     assert_eq!(verdict(&loaded, tcp(80), Way::Forward), "drop");
     let rule = ends(&loaded, &tcp(80), Way::Forward)[0].decider;
     let chain = &loaded.ruleset.chains[0];
-    assert_eq!(rule.span(&loaded.ruleset), Some(chain.rules[0].span), "the first chain drops");
+    assert_eq!(rule.span(&loaded.ruleset), Some(chain.rules[0].span()), "the first chain drops");
 }
 
 #[test]
