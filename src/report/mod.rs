@@ -2,6 +2,7 @@
 
 mod annotations;
 mod clean;
+pub(crate) mod columns;
 mod concise;
 mod evidence;
 mod excerpt;
