@@ -236,7 +236,7 @@ impl Lens<'_, '_> {
                 Said::Nothing => {}
                 Said::Finding(finding) => findings.push(*finding),
                 // What programs write there nobody else can write otherwise.
-                Said::Trusts(_) if programs::makes(rules.chain(line.id.chain).short_name()) => {}
+                Said::Trusts(_) if programs::makes_of(rules, line.id.chain) => {}
                 Said::Trusts(sides) => trusting.push((rules.rule(line.id).span(), sides)),
             }
         }
