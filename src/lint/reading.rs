@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Finding, Label};
-use crate::rule::{Lint, PH001, PH003, PH004, PH006, PH419};
+use crate::rule::{Lint, PH001, PH002, PH003, PH004, PH006, PH419};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// So many findings of one text in one file are one.
@@ -23,10 +23,13 @@ pub(super) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
     together(findings, sources);
 }
 
+/// What reading a file has to say of a place in it.
+static READING: [&Lint; 5] = [&PH001, &PH002, &PH003, &PH004, &PH006];
+
 /// What is read several times, such as a file that is included again and again, is found once: with how often.
 fn repeated(findings: &mut Vec<Finding>) {
     let mut places: FxHashMap<(&str, String, Span), (usize, usize)> = FxHashMap::default();
-    let of_reading = |finding: &Finding| finding.span.filter(|_| finding.code().starts_with("PH0"));
+    let of_reading = |finding: &Finding| finding.span.filter(|_| READING.contains(&finding.lint()));
     for (at, finding) in findings.iter().enumerate() {
         let Some(span) = of_reading(finding) else { continue };
         places.entry((finding.code(), finding.message.clone(), span)).or_insert((at, 0)).1 += 1;
