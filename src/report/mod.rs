@@ -16,6 +16,7 @@ mod machine;
 mod markdown;
 pub(crate) mod markup;
 mod matrix;
+pub(crate) mod page;
 mod redact;
 mod sarif;
 mod svg;

@@ -48,7 +48,7 @@ fn told(name: &str, files: [&str; 2], formats: &[&str]) {
 
 #[test]
 fn iptables_sip() {
-    told("iptables-sip", ["old.rules", "new.rules"], &["human", "markdown", "json"]);
+    told("iptables-sip", ["old.rules", "new.rules"], &["human", "markdown", "json", "html"]);
 }
 
 #[test]
