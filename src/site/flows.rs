@@ -9,7 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::fillers::Fillers;
 use super::{End, Site, ZoneId};
 use crate::catalog::{
-    Catalog, Confined, Initiator, Listener, Parity, Product, Requirement, Transport, Zone as Side,
+    Catalog, Confined, Initiator, Listener, Parity, Product, Requirement, SecurityMode, Transport,
+    Zone as Side,
 };
 use crate::packet::{Family, Set};
 
@@ -365,12 +366,9 @@ impl Site {
     }
 
     /// The security mode that a device is in, where it is said and known.
-    pub fn mode_of<'a>(
-        &self,
-        device: usize,
-        product: &'a Product,
-    ) -> Option<&'a crate::catalog::SecurityMode> {
-        product.mode(self.devices[device].security_mode.as_deref()?)
+    pub fn mode_of<'a>(&'a self, device: usize, product: &'a Product) -> Option<&'a SecurityMode> {
+        let device = &self.devices[device];
+        device.own_mode.as_ref().or_else(|| product.mode(device.security_mode.as_deref()?))
     }
 
     /// The ports of a row at this device: the site may have moved them, and what another row names as its own port
