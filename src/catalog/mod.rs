@@ -92,7 +92,7 @@ pub struct SecurityMode {
     /// The documents that it stands in.
     #[serde(default)]
     pub source: Vec<String>,
-    /// Its name, in lower case.
+    /// Its name, in lower case; empty where somebody says which services are on and off in place of a name.
     pub name: String,
     /// Whether the Telnet server is on; `None` where the document does not say.
     pub telnet: Option<bool>,
@@ -122,7 +122,7 @@ impl SecurityMode {
         SecurityMode {
             table: String::new(),
             source: Vec::new(),
-            name: "of its own".to_string(),
+            name: String::new(),
             telnet: told("telnet"),
             ftp: told("ftp"),
             snmp: told("snmp"),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use super::trace::{hook_name, place, text, written};
+use super::trace::{hook_name, place, text};
 use crate::analysis::{Cond, Passed, Trace};
 use crate::model::{ChainId, Hook, RuleId, Ruleset, Stage};
 use crate::packet::Field;
@@ -64,10 +64,7 @@ fn line(event: Event, sources: &SourceMap, rules: &Ruleset, out: &mut impl Write
         Event::Matched(rule, Some(cond)) => (rule, format!("may match: {}", cond.name(rules))),
         Event::Matched(rule, None) => (rule, "MATCHES".to_string()),
     };
-    let span = rules.rule(rule).span;
-    if !written(&span) {
-        return Ok(());
-    }
+    let Some(span) = rules.rule(rule).origin.text() else { return Ok(()) };
     let (_, line) = place(sources, span);
     writeln!(out, "  {line:>6}  {why:<28}  {}", text(sources, span))
 }

@@ -1,5 +1,6 @@
 //! Devices of products, each behind a firewall in one of the four languages, and those whom their rows speak of.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::fmt::Write;

@@ -72,7 +72,7 @@ impl Lens<'_> {
         let rules = self.rules();
         let Some(own) = self.table(chain) else { return false };
         rules.hooks.iter().flatten().any(|stage| {
-            let speaks = stage.policy_written || !rules.chain(stage.chain).rules.is_empty();
+            let speaks = stage.policy_origin.is_written() || !rules.chain(stage.chain).rules.is_empty();
             speaks && self.table(stage.chain).as_deref() == Some(&own)
         })
     }

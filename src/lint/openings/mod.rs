@@ -214,7 +214,7 @@ impl Lens<'_, '_> {
         let mut lines: Vec<(Candidate, Vec<Opening>)> = Vec::new();
         for (candidate, openings) in candidates.iter().zip(openings) {
             let next = lines.len();
-            match places.entry(rules.rule(candidate.id).span) {
+            match places.entry(rules.rule(candidate.id).span()) {
                 Entry::Vacant(place) => {
                     place.insert(next);
                     lines.push((candidate.clone(), openings));
@@ -234,7 +234,7 @@ impl Lens<'_, '_> {
                 Said::Finding(finding) => findings.push(*finding),
                 // What programs write there nobody else can write otherwise.
                 Said::Trusts(_) if programs::makes(rules.chain(line.id.chain).short_name()) => {}
-                Said::Trusts(sides) => trusting.push((rules.rule(line.id).span, sides)),
+                Said::Trusts(sides) => trusting.push((rules.rule(line.id).span(), sides)),
             }
         }
         findings.extend(words::trusted(&trusting));

@@ -221,7 +221,7 @@ impl Lens<'_, '_> {
             let is_wide = count(proto::TCP) > MANY[0] || count(proto::UDP) > MANY[1];
             let Some(first) = first.filter(|_| !is_wide) else { continue };
             let witness = self.witness(spaces, first, way);
-            lines.push(Line { span: self.firewall.rules.rule(id).span, open, witness });
+            lines.push(Line { span: self.firewall.rules.rule(id).span(), open, witness });
         }
         if spaces.exhausted() { Vec::new() } else { lines }
     }
@@ -260,7 +260,7 @@ impl Lens<'_, '_> {
                     continue;
                 }
                 let part = certainly(spaces, look.all, *space);
-                let span = self.firewall.rules.rule(id).span;
+                let span = self.firewall.rules.rule(id).span();
                 for protocol in [proto::TCP, proto::UDP] {
                     if let Some((message, here)) =
                         self.let_in_by_source(spaces, (part, look.passed), protocol, way)

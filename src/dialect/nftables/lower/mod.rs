@@ -452,6 +452,6 @@ impl Lower<'_> {
 
     fn emit(&mut self, chain: ChainId, cx: &Context) {
         cx.steps.iter().for_each(|step| self.builder.step(*step));
-        self.builder.rule(chain, cx.span, cx.span);
+        self.builder.rule(chain, cx.span);
     }
 }

@@ -10,7 +10,7 @@ use crate::dialect::nftables::config::{Chain, Config};
 use crate::dialect::nftables::syntax::{HookSpec, TableFamily};
 use crate::dialect::nftables::{refusal, unresolved};
 use crate::finding::Finding;
-use crate::model::{Condition, Effect, Hook, Stage, StageKind, Test, Verdict};
+use crate::model::{Condition, Effect, Hook, Origin, Stage, StageKind, Test, Verdict, Why};
 use crate::packet::{Family, Field, Set, interface, interface_prefix};
 use crate::source::Span;
 
@@ -195,7 +195,7 @@ impl Lower<'_> {
         let chain = self.builder.chain("what was not read", span);
         let cond = self.builder.condition(Condition::elsewhere("what was not read"));
         self.builder.effect(Effect::Undefined(cond));
-        self.builder.rule(chain, span, span);
+        self.builder.rule(chain, Origin::Implied { by: span, why: Why::Unread });
         for hook in [Hook::Input, Hook::Forward, Hook::Output] {
             self.builder.stage(
                 hook,
@@ -205,8 +205,7 @@ impl Lower<'_> {
                     v4: true,
                     v6: true,
                     policy: Verdict::Accept,
-                    policy_span: span,
-                    policy_written: false,
+                    policy_origin: Origin::Implied { by: span, why: Why::Unread },
                     priority: i32::MAX,
                     before_tracking: false,
                 },
@@ -221,10 +220,10 @@ impl Lower<'_> {
         let Some(id) = self.chain_ids.get(&base.at).copied() else { return };
         let family = table.family;
         let spec = chain.hook.as_ref();
-        let (policy, policy_span) = match chain.policy {
-            Some((true, span)) => (Verdict::Accept, span),
-            Some((false, span)) => (Verdict::Drop, span),
-            None => (Verdict::Accept, chain.name.span),
+        let (policy, policy_origin) = match chain.policy {
+            Some((true, span)) => (Verdict::Accept, Origin::Written(span)),
+            Some((false, span)) => (Verdict::Drop, Origin::Written(span)),
+            None => (Verdict::Accept, Origin::Implied { by: chain.name.span, why: Why::Policy }),
         };
         let mut stage = Stage {
             chain: id,
@@ -232,8 +231,7 @@ impl Lower<'_> {
             v4: family != TableFamily::Ip6,
             v6: family != TableFamily::Ip,
             policy,
-            policy_span,
-            policy_written: chain.policy.is_some(),
+            policy_origin,
             priority: base.priority.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
             before_tracking: base.untracked,
         };
@@ -255,9 +253,9 @@ impl Lower<'_> {
                 self.builder.test(Test::In { field, values, negate: false });
             }
             self.builder.effect(Effect::Goto(id));
-            self.builder.rule(door, chain.name.span, chain.name.span);
+            self.builder.rule(door, Origin::setting(chain.name.span));
             self.builder.effect(Effect::Verdict(Verdict::Accept));
-            self.builder.rule(door, chain.name.span, chain.name.span);
+            self.builder.rule(door, Origin::setting(chain.name.span));
             stage.chain = door;
         }
         debug_assert!(stage.sees(Family::V4) || stage.sees(Family::V6));
