@@ -3,30 +3,31 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::common::Scratch;
+
 /// A folder for one test, with no site file above it.
-struct Folder(PathBuf);
+struct Folder(Scratch);
 
 impl Folder {
     fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("pinhole-cli-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
+        Folder(Scratch::new(name))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0.0
     }
 
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> &Folder {
-        let path = self.0.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        self.0.write(name, text);
         self
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinhole"));
-        command.current_dir(&self.0).args(args);
+        command.current_dir(self.path()).args(args);
         for name in ["NO_COLOR", "FORCE_COLOR", "TERM"] {
             command.env_remove(name);
         }
@@ -47,12 +48,6 @@ impl Folder {
             .unwrap();
         child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
         Ran::of(child.wait_with_output().unwrap())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -91,9 +86,10 @@ fn an_unreadable_file() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new("unreadable");
     folder.write("edge.rules", RULES);
-    std::fs::set_permissions(folder.0.join("edge.rules"), std::fs::Permissions::from_mode(0o000)).unwrap();
+    std::fs::set_permissions(folder.path().join("edge.rules"), std::fs::Permissions::from_mode(0o000))
+        .unwrap();
     // For root nothing is forbidden, but a process's memory cannot be read from its start.
-    let root = std::fs::read(folder.0.join("edge.rules")).is_ok();
+    let root = std::fs::read(folder.path().join("edge.rules")).is_ok();
     let path = if root { "/proc/self/mem" } else { "edge.rules" };
     folder.run(&["check", path]).refused(&format!("error: cannot read `{path}`: "));
 }
@@ -102,7 +98,7 @@ fn an_unreadable_file() {
 #[cfg(unix)]
 fn a_named_pipe_is_not_waited_for() {
     let folder = Folder::new("named-pipe");
-    assert!(Command::new("mkfifo").arg(folder.0.join("edge.rules")).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(folder.path().join("edge.rules")).status().unwrap().success());
     for args in [
         &["check", "edge.rules"][..],
         &["check", "--site", "edge.rules", "."],
@@ -115,10 +111,10 @@ fn a_named_pipe_is_not_waited_for() {
     // What a shell makes of `<(…)` is read, and so is standard input by any of its names.
     let shell = |script: &str| {
         let mut command = Command::new("bash");
-        command.current_dir(&folder.0).args(["-c", script, "bash", env!("CARGO_BIN_EXE_pinhole")]);
+        command.current_dir(folder.path()).args(["-c", script, "bash", env!("CARGO_BIN_EXE_pinhole")]);
         Ran::of(command.output().unwrap())
     };
-    std::os::unix::fs::symlink("/dev/stdin", folder.0.join("link")).unwrap();
+    std::os::unix::fs::symlink("/dev/stdin", folder.path().join("link")).unwrap();
     for script in [
         "\"$1\" model <(cat other.rules)",
         "cat other.rules | \"$1\" model /dev/stdin",
@@ -437,7 +433,7 @@ fn the_site_file_is_found_above_the_current_folder() {
     let folder = Folder::new("above");
     folder.write("pinhole.toml", "nonsense = 1\n").write("deep/er/edge.rules", RULES);
     let mut command = folder.command(&["check", "edge.rules"]);
-    command.current_dir(folder.0.join("deep/er"));
+    command.current_dir(folder.path().join("deep/er"));
     let ran = Ran::of(command.output().unwrap());
     ran.refused("unknown key `nonsense`");
     assert!(ran.err.contains(&Path::new("pinhole.toml").display().to_string()));

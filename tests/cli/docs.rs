@@ -10,6 +10,8 @@ use pinhole::catalog::Catalog;
 use pinhole::site::{self, Date};
 use pinhole::source::SourceMap;
 
+use crate::common::Scratch;
+
 fn read(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
@@ -34,13 +36,11 @@ fn the_site_file_of_its_document_is_sound() {
 #[test]
 fn the_catalog_of_its_document_can_be_loaded() {
     let document = read("docs/catalog.md");
-    let folder: PathBuf = std::env::temp_dir().join(format!("pinhole-docs-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Scratch::new("docs");
     for (name, text) in ["acme-room-kit.toml", "roles.toml"].iter().zip(examples(&document)) {
-        std::fs::write(folder.join(name), text).unwrap();
+        folder.write(name, text);
     }
-    let catalog = Catalog::bundled().unwrap().load_dir(&folder);
-    std::fs::remove_dir_all(&folder).unwrap();
+    let catalog = Catalog::bundled().unwrap().load_dir(&folder.0);
     let product = catalog.unwrap().product("room-kit").unwrap().clone();
     assert!(product.fills("media-entity"));
     assert_eq!(product.requirements[0].ports, [(1720, 1720)]);
@@ -49,12 +49,10 @@ fn the_catalog_of_its_document_can_be_loaded() {
 #[test]
 fn the_call_of_its_document_can_be_loaded() {
     let document = read("docs/calls.md");
-    let folder: PathBuf = std::env::temp_dir().join(format!("pinhole-docs-calls-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("intercom.toml"), examples(&document)[0]).unwrap();
+    let folder = Scratch::new("docs");
+    folder.write("intercom.toml", examples(&document)[0]);
     let catalog = Catalog::bundled().unwrap();
-    let calls = Calls::bundled(&catalog).unwrap().load_dir(&folder, &catalog);
-    std::fs::remove_dir_all(&folder).unwrap();
+    let calls = Calls::bundled(&catalog).unwrap().load_dir(&folder.0, &catalog);
     assert_eq!(calls.unwrap().call("intercom").unwrap().stages.len(), 2);
 }
 

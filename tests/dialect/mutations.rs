@@ -8,6 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::common::Scratch;
+
 /// Numbers that look random: a xorshift generator.
 struct Random(u64);
 
@@ -73,11 +75,10 @@ fn damaged_configs_end_soon_and_in_bounds() {
     let mut random = Random(seed | 1);
     let mut all = Vec::new();
     files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), &mut all);
-    let place = std::env::temp_dir().join(format!("pinhole-mutations-{}", std::process::id()));
-    std::fs::create_dir_all(&place).unwrap();
+    let place = Scratch::new("mutations");
     for _ in 0..count {
         let original = &all[random.below(all.len())];
-        let path = place.join(original.file_name().unwrap());
+        let path = place.0.join(original.file_name().unwrap());
         let text = damaged(&std::fs::read(original).unwrap(), &mut random);
         std::fs::write(&path, &text).unwrap();
         let packet = "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0 oif=eth1";
@@ -89,7 +90,7 @@ fn damaged_configs_end_soon_and_in_bounds() {
                 .args(["-c", &bounds, "sh", env!("CARGO_BIN_EXE_pinhole")])
                 .args(args)
                 .arg(&path)
-                .current_dir(&place)
+                .current_dir(&place.0)
                 .stdin(Stdio::null())
                 .output()
                 .unwrap();
@@ -99,5 +100,4 @@ fn damaged_configs_end_soon_and_in_bounds() {
         }
         std::fs::remove_file(&path).unwrap();
     }
-    std::fs::remove_dir_all(&place).unwrap();
 }

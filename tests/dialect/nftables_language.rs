@@ -9,6 +9,8 @@ use pinhole::model::{Ruleset, Step};
 use pinhole::rule::Severity;
 use pinhole::source::{SourceMap, Span};
 
+use crate::common::Scratch;
+
 fn read(text: &str) -> Loaded {
     let mut sources = SourceMap::new();
     let id = sources.add("rules.nft", text.as_bytes().to_vec()).unwrap();
@@ -220,24 +222,15 @@ fn damage_is_said_and_never_hangs() {
 
 #[test]
 fn files_that_include_each_other_are_found_out() {
-    let folder = std::env::temp_dir().join(format!("pinhole-include-{}", std::process::id()));
-    std::fs::create_dir_all(folder.join("parts")).unwrap();
-    std::fs::write(
-        folder.join("main.nft"),
-        "include \"parts/*.nft\"\ninclude \"missing.nft\"\ninclude \"main.nft\"\n",
-    )
-    .unwrap();
-    std::fs::write(
-        folder.join("parts/a.nft"),
-        "define port = 80\ntable inet t {\ninclude \"../chains.inc\"\n}\n",
-    )
-    .unwrap();
-    std::fs::write(folder.join("chains.inc"), "chain c {\ntcp dport $port accept\n}\n").unwrap();
+    let folder = Scratch::new("include");
+    folder
+        .write("main.nft", "include \"parts/*.nft\"\ninclude \"missing.nft\"\ninclude \"main.nft\"\n")
+        .write("parts/a.nft", "define port = 80\ntable inet t {\ninclude \"../chains.inc\"\n}\n")
+        .write("chains.inc", "chain c {\ntcp dport $port accept\n}\n");
     let mut sources = SourceMap::new();
-    let path = folder.join("main.nft");
+    let path = folder.0.join("main.nft");
     let id = sources.read(&path, &path).unwrap();
     let loaded = load(Dialect::Nftables, &mut sources, &[id], &Environment::default());
-    std::fs::remove_dir_all(&folder).unwrap();
     let found: Vec<_> = loaded.findings.iter().map(|f| f.code()).filter(|code| *code < "PH1").collect();
     assert_eq!(found, ["PH003", "PH004"]);
     assert_eq!(lengths(&loaded, "inet t c"), [3]);

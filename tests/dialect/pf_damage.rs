@@ -8,6 +8,8 @@ use pinhole::dialect::{Dialect, Environment, Loaded, load};
 use pinhole::source::SourceMap;
 use proptest::prelude::*;
 
+use crate::common::Scratch;
+
 /// What any text may take of CPU time, in a debug build.
 const MOST_SECONDS: f64 = 20.0;
 
@@ -111,18 +113,18 @@ fn hostile_sizes_end() {
 
 #[test]
 fn includes_are_bounded() {
-    let folder = std::env::temp_dir().join(format!("pinhole-pf-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Scratch::new("pf");
     for n in 0..12 {
         let next = format!("include \"f{0}.conf\"\ninclude \"f{0}.conf\"\ninclude \"f{0}.conf\"\n", n + 1);
-        std::fs::write(folder.join(format!("f{n}.conf")), next).unwrap();
+        folder.write(&format!("f{n}.conf"), next);
     }
-    std::fs::write(folder.join("f12.conf"), "pass in\n").unwrap();
-    std::fs::write(folder.join("self.conf"), "include \"self.conf\"\npass in\n").unwrap();
-    std::fs::write(folder.join("table.conf"), "table <t> file \"addresses\"\npass in from <t>\n").unwrap();
-    std::fs::write(folder.join("addresses"), "10.0.0.1 # one\n!10.0.0.2\n").unwrap();
+    folder
+        .write("f12.conf", "pass in\n")
+        .write("self.conf", "include \"self.conf\"\npass in\n")
+        .write("table.conf", "table <t> file \"addresses\"\npass in from <t>\n")
+        .write("addresses", "10.0.0.1 # one\n!10.0.0.2\n");
     let run = |name: &str| {
-        let path = folder.join(name);
+        let path = folder.0.join(name);
         let mut sources = SourceMap::new();
         let id = sources.read(&path, &path).unwrap();
         load(Dialect::Pf, &mut sources, &[id], &Environment::default())
@@ -133,7 +135,6 @@ fn includes_are_bounded() {
     assert!(many.findings.iter().any(|f| f.code() == "PH006"));
     let table = run("table.conf");
     assert!(table.findings.is_empty() && table.ruleset.conditions.is_empty(), "{:?}", table.findings);
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// Texts that look like pf.conf, broken at random.

@@ -9,29 +9,27 @@ use crate::examples;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use examples::{Example, examples};
 use pinhole::rule::LINTS;
 use serde_json::Value;
+
+use crate::common::Scratch;
 
 /// What every remedy has to hold: the codes that name rules.
 const CODES: [&str; 6] = ["PH101", "PH102", "PH103", "PH104", "PH105", "PH106"];
 
 /// A folder of its own with the files of a case.
 struct Case {
-    folder: PathBuf,
+    folder: Scratch,
     args: Vec<String>,
 }
 
 impl Case {
     fn new(files: &[(&str, &str)], args: &[&str]) -> Case {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("pinhole-remedies-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = Scratch::new("remedies");
         for (name, text) in files {
-            std::fs::write(folder.join(name), text).unwrap();
+            folder.write(name, text);
         }
         Case { folder, args: args.iter().map(|arg| arg.to_string()).collect() }
     }
@@ -40,7 +38,7 @@ impl Case {
         let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
             .args(["check", "--format", "json"])
             .args(&self.args)
-            .current_dir(&self.folder)
+            .current_dir(&self.folder.0)
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -55,7 +53,7 @@ impl Case {
         edits.sort_by_key(|edit| std::cmp::Reverse(edit["start"].as_u64()));
         let mut before: Vec<(PathBuf, Vec<u8>)> = Vec::new();
         for edit in edits {
-            let path = self.folder.join(edit["file"].as_str().unwrap());
+            let path = self.folder.0.join(edit["file"].as_str().unwrap());
             let mut text = std::fs::read(&path).unwrap();
             if before.iter().all(|(known, _)| *known != path) {
                 before.push((path.clone(), text.clone()));
@@ -103,12 +101,6 @@ impl Case {
     }
 }
 
-impl Drop for Case {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
 /// Whether two findings are of one code and direction, with a row in common.
 fn is_same(one: &Value, other: &Value) -> bool {
     let key = |row: &Value| ["device", "table", "row", "service", "transport"].map(|key| row[key].clone());
@@ -132,7 +124,7 @@ fn remedies_of_all_scenarios_work() {
         for file in std::fs::read_dir(&path).unwrap() {
             let file = file.unwrap().path();
             if file.extension().is_some_and(|end| end != "snap" && end != "new") {
-                std::fs::copy(&file, case.folder.join(file.file_name().unwrap())).unwrap();
+                std::fs::copy(&file, case.folder.0.join(file.file_name().unwrap())).unwrap();
             }
         }
         tried += case.try_all(&path.display().to_string(), &mut wrong).0;
@@ -262,11 +254,11 @@ fn verdicts(case: &Case, name: &str) -> Vec<(String, u64, bool)> {
             }
         }
     }
-    std::fs::write(case.folder.join("packets.jsonl"), packets).unwrap();
+    std::fs::write(case.folder.0.join("packets.jsonl"), packets).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
         .args(["trace", name, "--packets", "packets.jsonl", "--format", "jsonl"])
         .args(["--interface", "wan0=198.51.100.33/28", "--interface", "lan0=10.40.7.1/24"])
-        .current_dir(&case.folder)
+        .current_dir(&case.folder.0)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -146,13 +146,13 @@ pub(crate) fn changes(world: &World, scratch: &Scratch) -> Vec<String> {
     let mut d = Draw(number("PINHOLE_TRUTH_CHANGE").unwrap_or(seed));
     let new = changed(world, &mut d);
     lay_out(world, scratch);
-    let folders = ["old", "new"].map(|name| Scratch(scratch.0.join(name)));
+    let folders = ["old", "new"].map(Scratch::new);
     for (folder, world) in folders.iter().zip([world, &new]) {
-        std::fs::create_dir_all(&folder.0).unwrap();
         lay_out(world, folder);
     }
+    let [before, after] = folders.each_ref().map(|folder| folder.0.to_str().unwrap());
     let told: Json =
-        serde_json::from_str(&pinhole(&scratch.0, &["diff", "--equal", "old", "new", "--format", "json"]))
+        serde_json::from_str(&pinhole(&scratch.0, &["diff", "--equal", before, after, "--format", "json"]))
             .unwrap();
     let mut faults = Vec::new();
     for at in 0..world.walls.len() {
