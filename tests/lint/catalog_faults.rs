@@ -6,8 +6,6 @@
 //! closed, nothing that is over, no administration of its own and no use for a port over one transport alone, is accused
 //! of none of these.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use crate::{behind, common};
 
 use std::sync::Mutex;
@@ -96,10 +94,10 @@ fn unsaid(
     let report: Report = check(&scratch.0, &["--select", code]);
     let says = |finding: &Finding, language: &str, (row, transport): &Wanted<'_>| {
         let device = format!("{}-{language}", product.name);
-        finding.file.as_deref() == Some(language)
-            && finding.depends_on.is_empty()
+        let here = finding.file.as_deref() == Some(language);
+        finding.depends_on.is_empty()
             && finding.requirements.iter().any(|said| {
-                (said.device == device || !everybody || !said.device.starts_with(&product.name))
+                (said.device == device || here && !said.device.starts_with(&product.name))
                     && (&said.product, &said.service, &said.row) == (&product.name, &row.service, &row.row)
                     && said.transport == word(*transport)
             })
@@ -162,6 +160,8 @@ fn managed(product: &Product) -> Vec<Wanted<'_>> {
         let administrator =
             row.peer.as_deref().is_some_and(|role| ["web-client", "ssh-client"].contains(&role));
         administrator
+            && row.initiator == Initiator::Peer
+            && row.confined.is_none()
             && row.severity == Need::Recommended
             && row.listener == Listener::Device
             && row.is_in(None)
