@@ -5,8 +5,6 @@
 //! language; whoever it needs is in the internet, in an office behind an open firewall of its own, and beside the device.
 //! `PINHOLE_ALL_ROWS=1` takes all rows in place of an eighth.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use crate::{behind, common};
 
 use std::collections::BTreeSet;
