@@ -13,6 +13,7 @@ mod mcp;
 mod outputs;
 mod page;
 mod precommit;
+mod redact;
 mod sarif;
 mod schema;
 mod start;

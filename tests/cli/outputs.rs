@@ -244,3 +244,47 @@ fn rules_by_framework() {
         String::from_utf8_lossy(&unknown.stderr).contains("nist-sp-800-41r1, pci-dss-4.0, cis-controls-8")
     );
 }
+
+/// The same findings in every form.
+#[test]
+fn each_form_of_one_report() {
+    let forms =
+        ["human", "concise", "json", "jsonl", "sarif", "github", "gitlab", "junit", "markdown", "html"];
+    for form in forms {
+        let mut text = report(form).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        if form == "sarif" {
+            // All rules are listed; their help stands on their pages.
+            let mut report: Value = read(&text);
+            let rules = report["runs"][0]["tool"]["driver"]["rules"].as_array_mut().unwrap();
+            rules.retain(|rule| rule["id"] == "PH101");
+            text = serde_json::to_string_pretty(&report).unwrap();
+        }
+        insta::assert_snapshot!(format!("form_{form}"), text);
+    }
+}
+
+/// The way of one packet, in each language: where it is dropped, and for every rule before, the field that did not match.
+#[test]
+fn a_way_is_told_rule_by_rule() {
+    let packet =
+        "hook=forward iif=eth0 oif=eth1 src=203.0.113.9 dst=10.1.2.10 proto=tcp sport=50000 dport=1720";
+    for (language, file, packet) in [
+        ("iptables", "fixtures/scenarios/h245-blocked/edge.rules", packet.to_string()),
+        ("nftables", "fixtures/changes/migration/new.nft", packet.to_string()),
+        (
+            "pf",
+            "fixtures/scenarios/pf-last-match/pf.conf",
+            packet.replace("eth0", "em0").replace("eth1", "em1"),
+        ),
+        (
+            "asa",
+            "fixtures/scenarios/asa-media-cut/edge.cfg",
+            packet.replace("eth0", "outside").replace("eth1", "video"),
+        ),
+    ] {
+        insta::assert_snapshot!(
+            format!("trace_{language}"),
+            pinhole(&folder(""), &["trace", file, "--packet", &packet])
+        );
+    }
+}
