@@ -5,112 +5,25 @@
 //! language; whoever it needs is in the internet, in an office behind an open firewall of its own, and beside the device.
 //! `PINHOLE_ALL_ROWS=1` takes all rows in place of an eighth.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
-use crate::common;
+use crate::{behind, common};
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use behind::{LANGUAGES, Policy, Ports};
 use common::{CatalogRow, Finding, Report, Scratch, catalog, check};
 
-const LANGUAGES: [&str; 4] = ["iptables", "nftables", "pf", "asa"];
-
-/// What a firewall drops, whoever sends it; everything else passes.
-struct Dropped<'a> {
-    transports: Vec<&'a str>,
-    ports: &'a [[u16; 2]],
-}
-
-/// The config of a firewall, by the end of its name.
-fn config(language: &str, dropped: &Dropped, near: usize) -> String {
-    let rules =
-        dropped.transports.iter().flat_map(|t| dropped.ports.iter().map(move |[lo, hi]| (*t, *lo, *hi)));
-    let mut text = String::new();
-    match language {
-        "iptables" => {
-            text += "*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n";
-            for (transport, lo, hi) in rules {
-                writeln!(text, "-A FORWARD -p {transport} -m {transport} --dport {lo}:{hi} -j DROP").unwrap();
-            }
-            text += "COMMIT\n";
-        }
-        "nftables" => {
-            text += "table inet f {\n\tchain forward {\n";
-            text += "\t\ttype filter hook forward priority filter; policy accept;\n";
-            for (transport, lo, hi) in rules {
-                writeln!(text, "\t\t{transport} dport {lo}-{hi} drop").unwrap();
-            }
-            text += "\t}\n}\n";
-        }
-        "pf" => {
-            text += "pass all\n";
-            for (transport, lo, hi) in rules {
-                writeln!(text, "block drop quick proto {transport} from any to any port {lo}:{hi}").unwrap();
-            }
-        }
-        _ => {
-            text += "ASA Version 9.8(4)\n";
-            for (at, name, level, address) in
-                [(0, "wan0", 0, "198.51.100.1".to_string()), (1, "lan0", 100, format!("10.91.{near}.1"))]
-            {
-                writeln!(text, "interface GigabitEthernet0/{at}\n nameif {name}\n security-level {level}")
-                    .unwrap();
-                writeln!(text, " ip address {address} 255.255.255.0").unwrap();
-            }
-            for (transport, lo, hi) in rules {
-                writeln!(text, "access-list both extended deny {transport} any any range {lo} {hi}").unwrap();
-            }
-            text += "access-list both extended permit ip any any\n\
-                     access-group both in interface wan0\naccess-group both in interface lan0\n";
-        }
-    }
-    text
-}
-
-/// Checks devices of products behind such firewalls, with everybody whom their rows speak of: far away, and
-/// beside the devices, where some of them are what a row is about.
+/// Checks devices of products behind firewalls that drop some ports, with everybody whom their rows speak of: far away,
+/// and beside the devices, where some of them are what a row is about.
 fn judge(
     scratch: &Scratch,
     rows: &[CatalogRow],
     products: &[&str],
     version: Option<&str>,
-    dropped: &Dropped,
+    dropped: &[Ports<'_>],
 ) -> Report {
-    let version = version.map_or(String::new(), |version| format!("version = \"{version}\"\n"));
-    let mut site =
-        "[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"office\"\nnetworks = [\"10.90.0.0/16\"]\n\
-                    [[firewall]]\nname = \"border\"\nconfig = [\"border.rules\"]\n\
-                    interfaces = { up0 = \"internet\", in0 = \"office\" }\n"
-            .to_string();
-    scratch.write("border.rules", config("iptables", &Dropped { transports: vec![], ports: &[] }, 0));
-    for (near, language) in LANGUAGES.iter().enumerate() {
-        scratch.write(language, config(language, dropped, near));
-        write!(
-            site,
-            "[[zone]]\nname = \"{language}\"\nnetworks = [\"10.91.{near}.0/24\"]\n\
-             [[firewall]]\nname = \"{language}\"\nconfig = [\"{language}\"]\n\
-             interfaces = {{ wan0 = \"internet\", lan0 = \"{language}\" }}\n"
-        )
-        .unwrap();
-        for (at, product) in products.iter().enumerate() {
-            write!(
-                site,
-                "[[device]]\nname = \"{product}-{language}\"\nproduct = \"{product}\"\n\
-                 addresses = [\"10.91.{near}.{}\"]\n{version}",
-                at + 10
-            )
-            .unwrap();
-        }
-    }
-    for role in roles(rows, products) {
-        for zone in ["internet", "office"].iter().chain(&LANGUAGES) {
-            write!(site, "[[peer]]\nrole = \"{role}\"\nzone = \"{zone}\"\n").unwrap();
-        }
-    }
-    scratch.write("pinhole.toml", site);
+    behind::site(scratch, products, roles(rows, products), version, Policy::Without(dropped));
     check(&scratch.0, &["--select", "PH1"])
 }
 
@@ -207,7 +120,9 @@ fn a_row_that_is_blocked_alone_is_found() {
             scope.spawn(move || {
                 let scratch = Scratch::new(&format!("row-{worker}"));
                 while let Some(row) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let dropped = Dropped { transports: transports(row), ports: &row.ports };
+                    let transports = transports(row).into_iter();
+                    let dropped: Vec<Ports<'_>> =
+                        transports.flat_map(|t| row.ports.iter().map(move |ports| (t, *ports))).collect();
                     let report =
                         judge(&scratch, rows, &[&row.product], version_with(row).as_deref(), &dropped);
                     for language in LANGUAGES {
@@ -245,7 +160,6 @@ fn an_open_site_gives_no_finding() {
     let rows = catalog();
     let products: BTreeSet<&str> = rows.iter().map(|row| row.product.as_str()).collect();
     let products: Vec<&str> = products.into_iter().collect();
-    let report =
-        judge(&Scratch::new("open"), &rows, &products, None, &Dropped { transports: vec![], ports: &[] });
+    let report = judge(&Scratch::new("open"), &rows, &products, None, &[]);
     report.silent("PH1");
 }

@@ -1,5 +1,7 @@
 //! What rules do to packets: the engines held together, and held to what is known otherwise.
 
+#[path = "../common/behind.rs"]
+mod behind;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/examples.rs"]

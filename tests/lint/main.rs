@@ -1,5 +1,7 @@
 //! What is found, and what is not.
 
+#[path = "../common/behind.rs"]
+mod behind;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/examples.rs"]
@@ -7,6 +9,8 @@ mod examples;
 
 mod calls;
 mod catalog;
+mod catalog_calls;
+mod catalog_faults;
 mod catalog_flows;
 mod catalog_products;
 mod catalog_use;

@@ -86,6 +86,9 @@ scenarios! {
     bigbluebutton_healthy "bigbluebutton-healthy";
     bigbluebutton_redis_exposed "bigbluebutton-redis-exposed";
     bigbluebutton_wrong_transport "bigbluebutton-wrong-transport";
+    expressway_healthy "expressway-healthy";
+    expressway_tunnel_exposed "expressway-tunnel-exposed";
+    expressway_zone_blocked "expressway-zone-blocked";
     freepbx_healthy "freepbx-healthy";
     freepbx_manager_exposed "freepbx-manager-exposed";
     freepbx_media_cut "freepbx-media-cut";

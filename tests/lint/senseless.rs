@@ -78,7 +78,7 @@ fn names_of_the_site_file_that_mean_nothing() {
 fn calls_that_the_products_do_not_have() {
     let site = format!(
         "{SITE}{ROOM}[[device]]\nname = \"meet\"\nproduct = \"jitsi-meet\"\naddresses = [\"10.7.0.10\"]\n\
-         [[device]]\nname = \"pbx\"\nproduct = \"asterisk\"\naddresses = [\"10.7.0.11\"]\n"
+         [[device]]\nname = \"pbx\"\nproduct = \"cisco-unified-cm\"\naddresses = [\"10.7.0.11\"]\n"
     );
     let cases = [
         ("room", "webrtc", "the product of `room` is SCOPIA XT1000"),
@@ -86,7 +86,7 @@ fn calls_that_the_products_do_not_have() {
         ("room", "sip-tls", "nothing between them on `sips`"),
         ("meet", "h323", "nothing between them on `q931`"),
         ("meet", "sip", "nothing between them on `sip` or `sips`"),
-        ("pbx", "webrtc", "the product of `pbx` is Asterisk"),
+        ("pbx", "webrtc", "the product of `pbx` is Cisco Unified"),
         // There is a registrar, and nobody who registers there.
         ("meet", "sip-registered", "nothing between them on `sip` or `sips`"),
     ];

@@ -34,7 +34,8 @@ impl Lens<'_, '_> {
             let speaks = row.transports.is_empty()
                 || row.transports.iter().any(|t: &Transport| number(*t) == protocol);
             let here = row.listener == Listener::Device && row.host.is_none();
-            let current = row.is_in(site.devices[device].version.as_ref());
+            let current =
+                row.is_in(site.devices[device].version.as_ref()) && !site.is_off(device, product, row);
             speaks && here && current && !row.internal_only && counts(row)
         });
         rows.fold(Set::empty(), |set, row| set.or(&site.ports_of(device, product, row)))
@@ -120,7 +121,9 @@ impl Lens<'_, '_> {
         for row in &product.requirements {
             let ports = site.ports_of(device, product, row);
             let speaks = row.transports.iter().any(|t| number(*t) == protocol);
-            let used = !row.internal_only && row.is_in(site.devices[device].version.as_ref());
+            let current =
+                row.is_in(site.devices[device].version.as_ref()) && !site.is_off(device, product, row);
+            let used = !row.internal_only && current;
             if ports.count() < wide || !speaks || row.listener != Listener::Device || !used {
                 continue;
             }
