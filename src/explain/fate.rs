@@ -6,7 +6,9 @@ use super::ends::Side;
 use super::legs::Question;
 use super::pairs;
 use crate::catalog::Transport;
-use crate::judge::{Answer, Ask, By, Desk, Kind, Near, Opener, Share, Step, Want, number};
+use crate::judge::{
+    Answer, Ask, By, Desk, Elsewhere, Example, Kind, Near, Opener, Share, Step, Want, number,
+};
 use crate::packet::{Family, Set};
 use crate::site::{End as Place, Flow, Leg, Party};
 
@@ -97,6 +99,8 @@ pub(super) struct Helpers<'c> {
     pub services: &'c [&'c str],
     /// Who places the call, seen from the device of a question: towards it or from it.
     pub leg: Option<Leg>,
+    /// What the caller signals to third parties.
+    pub elsewhere: &'c [Elsewhere],
 }
 
 /// Puts a question to the judge.
@@ -170,6 +174,24 @@ fn ask<'q>(question: &'q Question<'_>, near: &'q Near) -> Ask<'q> {
     }
 }
 
+/// A question as signalling to a third party.
+pub(super) fn elsewhere(
+    question: &Question<'_>,
+    sides: (Side<'_>, Side<'_>),
+    family: Family,
+) -> Option<Elsewhere> {
+    let (near, party) = ends(question, sides, family);
+    Some(Elsewhere {
+        service: question.row.service.clone(),
+        device: question.device,
+        near,
+        leg: question.leg,
+        transport: question.transport,
+        ports: question.ports.clone(),
+        far: party.places.into_iter().next()?,
+    })
+}
+
 /// A question as the site's flows are.
 pub(super) fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
     Flow {
@@ -189,16 +211,23 @@ pub(super) fn flow<'a>(question: &Question<'a>) -> Flow<'a> {
     }
 }
 
-/// The way of one packet of a question: one that gets through, or one that does not.
+/// The way of one packet of a question, which shows what becomes of it: of the ports that do not get through, where it
+/// is they that do not.
 pub(super) fn steps(
     desk: &mut Desk<'_, '_>,
     question: &Question<'_>,
     sides: (Side<'_>, Side<'_>),
     family: Family,
-    passes: bool,
+    fate: &Fate,
 ) -> Vec<Step> {
     let (near, party) = ends(question, sides, family);
-    desk.steps(&ask(question, &near), &party, passes)
+    let all = ask(question, &near);
+    if fate.bad.is_empty() {
+        let example = if fate.helped { Example::Stopped } else { Example::Answered };
+        return desk.steps(&all, &party, example);
+    }
+    let example = if fate.reply { Example::Unanswered } else { Example::Stopped };
+    desk.steps(&Ask { ports: &fate.bad, ..all }, &party, example)
 }
 
 /// What the first packets fare like.
@@ -241,7 +270,7 @@ pub(super) fn is_read(
     helpers: Helpers<'_>,
 ) -> bool {
     let (near, party) = ends(question, sides, family);
-    let opener = Opener { services: Some(helpers.services), leg: helpers.leg };
+    let opener = Opener { services: Some(helpers.services), leg: helpers.leg, elsewhere: helpers.elsewhere };
     let helped = desk.helped_by(&flow(question), &ask(question, &near), &party, opener);
     helped.is_some_and(|helped| !helped.ports.is_empty())
 }
@@ -256,7 +285,7 @@ fn help(
     fate: &mut Fate,
 ) {
     let flow = flow(question);
-    let opener = Opener { services: Some(helpers.services), leg: helpers.leg };
+    let opener = Opener { services: Some(helpers.services), leg: helpers.leg, elsewhere: helpers.elsewhere };
     let Some(helped) = desk.helped_by(&flow, ask, party, opener) else { return };
     if helped.ports.is_empty() {
         return;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ends::End;
 use super::fate::Works;
 use crate::catalog::{Initiator, Listener, Need, Requirement, Transport};
-use crate::judge::{Ask, By, Desk, Judge, Kind, Near, Want, number, together};
+use crate::judge::{Ask, By, Desk, Example, Judge, Kind, Near, Want, number, together};
 use crate::lint::cores;
 use crate::packet::{Family, Set};
 use crate::site::{End as Place, Far, Flow, Leg, Party, ZoneId};
@@ -250,7 +250,7 @@ fn judged(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party
             return;
         }
     }
-    let steps = desk.steps(ask, party, true);
+    let steps = desk.steps(ask, party, Example::Answered);
     entry.by = steps.iter().rev().find_map(|step| step.by);
 }
 

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use super::fate::{self, Fate, Helpers, Works, carries};
 use super::legs::Question;
-use super::parties::{Between, Case, Party};
+use super::parties::{self, Between, Case, Party};
 use super::{Explanation, Row, answer};
 use crate::analysis::Decider;
 use crate::calls::{Need, Stage, Ways, Who};
-use crate::catalog::Transport;
-use crate::judge::{By, Desk};
+use crate::catalog::{Helper, Requirement, Transport};
+use crate::judge::{By, Desk, Elsewhere};
 use crate::packet::Field;
 use crate::site::{End as Place, Leg, RoutingMode};
 
@@ -44,6 +44,28 @@ pub(super) fn run<'j, 'a>(case: Case<'j, 'a>, desk: &mut Desk<'j, 'a>) -> Option
     Some(answer::whole(&case, &modes, ran))
 }
 
+/// The services in whose signalling a call announces ports, and what of it the caller says to third parties alone.
+fn signalled<'j>(case: &Case<'j, '_>) -> (Vec<&'j str>, Vec<Elsewhere>) {
+    let (apart, between_ends): (Vec<&Stage>, Vec<&Stage>) =
+        case.call.stages.iter().partition(|stage| stage.from == Who::Each);
+    let mut services: Vec<&str> =
+        between_ends.iter().flat_map(|stage| &stage.services).map(String::as_str).collect();
+    let mut elsewhere: Vec<Elsewhere> = Vec::new();
+    for stage in apart {
+        for between in case.between(stage).iter().filter(|between| parties::same(&between.from, &case.caller))
+        {
+            let sides = (between.from.side(), between.to.side());
+            let told = between.forth.iter().filter(|asked| !services.contains(&asked.row.service.as_str()));
+            elsewhere.extend(told.filter_map(|asked| fate::elsewhere(asked, sides, case.family)));
+        }
+    }
+    // What nobody is there to hear announces nothing.
+    let heard = |service: &&String| elsewhere.iter().any(|told| told.service == **service);
+    services
+        .extend(case.call.stages.iter().flat_map(|stage| &stage.services).filter(heard).map(String::as_str));
+    (services, elsewhere)
+}
+
 struct Runner<'r, 'j, 'a> {
     case: &'r Case<'j, 'a>,
     desk: &'r mut Desk<'j, 'a>,
@@ -52,15 +74,16 @@ struct Runner<'r, 'j, 'a> {
     middle: Option<Rc<Party>>,
     /// The services in whose signalling the call announces ports.
     signalling: Rc<[&'j str]>,
+    /// What the caller signals to third parties.
+    elsewhere: Rc<[Elsewhere]>,
 }
 
 impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
     fn new(case: &'r Case<'j, 'a>, desk: &'r mut Desk<'j, 'a>) -> Self {
         let through = case.call.stages.iter().find(|stage| stage.through.is_some());
         let (modes, middle) = through.map_or((vec![RoutingMode::Direct], None), |stage| case.modes(stage));
-        let services = case.call.stages.iter().flat_map(|stage| stage.services.iter().map(String::as_str));
-        let signalling = services.collect();
-        Runner { case, desk, modes, middle, signalling }
+        let (signalling, elsewhere) = signalled(case);
+        Runner { case, desk, modes, middle, signalling: signalling.into(), elsewhere: elsewhere.into() }
     }
 
     /// A stage: between the ends themselves, through the gatekeeper, or both, as its mode may be.
@@ -176,7 +199,10 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
             }
         }
         match stage.ways {
-            Ways::Both => self.hidden_senders(&mut rows),
+            Ways::Both => {
+                self.hidden_senders(&mut rows);
+                self.crossing_streams(&mut rows);
+            }
             Ways::Dialog => self.hidden_caller(&mut rows),
             Ways::Forth | Ways::Either => {}
         }
@@ -199,11 +225,13 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         (from, to): (&Rc<Party>, &Rc<Party>),
     ) -> Vec<(Question<'a>, Fate)> {
         let mut fates = Vec::new();
-        let signalling = Rc::clone(&self.signalling);
+        let (signalling, elsewhere) = (Rc::clone(&self.signalling), Rc::clone(&self.elsewhere));
         for question in questions {
-            let helpers = self
-                .helped(stage, question)
-                .then(|| Helpers { services: &signalling, leg: self.placed(question) });
+            let helpers = self.helped(stage, question).then(|| Helpers {
+                services: &signalling,
+                leg: self.placed(question),
+                elsewhere: &elsewhere,
+            });
             let sides = (from.side(), to.side());
             let mut fate = fate::judge(self.desk, question, sides, self.case.family, helpers);
             // Whoever is not one of ours may have somebody else to register with.
@@ -214,9 +242,6 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
                 fate.depends_on.push(MODE.to_string());
                 fate.works = Works::Depends;
             }
-            let helpers = self
-                .helped(stage, question)
-                .then(|| Helpers { services: &signalling, leg: self.placed(question) });
             if fate.works != Works::No && self.is_announced_wrong(question, (from, to)) {
                 let read = helpers.is_some_and(|helpers| {
                     fate::is_read(self.desk, question, sides, self.case.family, helpers)
@@ -295,6 +320,45 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         }
     }
 
+    /// Where others send to a translated address of a device, and what it sends itself leaves with its own, the helper of
+    /// H.323 on Linux translates the one and not the other (`expect_rtp_rtcp` of nf_conntrack_h323_main.c): both streams
+    /// become one and the same pair of ends, and the first holds it.
+    fn crossing_streams(&self, rows: &mut [(usize, Row<'a>)]) {
+        let translated =
+            [0, 1].map(|way| rows.iter().any(|(of, row)| *of == way && self.translated_at(row).is_some()));
+        for (_, row) in rows.iter_mut().filter(|(way, _)| !translated[1 - *way]) {
+            let [from, to] =
+                [&row.from, &row.to].map(|party| Place { zone: party.far.zone, device: party.end.device });
+            let own = row.to.far.addresses(self.case.family);
+            if row.fate.helped
+                && self.follows_sender(from, to)
+                && self.is_announced_by_h323(&row.question)
+                && self.case.judge.is_renamed(from, to, self.case.family, own)
+            {
+                row.fate.hangs_on("which end sends first".to_string());
+            }
+        }
+    }
+
+    /// Whether a firewall on the way reads signalling as Linux does.
+    fn follows_sender(&self, from: Place, to: Place) -> bool {
+        let path = self.case.judge.site.path(from, to).unwrap_or_default();
+        let mut firewalls = path.iter().filter_map(|crossing| self.case.judge.firewall(crossing.firewall));
+        firewalls.any(|firewall| firewall.dialect.language().helpers_follow_sender)
+    }
+
+    /// Whether it is the signalling of H.323 that announces a row.
+    fn is_announced_by_h323(&self, question: &Question<'_>) -> bool {
+        let judge = self.case.judge;
+        let product = judge.catalog.product(&judge.site.devices[question.device].product);
+        let announces = |row: &&Requirement| {
+            question.row.announced_by.contains(&row.service)
+                && self.signalling.contains(&row.service.as_str())
+        };
+        let mut rows = product.into_iter().flat_map(|product| &product.requirements).filter(announces);
+        rows.any(|row| matches!(row.helper, Some(Helper::Q931 | Helper::H245)))
+    }
+
     /// What the far end sends within a dialog goes to the address that the caller announced (RFC 3261, section
     /// 12.2.1.1, the remote target): its own, where that is translated and no helper reads the signalling there.
     fn hidden_caller(&self, rows: &mut [(usize, Row<'a>)]) {
@@ -354,8 +418,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         (from, to): (&Rc<Party>, &Rc<Party>),
         fate: &Fate,
     ) -> Vec<crate::judge::Step> {
-        let passes = fate.works == Works::Yes && !fate.helped || fate.reply;
-        fate::steps(self.desk, question, (from.side(), to.side()), self.case.family, passes)
+        fate::steps(self.desk, question, (from.side(), to.side()), self.case.family, fate)
     }
 }
 

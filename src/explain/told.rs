@@ -1,5 +1,7 @@
 //! An explanation as reports take it: texts, files and lines in place of spans and sets.
 
+use std::rc::Rc;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -200,14 +202,19 @@ impl<'a> Teller<'_, 'a> {
         all: bool,
     ) -> Vec<ToldMend> {
         let mut mends: Vec<ToldMend> = Vec::new();
-        let fails = |(at, row): &(usize, &Row<'a>)| {
-            row.fate.works != Works::Yes && (Some(*at) == explanation.first || all)
-        };
-        for (_, row) in explanation.rows.iter().enumerate().filter(fails) {
-            let (near, party) =
-                fate::ends(&row.question, (row.from.side(), row.to.side()), explanation.family);
-            let flow = fate::flow(&row.question);
-            for finding in lint::about(self.judge, Some(workshop), flow, &near, &party) {
+        let first = explanation.first.and_then(|first| explanation.rows.get(first));
+        for ways in ways(&explanation.rows) {
+            let Some(row) = ways.first() else { continue };
+            if !all && !first.is_some_and(|first| ways.iter().any(|row| std::ptr::eq(*row, first))) {
+                continue;
+            }
+            let asked = |row: &&Row<'a>| {
+                let sides = (row.from.side(), row.to.side());
+                let (near, party) = fate::ends(&row.question, sides, explanation.family);
+                (fate::flow(&row.question), near, party)
+            };
+            let asked = ways.iter().map(asked).collect();
+            for finding in lint::about(self.judge, Some(workshop), asked) {
                 let lines: Vec<String> =
                     finding.mend.iter().flat_map(|mend| mend.lines.iter().cloned()).collect();
                 let mend = ToldMend { stage: row.stage.clone(), help: finding.help, lines };
@@ -455,4 +462,23 @@ impl<'a> Teller<'_, 'a> {
             rule,
         }
     }
+}
+
+/// The rows that fail, those of one way of a stage together: RTP and RTCP share lines.
+fn ways<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Vec<&'r Row<'a>>> {
+    let mut ways: Vec<Vec<&Row<'a>>> = Vec::new();
+    for row in rows.iter().filter(|row| row.fate.works != Works::Yes) {
+        let same = |way: &&mut Vec<&Row<'a>>| {
+            way.first().is_some_and(|first| {
+                first.stage == row.stage
+                    && Rc::ptr_eq(&first.from, &row.from)
+                    && Rc::ptr_eq(&first.to, &row.to)
+            })
+        };
+        match ways.iter_mut().find(same) {
+            Some(way) => way.push(row),
+            None => ways.push(vec![row]),
+        }
+    }
+    ways
 }

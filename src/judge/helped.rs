@@ -1,7 +1,7 @@
 //! What connection helpers open for calls.
 
 use super::journey::Kind;
-use super::{Answer, Ask, Desk, Want, number};
+use super::{Answer, Ask, Desk, Near, Want, number};
 use crate::catalog::{Helper, Product, Requirement, Transport};
 use crate::packet::Set;
 use crate::site::{End, Far, Flow, Leg, Party};
@@ -21,6 +21,41 @@ pub(crate) struct Opener<'s> {
     pub services: Option<&'s [&'s str]>,
     /// Those that are placed this way; both where `None`.
     pub leg: Option<Leg>,
+    /// What is signalled to somebody else than the far end.
+    pub elsewhere: &'s [Elsewhere],
+}
+
+/// Signalling that goes to somebody else than the far end: a gatekeeper confirms to the caller whom he may call, which
+/// opens the way for the call (`process_acf` of nf_conntrack_h323_main.c).
+#[derive(Clone, Debug)]
+pub(crate) struct Elsewhere {
+    /// The service.
+    pub service: String,
+    /// Index into the site's devices of the one whose row it is.
+    pub device: usize,
+    /// Its end.
+    pub near: Near,
+    /// Towards it, or from it.
+    pub leg: Leg,
+    /// The transport.
+    pub transport: Transport,
+    /// The destination ports.
+    pub ports: Set,
+    /// The other end.
+    pub far: Far,
+}
+
+impl Elsewhere {
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            device: Some(self.device),
+            near: &self.near,
+            leg: self.leg,
+            protocol: number(self.transport),
+            ports: &self.ports,
+            from: None,
+        }
+    }
 }
 
 impl Opener<'_> {
@@ -88,8 +123,22 @@ impl Desk<'_, '_> {
         let mut helped = Helped { ports: Set::empty(), depends_on: Vec::new() };
         let [far] = party.places.as_slice() else { return None };
         let mut ways: Vec<Option<u32>> = Vec::new();
-        for row in roots(product, flow.requirement).into_iter().filter(|row| opener.signals(row)) {
+        'rows: for row in roots(product, flow.requirement).into_iter().filter(|row| opener.signals(row)) {
             let Some(helper) = row.helper else { continue };
+            // The connection that is announced elsewhere has the helper of what it is.
+            for told in row.announced_by.iter().chain([&row.service]) {
+                let own = *told == row.service;
+                for there in opener.elsewhere.iter().filter(|there| there.service == *told) {
+                    let by = if own { Some(helper) } else { helper_of(product, told) };
+                    if let Some(crossings) = by.and_then(|by| self.told_at(there, by, ask, far)) {
+                        ways.push(Some(crossings));
+                        helped.depends_on.extend(self.signalled(&there.ask(), &there.far));
+                    }
+                }
+                if own && opener.elsewhere.iter().any(|there| there.service == *told) {
+                    continue 'rows;
+                }
+            }
             let ports = self.judge().site.ports_of(flow.device, product, row);
             for transport in &row.transports {
                 for leg in legs(row).iter().filter(|leg| opener.places(**leg)) {
@@ -222,6 +271,21 @@ impl Desk<'_, '_> {
         answer.depends_on
     }
 
+    /// At which firewalls on the way of a question what is said elsewhere is read, one bit for each crossing; `None` where
+    /// it is at none.
+    fn told_at(&mut self, there: &Elsewhere, by: Helper, ask: &Ask<'_>, far: &Far) -> Option<u32> {
+        let watch = self.watch(&there.ask(), &there.far, by.name()).filter(|watch| watch.calls)?;
+        let (journey, _) = self.asked(ask, far, Kind::First)?;
+        let reads = |firewall: usize| {
+            let mut known = watch.firewalls.iter().enumerate().take(32);
+            known.any(|(at, known)| *known == firewall && watch.some & 1 << at != 0)
+        };
+        let legs = journey.legs.iter().enumerate().take(32);
+        let crossings =
+            legs.filter(|(_, leg)| reads(leg.firewall)).fold(0, |crossings, (at, _)| crossings | 1 << at);
+        (crossings != 0).then_some(crossings)
+    }
+
     /// At which firewalls calls are watched.
     fn watch(&mut self, ask: &Ask<'_>, far: &Far, wanted: &str) -> Option<Watch> {
         let (journey, region) = self.asked(ask, far, Kind::First)?;
@@ -272,6 +336,11 @@ fn roots<'p>(product: &'p Product, row: &Requirement) -> Vec<&'p Requirement> {
         }
     }
     roots
+}
+
+/// The helper that reads a service.
+fn helper_of(product: &Product, service: &str) -> Option<Helper> {
+    product.requirements.iter().find(|row| row.service == service)?.helper
 }
 
 /// The two ends of a question, seen towards the device.

@@ -28,9 +28,20 @@ pub(crate) struct Step {
     pub helper: Option<HelperId>,
 }
 
+/// Which packet of a question is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Example {
+    /// One that arrives and, where some are, is answered.
+    Answered,
+    /// One that arrives, and is not answered.
+    Unanswered,
+    /// One that does not arrive.
+    Stopped,
+}
+
 impl Desk<'_, '_> {
-    /// The way of one packet of a question, as far as it gets: one that gets through, or one that does not.
-    pub(crate) fn steps(&mut self, ask: &Ask<'_>, party: &Party, passes: bool) -> Vec<Step> {
+    /// The way of one packet of a question, as far as it gets.
+    pub(crate) fn steps(&mut self, ask: &Ask<'_>, party: &Party, example: Example) -> Vec<Step> {
         for far in self.places(ask, party) {
             let Some((journey, region)) = self.asked(ask, far, Kind::First) else { continue };
             if journey.given_up {
@@ -40,7 +51,7 @@ impl Desk<'_, '_> {
             store.spaces.allow(super::JOURNEY_LIMIT);
             let mut look =
                 Look { spaces: &mut store.spaces, journey: &journey, region, along: along(ask.protocol) };
-            let steps = look.steps(passes);
+            let steps = look.steps(example, ask.from.is_some());
             if !steps.is_empty() && !store.spaces.exhausted() {
                 return steps;
             }
@@ -50,17 +61,12 @@ impl Desk<'_, '_> {
 }
 
 impl Look<'_> {
-    fn steps(&mut self, passes: bool) -> Vec<Step> {
-        let fates = *self.fates(Kind::First);
-        let wanted = match passes {
-            true => fates.certain,
-            false => {
-                let never = self.spaces.minus(fates.all, fates.possible);
-                let never = self.spaces.and(never, self.region);
-                if never.is_none() { self.spaces.minus(fates.all, fates.certain) } else { never }
-            }
+    fn steps(&mut self, example: Example, some_ports: bool) -> Vec<Step> {
+        let wanted = match example {
+            Example::Answered => self.answered(some_ports),
+            Example::Unanswered => self.unanswered(),
+            Example::Stopped => self.not_arriving(),
         };
-        let wanted = self.spaces.and(wanted, self.region);
         let whole = self.spaces.and(self.journey.all, wanted);
         let Some(first) = self.spaces.witness(whole) else { return Vec::new() };
         let one = self.only(&first);
@@ -80,6 +86,41 @@ impl Look<'_> {
             }
         }
         steps
+    }
+
+    /// The packets that arrive for certain; of these, where there are any, those that are answered for certain, and
+    /// those of somebody who fares so from each of his source ports.
+    fn answered(&mut self, some_ports: bool) -> Space {
+        let (first, answers) = (*self.fates(Kind::First), *self.fates(Kind::Reply));
+        let arriving = self.spaces.and(first.certain, self.region);
+        let heard = self.spaces.and(arriving, answers.certain);
+        let [there, back] = [first, answers].map(|fates| match some_ports {
+            true => fates.of(self.spaces, self.region).open,
+            false => fates.by_port.open,
+        });
+        let always = self.spaces.and(heard, there);
+        let always = self.spaces.and(always, back);
+        [always, heard].into_iter().find(|space| !space.is_none()).unwrap_or(arriving)
+    }
+
+    /// The packets that arrive for certain; of these, where there are any, those that are not answered.
+    fn unanswered(&mut self) -> Space {
+        let (first, answers) = (*self.fates(Kind::First), *self.fates(Kind::Reply));
+        let arriving = self.spaces.and(first.certain, self.region);
+        let heard = [answers.possible, answers.certain].map(|heard| self.spaces.minus(arriving, heard));
+        heard.into_iter().find(|space| !space.is_none()).unwrap_or(arriving)
+    }
+
+    /// The packets that do not arrive, whatever is not known, or else those that may not.
+    fn not_arriving(&mut self) -> Space {
+        let fates = *self.fates(Kind::First);
+        let never = self.spaces.minus(fates.all, fates.possible);
+        let never = self.spaces.and(never, self.region);
+        if !never.is_none() {
+            return never;
+        }
+        let doubtful = self.spaces.minus(fates.all, fates.certain);
+        self.spaces.and(doubtful, self.region)
     }
 
     /// The packets that are this one, whatever the unknowns are.

@@ -23,8 +23,8 @@ use crate::packet::{Family, Packet, Set, Spaces, interface, proto};
 use crate::site::{End, Far, Flow as Need, Leg, Needs, Party, Site, ZoneId, loopbacks, unicast};
 
 pub(crate) use answer::{Want, together};
-pub(crate) use helped::{Opener, Sight};
-pub(crate) use hops::Step;
+pub(crate) use helped::{Elsewhere, Opener, Sight};
+pub(crate) use hops::{Example, Step};
 pub(crate) use journey::{Journey, Kind};
 pub(crate) use promise::{Broken, Kept, Promise};
 

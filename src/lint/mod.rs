@@ -6,6 +6,7 @@ mod dead;
 mod exposed;
 mod exposure;
 mod families;
+mod forgotten;
 mod inspected;
 mod later;
 mod mend;
@@ -14,18 +15,18 @@ mod promises;
 mod reading;
 mod requirements;
 mod slips;
+mod unreached;
 mod untranslated;
 mod witness;
 pub(crate) mod words;
-
-use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near};
 use crate::rule::{
-    PH001, PH003, PH006, PH110, PH203, PH208, PH401, PH404, PH414, PH506, PH512, PH520, PH525, PH526, PH610,
+    PH001, PH003, PH006, PH110, PH203, PH208, PH401, PH404, PH414, PH502, PH506, PH507, PH512, PH520, PH525,
+    PH526, PH610,
 };
 use crate::site::{Flow, Party};
 use crate::source::{SourceMap, Span};
@@ -66,8 +67,14 @@ fn judged(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     if selection.has(&PH610) {
         findings.extend(families::check(judge));
     }
+    if selection.has(&PH502) {
+        findings.extend(unreached::check(judge));
+    }
     if selection.has(&PH506) {
         findings.extend(inspected::check(judge));
+    }
+    if selection.has(&PH507) {
+        findings.extend(forgotten::check(judge));
     }
     if selection.has(&PH110) {
         findings.extend(promises::check(judge));
@@ -103,13 +110,11 @@ pub(crate) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
     requirements::lacking(judge)
 }
 
-/// What there is to say of one leg of a row between one address and one party, and what mends it.
+/// What there is to say of legs of rows, each between one address and one party, and what mends them.
 pub(crate) fn about<'a>(
     judge: &Judge<'a>,
     workshop: Option<&Workshop<'_>>,
-    flow: Flow<'a>,
-    near: &Near,
-    party: &Party,
+    asked: Vec<(Flow<'a>, Near, Party)>,
 ) -> Vec<Finding> {
-    requirements::about(judge, workshop, &mut Desk::new(judge), &Arc::new(flow), near, party)
+    requirements::about(judge, workshop, &mut Desk::new(judge), asked)
 }

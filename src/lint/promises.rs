@@ -5,7 +5,7 @@ use crate::catalog::Transport;
 use crate::finding::Finding;
 use crate::judge::{Broken, Judge, Kept, Promise, number};
 use crate::packet::{Family, Set, proto};
-use crate::rule::{PH110, Severity};
+use crate::rule::{PH110, PH605, Severity};
 use crate::site::{Expect, Leg, Traffic, Who};
 
 /// Checks all promises of the site.
@@ -13,7 +13,7 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
     let order: Vec<usize> = (0..judge.site.expects.len()).collect();
     let found = cores::for_each(judge, &order, |desk, at| {
         let expect = &judge.site.expects[at];
-        let Some(traffic) = traffic(judge, expect) else { return Some(no_service(expect)) };
+        let Some(traffic) = traffic(judge, expect) else { return no_service(judge, expect) };
         let mut unknown = false;
         let mut doubt: Option<Finding> = None;
         for family in [Family::V4, Family::V6] {
@@ -149,10 +149,19 @@ fn not_known(expect: &Expect) -> Finding {
         .help("Say with a `[[path]]` through which firewalls the packets go, or promise less at once.")
 }
 
-fn no_service(expect: &Expect) -> Finding {
-    let message = format!("`{}` has no service of this name that others connect to", expect.to.name);
-    Finding::of(&PH110, expect.span, message)
-        .severity(Severity::Warning)
-        .label("this promise is not checked")
-        .help("`pinhole catalog show` lists the services of a product; or give the `traffic`, such as `tcp/1720`.")
+/// A service of the device to which nobody connects; one that its product does not have is PH605.
+fn no_service(judge: &Judge<'_>, expect: &Expect) -> Option<Finding> {
+    let (Traffic::Service(service), Who::Device(device)) = (&expect.traffic, &expect.to.who) else {
+        return None;
+    };
+    let product = judge.catalog.product(&judge.site.devices[*device].product)?;
+    let known = product.requirements.iter().any(|row| row.service == *service);
+    if !known && judge.site.settings.selection.has(&PH605) {
+        return None;
+    }
+    let message = format!("nobody connects to `{}` for `{service}`", expect.to.name);
+    let finding = Finding::of(&PH110, expect.service_span.or(Some(expect.span)), message);
+    Some(finding.severity(Severity::Warning).label("this promise is not checked").help(
+        "`pinhole catalog show` prints who opens the connections of a service; or give the `traffic`, such as `tcp/1720`.",
+    ))
 }

@@ -11,6 +11,7 @@ mod assume;
 mod build;
 mod condition;
 mod effects;
+mod idle;
 mod nat;
 mod origin;
 mod own;
@@ -25,6 +26,7 @@ pub use around::Behind;
 pub use assume::{Answer, Assumption, Fits, Unmet};
 pub use build::Builder;
 pub use condition::{About, Condition, Nature};
+pub use idle::{Idle, Timeout};
 pub use nat::{Nat, NatAddr, NatPort};
 pub use origin::{Origin, Why};
 pub use own::{OwnAddress, routers_anycast};
@@ -112,6 +114,8 @@ pub struct Ruleset {
     pub answers_for_routers: bool,
     /// Addresses that are certainly not the box's own: those of the site's devices.
     pub elsewhere: Vec<(Family, u128)>,
+    /// After how long connections are forgotten, as far as the files say it.
+    pub timeouts: Vec<Timeout>,
     /// Number of rules as written in the files (expansions not counted).
     pub written: usize,
 }

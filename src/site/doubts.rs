@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Choice, Date, Device, MovedRow, PeerPlace, Route, Site, ZoneId};
+use super::{Choice, Date, Device, Expect, MovedRow, PeerPlace, Route, Site, Traffic, Who, ZoneId};
 use crate::catalog::{Catalog, Product, Requirement};
 use crate::finding::Finding;
 use crate::rule::{PH602, PH603, PH604, PH605, PH606, PH607, PH608, PH609, PH613, PH614};
@@ -24,6 +24,7 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
             }
         }
     }
+    findings.extend(site.expects.iter().filter_map(|expect| unknown_service(expect, &products)));
     let known: Vec<&Product> = products.iter().flatten().copied().collect();
     let rows = known.iter().flat_map(|product| &product.requirements);
     let asked: BTreeSet<&str> = rows.filter_map(|row| row.peer.as_deref()).collect();
@@ -123,10 +124,7 @@ fn moved_row(moved: &MovedRow, product: &Product) -> Option<Finding> {
         [] => {
             let words =
                 product.requirements.iter().flat_map(|row| [row.row.as_deref(), Some(row.service.as_str())]);
-            let help = match nearest(&moved.row, words.flatten()) {
-                Some(near) => format!("Did you mean `{near}`?"),
-                None => format!("`pinhole catalog show {}` prints the rows.", product.name),
-            };
+            let help = nearest_row(&moved.row, words.flatten(), product);
             let message = format!("`{}` has no row or service `{}`", product.name, moved.row);
             unknown(message, "moves nothing", help)
         }
@@ -149,6 +147,28 @@ fn moved_row(moved: &MovedRow, product: &Product) -> Option<Finding> {
             unknown(message, "which of them?", format!("Name the row: {}.", rows.join(", ")))
         }
     }
+}
+
+fn nearest_row<'a>(word: &str, words: impl Iterator<Item = &'a str>, product: &Product) -> String {
+    match nearest(word, words) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => format!("`pinhole catalog show {}` prints the rows.", product.name),
+    }
+}
+
+/// PH605 for a promise about a service that the device's product does not have.
+fn unknown_service(expect: &Expect, products: &[Option<&Product>]) -> Option<Finding> {
+    let (Traffic::Service(word), Who::Device(device)) = (&expect.traffic, &expect.to.who) else {
+        return None;
+    };
+    let product = (*products.get(*device)?)?;
+    let services = || product.requirements.iter().map(|row| row.service.as_str());
+    if services().any(|service| service == word) {
+        return None;
+    }
+    let message = format!("`{}` has no service `{word}`", product.name);
+    let finding = Finding::of(&PH605, expect.service_span, message).label("this promise is not checked");
+    Some(finding.help(nearest_row(word, services(), product)))
 }
 
 fn allowed(row: &Requirement, moved: &MovedRow) -> bool {

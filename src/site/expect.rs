@@ -27,6 +27,8 @@ pub struct Expect {
     pub reason: String,
     /// The entry's `verdict` in the site file.
     pub span: Span,
+    /// Its `service`, where it has one.
+    pub service_span: Option<Span>,
 }
 
 /// One end of a promise.
@@ -120,7 +122,8 @@ pub(super) fn expect(table: &DeTable, at: At, site: &Site, problems: &mut Proble
         }
     };
     let span = problems.span(&verdict.at);
-    Some(Expect { from: from?, to: to?, traffic: traffic?, allow, reason, span })
+    let service_span = table.optional("service", problems).map(|service| problems.span(&service.at));
+    Some(Expect { from: from?, to: to?, traffic: traffic?, allow, reason, span, service_span })
 }
 
 /// A device, a zone, a peer, an address or a network.

@@ -242,7 +242,7 @@ impl Graph {
             };
             let leads = |zone: &ZoneId| {
                 let before: Vec<ZoneId> = before.iter().copied().filter(|other| other != zone).collect();
-                cross(*firewall, sides, &before, &[*zone]).is_some()
+                cross_or_turn(*firewall, sides, &before, &[*zone]).is_some()
             };
             levels.push(sides.keys().copied().filter(meant).filter(leads).collect());
             if levels[at + 1].is_empty() {
@@ -252,7 +252,7 @@ impl Graph {
         self.trim(path, &mut levels);
         let steps = path.firewalls.iter().zip(levels.windows(2));
         let crossing = |firewall: usize, pair: &[Vec<ZoneId>]| {
-            cross(firewall, &self.named[firewall], &pair[0], &pair[1])
+            cross_or_turn(firewall, &self.named[firewall], &pair[0], &pair[1])
         };
         Ok(steps.filter_map(|(firewall, pair)| crossing(*firewall, pair)).collect())
     }
@@ -264,7 +264,7 @@ impl Graph {
             levels[at].retain(|zone| {
                 let after: Vec<ZoneId> = after.iter().copied().filter(|other| other != zone).collect();
                 let firewall = path.firewalls[at];
-                cross(firewall, &self.named[firewall], &[*zone], &after).is_some()
+                cross_or_turn(firewall, &self.named[firewall], &[*zone], &after).is_some()
             });
         }
     }
@@ -289,6 +289,18 @@ fn cross(firewall: usize, sides: &Sides, before: &[ZoneId], after: &[ZoneId]) ->
     };
     let (iif, oif) = (leads(&here, &there), leads(&there, &here));
     Some(Crossing { firewall, way: Way::Forward, iif, oif })
+}
+
+/// Likewise; or in and out by the one interface behind which both are, where the site file says that packets go this way.
+fn cross_or_turn(firewall: usize, sides: &Sides, before: &[ZoneId], after: &[ZoneId]) -> Option<Crossing> {
+    let side = |zones: &[ZoneId]| {
+        let names = zones.iter().filter_map(|zone| sides.get(zone)).flatten();
+        Some(Set::of(names.map(|name| (*name, *name)))).filter(|names| !names.is_empty())
+    };
+    cross(firewall, sides, before, after).or_else(|| {
+        let (iif, oif) = (Some(side(before)?), Some(side(after)?));
+        Some(Crossing { firewall, way: Way::Forward, iif, oif })
+    })
 }
 
 /// Whether something can come in by one of some interfaces and leave by one of others that is not the same.

@@ -714,6 +714,30 @@ fn moved_rows_are_held_against_the_catalog() {
     assert_eq!(doubts_about(&product.name, "rtp = 7000"), [("PH605", "which of them?".to_string())]);
 }
 
+#[test]
+fn services_that_are_expected_are_held_against_the_catalog() {
+    let about = |service: &str| {
+        let text = format!(
+            "[[zone]]\nname = 'net'\n[[device]]\nname = 'd'\nproduct = 'scopia-mcu'\naddresses = ['10.0.0.1']\n\
+             [[expect]]\nfrom = 'net'\nto = 'd'\nservice = '{service}'\nverdict = 'block'\n"
+        );
+        let (sources, site) = read(&text);
+        let found =
+            doubts(&site.unwrap(), &Catalog::bundled().unwrap(), Date { year: 2026, month: 1, day: 1 });
+        let said = |finding: crate::finding::Finding| {
+            let span = finding.span.unwrap();
+            let file = sources.file_of(span).unwrap();
+            let at = &file.text
+                [(span.start - file.span().start) as usize..(span.end - file.span().start) as usize];
+            (finding.code(), at.to_string(), finding.help)
+        };
+        found.into_iter().map(said).collect::<Vec<_>>()
+    };
+    assert_eq!(about("q931"), []);
+    let near = "Did you mean `q931`?".to_string();
+    assert_eq!(about("q913"), [("PH605", "'q913'".to_string(), near)]);
+}
+
 proptest::proptest! {
     /// A site file cut, repeated and overwritten anywhere is read, or refused with places inside it.
     #[test]

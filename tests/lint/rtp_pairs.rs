@@ -108,3 +108,14 @@ fn where_both_have_ports_of_their_own_no_rtp_is_no_call() {
     assert!(bad.iter().all(|row| row["service"] == "rtp" && row["works"] == "no"), "{bad:#?}");
     assert_eq!(bad.len(), 1);
 }
+
+#[test]
+fn lines_that_mend_take_rtp_and_rtcp_in_pairs() {
+    let (told, _) = media("scopia-gateway", "udp dport 5060 accept", "h323");
+    let mends: Vec<&Json> =
+        told["mend"].as_array().unwrap().iter().filter(|mend| mend["stage"] == "media").collect();
+    let lines: Vec<&str> =
+        mends.iter().flat_map(|mend| mend["lines"].as_array().unwrap()).filter_map(Json::as_str).collect();
+    assert!(!lines.is_empty() && lines.len() <= 6, "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("7222-7422")), "{lines:#?}");
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cases::{Case, Kind};
 use crate::lab::{Lab, done};
 use crate::phone::{Phone, RTP, Setup};
-use crate::{proxy, relay};
+use crate::{h323, proxy, relay};
 
 /// What takes longer does not come any more.
 const SOON: Duration = Duration::from_millis(1800);
@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub registered: Vec<(&'static str, bool)>,
     /// The call rang, and its answer came back.
     pub placed: Option<bool>,
+    /// The connection for call control was there, and each end had what the other said on it.
+    pub controlled: Option<bool>,
     /// Alice learned that bob hung up.
     pub ended: Option<bool>,
     /// Bob got sound.
@@ -50,6 +52,7 @@ pub(crate) fn make(
         Kind::Direct(transport) => direct(&lab, case, transport, folder),
         Kind::Registered(transport) => registered(&lab, transport, folder),
         Kind::Relay(transport) => relay::call(&lab, transport, folder),
+        Kind::H323 { by_gatekeeper } => h323::call_bob(&lab, by_gatekeeper, case.dials.unwrap_or(BOB)),
     }
 }
 

@@ -9,10 +9,15 @@ pub(crate) enum Kind {
     Registered(&'static str),
     /// Alice asks for a relay over this transport, and sends to bob through it.
     Relay(&'static str),
+    /// Alice calls bob by H.323: by his address, or by a gatekeeper that tells it.
+    H323 {
+        /// Both register there.
+        by_gatekeeper: bool,
+    },
 }
 
 /// The rules of one firewall.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Rules {
     /// The lines of the forward chain, and what else is in the table.
     Nft(Vec<&'static str>, &'static str),
@@ -120,6 +125,9 @@ pub(crate) fn all() -> Vec<Case> {
     all.extend(by_iptables());
     all.extend(translated());
     all.extend(two_firewalls());
+    all.extend(h323());
+    all.extend(h323_through_two());
+    all.extend(by_gatekeeper());
     for transport in ["udp", "tcp", "tls"] {
         all.extend(registered(transport));
         all.extend(relayed(transport));
@@ -313,4 +321,120 @@ fn relayed(transport: &'static str) -> Vec<Case> {
         cases.push(of("no answers", &[there, to_bob]));
     }
     cases
+}
+
+/// A helper of H.323, assigned at prerouting: which, of which protocol, the priority, and what of.
+macro_rules! h323_helper {
+    ($kind:literal, $protocol:literal, $priority:literal, $test:literal) => {
+        concat!(
+            "\tct helper h323 {\n\t\ttype \"",
+            $kind,
+            "\" protocol ",
+            $protocol,
+            "\n\t}\n\tchain assign {\n\t\ttype filter hook prerouting priority ",
+            $priority,
+            "; policy accept;\n\t\t",
+            $test,
+            " ct helper set \"h323\"\n\t}\n"
+        )
+    };
+}
+
+const Q931: &str = h323_helper!("Q.931", "tcp", "0", "tcp dport 1720");
+const CALL: &str = "ip saddr 10.10.0.5 tcp dport 1720 accept";
+const CONTROL: &str = "ip saddr 10.10.0.5 tcp dport 11000 accept";
+const SOUND_OUT: &str = "ip saddr 10.10.0.5 udp dport 12000-12001 accept";
+const SOUND_BACK: &str = "ip daddr 10.10.0.5 udp dport 12000-12001 accept";
+
+/// Calls by H.323 from address to address.
+fn h323() -> Vec<Case> {
+    let kind = Kind::H323 { by_gatekeeper: false };
+    let of = |name: &str, lines: &[&'static str], more: &'static str| {
+        case(format!("h323: {name}"), kind, [nft(lines, more)])
+    };
+    let iptables = |name: &str, states: &str| {
+        let text = format!(
+            "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+             -A PREROUTING -p tcp -m tcp --dport 1720 -j CT --helper Q.931\nCOMMIT\n\
+             *filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+             -A FORWARD -m conntrack --ctstate {states} -j ACCEPT\n\
+             -A FORWARD -s 10.10.0.5/32 -p tcp -m tcp --dport 1720 -j ACCEPT\nCOMMIT\n"
+        );
+        case(format!("h323, iptables: {name}"), kind, [Rules::Iptables(text)])
+    };
+    let snat = concat!(h323_helper!("Q.931", "tcp", "0", "tcp dport 1720"), snat!());
+    let dnat = concat!(h323_helper!("Q.931", "tcp", "0", "tcp dport 1720"), dnat!());
+    let mut dialled = vec![
+        case("h323: DNAT and helper", kind, [nft(&[RELATED, "tcp dport 1720 accept"], dnat)]),
+        case(
+            "h323: DNAT, all is open",
+            kind,
+            [nft(&[OLD, "tcp dport { 1720, 11000 } accept", "udp dport 12000-12001 accept"], dnat!())],
+        ),
+    ];
+    dialled.iter_mut().for_each(|case| case.dials = Some("10.10.0.1"));
+    let mut cases = vec![
+        of("all is open", &[OLD, CALL, CONTROL, SOUND_OUT, SOUND_BACK], ""),
+        of("no signalling", &[OLD, CONTROL, SOUND_OUT, SOUND_BACK], ""),
+        of("no answers", &[CALL, CONTROL, SOUND_OUT, SOUND_BACK], ""),
+        of("no call control", &[OLD, CALL, SOUND_OUT, SOUND_BACK], ""),
+        of("no sound", &[OLD, CALL, CONTROL], ""),
+        of("sound towards bob alone", &[OLD, CALL, CONTROL, SOUND_OUT], ""),
+        of("helper", &[RELATED, CALL], Q931),
+        of(
+            "helper for the other way alone",
+            &[RELATED, CALL],
+            h323_helper!("Q.931", "tcp", "0", "iifname \"eth1\" tcp dport 1720"),
+        ),
+        of(
+            "helper before connection tracking",
+            &[RELATED, CALL],
+            h323_helper!("Q.931", "tcp", "-300", "tcp dport 1720"),
+        ),
+        of("helper on another port", &[RELATED, CALL], h323_helper!("Q.931", "tcp", "0", "tcp dport 1721")),
+        of("helper, related is not accepted", &[OLD, CALL], Q931),
+        of("helper of RAS alone", &[RELATED, CALL], h323_helper!("RAS", "udp", "0", "udp dport 1719")),
+        of("SNAT and helper", &[RELATED, CALL], snat),
+        iptables("helper", "RELATED,ESTABLISHED"),
+        iptables("helper, related is not accepted", "ESTABLISHED"),
+    ];
+    cases.extend(dialled);
+    cases
+}
+
+fn h323_through_two() -> Vec<Case> {
+    let kind = Kind::H323 { by_gatekeeper: false };
+    let of = |name: &str, edge: Rules, inner: Rules| case(format!("h323, two: {name}"), kind, [edge, inner]);
+    let helped = || nft(&[RELATED, CALL], Q931);
+    let open = || nft(&[OLD, CALL, CONTROL, SOUND_OUT, SOUND_BACK], "");
+    vec![
+        of("all is open", open(), open()),
+        of("a helper on both", helped(), helped()),
+        of("a helper on the edge alone", helped(), nft(&[RELATED, CALL], "")),
+        of("a helper on the edge, the inner one open", helped(), open()),
+        of("the inner one refuses related", helped(), nft(&[OLD, CALL], Q931)),
+        of("the inner one stops signalling", helped(), nft(&[RELATED], Q931)),
+    ]
+}
+
+/// Calls by H.323 by way of a gatekeeper, to which the edge alone leads.
+fn by_gatekeeper() -> Vec<Case> {
+    let kind = Kind::H323 { by_gatekeeper: true };
+    let of = |name: &str, lines: &[&'static str], more: &'static str| {
+        case(format!("h323, gatekeeper: {name}"), kind, [nft(lines, more)])
+    };
+    let ras = "udp dport 1719 accept";
+    vec![
+        of("all is open", &[OLD, ras, CALL, CONTROL, SOUND_OUT, SOUND_BACK], ""),
+        of("bob cannot register", &[OLD, "ip saddr 10.10.0.5 udp dport 1719 accept", CALL, CONTROL], ""),
+        of("no answers", &["ip daddr 10.30.0.20 udp dport 1719 accept", CALL, CONTROL], ""),
+        of("helper of RAS", &[RELATED, ras], h323_helper!("RAS", "udp", "0", "udp dport 1719")),
+        of(
+            "helper of RAS, related is not accepted",
+            &[OLD, ras],
+            h323_helper!("RAS", "udp", "0", "udp dport 1719"),
+        ),
+        of("helper of Q.931", &[RELATED, ras, CALL], Q931),
+        of("no helper", &[RELATED, ras, CALL], ""),
+    ]
 }

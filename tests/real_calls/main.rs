@@ -1,5 +1,5 @@
-//! Real calls through the rules: baresip calls baresip, by kamailio and directly, and coturn's client asks for relays,
-//! through one firewall or two in network namespaces. What `pinhole explain` says of each stage is held against what
+//! Real calls through the rules: baresip calls baresip, by kamailio and directly, coturn's client asks for relays, and
+//! two ends speak H.323 as far as the kernel reads it, through one firewall or two in network namespaces. What `pinhole explain` says of each stage is held against what
 //! came to pass.
 //!
 //! It needs Linux, root and the programs; where something is missing, the test says `skipped` and why, and passes. An
@@ -17,7 +17,11 @@ mod call;
 #[cfg(target_os = "linux")]
 mod cases;
 #[cfg(target_os = "linux")]
+mod h323;
+#[cfg(target_os = "linux")]
 mod lab;
+#[cfg(target_os = "linux")]
+mod per;
 #[cfg(target_os = "linux")]
 mod phone;
 #[cfg(target_os = "linux")]
@@ -37,6 +41,9 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
+    if let Some(code) = h323::end() {
+        return code;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;

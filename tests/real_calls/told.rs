@@ -65,6 +65,16 @@ pub(crate) fn write_site(case: &Case, folder: &Path) -> std::io::Result<()> {
                 &format!("ports = {{ relay = \"{}-{}\" }}", RELAYS.0, RELAYS.1),
             );
         }
+        Kind::H323 { by_gatekeeper } => {
+            let public = case
+                .dials
+                .map(|dials| format!("public-addresses = [\"{dials}\"]\nannounces = \"private\"\n"));
+            device("alice", "h323-end", ALICE, "");
+            device("bob", "h323-end", BOB, &public.unwrap_or_default());
+            if by_gatekeeper {
+                device("server", "h323-gatekeeper", SERVER, "mode = \"direct\"");
+            }
+        }
         Kind::Direct(_) | Kind::Registered(_) => {
             let public = case.dials.map(|dials| format!("public-addresses = [\"{dials}\"]"));
             device("alice", "baresip", ALICE, "");
@@ -84,6 +94,8 @@ impl Told {
             Kind::Direct(transport) => ("alice", format!("sip-{transport}")),
             Kind::Registered(transport) => ("alice", format!("registered-{transport}")),
             Kind::Relay(_) => ("west", "webrtc".to_string()),
+            Kind::H323 { by_gatekeeper: true } => ("alice", "h323".to_string()),
+            Kind::H323 { by_gatekeeper: false } => ("alice", "h323-direct".to_string()),
         };
         let mut explain = Command::new(env!("CARGO_BIN_EXE_pinhole"));
         explain.current_dir(folder).args(["explain", "--format", "json", "--from", from, "--to", "bob"]);
@@ -125,8 +137,9 @@ pub(crate) fn compare(case: &Case, told: &Told, seen: &Seen) -> (Vec<String>, us
         }
     };
     let (alice, bob, server) = (Some("alice"), Some("bob"), Some("server"));
+    let register = if matches!(case.kind, Kind::H323 { .. }) { "ras" } else { "register" };
     for (name, registered) in &seen.registered {
-        hold("register", [Some(name), server], Some(*registered));
+        hold(register, [Some(name), server], Some(*registered));
     }
     match case.kind {
         Kind::Direct(_) => {
@@ -136,6 +149,10 @@ pub(crate) fn compare(case: &Case, told: &Told, seen: &Seen) -> (Vec<String>, us
         Kind::Registered(_) => {
             hold("register", [server, bob], seen.placed);
             hold("register", [server, alice], seen.ended);
+        }
+        Kind::H323 { .. } => {
+            hold("q931", [alice, bob], seen.placed);
+            hold("h245", [alice, bob], seen.controlled);
         }
         Kind::Relay(transport) => {
             hold(&format!("turn-{transport}"), [None, server], seen.allocated);

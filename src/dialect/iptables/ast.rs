@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::model::Timeout;
 use crate::packet::Family;
 use crate::source::Span;
 
@@ -255,6 +256,8 @@ pub struct Config {
     pub netmaps: Vec<Netmap>,
     /// Changes of marks.
     pub marks: Vec<MarkChange>,
+    /// Timeouts that scripts set by `sysctl`.
+    pub timeouts: Vec<Timeout>,
     /// The tables in force, by family and name, as indices of `tables`.
     current: [[Option<u32>; 5]; 2],
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::syntax::{Elem, Expr, Name, Rule, TableFamily, TableRef};
+use crate::model::Idle;
 use crate::source::Span;
 
 /// Kinds of objects.
@@ -37,6 +38,29 @@ impl ObjectKind {
     }
 }
 
+/// What a `ct timeout` says of established TCP connections, or of UDP that was answered.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Forgets {
+    /// Of which.
+    pub of: Idle,
+    /// After how many seconds.
+    pub seconds: u32,
+    /// Where that stands.
+    pub span: Span,
+}
+
+impl Forgets {
+    /// The timeout of a state of a connection; `None` of states that end by themselves.
+    pub(super) fn new(state: &str, seconds: u32, span: Span) -> Option<Forgets> {
+        let of = match state {
+            "established" => Idle::Tcp,
+            "replied" => Idle::Udp,
+            _ => return None,
+        };
+        Some(Forgets { of, seconds, span })
+    }
+}
+
 /// A named object.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Object {
@@ -50,6 +74,8 @@ pub(super) struct Object {
     pub l3proto: Option<TableFamily>,
     /// For a limit or quota: whether it matches what is over it.
     pub over: bool,
+    /// For a timeout: of connections that have seen packets both ways, in seconds.
+    pub idle: Option<Forgets>,
 }
 
 /// `type T hook H device D priority P`.

@@ -76,6 +76,8 @@ pub enum StatementKind {
 pub enum SetOption {
     /// `skip on`
     Skip(Vec<Interface>),
+    /// `timeout`, where it is about states that have seen packets both ways: `tcp.established` and the like, with seconds
+    Timeouts(Vec<(String, u32, Span)>),
     /// One that changes no verdict, or that the parser heeds
     Other,
 }

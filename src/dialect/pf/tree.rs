@@ -77,6 +77,8 @@ pub struct Tree<'a> {
     pub nodes: Vec<Node<'a>>,
     /// Interfaces that are not filtered: `set skip on`.
     pub skipped: Vec<&'a Interface>,
+    /// `set timeout`: names, seconds and places.
+    pub timeouts: Vec<&'a (String, u32, Span)>,
     /// Number of rules as written.
     pub written: usize,
     /// The first statement.
@@ -157,6 +159,7 @@ pub fn grow<'a>(
         tree: Tree {
             nodes: Vec::new(),
             skipped: Vec::new(),
+            timeouts: Vec::new(),
             written: 0,
             first,
             first_filter: first,
@@ -278,11 +281,11 @@ impl<'a> Grower<'a> {
                     everything_unknown(statement.span, &format!("include {path}"), nodes);
                     self.unknowns += 1;
                 }
-                StatementKind::Option(option) => {
-                    if let SetOption::Skip(interfaces) = &**option {
-                        self.tree.skipped.extend(interfaces);
-                    }
-                }
+                StatementKind::Option(option) => match &**option {
+                    SetOption::Skip(interfaces) => self.tree.skipped.extend(interfaces),
+                    SetOption::Timeouts(timeouts) => self.tree.timeouts.extend(timeouts),
+                    SetOption::Other => {}
+                },
                 StatementKind::Broken(intent) => self.broken(statement.span, *intent, nodes),
                 _ => {}
             }

@@ -300,6 +300,7 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
     if ports.is_empty() {
         return Some(Vec::new());
     }
+    let ports = whole_pairs(judge, trouble, &ports);
     let to_device = trouble.flow.leg == Leg::ToDevice;
     let translates = to_device && !public.is_empty() && near.is_some() && seen.first;
     let forwards = seen.crossings.iter().all(|crossing| crossing.way == Way::Forward);
@@ -348,6 +349,25 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
         }
     }
     Some(tasks)
+}
+
+/// The ports that lines take for some of a trouble's: a stream of RTP together with its RTCP, where the device needs both
+/// for the same peers. Nobody writes every other port of a range.
+fn whole_pairs(judge: &Judge<'_>, trouble: &Trouble<'_>, ports: &Set) -> Set {
+    let row = trouble.flow.requirement;
+    let product = judge.catalog.product(&judge.site.devices[trouble.flow.device].product);
+    let (Some(product), true, Leg::ToDevice) = (product, row.parity.is_some(), trouble.flow.leg) else {
+        return ports.clone();
+    };
+    let beside = product.requirements.iter().filter(|other| {
+        other.parity.is_some()
+            && other.parity != row.parity
+            && (&other.peer, &other.transports) == (&row.peer, &row.transports)
+    });
+    let beside = beside
+        .fold(Set::empty(), |set, other| set.or(&judge.site.ports_of(trouble.flow.device, product, other)));
+    let partners = ports.ranges().iter().filter(|(lo, hi)| lo == hi).map(|(port, _)| (port ^ 1, port ^ 1));
+    ports.or(&Set::of(partners).and(&beside))
 }
 
 /// Whether who decides does so before destinations are translated.

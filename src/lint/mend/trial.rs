@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::draft::Draft;
+use super::whole_pairs;
 use crate::analysis::Flow;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
 use crate::dialect::{Dialect, Environment, load};
@@ -269,7 +270,7 @@ impl Compare<'_, '_, '_> {
             let sides = [
                 (Field::src(self.family), &src),
                 (Field::dst(self.family), &dst),
-                (Field::Dport, trouble.ports()),
+                (Field::Dport, &whole_pairs(self.judge, trouble, trouble.ports())),
             ];
             for (field, set) in sides {
                 let side = self.spaces.test(field, set);
@@ -289,7 +290,10 @@ impl Compare<'_, '_, '_> {
         if !by_port {
             return about;
         }
-        let ports = self.group.iter().flat_map(|trouble| trouble.ports().ranges().to_vec());
+        let ports = self
+            .group
+            .iter()
+            .flat_map(|trouble| whole_pairs(self.judge, trouble, trouble.ports()).ranges().to_vec());
         let ports = self.spaces.test(Field::Dport, &Set::of(ports));
         self.spaces.and(about, ports)
     }

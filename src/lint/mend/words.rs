@@ -6,6 +6,7 @@ use crate::finding::Mend;
 use crate::judge::Judge;
 use crate::lint::requirements::{Fault, Trouble};
 use crate::lint::{slips, words};
+use crate::packet::Set;
 use crate::site::Leg;
 
 /// The help for a group of troubles. Where one place takes all lines, the help names it in the place of them.
@@ -82,6 +83,9 @@ fn works(group: &[Trouble<'_>], remedy: &mut Remedy) -> String {
             format!("{why} Translate them to {to}{pass}{whole}")
         }
         None if first.reply() => "Let the answers through".to_string(),
+        None if first.certain && in_pairs(group, remedy) => {
+            "Let it through, RTP and its RTCP in pairs,".to_string()
+        }
         None if first.certain => "Let it through".to_string(),
         None => "Where it does not, let them through without conditions".to_string(),
     };
@@ -89,6 +93,13 @@ fn works(group: &[Trouble<'_>], remedy: &mut Remedy) -> String {
         [Mend { place, .. }] => format!("{what} {}:", std::mem::take(place)),
         _ => format!("{what} by these lines:"),
     }
+}
+
+/// Whether lines take the RTCP of the streams that the group is about, or the other way round.
+fn in_pairs(group: &[Trouble<'_>], remedy: &Remedy) -> bool {
+    let parted = group.iter().all(|trouble| trouble.flow.requirement.parity.is_some());
+    let asked = group.iter().fold(Set::empty(), |set, trouble| set.or(trouble.ports()));
+    parted && remedy.passes.iter().any(|(_, _, ports)| !asked.covers(ports))
 }
 
 /// Why no line is printed.

@@ -119,17 +119,17 @@ pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<F
     groups.into_iter().map(|group| words::word(judge, workshop, &group)).chain(others).collect()
 }
 
-/// Checks one leg of a row between one address and one party.
+/// Checks legs of rows, each between one address and one party.
 pub(super) fn about<'a>(
     judge: &Judge<'a>,
     workshop: Option<&Workshop<'_>>,
     desk: &mut Desk<'_, 'a>,
-    flow: &Arc<Flow<'a>>,
-    near: &Near,
-    party: &Party,
+    asked: Vec<(Flow<'a>, Near, Party)>,
 ) -> Vec<Finding> {
     let mut troubles = Vec::new();
-    look_at(desk, flow, near, &Whom::of(&[party]), &mut troubles);
+    for (flow, near, party) in asked {
+        look_at(desk, &Arc::new(flow), &near, &Whom::of(&[&party]), &mut troubles);
+    }
     let groups = group(troubles.into_iter());
     groups.into_iter().map(|group| words::word(judge, workshop, &group)).collect()
 }

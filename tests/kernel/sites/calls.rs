@@ -22,6 +22,9 @@ const ASKED: usize = 2;
 const ZONE: &str = "internet";
 /// Source ports of a far end.
 const SPORTS: [u16; 6] = [1024, 2000, 5060, 20000, 50000, 65535];
+/// Addresses of the zone that rules tell apart: within both networks that these name, within one, and in none.
+const OTHERS4: [&str; 3] = ["192.0.2.14", "192.0.2.77", "198.18.9.9"];
+const OTHERS6: [&str; 3] = ["2001:db8:9::e", "2001:db8:9::77", "2001:db8:99::9"];
 /// Traps of SNMP, which nobody answers.
 const TRAPS: u16 = 162;
 /// Begins what a stage depends on of which some ports are blocked, and nothing else is to be said.
@@ -111,7 +114,13 @@ struct Bench<'a> {
     faults: Vec<String>,
 }
 
+/// Whether an end of a stage is the zone: of that it is said what somebody in it can do.
+fn is_zone(stage: &Stage) -> bool {
+    stage.from == ZONE || stage.to == ZONE
+}
+
 /// A packet of a stage without its destination port, and the address where it has to arrive.
+#[derive(Clone)]
 struct Sent {
     header: Header,
     iif: &'static str,
@@ -190,31 +199,75 @@ impl Bench<'_> {
                 self.must_not_arrive(stage, sent, port, name)?;
             }
         }
-        // Of a zone the packet that is shown is one that is blocked: who gets through on other ports is not told.
-        if stage.from == ZONE || stage.to == ZONE {
-            return Ok(());
-        }
         self.is_open(stage, sent, &without(&stage.ports, &stage.blocked), name)
     }
 
-    /// Packets arrive, and answers come back.
+    /// Packets arrive, and answers come back: where an end is a zone, those of somebody in it, for each port, and those
+    /// of the packet that is shown.
     fn is_open(&mut self, stage: &Stage, sent: &Sent, ports: &[[u16; 2]], name: &str) -> Result<(), String> {
-        // Of a zone it is said that somebody gets through: the packet shows one, and not whether he gets answers.
-        let zone = stage.from == ZONE || stage.to == ZONE;
-        let ports = if zone { vec![sent.header.dport] } else { some(ports) };
-        for port in ports {
+        for port in some(ports) {
             self.tally.open.1 += 1;
-            let probe = self.probe(stage, sent, port);
+            let mut faults = Vec::new();
+            for who in self.anybody(stage, sent) {
+                match self.fails(stage, &who, port)? {
+                    None => {
+                        faults.clear();
+                        break;
+                    }
+                    Some(fault) => faults.push(fault),
+                }
+            }
+            if let Some(fault) = faults.first() {
+                self.faults.push(format!("{name} is said to work, and {fault}"));
+            }
+        }
+        let shown = sent.header.dport;
+        if is_zone(stage) && stage.works == "yes" {
+            let fault = self.fails(stage, sent, shown)?;
+            self.faults
+                .extend(fault.map(|fault| format!("{name} is said to work, shown by one of which {fault}")));
+        }
+        Ok(())
+    }
+
+    /// What is wrong with what somebody sends to a port, from any of the source ports that he may have.
+    fn fails(&mut self, stage: &Stage, sent: &Sent, port: u16) -> Result<Option<String>, String> {
+        let sports: &[u16] = if sent.iif == "eth0" && stage.from == ZONE { &SPORTS } else { &[] };
+        let drawn = self.probe(stage, sent, port);
+        let from = |sport: &u16| {
+            let mut probe = drawn.clone();
+            probe.header.sport = *sport;
+            probe
+        };
+        for probe in sports.iter().map(from).chain([drawn.clone()]) {
             let end = End { address: sent.there, port: Some(port) };
             match self.lab.exchange(&probe, end, sent.back)? {
-                None => self.faults.push(format!("{name} is said to work, and {probe} does not arrive")),
-                Some(fate) if !zone && fate != answered(&probe.header) && !is_trap(&probe.header) => {
-                    self.faults.push(format!("{name} is said to work, and {probe} gets no answer: {fate:?}"));
+                None => return Ok(Some(format!("{probe} does not arrive"))),
+                Some(fate) if fate != answered(&probe.header) && !is_trap(&probe.header) => {
+                    return Ok(Some(format!("{probe} gets no answer: {fate:?}")));
                 }
                 Some(_) => {}
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// The packet that is shown and, where an end is a zone, what others in it would send.
+    fn anybody(&self, stage: &Stage, sent: &Sent) -> Vec<Sent> {
+        let mut all = vec![sent.clone()];
+        let others = if self.site.v6 { OTHERS6 } else { OTHERS4 };
+        let others = others.iter().filter_map(|other| other.parse().ok()).chain([self.site.peer]);
+        for other in others.filter(|_| is_zone(stage)) {
+            let mut who = sent.clone();
+            if stage.from == ZONE {
+                who.header.src = other;
+            } else {
+                who.header.dst = other;
+                who.there = other;
+            }
+            all.push(who);
+        }
+        all
     }
 
     /// What arrives gets no answer.
@@ -222,10 +275,15 @@ impl Bench<'_> {
         self.tally.silent.0 += 1;
         for port in some(&stage.ports) {
             self.tally.silent.1 += 1;
-            let probe = self.probe(stage, &sent, port);
-            let end = End { address: sent.there, port: Some(port) };
+            let anybody = self.anybody(stage, &sent);
+            let who = &anybody[self.rng.below(anybody.len())];
+            let probe = self.probe(stage, who, port);
+            let end = End { address: who.there, port: Some(port) };
             stages::forget_inner()?;
-            if self.lab.exchange(&probe, end, sent.back)? == Some(answered(&probe.header)) {
+            // From some zone it is said of those who get through from each of their ports.
+            if self.lab.exchange(&probe, end, who.back)? == Some(answered(&probe.header))
+                && !(is_zone(stage) && self.fails(stage, who, port)?.is_some())
+            {
                 self.faults.push(format!("{name} is said to get no answers, and {probe} does"));
             }
         }
@@ -233,11 +291,13 @@ impl Bench<'_> {
     }
 
     fn must_not_arrive(&mut self, stage: &Stage, sent: &Sent, port: u16, name: &str) -> Result<(), String> {
-        let mut probe = self.probe(stage, sent, port);
-        if stage.from == ZONE && self.rng.one_in(2) {
-            probe.header.src = self.site.peer;
+        let anybody = self.anybody(stage, sent);
+        let who = &anybody[self.rng.below(anybody.len())];
+        let mut probe = self.probe(stage, who, port);
+        if who.iif == "eth0" {
+            probe.header.sport = self.rng.pick(&SPORTS);
         }
-        if self.arrives(&probe, sent.there)? {
+        if self.arrives(&probe, who.there)? {
             self.faults.push(format!("{name} is said to be blocked, and {probe} arrives"));
         }
         Ok(())

@@ -318,6 +318,8 @@ pub struct Config<'a> {
     pub intra_interface: Option<Span>,
     /// `no sysopt connection permit-vpn`.
     pub no_permit_vpn: Option<Span>,
+    /// `timeout`: what it is about, in seconds; 0 is never.
+    pub timeouts: Vec<(&'a str, u32, Span)>,
     /// Class-maps.
     pub class_maps: Vec<ClassMap<'a>>,
     /// Policy-maps.

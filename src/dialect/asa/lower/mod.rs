@@ -26,8 +26,8 @@ use super::ast::{Acl, AclKind, Address, Config, Direction, Entry, Named, Version
 use super::resolve::{Addresses, Resolver};
 use crate::finding::Finding;
 use crate::model::{
-    Builder, ChainId, ChainKind, CondId, Condition, Effect, Hook, Origin, OwnAddress, Ruleset, Stage,
-    StageKind, Step, Test, Values, Verdict,
+    Builder, ChainId, ChainKind, CondId, Condition, Effect, Hook, Idle, Origin, OwnAddress, Ruleset, Stage,
+    StageKind, Step, Test, Timeout, Values, Verdict,
 };
 use crate::packet::{Family, Field, Set, State, interface, proto, states};
 use crate::rule::{PH002, PH004};
@@ -186,10 +186,28 @@ pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere:
     ruleset.v4 = true;
     ruleset.v6 = true;
     ruleset.written = config.rules;
+    timeouts(config, ruleset);
     let mut findings = lower.findings;
     findings.append(&mut lower.resolver.findings);
     let statics = nat.iter().filter_map(nat::Translation::as_static).collect();
     Lowered { ruleset: lower.b.finish(), findings, resolver: lower.resolver, statics }
+}
+
+/// What `timeout` says. Source: *Cisco ASA Series Firewall CLI Configuration Guide*, "Configure Global Timeouts":
+/// media that an inspection opened has timeouts of its own, and the one of H.225 counts when all its calls are over.
+fn timeouts(config: &Config<'_>, ruleset: &mut Ruleset) {
+    for (name, seconds, span) in &config.timeouts {
+        let (of, besides): (Idle, &[&str]) = match *name {
+            "conn" => (Idle::Tcp, &["Q.931"]),
+            "udp" => (Idle::Udp, &["Q.931", "RAS", "sip"]),
+            "h323" | "H323" => (Idle::Announced(&["Q.931", "RAS"]), &[]),
+            "sip_media" => (Idle::Announced(&["sip"]), &[]),
+            _ => continue,
+        };
+        // 0 is never; a later line holds all the same.
+        let seconds = if *seconds == 0 { u32::MAX } else { *seconds };
+        ruleset.set_timeout(Timeout { of, ports: None, besides, seconds, span: *span });
+    }
 }
 
 /// The interfaces that each list is bound to, by its name and the direction.

@@ -295,7 +295,7 @@ pub(in super::super) const TABLE: &[Command] = &[
     row("tftp-server", Irrelevant, ""),
     row("threat-detection", Irrelevant, "counts; `shun` blocks scanners for a time"),
     row("time-range", Modelled, "an unknown condition"),
-    row("timeout", Irrelevant, ""),
+    row("timeout", Modelled, "`conn`, `udp`, `h323` and `sip_media` are held against what calls need"),
     row("tls-proxy", Irrelevant, ""),
     row("track", Irrelevant, ""),
     row("translate_hits", Irrelevant, "`show nat` output"),

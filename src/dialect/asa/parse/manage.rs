@@ -74,6 +74,7 @@ impl<'a> Parser<'a> {
                 let line = w.line;
                 self.config.reverse_path.push((w.name("the name of an interface")?, line));
             }
+            "timeout" => self.timeouts(w),
             "multicast-routing" => self.config.multicast = Some(w.line),
             "aaa" => return self.aaa(w),
             "clear" => return Ok(self.clear(w)),
@@ -83,6 +84,15 @@ impl<'a> Parser<'a> {
             self.close_unless_opened();
         }
         Ok(true)
+    }
+
+    /// `timeout conn 1:00:00 half-closed 0:10:00 udp 0:02:00`
+    fn timeouts(&mut self, w: &mut Words<'_, 'a>) {
+        while let (Some(of), Some(time)) = (w.take(), w.take()) {
+            if let Some(seconds) = seconds(time.text) {
+                self.config.timeouts.push((of.text, seconds, of.span.to(time.span)));
+            }
+        }
     }
 
     /// A line of IOS, whose access-lists are written otherwise.
@@ -310,4 +320,18 @@ impl<'a> Parser<'a> {
         // The table says that it is not in the model.
         Ok(false)
     }
+}
+
+/// `hh:mm:ss`, or `0` for never.
+fn seconds(text: &str) -> Option<u32> {
+    if text == "0" {
+        return Some(0);
+    }
+    let mut total = 0u32;
+    let mut parts = 0;
+    for part in text.split(':') {
+        total = total.checked_mul(60)?.checked_add(part.parse().ok()?)?;
+        parts += 1;
+    }
+    (parts == 3).then_some(total)
 }

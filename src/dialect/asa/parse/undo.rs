@@ -219,6 +219,10 @@ impl<'a> Parser<'a> {
             }
             "http" if w.eat("server") => config.http_server = None,
             "nat-control" => config.nat_control = None,
+            "timeout" => {
+                let of = w.peek();
+                config.timeouts.retain(|(known, ..)| of.is_some_and(|of| of != *known));
+            }
             "multicast-routing" => config.multicast = None,
             "management-access" => config.management_access = None,
             "service" => return Ok(self.resets(w, true)),

@@ -80,6 +80,9 @@ pub(super) fn lower(
     };
     lowering.out.ruleset().own = own.to_vec();
     lowering.out.ruleset().answers_for_routers = true;
+    for timeout in &config.timeouts {
+        lowering.out.ruleset().set_timeout(timeout.clone());
+    }
     let whole = [Family::V4, Family::V6].map(|family| tracks(config, family));
     let tables: Vec<Vec<ChainId>> =
         (0..config.tables.len()).map(|table| lowering.table(table, whole)).collect();

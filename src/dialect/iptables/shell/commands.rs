@@ -192,7 +192,8 @@ impl<'t> Shell<'_, '_, 't> {
                     }
                 }
             }
-            "true" | ":" | "echo" | "printf" | "logger" | "sleep" | "set" | "cd" | "umask" | "trap" => {}
+            "echo" => self.kernel_file(words),
+            "true" | ":" | "printf" | "logger" | "sleep" | "set" | "cd" | "umask" | "trap" => {}
             "false" => self.status = Status::Known(false),
             "[" | "[[" | "test" => {
                 self.status = test(words).map_or_else(|| self.condition(words), Status::Known)
@@ -255,6 +256,7 @@ impl<'t> Shell<'_, '_, 't> {
                 self.anything(None, span, &format!("shell {name}"));
             }
             Program::Nothing(at) => {
+                self.sysctl(&words[at.min(words.len() - 1)..]);
                 self.maybe_tool(&words[at.min(words.len() - 1)..]);
                 self.status = self.condition(words);
             }

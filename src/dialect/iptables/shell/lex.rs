@@ -134,6 +134,7 @@ impl<'t> Shell<'_, '_, 't> {
             return;
         }
         let input = rest.starts_with('<') && !rest.starts_with("<<<") && !rest.starts_with("<&");
+        let output = rest.starts_with('>') && !rest.starts_with(">&");
         self.at += rest.find(|c| c != '<' && c != '>' && c != '&' && c != '|').unwrap_or(rest.len());
         self.blanks();
         let mut operand = Vec::new();
@@ -142,6 +143,8 @@ impl<'t> Shell<'_, '_, 't> {
         }
         if input {
             self.input = operand.pop();
+        } else if output {
+            self.output = operand.pop();
         }
     }
 

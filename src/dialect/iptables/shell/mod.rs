@@ -8,6 +8,7 @@
 
 mod commands;
 mod flow;
+mod kernel;
 mod lex;
 mod programs;
 
@@ -97,6 +98,8 @@ pub(super) struct Shell<'r, 'c, 't> {
     documents: Vec<Document>,
     /// The file that the command's input is read from.
     input: Option<Word<'t>>,
+    /// The file that the command's output is written to.
+    output: Option<Word<'t>>,
     /// How many bytes of text were read that is not drawn from the budget yet.
     work: usize,
     done: bool,
@@ -129,6 +132,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
             list: None,
             documents: Vec::new(),
             input: None,
+            output: None,
             work: 0,
             done: false,
         }
@@ -160,7 +164,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
                 continue;
             }
             words.clear();
-            (self.used_params, self.input) = (false, None);
+            (self.used_params, self.input, self.output) = (false, None, None);
             let from = self.at;
             let end = self.next_command(&mut words);
             self.work += 1 + self.at.saturating_sub(from);

@@ -13,8 +13,8 @@ use rustc_hash::FxHashSet;
 use self::value::{Broken, JsonReader, Node};
 use super::parser::{Failed, Read, Reader};
 use super::syntax::{
-    ChainBody, Command, CommandObject, HookSpec, Item, KeyType, MapData, Name, Object, ObjectKind, Position,
-    Priority, Rule, SetBody, Stmt, StmtKind, TableFamily, TableRef, Verb,
+    ChainBody, Command, CommandObject, Forgets, HookSpec, Item, KeyType, MapData, Name, Object, ObjectKind,
+    Position, Priority, Rule, SetBody, Stmt, StmtKind, TableFamily, TableRef, Verb,
 };
 use crate::source::{SourceId, Span};
 
@@ -287,7 +287,15 @@ impl Document<'_, '_, '_> {
             helper: None,
             l3proto: None,
             over: self.over(node),
+            idle: None,
         };
+        if let (ObjectKind::CtTimeout, Some(policy)) = (kind, node.get("policy")) {
+            for state in ["established", "replied"] {
+                let Some(value) = policy.get(state) else { continue };
+                let seconds = u32::try_from(self.number(value)?).unwrap_or(u32::MAX);
+                object.idle = Forgets::new(state, seconds, value.span);
+            }
+        }
         if kind == ObjectKind::CtHelper && makes {
             let protocol = self.name(node, "protocol")?;
             object.helper = Some((self.name(node, "type")?, protocol.text));

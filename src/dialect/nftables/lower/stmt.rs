@@ -8,11 +8,13 @@ use crate::dialect::interface::{unanswered_destinations, unanswered_sources};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
-    BinOp, CtKey, Data, Expr, ExprKind, IcmpKind, MetaKey, ObjectKind, RawBase, Reject, Selector, Stmt,
-    StmtKind, TableFamily, Target, Update, Verdict,
+    BinOp, CtKey, Data, Expr, ExprKind, Forgets, IcmpKind, MetaKey, ObjectKind, RawBase, Reject, Selector,
+    Stmt, StmtKind, TableFamily, Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
-use crate::model::{Condition, Effect, MapEntry, MarkOp, Reply, Step, Test, Values, Verdict as Decision};
+use crate::model::{
+    Condition, Effect, MapEntry, MarkOp, Reply, Step, Test, Timeout, Values, Verdict as Decision,
+};
 use crate::packet::{Family, Field, Set, State, interface};
 use crate::source::Span;
 
@@ -160,6 +162,12 @@ impl Lower<'_> {
                 cx.effect(Effect::Helper(id));
                 return Ok(());
             }
+            if let (ObjectKind::CtTimeout, Some(forgets)) = (kind, object.idle) {
+                let Forgets { of, seconds, span } = forgets;
+                let ports = self.ports_of(cx);
+                self.builder.ruleset().set_timeout(Timeout { of, ports, besides: &[], seconds, span });
+                return Ok(());
+            }
             return self.use_object(cx, kind, name, object.over);
         }
         if let ExprKind::Map(parts) = &plain(name).kind {
@@ -179,6 +187,16 @@ impl Lower<'_> {
             self.undefined(cx, "synproxy", "");
         }
         Ok(())
+    }
+
+    /// The destination ports that a rule asks for, where it does.
+    fn ports_of(&mut self, cx: &Context) -> Option<Set> {
+        let mut tests = cx.steps.iter().filter_map(|step| match step {
+            Step::Test(Test::In { field: Field::Dport, values, negate: false }) => Some(*values),
+            Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => None,
+        });
+        let values = tests.next()?;
+        Some(self.builder.ruleset().values(values))
     }
 
     fn use_object(&mut self, cx: &mut Context, kind: ObjectKind, name: &str, over: bool) -> Eval<()> {

@@ -3,8 +3,8 @@
 use super::{Failed, Parser, Read};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
-    ChainBody, ExprKind, HookSpec, Item, KeyType, MapData, Name, Object, ObjectKind, Priority, SetBody,
-    TableFamily,
+    ChainBody, ExprKind, Forgets, HookSpec, Item, KeyType, MapData, Name, Object, ObjectKind, Priority,
+    SetBody, TableFamily,
 };
 
 impl<'s> Parser<'_, 's, '_> {
@@ -357,7 +357,7 @@ impl<'s> Parser<'_, 's, '_> {
 
     /// What follows the name of an object: its block, its settings without one, or nothing.
     pub(super) fn object_body(&mut self, kind: ObjectKind, name: Name) -> Read<Object> {
-        let mut object = Object { kind, name, helper: None, l3proto: None, over: false };
+        let mut object = Object { kind, name, helper: None, l3proto: None, over: false, idle: None };
         if self.eat_kind(Kind::LBrace) {
             self.scoped(|p| p.block(true, &mut |p| p.object_part(&mut object).map(|()| false)));
             self.close_block();
@@ -450,7 +450,7 @@ impl<'s> Parser<'_, 's, '_> {
             (ObjectKind::CtTimeout, "policy") => {
                 self.bump();
                 self.expect_kind(Kind::Assign, "`=`")?;
-                self.timeouts()
+                self.timeouts(object)
             }
             (ObjectKind::CtExpectation, "dport" | "size") => {
                 self.bump();
@@ -465,7 +465,7 @@ impl<'s> Parser<'_, 's, '_> {
     }
 
     /// `{ established : 120, close : 20 }`
-    fn timeouts(&mut self) -> Read<()> {
+    fn timeouts(&mut self, object: &mut Object) -> Read<()> {
         const STATES: &[&str] = &[
             "syn_sent",
             "syn_recv",
@@ -492,7 +492,11 @@ impl<'s> Parser<'_, 's, '_> {
                 self.reader.refused(state.span, format!("`{}` is no state of a connection", state.text));
             }
             self.expect_kind(Kind::Colon, "`:`")?;
+            let seconds = seconds(self.text_of(self.cur));
             self.string_or_number()?;
+            let span = self.since((state.span.start - self.base) as usize);
+            object.idle =
+                seconds.and_then(|seconds| Forgets::new(&state.text, seconds, span)).or(object.idle);
             self.newlines();
             if !self.eat_kind(Kind::Comma) {
                 self.expect_kind(Kind::RBrace, "`,` or `}`")?;
@@ -530,4 +534,28 @@ impl super::Reader<'_> {
             Err(_) => Priority { name: Some(Name { text, span }), offset: 0, span },
         }
     }
+}
+
+/// Seconds, or a time such as `2m30s`.
+fn seconds(text: &str) -> Option<u32> {
+    let text = text.trim_matches('"');
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let (mut total, mut rest) = (0u32, text);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u32 = rest[..digits].parse().ok()?;
+        let unit = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let one = match &rest[digits..unit] {
+            "d" => 86_400,
+            "h" => 3_600,
+            "m" => 60,
+            "s" => 1,
+            _ => return None,
+        };
+        total = total.checked_add(number.checked_mul(one)?)?;
+        rest = &rest[unit..];
+    }
+    Some(total)
 }

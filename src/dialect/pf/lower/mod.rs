@@ -25,7 +25,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dialect::Environment;
 use crate::model::{
-    Builder, ChainId, Effect, Hook, MapId, MarkOp, Origin, Ruleset, Stage, StageKind, Test, Values, Verdict,
+    Builder, ChainId, Effect, Hook, Idle, MapId, MarkOp, Origin, Ruleset, Stage, StageKind, Test, Timeout,
+    Values, Verdict,
 };
 use crate::packet::{Field, State, states};
 use crate::source::Span;
@@ -81,6 +82,15 @@ pub fn lower(tree: &Tree, env: &Environment) -> Ruleset {
     rules.v6 = true;
     rules.own = env.own.clone();
     rules.written = tree.written;
+    for (name, seconds, span) in &tree.timeouts {
+        // pf.conf(5): states that have seen packets from both ends
+        let of = match name.as_str() {
+            "tcp.established" => Idle::Tcp,
+            "udp.multiple" => Idle::Udp,
+            _ => continue,
+        };
+        rules.set_timeout(Timeout { of, ports: None, besides: &[], seconds: *seconds, span: *span });
+    }
     b.finish()
 }
 

@@ -74,8 +74,8 @@ pub(super) fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Re
             ],
             "debug",
         ),
-        "timeout" => pairs(cursor, words::is_timeout, "timeout"),
-        "limit" => pairs(cursor, words::is_limit, "limit"),
+        "timeout" => Ok(SetOption::Timeouts(pairs(cursor, words::is_timeout, "timeout")?)),
+        "limit" => pairs(cursor, words::is_limit, "limit").map(|_| SetOption::Other),
         "loginterface" => {
             if !cursor.eat("all") {
                 cursor.string("an interface")?;
@@ -129,16 +129,24 @@ fn state_defaults(cursor: &mut Cursor, session: &mut Session, span: Span) -> Res
 }
 
 /// `timeout { a 1, b 2 }`
-fn pairs(cursor: &mut Cursor, known: fn(&str) -> bool, what: &'static str) -> Result<SetOption> {
+fn pairs(
+    cursor: &mut Cursor,
+    known: fn(&str) -> bool,
+    what: &'static str,
+) -> Result<Vec<(String, u32, Span)>> {
+    let mut found = Vec::new();
     cursor.list(|cursor| {
         let span = cursor.span();
         let name = cursor.string(what)?;
         if !known(&name) {
             return refuse(span, format!("`{name}` is not a {what}"));
         }
-        cursor.number_in(what, 0..=i64::from(u32::MAX))
+        let number = cursor.span();
+        let value = cursor.number_in(what, 0..=i64::from(u32::MAX))?;
+        found.push((name, u32::try_from(value).unwrap_or(u32::MAX), span.to(number)));
+        Ok(())
     })?;
-    Ok(SetOption::Other)
+    Ok(found)
 }
 
 fn syncookies(cursor: &mut Cursor) -> Result<SetOption> {
