@@ -173,6 +173,8 @@ pub struct Finding {
     pub message: String,
     /// The place that decides; `None` only where there is no text to point at.
     pub span: Option<Span>,
+    /// Further places of which the same is to be said, where there are too many for a finding each.
+    pub also: Vec<Span>,
     /// What is to be seen at the main place: lower case, no full stop.
     pub label: String,
     /// Other places that matter.
@@ -213,6 +215,7 @@ impl Finding {
             severity: lint.severity,
             message: message.into(),
             span: span.into(),
+            also: Vec::new(),
             label: String::new(),
             related: Vec::new(),
             notice: String::new(),
@@ -241,13 +244,23 @@ impl Finding {
         self.lint.code
     }
 
+    /// All places that it is about.
+    pub fn places(&self) -> impl Iterator<Item = Span> {
+        self.span.into_iter().chain(self.also.iter().copied())
+    }
+
     /// The same finding, where its file begins at 0 and not at `base`.
     pub fn moved(mut self, base: u32) -> Self {
-        let to = |span: Span| Span::new(span.start - base, span.end - base);
-        self.span = self.span.map(to);
-        self.related.iter_mut().for_each(|label| label.span = to(label.span));
-        self.edits.iter_mut().for_each(|edit| edit.span = to(edit.span));
+        self.each_span(|span| Span::new(span.start - base, span.end - base));
         self
+    }
+
+    /// Changes each place that it names.
+    pub(crate) fn each_span(&mut self, to: impl Fn(Span) -> Span) {
+        let own = self.span.iter_mut().chain(&mut self.also);
+        let related = self.related.iter_mut().map(|label| &mut label.span);
+        let edits = self.edits.iter_mut().map(|edit| &mut edit.span);
+        own.chain(related).chain(edits).for_each(|span| *span = to(*span));
     }
 
     /// Changes each text that comes from configs and the site file, as those do that name hosts and addresses.
@@ -257,6 +270,7 @@ impl Finding {
             severity: _,
             message,
             span: _,
+            also: _,
             label,
             related,
             notice,

@@ -143,12 +143,13 @@ impl Engine<'_> {
             let family = walk.packet.family();
             let from = |set: Set| walk.packet.src().is_some_and(|src| set.contains(src));
             let ttl = walk.packet.get(Field::Ttl).known().filter(|_| !self.rules.keeps_ttl);
-            let stays = if from(family.beyond_scope()) {
-                Some(Verdict::Reject(Reply::BEYOND_SCOPE))
-            } else if from(family.unforwardable()) {
+            // The TTL comes first, and of what is sent back nothing goes to a source that is no host's.
+            let stays = if from(family.unforwardable().minus(&family.beyond_scope())) {
                 Some(Verdict::Drop)
+            } else if ttl.is_some_and(|ttl| ttl < 2) {
+                Some(Verdict::Reject(Reply::time_exceeded(family)))
             } else {
-                ttl.filter(|ttl| *ttl < 2).map(|_| Verdict::Reject(Reply::time_exceeded(family)))
+                from(family.beyond_scope()).then_some(Verdict::Reject(Reply::BEYOND_SCOPE))
             };
             if let Some(verdict) = stays {
                 walk.decider = Decider::End;
@@ -172,7 +173,7 @@ impl Engine<'_> {
         if !walk.mapped[0] {
             return;
         }
-        let own = self.is_own(walk, &self.rules.delivered_set(walk.packet.family()));
+        let own = self.is_own(walk, &self.rules.turned_here(walk.packet.family()));
         let way = match own {
             Some(true) => Way::Input,
             Some(false) => Way::Forward,

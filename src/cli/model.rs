@@ -189,7 +189,11 @@ impl<'a> View<'a> {
         let rules = &loaded.ruleset;
         let notes = |lints: &[&Lint]| {
             let of_lints = loaded.findings.iter().filter(|finding| lints.contains(&finding.lint()));
-            of_lints.map(|finding| note(sources, finding)).collect()
+            let places = |finding: &'a Finding| {
+                let also = finding.also.iter().map(|span| Some(*span));
+                std::iter::once(finding.span).chain(also).map(move |span| (finding, span))
+            };
+            of_lints.flat_map(places).map(|(finding, span)| note(sources, finding, span)).collect()
         };
         let hooks = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];
         let hooks = hooks.into_iter().filter(|hook| !rules.stages(*hook).is_empty()).map(|hook| HookView {
@@ -308,8 +312,8 @@ fn stage_view<'a>(rules: &'a Ruleset, stage: &Stage) -> StageView<'a> {
     }
 }
 
-fn note(sources: &SourceMap, finding: &Finding) -> Note {
-    let place = finding.span.and_then(|span| Some((span, sources.file_of(span)?)));
+fn note(sources: &SourceMap, finding: &Finding, span: Option<Span>) -> Note {
+    let place = span.and_then(|span| Some((span, sources.file_of(span)?)));
     Note {
         line: place.map(|(span, file)| file.place(span.start).line),
         text: place.map_or(String::new(), |(span, _)| sources.text(span).chars().take(400).collect()),

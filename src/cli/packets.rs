@@ -197,8 +197,12 @@ impl PacketLine {
             extra += len;
         }
         if family == Family::V6 {
-            // The chain of headers ends at ESP: what is in it cannot be seen.
-            let last = if protocol == proto::ESP { ext::ESP } else { ext::PROTO };
+            // The chain of headers ends at ESP, what is in it cannot be seen, and where nothing follows.
+            let last = match protocol {
+                proto::ESP => ext::ESP,
+                proto::NONE => ext::NONE,
+                _ => ext::PROTO,
+            };
             packet.set(Field::Ext, bits | last);
         }
         let network = if family == Family::V4 { 20 } else { 40 + extra };

@@ -4,6 +4,7 @@ use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rustc_hash::FxHashSet;
 use serde_json::{Value as Json, json};
 
 use super::journal::Journal;
@@ -243,8 +244,9 @@ fn rewritten(before: &Packet, after: &Packet, address: Field, port: Field) -> Op
 }
 
 fn condition_names(rules: &Ruleset, outcomes: &[Outcome]) -> Vec<String> {
-    let mut names: Vec<String> =
-        outcomes.iter().flat_map(|o| o.conds.iter().map(|c| c.name(rules))).collect();
+    // Most outcomes hang on the same ones.
+    let conds: FxHashSet<&Cond> = outcomes.iter().flat_map(|outcome| &outcome.conds).collect();
+    let mut names: Vec<String> = conds.into_iter().map(|cond| cond.name(rules)).collect();
     names.sort();
     names.dedup();
     names

@@ -52,6 +52,21 @@ pub struct Loaded {
     pub rules: Vec<(SourceId, usize)>,
 }
 
+/// So many findings of one reading are told one by one: a file may be wrong in every line.
+const TOLD_ALONE: usize = 1000;
+/// How far back one is looked for that a further place can be added to.
+const NEAR: usize = 16;
+
+/// Adds a finding of reading; where there are very many, its place alone.
+pub(crate) fn tell(findings: &mut Vec<Finding>, finding: Finding) {
+    let near = findings.len().saturating_sub(NEAR);
+    let alike = |known: &&mut Finding| known.lint() == finding.lint();
+    match findings[near..].iter_mut().rev().find(alike).filter(|_| near >= TOLD_ALONE) {
+        Some(known) => known.also.extend(finding.places()),
+        None => findings.push(finding),
+    }
+}
+
 /// Reads the files of one firewall, all of one dialect, into one ruleset.
 ///
 /// `sources` grows where a dialect includes files (nftables `include`, pf `include` and table files).

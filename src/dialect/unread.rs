@@ -129,7 +129,7 @@ fn unread_lines(dialect: Dialect, file: &SourceFile, findings: &[Finding]) -> us
     let unknown = |lint: &Lint| *lint == PH001 || dialect.language().passes_over_commands && *lint == PH002;
     let mut lines: FxHashSet<u32> = FxHashSet::default();
     let mut last = 0;
-    for span in findings.iter().filter(|finding| unknown(finding.lint())).filter_map(|finding| finding.span) {
+    for span in findings.iter().filter(|finding| unknown(finding.lint())).flat_map(Finding::places) {
         if !holds(file, span) {
             continue;
         }

@@ -5,7 +5,7 @@
 pub(crate) enum Form {
     /// Packed by gzip, xz, bzip2, zstd or zip.
     Packed(&'static str),
-    /// UTF-16 with the byte order of its mark; whether the low byte comes first.
+    /// UTF-16, with a mark of its byte order or without.
     Utf16 {
         /// Little endian.
         low_first: bool,
@@ -36,8 +36,8 @@ impl Form {
             true => u16::from_le_bytes([pair[0], pair[1]]),
             false => u16::from_be_bytes([pair[0], pair[1]]),
         };
-        let units: Vec<u16> = bytes.chunks_exact(2).skip(1).map(unit).collect();
-        Some(String::from_utf16_lossy(&units))
+        let units: Vec<u16> = bytes.chunks_exact(2).map(unit).collect();
+        Some(String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').to_string())
     }
 }
 
@@ -58,6 +58,18 @@ pub(super) fn of(start: &[u8]) -> Option<Form> {
     match start {
         [0xff, 0xfe, ..] => Some(Form::Utf16 { low_first: true }),
         [0xfe, 0xff, ..] => Some(Form::Utf16 { low_first: false }),
+        _ => unmarked(start),
+    }
+}
+
+/// UTF-16 without a mark, as editors of Windows write it too: nearly every other byte is 0, and none of the others.
+fn unmarked(start: &[u8]) -> Option<Form> {
+    let some = &start[..start.len().min(512)];
+    let zeros = |offset: usize| some.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
+    let most = |zeros: usize| some.len() >= 8 && zeros * 10 >= some.len() / 2 * 9;
+    match (zeros(0), zeros(1)) {
+        (0, low) if most(low) => Some(Form::Utf16 { low_first: true }),
+        (high, 0) if most(high) => Some(Form::Utf16 { low_first: false }),
         _ => None,
     }
 }

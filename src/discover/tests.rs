@@ -172,6 +172,22 @@ fn other_texts_are_no_configs() {
 }
 
 #[test]
+fn utf16_is_told_without_its_mark() {
+    use super::form::{self, Form};
+    let text = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
+    let units = text.encode_utf16();
+    let low: Vec<u8> = units.clone().flat_map(u16::to_le_bytes).collect();
+    let high: Vec<u8> = units.flat_map(u16::to_be_bytes).collect();
+    for (bytes, low_first) in [(low, true), (high, false)] {
+        let form = form::of(&bytes);
+        assert_eq!(form, Some(Form::Utf16 { low_first }));
+        assert_eq!(form.and_then(|form| form.text(&bytes)).as_deref(), Some(text));
+    }
+    assert_eq!(form::of(text.as_bytes()), None);
+    assert_eq!(form::of(b"\0\0\0\0\0\0\0\0\0\0"), None);
+}
+
+#[test]
 fn comments_in_front_hide_nothing() {
     assert_eq!(
         of(&format!("#{}\n*filter\n:INPUT DROP\n", "ä".repeat(300_000))),

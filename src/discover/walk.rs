@@ -46,6 +46,8 @@ pub(crate) enum Why {
     Name,
     /// An ignore file leaves it out.
     Ignored,
+    /// Its name begins with a dot.
+    Hidden,
     /// A link to a file outside of the folder.
     Link,
     /// A pipe, a device, a socket.
@@ -63,6 +65,7 @@ impl fmt::Display for Why {
             Why::Form(form, Some(what)) => write!(f, "it is {}, and looks like {what}", form.name()),
             Why::Name => f.write_str("its name is that of a program or a document"),
             Why::Ignored => f.write_str("an ignore file leaves it out"),
+            Why::Hidden => f.write_str("it is hidden"),
             Why::Link => f.write_str("it is a link that leads out of the folder"),
             Why::Special => f.write_str("it is no regular file"),
             Why::Unknown => f.write_str("no firewall language is told by its text"),
@@ -77,14 +80,16 @@ impl Unread {
             Why::Near(near) => near.firewall,
             Why::Form(_, Some(_)) => true,
             Why::Form(..) | Why::Link => names_a_firewall(&self.path),
-            Why::OtherDialect(_) | Why::Name | Why::Ignored | Why::Special | Why::Unknown => false,
+            Why::OtherDialect(_) | Why::Name | Why::Ignored | Why::Hidden | Why::Special | Why::Unknown => {
+                false
+            }
         }
     }
 
-    /// Whether reports count it: programs and documents are told by their names, and `--list-files` alone
-    /// names them.
+    /// Whether reports count it: programs, documents and hidden files are told by their names, and `--list-files`
+    /// alone names them.
     pub(crate) fn counts(&self) -> bool {
-        self.why != Why::Name
+        !matches!(self.why, Why::Name | Why::Hidden)
     }
 }
 
@@ -138,6 +143,8 @@ pub(super) fn walk(folder: &Path, options: &Options) -> Walked {
         if entry.depth() > 0 && passed_over(&entry) {
             if is_dir {
                 entries.skip_current_dir();
+            } else {
+                walked.unread.push(Unread { path, why: Why::Hidden });
             }
             continue;
         }
@@ -172,7 +179,7 @@ fn shown(folder: &Path, path: &Path) -> PathBuf {
     }
 }
 
-/// Hidden files and the folders of builds, which are neither read nor counted.
+/// Hidden files, and hidden folders and those of builds, of which nothing is told.
 fn passed_over(entry: &DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy();
     name.starts_with('.') || entry.file_type().is_dir() && ["target", "node_modules"].contains(&name.as_ref())

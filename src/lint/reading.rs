@@ -14,7 +14,8 @@ const LONGEST: u32 = 2000;
 /// Leaves out what is but the echo of a statement that could not be read, and puts together what is the same.
 pub(super) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
     let lines = |lints: &[&Lint]| -> FxHashSet<(SourceId, u32)> {
-        findings.iter().filter(|f| lints.contains(&f.lint())).filter_map(|f| line(f, sources)).collect()
+        let places = findings.iter().filter(|f| lints.contains(&f.lint())).flat_map(Finding::places);
+        places.filter_map(|span| line_at(span.start, sources)).collect()
     };
     let (broken, refused) = (lines(&[&PH001]), lines(&[&PH001, &PH003, &PH004]));
     findings.retain(|f| match f.lint() {
@@ -88,8 +89,10 @@ fn together(findings: &mut Vec<Finding>, sources: &SourceMap) {
         places.entry((finding.code(), finding.message.clone(), file)).or_default().push(at);
     }
     let mut gone: FxHashSet<usize> = FxHashSet::default();
-    for same in places.into_values().filter(|same| same.len() >= MANY) {
-        let spans: Vec<Span> = same.iter().filter_map(|at| findings[*at].span).collect();
+    let many = |same: &Vec<usize>| same.len() >= MANY || same.iter().any(|at| !findings[*at].also.is_empty());
+    let places: Vec<Vec<usize>> = places.into_values().filter(many).collect();
+    for same in places {
+        let spans: Vec<Span> = same.iter().flat_map(|at| findings[*at].places()).collect();
         let first = &mut findings[same[0]];
         first.message = format!("{}, here and in {} more places", first.message, spans.len() - 1);
         let others =

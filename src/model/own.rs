@@ -65,6 +65,12 @@ impl Ruleset {
         Set::of(elsewhere.map(|(_, address)| (*address, *address)))
     }
 
+    /// The addresses at which a translated destination makes a packet one for the box: those, and those of groups, which
+    /// nothing but a multicast router forwards (`ip_route_input_mc` and `ip6_mc_input` of Linux 6.x).
+    pub fn turned_here(&self, family: Family) -> Set {
+        self.delivered_set(family).or(&family.multicast())
+    }
+
     /// Whether an address from `[lo, hi]` is one of the box's own ([`Ruleset::own_set`]) or one whose packets it
     /// keeps ([`Ruleset::delivered_set`]); `None` where that is open.
     pub fn is_among(&self, own: &Set, family: Family, lo: u128, hi: u128) -> Option<bool> {

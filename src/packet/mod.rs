@@ -4,10 +4,12 @@
 //! most 128 bits; interface names are numbers too ([`interface`]), so that an exact name is one value
 //! and a prefix such as `eth+` is one interval.
 
+mod cuts;
 mod prefix;
 mod set;
 mod space;
 
+pub(crate) use cuts::Cuts;
 pub use prefix::Prefix;
 pub use set::Set;
 pub use space::{Level, Side, Space, Spaces, VariableKey};
@@ -59,7 +61,15 @@ impl Family {
     pub fn unforwardable(self) -> Set {
         match self {
             Family::V4 => Set::empty(),
-            Family::V6 => Set::of([(0, 1), (0xfe80 << 112, (0xfec0 << 112) - 1), (0xff00 << 112, u128::MAX)]),
+            Family::V6 => Set::of([(0, 1), (0xfe80 << 112, (0xfec0 << 112) - 1)]).or(&self.multicast()),
+        }
+    }
+
+    /// The addresses of groups of hosts (RFC 5771, RFC 4291 section 2.7).
+    pub fn multicast(self) -> Set {
+        match self {
+            Family::V4 => Set::range(0xe000_0000, 0xefff_ffff),
+            Family::V6 => Set::range(0xff00 << 112, u128::MAX),
         }
     }
 
@@ -245,6 +255,8 @@ pub mod proto {
     pub const AH: u8 = 51;
     /// ICMPv6.
     pub const ICMPV6: u8 = 58;
+    /// No next header.
+    pub const NONE: u8 = 59;
     /// SCTP.
     pub const SCTP: u8 = 132;
     /// IPv6 mobility header.

@@ -14,9 +14,14 @@ fn turns(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Characters that nobody sees, and that make equal what is not.
+fn hides(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+}
+
 /// Characters that a terminal obeys or a reader is deceived by. Line ends and tabs are none.
 fn is_foul(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t') || turns(c)
+    c.is_control() && !matches!(c, '\n' | '\t') || turns(c) || hides(c)
 }
 
 /// Where the first of them is.
@@ -39,7 +44,7 @@ pub(crate) fn clean(text: &str) -> String {
             // Two bytes each, as all that the excerpts count stays in place.
             '\u{61c}' | '\u{80}'..='\u{9f}' => out.push_str("??"),
             c if c.is_control() => out.push('?'),
-            c if turns(c) => out.push('\u{fffd}'),
+            c if turns(c) || hides(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -185,7 +190,7 @@ mod tests {
 
     #[test]
     fn cleaning_keeps_the_number_of_bytes() {
-        let text = "a\u{1b}\u{85}\u{2028}\u{61c}\u{2066}\t€";
+        let text = "a\u{1b}\u{85}\u{2028}\u{61c}\u{2066}\u{200b}\u{feff}\t€";
         assert_eq!(clean(text).len(), text.len());
         assert!(!clean(text).contains(is_foul));
     }

@@ -502,9 +502,11 @@ fn folders_say_what_they_leave_out() {
     let wide: Vec<u8> = [0xfeff].into_iter().chain(RULES.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     folder.write("wide.txt", wide).write("README.md", RULES).write("notes", "hello\n");
     folder.write("drafts/x.rules", RULES).write("keep/x.rules", RULES).write(".pinholeignore", "/drafts\n");
+    folder.write(".old.rules", RULES);
     let ran = folder.run(&["check", "--list-files"]);
     assert_eq!(ran.code, 0);
-    let wanted = "README.md: not read: its name is that of a program or a document\n\
+    let wanted = ".old.rules: not read: it is hidden\n.pinholeignore: not read: it is hidden\n\
+                  README.md: not read: its name is that of a program or a document\n\
                   drafts: not read: an ignore file leaves it out\n\
                   edge.rules: iptables\nfw.yml: iptables\nkeep/x.rules: iptables\nlate.rules: iptables\n\
                   notes: not read: no firewall language is told by its text\n\

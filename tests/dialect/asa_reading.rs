@@ -203,3 +203,22 @@ fn what_is_off_opens_nothing() {
     assert_eq!(calls("2001"), [("PH435", 11)], "no inspection is missed for what nobody can call");
     assert_eq!(calls("2999"), [("PH532", 12)]);
 }
+
+#[test]
+fn translations_and_bindings_that_cannot_be_read_leave_connections_open() {
+    let list = "access-list a extended permit ip any any\naccess-group a in interface outside\n";
+    for line in [
+        "nat (outside,inside) source sttic any any",
+        "nat (inside,outside) after-auto source",
+        "access-group a inn interface inside",
+        "static (inside,outside)",
+    ] {
+        let (loaded, found) = read(&format!("{INTERFACES}{list}{line}\n"));
+        assert!(found.iter().any(|(code, _)| *code == "PH001"), "{line}: {found:?}");
+        let open = |step: &Step| match step {
+            Step::Effect(Effect::Undefined(cond)) => loaded.ruleset.condition(*cond).name == line,
+            _ => false,
+        };
+        assert!(loaded.ruleset.steps.iter().any(open), "{line}");
+    }
+}

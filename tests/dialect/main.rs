@@ -14,6 +14,7 @@ mod asa_expand;
 mod asa_growth;
 mod asa_reading;
 mod asa_support;
+mod growth;
 mod linux_memory;
 mod mutations;
 mod nftables_conditions;

@@ -304,3 +304,58 @@ fn the_table_of_support_is_true() {
         }
     }
 }
+
+/// The names of the conditions that a text leaves, each once.
+fn left_open(text: &str) -> Vec<String> {
+    let mut names: Vec<String> =
+        read(text).ruleset.conditions.iter().map(|condition| condition.name.to_string()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[test]
+fn what_cannot_be_read_of_a_base_chain_stays_open() {
+    let chain = |head: &str| format!("table inet t {{ chain c {{ {head} tcp dport 22 accept; }}; }}\n");
+    assert_eq!(left_open(&chain("type filter hook forward priority 0; policy drop;")), [""; 0]);
+    let broken = "type filter hook forward priority 0; policy drpo;";
+    assert_eq!(left_open(&chain(broken)), ["policy of inet t c"]);
+    for head in [
+        "type filter hook forward priority ninety; policy drop;",
+        "type filter hook forward; policy drop;",
+        "type filtre hook forward priority 0; policy drop;",
+        "type filter hook forwards priority 0; policy drop;",
+        "type nat hook forward priority 0; policy drop;",
+    ] {
+        assert_eq!(left_open(&chain(head)), ["base chain inet t c"], "{head}");
+    }
+    let json = |chain: &str| {
+        format!(
+            "{{\"nftables\": [{{\"table\": {{\"family\": \"inet\", \"name\": \"t\"}}}}, {{\"chain\": {{\"family\": \"inet\", \
+             \"table\": \"t\", \"name\": \"c\", {chain}}}}}]}}"
+        )
+    };
+    let policy = "\"type\": \"filter\", \"hook\": \"forward\", \"prio\": 0, \"policy\": \"drpo\"";
+    assert_eq!(left_open(&json(policy)), ["policy of inet t c"]);
+    let priority = "\"type\": \"filter\", \"hook\": \"forward\", \"prio\": \"late\", \"policy\": \"drop\"";
+    assert_eq!(left_open(&json(priority)), ["base chain inet t c"]);
+}
+
+#[test]
+fn rules_that_cannot_be_read_may_stand_anywhere() {
+    let before = "table inet t { chain c { type filter hook forward priority 0; policy drop; }; }\n";
+    let json = |command: &str| format!("{{\"nftables\": [{{\"table\": {{\"name\": \"t\"}}}}, {command}]}}");
+    for text in [
+        format!("{before}add rule inet t {{ accept; }}\n"),
+        format!("{before}table everywhere u {{ chain d {{ accept; }}; }}\n"),
+        format!("{before}add chain inet {{ accept; }}\n"),
+        json("{\"rule\": {\"table\": \"t\", \"chain\": \"c\"}}"),
+        json("{\"add\": {\"rule\": {\"table\": 5, \"chain\": \"c\", \"expr\": []}}}"),
+        json("{\"rule\": {\"table\" \"t\"}}"),
+    ] {
+        assert_eq!(left_open(&text), ["what was not read"], "{text}");
+    }
+    // Of what is no rule, nothing hangs on it.
+    assert_eq!(left_open(&format!("{before}define x = {{ 22\nobey\n")), [""; 0]);
+    assert_eq!(left_open(&json("{\"flowtable\": {\"table\": \"t\"}}")), [""; 0]);
+}

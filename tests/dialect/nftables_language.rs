@@ -322,3 +322,16 @@ fn a_chain_that_is_listed_alone_has_its_table() {
     let loaded = read(&format!(r#"{{"nftables": [{chain}, {rule}]}}"#));
     assert!(loaded.findings.iter().any(|finding| finding.code() == "PH003"));
 }
+
+#[test]
+fn of_very_many_errors_each_line_counts() {
+    let text = format!("table ip t {{ chain c {{\n{}}}\n}}\n", "ip frob 5 drop\n".repeat(3000));
+    let (mut sources, env) = (SourceMap::new(), Environment::default());
+    let id = sources.add("rules.nft", text.into_bytes()).unwrap();
+    let loaded = load(Dialect::Nftables, &mut sources, &[id], &env);
+    assert!(loaded.findings.len() < 2000, "places alone are kept");
+    let errors = loaded.findings.iter().filter(|finding| finding.code() == "PH001");
+    assert_eq!(errors.map(|finding| finding.places().count()).sum::<usize>(), 3000);
+    let whole = pinhole::dialect::unread(Dialect::Nftables, &sources, &[id], &env, &loaded);
+    assert!(whole[0].message.starts_with("3000 of "), "{}", whole[0].message);
+}

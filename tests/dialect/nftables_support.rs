@@ -109,6 +109,24 @@ const ROWS: &[(&str, Support, &str)] = &[
     ("`jump`, `goto`", Finding("PH003"), "tcp dport 22 jump nowhere"),
     ("a rule that cannot", Finding("PH001"), "tcp dport { 22, ( ] accept"),
     (
+        "a base chain whose",
+        Finding("PH001"),
+        "table t { chain c { type filter hook input; policy drop; }; }\n\n\
+         table t { chain c { type filter hook input priority 0; policy drpo; }; }\n",
+    ),
+    (
+        "a base chain whose",
+        Finding("PH004"),
+        "table t { chain c { type filtre hook input priority 0; policy drop; }; }\n\n\
+         table t { chain c { type filter hook inward priority 0; policy drop; }; }\n\n\
+         table t { chain c { type filter hook input priority early; policy drop; }; }\n",
+    ),
+    (
+        "rules of which",
+        Finding("PH001"),
+        "add rule inet t { accept; }\n\ntable everywhere t { chain c { accept; }; }\n",
+    ),
+    (
         "`vmap`, maps",
         Modelled,
         "ip saddr . tcp dport vmap { 192.0.2.1 . 22 : drop, 192.0.2.0/24 . 1-5 : continue, * : accept }\n\n\

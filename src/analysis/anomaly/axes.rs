@@ -1,7 +1,7 @@
 //! The dimensions of a chain: fields that its rules look at, each cut where rules tell values apart.
 
 use crate::model::{Rule, Ruleset, Test};
-use crate::packet::{FIELDS, Field, Set};
+use crate::packet::{Cuts, FIELDS, Field, Set};
 
 use super::reach::{Fields, OF_CONNECTION, Walked};
 use super::steps::first_tests;
@@ -85,7 +85,7 @@ impl Dim {
 /// What the fields of a chain's rules tell apart.
 pub(super) struct Draft<'a> {
     rules: &'a Ruleset,
-    starts: Vec<Option<Vec<u128>>>,
+    starts: Vec<Option<Cuts>>,
     /// For each field the sets that are asked for, each once; `None` where they are too many.
     sets: Vec<Option<Vec<Set>>>,
 }
@@ -136,34 +136,30 @@ impl<'a> Draft<'a> {
 
     fn cut(&mut self, field: Field, set: &Set) {
         let sets = &mut self.sets[field as usize];
-        if let Some(known) = sets.as_mut().filter(|known| !known.contains(set)) {
+        if let Some(known) = sets {
+            if known.contains(set) {
+                return;
+            }
             known.push(set.clone());
             if known.len() > MOST_SETS || set.ranges().len() > MOST_BOXES {
                 *sets = None;
             }
         }
-        let starts = self.starts[field as usize].get_or_insert_with(|| vec![0]);
-        let mut end = |lo: u128, hi: u128| {
-            starts.push(lo);
-            starts.extend(hi.checked_add(1));
-        };
-        if set.ranges().len() > MOST_BOXES {
-            if let (Some(first), Some(last)) = (set.ranges().first(), set.ranges().last()) {
-                end(first.0, last.1);
-            }
-            return;
+        let cuts = self.starts[field as usize].get_or_insert_default();
+        match (set.ranges().first(), set.ranges().last()) {
+            (Some(first), Some(last)) if set.ranges().len() > MOST_BOXES => cuts.around(first.0, last.1),
+            _ => cuts.of(set),
         }
-        set.ranges().iter().for_each(|(lo, hi)| end(*lo, *hi));
     }
 
     pub(super) fn dims(self) -> Vec<Dim> {
         let fields = Field::ALL.into_iter().zip(self.starts).zip(self.sets);
         fields
             .filter_map(|((field, starts), sets)| {
-                let mut starts = starts?;
+                let mut cuts = starts?;
+                cuts.at(0);
+                let mut starts = cuts.starts();
                 starts.retain(|start| *start <= field.last());
-                starts.sort_unstable();
-                starts.dedup();
                 let mut dim = Dim { field, starts, sorted: None };
                 let of_many = |sets: &Vec<Set>| sets.iter().any(|set| set.ranges().len() > FEW_RANGES);
                 if let Some(sets) = sets.filter(of_many) {

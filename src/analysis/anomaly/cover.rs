@@ -5,6 +5,8 @@ use super::table::{Box, Table};
 
 /// Pieces that are looked at for one box before it is given up.
 const MOST_PIECES: usize = 20_000;
+/// Rules that may take something of one box, of which the largest parts are looked at.
+const MOST_TAKERS: usize = 512;
 /// Rules that cover a box together, of which each is tried whether it can be done without.
 const TRIED: usize = 24;
 
@@ -33,7 +35,12 @@ pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
         return Left::Nothing(vec![table.rule_of(*at)]);
     }
     // What takes most comes first: few pieces are left.
-    takers.sort_by_key(|at| std::cmp::Reverse(overlap(table.sides_of(*at), whole)));
+    let size = |at: &u32| std::cmp::Reverse(overlap(table.sides_of(*at), whole));
+    if takers.len() > MOST_TAKERS {
+        takers.select_nth_unstable_by_key(MOST_TAKERS, size);
+        takers.truncate(MOST_TAKERS);
+    }
+    takers.sort_by_cached_key(size);
     let mut used = match subtract(table, whole, &takers, before) {
         Left::Nothing(used) => used,
         other => return other,

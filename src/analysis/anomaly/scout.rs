@@ -19,6 +19,8 @@ use super::reach::Course;
 
 /// Rules that a scout passes before it is called back.
 const MOST_RULES: usize = 100_000;
+/// What a chain costs a scout besides its rules, in rules.
+const A_CHAIN: usize = 8;
 
 /// What a packet has to have to come to a rule and to match it.
 #[derive(Clone, Default, Debug)]
@@ -300,6 +302,9 @@ impl Scouts<'_> {
                 if !enters(&going.walk, stage) {
                     continue;
                 }
+                if self.are_tired() {
+                    return (Fate::Lost, going.policies);
+                }
                 match self.stage(&mut going, stage) {
                     Next::On | Next::Left => {}
                     Next::Over(fate) => return (fate, going.policies),
@@ -346,7 +351,7 @@ impl Scouts<'_> {
             Some(table) => table.matching(&table.point(|field| going.walk.value(field, stage).known())),
             None => all(),
         };
-        self.left.set(self.left.get().saturating_sub(near.len()));
+        self.left.set(self.left.get().saturating_sub(A_CHAIN + near.len()));
         near
     }
 

@@ -25,9 +25,9 @@ const TURNS: usize = 4;
 const MOST_OPPOSED: usize = 64;
 
 /// Rules that packets may be held against, for all rules of a ruleset together; each has its share.
-const SCOUTING: usize = 100_000_000;
+const SCOUTING: usize = 25_000_000;
 /// The share of a rule, at the least.
-const LEAST_SCOUTING: usize = 2_000;
+const LEAST_SCOUTING: usize = 500;
 
 /// What was found of a rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -185,7 +185,7 @@ impl<'a> Seeker<'a> {
             let own = after_tests(self.rules.steps_of(self.rules.rule(*id)));
             for part in table.boxes(id.index) {
                 let mut done = false;
-                for at in table.meeting_after(part, id.index) {
+                for at in table.meeting_after(part, id.index)? {
                     let next = RuleId { chain: id.chain, index: table.rule_of(at) };
                     if gone.contains(&next) || rules.contains(&next) {
                         continue;

@@ -18,6 +18,11 @@ pub(super) const MOST_BOXES: usize = 64;
 /// A closed interval of numbers in each dimension.
 pub(super) type Box = Vec<(u32, u32)>;
 
+/// Boxes that may be looked at for what meets the boxes of rules, for all rules of a chain together.
+const LOOKED_AT: usize = 10_000_000;
+/// The share of a rule, at the least.
+const LEAST_LOOKED_AT: usize = 2_000;
+
 /// What a rule does to the packets that match it, as far as its chain goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Kind {
@@ -382,29 +387,26 @@ impl Table {
         self.limited(&whole, limits)
     }
 
-    /// The boxes that meet one, of rules before another that take packets for certain.
+    /// The boxes that meet one, of rules before another that take packets for certain, as far as is looked.
     pub(super) fn takers_meeting(&self, inner: &[(u32, u32)], before: u32) -> Vec<u32> {
-        self.meeting(inner, &|rule| rule < before && self.is_taker(rule))
+        self.meeting(inner, &|rule| rule < before && self.is_taker(rule)).0
     }
 
-    fn meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool) -> Vec<u32> {
-        let mut found = Vec::new();
-        let mut look = |at: u32| {
-            let meets = || {
-                let mut pairs = self.sides(at).iter().zip(inner);
-                pairs.all(|((lo, hi), (from, to))| lo <= to && from <= hi)
-            };
-            if wanted(self.of[at as usize]) && meets() {
-                found.push(at);
-            }
+    /// The boxes that meet one, in order, and whether all were looked at: of each rule no more than its share.
+    fn meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool) -> (Vec<u32>, bool) {
+        let share = (LOOKED_AT / self.kinds.len().max(1)).max(LEAST_LOOKED_AT);
+        let meets = |at: u32| {
+            let mut pairs = self.sides(at).iter().zip(inner);
+            pairs.all(|((lo, hi), (from, to))| lo <= to && from <= hi)
         };
-        self.wide.iter().copied().for_each(&mut look);
-        for (tree, side) in self.trees.iter().zip(inner) {
-            tree.holding(side.0).flatten().copied().for_each(&mut look);
-            tree.beginning(*side).for_each(&mut look);
-        }
+        let trees = self.trees.iter().zip(inner);
+        let in_trees = trees
+            .flat_map(|(tree, side)| tree.holding(side.0).flatten().copied().chain(tree.beginning(*side)));
+        let mut looked = 0;
+        let all = self.wide.iter().copied().chain(in_trees).inspect(|_| looked += 1).take(share + 1);
+        let mut found: Vec<u32> = all.filter(|at| wanted(self.of[*at as usize]) && meets(*at)).collect();
         found.sort_unstable();
-        found
+        (found, looked <= share)
     }
 
     /// Some rules whose boxes meet one, in order, each once.
@@ -415,15 +417,16 @@ impl Table {
         most: usize,
     ) -> Vec<u32> {
         let mut rules: Vec<u32> =
-            self.meeting(inner, wanted).into_iter().map(|at| self.rule_of(at)).collect();
+            self.meeting(inner, wanted).0.into_iter().map(|at| self.rule_of(at)).collect();
         rules.dedup();
         rules.truncate(most);
         rules
     }
 
-    /// The boxes that meet one, of rules after another, in order.
-    pub(super) fn meeting_after(&self, inner: &[(u32, u32)], after: u32) -> Vec<u32> {
-        self.meeting(inner, &|rule| rule > after)
+    /// The boxes that meet one, of rules after another, in order; `None` where they are too many.
+    pub(super) fn meeting_after(&self, inner: &[(u32, u32)], after: u32) -> Option<Vec<u32>> {
+        let (found, all) = self.meeting(inner, &|rule| rule > after);
+        all.then_some(found)
     }
 
     /// The sides of a box by its number.

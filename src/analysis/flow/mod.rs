@@ -190,6 +190,8 @@ impl<'a> Flow<'a> {
         names.extend(rules.own.iter().map(|own| Set::one(interface(&own.interface))));
         names.extend(rules.outward.iter().flat_map(|(from, to)| [from.clone(), to.clone()]));
         names.push(rules.interfaces.clone());
+        let mut known = FxHashSet::default();
+        names.retain(|set| known.insert(set.clone()));
         names
     }
 
@@ -329,7 +331,7 @@ impl Run<'_, '_, '_> {
         }
         let classes = self.hook(Hook::Prerouting, classes, false)?;
         let fwd_oif = self.forward_oif()?;
-        let own = self.flow.rules.delivered_set(self.spaces.family());
+        let own = self.flow.rules.turned_here(self.spaces.family());
         let classes = self.route(classes, &own, |ctrl, own| {
             let way = if own { Way::Input } else { Way::Forward };
             if way != ctrl.way && way == Way::Forward {

@@ -18,7 +18,7 @@ impl Run<'_, '_, '_> {
             _ => Space::NONE,
         };
         let beyond = from(family.beyond_scope());
-        let nowhere = from(family.unforwardable());
+        let nowhere = from(family.unforwardable().minus(&family.beyond_scope()));
         let spent = match class.ctrl.expr(self.spaces, Field::Ttl) {
             _ if self.flow.honest || self.flow.rules.keeps_ttl => Space::NONE,
             Some(Expr::Const(ttl)) => read::constant(ttl < 2),
@@ -29,9 +29,9 @@ impl Run<'_, '_, '_> {
         };
         let mut space = class.space;
         for (stays, verdict) in [
-            (beyond, Verdict::Reject(Reply::BEYOND_SCOPE)),
             (nowhere, Verdict::Drop),
             (spent, Verdict::Reject(Reply::time_exceeded(family))),
+            (beyond, Verdict::Reject(Reply::BEYOND_SCOPE)),
         ] {
             let part = self.spaces.and(space, stays);
             self.refuse(Decider::End, verdict, part);

@@ -35,6 +35,9 @@ struct Done {
     returned: Classes,
 }
 
+/// Rules that are looked at in one step of work.
+const LOOKS_A_STEP: u64 = 8;
+
 impl Run<'_, '_, '_> {
     /// The packets that a stage accepts.
     pub(super) fn stage(
@@ -148,10 +151,11 @@ impl Run<'_, '_, '_> {
             !self.watch.leaves_out(id) && self.concerns(ctrl, rule, self.watch.sees(id))
         };
         let candidates = self.flow.index.candidates(rules, chain, family, [&dst, &src, &dport]);
-        let list: Arc<[u32]> = match candidates {
-            Some(candidates) => candidates.into_iter().filter(concerns).collect(),
-            None => (0..rules.chain(chain).rules.len() as u32).filter(concerns).collect(),
-        };
+        let all = || (0..rules.chain(chain).rules.len() as u32).collect();
+        let candidates: Vec<u32> = candidates.unwrap_or_else(all);
+        let looked_at = candidates.len() as u64;
+        let list: Arc<[u32]> = candidates.into_iter().filter(concerns).collect();
+        self.spaces.spend(looked_at / LOOKS_A_STEP);
         self.lists.insert((chain, key), list.clone());
         list
     }

@@ -183,6 +183,11 @@ fn what_is_not_followed_is_said_at_its_place() {
         "ssh gw iptables -A INPUT -j DROP",
         "x=$(iptables -A INPUT -j DROP)",
         "systemctl restart nftables",
+        "curl -s https://example.com/fw | sh",
+        "/etc/init.d/firewall restart",
+        "/etc/rc.d/rc.firewall",
+        "rc-service iptables save",
+        "systemctl reload ufw.service",
     ] {
         let (_, findings) = rules_of(&format!("#!/bin/sh\n{line}\n"));
         assert_eq!(findings, ["PH002"], "{line}");

@@ -427,6 +427,16 @@ fn address_types_need_the_boxs_addresses() {
 }
 
 #[test]
+fn what_is_translated_to_a_group_is_not_forwarded() {
+    let text = "*nat\n-A PREROUTING -p tcp -m tcp --dport 1 -j DNAT --to-destination 224.0.0.5\nCOMMIT\n\
+                *filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\nCOMMIT\n";
+    let own = OwnAddress { interface: "eth1".into(), family: Family::V4, address: 0x0a01_020a, prefix: 24 };
+    let rules = load_text(text, &Environment { own: vec![own], ..Environment::default() }).ruleset;
+    assert_eq!(verdict(&rules, Way::Forward, tcp(1)), "drop");
+    assert_eq!(verdict(&rules, Way::Forward, tcp(2)), "accept");
+}
+
+#[test]
 fn sets_are_looked_up_in_the_saved_contents() {
     let sets = "create nets hash:net family inet\nadd nets 192.0.0.0/8\nadd nets 192.0.2.0/24 nomatch\nadd nets 192.0.2.1\n\
                 create web hash:ip,port family inet\nadd web 10.1.2.10,tcp:80\n\

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::syntax::{
-    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, MapData, Name, Object,
+    ChainBody, Command, CommandObject, Elem, Expr, ExprKind, HookSpec, Item, Lost, MapData, Name, Object,
     ObjectKind, Position, Rule, Selector, SetBody, StmtKind, TableFamily, TableRef, Target, Verb, Verdict,
 };
 use super::{refusal, unresolved};
@@ -25,6 +25,8 @@ pub(super) struct Chain {
     pub policy: Option<(bool, Span)>,
     /// The rules.
     pub rules: Vec<Rule>,
+    /// What of it could not be read.
+    pub lost: Lost,
     /// When it was made: the kernel orders chains of one priority by it, the latest first.
     pub made: u32,
     /// Rules that were put in front of these, the first of all at the end.
@@ -158,7 +160,7 @@ pub(super) struct Config {
     /// For IPv4 and IPv6: how many chains there were when the first rule that needs connection
     /// tracking was added. Only then does connection tracking hook in.
     pub tracked_at: [Option<u32>; 2],
-    /// The command from which on nothing was applied, because it was too much work.
+    /// The place of rules that are missing here: from there on it was too much work, or they could not be read.
     pub cut: Option<Span>,
     made: u32,
     work: usize,
@@ -354,8 +356,9 @@ impl Config {
         let Some(old) = table.chain(&name.text) else {
             self.made += 1;
             table.chain_index.insert(name.text.clone(), table.chains.len());
-            let ChainBody { hook, policy, rules } = body;
-            table.chains.push(Chain { name, hook, policy, rules, made: self.made, front: Vec::new() });
+            let ChainBody { hook, policy, rules, lost } = body;
+            let made = self.made;
+            table.chains.push(Chain { name, hook, policy, rules, lost, made, front: Vec::new() });
             return;
         };
         if verb == Verb::Create {
@@ -370,6 +373,7 @@ impl Config {
             chain.policy = body.policy;
         }
         chain.rules.extend(body.rules);
+        chain.lost = chain.lost.or(body.lost);
     }
 
     fn add_set(&mut self, at: usize, name: Name, body: SetBody, verb: Verb) {

@@ -113,6 +113,24 @@ pub(super) struct ChainBody {
     pub policy: Option<(bool, Span)>,
     /// The rules.
     pub rules: Vec<Rule>,
+    /// What of a base chain could not be read.
+    pub lost: Lost,
+}
+
+/// What of a base chain was written, and could not be read.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(super) struct Lost {
+    /// Where it hangs.
+    pub hook: bool,
+    /// Its policy.
+    pub policy: bool,
+}
+
+impl Lost {
+    /// What either lost.
+    pub(super) fn or(self, other: Lost) -> Lost {
+        Lost { hook: self.hook || other.hook, policy: self.policy || other.policy }
+    }
 }
 
 /// What a map maps to.

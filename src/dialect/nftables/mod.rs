@@ -61,7 +61,7 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
         }
         rules.push((*id, reader.commands[before..].iter().map(syntax::Command::rules).sum()));
     }
-    let (commands, mut findings, cut) = (reader.commands, reader.findings, reader.cut);
+    let (commands, mut findings, cut) = (reader.commands, reader.findings, reader.cut.or(reader.lost));
     let mut config = config::apply(commands, &env.budget);
     config.cut = config.cut.or(cut);
     findings.append(&mut config.findings);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::packet::{FIELDS, Family, Field, Set};
+use crate::packet::{Cuts, FIELDS, Family, Field, Set};
 
 /// A number of bits, from the most significant one, each as far from the next: a field, or a variable.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -257,16 +257,10 @@ pub(super) struct Names {
 
 impl Names {
     fn new(sets: impl IntoIterator<Item = Set>) -> Self {
-        let mut starts = vec![0, 1];
-        for set in sets {
-            for (lo, hi) in set.ranges() {
-                starts.push(*lo);
-                starts.extend(hi.checked_add(1));
-            }
-        }
-        starts.sort_unstable();
-        starts.dedup();
-        Names { starts }
+        let mut cuts = Cuts::default();
+        cuts.around(0, 0);
+        sets.into_iter().for_each(|set| cuts.of(&set));
+        Names { starts: cuts.starts() }
     }
 
     fn width(&self) -> u32 {

@@ -86,9 +86,7 @@ impl Redactor {
             file.map_or(span, |file| moves[file].span(span))
         };
         for finding in findings {
-            finding.span = finding.span.map(moved);
-            finding.related.iter_mut().for_each(|label| label.span = moved(label.span));
-            finding.edits.iter_mut().for_each(|edit| edit.span = moved(edit.span));
+            finding.each_span(&moved);
             finding.redact(self);
         }
         Ok(copy)

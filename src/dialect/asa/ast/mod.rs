@@ -354,6 +354,8 @@ pub struct Config<'a> {
     pub vpn_filters: Vec<VpnFilter<'a>>,
     /// A line that says that the rest is in a language that is not read.
     pub foreign: Option<Named<'a>>,
+    /// The first line about translation, or about where a list is bound, that could not be read.
+    pub unread: Option<Named<'a>>,
     /// `multicast-routing`.
     pub multicast: Option<Span>,
     /// `aaa authentication match`, `include` and `listener`: users log in, and may get lists of their own.

@@ -404,6 +404,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let ingress = self.b.chain_of(ChainKind::BuiltIn, "ingress", self.nowhere);
         self.foreign(ingress);
         self.established(ingress);
+        self.unread(ingress);
         self.first_packets(ingress);
         self.forbidden_ways(ingress);
         self.spoofed(ingress);
@@ -435,6 +436,13 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn foreign(&mut self, chain: ChainId) {
         if let Some(line) = self.config.foreign {
             self.undefined(chain, Condition::elsewhere(line.text), Origin::setting(line.span));
+        }
+    }
+
+    /// Where translation or a binding could not be read, what becomes of new connections is not known.
+    fn unread(&mut self, chain: ChainId) {
+        if let Some(line) = self.config.unread {
+            self.undefined(chain, Condition::elsewhere(line.text), line.span);
         }
     }
 

@@ -259,6 +259,11 @@ impl<'a> Parser<'a> {
     }
 
     fn error(&mut self, error: Expected, line: Span) {
+        let text = self.text_of(line);
+        let command = text.split_ascii_whitespace().find(|word| *word != "no");
+        if matches!(command, Some("nat" | "static" | "global" | "access-group")) {
+            self.config.unread.get_or_insert(Named { text, span: line });
+        }
         let message = if error.span.start >= line.end {
             format!("the line ends where {} should be", error.what)
         } else {

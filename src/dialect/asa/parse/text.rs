@@ -10,7 +10,7 @@ use super::super::words::Words;
 use super::{commands, split};
 use crate::source::{SourceFile, Span};
 
-/// The mark of the pager, which as many blanks wipe out.
+/// The mark of the pager, which as many blanks wipe out, behind backspaces or a carriage return.
 const MORE: &str = "<--- More --->";
 /// Lines that the terminal may have made of one, beside the first.
 const PIECES: usize = 4;
@@ -100,8 +100,9 @@ impl Listing {
 
 fn without_pager(mut line: Line<'_>) -> Line<'_> {
     while let Some(rest) = line.text.trim_start().strip_prefix(MORE) {
-        let blanks = rest.bytes().take(MORE.len()).take_while(|byte| matches!(byte, b' ' | 8)).count();
-        let text = &rest[blanks..];
+        let rest = rest.trim_start_matches('\u{8}');
+        let blanks = rest.bytes().take(MORE.len()).take_while(|byte| *byte == b' ').count();
+        let text = rest[blanks..].trim_start_matches('\u{8}');
         line = Line { text, start: line.start + (line.text.len() - text.len()) as u32 };
     }
     line
@@ -231,6 +232,8 @@ mod tests {
             read("<--- More --->\r              \r nameif dmz\r\n<--- More --->              names\rend"),
             [" nameif dmz", "names", "end"]
         );
+        let wiped = format!("<--- More --->{0}{1}{0} names\n", "\u{8}".repeat(14), " ".repeat(14));
+        assert_eq!(read(&wiped), [" names"], "wiped with backspaces");
         assert_eq!(read("access-list a#b remark"), ["access-list a#b remark"]);
     }
 

@@ -95,8 +95,12 @@ pub(super) fn find<'w>(words: &'w [Word<'_>]) -> Found<'w> {
                 {
                     Some(n) => script(at + n + 2, namespace),
                     None => {
-                        let file = rest.get(options(rest, &["-o"]));
-                        found(file.map_or(Program::Nothing(at), |file| Program::File(&file.text)), namespace)
+                        // Without a file it is what comes in that is run.
+                        let program = match rest.get(options(rest, &["-o"])) {
+                            Some(file) => Program::File(&file.text),
+                            None => Program::Other(base_name(&word.text)),
+                        };
+                        found(program, namespace)
                     }
                 };
             }
@@ -196,7 +200,7 @@ pub(super) fn restores<'t>(words: &[Word<'t>]) -> Asked<'t> {
 }
 
 /// Programs that change the firewall in a way of their own, by the words that do so; none where all do.
-const OTHERS: [(&str, &[&str]); 17] = [
+const OTHERS: [(&str, &[&str]); 18] = [
     (
         "nft",
         &[
@@ -230,20 +234,23 @@ const OTHERS: [(&str, &[&str]); 17] = [
     ("iptables", OF_SERVICES),
     ("ip6tables", OF_SERVICES),
     ("nftables", OF_SERVICES),
-    ("service", &["iptables", "ip6tables", "nftables", "firewalld", "ufw"]),
-    (
-        "systemctl",
-        &[
-            "iptables",
-            "ip6tables",
-            "nftables",
-            "firewalld",
-            "ufw",
-            "iptables.service",
-            "nftables.service",
-            "firewalld.service",
-        ],
-    ),
+    ("firewall", OF_SERVICES),
+    ("firewalld", OF_SERVICES),
+    ("rc.firewall", &[]),
+];
+
+/// Programs that start and stop services, and the services that change the firewall.
+const STARTERS: [&str; 4] = ["service", "systemctl", "rc-service", "invoke-rc.d"];
+const SERVICES: [&str; 9] = [
+    "iptables",
+    "ip6tables",
+    "nftables",
+    "firewalld",
+    "firewall",
+    "ufw",
+    "netfilter-persistent",
+    "shorewall",
+    "iptables-persistent",
 ];
 
 /// What scripts of the init system are told.
@@ -251,6 +258,10 @@ const OF_SERVICES: &[&str] = &["start", "stop", "restart", "reload", "force-relo
 
 /// A program that changes the firewall and is not followed.
 fn other<'w>(name: &'w str, rest: &'w [Word<'_>]) -> Option<Program<'w>> {
+    if STARTERS.contains(&name) {
+        let service = |word: &Word<'_>| SERVICES.contains(&word.text.trim_end_matches(".service"));
+        return rest.iter().any(service).then_some(Program::Other(name));
+    }
     if let Some((_, verbs)) = OTHERS.iter().find(|(known, _)| *known == name) {
         let does = verbs.is_empty() && !rest.iter().any(|word| looks(&word.text))
             || rest.iter().any(|word| verbs.contains(&word.text.as_ref()));

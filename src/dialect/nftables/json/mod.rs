@@ -11,7 +11,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashSet;
 
 use self::value::{Broken, JsonReader, Node};
-use super::parser::{Failed, Read, Reader};
+use super::parser::{Failed, Read, Reader, holds_rules};
 use super::syntax::{
     ChainBody, Command, CommandObject, Forgets, HookSpec, Item, KeyType, MapData, Name, Object, ObjectKind,
     Position, Priority, Rule, SetBody, Stmt, StmtKind, TableFamily, TableRef, Verb,
@@ -47,8 +47,10 @@ struct Document<'r, 's, 't> {
 impl Document<'_, '_, '_> {
     fn broken(&mut self, broken: &Broken) {
         let start = self.base + broken.at.min(self.text.len()) as u32;
-        let message = format!("not JSON here, expected {}", broken.expected);
-        self.reader.syntax_error(Failed { span: Span::new(start, start), message });
+        let (span, message) =
+            (Span::new(start, start), format!("not JSON here, expected {}", broken.expected));
+        self.reader.lose(span);
+        self.reader.syntax_error(Failed { span, message });
     }
 
     /// Says that the JSON is of something else.
@@ -98,6 +100,10 @@ impl Document<'_, '_, '_> {
             match json.value() {
                 Ok(node) => {
                     if let Err(failed) = self.command(&node) {
+                        let names = |node: &Node| node.only().is_some_and(|(word, _)| holds_rules(word));
+                        if names(&node) || node.only().is_some_and(|(_, value)| names(value)) {
+                            self.reader.lose(failed.span);
+                        }
                         self.reader.syntax_error(failed);
                     }
                 }
@@ -243,8 +249,9 @@ impl Document<'_, '_, '_> {
             }
             "chain" if self.by_handle(node) => return Ok(CommandObject::ByHandle),
             "chain" => {
-                let item = Item::Chain(self.name(node, "name")?, Box::new(self.chain(node)?));
-                return Ok(CommandObject::Item(self.table(node, "table")?, item));
+                let (table, name) = (self.table(node, "table")?, self.name(node, "name")?);
+                let body = Box::new(self.chain(node));
+                return Ok(CommandObject::Item(table, Item::Chain(name, body)));
             }
             "rule" => return self.rule(node, verb),
             "set" | "map" | "meter" if self.by_handle(node) => return Ok(CommandObject::ByHandle),
@@ -304,34 +311,42 @@ impl Document<'_, '_, '_> {
         Ok(object)
     }
 
-    fn chain(&self, node: &Node) -> Read<ChainBody> {
+    /// What cannot be read of a base chain is lost; the chain is there.
+    fn chain(&mut self, node: &Node) -> ChainBody {
         let mut body = ChainBody::default();
         if node.get("hook").is_none() {
-            return Ok(body);
+            return body;
         }
+        match self.hook(node) {
+            Ok(hook) => body.hook = Some(hook),
+            Err(failed) => {
+                self.reader.syntax_error(failed);
+                body.lost.hook = true;
+            }
+        }
+        if let Some(policy) = node.get("policy") {
+            match self.text_of(policy) {
+                "accept" => body.policy = Some((true, policy.span)),
+                "drop" => body.policy = Some((false, policy.span)),
+                other => {
+                    let message = format!("unexpected `{other}`, expected `accept` or `drop`");
+                    self.reader.syntax_error(Failed { span: policy.span, message });
+                    body.lost.policy = true;
+                }
+            }
+        }
+        body
+    }
+
+    fn hook(&self, node: &Node) -> Read<HookSpec> {
         let prio = self.member(node, "prio")?;
         let priority = Priority { name: None, offset: self.number(prio)?, span: prio.span };
         let mut devices = Vec::new();
         for device in node.get("dev").map_or(&[][..], Node::items) {
             devices.push(self.name_of(device)?);
         }
-        body.hook = Some(HookSpec {
-            kind: self.name(node, "type")?,
-            hook: self.name(node, "hook")?,
-            devices,
-            priority,
-            span: node.span,
-        });
-        if let Some(policy) = node.get("policy") {
-            body.policy = match self.text_of(policy) {
-                "accept" => Some((true, policy.span)),
-                "drop" => Some((false, policy.span)),
-                other => {
-                    return self.fail(policy, format!("unexpected `{other}`, expected `accept` or `drop`"));
-                }
-            };
-        }
-        Ok(body)
+        let (kind, hook) = (self.name(node, "type")?, self.name(node, "hook")?);
+        Ok(HookSpec { kind, hook, devices, priority, span: node.span })
     }
 
     fn rule(&mut self, node: &Node, verb: Verb) -> Read<CommandObject> {

@@ -34,7 +34,7 @@ use super::{refusal, unresolved};
 use crate::budget::Exhausted;
 use crate::dialect::{Environment, over_budget};
 use crate::finding::Finding;
-use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step, Test};
+use crate::model::{Builder, ChainId, CondId, Condition, Effect, Origin, Ruleset, Step, Test, Why};
 use crate::rule::{PH001, PH002, PH003, PH006, Severity};
 use crate::source::{SourceMap, Span};
 
@@ -93,8 +93,9 @@ pub(super) fn lower(
     lower.check_sets();
     lower.add_rules();
     lower.add_stages(&bases);
+    lower.add_lost_chains(&bases);
     if let Some(span) = config.cut {
-        lower.add_cut(span);
+        lower.add_open("what was not read", span, None);
     }
     let reached = |table, chain| lower.places.of(table, chain).is_some();
     let lacks = lacks || any_lacks(&lower.findings);
@@ -298,6 +299,13 @@ impl Lower<'_> {
                 let Some(id) = self.chain_ids.get(&(t, c)).copied() else { continue };
                 for rule in &chain.rules {
                     self.rule(id, Context::new(t, table.family, c, rule.span), rule);
+                }
+                if chain.lost.policy {
+                    let cond = Condition::elsewhere(format!("policy of {}", self.chain_name((t, c))));
+                    let cond = self.builder.condition(cond);
+                    self.builder.effect(Effect::Undefined(cond));
+                    let origin = Origin::Implied { by: chain.name.span, why: Why::Policy };
+                    self.builder.rule(id, origin);
                 }
             }
         }

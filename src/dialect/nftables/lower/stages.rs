@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Lower;
 use super::graph::Root;
+use super::{Lower, sees_ip};
 use crate::dialect::nftables::config::{Chain, Config};
 use crate::dialect::nftables::syntax::{HookSpec, TableFamily};
 use crate::dialect::nftables::{refusal, unresolved};
@@ -190,26 +190,46 @@ impl Lower<'_> {
         }
     }
 
-    /// What was not read to its end may hold anything: first of all, it is open what becomes of every packet.
-    pub(super) fn add_cut(&mut self, span: Span) {
-        let chain = self.builder.chain("what was not read", span);
-        let cond = self.builder.condition(Condition::elsewhere("what was not read"));
+    /// Base chains that cannot hang where they say, or of which that could not be read.
+    pub(super) fn add_lost_chains(&mut self, bases: &[Base]) {
+        let config = self.config;
+        let hung: FxHashSet<(usize, usize)> = bases.iter().map(|base| base.at).collect();
+        for (t, table) in config.tables.iter().enumerate().filter(|(_, table)| sees_ip(table.family)) {
+            for (c, chain) in table.chains.iter().enumerate() {
+                let is_lost = chain.hook.is_some() || chain.lost.hook;
+                if !is_lost || table.dormant || hung.contains(&(t, c)) {
+                    continue;
+                }
+                let name = format!("base chain {}", self.chain_name((t, c)));
+                let hook = chain.hook.as_ref().and_then(|spec| hook(table.family, &spec.hook.text));
+                self.add_open(&name, chain.name.span, hook);
+            }
+        }
+    }
+
+    /// Rules that nobody knows, at a hook or at any: first of all, it is open what becomes of every packet.
+    pub(super) fn add_open(&mut self, what: &str, span: Span, at: Option<Hook>) {
+        let chain = self.builder.chain(what, span);
+        let cond = self.builder.condition(Condition::elsewhere(what));
         self.builder.effect(Effect::Undefined(cond));
-        self.builder.rule(chain, Origin::Implied { by: span, why: Why::Unread });
-        for hook in [Hook::Input, Hook::Forward, Hook::Output] {
-            self.builder.stage(
-                hook,
-                Stage {
-                    chain,
-                    kind: StageKind::Filter,
-                    v4: true,
-                    v6: true,
-                    policy: Verdict::Accept,
-                    policy_origin: Origin::Implied { by: span, why: Why::Unread },
-                    priority: i32::MAX,
-                    before_tracking: false,
-                },
-            );
+        let origin = Origin::Implied { by: span, why: Why::Unread };
+        self.builder.rule(chain, origin);
+        let hooks = match &at {
+            Some(hook) => std::slice::from_ref(hook),
+            None => &[Hook::Input, Hook::Forward, Hook::Output],
+        };
+        for hook in hooks {
+            let stage = Stage {
+                chain,
+                kind: StageKind::Filter,
+                v4: true,
+                v6: true,
+                policy: Verdict::Accept,
+                policy_origin: origin,
+                priority: i32::MAX,
+                before_tracking: false,
+            };
+            self.builder.stage(*hook, stage);
         }
     }
 

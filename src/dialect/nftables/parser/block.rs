@@ -52,9 +52,10 @@ impl<'s> Parser<'_, 's, '_> {
                 self.string().map(drop)
             }
             "chain" => {
-                self.bump();
-                let name = self.name()?;
-                let body = self.chain_block()?;
+                let start = self.bump().start;
+                let lost = self.since(start);
+                let name = self.name().inspect_err(|_| self.reader.lose(lost))?;
+                let body = self.chain_block().inspect_err(|_| self.reader.lose(lost))?;
                 items.push(Item::Chain(name, Box::new(body)));
                 Ok(())
             }
@@ -91,10 +92,13 @@ impl<'s> Parser<'_, 's, '_> {
     fn chain_part(&mut self, body: &mut ChainBody) -> Read<()> {
         match self.word().unwrap_or("") {
             "type" => {
+                body.lost.hook = true;
                 body.hook = Some(self.hook()?);
+                body.lost.hook = false;
                 Ok(())
             }
             "policy" => {
+                body.lost.policy = true;
                 let start = self.bump().start;
                 let name = self.name()?;
                 let accept = match &*name.text {
@@ -105,6 +109,7 @@ impl<'s> Parser<'_, 's, '_> {
                         return Err(Failed { span: name.span, message });
                     }
                 };
+                body.lost.policy = false;
                 body.policy = Some((accept, self.since(start)));
                 Ok(())
             }

@@ -1,6 +1,6 @@
 //! Commands: what stands at the top of a file.
 
-use super::{Parser, Read};
+use super::{Parser, Read, holds_rules};
 use crate::dialect::nftables::lexer::Kind;
 use crate::dialect::nftables::syntax::{
     ChainBody, Command, CommandObject, ExprKind, Item, Position, TableFamily, TableRef, Verb,
@@ -15,13 +15,29 @@ impl Parser<'_, '_, '_> {
                 return;
             }
             let open = self.open;
+            let about_rules = self.is_about_rules();
             if let Err(failed) = self.command() {
+                if about_rules {
+                    self.reader.lose(failed.span);
+                }
                 self.reader.syntax_error(failed);
                 self.recover(open, false);
                 if self.at_kind(Kind::RBrace) {
                     self.bump();
                 }
             }
+        }
+    }
+
+    /// Whether the command that begins here is about rules, as far as its first words tell.
+    fn is_about_rules(&self) -> bool {
+        let next = self.text_of(self.ahead());
+        match self.word() {
+            Some("add" | "create" | "insert" | "replace" | "delete" | "destroy" | "flush" | "rename") => {
+                holds_rules(next)
+            }
+            Some(word) => holds_rules(word),
+            None => false,
         }
     }
 

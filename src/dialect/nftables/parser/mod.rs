@@ -20,7 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::lexer::{Kind, Token, after, token};
 use super::syntax::{Command, Expr, Name, Stmt};
 use crate::budget::{Budget, Exhausted};
-use crate::dialect::over_budget;
+use crate::dialect::{over_budget, tell};
 use crate::finding::Finding;
 use crate::rule::PH001;
 use crate::source::{SourceId, SourceMap, Span};
@@ -29,8 +29,6 @@ use crate::source::{SourceId, SourceMap, Span};
 const MAX_DEPTH: u32 = 64;
 /// How many operators one expression may hold.
 const MAX_OPERATORS: usize = 256;
-/// Findings about syntax after which a file is not worth more of them.
-const MAX_ERRORS: usize = 200;
 
 /// Why a statement could not be read.
 #[derive(Debug)]
@@ -64,7 +62,8 @@ pub(super) struct Reader<'s> {
     budget: &'s Budget,
     /// Where reading stopped, because it was too much.
     pub cut: Option<Span>,
-    errors: usize,
+    /// The first place where rules were written that could not be read, so that nobody knows to which chain they belong.
+    pub lost: Option<Span>,
 }
 
 /// A variable.
@@ -96,7 +95,7 @@ impl<'s> Reader<'s> {
             included: FxHashSet::default(),
             budget,
             cut: None,
-            errors: 0,
+            lost: None,
         }
     }
 
@@ -120,14 +119,15 @@ impl<'s> Reader<'s> {
 
     /// Notes a syntax error.
     pub(super) fn syntax_error(&mut self, failed: Failed) {
-        self.errors += 1;
-        if self.errors <= MAX_ERRORS {
-            self.findings.push(
-                Finding::of(&PH001, failed.span, failed.message)
-                    .label("not understood")
-                    .help("Mend the statement: nft refuses the whole file. The rest of the file was read."),
-            );
-        }
+        let finding = Finding::of(&PH001, failed.span, failed.message)
+            .label("not understood")
+            .help("Mend the statement: nft refuses the whole file. The rest of the file was read.");
+        tell(&mut self.findings, finding);
+    }
+
+    /// Notes a place where rules cannot be read.
+    pub(super) fn lose(&mut self, span: Span) {
+        self.lost.get_or_insert(span);
     }
 
     /// Notes something that nft refuses.
@@ -162,6 +162,11 @@ impl<'s> Reader<'s> {
         }
         self.cut = self.cut.or(Some(span));
     }
+}
+
+/// Whether what a word is about are rules.
+pub(super) fn holds_rules(word: &str) -> bool {
+    matches!(word, "ruleset" | "table" | "chain" | "rule" | "element")
 }
 
 /// Reads one text.

@@ -24,7 +24,7 @@ use super::detect::{detect, is_pfctl_output};
 use super::lexer::{Kind, Lexer, Macro, Macros, Token};
 use super::queues;
 use crate::budget::Budget;
-use crate::dialect::over_budget;
+use crate::dialect::{over_budget, tell};
 use crate::finding::Finding;
 use crate::rule::{PH001, PH003, PH004};
 use crate::source::{SourceId, SourceMap, Span};
@@ -482,7 +482,7 @@ impl Session<'_> {
                 return self.findings.push(over_budget(error.span, what, *exhausted));
             }
         };
-        self.findings.push(Finding::of(rule, error.span, message.clone()).label(label));
+        tell(&mut self.findings, Finding::of(rule, error.span, message.clone()).label(label));
     }
 }
 
