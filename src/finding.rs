@@ -259,6 +259,47 @@ impl Finding {
         self
     }
 
+    /// Changes each text that comes from configs and the site file, as those do that name hosts and addresses.
+    pub(crate) fn each_text(&mut self, change: &mut impl FnMut(&mut String)) {
+        let Finding {
+            lint: _,
+            severity: _,
+            message,
+            span: _,
+            also: _,
+            label,
+            related,
+            notice,
+            help,
+            mend,
+            edits,
+            careful: _,
+            devices,
+            requirements,
+            leg,
+            opens: _,
+            depends_on,
+            assumes,
+            witness,
+            witness_here: _,
+        } = self;
+        [message, label, notice, help].into_iter().for_each(&mut *change);
+        related.iter_mut().for_each(|label| change(&mut label.message));
+        for Mend { place, lines } in mend {
+            change(place);
+            lines.iter_mut().for_each(&mut *change);
+        }
+        edits.iter_mut().for_each(|edit| change(&mut edit.text));
+        requirements.iter_mut().for_each(|row| change(&mut row.device));
+        for names in [devices, depends_on, assumes] {
+            names.iter_mut().for_each(&mut *change);
+        }
+        leg.iter_mut().flat_map(|leg| &mut leg.peers).for_each(&mut *change);
+        if let Some(witness) = witness {
+            [&mut witness.src, &mut witness.dst].into_iter().for_each(&mut *change);
+        }
+    }
+
     /// Sets how bad it is here, where that is not what the lint says.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;

@@ -209,11 +209,31 @@ impl Engine<'_> {
         }
     }
 
-    fn is_own(&self, walk: &Walk, own: &Set) -> Option<bool> {
+    /// Whether the destination is one of some addresses of the box. One that nobody knows is parted by that first.
+    fn is_own(&mut self, walk: &mut Walk, own: &Set) -> Option<bool> {
         if walk.own {
             return Some(true);
         }
         let family = walk.packet.family();
+        if let Value::Among(lo, hi) = walk.packet.get(Field::dst(family)) {
+            let all = Set::range(lo, hi);
+            let (here, others) = (own.and(&all), self.rules.elsewhere_set(family).and(&all).minus(own));
+            let rest = all.minus(&here).minus(&others);
+            let parts = [here, others, rest];
+            let mut parts = parts.iter().flat_map(|set| set.ranges()).peekable();
+            let first = parts.next();
+            if parts.peek().is_some() {
+                walk.assume(Cond::Field(Field::dst(family)));
+            }
+            for (lo, hi) in parts {
+                let mut other = walk.clone();
+                other.packet.set_among(Field::dst(family), *lo, *hi);
+                self.put_off(other);
+            }
+            if let Some((lo, hi)) = first {
+                walk.packet.set_among(Field::dst(family), *lo, *hi);
+            }
+        }
         match walk.packet.get(Field::dst(family)) {
             Value::Known(dst) => self.rules.is_among(own, family, dst, dst),
             Value::Among(lo, hi) => self.rules.is_among(own, family, lo, hi),

@@ -1,7 +1,7 @@
 //! A packet's trip through a ruleset: what goes in, what comes out, and who watches.
 
 use super::Cond;
-use crate::model::{Hook, RuleId, Ruleset, Stage, Verdict, Way};
+use crate::model::{Hook, Origin, RuleId, Ruleset, Stage, Verdict, Way};
 use crate::packet::{Field, Packet};
 use crate::source::Span;
 
@@ -30,13 +30,18 @@ pub enum Decider {
 }
 
 impl Decider {
-    /// Where it is written, with the element of a list that decided; `None` for the end of the way.
-    pub fn span(self, rules: &Ruleset) -> Option<Span> {
+    /// Where it comes from; `None` for the end of the way.
+    pub fn origin(self, rules: &Ruleset) -> Option<Origin> {
         match self {
-            Decider::Rule(id) => Some(rules.rule(id).span),
-            Decider::Policy(hook, at) => Some(rules.stages(hook)[at as usize].policy_span),
+            Decider::Rule(id) => Some(rules.rule(id).origin),
+            Decider::Policy(hook, at) => Some(rules.stages(hook)[at as usize].policy_origin),
             Decider::End => None,
         }
+    }
+
+    /// What to point at; `None` for the end of the way.
+    pub fn span(self, rules: &Ruleset) -> Option<Span> {
+        self.origin(rules).map(Origin::span)
     }
 
     /// How well it names why a packet was accepted: what the forward, input or output hook says counts most,

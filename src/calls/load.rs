@@ -30,6 +30,8 @@ struct CallFile {
     only: Option<Only>,
     caller: Option<Vec<Spanned<String>>>,
     called: Option<Vec<Spanned<String>>>,
+    or_caller: Option<Vec<Spanned<String>>>,
+    or_called: Option<Vec<Spanned<String>>>,
     needs: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     encrypted: bool,
@@ -78,6 +80,8 @@ struct StageFile {
     carried: Option<String>,
     opens: Option<String>,
     worse: Option<String>,
+    #[serde(default)]
+    row_symptom: bool,
     symptom: String,
     symptom_one_way: Option<String>,
     symptom_part: Option<String>,
@@ -182,6 +186,7 @@ impl<'a> Known<'a> {
             None => Ok(None),
         };
         let (caller, called) = (roles(parsed.caller)?, roles(parsed.called)?);
+        let (or_caller, or_called) = (roles(parsed.or_caller)?, roles(parsed.or_called)?);
         let mut call = match model {
             Some(model) => Call { name: parsed.name.into_inner(), title: parsed.title, ..model },
             None if stages.is_empty() => {
@@ -192,6 +197,8 @@ impl<'a> Known<'a> {
                 title: parsed.title,
                 caller: Vec::new(),
                 called: Vec::new(),
+                or_caller: Vec::new(),
+                or_called: Vec::new(),
                 needs: needs.into_iter().map(Spanned::into_inner).collect(),
                 mode: None,
                 encrypted: false,
@@ -201,6 +208,8 @@ impl<'a> Known<'a> {
         };
         call.caller = caller.unwrap_or(call.caller);
         call.called = called.unwrap_or(call.called);
+        call.or_caller = or_caller.unwrap_or(call.or_caller);
+        call.or_called = or_called.unwrap_or(call.or_called);
         call.mode = parsed.mode.or(call.mode);
         call.encrypted |= parsed.encrypted;
         call.no_helpers = parsed.no_helpers.or(call.no_helpers);
@@ -254,6 +263,7 @@ impl<'a> Known<'a> {
             carried: stage.carried,
             opens: stage.opens,
             worse: stage.worse,
+            row_symptom: stage.row_symptom,
             symptom: stage.symptom,
             symptom_one_way: stage.symptom_one_way,
             symptom_part: stage.symptom_part,

@@ -30,6 +30,10 @@ pub struct Call {
     pub caller: Vec<String>,
     /// Likewise for the called end.
     pub called: Vec<String>,
+    /// The roles that are looked for where the call makes no sense with these.
+    pub or_caller: Vec<String>,
+    /// Likewise for the called end.
+    pub or_called: Vec<String>,
     /// The stages of which both ends have to have one, or the call makes no sense between them; any where empty.
     pub needs: Vec<String>,
     /// How the gatekeeper works, where the call says it.
@@ -142,6 +146,8 @@ pub struct Stage {
     pub opens: Option<String>,
     /// What is worse where it stands in for another stage.
     pub worse: Option<String>,
+    /// What people notice is what the product's row says, where nothing gets through.
+    pub row_symptom: bool,
     /// What people notice where nothing gets through.
     pub symptom: String,
     /// Likewise where one way does.
@@ -195,6 +201,18 @@ impl Calls {
 }
 
 impl Call {
+    /// The roles of caller and called end of which nobody says who they are, in the order in which they are tried.
+    pub fn roles(&self) -> Vec<[Vec<String>; 2]> {
+        let both = |more: [&[String]; 2]| {
+            [[&self.caller[..], more[0]].concat(), [&self.called[..], more[1]].concat()]
+        };
+        let mut roles = vec![both([&[], &[]])];
+        if !(self.or_caller.is_empty() && self.or_called.is_empty()) {
+            roles.push(both([&self.or_caller, &self.or_called]));
+        }
+        roles
+    }
+
     /// The stages with a name.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Stage> {
         self.stages.iter().filter(move |stage| stage.name == name)

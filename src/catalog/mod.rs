@@ -92,7 +92,7 @@ pub struct SecurityMode {
     /// The documents that it stands in.
     #[serde(default)]
     pub source: Vec<String>,
-    /// Its name, in lower case.
+    /// Its name, in lower case; empty where somebody says which services are on and off in place of a name.
     pub name: String,
     /// Whether the Telnet server is on; `None` where the document does not say.
     pub telnet: Option<bool>,
@@ -113,6 +113,26 @@ pub struct SecurityMode {
 }
 
 impl SecurityMode {
+    /// A mode that no document describes: what somebody turned on and off.
+    pub fn own(on: Vec<String>, off: Vec<String>) -> Self {
+        let told = |service: &str| {
+            let listed = |services: &[String]| services.iter().any(|listed| listed == service);
+            listed(&off).then_some(false).or(listed(&on).then_some(true))
+        };
+        SecurityMode {
+            table: String::new(),
+            source: Vec::new(),
+            name: String::new(),
+            telnet: told("telnet"),
+            ftp: told("ftp"),
+            snmp: told("snmp"),
+            icmp: told("icmp"),
+            on,
+            off,
+            notes: None,
+        }
+    }
+
     /// Whether a service is on; `None` for the services that the mode does not speak of.
     pub fn is_on(&self, service: &str) -> Option<bool> {
         let listed = |services: &[String]| services.iter().any(|listed| listed == service);

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::table::{Table, WIDTH, wrap};
+use super::table::{Table, WIDTH};
 use crate::catalog::{
     ByDesign, Catalog, CatalogError, Confined, Document, Initiator, Listener, Need, Product, Requirement,
     export,
 };
+use crate::report::columns::wrap;
 use crate::spelling::nearest;
 
 /// Arguments of `pinhole catalog`.

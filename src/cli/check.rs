@@ -15,12 +15,13 @@ use super::input::{InputArgs, SiteArgs};
 use super::outputs::{self, Output};
 use super::sites::{Gatherer, Group};
 use super::timings::Clock;
-use super::{Failure, MAX_FINDINGS, listing, save, views};
+use super::{Failure, MAX_FINDINGS, listing, redact, save, views};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::model::Way;
 use crate::report::{
-    self, FileSummary, Format, HumanOptions, Report, RunSummary, SiteSummary, SiteView, clean,
+    self, FileSummary, Format, HumanOptions, Named, Redact, Redactor, Report, RunSummary, SiteSummary,
+    SiteView, clean,
 };
 use crate::rule::Severity;
 use crate::session::{Judged, Read, Session};
@@ -89,6 +90,9 @@ pub(super) struct CheckArgs {
     /// Report everything, whatever comments in the configs, the site file's `[[check.ignore]]` and the baseline say
     #[arg(long)]
     no_suppressions: bool,
+    /// Put stand-ins in the place of addresses and of the names of hosts and devices, for a report that others read
+    #[arg(long, conflicts_with_all = ["diff", "fix", "write_baseline", "list_files"])]
+    redact: bool,
     /// Print how many findings each rule has
     #[arg(long)]
     statistics: bool,
@@ -152,6 +156,10 @@ pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) ->
     }
     run.finish(&sources)?;
     run.summary.failures = failures.iter().map(ToString::to_string).collect();
+    if args.redact {
+        run.redact(&mut sources)?;
+        failures = run.summary.failures.iter().map(Failure::usage).collect();
+    }
     let report =
         Report { sources: &sources, findings: &run.findings, summary: &run.summary, views: &run.views };
     let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
@@ -174,6 +182,8 @@ struct Run<'a> {
     summary: RunSummary,
     /// What pages show besides the findings, site by site.
     views: Vec<SiteView>,
+    /// Names that are not for everybody.
+    names: Vec<Named>,
     failed: bool,
     /// Everything was read that the sites speak of.
     whole: bool,
@@ -193,6 +203,7 @@ impl<'a> Run<'a> {
             findings: Vec::new(),
             summary,
             views: Vec::new(),
+            names: Vec::new(),
             failed: false,
             whole: true,
         })
@@ -211,6 +222,9 @@ impl<'a> Run<'a> {
         let catalog = self.args.load_catalog(&site)?;
         let session = Session::new(site, catalog, read.configs, self.args.hook, sources);
         clock.lap("put the sites together");
+        if self.args.redact {
+            self.names.extend(redact::names(session.site()));
+        }
         let mut findings: Vec<Finding> = session.check(self.today, sources);
         clock.lap("look for findings");
         if outputs::any(&self.args.outputs, Format::Html) {
@@ -279,6 +293,15 @@ impl<'a> Run<'a> {
             Some((path, mut baseline)) => self.put_away(path, &mut baseline, self.whole, sources),
             None => Ok(()),
         }
+    }
+
+    /// Makes all that was found and read fit for others to read.
+    fn redact(&mut self, sources: &mut SourceMap) -> Result<(), Failure> {
+        let mut by = Redactor::new(std::mem::take(&mut self.names), sources);
+        *sources = by.sources(sources, &mut self.findings)?;
+        self.summary.redact(&mut by);
+        self.views.redact(&mut by);
+        Ok(())
     }
 
     /// Counts what is gone from a baseline, or forgets it.

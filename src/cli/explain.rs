@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Failure;
 use super::color::ColorChoice;
 use super::whole::{Whole, WholeArgs};
+use super::{Failure, redact};
 use crate::calls::Call;
 use crate::explain::logs::hear;
 use crate::explain::matrix::{Filter, matrix};
 use crate::explain::told::{Teller, Told};
 use crate::explain::{End, Works, explain, sensible, whole_calls};
 use crate::judge::Judge;
-use crate::report::{self, MatrixFormat};
+use crate::report::{self, MatrixFormat, Redact};
 use crate::source::SourceMap;
 
 /// Arguments of `pinhole explain`.
@@ -51,6 +51,9 @@ pub(super) struct ExplainArgs {
     /// Print the way of one packet of each stage, firewall by firewall
     #[arg(long)]
     hops: bool,
+    /// Put stand-ins in the place of addresses and of the names of hosts and devices, for an answer that others read
+    #[arg(long, conflicts_with = "log")]
+    redact: bool,
     /// Form of the answer
     #[arg(long, value_enum, default_value_t)]
     format: ExplainFormat,
@@ -89,7 +92,10 @@ pub(super) fn run(args: &ExplainArgs, color: ColorChoice, out: &mut impl Write) 
         (None, None, Some(to)) => return everybody(args, to, &whole, &sources, color, out),
         (None, _, None) => return Ok(2),
     };
-    let told = tell(args, (from, to), &whole, &sources)?;
+    let mut told = tell(args, (from, to), &whole, &sources)?;
+    if args.redact {
+        told.redact(&mut redact::of(&whole, &sources));
+    }
     match args.format {
         ExplainFormat::Human => {
             Failure::unless_closed(report::ladder(&told, color.on(&std::io::stdout()), args.hops, out))?
@@ -144,7 +150,10 @@ fn everybody(
         .map_err(|error| Failure::usage(format!("--to: {error}")))?;
     let filter = Filter { to: Some(to), ..Filter::default() };
     let teller = Teller { judge: &judge, sources };
-    let entries: Vec<_> = matrix(&judge, &filter).iter().map(|entry| teller.entry(entry)).collect();
+    let mut entries: Vec<_> = matrix(&judge, &filter).iter().map(|entry| teller.entry(entry)).collect();
+    if args.redact {
+        entries.redact(&mut redact::of(whole, sources));
+    }
     let format = match args.format {
         ExplainFormat::Human => MatrixFormat::Human,
         ExplainFormat::Json => MatrixFormat::Json,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use super::trace::{hook_name, place, text, written};
+use super::trace::{hook_name, place, text};
 use crate::analysis::{Cond, Passed, Trace};
 use crate::model::{ChainId, Hook, RuleId, Ruleset, Stage};
 use crate::packet::Field;
@@ -42,34 +42,78 @@ impl Journal {
         self.last.push_back(event);
     }
 
-    /// Writes it, one line for each event.
+    /// Writes it, a line for each written rule: of the elements of a list those alone that match, if some do.
     pub(super) fn write(&self, sources: &SourceMap, rules: &Ruleset, out: &mut impl Write) -> io::Result<()> {
-        for event in &self.first {
-            line(*event, sources, rules, out)?;
-        }
+        lines(&self.first, sources, rules, out)?;
         if self.left_out > 0 {
             writeln!(out, "  … {} more, which are left out here", self.left_out)?;
         }
-        self.last.iter().try_for_each(|event| line(*event, sources, rules, out))
+        let last: Vec<Event> = self.last.iter().copied().collect();
+        lines(&last, sources, rules, out)
     }
 }
 
-fn line(event: Event, sources: &SourceMap, rules: &Ruleset, out: &mut impl Write) -> io::Result<()> {
-    let (rule, why) = match event {
-        Event::Stage(hook, chain) => {
-            return writeln!(out, "{} · {}", hook_name(hook), rules.chain(chain).name);
+impl Event {
+    fn rule(self) -> Option<RuleId> {
+        match self {
+            Event::Stage(..) => None,
+            Event::Passed(rule, _) | Event::Matched(rule, _) => Some(rule),
         }
-        Event::Passed(rule, Some(field)) => (rule, format!("passed over: {}", field.name())),
-        Event::Passed(rule, None) => (rule, "does not decide".to_string()),
-        Event::Matched(rule, Some(cond)) => (rule, format!("may match: {}", cond.name(rules))),
-        Event::Matched(rule, None) => (rule, "MATCHES".to_string()),
-    };
-    let span = rules.rule(rule).span;
-    if !written(&span) {
-        return Ok(());
     }
-    let (_, line) = place(sources, span);
-    writeln!(out, "  {line:>6}  {why:<28}  {}", text(sources, span))
+
+    /// What a rule made of the packet, and the field or the condition for which it did.
+    fn why(self, rules: &Ruleset) -> (&'static str, String) {
+        match self {
+            Event::Stage(..) | Event::Passed(_, None) => ("does not decide", String::new()),
+            Event::Passed(_, Some(field)) => ("passed over: ", field.name().to_string()),
+            Event::Matched(_, Some(cond)) => ("may match: ", cond.name(rules)),
+            Event::Matched(_, None) => ("MATCHES", String::new()),
+        }
+    }
+}
+
+fn lines(events: &[Event], sources: &SourceMap, rules: &Ruleset, out: &mut impl Write) -> io::Result<()> {
+    let one_line = |a: &Event, b: &Event| match (a.rule(), b.rule()) {
+        (Some(a), Some(b)) => a.chain == b.chain && rules.rule(a).span() == rules.rule(b).span(),
+        _ => false,
+    };
+    for run in events.chunk_by(one_line) {
+        match run {
+            [Event::Stage(hook, chain), ..] => {
+                writeln!(out, "{} · {}", hook_name(*hook), rules.chain(*chain).name)?
+            }
+            _ => line(run, sources, rules, out)?,
+        }
+    }
+    Ok(())
+}
+
+/// A line of what the elements of one written rule did.
+fn line(run: &[Event], sources: &SourceMap, rules: &Ruleset, out: &mut impl Write) -> io::Result<()> {
+    let rule = run.first().and_then(|event| event.rule());
+    let Some(origin) = rule.map(|rule| rules.rule(rule).origin) else { return Ok(()) };
+    let Some(span) = origin.text() else { return Ok(()) };
+    let (_, number) = place(sources, span);
+    // What no rule says is in a line that says more.
+    let shown = match sources.file_of(span) {
+        Some(file) if !origin.is_written() => file.line_span(number),
+        _ => span,
+    };
+    let matched: Vec<&Event> = run.iter().filter(|event| matches!(event, Event::Matched(..))).collect();
+    let told = if matched.is_empty() { run.iter().collect() } else { matched };
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for (what, about) in told.into_iter().map(|event| event.why(rules)) {
+        match reasons.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, known)) if known.contains(&about) => {}
+            Some((_, known)) => known.push(about),
+            None => reasons.push((what, vec![about])),
+        }
+    }
+    for (what, about) in reasons {
+        let why = format!("{what}{}", about.join(", "));
+        writeln!(out, "  {number:>6}  {why:<28}  {}", text(sources, shown))?;
+    }
+    Ok(())
 }
 
 impl Trace for Journal {

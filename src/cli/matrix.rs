@@ -4,14 +4,14 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::Failure;
 use super::color::ColorChoice;
 use super::whole::WholeArgs;
+use super::{Failure, redact};
 use crate::explain::End;
 use crate::explain::matrix::{Filter, matrix};
 use crate::explain::told::Teller;
 use crate::judge::Judge;
-use crate::report::{self, MatrixFormat};
+use crate::report::{self, MatrixFormat, Redact};
 use crate::source::SourceMap;
 use crate::spelling::nearest;
 
@@ -38,6 +38,9 @@ pub(super) struct MatrixArgs {
     /// Print as well what no firewall keeps apart
     #[arg(long)]
     all: bool,
+    /// Put stand-ins in the place of addresses and of the names of hosts and devices, for a matrix that others read
+    #[arg(long)]
+    redact: bool,
     /// Form of the matrix
     #[arg(long, value_enum, default_value_t)]
     format: MatrixFormat,
@@ -81,7 +84,10 @@ pub(super) fn run(args: &MatrixArgs, color: ColorChoice, out: &mut impl Write) -
     let judge = whole.session.judge();
     let filter = args.filter(&judge)?;
     let teller = Teller { judge: &judge, sources: &sources };
-    let entries: Vec<_> = matrix(&judge, &filter).iter().map(|entry| teller.entry(entry)).collect();
+    let mut entries: Vec<_> = matrix(&judge, &filter).iter().map(|entry| teller.entry(entry)).collect();
+    if args.redact {
+        entries.redact(&mut redact::of(&whole, &sources));
+    }
     let written = report::matrix(&entries, args.format, color.on(&std::io::stdout()), out);
     Failure::unless_closed(written)?;
     Ok(0)

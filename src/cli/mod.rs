@@ -28,6 +28,7 @@ mod mcp;
 mod model;
 mod outputs;
 mod packets;
+mod redact;
 mod rule;
 mod save;
 mod schema;

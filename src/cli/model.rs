@@ -158,11 +158,11 @@ impl<'a> Rules<'a> {
         text.push_str(",\"rules\":[");
         for (at, rule) in chain.rules.iter().enumerate() {
             text.push_str(if at == 0 { "{" } else { ",{" });
-            if let Some(file) = self.other_file(rule.span) {
+            if let Some(file) = self.other_file(rule.span()) {
                 text.push_str("\"file\":");
                 words::quoted(text, |text| text.push_str(&file));
             }
-            push_line(text, self.line(rule.span));
+            push_line(text, self.line(rule.span()));
             text.push_str(",\"steps\":");
             words::list(text, self.steps(rule), |text, step| step.push_json(text));
             text.push('}');
@@ -270,12 +270,12 @@ const LINE_WIDTH: usize = 7;
 impl View<'_> {
     /// One line for a rule.
     fn push_rule(&self, rule: &Rule, text: &mut String) {
-        if let Some(line) = self.chains.line(rule.span) {
+        if let Some(line) = self.chains.line(rule.span()) {
             words::push_number(text, line.into());
         }
         let pad = LINE_WIDTH.saturating_sub(text.len());
         text.insert_str(0, &"       "[..pad]);
-        if let Some(file) = self.chains.other_file(rule.span) {
+        if let Some(file) = self.chains.other_file(rule.span()) {
             text.push_str(&format!(" ({file})"));
         }
         let start = text.len();

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::Failure;
 use super::catalog::{find, json};
-use super::table::{WIDTH, wrap};
+use super::table::WIDTH;
 use crate::catalog::{Catalog, Product, Requirement, Sizing, narrowest};
 use crate::ports::list_text;
+use crate::report::columns::wrap;
 
 /// Arguments of `pinhole size`.
 #[derive(Args, Debug)]

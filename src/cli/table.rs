@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::report::columns::{columns, padded, wrap};
+
 /// The width that a table keeps to where its first columns leave room: its last column is broken into lines.
 pub(super) const WIDTH: usize = 120;
 /// The widest that another column gets.
@@ -33,7 +35,7 @@ impl<const N: usize> Table<N> {
         let mut widths = [0; N];
         for row in std::iter::once(&self.head).chain(&self.rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
-                let widest = wrap(cell, COLUMN).iter().map(|line| line.chars().count()).max();
+                let widest = wrap(cell, COLUMN).iter().map(|line| columns(line)).max();
                 *width = (*width).max(widest.unwrap_or(0));
             }
         }
@@ -48,30 +50,13 @@ impl<const N: usize> Table<N> {
             for line in 0..lines {
                 let parts = cells.iter().zip(widths).map(|(cell, width)| {
                     let part = cell.get(line).map_or("", String::as_str);
-                    format!("{part:width$}{:GAP$}", "")
+                    padded(part, width + GAP)
                 });
                 writeln!(out, "{}", parts.collect::<String>().trim_end())?;
             }
         }
         Ok(())
     }
-}
-
-/// Lines of at most `room` characters, broken at blanks; a longer word has a line of its own.
-pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let Some(line) = lines.last_mut() else { continue };
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= room {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_string());
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

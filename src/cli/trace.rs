@@ -13,7 +13,7 @@ use super::packets::{PacketLine, parse_words};
 use super::{ConfigArgs, Failure};
 use crate::analysis::{Cond, Decider, Outcome, Trip, interpret};
 use crate::dialect::Loaded;
-use crate::model::{Hook, Reply, Ruleset, Verdict, Way};
+use crate::model::{Hook, Origin, Reply, Ruleset, Verdict, Way};
 use crate::packet::{Family, Field, Packet, Value, interface_name, proto};
 use crate::report;
 use crate::rule::PH005;
@@ -193,25 +193,15 @@ pub(super) fn jsonl(
     }
     answer["depends_on"] =
         json!(if verdict == "unknown" { condition_names(rules, outcomes) } else { Vec::new() });
-    if let Some(span) = outcomes.first().and_then(|o| place_of(o.decider, rules)).filter(written) {
+    if let Some(span) = outcomes.first().and_then(|o| place_of(o.decider, rules)) {
         answer["rule"] = rule_json(sources, span);
     }
     answer
 }
 
-/// Whether anything is written there: what a firewall does without being told has an empty span.
-pub(super) fn written(span: &Span) -> bool {
-    span.start < span.end
-}
-
-/// Where what decided is written. The policy of a language that has none to write is nowhere, whatever rule
-/// findings about it point at.
+/// Where what decided is written.
 fn place_of(decider: Decider, rules: &Ruleset) -> Option<Span> {
-    let span = decider.span(rules)?;
-    let Decider::Policy(hook, at) = decider else { return Some(span) };
-    let stage = rules.stages(hook).get(at as usize)?;
-    let of_rule = || rules.chains.iter().flat_map(|chain| &chain.rules).any(|rule| rule.span == span);
-    (stage.policy_written || !written(&span) || !of_rule()).then_some(span)
+    decider.origin(rules).and_then(Origin::text)
 }
 
 fn rule_json(sources: &SourceMap, span: Span) -> Json {
@@ -337,10 +327,10 @@ pub(super) fn print_human(
     let mut said: Vec<(String, bool)> = Vec::new();
     for outcome in outcomes.iter().take(if word == "unknown" { 6 } else { 1 }) {
         let by = match place_of(outcome.decider, rules) {
-            None if matches!(outcome.decider, Decider::Policy(..)) => {
+            None if matches!(outcome.decider, Decider::Policy(..)) && outcome.verdict == Verdict::Accept => {
                 "no rule: what none of them decides is let through".to_string()
             }
-            Some(span) if !written(&span) => "the system itself, without a rule".to_string(),
+            None if outcome.decider != Decider::End => "the system itself, without a rule".to_string(),
             Some(span) => {
                 let (path, line) = place(sources, span);
                 format!("{path}:{line}: {}", text(sources, span))

@@ -521,7 +521,7 @@ mod tests {
         build.effect(Effect::Nat(nat));
         build.effect(Effect::Mark(MarkOp { clear: u32::MAX, flip: 0x10 }));
         build.effect(Effect::Verdict(Verdict::Reject(Reply::Icmp { kind: 3, code: 3 })));
-        build.rule(chain, Span::default(), Span::default());
+        build.rule(chain, Span::default());
         let rules = build.finish();
         let steps = rules.steps_of(&rules.chains[0].rules[0]);
         let words: Vec<StepWords> =

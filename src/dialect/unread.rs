@@ -157,8 +157,11 @@ impl InEffect {
         let reached = ruleset.reached(stages.clone().map(|stage| stage.chain));
         let all = reached.into_iter().flat_map(|chain| &ruleset.chain(chain).rules);
         // What no line causes is not of the file.
-        let rules = all.map(|rule| rule.span).filter(|span| span.start < span.end).collect();
-        let policies = stages.filter(|stage| stage.policy_written).map(|stage| stage.policy_span).collect();
+        let rules = all.map(|rule| rule.span()).filter(|span| span.start < span.end).collect();
+        let policies = stages
+            .filter(|stage| stage.policy_origin.is_written())
+            .map(|stage| stage.policy_origin.span())
+            .collect();
         InEffect { rules, policies }
     }
 }

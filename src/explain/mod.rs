@@ -171,22 +171,18 @@ pub(crate) fn explain<'a>(
     let mut desk = Desk::new(judge);
     let mut all: Vec<Explanation<'a>> = Vec::new();
     let mut middle = None;
-    for here in &from.places {
-        for there in &to.places {
-            let (from, to) = (Side { end: from, far: here }, Side { end: to, far: there });
-            for family in legs::families(from, to) {
-                let case = parties::Case::new(judge, call, from, to, family);
-                middle = case.lacks_middle();
-                all.extend(stages::run(case, &mut desk));
-            }
+    for [caller, called] in call.roles() {
+        for (here, there, family) in meetings(from, to) {
+            let case = parties::Case::new(judge, call, (here, &caller), (there, &called), family);
+            middle = case.lacks_middle();
+            all.extend(stages::run(case, &mut desk));
+        }
+        if !all.is_empty() {
+            break;
         }
     }
     if all.is_empty() {
-        let families = from.places.iter().any(|here| {
-            to.places.iter().any(|there| {
-                !legs::families(Side { end: from, far: here }, Side { end: to, far: there }).is_empty()
-            })
-        });
+        let families = meetings(from, to).next().is_some();
         return Err(match families {
             false => Senseless::NoFamily { from: a, to: b },
             true => Senseless::NoService {
@@ -206,16 +202,22 @@ pub(crate) fn explain<'a>(
 /// The calls that make sense between two ends, in the order in which they are tried.
 pub(crate) fn sensible<'c>(judge: &Judge<'_>, calls: &'c Calls, from: &End, to: &End) -> Vec<&'c Call> {
     let makes_sense = |call: &&'c Call| {
-        from.places.iter().any(|here| {
-            to.places.iter().any(|there| {
-                let (from, to) = (Side { end: from, far: here }, Side { end: to, far: there });
-                legs::families(from, to)
-                    .first()
-                    .is_some_and(|family| parties::Case::new(judge, call, from, to, *family).comes_to_mind())
+        call.roles().iter().any(|[caller, called]| {
+            meetings(from, to).any(|(here, there, family)| {
+                parties::Case::new(judge, call, (here, caller), (there, called), family).comes_to_mind()
             })
         })
     };
     calls.all().iter().filter(makes_sense).collect()
+}
+
+/// Where two ends can be, in each family that both have there.
+fn meetings<'e>(from: &'e End, to: &'e End) -> impl Iterator<Item = (Side<'e>, Side<'e>, Family)> {
+    let places = from.places.iter().flat_map(|here| to.places.iter().map(move |there| (here, there)));
+    let sides = places.map(|(here, there)| (Side { end: from, far: here }, Side { end: to, far: there }));
+    sides.flat_map(|(here, there)| {
+        legs::families(here, there).into_iter().map(move |family| (here, there, family))
+    })
 }
 
 /// Calls without those that are a part of another one, such as SIP over one of the transports: they say nothing new.

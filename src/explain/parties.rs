@@ -74,8 +74,8 @@ impl<'j, 'a> Case<'j, 'a> {
     pub(super) fn new(
         judge: &'j Judge<'a>,
         call: &'j Call,
-        from: Side<'_>,
-        to: Side<'_>,
+        (from, caller): (Side<'_>, &[String]),
+        (to, called): (Side<'_>, &[String]),
         family: Family,
     ) -> Self {
         let party = |side: Side<'_>, roles: &[String], part| {
@@ -86,8 +86,8 @@ impl<'j, 'a> Case<'j, 'a> {
             judge,
             call,
             family,
-            caller: party(from, &call.caller, Part::Caller),
-            called: party(to, &call.called, Part::Called),
+            caller: party(from, caller, Part::Caller),
+            called: party(to, called, Part::Called),
             roles: RefCell::default(),
         }
     }
@@ -100,7 +100,7 @@ impl<'j, 'a> Case<'j, 'a> {
     /// Whether it is such a call that one would think of: rows of the ends are about the roles that the call names.
     pub(super) fn comes_to_mind(&self) -> bool {
         let named = |question: &Question<'_>| {
-            let roles = || self.call.caller.iter().chain(&self.call.called);
+            let roles = || self.caller.roles.iter().chain(&self.called.roles);
             let meant = question.row.peer.as_ref().is_none_or(|peer| roles().any(|role| role == peer));
             meant && question.row.condition.is_none()
         };
@@ -164,7 +164,7 @@ impl<'j, 'a> Case<'j, 'a> {
         }
         let relays = !stage.source_services.is_empty();
         let questions = |from: &Party, to: &Party| {
-            let sender = if relays { &self.call.caller } else { &from.roles };
+            let sender = if relays { &self.caller.roles } else { &from.roles };
             asker.questions(stage, (from.side(), sender), (to.side(), &to.roles))
         };
         let forth = questions(from, to);

@@ -185,7 +185,7 @@ impl<'r, 'j, 'a> Runner<'r, 'j, 'a> {
         let fails = [fails(0), fails(1)];
         let mut rows: Vec<(usize, Row<'a>)> = rows;
         for (way, row) in &mut rows {
-            row.symptom = symptom(stage, &row.fate, fails[1 - *way], *way == 1);
+            row.symptom = symptom(stage, &row.question, &row.fate, (fails[1 - *way], *way == 1));
         }
         let rows: Vec<Row<'a>> = rows.into_iter().map(|(_, row)| row).collect();
         let works = rows.iter().map(|row| row.fate.works).max().unwrap_or(Works::Yes);
@@ -436,7 +436,7 @@ fn carry(asked: &mut Asked<'_>, certain: bool, on: Option<&str>) {
 }
 
 /// What people notice of a row that fails; `other` where the other way of its stage fails as well.
-fn symptom(stage: &Stage, fate: &Fate, other: bool, back: bool) -> String {
+fn symptom(stage: &Stage, question: &Question<'_>, fate: &Fate, (other, back): (bool, bool)) -> String {
     if fate.works == Works::Yes {
         return String::new();
     }
@@ -449,5 +449,6 @@ fn symptom(stage: &Stage, fate: &Fate, other: bool, back: bool) -> String {
         Ways::Both | Ways::Either => stage.symptom_one_way.as_ref().filter(|_| !other),
     };
     let part = stage.symptom_part.as_ref().filter(|_| fate.part);
-    one_way.or(part).unwrap_or(&stage.symptom).clone()
+    let own = question.row.notice.as_ref().filter(|_| stage.row_symptom);
+    one_way.or(part).or(own).unwrap_or(&stage.symptom).clone()
 }

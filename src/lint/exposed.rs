@@ -71,7 +71,10 @@ fn words(group: &[Exposure], what: &str, device: &str, is: &str) -> Words {
     let said = |message: String, severity, notice, help: String| Words { message, severity, notice, help };
     match first.fault {
         Fault::Forbidden => said(
-            format!("{what} of {device} {is} open, which security mode {mark} forbids"),
+            match marks.as_slice() {
+                [own] if own.is_empty() => format!("{what} of {device} {is} open, though the site file has it turned off"),
+                _ => format!("{what} of {device} {is} open, which security mode {mark} forbids"),
+            },
             if first.certain { Severity::Error } else { Severity::Warning },
             "Calls do not need it. The device turns the service off in this mode, so that nobody is served by the \
              opening; if the mode is ever lowered, the service can be reached from that minute on.",

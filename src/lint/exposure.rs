@@ -19,6 +19,9 @@ const ADMINISTRATORS: [&str; 7] = [
     "conference-control",
 ];
 
+/// The services that security modes have switches for.
+const SWITCHED: [&str; 4] = ["telnet", "ftp", "snmp", "icmp"];
+
 /// What is wrong with an opening.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fault {
@@ -177,6 +180,29 @@ fn forbidden(
         let mark = Some(mode.name.clone());
         let service = Service { what, row, mark, document: String::new(), meant_for: None };
         out.extend(exposure(Fault::Forbidden, device, service, &judgement, |_| true));
+    }
+    let version = judge.site.devices[device].version.as_ref();
+    let off = |row: &Requirement| mode.is_on(&row.service) == Some(false);
+    let others = product.requirements.iter().filter(|row| {
+        let asked = SWITCHED.contains(&row.service.as_str()) || row.internal_only || row.host.is_some();
+        !asked && off(row) && row.listener == Listener::Device && row.is_in(version)
+    });
+    for row in others {
+        let all = judge.site.ports_of(device, product, row);
+        for transport in &row.transports {
+            // What another service has on the same port is still there.
+            let still = closed::used(judge, (device, near), Leg::ToDevice, *transport, |other| !off(other));
+            let (protocol, ports) = (number(*transport), all.minus(&still));
+            let ask =
+                Ask { device: Some(device), near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
+            let Some(answer) = desk.let_through(&ask, anybody).filter(|_| !ports.is_empty()) else {
+                continue;
+            };
+            let mut service =
+                service(&judge.site.devices[device].name, product, row, *transport, (&all, &ports));
+            service.mark = Some(mode.name.clone());
+            out.extend(exposure(Fault::Forbidden, device, service, &answer, |_| true));
+        }
     }
 }
 

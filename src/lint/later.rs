@@ -50,11 +50,11 @@ pub(super) fn rule_behind(judge: &Judge<'_>, wanted: &Wanted<'_>, share: &Share)
     let Decider::Rule(decides) = share.by else { return None };
     let rules = &judge.firewall(share.firewall)?.rules;
     let behind = rules.chain(decides.chain).rules.iter().skip(decides.index as usize + 1).take(NEAR);
-    let own = rules.rule(decides).span;
+    let own = rules.rule(decides).span();
     behind
-        .filter(|rule| rule.span != own)
+        .filter(|rule| rule.span() != own)
         .find(|rule| lets_through(rules, rule, wanted))
-        .map(|rule| rule.span)
+        .map(|rule| rule.span())
 }
 
 /// Whether a rule accepts some of the packets for certain, and names ports.

@@ -3,7 +3,7 @@
 use crate::analysis::Decider;
 use crate::catalog::{Product, Requirement, Transport};
 use crate::judge::Firewall;
-use crate::model::{ChainKind, Effect, Hook, Step, Verdict};
+use crate::model::{Effect, Hook, Step, Verdict, Why};
 use crate::packet::Set;
 use crate::ports::list_text;
 use crate::source::Span;
@@ -136,11 +136,11 @@ pub(crate) fn blocks(firewall: &Firewall, by: Decider) -> String {
         Verdict::Accept => "accepts",
     };
     match by {
+        Decider::Rule(id) if firewall.rules.rule(id).origin.why() == Some(Why::ImplicitDeny) => {
+            format!("the implicit deny of `{}` drops it", chain(firewall, by))
+        }
         Decider::Rule(id) if firewall.rules.chain(id.chain).kind.is_of_the_box() => {
             "this keeps it out".to_string()
-        }
-        Decider::Rule(id) if firewall.rules.chain(id.chain).kind == ChainKind::ImpliedDeny => {
-            format!("the implied end of `{}` drops it", chain(firewall, by))
         }
         Decider::Rule(id) => {
             let steps = firewall.rules.steps_of(firewall.rules.rule(id));
@@ -152,8 +152,8 @@ pub(crate) fn blocks(firewall: &Firewall, by: Decider) -> String {
         }
         Decider::Policy(hook, at) => {
             let stage = &firewall.rules.stages(hook)[at as usize];
-            let written = if stage.policy_written { "the policy" } else { "the implied end" };
-            format!("{written} {} what no rule before lets pass", verb(stage.policy))
+            let policy = if stage.policy_origin.is_written() { "the policy" } else { "the implicit policy" };
+            format!("{policy} {} it", verb(stage.policy))
         }
         Decider::End => "nothing lets it through".to_string(),
     }
@@ -165,7 +165,7 @@ pub(crate) fn assigning(firewall: &Firewall, helper: &str) -> Option<Span> {
     let assigns =
         |effect: Effect| matches!(effect, Effect::Helper(id) if rules.helpers[id.index()] == helper);
     let mut all = rules.chains.iter().flat_map(|chain| &chain.rules);
-    all.find(|rule| rules.effects(rules.steps_of(rule)).any(assigns)).map(|rule| rule.span)
+    all.find(|rule| rules.effects(rules.steps_of(rule)).any(assigns)).map(|rule| rule.span())
 }
 
 /// What is to be seen at a rule or policy that lets through.

@@ -29,34 +29,46 @@ impl Ruleset {
             return found;
         }
         for rule in self.chains.iter().flat_map(|chain| &chain.rules) {
-            let steps = self.steps_of(rule);
-            let nat = steps.iter().find_map(|step| match step {
-                Step::Effect(Effect::Nat(nat)) => Some(self.nat(*nat)),
-                _ => None,
-            });
-            let Some(Nat { destination: true, addr, .. }) = nat else { continue };
-            let before = steps.iter().find_map(|step| match step {
-                Step::Test(Test::In { field, values, negate: false }) if *field == Field::dst(family) => {
-                    Some(self.values(*values))
-                }
-                _ => None,
-            });
-            let Some(before) = before else { continue };
-            match *addr {
-                NatAddr::Pool(of, lo, hi) if of == family && (lo..=hi).contains(&address) => {
-                    found = found.or(&before)
-                }
-                NatAddr::Prefix(of, net, len) if of == family => {
-                    let (lo, hi) = family.prefix(net, len);
-                    if let (true, [(from, to)]) = ((lo..=hi).contains(&address), before.ranges())
-                        && to - from == hi - lo
-                    {
-                        found = found.or(&Set::one(from + (address - lo)));
+            let mut before = None;
+            for step in self.steps_of(rule) {
+                match step {
+                    Step::Test(Test::In { field, values, negate: false }) if *field == Field::dst(family) => {
+                        before.get_or_insert_with(|| self.values(*values));
+                    }
+                    Step::Test(_) => {}
+                    Step::Effect(effect) => {
+                        found = found.or(&self.turned(*effect, before.as_ref(), family, address))
+                    }
+                    Step::Lookup(map) => {
+                        let map = self.map(*map);
+                        let at = map.fields.iter().position(|field| *field == Field::dst(family));
+                        for entry in &map.entries {
+                            let key = at.and_then(|at| entry.key[at].as_ref()).or(before.as_ref());
+                            found = found.or(&self.turned(entry.effect, key, family, address));
+                        }
                     }
                 }
-                _ => {}
             }
         }
         found
+    }
+
+    /// Those of some destinations that an effect turns into an address.
+    fn turned(&self, effect: Effect, before: Option<&Set>, family: Family, address: u128) -> Set {
+        let (Effect::Nat(nat), Some(before)) = (effect, before) else { return Set::empty() };
+        let Nat { destination: true, addr, .. } = self.nat(nat) else { return Set::empty() };
+        match *addr {
+            NatAddr::Pool(of, lo, hi) if of == family && (lo..=hi).contains(&address) => before.clone(),
+            NatAddr::Prefix(of, net, len) if of == family => {
+                let (lo, hi) = family.prefix(net, len);
+                match before.ranges() {
+                    [(from, to)] if (lo..=hi).contains(&address) && to - from == hi - lo => {
+                        Set::one(from + (address - lo))
+                    }
+                    _ => Set::empty(),
+                }
+            }
+            _ => Set::empty(),
+        }
     }
 }

@@ -295,7 +295,7 @@ mod tests {
             let cond = build.condition(condition.clone());
             build.test(Test::Unknown { cond, negate: *negate });
             build.effect(Effect::Verdict(Verdict::Accept));
-            build.rule(chain, Span::default(), Span::default());
+            build.rule(chain, Span::default());
         }
         build.finish()
     }
@@ -309,8 +309,7 @@ mod tests {
             v4: true,
             v6: true,
             policy: Verdict::Drop,
-            policy_span: Span::default(),
-            policy_written: true,
+            policy_origin: Span::default().into(),
             priority: 0,
             before_tracking: false,
         };
@@ -395,13 +394,13 @@ mod tests {
         let cond = build.condition(Condition::elsewhere("anchor guests"));
         build.effect(Effect::Undefined(cond));
         build.effect(Effect::Settle);
-        build.rule(chain, Span::default(), Span::default());
+        build.rule(chain, Span::default());
         let entry = MapEntry { key: vec![None], effect: Effect::Undefined(cond), span: Span::default() };
         let map = build.map(vec![Field::Proto], vec![entry]);
         build.step(Step::Lookup(map));
-        build.rule(chain, Span::default(), Span::default());
+        build.rule(chain, Span::default());
         build.effect(Effect::Verdict(Verdict::Accept));
-        build.rule(chain, Span::default(), Span::default());
+        build.rule(chain, Span::default());
         let rules = build.finish();
         assert_eq!(passes(&rules, Family::V4, 1), None);
         let (same, unmet) = rules.clone().assume(&[assumption("anchor guests", Answer::Holds(false))]);

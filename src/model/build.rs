@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     Chain, ChainId, ChainKind, CondId, Condition, Effect, HelperId, Hook, Map, MapEntry, MapId, Nat, NatId,
-    Rule, Ruleset, SetId, Stage, Step, Test, Tuples, TuplesId, Values,
+    Origin, Rule, Ruleset, SetId, Stage, Step, Test, Tuples, TuplesId, Values,
 };
 use crate::packet::{Field, Set};
 use crate::source::Span;
@@ -87,9 +87,9 @@ impl Builder {
     }
 
     /// Ends the rule: the steps since the last end become a rule of `chain`.
-    pub fn rule(&mut self, chain: ChainId, span: Span, element: Span) {
+    pub fn rule(&mut self, chain: ChainId, origin: impl Into<Origin>) {
         let last = self.rules.steps.len() as u32;
-        let rule = Rule { first: self.first, last, span, element, beside: self.beside };
+        let rule = Rule { first: self.first, last, origin: origin.into(), beside: self.beside };
         self.first = last;
         self.rules.chains[chain.0 as usize].rules.push(rule);
     }

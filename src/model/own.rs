@@ -65,12 +65,19 @@ impl Ruleset {
         self.delivered_set(family).or(&family.multicast())
     }
 
+    /// The addresses that are known to be of others.
+    pub(crate) fn elsewhere_set(&self, family: Family) -> Set {
+        let elsewhere = self.elsewhere.iter().filter(|(of, _)| *of == family);
+        Set::of(elsewhere.map(|(_, address)| (*address, *address)))
+    }
+
     /// Whether an address from `[lo, hi]` is one of the box's own ([`Ruleset::own_set`]) or one whose packets it
     /// keeps ([`Ruleset::delivered_set`]); `None` where that is open.
     pub fn is_among(&self, own: &Set, family: Family, lo: u128, hi: u128) -> Option<bool> {
-        if own.covers(&Set::range(lo, hi)) {
+        let range = Set::range(lo, hi);
+        if own.covers(&range) {
             Some(true)
-        } else if lo == hi && self.elsewhere.contains(&(family, lo)) {
+        } else if self.elsewhere_set(family).covers(&range) {
             Some(false)
         } else if own.meets_range(lo, hi) || self.own.is_empty() {
             None

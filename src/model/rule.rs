@@ -1,6 +1,6 @@
 //! Rules: what they test, and what they do.
 
-use super::{ChainId, CondId, HelperId, MapId, NatId, SetId, TuplesId};
+use super::{ChainId, CondId, HelperId, MapId, NatId, Origin, SetId, TuplesId};
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
@@ -200,14 +200,18 @@ pub struct Rule {
     pub(crate) first: u32,
     /// One past the last.
     pub(crate) last: u32,
-    /// The rule as it is written.
-    pub span: Span,
-    /// The element of a list, group or set that this expanded rule stands for; equal to `span` where
-    /// there is none.
-    pub element: Span,
+    /// Where it comes from.
+    pub origin: Origin,
     /// What it does besides its steps, and no verdict hangs on (queues, priorities, copies), by number: rules of one
     /// number do the same. 0 where that is nothing.
     pub beside: u32,
+}
+
+impl Rule {
+    /// What to point at: the rule as it is written, or that from which it follows.
+    pub fn span(&self) -> Span {
+        self.origin.span()
+    }
 }
 
 /// Names one rule of a ruleset.

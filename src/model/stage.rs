@@ -1,6 +1,6 @@
 //! Chains, and the stages of a packet's way on which they are walked.
 
-use super::{ChainId, Rule, Verdict};
+use super::{ChainId, Origin, Rule, Verdict};
 use crate::packet::Family;
 use crate::source::Span;
 
@@ -132,10 +132,8 @@ pub struct Stage {
     pub v6: bool,
     /// What becomes of packets that fall off the end.
     pub policy: Verdict,
-    /// Where the policy is written; where it is implied, the chain's declaration.
-    pub policy_span: Span,
-    /// Whether the policy is written in the file, and not implied by the language.
-    pub policy_written: bool,
+    /// Where the policy comes from.
+    pub policy_origin: Origin,
     /// The place in the order of the hook, as the dialect counts (netfilter priorities).
     pub priority: i32,
     /// Whether the stage runs before connection tracking: there every packet's state reads as

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::Family;
+
 /// A network: an address and the number of its leading bits that count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Prefix {
@@ -17,19 +19,27 @@ impl Prefix {
         Prefix { address, length: if address.is_ipv4() { 32 } else { 128 } }
     }
 
+    /// The network of so many bits that an address is in.
+    pub(crate) fn around(family: Family, number: u128, length: u8) -> Prefix {
+        Prefix { address: family.address(family.prefix(number, length.into()).0), length }
+    }
+
+    /// The network that a closed interval of addresses is, if it is one.
+    pub(crate) fn of_range(family: Family, low: u128, high: u128) -> Option<Prefix> {
+        let length = (low ^ high).leading_zeros() + family.bits() - 128;
+        (family.prefix(low, length) == (low, high))
+            .then(|| Prefix { address: family.address(low), length: length as u8 })
+    }
+
+    /// The same with all bits after the length cut off.
+    pub(crate) fn network(&self) -> Prefix {
+        let (family, number) = Family::of(self.address);
+        Prefix::around(family, number, self.length)
+    }
+
     /// Whether an address is in the network.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0);
-                net.to_bits() & mask == ip.to_bits() & mask
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
-                net.to_bits() & mask == ip.to_bits() & mask
-            }
-            _ => false,
-        }
+        Prefix { address, length: self.length }.network() == self.network()
     }
 }
 

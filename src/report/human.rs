@@ -8,6 +8,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, So
 
 use rustc_hash::FxHashMap;
 
+use super::columns::{columns, wrap};
 use super::excerpt::{CONTEXT, Excerpt};
 use super::{FileSummary, Report, SiteSummary, clean, counted, docs};
 use crate::finding::{Finding, RequirementRef};
@@ -267,7 +268,7 @@ impl<'a> Printer<'a> {
             }
             for piece in line.split_whitespace() {
                 let piece = clean(piece);
-                let width = piece.chars().count();
+                let width = columns(&piece);
                 if column + 1 + width > WIDTH && column >= indent {
                     write!(out, "\n{:indent$}{piece}", "")?;
                     column = indent + width;
@@ -279,21 +280,6 @@ impl<'a> Printer<'a> {
         }
         writeln!(out)
     }
-}
-
-/// Text in lines of at most `width` columns, broken at blanks alone: names and addresses stay whole.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines
 }
 
 /// A row of the catalog in one line, with the device where the finding is about several.

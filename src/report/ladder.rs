@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::clean;
+use super::columns::{columns, padded};
 use crate::explain::told::{Told, ToldHop, ToldMend, ToldStage};
 use crate::explain::{Direction, Works};
 use crate::ports::list_text;
@@ -96,10 +97,10 @@ pub(super) fn groups(stages: &[ToldStage]) -> Vec<Group<'_>> {
 fn ladder(group: &Group<'_>, color: bool, hops: bool, out: &mut impl Write) -> io::Result<()> {
     let (left, right) = (clean(group.left), clean(group.right));
     let names: Vec<String> = group.path.iter().map(|name| clean(name)).collect();
-    let longest = names.iter().map(|name| name.chars().count() + 6).max().unwrap_or(0);
+    let longest = names.iter().map(|name| columns(name) + 6).max().unwrap_or(0);
     let wide = (names.len() + 1).max(2) * LINE.max(longest);
     let places: Vec<usize> = (1..=names.len()).map(|at| at * wide / (names.len() + 1)).collect();
-    let margin = group.stages.iter().map(|stage| stage.stage.chars().count()).max().unwrap_or(0) + 6;
+    let margin = group.stages.iter().map(|stage| columns(&stage.stage)).max().unwrap_or(0) + 6;
     writeln!(out, "{:margin$}{}", "", header(&left, &right, &names, &places, wide))?;
     for stage in &group.stages {
         let (sign, shade) = mark(stage.works);
@@ -107,7 +108,7 @@ fn ladder(group: &Group<'_>, color: bool, hops: bool, out: &mut impl Write) -> i
         let name = format!("{open}{}{close}", clean(&stage.stage));
         let line = line(stage, group, &names, &places, wide);
         let pad = margin.saturating_sub(4);
-        let text = format!("{name:pad$}{line}");
+        let text = format!("{}{line}", padded(&name, pad));
         writeln!(
             out,
             "  {} {}  {}",
@@ -126,12 +127,12 @@ fn ladder(group: &Group<'_>, color: bool, hops: bool, out: &mut impl Write) -> i
 fn header(left: &str, right: &str, names: &[String], places: &[usize], wide: usize) -> String {
     let mut text: String = left.to_string();
     for (name, place) in names.iter().zip(places) {
-        let start = place.saturating_sub(name.chars().count() / 2).max(text.chars().count() + 1);
-        text += &" ".repeat(start - text.chars().count());
+        let start = place.saturating_sub(columns(name) / 2).max(columns(&text) + 1);
+        text += &" ".repeat(start - columns(&text));
         text += name;
     }
-    let start = wide.max(text.chars().count() + 1);
-    text += &" ".repeat(start - text.chars().count());
+    let start = wide.max(columns(&text) + 1);
+    text += &" ".repeat(start - columns(&text));
     text + right
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::columns::{columns, padded};
 use super::ladder::intervals;
 use super::{clean, counted, json, markup};
 use crate::explain::told::ToldEntry;
@@ -99,12 +100,12 @@ fn human(entries: &[ToldEntry], color: bool, out: &mut impl Write) -> io::Result
                     .map(|cell| clean(&cell))
             })
             .collect();
-        let widest = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0).min(44);
+        let widest = |at: usize| rows.iter().map(|row| columns(&row[at])).max().unwrap_or(0).min(44);
         let widths: [usize; 7] = std::array::from_fn(widest);
         for (row, entry) in rows.iter().zip(pair) {
             let mut line = String::from("  ");
             for (at, (cell, width)) in row.iter().zip(widths).enumerate() {
-                let padded = format!("{cell:width$}");
+                let padded = padded(cell, width);
                 let shade = match entry.state {
                     "open" => "32",
                     "blocked" => "31",

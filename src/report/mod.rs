@@ -2,6 +2,7 @@
 
 mod annotations;
 mod clean;
+pub(crate) mod columns;
 mod concise;
 mod evidence;
 mod excerpt;
@@ -15,6 +16,8 @@ mod machine;
 mod markdown;
 pub(crate) mod markup;
 mod matrix;
+pub(crate) mod page;
+mod redact;
 mod sarif;
 mod svg;
 mod ticket;
@@ -30,6 +33,7 @@ pub(crate) use human::{HumanOptions, fatal};
 pub(crate) use ladder::write as ladder;
 pub(crate) use log::write as log;
 pub(crate) use matrix::{MatrixFormat, write as matrix};
+pub(crate) use redact::{Named, Redact, Redactor};
 pub(crate) use svg::write as svg;
 pub(crate) use ticket::write as ticket;
 

@@ -18,6 +18,7 @@ pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
             None => findings.push(unknown_product(device, catalog)),
             Some(product) => {
                 findings.extend(unknown_mode(device, product));
+                findings.extend(unknown_services(device, product));
                 findings.extend(other_numbering(device, product));
                 findings.extend(device.moved.iter().filter_map(|moved| moved_row(moved, product)));
             }
@@ -73,6 +74,23 @@ fn unknown_mode(device: &Device, product: &Product) -> Option<Finding> {
     let message = format!("`{}` has no security mode `{mode}`", product.name);
     let finding = Finding::of(&PH604, device.mode_span, message);
     Some(finding.label("all services are taken to be on").help(help))
+}
+
+/// PH604 as well: services that a device turns on or off, and its product does not have.
+fn unknown_services(device: &Device, product: &Product) -> Vec<Finding> {
+    let mut known: BTreeSet<&str> = ["telnet", "ftp", "snmp", "icmp"].into();
+    known.extend(product.requirements.iter().map(|row| row.service.as_str()));
+    let said = device.own_mode.iter().flat_map(|mode| mode.on.iter().chain(&mode.off));
+    let unknown = said.filter(|service| !known.contains(service.as_str()));
+    let finding = |service: &String| {
+        let help = match nearest(service, known.iter().copied()) {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => format!("`pinhole catalog show {}` prints the services.", product.name),
+        };
+        let message = format!("`{}` has no service `{service}`", product.name);
+        Finding::of(&PH604, device.mode_span, message).label("it changes nothing").help(help)
+    };
+    unknown.map(finding).collect()
 }
 
 /// PH614.

@@ -9,7 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::fillers::Fillers;
 use super::{End, Site, ZoneId};
 use crate::catalog::{
-    Catalog, Confined, Initiator, Listener, Parity, Product, Requirement, Transport, Zone as Side,
+    Catalog, Confined, Initiator, Listener, Parity, Product, Requirement, SecurityMode, Transport,
+    Zone as Side,
 };
 use crate::packet::{Family, Set};
 
@@ -358,19 +359,21 @@ impl Site {
     /// a multicast group alone, what the device's security mode turns off, and what its version does not use yet
     /// or no longer.
     pub fn is_judged(&self, device: usize, product: &Product, row: &Requirement) -> bool {
-        let off = row.listener == Listener::Device
-            && self.mode_of(device, product).is_some_and(|mode| mode.is_on(&row.service) == Some(false));
         let there = row.is_in(self.devices[device].version.as_ref());
-        there && !(row.internal_only || row.future_use || row.for_group_alone() || off)
+        let nowhere = row.internal_only || row.future_use || row.for_group_alone();
+        there && !nowhere && !self.is_off(device, product, row)
+    }
+
+    /// Whether the device's security mode turns off the service that a row is.
+    pub fn is_off(&self, device: usize, product: &Product, row: &Requirement) -> bool {
+        let mode = self.mode_of(device, product).filter(|_| row.listener == Listener::Device);
+        mode.is_some_and(|mode| mode.is_on(&row.service) == Some(false))
     }
 
     /// The security mode that a device is in, where it is said and known.
-    pub fn mode_of<'a>(
-        &self,
-        device: usize,
-        product: &'a Product,
-    ) -> Option<&'a crate::catalog::SecurityMode> {
-        product.mode(self.devices[device].security_mode.as_deref()?)
+    pub fn mode_of<'a>(&'a self, device: usize, product: &'a Product) -> Option<&'a SecurityMode> {
+        let device = &self.devices[device];
+        device.own_mode.as_ref().or_else(|| product.mode(device.security_mode.as_deref()?))
     }
 
     /// The ports of a row at this device: the site may have moved them, and what another row names as its own port

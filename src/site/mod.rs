@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::catalog::SecurityMode;
 pub use crate::packet::Prefix;
 pub use date::Date;
 pub use doubts::doubts;
@@ -115,6 +116,8 @@ pub struct Device {
     pub public_addresses: Vec<IpAddr>,
     /// The security mode it runs in, in lower case.
     pub security_mode: Option<String>,
+    /// The services that it turns on and off, where the site file says these in place of a mode.
+    pub own_mode: Option<SecurityMode>,
     /// Where the site file names the mode.
     pub mode_span: Option<Span>,
     /// Rows of its catalog that are on other ports here.
@@ -252,6 +255,7 @@ impl Site {
             addresses: address.iter().copied().collect(),
             public_addresses: Vec::new(),
             security_mode: mode.map(str::to_ascii_lowercase),
+            own_mode: None,
             mode_span: None,
             moved: Vec::new(),
             connections: None,

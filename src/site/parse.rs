@@ -4,15 +4,15 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use toml::de::{DeTable, Error};
+use toml::de::{DeTable, DeValue, Error};
 
 use super::reader::{At, Placed, Problems, Table, list};
 use super::value::{address, network, ports};
 use super::{Device, MovedRow, Peer, PeerPlace, RoutingMode, Site, Zone, ZoneId, expect, firewalls};
 use super::{required, settings};
-use crate::catalog::Version;
+use crate::catalog::{SecurityMode, Version};
 use crate::finding::Finding;
-use crate::source::{SourceId, SourceMap};
+use crate::source::{SourceId, SourceMap, Span};
 use crate::spelling::nearest;
 
 /// At most this many errors of TOML itself are told: the first ones cause the others.
@@ -222,7 +222,7 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         table.missing("addresses", problems);
     }
     let public_addresses = self::addresses(&table, "public-addresses", problems);
-    let mode = table.optional("security-mode", problems);
+    let (mode, own_mode, mode_span) = security_mode(&table, problems);
     let moved = table.table("ports", problems).map_or(Vec::new(), |(moved, _)| {
         let rows = moved.iter().filter_map(|(row, value)| {
             let ports = ports(value, row.get_ref(), problems)?;
@@ -246,8 +246,9 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         version: version.map(|(version, _)| version),
         addresses,
         public_addresses,
-        mode_span: mode.as_ref().map(|mode| problems.span(&mode.at)),
-        security_mode: mode.map(|mode| mode.value.to_ascii_lowercase()),
+        mode_span,
+        security_mode: mode,
+        own_mode,
         moved,
         connections,
         recordings,
@@ -255,6 +256,24 @@ fn device(table: &DeTable, at: At, devices: &[Device], problems: &mut Problems) 
         encrypted,
         announces_private: announces == Some(1),
     })
+}
+
+/// The name of a security mode, or the services that the device turns on and off; and where that stands.
+fn security_mode(
+    table: &Table,
+    problems: &mut Problems,
+) -> (Option<String>, Option<SecurityMode>, Option<Span>) {
+    const KEY: &str = "security-mode";
+    let Some(value) = table.get(KEY) else { return (None, None, None) };
+    let span = Some(problems.span(&value.span()));
+    if !matches!(value.get_ref(), DeValue::Table(_)) {
+        let name = table.optional(KEY, problems).map(|mode| mode.value.to_ascii_lowercase());
+        return (name, None, span);
+    }
+    let Some((own, at)) = table.table(KEY, problems) else { return (None, None, span) };
+    let own = Table::new(own, at, KEY, &["on", "off"], problems);
+    let mut services = |key| own.texts(key, problems).into_iter().map(|service| service.value).collect();
+    (None, Some(SecurityMode::own(services("on"), services("off"))), span)
 }
 
 /// One of several words: its place among them.

@@ -26,7 +26,7 @@ pub(super) fn address(text: &Placed<String>, problems: &mut Problems) -> Option<
 /// A network such as `10.1.2.0/24`; an address alone is a network of one.
 pub(super) fn network(text: &Placed<String>, problems: &mut Problems) -> Option<Prefix> {
     let prefix = interface_address(text, problems)?;
-    let base = network_base(prefix);
+    let base = prefix.network().address;
     if base != prefix.address {
         problems.add(
             &text.at,
@@ -68,16 +68,6 @@ pub fn parse_prefix(text: &str) -> Result<Prefix, &'static str> {
             .ok_or("the prefix length is 0-32, or 0-128 for IPv6")?,
     };
     Ok(Prefix { address, length })
-}
-
-fn network_base(prefix: Prefix) -> IpAddr {
-    let length = u32::from(prefix.length);
-    match prefix.address {
-        IpAddr::V4(ip) => IpAddr::V4((ip.to_bits() & u32::MAX.checked_shl(32 - length).unwrap_or(0)).into()),
-        IpAddr::V6(ip) => {
-            IpAddr::V6((ip.to_bits() & u128::MAX.checked_shl(128 - length).unwrap_or(0)).into())
-        }
-    }
 }
 
 /// Ports: a number, a text such as `"5060"`, `"20000-20600"` or `"80, 8080"`, or a list of such.

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -233,16 +232,12 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> T {
 }
 
 /// A folder for one test, which goes when it is dropped.
-pub(crate) struct Scratch(pub PathBuf);
+pub(crate) struct Scratch(pub PathBuf, #[expect(dead_code, reason = "held for its end")] tempfile::TempDir);
 
 impl Scratch {
     pub(crate) fn new(name: &str) -> Scratch {
-        static MADE: AtomicUsize = AtomicUsize::new(0);
-        let made = MADE.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("pinhole-{}-{made}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Scratch(path.canonicalize().unwrap())
+        let folder = tempfile::Builder::new().prefix(&format!("pinhole-{name}-")).tempdir().unwrap();
+        Scratch(folder.path().canonicalize().unwrap(), folder)
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> &Scratch {
@@ -256,11 +251,5 @@ impl Scratch {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

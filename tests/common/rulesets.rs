@@ -204,7 +204,7 @@ fn rule(d: &mut Draw, b: &mut Builder, chain: u32) {
         let effect = effect(d, b, chain, CHAINS, kind);
         b.effect(effect);
     }
-    b.rule(ChainId(chain), span, span);
+    b.rule(ChainId(chain), span);
 }
 
 fn finish(d: &mut Draw, mut b: Builder) -> Ruleset {
@@ -235,8 +235,7 @@ fn finish(d: &mut Draw, mut b: Builder) -> Ruleset {
                 v4: true,
                 v6: false,
                 policy,
-                policy_span: span,
-                policy_written: true,
+                policy_origin: span.into(),
                 priority: 0,
                 before_tracking: chain == 0 && d.one_in(2),
             },

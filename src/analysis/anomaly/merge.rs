@@ -46,7 +46,7 @@ pub(super) fn find(rules: &Ruleset) -> Vec<Mergeable> {
 /// The field in which neighbours differ, and all its values; `row` is what the first of them has grown to.
 fn joined(rules: &Ruleset, [one, other]: [&Rule; 2], row: Option<&Mergeable>) -> Option<(Field, Set)> {
     // What one written rule is taken apart into is one already.
-    if one.span == other.span || one.span.start == one.span.end || one.beside != other.beside {
+    if one.span() == other.span() || !one.origin.is_written() || one.beside != other.beside {
         return None;
     }
     let (a, b) = (rules.steps_of(one), rules.steps_of(other));

@@ -25,32 +25,22 @@ pub(super) fn of(rules: &Ruleset, reach: &Reach) -> Vec<Unit> {
     let written = if lists { ChainKind::AccessList } else { ChainKind::Plain };
     let mut places: FxHashMap<Span, usize> = FxHashMap::default();
     let mut units: Vec<Unit> = Vec::new();
-    let policies: rustc_hash::FxHashSet<Span> = rules
-        .hooks
-        .iter()
-        .flatten()
-        .filter(|stage| stage.policy_written)
-        .map(|stage| stage.policy_span)
-        .collect();
     for (at, chain) in rules.chains.iter().enumerate() {
         let id = ChainId(at as u32);
         if chain.kind != written || reach.of(id).is_apart() {
             continue;
         }
         for (index, rule) in chain.rules.iter().enumerate() {
-            let implied = rule.span.start == rule.span.end
-                || rule.span == chain.span
-                || policies.contains(&rule.span) && !lists;
-            if implied {
+            if !rule.origin.is_written() {
                 continue;
             }
-            let place = *places.entry(rule.span).or_insert_with(|| {
-                units.push(Unit { span: rule.span, rules: Vec::new(), elements: 1 });
+            let place = *places.entry(rule.span()).or_insert_with(|| {
+                units.push(Unit { span: rule.span(), rules: Vec::new(), elements: 1 });
                 units.len() - 1
             });
             let unit = &mut units[place];
             unit.rules.push(RuleId { chain: id, index: index as u32 });
-            if unit.elements == 1 && rules.rule(unit.rules[0]).element != rule.element {
+            if unit.elements == 1 && rules.rule(unit.rules[0]).origin.part() != rule.origin.part() {
                 unit.elements = 2;
             }
         }
@@ -67,7 +57,7 @@ pub(super) fn elements(rules: &Ruleset, unit: &Unit) -> Vec<Unit> {
     let mut places: FxHashMap<Span, usize> = FxHashMap::default();
     let mut found: Vec<Unit> = Vec::new();
     for id in &unit.rules {
-        let span = rules.rule(*id).element;
+        let span = rules.rule(*id).origin.part();
         let place = *places.entry(span).or_insert_with(|| {
             found.push(Unit { span, rules: Vec::new(), elements: 1 });
             found.len() - 1
@@ -121,7 +111,7 @@ impl Twins {
             for (index, rule) in chain.rules.iter().enumerate() {
                 let key = (ChainId(at as u32), said(rules.steps_of(rule)));
                 first.entry(key).or_insert(index as u32);
-                *parts.entry((ChainId(at as u32), rule.span)).or_default() += 1;
+                *parts.entry((ChainId(at as u32), rule.span())).or_default() += 1;
             }
         }
         Twins { first, parts }
@@ -135,11 +125,11 @@ impl Twins {
             let other = RuleId { chain: id.chain, index };
             let (rule, twin) = (rules.rule(*id), rules.rule(other));
             let same = alike(rules.steps_of(twin), steps) && twin.beside == rule.beside;
-            (index < id.index && same && twin.span != rule.span).then_some(other)
+            (index < id.index && same && twin.span() != rule.span()).then_some(other)
         };
         let first = twin(others.first()?)?;
         // A part of a rule is not the rule.
-        let parts = |id: &RuleId| self.parts.get(&(id.chain, rules.rule(*id).span));
+        let parts = |id: &RuleId| self.parts.get(&(id.chain, rules.rule(*id).span()));
         if parts(&first) != parts(others.first()?) {
             return None;
         }

@@ -145,7 +145,7 @@ fn jump(step: &Step) -> Option<ChainId> {
 const HOOKS: [Hook; 5] = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];
 
 fn keeps_by_rule(rules: &Ruleset) -> bool {
-    rules.steps.iter().any(|step| matches!(step, Step::Effect(Effect::KeepState(_))))
+    rules.all_effects().any(|effect| matches!(effect, Effect::KeepState(_)))
 }
 
 /// The chains whose name no other has.
@@ -257,7 +257,7 @@ fn place(hook: Hook) -> u8 {
 impl<'r> Reach<'r> {
     fn of(rules: &'r Ruleset, way: Way, spaces: &mut Spaces) -> Self {
         let chains = rules.chains.len();
-        let untracks = rules.steps.iter().any(|step| matches!(step, Step::Effect(Effect::NoTrack)));
+        let untracks = rules.all_effects().any(|effect| effect == Effect::NoTrack);
         let blind = |stage: &Stage| stage.before_tracking && !rules.chain(stage.chain).rules.is_empty();
         let mut reach = Reach {
             rules,

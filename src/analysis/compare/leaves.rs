@@ -2,12 +2,12 @@
 
 use crate::analysis::flow::{Class, Classes, Expr};
 use crate::model::Way;
-use crate::packet::{Field, Level, Set, Side, Space, Spaces};
+use crate::packet::{Field, Set, Side, Space, Spaces};
 
 /// More values of one field are not told apart.
 const MOST_VALUES: u128 = 4096;
-/// Nor which packets can get which of more values of a choice.
-const MOST_CHOICES: u128 = 16;
+/// Nor more ways in which the rest of a packet limits what is chosen for it.
+const MOST_CHOICES: usize = 64;
 
 /// What became of one end of packets.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -81,16 +81,17 @@ fn end_of(spaces: &mut Spaces, class: &Class, field: Field, space: Space) -> Vec
         Expr::At(level, delta) => (level, delta),
     };
     let bits = level.bits();
-    let hull = spaces.hull(space, level);
     let own = Side::of(field).and_then(|side| spaces.rewritten(side, 0));
     let end = |values: Set| {
         let now = values.shifted(delta, bits);
         now.single().map_or(End::Among(now), End::One)
     };
-    if own != Some(level) && hull.count() <= MOST_CHOICES {
-        let told = by_choices(spaces, space, level, &hull);
+    if own != Some(level)
+        && let Some(told) = spaces.choices(space, level, MOST_CHOICES)
+    {
         return told.into_iter().map(|(values, space)| (end(values), space)).collect();
     }
+    let hull = spaces.hull(space, level);
     if own != Some(level) || hull.count() > MOST_VALUES {
         return vec![(end(hull), space)];
     }
@@ -104,25 +105,6 @@ fn end_of(spaces: &mut Spaces, class: &Class, field: Field, space: Space) -> Vec
         }
     }
     found
-}
-
-/// Packets by which of a choice's values they can get: where the rest of the packet leaves only one, it is no choice.
-fn by_choices(spaces: &mut Spaces, space: Space, level: Level, hull: &Set) -> Vec<(Set, Space)> {
-    let mut told: Vec<(Set, Space)> = Vec::new();
-    for value in hull.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(Set::one) {
-        let one = spaces.within(level, &value);
-        let one = spaces.and(space, one);
-        let mut rest = spaces.without(one, &[level]);
-        for (values, known) in std::mem::take(&mut told) {
-            let both = spaces.and(known, rest);
-            let others = spaces.minus(known, rest);
-            rest = spaces.minus(rest, known);
-            told.extend([(values.or(&value), both), (values, others)]);
-        }
-        told.push((value, rest));
-        told.retain(|(_, space)| !space.is_none());
-    }
-    told
 }
 
 /// The packets that leave to the same place in both ways after all: one was moved by a number to where the other

@@ -138,8 +138,7 @@ impl<'a> Flow<'a> {
             *count - 1
         });
         let ordinals = ordinals.collect();
-        let keeps = |step: &Step| matches!(step, Step::Effect(Effect::KeepState(_)));
-        let keeps_by_rule = rules.steps.iter().any(keeps);
+        let keeps_by_rule = rules.all_effects().any(|effect| matches!(effect, Effect::KeepState(_)));
         Flow {
             rules,
             number,

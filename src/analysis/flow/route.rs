@@ -68,9 +68,7 @@ impl Run<'_, '_, '_> {
         let family = self.spaces.family();
         let rules = self.flow.rules;
         let Some(expr) = ctrl.expr(self.spaces, Field::dst(family)) else { return Space::NONE };
-        let elsewhere =
-            rules.elsewhere.iter().filter(|(f, _)| *f == family).map(|(_, address)| (*address, *address));
-        let elsewhere = Set::of(elsewhere);
+        let elsewhere = rules.elsewhere_set(family);
         let (here, known_other) = match expr {
             Expr::Const(dst) => (read::constant(own.contains(dst)), read::constant(elsewhere.contains(dst))),
             Expr::At(level, delta) => {

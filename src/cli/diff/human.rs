@@ -67,8 +67,19 @@ pub(super) fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<
     lines
 }
 
+/// What else is to be said of a firewall: what was not compared, left out, or is not known.
+pub(super) fn notes(told: &Told<'_>, pair: &Pair) -> Vec<String> {
+    let mut notes: Vec<String> =
+        pair.not_compared.iter().map(|what| format!("not compared: {what}")).collect();
+    notes.extend(Some(odd_ones(told, pair)).filter(|odd| !odd.is_empty()));
+    notes.extend(pair.unknown.iter().map(|(way, family)| {
+        format!("unknown: {} packets, hook {}", json::family_name(*family), way.name())
+    }));
+    notes
+}
+
 /// How many effects there are on packets that do not belong where they come from, in words; empty where none.
-pub(super) fn odd_ones(told: &Told<'_>, pair: &Pair) -> String {
+fn odd_ones(told: &Told<'_>, pair: &Pair) -> String {
     let count: usize = KINDS.into_iter().map(|kind| lines(told, pair, kind, true).len()).sum();
     match count {
         0 => String::new(),

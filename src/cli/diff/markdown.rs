@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::calls::{self, Change};
-use super::human::{Line, decider, line_of, lines, odd_ones, summary};
+use super::human::{Line, decider, line_of, lines, notes, summary};
 use super::{Failure, KINDS, Told, names, text};
 use crate::report::clean;
 use crate::report::markup::{fence, markdown};
@@ -44,19 +44,8 @@ impl Comment {
         let mut details = String::new();
         for pair in told.pairs {
             let rows: Vec<Line> = KINDS.into_iter().flat_map(|kind| lines(told, pair, kind, false)).collect();
-            let notes: Vec<String> = pair
-                .not_compared
-                .iter()
-                .map(|what| format!("- not compared: {}\n", markdown(what)))
-                .chain(
-                    Some(odd_ones(told, pair))
-                        .filter(|odd| !odd.is_empty())
-                        .map(|odd| format!("- {}\n", markdown(&odd))),
-                )
-                .chain(pair.unknown.iter().map(|(way, family)| {
-                    format!("- unknown: {} packets, hook {}\n", super::json::family_name(*family), way.name())
-                }))
-                .collect();
+            let notes: Vec<String> =
+                notes(told, pair).iter().map(|note| format!("- {}\n", markdown(note))).collect();
             if !(pair.name.is_empty() || rows.is_empty() && notes.is_empty()) {
                 self.add(&format!("\n### {}\n", markdown(&pair.name)));
             }

@@ -3,6 +3,7 @@
 mod calls;
 mod findings;
 mod git;
+mod html;
 mod human;
 mod json;
 mod likely;
@@ -98,6 +99,8 @@ enum DiffFormat {
     Markdown,
     /// SARIF 2.1.0 with the new findings alone, for code scanning
     Sarif,
+    /// One page, with nothing loaded from elsewhere
+    Html,
 }
 
 fn map(text: &str) -> Result<(String, String), String> {
@@ -134,6 +137,7 @@ pub(super) fn run(args: &DiffArgs, color: bool, out: &mut impl Write) -> Result<
         DiffFormat::Human => human::write(&told, color, out)?,
         DiffFormat::Json => json::write(&told, out)?,
         DiffFormat::Markdown => markdown::write(&told, out)?,
+        DiffFormat::Html => html::write(&told, out)?,
         DiffFormat::Sarif => {
             let new = findings::printed(&told.sides.new, &told.findings.broken, report::Format::Sarif)?;
             report::json(&new, out)?;

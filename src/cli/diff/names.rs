@@ -205,6 +205,9 @@ impl Context<'_> {
                     | Field::TcpFlags
                     | Field::State
             );
+            // What is not at the end of its TTL is what a router passes on.
+            let told =
+                told || *field == Field::Ttl && *set == Set::range(2, 255) && region.way == Way::Forward;
             if !(told || *field == Field::Ext && first_packets) {
                 text += &format!(", {} {}", field.name(), numbers(set, field.last()));
             }

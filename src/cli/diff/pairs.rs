@@ -7,7 +7,7 @@ use super::{DiffArgs, Failure};
 use crate::analysis::Decider;
 use crate::analysis::compare::{self, Difference, Kind, Region, Scope, families};
 use crate::dialect::Dialect;
-use crate::model::{ChainKind, Ruleset, Verdict, Way};
+use crate::model::{Ruleset, Verdict, Way, Why};
 use crate::packet::{Family, Field, Set, interface};
 use crate::session::Config;
 use crate::source::{SourceId, Span};
@@ -255,22 +255,22 @@ fn interfaces(old: &Ruleset, new: &Ruleset, across: bool, scope: &mut Scope, not
 }
 
 fn by(rules: &Ruleset, decider: Decider) -> By {
-    let written = |span: Span| (span.start < span.end).then_some(span);
     let said = |words: String| By { rule: None, policy: None, words };
     match decider {
         Decider::Rule(id) => {
-            let chain = rules.chain(id.chain);
-            let span = written(rules.rule(id).span);
-            match chain.kind {
-                ChainKind::ImpliedDeny => {
-                    By { policy: span, ..said(format!("the implicit deny of {}", chain.name)) }
+            let origin = rules.rule(id).origin;
+            let line = Some(origin.span());
+            match origin.why() {
+                None | Some(Why::Translation | Why::Unread | Why::Setting) => {
+                    By { rule: line, ..said(String::new()) }
                 }
-                ChainKind::BuiltIn => said("the firewall itself, without a rule".to_string()),
-                ChainKind::SecurityLevels => By { policy: span, ..said("the security levels".to_string()) },
-                ChainKind::Plain | ChainKind::AccessList | ChainKind::Translation => match span {
-                    Some(_) => By { rule: span, ..said(String::new()) },
-                    None => said("the firewall itself, without a rule".to_string()),
-                },
+                Some(Why::ImplicitDeny) => {
+                    let name = &rules.chain(id.chain).name;
+                    By { policy: line, ..said(format!("the implicit deny of {name}")) }
+                }
+                Some(Why::SecurityLevels) => By { policy: line, ..said("the security levels".to_string()) },
+                Some(Why::Policy) => By { policy: line, ..said("the policy".to_string()) },
+                Some(Why::System) => said("the firewall itself, without a rule".to_string()),
             }
         }
         Decider::Policy(hook, at) => {
@@ -280,9 +280,10 @@ fn by(rules: &Ruleset, decider: Decider) -> By {
                 Verdict::Drop => "drop",
                 Verdict::Reject(_) => "reject",
             };
-            let written_there = if stage.policy_written { "the policy" } else { "the implied policy" };
+            let written_there =
+                if stage.policy_origin.is_written() { "the policy" } else { "the implied policy" };
             let name = &rules.chain(stage.chain).name;
-            By { policy: written(stage.policy_span), ..said(format!("{written_there} `{word}` of {name}")) }
+            By { policy: stage.policy_origin.text(), ..said(format!("{written_there} `{word}` of {name}")) }
         }
         Decider::End => said("no rule and no policy refuses it".to_string()),
     }

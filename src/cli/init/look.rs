@@ -1,7 +1,7 @@
 //! What the rules of one firewall tell of the network around it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::dialect::Dialect;
@@ -48,7 +48,7 @@ impl Seen {
         seen.conditions.dedup();
         for own in &seen.own {
             if let Some(behind) = seen.interfaces.get_mut(&own.interface) {
-                behind.insert(network(own.family, own.address, own.prefix as u8));
+                behind.insert(Prefix::around(own.family, own.address, own.prefix as u8));
             }
         }
         for rule in rules.chains.iter().flat_map(|chain| &chain.rules) {
@@ -66,7 +66,7 @@ impl Seen {
         let private = self.hosts.keys().filter(|address| is_private(**address));
         let networks = private.map(|address| {
             let (family, number) = Family::of(*address);
-            network(family, number, if family == Family::V4 { 24 } else { 64 })
+            Prefix::around(family, number, if family == Family::V4 { 24 } else { 64 })
         });
         self.interfaces.insert("inside".to_string(), networks.collect());
         self.interfaces.insert("outside".to_string(), BTreeSet::new());
@@ -109,11 +109,11 @@ impl Seen {
         let (Some(name), Some(addresses)) = (interface.and_then(Set::single), addresses) else { return };
         let Some(networks) = self.interfaces.get_mut(&interface_name(name)) else { return };
         for (low, high) in addresses.ranges().iter().take(FEW) {
-            let prefixes = prefix(family, *low, *high).filter(|prefix| is_private(prefix.address));
+            let prefixes = Prefix::of_range(family, *low, *high).filter(|prefix| is_private(prefix.address));
             // One host alone tells of its network, as most are cut.
             networks.extend(prefixes.map(|prefix| match (family, prefix.length) {
-                (Family::V4, 25..) => network(family, *low, 24),
-                (Family::V6, 65..) => network(family, *low, 64),
+                (Family::V4, 25..) => Prefix::around(family, *low, 24),
+                (Family::V6, 65..) => Prefix::around(family, *low, 64),
                 _ => prefix,
             }));
         }
@@ -128,7 +128,7 @@ impl Seen {
             if low != high {
                 continue;
             }
-            let open = self.hosts.entry(address(family, *low)).or_default();
+            let open = self.hosts.entry(family.address(*low)).or_default();
             for (at, number) in [proto::TCP, proto::UDP].into_iter().enumerate() {
                 if speaks(number) {
                     open[at] = open[at].or(ports);
@@ -151,30 +151,6 @@ fn key(field: Field) -> Option<&'static str> {
         (Field::Dport, "dport"),
     ];
     keys.into_iter().find(|(known, _)| *known == field).map(|(_, key)| key)
-}
-
-fn address(family: Family, number: u128) -> IpAddr {
-    match family {
-        Family::V4 => Ipv4Addr::from(number as u32).into(),
-        Family::V6 => Ipv6Addr::from(number).into(),
-    }
-}
-
-/// The network of so many bits that an address is in.
-fn network(family: Family, number: u128, length: u8) -> Prefix {
-    let width: u32 = if family == Family::V4 { 32 } else { 128 };
-    let host = width.saturating_sub(length.into());
-    let cut = if host >= 128 { 0 } else { number >> host << host };
-    Prefix { address: address(family, cut), length }
-}
-
-/// A range that is a network.
-fn prefix(family: Family, low: u128, high: u128) -> Option<Prefix> {
-    let width: u32 = if family == Family::V4 { 32 } else { 128 };
-    let span = high.checked_sub(low)?.checked_add(1)?;
-    let host = span.trailing_zeros();
-    (span.is_power_of_two() && low & (span - 1) == 0)
-        .then(|| Prefix { address: address(family, low), length: width.saturating_sub(host) as u8 })
 }
 
 fn is_private(address: IpAddr) -> bool {
@@ -229,9 +205,9 @@ mod tests {
 
     #[test]
     fn ranges_are_networks() {
-        let of = |low: u128, high| prefix(Family::V4, low, high).map(|prefix| prefix.to_string());
+        let of = |low: u128, high| Prefix::of_range(Family::V4, low, high).map(|prefix| prefix.to_string());
         assert_eq!(of(0x0a01_0200, 0x0a01_02ff).as_deref(), Some("10.1.2.0/24"));
         assert_eq!(of(0x0a01_0201, 0x0a01_02ff), None);
-        assert_eq!(network(Family::V4, 0x0a01_0205, 24).to_string(), "10.1.2.0/24");
+        assert_eq!(Prefix::around(Family::V4, 0x0a01_0205, 24).to_string(), "10.1.2.0/24");
     }
 }

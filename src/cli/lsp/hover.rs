@@ -33,7 +33,7 @@ fn of_group(view: &View, group: &Looked, offset: u32) -> Option<(String, Span)> 
         for (at, firewall) in judge.firewalls.iter().enumerate() {
             let Some(firewall) = firewall else { continue };
             let Some((chain, rules)) = rules_at(firewall, offset) else { continue };
-            let span = rules.first()?.span;
+            let span = rules.first()?.span();
             let mut text = format!("{} of {}\n\n", title(firewall), markup::markdown(&chain.name));
             text += &steps(firewall, &rules);
             text += &needs(view, &judge, at, span);
@@ -49,9 +49,10 @@ fn rules_at(firewall: &Firewall, offset: u32) -> Option<(&Chain, Vec<&Rule>)> {
     let chains = firewall.rules.chains.iter();
     let here = chains.flat_map(|chain| chain.rules.iter().map(move |rule| (chain, rule)));
     let here: Vec<(&Chain, &Rule)> =
-        here.filter(|(_, rule)| rule.span.start < rule.span.end && holds(rule.span, offset)).collect();
-    let (chain, least) = here.iter().min_by_key(|(_, rule)| rule.span.end - rule.span.start)?;
-    let rules = here.iter().filter(|(other, rule)| std::ptr::eq(*other, *chain) && rule.span == least.span);
+        here.filter(|(_, rule)| rule.origin.text().is_some_and(|span| holds(span, offset))).collect();
+    let (chain, least) = here.iter().min_by_key(|(_, rule)| rule.span().end - rule.span().start)?;
+    let rules =
+        here.iter().filter(|(other, rule)| std::ptr::eq(*other, *chain) && rule.span() == least.span());
     Some((chain, rules.map(|(_, rule)| *rule).collect()))
 }
 

@@ -9,7 +9,7 @@ fn rules_of(text: &str) -> (Vec<String>, Vec<&'static str>) {
     let loaded = load(&mut sources, &[id], &Environment::default());
     let mut rules = Vec::new();
     for chain in &loaded.ruleset.chains {
-        rules.extend(chain.rules.iter().map(|rule| format!("{}: {}", chain.name, sources.text(rule.span))));
+        rules.extend(chain.rules.iter().map(|rule| format!("{}: {}", chain.name, sources.text(rule.span()))));
     }
     (rules, loaded.findings.iter().map(|f| f.code()).collect())
 }
@@ -67,7 +67,7 @@ fn guarded(text: &str) -> Vec<String> {
                 _ => None,
             });
             let asked = asked.collect::<Vec<_>>().join(", ");
-            found.push(format!("{} | {} | {asked}", chain.name, sources.text(rule.span)));
+            found.push(format!("{} | {} | {asked}", chain.name, sources.text(rule.span())));
         }
     }
     found

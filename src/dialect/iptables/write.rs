@@ -15,7 +15,7 @@ pub(super) fn spot(job: &Job<'_>) -> Option<Spot> {
         At::Rule(rule) => before(job, rule.chain, job.span(rule).start, &lines),
         At::Start(chain) => {
             let first = job.rules.chain(chain).rules.first()?;
-            let mut spot = before(job, chain, first.span.start, &lines)?;
+            let mut spot = before(job, chain, first.span().start, &lines)?;
             spot.context = format!("at the start of chain {}", job.rules.chain(chain).short_name());
             Some(spot)
         }
@@ -49,7 +49,7 @@ fn end(job: &Job<'_>, chain: ChainId, rules: &[String]) -> Option<Spot> {
     let chain = job.rules.chain(chain);
     let name = chain.short_name();
     let context = format!("at the end of chain {name}");
-    let text = Text::of(job.map, chain.span).or_else(|| Text::of(job.map, chain.rules.last()?.span))?;
+    let text = Text::of(job.map, chain.span).or_else(|| Text::of(job.map, chain.rules.last()?.span()))?;
     let at = text.local(chain.span.start);
     if text.line(at).trim_start().starts_with(':') {
         let commit = text.lines().find(|(start, line)| *start > at && line.trim() == "COMMIT")?;
@@ -74,8 +74,8 @@ fn new_table(job: &Job<'_>, rules: &[String]) -> Option<Spot> {
         return None;
     }
     let stage = job.rules.stages(Hook::Forward).iter().find(|stage| stage.sees(job.family))?;
-    let text = Text::of(job.map, stage.policy_span)?;
-    let at = text.local(stage.policy_span.start);
+    let text = Text::of(job.map, stage.policy_origin.span())?;
+    let at = text.local(stage.policy_origin.span().start);
     if text.line(at).trim_start().starts_with(':') {
         let mut lines = vec!["*nat".to_string(), ":PREROUTING ACCEPT [0:0]".to_string()];
         lines.extend(written("-A", "PREROUTING", rules));

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashSet;
 
 use super::config::{Chain, Config, NamedSet, Table, each_stmt, plain};
+use super::declarations::MapData;
 use super::lower::Base;
 use super::merged;
 use super::syntax::{
@@ -56,11 +57,15 @@ pub(super) fn lint(
     for (t, table) in config.tables.iter().enumerate() {
         // A table without a hook is a part of one whose rest is elsewhere, and so is one that was not read whole.
         let whole = !lacks && table.chains.iter().any(|chain| chain.hook.is_some());
+        let beside = |name: &str| table.chains.iter().any(|chain| &*chain.name.text == name);
+        // Elements that lead to chains come and go.
+        let leads = |set: &NamedSet| matches!(set.body.data, Some(MapData::Verdict));
+        let changing = table.sets.iter().any(|set| leads(set) && (set.body.timeout || set.body.dynamic));
         let mut unreached = Vec::new();
         for (c, chain) in table.chains.iter().enumerate() {
             lints.chain(table, chain);
             let idle = !chain.rules.is_empty() && chain.hook.is_none() && !reached(t, c);
-            if whole && sees_ip(table) && idle && !programs::makes(&chain.name.text) {
+            if whole && sees_ip(table) && idle && !changing && !programs::makes(&chain.name.text, beside) {
                 unreached.push(chain);
             }
         }

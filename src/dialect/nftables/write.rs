@@ -12,7 +12,7 @@ pub(super) fn spot(job: &Job<'_>) -> Option<Spot> {
         At::Rule(rule) => before(job, rule.chain, job.span(rule)),
         At::Start(chain) => {
             let first = job.rules.chain(chain).rules.first()?;
-            let mut spot = before(job, chain, first.span)?;
+            let mut spot = before(job, chain, first.span())?;
             spot.context = format!("at the start of chain {}", job.rules.chain(chain).short_name());
             Some(spot)
         }
@@ -68,11 +68,13 @@ fn end(job: &Job<'_>, chain: ChainId) -> Option<Spot> {
     let context = format!("at the end of chain {name}");
     let start = text.line_start(close);
     if text.text[start..close].trim().is_empty() && start > open {
-        let indent = match chain.rules.last().and_then(|rule| Text::of(job.map, rule.span).map(|t| (t, rule)))
-        {
-            Some((of, rule)) if of.file == text.file => of.indent(of.local(rule.span.start)).to_string(),
-            _ => format!("{}\t", text.indent(close)),
-        };
+        let indent =
+            match chain.rules.last().and_then(|rule| Text::of(job.map, rule.span()).map(|t| (t, rule))) {
+                Some((of, rule)) if of.file == text.file => {
+                    of.indent(of.local(rule.span().start)).to_string()
+                }
+                _ => format!("{}\t", text.indent(close)),
+            };
         return Some(text.spot(start, &indented(&indent, &rules), context));
     }
     let before = text.text[open + 1..close].trim_end();

@@ -90,7 +90,7 @@ pub struct Job<'j> {
 impl Job<'_> {
     /// Where a rule is written.
     pub(super) fn span(&self, rule: RuleId) -> Span {
-        self.rules.rule(rule).span
+        self.rules.rule(rule).span()
     }
 }
 

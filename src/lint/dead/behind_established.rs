@@ -30,7 +30,8 @@ pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Findi
             .notice("Whoever is banned while connected stays connected.")
             .help("Put the rule before the one that accepts established connections, or cut the connections off with `conntrack -D`.");
         for id in before.iter().take(RELATED) {
-            finding = finding.related(lens.rules().rule(*id).span, "accepts established connections before");
+            finding =
+                finding.related(lens.rules().rule(*id).span(), "accepts established connections before");
         }
         findings.push(finding);
     }

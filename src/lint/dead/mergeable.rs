@@ -21,7 +21,7 @@ pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Findi
     let few = |row: &Mergeable| row.values.count() < FEW;
     let mut said = rustc_hash::FxHashSet::default();
     for row in found.mergeable.iter().filter(|row| !dead(row) && !few(row) && lens.is_better_as_one(row)) {
-        let mut spans: Vec<_> = row.rules.iter().map(|id| lens.rules().rule(*id).span).collect();
+        let mut spans: Vec<_> = row.rules.iter().map(|id| lens.rules().rule(*id).span()).collect();
         // Where the last match wins, the model has them the other way round.
         spans.sort_unstable_by_key(|span| span.start);
         // What stands in several chains of the model is said once.

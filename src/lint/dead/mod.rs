@@ -117,7 +117,7 @@ impl Lens<'_> {
 
     /// Where rules are written, each place once, but for the rule that is spoken of.
     fn places(&self, rules: &[RuleId], of: &Unit) -> Vec<Span> {
-        let mut spans: Vec<Span> = rules.iter().map(|id| self.rules().rule(*id).span).collect();
+        let mut spans: Vec<Span> = rules.iter().map(|id| self.rules().rule(*id).span()).collect();
         spans.retain(|span| *span != of.span && span.start != span.end);
         spans.sort_unstable_by_key(|span| span.start);
         spans.dedup();
@@ -150,7 +150,7 @@ impl Lens<'_> {
             true => format!("stopped after {} steps of search: {left}", ask.work),
             false => format!("{left}: more than {} steps of search for each", ask.question()),
         };
-        let first = self.rules().chains.iter().find_map(|chain| Some(chain.rules.first()?.span));
+        let first = self.rules().chains.iter().find_map(|chain| Some(chain.rules.first()?.span()));
         let finding = Finding::of(&PH401, first, message)
             .severity(Severity::Info)
             .label("not all were examined")

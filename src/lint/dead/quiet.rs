@@ -61,7 +61,7 @@ impl Loggers {
 /// Whether a rule writes what it meets into the log: targets of iptables(8), `log` of the others.
 fn logs(sources: &SourceMap, rule: &Rule) -> bool {
     let mut words =
-        sources.text(rule.span).split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+        sources.text(rule.span()).split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
     words.any(|word| matches!(word, "log" | "LOG" | "NFLOG" | "ULOG"))
 }
 

@@ -112,7 +112,7 @@ impl Lens<'_> {
 
     /// Whether a rule stands in a chain that a program writes anew.
     fn is_of_a_program(&self, unit: &Unit) -> bool {
-        unit.rules.iter().all(|id| programs::makes(self.rules().chain(id.chain).short_name()))
+        unit.rules.iter().all(|id| programs::makes_of(self.rules(), id.chain))
     }
 
     /// What a rule does besides deciding.

@@ -60,7 +60,7 @@ impl Lens<'_> {
         for (at, chain) in self.rules().chains.iter().enumerate() {
             for (index, rule) in chain.rules.iter().enumerate() {
                 let id = RuleId { chain: ChainId(at as u32), index: index as u32 };
-                written.entry(rule.span).or_default().push(id);
+                written.entry(rule.span()).or_default().push(id);
             }
         }
         written

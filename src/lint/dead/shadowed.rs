@@ -45,7 +45,7 @@ impl Lens<'_> {
         };
         Finding::of(&PH406, units[0].span, message)
             .label("does nothing that the other has not done")
-            .related(self.rules().rule(twin).span, format!("the same {noun}"))
+            .related(self.rules().rule(twin).span(), format!("the same {noun}"))
             .help(format!(
                 "Remove {}. If another {noun} was meant, one of them has a slip.",
                 if units.len() == 1 { "one of the two" } else { "all but one of them" }

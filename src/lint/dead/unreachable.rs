@@ -10,8 +10,10 @@ use crate::rule::PH404;
 
 pub(super) fn check(lens: &Lens<'_>, found: &Anomalies, findings: &mut Vec<Finding>) {
     let told = |chain: &&ChainId| {
-        let chain = lens.rules().chain(**chain);
-        chain.kind == ChainKind::Plain && !chain.rules.is_empty() && !programs::makes(chain.short_name())
+        let listed = lens.rules().chain(**chain);
+        listed.kind == ChainKind::Plain
+            && !listed.rules.is_empty()
+            && !programs::makes_of(lens.rules(), **chain)
     };
     if !lens.firewall.dialect.language().has_chains {
         return;
@@ -72,7 +74,7 @@ impl Lens<'_> {
         let rules = self.rules();
         let Some(own) = self.table(chain) else { return false };
         rules.hooks.iter().flatten().any(|stage| {
-            let speaks = stage.policy_written || !rules.chain(stage.chain).rules.is_empty();
+            let speaks = stage.policy_origin.is_written() || !rules.chain(stage.chain).rules.is_empty();
             speaks && self.table(stage.chain).as_deref() == Some(&own)
         })
     }

@@ -16,7 +16,7 @@ const RULE_LIMIT: u64 = 1_000_000;
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
 /// More rules are never looked at all at once: each takes some hundred steps.
-const MOST_AT_ONCE: usize = 20_000;
+pub(super) const MOST_AT_ONCE: usize = 20_000;
 
 impl Lens<'_, '_> {
     /// What the candidates let through of a family on a way, after the rules before them; and which of them
@@ -39,7 +39,6 @@ impl Lens<'_, '_> {
                 return found.into_iter().for_each(|(at, found)| openings[at].extend(found));
             }
         }
-        let changed = changed(rules);
         let naming = naming(rules, family, way);
         let mut kept: Option<(Spaces, Space)> = None;
         for (at, candidate) in candidates.iter().enumerate().filter(|(_, of)| naming.contains(&of.id.chain)) {
@@ -51,7 +50,7 @@ impl Lens<'_, '_> {
                 });
             let before = spaces.work();
             spaces.allow(RULE_LIMIT.min(self.left.get()));
-            let looked_for = self.looked_for(&mut spaces, candidate.id, &changed);
+            let looked_for = self.looked_for(&mut spaces, candidate.id, &self.changed);
             let looked_for = spaces.and(all, looked_for);
             match self.measured(&mut spaces, looked_for, way, std::slice::from_ref(candidate)) {
                 Some(found) => openings[at].extend(found.into_iter().flat_map(|(_, found)| found)),
@@ -119,6 +118,23 @@ impl Lens<'_, '_> {
             }
         }
         space
+    }
+
+    /// Whether a rule looks for sources that are so few that not even several such rules are for anybody.
+    pub(super) fn is_for_few(&self, rule: RuleId) -> bool {
+        let rules = &self.firewall.rules;
+        let few = |step: &Step| match *step {
+            Step::Test(Test::In { field, values, negate: false }) if !self.changed.contains(&field) => {
+                let family = match field {
+                    Field::Src4 => Family::V4,
+                    Field::Src6 => Family::V6,
+                    _ => return false,
+                };
+                rules.values(values).count() < unicast(family).count() / 16
+            }
+            Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
+        };
+        rules.steps_of(rules.rule(rule)).iter().any(few)
     }
 
     pub(super) fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {

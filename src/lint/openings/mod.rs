@@ -55,6 +55,7 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
             named: firewall.interfaces(),
             deciding: OnceCell::new(),
             outside: OnceCell::new(),
+            changed: measure::changed(&firewall.rules),
         };
         let selection = &judge.site.settings.selection;
         let mut findings = Vec::new();
@@ -90,6 +91,8 @@ struct Lens<'l, 'a> {
     named: Set,
     deciding: OnceCell<FxHashSet<ChainId>>,
     outside: OnceCell<Set>,
+    /// The fields that packets can get other values of on their way.
+    changed: FxHashSet<Field>,
 }
 
 /// What a rule lets through to one kind of destination.
@@ -214,7 +217,7 @@ impl Lens<'_, '_> {
         let mut lines: Vec<(Candidate, Vec<Opening>)> = Vec::new();
         for (candidate, openings) in candidates.iter().zip(openings) {
             let next = lines.len();
-            match places.entry(rules.rule(candidate.id).span) {
+            match places.entry(rules.rule(candidate.id).span()) {
                 Entry::Vacant(place) => {
                     place.insert(next);
                     lines.push((candidate.clone(), openings));
@@ -233,8 +236,8 @@ impl Lens<'_, '_> {
                 Said::Nothing => {}
                 Said::Finding(finding) => findings.push(*finding),
                 // What programs write there nobody else can write otherwise.
-                Said::Trusts(_) if programs::makes(rules.chain(line.id.chain).short_name()) => {}
-                Said::Trusts(sides) => trusting.push((rules.rule(line.id).span, sides)),
+                Said::Trusts(_) if programs::makes_of(rules, line.id.chain) => {}
+                Said::Trusts(sides) => trusting.push((rules.rule(line.id).span(), sides)),
             }
         }
         findings.extend(words::trusted(&trusting));
@@ -301,7 +304,22 @@ impl Lens<'_, '_> {
                 found.extend(self.candidate(RuleId { chain, index: index as u32 }, rule));
             }
         }
-        found
+        self.without_few(found)
+    }
+
+    /// Those of lines that can be for anybody, where nothing is said of others: what is for hosts that are known is
+    /// no opening as long as nobody told what stands behind the firewall.
+    fn without_few(&self, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+        let (site, rules) = (self.judge.site, &self.firewall.rules);
+        if !site.is_made_up() || !site.devices.is_empty() {
+            return candidates;
+        }
+        let outward = |candidate: &Candidate| candidate.every_protocol && !rules.outward.is_empty();
+        let for_many =
+            candidates.iter().filter(|candidate| outward(candidate) || !self.is_for_few(candidate.id));
+        let lines: FxHashSet<Span> = for_many.map(|candidate| rules.rule(candidate.id).span()).collect();
+        candidates.retain(|candidate| lines.contains(&rules.rule(candidate.id).span()));
+        candidates
     }
 
     fn candidate(&self, id: RuleId, rule: &Rule) -> Option<Candidate> {

@@ -59,7 +59,7 @@ impl Lens<'_, '_> {
             if let Some(stage) = filters(hook).find(refuses) {
                 let message = format!("{what} over IPv6 is not filtered, and over IPv4 it is");
                 return Some(
-                    Finding::of(&PH208, stage.policy_span, message)
+                    Finding::of(&PH208, stage.policy_origin.span(), message)
                         .label("sees packets of IPv4 alone")
                         .notice(
                             "Whoever reaches the box over IPv6 reaches everything that is closed over IPv4.",

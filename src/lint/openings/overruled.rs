@@ -83,7 +83,7 @@ impl Lens<'_, '_> {
         if spaces.exhausted() {
             return;
         }
-        let place = |id: RuleId| self.firewall.rules.rule(id).span;
+        let place = |id: RuleId| self.firewall.rules.rule(id).span();
         for (at, id, by) in here {
             let known = found.entry(filters[at].chain).or_insert((id, by));
             if place(id) < place(known.0) {
@@ -114,7 +114,7 @@ impl Lens<'_, '_> {
         let rules = &self.firewall.rules;
         let name = rules.chain(id.chain).short_name();
         let message = format!("what `{name}` accepts here is refused by a later chain at the same hook");
-        let finding = Finding::of(&PH415, rules.rule(id).span, message)
+        let finding = Finding::of(&PH415, rules.rule(id).span(), message)
             .label("ends this base chain only")
             .related(by.span(rules)?, "refuses it all the same")
             .help("Accept the packets in both chains, or keep the rules of a hook in one base chain.");

@@ -94,10 +94,10 @@ impl Lens<'_, '_> {
         if !self.judge.site.is_made_up() {
             return true;
         }
-        if rules.written == 0 && !stage.policy_written {
+        if rules.written == 0 && !stage.policy_origin.is_written() {
             return false;
         }
-        let written = stage.policy_written || !language.keeps_policies;
+        let written = stage.policy_origin.is_written() || !language.keeps_policies;
         let reached = rules.reached([stage.chain]);
         let all = reached.iter().flat_map(|chain| &rules.chain(*chain).rules);
         let (mut decides, mut changes) = (false, false);
@@ -121,16 +121,16 @@ impl Lens<'_, '_> {
     fn let_through(&self, stage: &Stage, way: Way, close: &str) -> Finding {
         let language = self.firewall.dialect.language();
         let traffic = if language.one_filter { "traffic" } else { traffic(way) };
-        let (unless, severity) = match stage.policy_written || !language.keeps_policies {
+        let (unless, severity) = match stage.policy_origin.is_written() || !language.keeps_policies {
             true => ("", Severity::Warning),
             false => (", unless a policy is set elsewhere", Severity::Info),
         };
         let message = format!("{traffic} that no rule speaks of is let through{unless}");
-        let label = match stage.policy_written {
+        let label = match stage.policy_origin.is_written() {
             true => "the policy accepts",
             false => "without a policy, what no rule decides is accepted",
         };
-        Finding::of(&PH203, stage.policy_span, message)
+        Finding::of(&PH203, stage.policy_origin.span(), message)
             .severity(severity)
             .label(label)
             .notice("Calls work, and every service that somebody starts later is open from its first minute.")
@@ -270,7 +270,7 @@ fn not_told(stage: &Stage, way: Way) -> Finding {
          analysis follows",
         traffic(way)
     );
-    Finding::of(&PH203, stage.policy_span, message)
+    Finding::of(&PH203, stage.policy_origin.span(), message)
         .severity(Severity::Info)
         .label("not judged")
         .help("Ask for one packet with `pinhole trace`, which follows any ruleset.")

@@ -2,13 +2,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::measure::{by_rules, certainly, decided, is_most};
+use super::measure::{MOST_AT_ONCE, by_rules, certainly, decided, is_most};
 use super::{LIMIT, Lens, NEARLY_ALL};
 use crate::analysis::Decider;
 use crate::finding::Finding;
 use crate::judge::Witness;
 use crate::lint::{witness, words};
-use crate::model::{Effect, RuleId, Ruleset, Step, Test, Way};
+use crate::model::{Effect, Rule, RuleId, Ruleset, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, interface_name, proto};
 use crate::rule::{PH207, PH209, Severity};
 use crate::source::Span;
@@ -181,11 +181,22 @@ impl Lens<'_, '_> {
 
     /// The services that rules open to any source on a way, rule by rule.
     fn open_services(&self, spaces: &mut Spaces, way: Way) -> Vec<Line> {
-        let [tcp, udp] = [proto::TCP, proto::UDP].map(|protocol| {
-            let ports = SERVICES.iter().fold(Set::empty(), |all, of| all.or(&of.ports(protocol)));
-            to_ports(spaces, Space::ALL, protocol, &ports)
-        });
+        let [tcp, udp] = [proto::TCP, proto::UDP]
+            .map(|protocol| to_ports(spaces, Space::ALL, protocol, &all_services(protocol)));
         let asked = spaces.or(tcp, udp);
+        let may = self.may_open();
+        if may.is_empty() {
+            return Vec::new();
+        }
+        // Of many rules, only what these look for: who lets it in by other interfaces is not counted then.
+        let asked = if self.firewall.rules.rules() > MOST_AT_ONCE {
+            let looked_for: Vec<Space> =
+                may.iter().map(|id| self.looked_for(spaces, *id, &self.changed)).collect();
+            let looked_for = spaces.union(looked_for);
+            spaces.and(asked, looked_for)
+        } else {
+            asked
+        };
         let strangers = self.strangers(spaces, way);
         let Some(look) = self.look(spaces, strangers, asked, way) else { return Vec::new() };
         // Each service with its packets, and those of it that rules let pass at all.
@@ -221,9 +232,40 @@ impl Lens<'_, '_> {
             let is_wide = count(proto::TCP) > MANY[0] || count(proto::UDP) > MANY[1];
             let Some(first) = first.filter(|_| !is_wide) else { continue };
             let witness = self.witness(spaces, first, way);
-            lines.push(Line { span: self.firewall.rules.rule(id).span, open, witness });
+            lines.push(Line { span: self.firewall.rules.rule(id).span(), open, witness });
         }
         if spaces.exhausted() { Vec::new() } else { lines }
+    }
+
+    /// The rules that may accept a service from any source.
+    fn may_open(&self) -> Vec<RuleId> {
+        let rules = &self.firewall.rules;
+        let deciding = self.deciding();
+        let accepts = |step: &Step| match step {
+            Step::Effect(effect) => {
+                matches!(effect, Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept))
+            }
+            Step::Lookup(_) => true,
+            Step::Test(_) => false,
+        };
+        let all = [proto::TCP, proto::UDP].map(all_services);
+        let to_none = |step: &Step| match *step {
+            Step::Test(Test::In { field: Field::Dport, values, negate: false })
+                if !self.changed.contains(&Field::Dport) =>
+            {
+                let ports = rules.values(values);
+                !all.iter().any(|services| services.meets(&ports))
+            }
+            Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
+        };
+        let may = |(id, rule): &(RuleId, &Rule)| {
+            let steps = rules.steps_of(rule);
+            deciding.contains(&id.chain)
+                && steps.iter().any(accepts)
+                && !steps.iter().any(to_none)
+                && !self.is_for_few(*id)
+        };
+        self.each_rule().filter(may).map(|(id, _)| id).collect()
     }
 
     /// The wide ranges of high ports that a rule names.
@@ -260,7 +302,7 @@ impl Lens<'_, '_> {
                     continue;
                 }
                 let part = certainly(spaces, look.all, *space);
-                let span = self.firewall.rules.rule(id).span;
+                let span = self.firewall.rules.rule(id).span();
                 for protocol in [proto::TCP, proto::UDP] {
                     if let Some((message, here)) =
                         self.let_in_by_source(spaces, (part, look.passed), protocol, way)
@@ -414,6 +456,11 @@ impl Lens<'_, '_> {
         witness::show(&mut finding, found.witness.as_ref(), Some(self.at));
         Some(finding)
     }
+}
+
+/// The ports of all services.
+fn all_services(protocol: u8) -> Set {
+    SERVICES.iter().fold(Set::empty(), |all, of| all.or(&of.ports(protocol)))
 }
 
 /// The interfaces that lead to the world, [`Lens::outside`].

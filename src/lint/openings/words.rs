@@ -34,7 +34,8 @@ impl Lens<'_, '_> {
             let speaks = row.transports.is_empty()
                 || row.transports.iter().any(|t: &Transport| number(*t) == protocol);
             let here = row.listener == Listener::Device && row.host.is_none();
-            let current = row.is_in(site.devices[device].version.as_ref());
+            let current =
+                row.is_in(site.devices[device].version.as_ref()) && !site.is_off(device, product, row);
             speaks && here && current && !row.internal_only && counts(row)
         });
         rows.fold(Set::empty(), |set, row| set.or(&site.ports_of(device, product, row)))
@@ -57,7 +58,7 @@ impl Lens<'_, '_> {
         };
         if opening.excess.count() < wide {
             let message = format!("{range} is open to {to}, as wide as the product asks for");
-            return Finding::of(&PH201, rule.span, message)
+            return Finding::of(&PH201, rule.span(), message)
                 .severity(Severity::Info)
                 .label(format!("opens {count} ports, {used} of them needed"))
                 .help(self.narrower_all(to, protocols));
@@ -76,7 +77,7 @@ impl Lens<'_, '_> {
         let outward = opening.outward
             || opening.sides.come.is_some() && opening.way == Way::Forward && opening.anywhere;
         let severity = if outward { Severity::Info } else { Severity::Warning };
-        let mut finding = Finding::of(&PH201, rule.span, message).severity(severity);
+        let mut finding = Finding::of(&PH201, rule.span(), message).severity(severity);
         finding.opens = opens(protocols, &opening.excess);
         finding.devices.extend(Some(to.clone()).filter(|to| self.is_device(to)));
         finding
@@ -120,7 +121,9 @@ impl Lens<'_, '_> {
         for row in &product.requirements {
             let ports = site.ports_of(device, product, row);
             let speaks = row.transports.iter().any(|t| number(*t) == protocol);
-            let used = !row.internal_only && row.is_in(site.devices[device].version.as_ref());
+            let current =
+                row.is_in(site.devices[device].version.as_ref()) && !site.is_off(device, product, row);
+            let used = !row.internal_only && current;
             if ports.count() < wide || !speaks || row.listener != Listener::Device || !used {
                 continue;
             }
@@ -176,7 +179,7 @@ pub(super) fn any_to_any(rule: &Rule, openings: &[&Opening], made_up: bool) -> F
     let some = made_up && openings.iter().any(|opening| opening.sources < enough(opening.family));
     let any = if some { "nearly any" } else { "any" };
     let message = format!("all ports of {} are open from {any} source{to}", names(&protocols));
-    let mut finding = Finding::of(&PH202, rule.span, message);
+    let mut finding = Finding::of(&PH202, rule.span(), message);
     finding.opens = opens(&protocols, &Set::of([(0, ALL_PORTS - 1)]));
     finding
         .label("lets everything through that no rule before it stops")
@@ -238,7 +241,7 @@ pub(super) fn trusted(rules: &[(Span, Sides)]) -> Option<Finding> {
 /// What is said of a rule that lets everything out.
 pub(super) fn unrestricted(rule: &Rule, protocols: &[u8]) -> Finding {
     let message = format!("all ports of {} are open to the outside", names(protocols));
-    Finding::of(&PH201, rule.span, message)
+    Finding::of(&PH201, rule.span(), message)
         .severity(Severity::Info)
         .label("lets everything out that no rule before it stops")
         .notice("Calls work. So does everything else that devices behind the rule send out.")
@@ -254,7 +257,7 @@ pub(super) fn not_judged(first: &Rule, count: usize) -> Finding {
             "how much {count} rules open, this one first, was not worked out: they have more cases than the analysis follows"
         ),
     };
-    Finding::of(&PH201, first.span, message)
+    Finding::of(&PH201, first.span(), message)
         .severity(Severity::Info)
         .label("not judged")
         .help("Ask for one packet with `pinhole trace`, which follows any ruleset.")

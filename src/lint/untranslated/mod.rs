@@ -75,7 +75,7 @@ fn of(firewall: &Firewall) -> Vec<Finding> {
 
 fn finding(rule: &Rule, sent: &Sent) -> Finding {
     let message = format!("the rule refuses nobody whom translation has sent on to {} before", sent.to);
-    Finding::of(&PH520, rule.span, message)
+    Finding::of(&PH520, rule.span(), message)
         .label("for packets to this host alone")
         .related(sent.span, "sends packets to this port elsewhere, before any filter rule")
         .notice("The port looks closed, and is open.")
@@ -125,7 +125,7 @@ fn translations(rules: &Ruleset) -> Vec<Sent> {
                 _ => format!("`{host}`"),
             };
             if limits.ports.is_some() && found.len() < MOST {
-                found.push(Sent { span: rule.span, limits, to });
+                found.push(Sent { span: rule.span(), limits, to });
             }
         }
     }

@@ -72,7 +72,7 @@ fn word(rule: &Rule, own: &Limits, found: &Replaced) -> Finding {
     let named = named.map_or("an address".to_string(), |host| format!("`{}`", found.family.address(host)));
     let host = found.family.address(found.host);
     let message = format!("the rule names {named}, which translation has replaced by `{host}` before");
-    Finding::of(&PH520, rule.span, message)
+    Finding::of(&PH520, rule.span(), message)
         .label("never meets a new connection")
         .related(found.span, "translates before any filter rule")
         .notice("The redirection looks complete, and every redirected connection is blocked.")
@@ -118,7 +118,7 @@ fn replacing(rules: &Ruleset) -> Vec<Replaced> {
                 NatPort::Random(..) | NatPort::Shift(_) | NatPort::Unknown => Some(Set::range(0, 65535)),
             };
             found.push(Replaced {
-                span: rule.span,
+                span: rule.span(),
                 iif: interfaces(rules, steps),
                 limits,
                 family,

@@ -1,5 +1,7 @@
 //! A set of packets spelled out: its values, disjoint rows, one packet of it.
 
+use rustc_hash::FxHashMap;
+
 use super::diagram::{Diagram, Edge};
 use super::{Level, Space, Spaces};
 use crate::packet::{Field, Packet, Set, proto};
@@ -78,6 +80,51 @@ impl Spaces {
             Some(names) => names.names(&set),
             None => set,
         })
+    }
+
+    /// Packets by the values that they can have at a level, whatever else is in the set: each group with the packets
+    /// that can have those and no others. `None` where the groups are more than `most`, or the values of one are too
+    /// many to list.
+    pub fn choices(&mut self, space: Space, level: Level, most: usize) -> Option<Vec<(Set, Space)>> {
+        let mut rest = space;
+        let mut groups = Vec::new();
+        while !rest.is_none() {
+            if groups.len() == most {
+                return None;
+            }
+            let values = self.choices_of_one(rest, level)?;
+            let within = self.within(level, &values);
+            let packets = self.without(rest, &[level]);
+            let (beyond, short) = (self.minus(rest, within), self.minus(within, rest));
+            let others = self.or(beyond, short);
+            let others = self.without(others, &[level]);
+            let group = self.minus(packets, others);
+            if group.is_none() {
+                return None;
+            }
+            groups.push((values, group));
+            rest = self.minus(rest, group);
+        }
+        Some(groups)
+    }
+
+    /// The values that one packet of a set can have at a level.
+    fn choices_of_one(&mut self, space: Space, level: Level) -> Option<Set> {
+        const FEW: usize = 1 << 12;
+        let mut edge = self.without(space, &[level]).0;
+        let mut fixed = FxHashMap::default();
+        for bit in self.diagram.support(space.0, u32::MAX) {
+            if level.holds(bit) {
+                continue;
+            }
+            let (low, high) =
+                if self.diagram.bit(edge) == bit { self.diagram.halves(edge) } else { (edge, edge) };
+            let goes_high = low == Edge::NONE;
+            fixed.insert(bit, goes_high);
+            edge = if goes_high { high } else { low };
+        }
+        let one = self.diagram.restrict(space.0, &fixed, &mut FxHashMap::default());
+        self.listed(Space(one), level, FEW)
     }
 
     /// The values that packets of the set have at a level, in groups that are alike at the other one: each with the

@@ -144,6 +144,34 @@ proptest! {
     }
 
     #[test]
+    fn packets_stand_in_the_group_of_their_choices(
+        expr in expr(), src in 0u128..12, iif in 0u128..3, ttl in 0u128..12, answers in 0u8..8
+    ) {
+        let mut spaces = Spaces::new(Family::V4, names(), u64::MAX);
+        let space = build(&mut spaces, &expr);
+        let level = spaces.level(Field::Dport).unwrap();
+        let with = |port: u128| [src, port, value(Field::Iif, iif), ttl];
+        let right = Set::of((0..=20).filter(|port| holds(&expr, &with(*port), answers)).map(|port| (port, port)));
+        let near = Set::range(0, 20);
+        let mut known = Space::ALL;
+        for number in 0..3u8 {
+            let variable = variable(&mut spaces, number);
+            let answer = spaces.within(variable, &Set::one((answers >> number & 1).into()));
+            known = spaces.and(known, answer);
+        }
+        let groups = spaces.choices(space, level, 1000).unwrap();
+        let mut mine = Vec::new();
+        for (values, group) in groups {
+            let group = spaces.and(group, known);
+            if contains(&mut spaces, group, &with(0)) {
+                mine.push(values.and(&near));
+            }
+        }
+        prop_assert!(mine.len() <= 1);
+        prop_assert_eq!(mine.pop().unwrap_or_else(Set::empty), right);
+    }
+
+    #[test]
     fn what_it_depends_on_is_what_matters(expr in expr()) {
         let mut spaces = Spaces::new(Family::V4, names(), u64::MAX);
         let space = build(&mut spaces, &expr);

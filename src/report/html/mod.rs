@@ -6,14 +6,12 @@ mod tables;
 use std::io::{self, Write};
 
 use super::markup::html;
-use super::{Report, clean, counted, docs, svg};
+use super::{Report, clean, counted, docs, page, svg};
 use crate::explain::Works;
 use crate::finding::Finding;
 use crate::rule::Severity;
 use crate::source::{SourceFile, Span};
 
-/// The look of the page.
-const STYLE: &str = include_str!("page.css");
 /// What the filters do.
 const SCRIPT: &str = include_str!("page.js");
 /// Lines shown before and behind those that matter.
@@ -25,15 +23,7 @@ const MOST: usize = 2000;
 
 /// Writes the page.
 pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>pinhole: {}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-        html(&found(report.findings))
-    )?;
+    page::begin(&found(report.findings), out)?;
     head(report, out)?;
     filters(report, out)?;
     writeln!(out, "<main>\n<section aria-labelledby=\"findings\"><h2 id=\"findings\">Findings</h2>")?;
@@ -60,7 +50,8 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         tables::matrix(&view.matrix, &of, out)?;
         ladders(&view.ladders, &of, out)?;
     }
-    writeln!(out, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>")
+    writeln!(out, "</main>")?;
+    page::end(SCRIPT, out)
 }
 
 /// How many findings there are, in words.

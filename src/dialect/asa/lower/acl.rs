@@ -7,7 +7,7 @@ use super::super::ast::{
 };
 use super::super::resolve::{Guess, Product, Services};
 use super::{Alternative, Lower, Use};
-use crate::model::{ChainId, ChainKind, Condition, Effect, Test, Tuples, TuplesId, Values, Verdict};
+use crate::model::{ChainId, ChainKind, Condition, Effect, Origin, Test, Tuples, TuplesId, Values, Verdict};
 use crate::packet::{Family, Field, Set};
 use crate::source::Span;
 
@@ -282,9 +282,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
         if matches!(usage, Use::Filter | Use::Egress | Use::FilterOriginal) {
             match (ace.action, ace.snort) {
-                (Action::Permit, Some(rule)) => self.snort(chain, rule, (span, ace.span)),
+                (Action::Permit, Some(rule)) => self.snort(chain, rule, Origin::of(span, ace.span)),
                 (Action::Permit, None) => {}
-                (Action::Deny, _) => self.reset(chain, (span, ace.span)),
+                (Action::Deny, _) => self.reset(chain, Origin::of(span, ace.span)),
             }
         }
         let effect = match (usage, ace.action) {
@@ -308,7 +308,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
         };
         self.step(effect);
-        self.b.rule(chain, span, ace.span);
+        self.b.rule(chain, Origin::of(span, ace.span));
     }
 
     /// Who somebody is, by the address.
@@ -326,12 +326,12 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// *Clarify the Firepower Threat Defense Access Control Policy Rule Actions*: rules with conditions
     /// above layer 4 are permits for the firewall, whatever Snort does; denies of layers 3 and 4, and trust,
     /// are decided without it.
-    fn snort(&mut self, chain: ChainId, rule: Named<'a>, (span, element): (Span, Span)) {
+    fn snort(&mut self, chain: ChainId, rule: Named<'a>, origin: Origin) {
         let tests = self.b.pending().to_vec();
         let name = self.config.rule_names.get(rule.text).copied().unwrap_or(rule.text);
         self.b.unknown(Condition::elsewhere(format!("snort {name}")));
         self.step(Effect::Verdict(Verdict::Drop));
-        self.b.rule(chain, span, element);
+        self.b.rule(chain, origin);
         tests.into_iter().for_each(|step| self.b.step(step));
     }
 

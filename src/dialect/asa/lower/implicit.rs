@@ -1,8 +1,8 @@
 //! What decides before and after the access-lists: first packets, ways that are closed, security levels.
 
 use super::Lower;
-use super::levels::Towards;
-use crate::model::{ChainId, ChainKind, Condition, Effect, Test, Verdict};
+use super::levels::{Towards, by_level};
+use crate::model::{ChainId, ChainKind, Condition, Effect, Origin, Test, Verdict};
 use crate::packet::{Field, Set, State, proto, states};
 
 const SYN: u32 = 2;
@@ -21,7 +21,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             let cond = self.b.condition(class);
             self.b.test(Test::Unknown { cond, negate: true });
         }
-        self.verdict(chain, Verdict::Drop, self.nowhere);
+        self.verdict(chain, Verdict::Drop, self.system());
         for (span, interfaces) in self.icmp_inspections() {
             if interfaces.is_some() {
                 continue;
@@ -31,7 +31,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.b.is(Field::Proto, protocol.into());
                 self.within(Field::IcmpType, replies);
                 self.within(Field::State, states(&[State::Invalid, State::New]));
-                self.verdict(chain, Verdict::Drop, span);
+                self.verdict(chain, Verdict::Drop, Origin::setting(span));
             }
         }
     }
@@ -52,7 +52,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             if let (true, Some(name)) = (closed, interface.name) {
                 for field in [Field::Iif, Field::Oif] {
                     self.on(field, name.text);
-                    self.verdict(chain, Verdict::Drop, interface.hardware.span);
+                    self.verdict(chain, Verdict::Drop, Origin::setting(interface.hardware.span));
                 }
             }
         }
@@ -77,7 +77,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 let cond = self.b.condition(Condition::of("multicast-routing", [field]));
                 self.b.test(Test::Unknown { cond, negate: true });
             }
-            self.verdict(chain, Verdict::Drop, span.unwrap_or(self.nowhere));
+            self.verdict(chain, Verdict::Drop, span.map_or(self.system(), Origin::setting));
         }
     }
 
@@ -98,12 +98,12 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.to(&peers);
                 let own = self.values(own.clone());
                 self.b.field(Field::Oif, own, true);
-                self.verdict(chain, Verdict::Drop, span);
+                self.verdict(chain, Verdict::Drop, Origin::setting(span));
             }
             if !intra && !self.config.transparent {
                 self.on(Field::Iif, name);
                 self.on(Field::Oif, name);
-                self.verdict(chain, Verdict::Drop, span);
+                self.verdict(chain, Verdict::Drop, Origin::setting(span));
             }
         }
     }
@@ -115,10 +115,10 @@ impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn security_levels(&mut self, ingress: ChainId) {
         let chain = self.b.chain_of(ChainKind::SecurityLevels, "security levels", self.nowhere);
         self.step(Effect::Jump(chain));
-        self.b.rule(ingress, self.nowhere, self.nowhere);
+        self.b.rule(ingress, self.system());
         if self.levels.is_empty() {
             self.b.unknown(Condition::of("security-level", [Field::Iif, Field::Oif]));
-            self.verdict(chain, Verdict::Accept, self.nowhere);
+            self.verdict(chain, Verdict::Accept, self.system());
             return;
         }
         let (inter, intra) = (self.config.inter_interface.is_some(), self.config.intra_interface.is_some());
@@ -135,15 +135,15 @@ impl<'c, 'a> Lower<'c, 'a> {
             for to in open {
                 self.on(Field::Iif, name);
                 self.to(&to);
-                self.verdict(chain, Verdict::Accept, span);
+                self.verdict(chain, Verdict::Accept, by_level(span));
             }
             if intra && !inter {
                 self.on(Field::Iif, name);
                 self.on(Field::Oif, name);
-                self.verdict(chain, Verdict::Accept, span);
+                self.verdict(chain, Verdict::Accept, by_level(span));
             }
             self.on(Field::Iif, name);
-            self.deny(chain, span);
+            self.deny(chain, by_level(span));
         }
     }
 
@@ -152,7 +152,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         if let Some(span) = self.config.nat_control.filter(|_| self.mapped_addresses()) {
             self.on(Field::Iif, from);
             self.b.unknown(Condition::of("nat-control", [Field::Src4, Field::Dst4]));
-            self.verdict(chain, Verdict::Drop, span);
+            self.verdict(chain, Verdict::Drop, Origin::setting(span));
         }
     }
 }

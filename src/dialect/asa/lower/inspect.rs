@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::super::ast::{ClassMap, Match, PolicyMap, Ports, Protocol, Service};
 use super::implicit::CLASSIFIED;
 use super::{Lower, Use};
-use crate::model::{ChainId, ChainKind, Condition, Effect, HelperId, Hook, StageKind, Verdict};
+use crate::model::{ChainId, ChainKind, Condition, Effect, HelperId, Hook, Origin, StageKind, Verdict};
 use crate::packet::{Field, Set};
 use crate::source::Span;
 
@@ -215,7 +215,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     self.step(Effect::Helper(helper));
                 }
             }
-            self.b.rule(chain, inspection.span, inspection.span);
+            self.b.rule(chain, Origin::setting(inspection.span));
         }
     }
 

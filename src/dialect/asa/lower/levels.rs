@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::ast::{Config, Interface};
 use super::Lower;
-use crate::model::{ChainId, Verdict};
+use crate::model::{ChainId, Origin, Verdict, Why};
 use crate::packet::{Field, Set};
 use crate::source::Span;
 
@@ -206,8 +206,13 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.within(inside, members.clone());
                 let members = self.values(members.clone());
                 self.b.field(outside, members, true);
-                self.verdict(chain, Verdict::Drop, span);
+                self.verdict(chain, Verdict::Drop, Origin::setting(span));
             }
         }
     }
+}
+
+/// What lets pass or stops by the level of an interface.
+pub(super) fn by_level(interface: Span) -> Origin {
+    Origin::Implied { by: interface, why: Why::SecurityLevels }
 }

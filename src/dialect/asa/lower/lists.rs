@@ -7,9 +7,9 @@
 use rustc_hash::FxHashMap;
 
 use super::super::ast::{AccessGroup, AclKind, Action, Direction, Entry, Named};
-use super::levels::bvi_number;
+use super::levels::{bvi_number, by_level};
 use super::{Lower, Use};
-use crate::model::{ChainId, ChainKind, Condition, Effect, Hook, StageKind, Verdict};
+use crate::model::{ChainId, ChainKind, Condition, Effect, Hook, Origin, StageKind, Verdict, Why};
 use crate::packet::{Field, Set};
 
 /// A binding with the interface's name; `None` is everywhere.
@@ -80,7 +80,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.on(field, interface.text);
             }
             self.step(Effect::Jump(list));
-            self.b.rule(chain, group.span, group.span);
+            self.b.rule(chain, Origin::setting(group.span));
         }
     }
 
@@ -102,7 +102,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 if holds {
                     self.b.is(Field::Version, version);
                     self.step(effect);
-                    self.b.rule(chain, *span, *span);
+                    self.b.rule(chain, *span);
                 }
             }
         }
@@ -125,7 +125,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             if group.per_user_override && self.config.cut_through.is_some() {
                 self.on(Field::Iif, interface.text);
                 let name = format!("per-user-override {}", interface.text);
-                self.undefined(chain, Condition::elsewhere(name), group.span);
+                self.undefined(chain, Condition::elsewhere(name), Origin::setting(group.span));
             }
             self.on(Field::Iif, interface.text);
             self.walk(chain, group, *list);
@@ -138,7 +138,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         for (at, line) in self.config.established.iter().enumerate() {
             self.within(Field::Proto, super::super::resolve::tcp_udp());
             self.b.unknown(Condition::chance(format!("{} {}", line.text, at + 1)));
-            self.verdict(chain, Verdict::Accept, line.span);
+            self.verdict(chain, Verdict::Accept, Origin::setting(line.span));
         }
         if let Some(((group, _), _)) = global {
             self.implied_deny(chain, group, None);
@@ -156,14 +156,14 @@ impl<'c, 'a> Lower<'c, 'a> {
         let end = self.b.chain_of(ChainKind::ImpliedDeny, name, group.span);
         let usage = if group.direction == Direction::Out { Use::Egress } else { Use::Filter };
         self.answers(group.acl.text, usage, end);
-        self.deny(end, group.span);
+        self.deny(end, Origin::Implied { by: group.span, why: Why::ImplicitDeny });
         if let Some((field, name)) = on {
             self.on(field, name);
         }
         self.not_from_the_box(group.direction);
         self.family_of(group);
         self.step(Effect::Jump(end));
-        self.b.rule(chain, group.span, group.span);
+        self.b.rule(chain, Origin::setting(group.span));
     }
 
     /// What the box itself sends has no way in, and passes.
@@ -190,7 +190,11 @@ impl<'c, 'a> Lower<'c, 'a> {
                 let field = if direction == Direction::In { Field::Iif } else { Field::Oif };
                 self.on(field, interface.text);
             }
-            self.undefined(chain, Condition::elsewhere(format!("access-group {place}")), group.span);
+            self.undefined(
+                chain,
+                Condition::elsewhere(format!("access-group {place}")),
+                Origin::setting(group.span),
+            );
         }
     }
 
@@ -204,7 +208,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.step(Effect::Undefined(cond));
             }
         }
-        self.b.rule(chain, group.span, group.span);
+        self.b.rule(chain, Origin::setting(group.span));
     }
 
     /// Before 9.0 a list holds one family, and leaves the other to its own list or the security levels.
@@ -256,7 +260,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.b.field(sides.1, members, true);
             self.not_from_the_box(direction);
             self.step(Effect::Jump(bridge));
-            self.b.rule(chain, group.span, group.span);
+            self.b.rule(chain, Origin::setting(group.span));
         }
         self.stage(Hook::Forward, chain, StageKind::Filter, Verdict::Accept);
     }
@@ -270,7 +274,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let members = self.members(group);
         let members = self.values(members);
         self.b.field(Field::Oif, members, true);
-        self.verdict(chain, Verdict::Accept, from.span);
+        self.verdict(chain, Verdict::Accept, by_level(from.span));
     }
 
     /// The bridge-groups by the names of their BVIs, and those that have a list on the way in.

@@ -26,8 +26,8 @@ use super::ast::{Acl, AclKind, Address, Config, Direction, Entry, Named, Version
 use super::resolve::{Addresses, Resolver};
 use crate::finding::Finding;
 use crate::model::{
-    Builder, ChainId, ChainKind, CondId, Condition, Effect, Hook, OwnAddress, Ruleset, Stage, StageKind,
-    Step, Test, Values, Verdict,
+    Builder, ChainId, ChainKind, CondId, Condition, Effect, Hook, Origin, OwnAddress, Ruleset, Stage,
+    StageKind, Step, Test, Values, Verdict,
 };
 use crate::packet::{Family, Field, Set, State, interface, proto, states};
 use crate::rule::{PH002, PH004};
@@ -326,16 +326,21 @@ impl<'c, 'a> Lower<'c, 'a> {
         values
     }
 
-    fn verdict(&mut self, chain: ChainId, verdict: Verdict, span: Span) {
+    fn verdict(&mut self, chain: ChainId, verdict: Verdict, origin: impl Into<Origin>) {
         self.b.effect(Effect::Verdict(verdict));
-        self.b.rule(chain, span, span);
+        self.b.rule(chain, origin);
     }
 
     /// Nobody knows what happens to the packets of the rule that is being made.
-    fn undefined(&mut self, chain: ChainId, condition: Condition, span: Span) {
+    fn undefined(&mut self, chain: ChainId, condition: Condition, origin: impl Into<Origin>) {
         let cond = self.b.condition(condition);
         self.step(Effect::Undefined(cond));
-        self.b.rule(chain, span, span);
+        self.b.rule(chain, origin);
+    }
+
+    /// What the box does without being told.
+    fn system(&self) -> Origin {
+        Origin::system(self.nowhere)
     }
 
     fn stage(&mut self, hook: Hook, chain: ChainId, kind: StageKind, policy: Verdict) {
@@ -345,8 +350,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             v4: true,
             v6: true,
             policy,
-            policy_span: self.nowhere,
-            policy_written: false,
+            policy_origin: self.system(),
             priority: self.b.ruleset().hooks[hook as usize].len() as i32,
             before_tracking: false,
         };
@@ -361,7 +365,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let carried = Set::of([proto::TCP, proto::UDP, proto::SCTP].map(|p| (p.into(), p.into())));
         self.within(Field::State, states(&live));
         self.within(Field::Proto, carried);
-        self.verdict(chain, Verdict::Accept, self.nowhere);
+        self.verdict(chain, Verdict::Accept, self.system());
         for (span, interfaces) in self.icmp_inspections() {
             for field in [Field::Iif, Field::Oif] {
                 self.within(Field::State, states(&live));
@@ -369,7 +373,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 if let Some(names) = &interfaces {
                     self.within(field, names.clone());
                 }
-                self.verdict(chain, Verdict::Accept, span);
+                self.verdict(chain, Verdict::Accept, Origin::setting(span));
                 if interfaces.is_none() {
                     break;
                 }
@@ -413,14 +417,14 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// Of a file in another language nothing is known.
     fn foreign(&mut self, chain: ChainId) {
         if let Some(line) = self.config.foreign {
-            self.undefined(chain, Condition::elsewhere(line.text), line.span);
+            self.undefined(chain, Condition::elsewhere(line.text), Origin::setting(line.span));
         }
     }
 
     /// Where translation or a binding could not be read, what becomes of new connections is not known.
     fn unread(&mut self, chain: ChainId) {
         if let Some(line) = self.config.unread {
-            self.undefined(chain, Condition::elsewhere(line.text), line.span);
+            self.undefined(chain, Condition::elsewhere(line.text), Origin::setting(line.span));
         }
     }
 

@@ -9,9 +9,8 @@ use rustc_hash::FxHashMap;
 use super::super::ast::Direction;
 use super::levels::Towards;
 use super::{Lower, Use};
-use crate::model::{ChainId, Effect, Reply, Step, Test, Tuples, TuplesId, Values, Verdict};
+use crate::model::{ChainId, Effect, Origin, Reply, Step, Test, Tuples, TuplesId, Values, Verdict};
 use crate::packet::{Field, Set, proto};
-use crate::source::Span;
 
 /// Bridge-groups up to which it is told what is denied within them.
 const GROUPS: usize = 64;
@@ -37,13 +36,13 @@ pub(super) enum Answered {
 
 impl<'c, 'a> Lower<'c, 'a> {
     /// Drops the packets of the rule that is being made, with a reset where one is due.
-    pub(super) fn deny(&mut self, chain: ChainId, span: Span) {
-        self.reset(chain, (span, span));
-        self.verdict(chain, Verdict::Drop, span);
+    pub(super) fn deny(&mut self, chain: ChainId, origin: Origin) {
+        self.reset(chain, origin);
+        self.verdict(chain, Verdict::Drop, origin);
     }
 
     /// Adds a rule that answers TCP before the one that is being made, which is to drop.
-    pub(super) fn reset(&mut self, chain: ChainId, (span, element): (Span, Span)) {
+    pub(super) fn reset(&mut self, chain: ChainId, origin: Origin) {
         let answered = match self.resets.get(&chain) {
             Some(answered) => answered.clone(),
             None => self.all_pairs().map_or(Answered::Nowhere, Answered::Pairs),
@@ -59,7 +58,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             Answered::Pairs(tuples) => self.b.test(Test::Tuple { tuples, negate: false }),
         }
         self.step(Effect::Verdict(Verdict::Reject(Reply::TcpReset)));
-        self.b.rule(chain, span, element);
+        self.b.rule(chain, origin);
         tests.into_iter().for_each(|step| self.b.step(step));
     }
 
@@ -174,7 +173,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             let Some(span) = outside.or(inbound.then_some(from.span)) else { continue };
             self.on(Field::Iif, from.name);
             self.b.is(Field::Proto, proto::TCP.into());
-            self.verdict(chain, Verdict::Reject(Reply::TcpReset), span);
+            self.verdict(chain, Verdict::Reject(Reply::TcpReset), Origin::setting(span));
         }
     }
 }

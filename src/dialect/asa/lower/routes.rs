@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::ast::Address;
 use super::Lower;
-use crate::model::{Behind, ChainId, Condition, Test, Verdict};
+use crate::model::{Behind, ChainId, Condition, Origin, Test, Verdict};
 use crate::packet::{Family, Field, Set, interface};
 
 /// A network and an interface behind which it lies.
@@ -43,7 +43,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 if tunnels.contains(&checked.text) {
                     self.tunnelled(checked.text, true);
                 }
-                self.verdict(chain, Verdict::Drop, *span);
+                self.verdict(chain, Verdict::Drop, Origin::setting(*span));
             }
             let condition = Condition::forgery(format!("reverse-path {}", checked.text), false);
             let cond = self.b.condition(condition);
@@ -56,7 +56,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     self.within(field, Set::range(0, field.last()).minus(&known));
                 }
                 self.b.test(Test::Unknown { cond, negate: false });
-                self.verdict(chain, Verdict::Drop, *span);
+                self.verdict(chain, Verdict::Drop, Origin::setting(*span));
             }
         }
     }

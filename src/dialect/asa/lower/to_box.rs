@@ -10,7 +10,7 @@ use super::super::ast::{Action, Address, BoxService, Direction, IcmpRule, Protoc
 use super::super::resolve::Addresses;
 use super::levels::bvi_number;
 use super::{Alternative, Lower, Use};
-use crate::model::{ChainId, ChainKind, Condition, Effect, Hook, StageKind, Verdict};
+use crate::model::{ChainId, ChainKind, Condition, Effect, Hook, Origin, StageKind, Verdict};
 use crate::packet::{Family, Field, Set, State, proto, states};
 
 impl<'c, 'a> Lower<'c, 'a> {
@@ -22,7 +22,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             Field::Proto,
             Set::of([proto::TCP, proto::UDP, proto::SCTP].map(|p| (p.into(), p.into()))),
         );
-        self.verdict(chain, Verdict::Accept, self.nowhere);
+        self.verdict(chain, Verdict::Accept, self.system());
         self.spoofed(chain);
         self.far_interfaces(chain);
         self.services_of_the_box(chain);
@@ -42,7 +42,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     self.step(Effect::Undefined(cond));
                 }
             }
-            self.b.rule(chain, group.span, group.span);
+            self.b.rule(chain, Origin::setting(group.span));
         }
         self.listeners(chain);
         self.icmp(chain);
@@ -76,12 +76,12 @@ impl<'c, 'a> Lower<'c, 'a> {
                     self.within(field, set.clone());
                     self.on(Field::Iif, tunnel);
                     self.tunnelled(tunnel, true);
-                    self.verdict(chain, Verdict::Drop, name.span);
+                    self.verdict(chain, Verdict::Drop, Origin::setting(name.span));
                 }
                 self.within(field, set);
                 let near = self.values(near);
                 self.b.field(Field::Iif, near, true);
-                self.verdict(chain, Verdict::Drop, name.span);
+                self.verdict(chain, Verdict::Drop, Origin::setting(name.span));
             }
         }
     }
@@ -139,7 +139,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             if listener.interface.is_none() {
                 self.b.unknown(Condition::of(format!("listener {}", listener.what), [Field::Iif]));
             }
-            self.verdict(chain, Verdict::Accept, listener.span);
+            self.verdict(chain, Verdict::Accept, Origin::setting(listener.span));
         }
     }
 
@@ -154,10 +154,10 @@ impl<'c, 'a> Lower<'c, 'a> {
             for rule in rules.iter().filter(|rule| ruled.insert(rule.interface.text)) {
                 self.on(Field::Iif, rule.interface.text);
                 self.b.is(Field::Proto, protocol.into());
-                self.verdict(chain, Verdict::Drop, rule.span);
+                self.verdict(chain, Verdict::Drop, Origin::setting(rule.span));
             }
             self.b.is(Field::Proto, protocol.into());
-            self.verdict(chain, Verdict::Accept, self.nowhere);
+            self.verdict(chain, Verdict::Accept, self.system());
         }
     }
 
@@ -207,7 +207,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 }
                 self.alternative(Field::src(family), &alternative, family);
                 let verdict = rest(self);
-                self.verdict(chain, verdict, span);
+                self.verdict(chain, verdict, Origin::setting(span));
             }
         }
     }

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::ast::Vpn;
 use super::{Lower, Use};
-use crate::model::{ChainId, ChainKind, CondId, Condition, Effect, Test, Verdict};
+use crate::model::{ChainId, ChainKind, CondId, Condition, Effect, Origin, Test, Verdict, Why};
 use crate::packet::{Field, Set};
 use crate::source::Span;
 
@@ -57,7 +57,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 let Some(list) = self.acl_chain(*acl, Use::Tunnel(cond)) else { continue };
                 self.on(Field::Iif, interface.text);
                 self.step(Effect::Jump(list));
-                self.b.rule(chain, acl.span, acl.span);
+                self.b.rule(chain, Origin::setting(acl.span));
             }
         }
         for vpn in &config.vpns {
@@ -88,7 +88,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.tunnelled(interface, false);
             let effect = self.through_tunnel();
             self.step(effect);
-            self.b.rule(chain, span, span);
+            self.b.rule(chain, Origin::setting(span));
         }
     }
 
@@ -120,9 +120,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                     self.step(Effect::Undefined(cond));
                 }
             }
-            self.b.rule(chain, filter.span, filter.span);
+            self.b.rule(chain, Origin::setting(filter.span));
         }
-        self.verdict(chain, Verdict::Accept, self.nowhere);
+        self.verdict(chain, Verdict::Accept, self.system());
         pending.into_iter().for_each(|step| self.b.step(step));
         Effect::Goto(chain)
     }
@@ -133,7 +133,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.acls.get(acl.text).is_some_and(|at| self.chains.contains_key(&(*at, Use::VpnFilter)));
         let list = self.acl_chain(acl, Use::VpnFilter);
         if let (Some(list), false) = (list, known) {
-            self.verdict(list, Verdict::Drop, span);
+            self.verdict(list, Verdict::Drop, Origin::Implied { by: span, why: Why::ImplicitDeny });
         }
         list
     }

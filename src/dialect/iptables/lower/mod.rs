@@ -17,7 +17,8 @@ use super::ast::{
 use super::ipset::Ipsets;
 use crate::finding::Finding;
 use crate::model::{
-    Builder, ChainId, Condition, Effect, OwnAddress, Ruleset, Stage, StageKind, Test, Values, Verdict,
+    Builder, ChainId, Condition, Effect, Origin, OwnAddress, Ruleset, Stage, StageKind, Test, Values,
+    Verdict, Why,
 };
 use crate::packet::{Family, Field, Set, State};
 use crate::rule::PH002;
@@ -175,8 +176,9 @@ impl Lowering<'_> {
                 v4: family == Family::V4,
                 v6: family == Family::V6,
                 policy,
-                policy_span: chain.policy_span.unwrap_or(chain.span),
-                policy_written: chain.policy_span.is_some(),
+                policy_origin: chain
+                    .policy_span
+                    .map_or(Origin::Implied { by: chain.span, why: Why::Policy }, Origin::Written),
                 priority,
                 before_tracking: name == TableName::Raw,
             },
@@ -198,13 +200,13 @@ impl Lowering<'_> {
             }
             let verdict = if *policy == Policy::Drop { Verdict::Drop } else { Verdict::Accept };
             self.out.effect(Effect::Verdict(verdict));
-            self.out.rule(self.chains[index], *span, *span);
+            self.out.rule(self.chains[index], Origin::Implied { by: *span, why: Why::Policy });
         }
         if chain.policy == Policy::Unknown {
             let span = chain.policy_span.unwrap_or(chain.span);
             let policy = self.out.condition(Condition::global(format!("policy {}", self.chain)));
             self.out.effect(Effect::Undefined(policy));
-            self.out.rule(self.chains[index], span, span);
+            self.out.rule(self.chains[index], Origin::Implied { by: span, why: Why::Policy });
         }
     }
 
@@ -268,7 +270,7 @@ impl Lowering<'_> {
                 }
             }
             effects.iter().for_each(|effect| self.out.effect(*effect));
-            self.out.rule(chain, rule.span, rule.span);
+            self.out.rule(chain, rule.span);
             let Some(next) = (0..pick.len()).find(|at| pick[*at] + 1 < self.ways[*at].len()) else { return };
             pick[next] += 1;
             pick[..next].fill(0);

@@ -34,7 +34,7 @@ use super::{refusal, unresolved};
 use crate::budget::Exhausted;
 use crate::dialect::{Environment, over_budget};
 use crate::finding::Finding;
-use crate::model::{Builder, ChainId, CondId, Condition, Effect, Ruleset, Step, Test};
+use crate::model::{Builder, ChainId, CondId, Condition, Effect, Origin, Ruleset, Step, Test, Why};
 use crate::rule::{PH001, PH002, PH003, PH006, Severity};
 use crate::source::{SourceMap, Span};
 
@@ -304,7 +304,7 @@ impl Lower<'_> {
                     let cond = Condition::elsewhere(format!("policy of {}", self.chain_name((t, c))));
                     let cond = self.builder.condition(cond);
                     self.builder.effect(Effect::Undefined(cond));
-                    self.builder.rule(id, chain.name.span, chain.name.span);
+                    self.builder.rule(id, Origin::Implied { by: chain.name.span, why: Why::Unread });
                 }
             }
         }
@@ -459,6 +459,6 @@ impl Lower<'_> {
 
     fn emit(&mut self, chain: ChainId, cx: &Context) {
         cx.steps.iter().for_each(|step| self.builder.step(*step));
-        self.builder.rule(chain, cx.span, cx.span);
+        self.builder.rule(chain, cx.span);
     }
 }

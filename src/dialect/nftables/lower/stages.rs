@@ -10,7 +10,7 @@ use crate::dialect::nftables::config::{Chain, Config};
 use crate::dialect::nftables::syntax::{HookSpec, TableFamily};
 use crate::dialect::nftables::{refusal, unresolved};
 use crate::finding::Finding;
-use crate::model::{Condition, Effect, Hook, Stage, StageKind, Test, Verdict};
+use crate::model::{Condition, Effect, Hook, Origin, Stage, StageKind, Test, Verdict, Why};
 use crate::packet::{Family, Field, Set, interface, interface_prefix};
 use crate::source::Span;
 
@@ -212,7 +212,8 @@ impl Lower<'_> {
         let chain = self.builder.chain(what, span);
         let cond = self.builder.condition(Condition::elsewhere(what));
         self.builder.effect(Effect::Undefined(cond));
-        self.builder.rule(chain, span, span);
+        let origin = Origin::Implied { by: span, why: Why::Unread };
+        self.builder.rule(chain, origin);
         let hooks = match &at {
             Some(hook) => std::slice::from_ref(hook),
             None => &[Hook::Input, Hook::Forward, Hook::Output],
@@ -224,8 +225,7 @@ impl Lower<'_> {
                 v4: true,
                 v6: true,
                 policy: Verdict::Accept,
-                policy_span: span,
-                policy_written: false,
+                policy_origin: origin,
                 priority: i32::MAX,
                 before_tracking: false,
             };
@@ -240,10 +240,10 @@ impl Lower<'_> {
         let Some(id) = self.chain_ids.get(&base.at).copied() else { return };
         let family = table.family;
         let spec = chain.hook.as_ref();
-        let (policy, policy_span) = match chain.policy {
-            Some((true, span)) => (Verdict::Accept, span),
-            Some((false, span)) => (Verdict::Drop, span),
-            None => (Verdict::Accept, chain.name.span),
+        let (policy, policy_origin) = match chain.policy {
+            Some((true, span)) => (Verdict::Accept, Origin::Written(span)),
+            Some((false, span)) => (Verdict::Drop, Origin::Written(span)),
+            None => (Verdict::Accept, Origin::Implied { by: chain.name.span, why: Why::Policy }),
         };
         let mut stage = Stage {
             chain: id,
@@ -251,8 +251,7 @@ impl Lower<'_> {
             v4: family != TableFamily::Ip6,
             v6: family != TableFamily::Ip,
             policy,
-            policy_span,
-            policy_written: chain.policy.is_some(),
+            policy_origin,
             priority: base.priority.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
             before_tracking: base.untracked,
         };
@@ -274,9 +273,9 @@ impl Lower<'_> {
                 self.builder.test(Test::In { field, values, negate: false });
             }
             self.builder.effect(Effect::Goto(id));
-            self.builder.rule(door, chain.name.span, chain.name.span);
+            self.builder.rule(door, Origin::setting(chain.name.span));
             self.builder.effect(Effect::Verdict(Verdict::Accept));
-            self.builder.rule(door, chain.name.span, chain.name.span);
+            self.builder.rule(door, Origin::setting(chain.name.span));
             stage.chain = door;
         }
         debug_assert!(stage.sees(Family::V4) || stage.sees(Family::V6));

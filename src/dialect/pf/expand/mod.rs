@@ -7,6 +7,7 @@ mod pool;
 
 use crate::dialect::{Environment, over_budget};
 use crate::finding::Finding;
+use crate::model::Origin;
 use crate::rule::{PH002, PH003, PH004, Severity};
 use crate::source::Span;
 
@@ -96,6 +97,11 @@ static NO_EXTRAS: Extras<'static> =
     Extras { os: None, user: None, group: None, tag: None, tagged: None, labels: Vec::new() };
 
 impl<'a> Flat<'a> {
+    /// Where what is made of it comes from.
+    pub fn origin(&self) -> Origin {
+        Origin::of(self.rule.span, self.element)
+    }
+
     /// What few rules have.
     pub fn extras(&self) -> &Extras<'a> {
         self.extras.as_deref().unwrap_or(&NO_EXTRAS)

@@ -1,6 +1,6 @@
 //! What a rule does to the packets that it decides about: state, tags, translation, and what is put off.
 
-use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Test, Values, Verdict};
+use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Origin, Test, Values, Verdict};
 use crate::packet::{Family, Field, proto};
 use crate::source::Span;
 
@@ -62,21 +62,21 @@ impl<'a> Lowering<'a> {
             b.field(Field::Length, longer, false);
             let cond = b.condition(Condition::of(format!("max-pkt-size {most}"), [Field::Length]));
             b.effect(Effect::Undefined(cond));
-            b.rule(chain, flat.rule.span, flat.element);
+            b.rule(chain, flat.origin());
         }
         for (ask, text) in limits(flat) {
             tests(self, b);
             let cond = self.questions.ask(b, flat, ask, &text);
             b.test(Test::Unknown { cond, negate: false });
             b.effect(Effect::Verdict(Verdict::Drop));
-            b.rule(chain, flat.rule.span, flat.element);
+            b.rule(chain, flat.origin());
         }
         if let Some(what) = beyond_the_model(flat) {
             tests(self, b);
             self.forget_deferred(b);
             let cond = b.condition(Condition::elsewhere(what));
             b.effect(Effect::Undefined(cond));
-            b.rule(chain, flat.rule.span, flat.element);
+            b.rule(chain, flat.origin());
             return;
         }
         if let Some(family) = family.filter(|_| flat.nat.is_some() || flat.rdr.is_some()) {
@@ -103,13 +103,13 @@ impl<'a> Lowering<'a> {
                 b.effect(Effect::Forget(Field::Oif));
             }
             b.effect(done);
-            b.rule(chain, flat.rule.span, flat.element);
+            b.rule(chain, flat.origin());
         }
         if let Some(Elsewhere::Out(_)) = self.leaves_elsewhere(flat, way) {
             tests(self, b);
             let cond = b.condition(Condition::elsewhere("the interface that `route-to` takes"));
             b.effect(Effect::Undefined(cond));
-            b.rule(chain, flat.rule.span, flat.element);
+            b.rule(chain, flat.origin());
         }
     }
 
@@ -182,7 +182,7 @@ impl<'a> Lowering<'a> {
                 b.effect(Effect::Mark(MarkOp { clear: mark::MOVED, flip: mark::MOVED }));
             }
             b.effect(if quick { Effect::Settle } else { Effect::Return });
-            b.rule(inner, flat.rule.span, flat.element);
+            b.rule(inner, flat.origin());
         }
         inner
     }
@@ -201,14 +201,14 @@ impl<'a> Lowering<'a> {
                     b.field(Field::IcmpType, errors, false);
                 }
                 fields.into_iter().for_each(|field| b.effect(Effect::Forget(field)));
-                b.rule(chain, start, start);
+                b.rule(chain, Origin::system(start));
             }
         }
         marked(b, stateless, mark::MOVED);
         b.field(Field::Dport, Values::Range(0, 0xffff), false);
         b.effect(Effect::Forget(Field::Sport));
         b.effect(Effect::Forget(Field::Dport));
-        b.rule(chain, start, start);
+        b.rule(chain, Origin::system(start));
     }
 
     /// ICMP errors are passed as they come by a rule that translates on OpenBSD: no state is kept for them.
@@ -234,7 +234,7 @@ impl<'a> Lowering<'a> {
         b.effect(Effect::KeepState(false));
         self.forget_deferred(b);
         b.effect(done);
-        b.rule(chain, flat.rule.span, flat.element);
+        b.rule(chain, flat.origin());
     }
 
     /// What happens once the filter rules accepted: deferred effects, and whether state is kept.
@@ -259,7 +259,7 @@ impl<'a> Lowering<'a> {
         if translates {
             marked(b, mark::TRANSLATED, mark::TRANSLATED);
             b.effect(Effect::KeepState(true));
-            b.rule(chain, start, start);
+            b.rule(chain, Origin::system(start));
         }
     }
 }
@@ -268,7 +268,7 @@ impl<'a> Lowering<'a> {
 pub(super) fn undefined(b: &mut Builder, chain: ChainId, span: Span, what: &str) {
     let cond = b.condition(Condition::elsewhere(what));
     b.effect(Effect::Undefined(cond));
-    b.rule(chain, span, span);
+    b.rule(chain, span);
 }
 
 /// What a block rule answers.

@@ -168,7 +168,7 @@ impl<'a> Lowering<'a> {
                 tests(self, b);
                 self.tag(b, flat);
                 self.refuse(b, reply(flat), Effect::Verdict);
-                b.rule(chain, flat.rule.span, flat.element);
+                b.rule(chain, flat.origin());
             }
         }
         b.beside("");
@@ -199,7 +199,7 @@ impl<'a> Lowering<'a> {
             } else if quick {
                 b.effect(Effect::Settle);
             }
-            b.rule(chain, flat.rule.span, flat.element);
+            b.rule(chain, flat.origin());
         }
         b.beside("");
     }
@@ -272,7 +272,7 @@ impl<'a> Lowering<'a> {
             } else {
                 self.refuse(b, reply(flat), Effect::Pend);
             }
-            b.rule(chain, flat.rule.span, flat.element);
+            b.rule(chain, flat.origin());
         }
         b.beside("");
     }
@@ -309,12 +309,12 @@ impl<'a> Lowering<'a> {
                         b.effect(Effect::Undefined(cond));
                     }
                 }
-                b.rule(chain, rule.span, flat.element);
+                b.rule(chain, flat.origin());
             }
             if quick && target.is_some() {
                 marked(b, bit, bit);
                 b.effect(Effect::Settle);
-                b.rule(chain, rule.span, flat.element);
+                b.rule(chain, flat.origin());
             }
         }
     }

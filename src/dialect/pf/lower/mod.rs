@@ -25,7 +25,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dialect::Environment;
 use crate::model::{
-    Builder, ChainId, Effect, Hook, MapId, MarkOp, Ruleset, Stage, StageKind, Test, Values, Verdict,
+    Builder, ChainId, Effect, Hook, MapId, MarkOp, Origin, Ruleset, Stage, StageKind, Test, Values, Verdict,
 };
 use crate::packet::{Field, State, states};
 use crate::source::Span;
@@ -145,8 +145,7 @@ impl<'a> Lowering<'a> {
             v4: true,
             v6: true,
             policy: Verdict::Accept,
-            policy_span: self.tree.first_filter,
-            policy_written: false,
+            policy_origin: Origin::system(self.tree.first_filter),
             priority: 0,
             before_tracking: false,
         }
@@ -162,7 +161,7 @@ impl<'a> Lowering<'a> {
             self.interface(b, &interface.name, false, field);
             b.effect(Effect::KeepState(true));
             b.effect(ends);
-            b.rule(chain, interface.span, interface.span);
+            b.rule(chain, Origin::setting(interface.span));
         }
         if first {
             self.tcp_checks(b, chain, way, start);
@@ -170,11 +169,11 @@ impl<'a> Lowering<'a> {
         let known = b.values(states(&[State::Established, State::Related]));
         b.field(Field::State, known, false);
         b.effect(Effect::Settle);
-        b.rule(chain, start, start);
+        b.rule(chain, Origin::system(start));
         if first {
             b.effect(Effect::Mark(MarkOp { clear: u32::MAX, flip: 0 }));
             b.effect(Effect::KeepState(false));
-            b.rule(chain, start, start);
+            b.rule(chain, Origin::system(start));
         }
     }
 }
@@ -183,7 +182,7 @@ impl<'a> Lowering<'a> {
 fn after_translation(b: &mut Builder, chain: ChainId, start: Span) {
     marked(b, mark::PASSED, mark::PASSED);
     b.effect(Effect::Settle);
-    b.rule(chain, start, start);
+    b.rule(chain, Origin::system(start));
 }
 
 /// Tests bits of the mark.

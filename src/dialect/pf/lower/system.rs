@@ -1,6 +1,8 @@
 //! What pf does without being told: TCP flags that no sender sets, answers that are never given.
 
-use crate::model::{Builder, ChainId, Condition, Effect, MapEntry, Reply as ModelReply, Step, Verdict};
+use crate::model::{
+    Builder, ChainId, Condition, Effect, MapEntry, Origin, Reply as ModelReply, Step, Verdict,
+};
 use crate::packet::{Field, Set, proto};
 use crate::source::Span;
 
@@ -57,8 +59,8 @@ impl<'a> Lowering<'a> {
         if self.tree.family == Family::OpenBsd {
             b.field(Field::TcpFlags, odd, false);
             b.effect(Effect::Verdict(Verdict::Drop));
-            b.rule(chain, start, start);
-            self.without_fin(b, chain, start);
+            b.rule(chain, Origin::system(start));
+            self.without_fin(b, chain, Origin::system(start));
             return;
         }
         let scrubs: Vec<_> = self.tree.nodes.iter().filter_map(scrub).collect();
@@ -66,13 +68,13 @@ impl<'a> Lowering<'a> {
             b.field(Field::TcpFlags, odd, false);
             unknown(b, Condition::global("TCP checks without scrub"), false);
             b.effect(Effect::Verdict(Verdict::Drop));
-            return b.rule(chain, start, start);
+            return b.rule(chain, Origin::system(start));
         }
         let inner = b.chain("pf scrub", start);
         let checked = b.values(flags_that(|flags| is_odd(flags) || flags & (SYN | FIN) == SYN | FIN));
         b.field(Field::TcpFlags, checked, false);
         b.effect(Effect::Jump(inner));
-        b.rule(chain, start, start);
+        b.rule(chain, Origin::system(start));
         for (flat, scope, no) in scrubs {
             if !goes(flat, way) {
                 continue;
@@ -81,22 +83,22 @@ impl<'a> Lowering<'a> {
                 self.conditions(b, flat, scope, form, way);
                 if no {
                     b.effect(Effect::Return);
-                    b.rule(inner, flat.rule.span, flat.element);
+                    b.rule(inner, flat.origin());
                     continue;
                 }
                 let of_rule = b.chain("pf scrub", flat.rule.span);
                 b.effect(Effect::Goto(of_rule));
-                b.rule(inner, flat.rule.span, flat.element);
+                b.rule(inner, flat.origin());
                 b.field(Field::TcpFlags, odd, false);
                 b.effect(Effect::Verdict(Verdict::Drop));
-                b.rule(of_rule, flat.rule.span, flat.element);
-                self.without_fin(b, of_rule, flat.rule.span);
+                b.rule(of_rule, flat.origin());
+                self.without_fin(b, of_rule, flat.rule.span.into());
             }
         }
     }
 
     /// Takes the FIN away that stands beside SYN.
-    fn without_fin(&mut self, b: &mut Builder, chain: ChainId, span: Span) {
+    fn without_fin(&mut self, b: &mut Builder, chain: ChainId, origin: Origin) {
         let map = *self.fin_map.get_or_insert_with(|| {
             let both = (0..=255u32).filter(|flags| u128::from(*flags) & (SYN | FIN) == SYN | FIN);
             let entries = both
@@ -104,13 +106,13 @@ impl<'a> Lowering<'a> {
                 .map(|flags| MapEntry {
                     key: vec![Some(Set::one(flags.into()))],
                     effect: Effect::Set(Field::TcpFlags, flags & !(FIN as u32)),
-                    span,
+                    span: origin.span(),
                 })
                 .collect();
             b.map(vec![Field::TcpFlags], entries)
         });
         b.step(Step::Lookup(map));
-        b.rule(chain, span, span);
+        b.rule(chain, origin);
     }
 
     /// Whether a rule passes over ICMP packets that answer others: those that keep state do, on OpenBSD, unless

@@ -83,7 +83,7 @@ impl<'a> Lowering<'a> {
                 } else {
                     end(b, pass);
                 }
-                b.rule(chain, flat.rule.span, flat.element);
+                b.rule(chain, flat.origin());
             }
         }
     }
@@ -105,7 +105,7 @@ impl<'a> Lowering<'a> {
             for form in self.forms(&[(flat, anchor.scope)], way) {
                 self.conditions(b, flat, anchor.scope, form, way);
                 b.effect(Effect::Jump(target));
-                b.rule(chain, flat.rule.span, flat.element);
+                b.rule(chain, flat.origin());
             }
         }
     }
@@ -138,7 +138,7 @@ fn unknown_translation(b: &mut Builder, chain: ChainId, span: Span, what: &str, 
         let nat = b.nat(Nat { destination, addr: NatAddr::Unknown, port: NatPort::Unknown });
         b.effect(Effect::Nat(nat));
         end(b, passed);
-        b.rule(chain, span, span);
+        b.rule(chain, span);
     }
 }
 

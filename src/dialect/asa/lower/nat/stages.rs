@@ -4,9 +4,11 @@ use super::super::{Alternative, Lower};
 use super::pairs::{address_map, dynamic_pairs, family_of, is_single, other_side, pairs, port_map};
 use super::{PortPair, Range, Side, Translation};
 use crate::model::{
-    ChainId, ChainKind, Condition, Effect, Hook, MarkOp, Nat, NatAddr, NatPort, StageKind, Verdict,
+    ChainId, ChainKind, Condition, Effect, Hook, MarkOp, Nat, NatAddr, NatPort, Origin, StageKind, Verdict,
+    Why,
 };
 use crate::packet::{Family, Field, Set};
+use crate::source::Span;
 
 impl<'c, 'a> Lower<'c, 'a> {
     /// The stage that translates destinations back, before anything else looks at them.
@@ -41,7 +43,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                         rule.source_ports.map_or(NatPort::Keep, |pair| port_map(pair.mapped, pair.real));
                     self.nat(true, address_map(&real, exact), port);
                 }
-                self.verdict(chain, Verdict::Accept, rule.span);
+                self.verdict(chain, Verdict::Accept, follows(rule.span));
             }
         }
     }
@@ -62,7 +64,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 if !identity || port != NatPort::Keep {
                     self.nat(true, if *identity { NatAddr::Keep } else { address_map(&real, exact) }, port);
                 }
-                self.verdict(chain, Verdict::Accept, rule.span);
+                self.verdict(chain, Verdict::Accept, follows(rule.span));
             }
         }
     }
@@ -127,7 +129,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                         // Passing decides nothing: it leaves the chain for the stage's policy.
                         let pass = *marked || unchanged;
                         self.step(if pass { Effect::Return } else { Effect::Verdict(Verdict::Drop) });
-                        self.b.rule(chain, rule.span, rule.span);
+                        self.b.rule(chain, follows(rule.span));
                     }
                 }
             }
@@ -184,7 +186,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                         if rule.mapped.interface { NatAddr::Interface } else { address_map(&mapped, exact) };
                     self.nat(false, address, port);
                 }
-                self.verdict(chain, Verdict::Accept, rule.span);
+                self.verdict(chain, Verdict::Accept, follows(rule.span));
             }
         }
     }
@@ -215,7 +217,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 } else if port != NatPort::Keep {
                     self.nat(false, NatAddr::Keep, port);
                 }
-                self.verdict(chain, Verdict::Accept, rule.span);
+                self.verdict(chain, Verdict::Accept, follows(rule.span));
             }
         }
     }
@@ -275,4 +277,9 @@ impl<'c, 'a> Lower<'c, 'a> {
 /// The mark by which the reverse path check knows how a packet came in.
 fn mark_of(at: usize) -> u32 {
     at as u32 + 1
+}
+
+/// What a translation does to packets, or asks of them.
+fn follows(line: Span) -> Origin {
+    Origin::Implied { by: line, why: Why::Translation }
 }

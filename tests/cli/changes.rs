@@ -1,0 +1,208 @@
+//! The changes under `fixtures/changes`, told as a user has them told. What the run prints lies beside each, to be
+//! read: `human.snap` and `markdown.snap` for all of them, `json.snap` for some.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use crate::common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::Scratch;
+use serde_json::Value as Json;
+
+/// Runs `pinhole diff` in a folder; gives what it printed, and the exit code in the last line.
+fn diff(folder: &Path, args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
+        .current_dir(folder)
+        .args(["diff", "--color", "never"])
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    assert_eq!(text(output.stderr), "", "{args:?}");
+    let printed = text(output.stdout);
+    let printed = match args.contains(&"json") {
+        true => {
+            serde_json::to_string_pretty(&serde_json::from_str::<Json>(&printed).unwrap()).unwrap() + "\n"
+        }
+        false => printed,
+    };
+    format!("{printed}exit code {}", output.status.code().unwrap())
+}
+
+fn told(name: &str, files: [&str; 2], formats: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/changes").join(name);
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(&folder);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for format in formats {
+            let args = [files[0], files[1], "--format", format];
+            insta::assert_snapshot!(*format, diff(&folder, &args));
+        }
+    });
+}
+
+#[test]
+fn iptables_sip() {
+    told("iptables-sip", ["old.rules", "new.rules"], &["human", "markdown", "json", "html"]);
+}
+
+#[test]
+fn nftables_rewritten_lets_ipv6_in() {
+    told("nftables-rewritten", ["old.nft", "new.nft"], &["human", "markdown"]);
+}
+
+#[test]
+fn pf_other_server() {
+    told("pf-other-server", ["old.pf.conf", "new.pf.conf"], &["human", "markdown"]);
+}
+
+#[test]
+fn what_one_way_breaks_the_other_way_mends() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/changes/pf-other-server");
+    let calls = |files: [&str; 2]| {
+        let told = diff(&folder, &[files[0], files[1], "--format", "json"]);
+        let (json, _) = told.rsplit_once("exit code").unwrap();
+        let told: Json = serde_json::from_str(json).unwrap();
+        told["calls"].as_array().unwrap().clone()
+    };
+    let there = calls(["old.pf.conf", "new.pf.conf"]);
+    let back = calls(["new.pf.conf", "old.pf.conf"]);
+    assert_eq!(there.len(), 4);
+    assert_eq!(there.len(), back.len());
+    for (broken, mended) in there.iter().zip(&back) {
+        assert_eq!((&broken["change"], &mended["change"]), (&"broken".into(), &"mended".into()));
+        assert_eq!((&broken["was"], &broken["is"]), (&mended["is"], &mended["was"]));
+        let who = |call: &Json| [call["from"].clone(), call["to"].clone(), call["call"].clone()];
+        assert_eq!(who(broken), who(mended));
+        assert_eq!(broken["stage"], mended["stage"]);
+    }
+}
+
+#[test]
+fn code_scanning_gets_what_is_new() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/changes/pf-other-server");
+    let told = |format: &str| -> Json {
+        let told = diff(&folder, &["old.pf.conf", "new.pf.conf", "--format", format]);
+        serde_json::from_str(told.rsplit_once("exit code").map_or(told.as_str(), |(json, _)| json)).unwrap()
+    };
+    let codes = |findings: &Json, key: &str| -> Vec<String> {
+        let codes = findings.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_string());
+        let mut codes: Vec<String> = codes.collect();
+        codes.sort();
+        codes
+    };
+    let (sarif, json) = (told("sarif"), told("json"));
+    assert_eq!(sarif["version"], "2.1.0");
+    let new = codes(&sarif["runs"][0]["results"], "ruleId");
+    assert!(!new.is_empty());
+    assert_eq!(new, codes(&json["broken"], "code"));
+}
+
+#[test]
+fn asa_partner() {
+    told("asa-partner", ["old.cfg", "new.cfg"], &["human", "markdown"]);
+}
+
+#[test]
+fn migration() {
+    told("migration", ["old.rules", "new.nft"], &["human", "markdown"]);
+}
+
+#[test]
+fn equality_is_an_exit_code() {
+    let scratch = Scratch::new("diff-equal");
+    let rules = |ports: &[&str]| {
+        let rules: String = ports
+            .iter()
+            .map(|ports| format!("-A FORWARD -p tcp -m multiport --dports {ports} -j ACCEPT\n"))
+            .collect();
+        format!("{RULES}{rules}COMMIT\n")
+    };
+    scratch.write("a.rules", rules(&["22", "80:89", "85:99"])).write("b.rules", rules(&["80:99", "22"]));
+    scratch.write("c.rules", rules(&["80:98", "22"]));
+    let same = diff(&scratch.0, &["--equal", "a.rules", "b.rules"]);
+    assert_eq!(same, "equal: every packet fares alike on both sides\nexit code 0");
+    let other = diff(&scratch.0, &["--equal", "a.rules", "c.rules"]);
+    assert!(other.contains("dport=99") && other.ends_with("exit code 1"), "{other}");
+}
+
+fn git(folder: &Path, args: &[&str]) {
+    let done = Command::new("git")
+        .current_dir(folder)
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"])
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(done.success(), "git {args:?}");
+}
+
+const RULES: &str = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n";
+
+/// A repository with one config: as committed twice, as staged, and as it lies there.
+fn repository(scratch: &Scratch) {
+    let rules = |port: u16| format!("{RULES}-A FORWARD -p tcp -m tcp --dport {port} -j ACCEPT\nCOMMIT\n");
+    git(&scratch.0, &["init", "-q", "-b", "main"]);
+    std::fs::create_dir(scratch.0.join("site")).unwrap();
+    for port in [1, 2] {
+        scratch.write("site/edge.rules", rules(port));
+        git(&scratch.0, &["add", "."]);
+        git(&scratch.0, &["commit", "-q", "-m", "rules"]);
+    }
+    scratch.write("site/edge.rules", rules(3));
+    git(&scratch.0, &["add", "."]);
+    scratch.write("site/edge.rules", rules(4));
+}
+
+/// The ports that a change closes and opens.
+fn ports(folder: &Path, args: &[&str]) -> (u64, u64) {
+    let args: Vec<&str> = ["--format", "json"].iter().chain(args).copied().collect();
+    let text = diff(folder, &args);
+    let (json, _) = text.rsplit_once("exit code").unwrap();
+    let told: Json = serde_json::from_str(json).unwrap();
+    assert!(!text.contains("pinhole-diff-"), "{text}");
+    let port = |key: &str| told[key][0]["dport"][0][0].as_u64().unwrap();
+    (port("closed"), port("opened"))
+}
+
+#[test]
+fn revisions_the_index_and_the_working_tree() {
+    let scratch = Scratch::new("diff-git");
+    repository(&scratch);
+    let top = scratch.0.clone();
+    assert_eq!(ports(&top, &[]), (2, 4));
+    assert_eq!(ports(&top, &["site/edge.rules"]), (2, 4));
+    assert_eq!(ports(&top.join("site"), &["edge.rules"]), (2, 4));
+    assert_eq!(ports(&top, &["--staged"]), (2, 3));
+    assert_eq!(ports(&top, &["--git", "HEAD~1"]), (1, 4));
+    assert_eq!(ports(&top, &["--git", "HEAD~1..HEAD"]), (1, 2));
+    assert_eq!(ports(&top, &["--git", "HEAD~1..", "site"]), (1, 2));
+    let human = diff(&top, &["--git", "HEAD~1..HEAD"]);
+    assert!(human.contains("site/edge.rules:5"), "{human}");
+}
+
+#[test]
+fn a_firewall_that_comes_or_goes_is_told() {
+    let scratch = Scratch::new("diff-new");
+    repository(&scratch);
+    scratch.write("site/core.rules", format!("{RULES}COMMIT\n"));
+    let human = diff(&scratch.0, &[]);
+    assert!(human.contains("site/core.rules") && human.contains("it is new"), "{human}");
+}
+
+#[test]
+fn other_names_of_interfaces() {
+    let scratch = Scratch::new("diff-map");
+    let rules =
+        |name: &str| format!("{RULES}-A FORWARD -i {name} -p udp -m udp --dport 5060 -j ACCEPT\nCOMMIT\n");
+    scratch.write("a.rules", rules("eth0")).write("b.rules", rules("wan"));
+    let equal = |args: &[&str]| diff(&scratch.0, &[args, &["--equal", "a.rules", "b.rules"]].concat());
+    assert!(equal(&[]).ends_with("exit code 1"));
+    assert!(equal(&["--map", "eth0=wan"]).ends_with("exit code 0"));
+}

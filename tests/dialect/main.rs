@@ -1,0 +1,33 @@
+//! How each language is read.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/cpu.rs"]
+mod cpu;
+#[path = "../common/one_packet.rs"]
+mod one_packet;
+#[path = "../common/support.rs"]
+mod support;
+
+mod asa_cases;
+mod asa_expand;
+mod asa_growth;
+mod asa_reading;
+mod asa_support;
+mod linux_memory;
+mod mutations;
+mod nftables_conditions;
+mod nftables_language;
+mod nftables_semantics;
+mod nftables_support;
+mod nftables_work;
+mod pf_conditions;
+mod pf_conformance;
+mod pf_damage;
+mod pf_files;
+mod pf_growth;
+mod pf_last_match;
+mod pf_probe;
+mod pf_semantics;
+mod pf_support;
+mod pf_system;

@@ -1,0 +1,26 @@
+//! What is found, and what is not.
+
+#[path = "../common/behind.rs"]
+mod behind;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/examples.rs"]
+mod examples;
+
+mod calls;
+mod catalog;
+mod catalog_calls;
+mod catalog_faults;
+mod catalog_flows;
+mod catalog_products;
+mod catalog_use;
+mod idle_helpers;
+mod lints;
+mod one_cause;
+mod openings;
+mod pages;
+mod rtp_pairs;
+mod scenarios;
+mod senseless;
+mod sites;
+mod sizes;
