@@ -59,16 +59,16 @@ impl Ruleset {
         own.or(&Set::of(broadcasts.chain([(family.last(), family.last())])))
     }
 
-    /// The addresses that are known to be of others.
-    pub(crate) fn elsewhere_set(&self, family: Family) -> Set {
-        let elsewhere = self.elsewhere.iter().filter(|(of, _)| *of == family);
-        Set::of(elsewhere.map(|(_, address)| (*address, *address)))
-    }
-
     /// The addresses at which a translated destination makes a packet one for the box: those, and those of groups, which
     /// nothing but a multicast router forwards (`ip_route_input_mc` and `ip6_mc_input` of Linux 6.x).
     pub fn turned_here(&self, family: Family) -> Set {
         self.delivered_set(family).or(&family.multicast())
+    }
+
+    /// The addresses that are known to be of others.
+    pub(crate) fn elsewhere_set(&self, family: Family) -> Set {
+        let elsewhere = self.elsewhere.iter().filter(|(of, _)| *of == family);
+        Set::of(elsewhere.map(|(_, address)| (*address, *address)))
     }
 
     /// Whether an address from `[lo, hi]` is one of the box's own ([`Ruleset::own_set`]) or one whose packets it

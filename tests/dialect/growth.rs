@@ -134,9 +134,6 @@ const TEXTS: &[Kind] = &[
             listed(60, |at| address(at + 99_999))
         )
     }),
-    ("pf", "negated elements", 300, |n| {
-        format!("pass in from {{ {} }} to any\n", listed(n, |at| format!("!{}", address(at))))
-    }),
     ("pf", "tables", 500, |n| {
         lines(n, |at| format!("table <t{at}> {{ {} }}\npass in from <t{at}>", address(at)))
     }),

@@ -442,7 +442,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// Where translation or a binding could not be read, what becomes of new connections is not known.
     fn unread(&mut self, chain: ChainId) {
         if let Some(line) = self.config.unread {
-            self.undefined(chain, Condition::elsewhere(line.text), line.span);
+            self.undefined(chain, Condition::elsewhere(line.text), Origin::setting(line.span));
         }
     }
 

@@ -35,6 +35,15 @@ pub(super) fn file(reader: &mut Reader<'_>, id: SourceId) {
     }
 }
 
+/// Whether a command is about rules, with a verb or without.
+fn is_about_rules(node: &Node) -> bool {
+    const VERBS: [&str; 7] = ["add", "create", "insert", "replace", "delete", "destroy", "flush"];
+    node.only().is_some_and(|(word, value)| {
+        let inner = || value.only().is_some_and(|(word, _)| holds_rules(word));
+        holds_rules(word) || VERBS.contains(&word) && inner()
+    })
+}
+
 /// Turns JSON into the syntax tree.
 struct Document<'r, 's, 't> {
     reader: &'r mut Reader<'s>,
@@ -100,8 +109,7 @@ impl Document<'_, '_, '_> {
             match json.value() {
                 Ok(node) => {
                     if let Err(failed) = self.command(&node) {
-                        let names = |node: &Node| node.only().is_some_and(|(word, _)| holds_rules(word));
-                        if names(&node) || node.only().is_some_and(|(_, value)| names(value)) {
+                        if is_about_rules(&node) {
                             self.reader.lose(failed.span);
                         }
                         self.reader.syntax_error(failed);

@@ -304,8 +304,7 @@ impl Lower<'_> {
                     let cond = Condition::elsewhere(format!("policy of {}", self.chain_name((t, c))));
                     let cond = self.builder.condition(cond);
                     self.builder.effect(Effect::Undefined(cond));
-                    let origin = Origin::Implied { by: chain.name.span, why: Why::Policy };
-                    self.builder.rule(id, origin);
+                    self.builder.rule(id, Origin::Implied { by: chain.name.span, why: Why::Unread });
                 }
             }
         }
