@@ -155,6 +155,7 @@ const MODELLED: &[(&str, &str, &str)] = &[
         "group-policy g attributes\n vpn-filter value f\n",
     ),
     ("webvpn", "", "webvpn\n enable outside\n"),
+    ("timeout", "", "timeout conn 0:30:00 udp 0:01:00 h323 0:02:00 sip_media 0:01:00\n"),
 ];
 
 fn read(text: &str) -> Loaded {

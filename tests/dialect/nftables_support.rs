@@ -292,8 +292,15 @@ const ROWS: &[(&str, Support, &str)] = &[
         "`counter`, `log`",
         NoEffect("tcp dport 22 accept"),
         "tcp dport 22 counter log prefix \"x\" accept\n\ntcp dport 22 last accept\n\ntcp dport 22 dup to 192.0.2.9 accept\n\n\
-         tcp dport 22 meta secmark set \"guarded\" accept\n\ntcp dport 22 ct timeout set \"short\" accept\n\n\
+         tcp dport 22 meta secmark set \"guarded\" accept\n\n\
          tcp dport 22 ct expectation set \"awaited\" accept",
+    ),
+    (
+        "`ct timeout`",
+        NoEffect("table t { chain c { type filter hook forward priority 0; udp dport 5060 accept; }; }\n"),
+        "table t { ct timeout u { protocol udp; policy = { unreplied : 10, replied : 30 }; }\n\
+         ct timeout e { protocol tcp; policy = { established : 60 }; }\n\
+         chain c { type filter hook forward priority 0; udp dport 5060 ct timeout set \"u\" accept; }; }\n",
     ),
     (
         "`xt`",
@@ -309,7 +316,6 @@ const ROWS: &[(&str, Support, &str)] = &[
 const OBJECTS: &str = "set late { type ipv4_addr; flags timeout; }\nset free { type ipv4_addr; flags dynamic; }\n\
                        map moved { type ipv4_addr : verdict; flags timeout; }\nlimit slow { rate 5/second; }\n\
                        quota much { over 10 mbytes; }\nsecmark guarded { \"x\"; }\n\
-                       ct timeout short { protocol tcp; policy = { established : 60 }; }\n\
                        ct expectation awaited { protocol udp; dport 9876; timeout 1m; size 12; }\nchain other { accept; }";
 
 fn read(text: &str) -> Loaded {

@@ -202,6 +202,7 @@ const ROWS: &[(&str, Support, &str)] = &[
     ("`ether` rules", NoEffect("pass\n"), "state limiter \"a\" id 1 limit 100\npass\n"),
     ("a statement that cannot", Finding("PH001"), "pass bananas\n"),
     ("lists and macros that come to more", Finding("PH006"), "TOO MANY"),
+    ("`set timeout`", NoEffect("pass\n"), "set timeout { tcp.established 600, udp.multiple 30 }\npass\n"),
 ];
 
 fn example(text: &str) -> String {

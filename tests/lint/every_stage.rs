@@ -11,7 +11,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-use crate::common::Scratch;
+use crate::common::{CatalogRow, Scratch, catalog};
 
 /// A call at a site.
 struct Case {
@@ -356,7 +356,8 @@ fn each_stage_of_each_call_fails_alone() {
     assert!(missing.is_empty(), "no site shows how these fail alone: {missing:?}");
 }
 
-/// The stages of all calls in `rules/calls`, without those that need the very connection of another stage.
+/// The stages of all calls in `rules/calls`, without those that need the very connection of another stage, and those that
+/// stand in for others on the ports of a stage that is needed anyway.
 fn every_stage() -> BTreeSet<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/calls");
     let mut files: BTreeMap<String, toml::Table> = BTreeMap::new();
@@ -365,6 +366,7 @@ fn every_stage() -> BTreeSet<(String, String)> {
         let table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
         files.insert(path.file_stem().unwrap().to_string_lossy().into_owned(), table);
     }
+    let rows = catalog();
     let mut stages = BTreeSet::new();
     for (call, table) in &files {
         let table = table.get("like").map_or(table, |like| &files[like.as_str().unwrap()]);
@@ -374,10 +376,35 @@ fn every_stage() -> BTreeSet<(String, String)> {
             ["from", "to", "services", "transports"].map(|key| stage.get(key).map(toml::Value::to_string))
         };
         for (at, stage) in all.iter().enumerate() {
-            if !all[..at].iter().any(|other| needs(other) == needs(stage)) {
+            let same = |other: &toml::Value| needs(other) == needs(stage);
+            if !all[..at].iter().any(|other| same(other) || shares_ports(&rows, [other, stage])) {
                 stages.insert((call.clone(), name(stage)));
             }
         }
     }
     stages
+}
+
+/// Whether a stage that stands in for others has no port, in any product, that one before it does not need.
+fn shares_ports(rows: &[CatalogRow], [before, stage]: [&toml::Value; 2]) -> bool {
+    let text = |stage: &toml::Value, key: &str| stage.get(key).map(toml::Value::to_string);
+    let alike = ["from", "to"].iter().all(|key| text(before, key) == text(stage, key));
+    let roles = [before, stage].map(|stage| text(stage, "need"));
+    if !alike || roles != [Some("\"required\"".to_string()), Some("\"fallback\"".to_string())] {
+        return false;
+    }
+    let ports = |stage: &toml::Value| -> BTreeSet<(String, [u16; 2])> {
+        let listed = |key: &str, word: &str| {
+            let words = stage.get(key).and_then(toml::Value::as_array);
+            words.is_some_and(|words| words.iter().any(|known| known.as_str() == Some(word)))
+        };
+        let rows = rows.iter().filter(|row| listed("services", &row.service));
+        let carried = rows.flat_map(|row| {
+            let transports = row.transports.iter().filter(|transport| listed("transports", transport));
+            transports.flat_map(|transport| row.ports.iter().map(|ports| (transport.clone(), *ports)))
+        });
+        carried.collect()
+    };
+    let own = ports(stage);
+    !own.is_empty() && own.is_subset(&ports(before))
 }
