@@ -86,7 +86,7 @@ impl Redactor {
             file.map_or(span, |file| moves[file].span(span))
         };
         for finding in findings {
-            finding.each_span(&moved);
+            finding.each_span(moved);
             finding.redact(self);
         }
         Ok(copy)
