@@ -97,7 +97,14 @@ fn trip(probe: &Probe) -> Trip {
         set(Field::Length, network + transport + 16 + u128::from(header.extra));
     }
     if family == Family::V6 {
-        set(Field::Ext, if header.proto == 50 { ext::ESP } else { ext::PROTO });
+        set(
+            Field::Ext,
+            match header.proto {
+                50 => ext::ESP,
+                59 => ext::NONE,
+                _ => ext::PROTO,
+            },
+        );
     }
     if probe.established {
         set(Field::State, State::Established as u128);
