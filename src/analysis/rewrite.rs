@@ -1,7 +1,7 @@
 //! What rules change in one packet: translation and marks.
 
 use super::walk::Walk;
-use crate::model::{Hook, MarkOp, Nat, NatAddr, NatPort, Ruleset, Way};
+use crate::model::{MarkOp, Nat, NatAddr, NatPort, Ruleset};
 use crate::packet::{Family, Field, Packet, Value};
 
 impl Walk {
@@ -43,14 +43,8 @@ impl Walk {
             }
             NatAddr::Interface => {
                 self.own |= nat.destination;
-                // What the box sends came in nowhere.
-                let interface = match (nat.destination, self.way) {
-                    (true, Way::Output) if !self.returned() => Value::Absent,
-                    (true, _) => self.packet.get(Field::Iif),
-                    (false, _) if matches!(self.hook(), Hook::Prerouting | Hook::Input) => Value::Absent,
-                    (false, _) => self.packet.get(Field::Oif),
-                };
-                match interface.known().and_then(|name| rules.own_address(name, family)) {
+                let by = if nat.destination { Field::Iif } else { Field::Oif };
+                match self.interface(by).known().and_then(|name| rules.own_address(name, family)) {
                     Some(address) => self.packet.set(field, address),
                     None => self.packet.forget(field),
                 }

@@ -155,11 +155,7 @@ impl Walk {
         let tracked = state.known().and_then(State::of).map(State::tracked);
         match field {
             Field::State => state,
-            Field::Iif if self.hook() == Hook::Output || (self.way == Way::Output && !self.returned()) => {
-                Value::Known(0)
-            }
-            Field::Iif if self.returned() => Value::Known(interface("lo")),
-            Field::Oif if matches!(self.hook(), Hook::Prerouting | Hook::Input) => Value::Known(0),
+            Field::Iif | Field::Oif => self.interface(field),
             Field::Dnat | Field::Snat | Field::Direction | Field::CtMark if tracked == Some(false) => {
                 Value::Absent
             }
@@ -177,6 +173,19 @@ impl Walk {
             Field::OrigDst6 => self.origin(field, Field::Dst6, state),
             Field::OrigSport => self.origin(field, Field::Sport, state),
             Field::OrigDport => self.origin(field, Field::Dport, state),
+            _ => self.packet.get(field),
+        }
+    }
+
+    /// The interface by which the packet came in, or by which it leaves, as it is known here; 0 where there is none. What
+    /// the box sends came in nowhere, and comes back to itself by the loopback.
+    pub(super) fn interface(&self, field: Field) -> Value {
+        match field {
+            Field::Iif if self.hook() == Hook::Output || (self.way == Way::Output && !self.returned()) => {
+                Value::Known(0)
+            }
+            Field::Iif if self.returned() => Value::Known(interface("lo")),
+            Field::Oif if matches!(self.hook(), Hook::Prerouting | Hook::Input) => Value::Known(0),
             _ => self.packet.get(field),
         }
     }
