@@ -113,6 +113,9 @@ pub struct SecurityMode {
 }
 
 impl SecurityMode {
+    /// The services that the port guide's modes have switches for, whether a product has rows of them or not.
+    pub const SWITCHED: [&str; 4] = ["telnet", "ftp", "snmp", "icmp"];
+
     /// A mode that no document describes: what somebody turned on and off.
     pub fn own(on: Vec<String>, off: Vec<String>) -> Self {
         let told = |service: &str| {

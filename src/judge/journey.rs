@@ -6,7 +6,7 @@ use super::fates::Fates;
 use super::{Ask, Desk, JOURNEY_LIMIT, Judge};
 use crate::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Passage, TooMuch, answers};
 use crate::analysis::{Decider, Flow};
-use crate::model::{NatAddr, Ruleset, Way};
+use crate::model::Way;
 use crate::packet::{
     Family, Field, Level, Set, Space, Spaces, State, interface, interface_name, proto, states,
 };
@@ -207,24 +207,8 @@ impl Judge<'_> {
                 seen = seen.or(&if apart.is_empty() { before } else { apart.or(&Set::one(own)) });
             }
         }
-        if seen.is_empty() || !translates_to(self, path, family, own) { Set::one(own) } else { seen }
+        if seen.is_empty() { Set::one(own) } else { seen }
     }
-}
-
-fn translates_to(judge: &Judge<'_>, path: &[Crossing], family: Family, address: u128) -> bool {
-    let leads = |rules: &Ruleset| {
-        rules.nats.iter().filter(|nat| nat.destination).any(|nat| match nat.addr {
-            NatAddr::Pool(f, lo, hi) => f == family && (lo..=hi).contains(&address),
-            NatAddr::Prefix(f, net, len) => {
-                let (lo, hi) = family.prefix(net, len);
-                f == family && (lo..=hi).contains(&address)
-            }
-            NatAddr::Keep | NatAddr::Interface | NatAddr::Loopback | NatAddr::Unknown => false,
-        })
-    };
-    path.iter()
-        .filter_map(|crossing| judge.firewall(crossing.firewall))
-        .any(|firewall| leads(&firewall.rules))
 }
 
 impl Desk<'_, '_> {

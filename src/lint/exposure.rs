@@ -1,7 +1,7 @@
 //! PH204, PH205, PH206 and PH301: services of devices that can be reached and should not be.
 
 use super::{closed, cores, exposed, words};
-use crate::catalog::{Initiator, Listener, Need, Product, Requirement, Transport};
+use crate::catalog::{Initiator, Listener, Need, Product, Requirement, SecurityMode, Transport};
 use crate::finding::{Finding, RequirementRef};
 use crate::judge::{Answer, Ask, Desk, Judge, Near, Share, Witness, number};
 use crate::packet::{Family, Set, proto};
@@ -18,9 +18,6 @@ const ADMINISTRATORS: [&str; 7] = [
     "api-client",
     "conference-control",
 ];
-
-/// The services that security modes have switches for.
-const SWITCHED: [&str; 4] = ["telnet", "ftp", "snmp", "icmp"];
 
 /// What is wrong with an opening.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -181,10 +178,23 @@ fn forbidden(
         let service = Service { what, row, mark, document: String::new(), meant_for: None };
         out.extend(exposure(Fault::Forbidden, device, service, &judgement, |_| true));
     }
+    turned_off(desk, product, mode, (device, near, anybody), out);
+}
+
+/// PH301 too: rows of services that no mode of the port guide has a switch for.
+fn turned_off(
+    desk: &mut Desk<'_, '_>,
+    product: &Product,
+    mode: &SecurityMode,
+    (device, near, anybody): (usize, &Near, &Party),
+    out: &mut Vec<Exposure>,
+) {
+    let judge = desk.judge();
     let version = judge.site.devices[device].version.as_ref();
     let off = |row: &Requirement| mode.is_on(&row.service) == Some(false);
     let others = product.requirements.iter().filter(|row| {
-        let asked = SWITCHED.contains(&row.service.as_str()) || row.internal_only || row.host.is_some();
+        let asked =
+            SecurityMode::SWITCHED.contains(&row.service.as_str()) || row.internal_only || row.host.is_some();
         !asked && off(row) && row.listener == Listener::Device && row.is_in(version)
     });
     for row in others {

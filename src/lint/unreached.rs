@@ -3,7 +3,7 @@
 use super::words;
 use crate::finding::Finding;
 use crate::judge::Judge;
-use crate::model::{Effect, Nat, NatAddr, Ruleset, Step, Test, Way};
+use crate::model::{Effect, Nat, Ruleset, Step, Test, Way};
 use crate::packet::{Family, Field};
 use crate::rule::PH502;
 use crate::site::{Crossing, End, Leg, ZoneId};
@@ -92,27 +92,13 @@ fn is_led(judge: &Judge<'_>, path: &[Crossing], family: Family, public: u128, ow
     for crossing in path {
         let Some(firewall) = judge.firewall(crossing.firewall) else { return true };
         let rules = &firewall.rules;
-        let leads = |nat: &Nat| leads(nat, family, own);
+        let leads = |nat: &Nat| nat.destination && nat.addr.gives(family, own) != Some(false);
         if matches(rules, family, public, leads) || before && rules.nats.iter().any(leads) {
             return true;
         }
         before |= matches(rules, family, public, |nat| nat.destination);
     }
     false
-}
-
-/// Whether a translation may give a destination this address.
-fn leads(nat: &Nat, family: Family, own: u128) -> bool {
-    nat.destination
-        && match nat.addr {
-            NatAddr::Pool(of, lo, hi) => of == family && (lo..=hi).contains(&own),
-            NatAddr::Prefix(of, net, len) => {
-                let (lo, hi) = family.prefix(net, len);
-                of == family && (lo..=hi).contains(&own)
-            }
-            NatAddr::Unknown => true,
-            NatAddr::Keep | NatAddr::Interface | NatAddr::Loopback => false,
-        }
 }
 
 /// Whether a rule with such a translation may take packets for an address: all but those that ask for others.

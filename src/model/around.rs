@@ -57,17 +57,13 @@ impl Ruleset {
     fn turned(&self, effect: Effect, before: Option<&Set>, family: Family, address: u128) -> Set {
         let (Effect::Nat(nat), Some(before)) = (effect, before) else { return Set::empty() };
         let Nat { destination: true, addr, .. } = self.nat(nat) else { return Set::empty() };
-        match *addr {
-            NatAddr::Pool(of, lo, hi) if of == family && (lo..=hi).contains(&address) => before.clone(),
-            NatAddr::Prefix(of, net, len) if of == family => {
-                let (lo, hi) = family.prefix(net, len);
-                match before.ranges() {
-                    [(from, to)] if (lo..=hi).contains(&address) && to - from == hi - lo => {
-                        Set::one(from + (address - lo))
-                    }
-                    _ => Set::empty(),
-                }
-            }
+        if addr.gives(family, address) != Some(true) {
+            return Set::empty();
+        }
+        let NatAddr::Prefix(_, net, len) = *addr else { return before.clone() };
+        let (lo, hi) = family.prefix(net, len);
+        match before.ranges() {
+            [(from, to)] if to - from == hi - lo => Set::one(from + (address - lo)),
             _ => Set::empty(),
         }
     }

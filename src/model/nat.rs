@@ -19,6 +19,21 @@ pub enum NatAddr {
     Unknown,
 }
 
+impl NatAddr {
+    /// Whether packets can get the address of another machine; `None` where the file does not tell.
+    pub(crate) fn gives(&self, family: Family, address: u128) -> Option<bool> {
+        match *self {
+            NatAddr::Pool(of, lo, hi) => Some(of == family && (lo..=hi).contains(&address)),
+            NatAddr::Prefix(of, net, len) => {
+                let (lo, hi) = family.prefix(net, len);
+                Some(of == family && (lo..=hi).contains(&address))
+            }
+            NatAddr::Keep | NatAddr::Interface | NatAddr::Loopback => Some(false),
+            NatAddr::Unknown => None,
+        }
+    }
+}
+
 /// The new port of a translation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NatPort {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Choice, Date, Device, Expect, MovedRow, PeerPlace, Route, Site, Traffic, Who, ZoneId};
-use crate::catalog::{Catalog, Product, Requirement};
+use crate::catalog::{Catalog, Product, Requirement, SecurityMode};
 use crate::finding::Finding;
 use crate::rule::{PH602, PH603, PH604, PH605, PH606, PH607, PH608, PH609, PH613, PH614};
 use crate::spelling::nearest;
@@ -79,7 +79,7 @@ fn unknown_mode(device: &Device, product: &Product) -> Option<Finding> {
 
 /// PH604 as well: services that a device turns on or off, and its product does not have.
 fn unknown_services(device: &Device, product: &Product) -> Vec<Finding> {
-    let mut known: BTreeSet<&str> = ["telnet", "ftp", "snmp", "icmp"].into();
+    let mut known: BTreeSet<&str> = SecurityMode::SWITCHED.into();
     known.extend(product.requirements.iter().map(|row| row.service.as_str()));
     let said = device.own_mode.iter().flat_map(|mode| mode.on.iter().chain(&mode.off));
     let unknown = said.filter(|service| !known.contains(service.as_str()));

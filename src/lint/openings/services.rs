@@ -144,10 +144,14 @@ impl Lens<'_, '_> {
         if !site.is_made_up() || !site.devices.is_empty() {
             return Vec::new();
         }
+        let may = self.may_open();
+        if may.is_empty() {
+            return Vec::new();
+        }
         let mut lines: Vec<Line> = Vec::new();
         let mut places: FxHashMap<Span, usize> = FxHashMap::default();
         self.each_way(|spaces, way| {
-            for line in self.open_services(spaces, way) {
+            for line in self.open_services(spaces, &may, way) {
                 let at = *places.entry(line.span).or_insert(lines.len());
                 match lines.get_mut(at) {
                     Some(known) => known.open.extend(line.open),
@@ -179,15 +183,11 @@ impl Lens<'_, '_> {
         })
     }
 
-    /// The services that rules open to any source on a way, rule by rule.
-    fn open_services(&self, spaces: &mut Spaces, way: Way) -> Vec<Line> {
+    /// The services that rules open to any source on a way, rule by rule; `may` are those that may open one.
+    fn open_services(&self, spaces: &mut Spaces, may: &[RuleId], way: Way) -> Vec<Line> {
         let [tcp, udp] = [proto::TCP, proto::UDP]
             .map(|protocol| to_ports(spaces, Space::ALL, protocol, &all_services(protocol)));
         let asked = spaces.or(tcp, udp);
-        let may = self.may_open();
-        if may.is_empty() {
-            return Vec::new();
-        }
         // Of many rules, only what these look for: who lets it in by other interfaces is not counted then.
         let asked = if self.firewall.rules.rules() > MOST_AT_ONCE {
             let looked_for: Vec<Space> =
