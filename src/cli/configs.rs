@@ -71,7 +71,7 @@ impl Reader<'_> {
     /// Reads configs that were found, firewall by firewall.
     pub(super) fn take(
         &self,
-        mut configs: Vec<discover::Config>,
+        mut configs: Vec<discover::ConfigFile>,
         all: &mut ReadAll,
         sources: &mut SourceMap,
     ) {
@@ -101,7 +101,7 @@ impl Reader<'_> {
     /// those have to be taken in one after the other.
     fn at_once(
         &self,
-        configs: &[discover::Config],
+        configs: &[discover::ConfigFile],
         order: &[usize],
         sources: &SourceMap,
     ) -> Vec<Option<Config>> {
@@ -120,7 +120,7 @@ impl Reader<'_> {
         )
     }
 
-    fn alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {
+    fn alone(&self, config: discover::ConfigFile, sources: &mut SourceMap) -> Result<Config, Failure> {
         let environment = self.input.environment(None, sources)?;
         let files = vec![config.id];
         let loaded = load_all(config.dialect, sources, &files, &environment);

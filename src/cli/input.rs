@@ -272,7 +272,7 @@ fn all_of(
     paths: &[PathBuf],
     options: &discover::Options,
     sources: &mut SourceMap,
-) -> Result<Vec<discover::Config>, Failure> {
+) -> Result<Vec<discover::ConfigFile>, Failure> {
     let found = discover::read(paths, options, sources);
     if found.failures.is_empty() {
         return Ok(found.configs);
@@ -294,7 +294,7 @@ pub(super) fn load_all(
 }
 
 /// The dialect of the configs of one firewall.
-fn one_dialect(configs: &[discover::Config], sources: &SourceMap) -> Result<Dialect, Failure> {
+fn one_dialect(configs: &[discover::ConfigFile], sources: &SourceMap) -> Result<Dialect, Failure> {
     let Some(first) = configs.first() else {
         return Err(Failure::usage("there is no config to read"));
     };

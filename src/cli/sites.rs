@@ -52,7 +52,7 @@ impl Gatherer<'_> {
         let found = discover::read(places(self.paths), &self.input.options(), sources);
         let mut failures: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();
         let mut sites = Sites::default();
-        let mut parts: BTreeMap<Option<PathBuf>, (Vec<discover::Config>, Vec<Unread>)> = BTreeMap::new();
+        let mut parts: BTreeMap<Option<PathBuf>, (Vec<discover::ConfigFile>, Vec<Unread>)> = BTreeMap::new();
         for config in found.configs {
             let path = sites.of(&sources.file(config.id).path);
             parts.entry(path).or_default().0.push(config);

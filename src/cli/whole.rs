@@ -65,7 +65,7 @@ pub(super) fn load(
     let site = site::load(sources, id)
         .map_err(|findings| Failure::Site(Box::new(std::mem::take(sources)), findings))?;
     let catalog = Catalog::with(site.catalogs.iter().chain(catalogs))?;
-    let mut wrong = site::doubts(&site, &catalog, Date::today());
+    let mut wrong = site::findings(&site, &catalog, Date::today());
     wrong.retain(|finding| NAMES.contains(&finding.lint()));
     if !wrong.is_empty() {
         return Err(Failure::Site(Box::new(std::mem::take(sources)), wrong));

@@ -171,8 +171,8 @@ impl Desk<'_, '_> {
         }
         let kind = Kind::Announced(best);
         let mut announced: Answer = self.answer(ask, far, kind, Want::Ports)?;
-        helped.ports = announced.open.or(&announced.unsure);
-        if !announced.unsure.is_empty() {
+        helped.ports = announced.open.or(&announced.depends);
+        if !announced.depends.is_empty() {
             self.explain(ask, far, kind, &mut announced);
             helped.depends_on.extend(announced.depends_on);
         }
@@ -262,7 +262,7 @@ impl Desk<'_, '_> {
     /// On what it depends that calls get through of which some do.
     fn signalled(&mut self, ask: &Ask<'_>, far: &Far) -> Vec<String> {
         let Some(mut answer) = self.answer(ask, far, Kind::First, Want::Faults) else { return Vec::new() };
-        if !answer.unsure.is_empty() {
+        if !answer.depends.is_empty() {
             self.explain(ask, far, Kind::First, &mut answer);
         }
         if !answer.blocked.is_empty() {

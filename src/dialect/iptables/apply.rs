@@ -43,7 +43,7 @@ pub(super) struct Place<'a> {
     /// The statement.
     pub span: Span,
     /// What of the rule was not read.
-    pub doubt: Option<Name>,
+    pub unknown: Option<Name>,
     /// It is a line of a dump, and not a command of its own.
     pub restore: bool,
     /// What the shell makes it depend on: conditions, each turned round or not, that all have to hold.
@@ -105,7 +105,7 @@ impl<'c> Reader<'c> {
                     let index = parser.keep_condition(*text);
                     parser.push(*negated, MatchKind::Open(index));
                 }
-                if let Some(text) = place.doubt {
+                if let Some(text) = place.unknown {
                     let text = parser.out.config.names.text(text).to_string();
                     parser.open(false, "listing", &text, Answer::Chance);
                 }

@@ -6,10 +6,10 @@
 //! have to be those that the finding names.
 
 mod draft;
+pub(super) mod help;
 mod owner;
 mod place;
 mod trial;
-pub(super) mod words;
 
 use crate::analysis::{Decider, Trip, interpret};
 use crate::dialect::write::{Goal, Job, Wanted};

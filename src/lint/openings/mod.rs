@@ -2,6 +2,7 @@
 //! rules let through after those before them, and what it refuses that every host needs.
 
 mod measure;
+mod message;
 mod needed;
 mod overruled;
 mod policy;
@@ -9,7 +10,6 @@ mod services;
 mod sides;
 mod strangers;
 mod unasked;
-mod words;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::hash_map::Entry;
@@ -206,7 +206,7 @@ impl Lens<'_, '_> {
         let first = given_up.iter().min().map(|at| rules.rule(candidates[*at].id));
         given_up.sort_unstable();
         given_up.dedup();
-        findings.extend(first.map(|rule| words::not_judged(rule, given_up.len())));
+        findings.extend(first.map(|rule| message::not_judged(rule, given_up.len())));
         findings
     }
 
@@ -240,7 +240,7 @@ impl Lens<'_, '_> {
                 Said::Trusts(sides) => trusting.push((rules.rule(line.id).span(), sides)),
             }
         }
-        findings.extend(words::trusted(&trusting));
+        findings.extend(message::trusted(&trusting));
         findings
     }
 
@@ -252,7 +252,7 @@ impl Lens<'_, '_> {
         let to_all: Vec<&Opening> = inward.into_iter().filter(|opening| opening.any_source).collect();
         let any: Vec<&Opening> = to_all.iter().copied().filter(|opening| opening.from_all).collect();
         if let Some(first) = any.first() {
-            return self.said(words::any_to_any(rule, &any, site.is_made_up()), first);
+            return self.said(message::any_to_any(rule, &any, site.is_made_up()), first);
         }
         if candidate.every_protocol {
             // Where the config itself says which side is the outside, what leaves without a limit is worth a word.
@@ -260,7 +260,7 @@ impl Lens<'_, '_> {
             let for_many = |o: &&Opening| ranked && o.anywhere && o.sources > FEW;
             let anywhere: Vec<&Opening> = outward.into_iter().filter(for_many).collect();
             if let Some(first) = anywhere.first() {
-                return self.said(words::unrestricted(rule, &protocols(&anywhere)), first);
+                return self.said(message::unrestricted(rule, &protocols(&anywhere)), first);
             }
             // All protocols by interfaces that it names are what such a rule is for.
             return if site.is_made_up() { trusts(&to_all) } else { Said::Nothing };

@@ -107,11 +107,11 @@ pub(in crate::lint) fn look_at<'a>(
             whom: whom.clone(),
             asked: flow.ports.clone(),
             bad: bad.clone(),
-            blame: match certain || answer.doubters.is_empty() {
+            blame: match certain || answer.may_block.is_empty() {
                 true => answer.blockers.clone(),
-                false => answer.doubters.clone(),
+                false => answer.may_block.clone(),
             },
-            granters: if certain { Vec::new() } else { answer.granters.clone() },
+            may_open: if certain { Vec::new() } else { answer.may_open.clone() },
             depends_on: match certain {
                 true => Vec::new(),
                 false => {
@@ -124,13 +124,13 @@ pub(in crate::lint) fn look_at<'a>(
             partly: certain
                 && (answer.partly.covers(bad) || other_way.as_ref().is_some_and(|lacking| lacking.partly)),
         };
-        let (blocked, unsure) = faults(flow, &answer);
-        if !blocked.is_empty() || !unsure.is_empty() {
+        let (blocked, depends) = faults(flow, &answer);
+        if !blocked.is_empty() || !depends.is_empty() {
             if one_direction(flow) && (flow.doubtful || !called(desk, flow, near, party, transport)) {
                 continue;
             }
             // What is blocked, and what may be besides.
-            for (certain, bad) in [(sure, &blocked), (false, &unsure)] {
+            for (certain, bad) in [(sure, &blocked), (false, &depends)] {
                 if bad.is_empty() {
                     continue;
                 }
@@ -145,7 +145,7 @@ pub(in crate::lint) fn look_at<'a>(
                 }
                 troubles.push(found);
             }
-            if flow.any_port || blocked.or(&unsure).covers(&flow.ports) {
+            if flow.any_port || blocked.or(&depends).covers(&flow.ports) {
                 continue;
             }
         }
@@ -156,10 +156,10 @@ pub(in crate::lint) fn look_at<'a>(
         else {
             continue;
         };
-        let (blocked, unsure) = faults(flow, &reply);
+        let (blocked, depends) = faults(flow, &reply);
         let known = !blocked.is_empty();
         let certain = known && sure;
-        let bad = if known { &blocked } else { &unsure };
+        let bad = if known { &blocked } else { &depends };
         if !bad.is_empty() {
             let severity = if certain { weight(flow) } else { Severity::Warning };
             troubles.push(trouble(Fault::Reply, severity, certain, bad, &reply));
@@ -190,8 +190,8 @@ fn other_way(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, near: &Near, party: &Part
                     None => continue,
                 },
             };
-            let (blocked, unsure) = faults(flow, &answer);
-            passes &= blocked.is_empty() && unsure.is_empty();
+            let (blocked, depends) = faults(flow, &answer);
+            passes &= blocked.is_empty() && depends.is_empty();
             lacking.certain |= !blocked.is_empty();
             lacking.partly |= !blocked.is_empty() && answer.partly.covers(&blocked);
             lacking.depends_on.extend(answer.depends_on);
@@ -209,7 +209,7 @@ fn judge_leg(
     want: Want,
 ) -> Option<Answer> {
     let mut judgement = desk.judge_leg(ask, party, Kind::First, want)?;
-    let closed = judgement.blocked.or(&judgement.unsure);
+    let closed = judgement.blocked.or(&judgement.depends);
     if closed.is_empty() {
         return Some(judgement);
     }
@@ -221,9 +221,9 @@ fn judge_leg(
         judgement.depends_on.sort();
         judgement.depends_on.dedup();
         judgement.blocked = judgement.blocked.minus(&helped.ports);
-        judgement.unsure = judgement.asked.minus(&judgement.open).minus(&judgement.blocked);
-        if judgement.doubters.is_empty() {
-            judgement.doubters = judgement.blockers.clone();
+        judgement.depends = judgement.asked.minus(&judgement.open).minus(&judgement.blocked);
+        if judgement.may_block.is_empty() {
+            judgement.may_block = judgement.blockers.clone();
         }
     }
     Some(judgement)
@@ -232,14 +232,14 @@ fn judge_leg(
 /// The ports that are blocked, and those that may be; none where one port is enough and one gets through.
 fn faults(flow: &Flow<'_>, judgement: &Answer) -> (Set, Set) {
     if !flow.any_port {
-        return (judgement.blocked.clone(), judgement.unsure.clone());
+        return (judgement.blocked.clone(), judgement.depends.clone());
     }
     if !judgement.open.is_empty() {
         (Set::empty(), Set::empty())
-    } else if judgement.unsure.is_empty() {
+    } else if judgement.depends.is_empty() {
         (judgement.blocked.clone(), Set::empty())
     } else {
-        (Set::empty(), judgement.unsure.clone())
+        (Set::empty(), judgement.depends.clone())
     }
 }
 
@@ -282,7 +282,7 @@ fn called(
         doubtful: flow.doubtful,
     };
     judge_leg(desk, &flow, &ask(&flow, near, transport), party, Want::Ports)
-        .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.unsure.is_empty())
+        .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.depends.is_empty())
 }
 
 /// What is wrong with a leg that does not get through, and how bad that is.

@@ -12,7 +12,7 @@ use crate::rule::{PH002, PH003, PH004, Severity};
 use crate::source::Span;
 
 use super::ast::{
-    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, List, Peer,
+    Action, Af, Direction, Flags, Flavour, IcmpMatch, IdMatch, Interface, InterfaceName, List, Peer,
     PortMatch, PortOp, Protocol, Rule, StateKind,
 };
 
@@ -127,7 +127,7 @@ impl<'a> Extras<'a> {
 /// Multiplies rules out.
 pub struct Expander<'a> {
     env: &'a Environment,
-    family: Family,
+    flavour: Flavour,
     /// Where there is something to say.
     pub findings: Vec<Finding>,
 }
@@ -140,14 +140,14 @@ struct Lists<'a> {
 }
 
 impl<'a> Expander<'a> {
-    /// An expander for a file of a family.
-    pub fn new(env: &'a Environment, family: Family) -> Self {
-        Expander { env, family, findings: Vec::new() }
+    /// An expander for a file of a flavour.
+    pub fn new(env: &'a Environment, flavour: Flavour) -> Self {
+        Expander { env, flavour, findings: Vec::new() }
     }
 
-    /// Goes on with a file of another family.
-    pub fn set_family(&mut self, family: Family) {
-        self.family = family;
+    /// Goes on with a file of another flavour.
+    pub fn set_flavour(&mut self, flavour: Flavour) {
+        self.flavour = flavour;
     }
 
     /// Multiplies a rule out. `number` counts the rules of its ruleset, for `$nr`.
@@ -240,12 +240,12 @@ impl<'a> Expander<'a> {
     /// that have none, such as tables (`decide_address_family`).
     fn settled(&self, hosts: &[Resolved]) -> Option<Af> {
         let mut families = hosts.iter().map(|host| host.af);
-        match self.family {
-            Family::OpenBsd => {
+        match self.flavour {
+            Flavour::OpenBsd => {
                 let first = families.next()??;
                 families.all(|af| af == Some(first)).then_some(first)
             }
-            Family::FreeBsd => {
+            Flavour::FreeBsd => {
                 let mut families = families.flatten();
                 let first = families.next()?;
                 families.all(|af| af == first).then_some(first)
@@ -275,8 +275,8 @@ impl<'a> Expander<'a> {
                         self.combine(rule, lists.af, &found, number, problem, out);
                     };
                     for src in &lists.src {
-                        match self.family {
-                            Family::OpenBsd => {
+                        match self.flavour {
+                            Flavour::OpenBsd => {
                                 for dst in &lists.dst {
                                     for src_port in src_ports.clone() {
                                         for dst_port in dst_ports.clone() {
@@ -285,7 +285,7 @@ impl<'a> Expander<'a> {
                                     }
                                 }
                             }
-                            Family::FreeBsd => {
+                            Flavour::FreeBsd => {
                                 for src_port in src_ports.clone() {
                                     for dst in &lists.dst {
                                         for dst_port in dst_ports.clone() {
@@ -331,7 +331,7 @@ impl<'a> Expander<'a> {
             return;
         }
         flat.af = flat.af.or(src.af).or(dst.af);
-        if let Err(error) = check::consistent(&flat, self.family) {
+        if let Err(error) = check::consistent(&flat, self.flavour) {
             problem.get_or_insert(error);
             return;
         }

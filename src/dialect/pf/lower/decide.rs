@@ -4,9 +4,7 @@ use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Origin, Test, Va
 use crate::packet::{Family, Field, proto};
 use crate::source::Span;
 
-use super::super::ast::{
-    Action, Direction, Divert, Family as AstFamily, InterfaceName, Reply, RouteKind, StateKind,
-};
+use super::super::ast::{Action, Direction, Divert, Flavour, InterfaceName, Reply, RouteKind, StateKind};
 use super::super::expand::Flat;
 use super::super::tree::Scope;
 use super::condition::{Ask, limits};
@@ -222,7 +220,7 @@ impl<'a> Lowering<'a> {
         tests: &mut dyn FnMut(&mut Self, &mut Builder),
     ) {
         let protocol = flat.protocol.and_then(|protocol| protocol.number);
-        if self.tree.family != AstFamily::OpenBsd
+        if self.tree.flavour != Flavour::OpenBsd
             || !matches!(protocol, None | Some(proto::ICMP | proto::ICMPV6))
         {
             return;

@@ -32,7 +32,7 @@ use crate::packet::{Field, State, states};
 use crate::source::Span;
 
 use self::condition::Questions;
-use super::ast::{Action, Direction, Family, Reply, TranslateKind};
+use super::ast::{Action, Direction, Flavour, Reply, TranslateKind};
 use super::expand::Flat;
 use super::tree::{Node, Tree};
 
@@ -68,7 +68,7 @@ pub fn lower(tree: &Tree, env: &Environment) -> Ruleset {
         deferred: Vec::new(),
         questions: Questions::default(),
         given: given(&tree.nodes),
-        moves: tree.family == Family::OpenBsd && has_moves(&tree.nodes),
+        moves: tree.flavour == Flavour::OpenBsd && has_moves(&tree.nodes),
         fin_map: None,
         reply_maps: FxHashMap::default(),
     };

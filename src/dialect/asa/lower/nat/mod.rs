@@ -54,7 +54,7 @@ pub(super) struct Translation {
     source_ports: Option<PortPair>,
     destination_ports: Option<PortPair>,
     /// A list selects more than is modelled: the name of the condition that it does.
-    unsure: Option<String>,
+    condition: Option<String>,
     /// No connections from the mapped side, and none are checked for.
     one_way: bool,
 }
@@ -152,7 +152,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             protocol: None,
             source_ports: None,
             destination_ports: None,
-            unsure: None,
+            condition: None,
             one_way: nat.unidirectional || nat.dynamic,
         };
         if let Some((first, second)) = nat.services {
@@ -205,7 +205,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             protocol: nat.service.map(|(protocol, ..)| protocol),
             source_ports: nat.service.map(|(_, real, mapped)| pair(real, mapped)),
             destination_ports: None,
-            unsure: None,
+            condition: None,
             one_way: nat.dynamic,
         })
     }
@@ -245,7 +245,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             protocol: None,
             source_ports: None,
             destination_ports: None,
-            unsure: None,
+            condition: None,
             one_way: false,
         };
         for nat in &config.old_nats {
@@ -378,7 +378,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             && (source == Ports::Any || (from.is_some() && !rule.dynamic))
             && (destination == Ports::Any || to.is_some())
             && icmp == Icmp::Any;
-        rule.unsure = (!read).then(|| format!("acl {} service", entry.acl));
+        rule.condition = (!read).then(|| format!("acl {} service", entry.acl));
     }
 }
 
