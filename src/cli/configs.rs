@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use clap::Args;
+
 use super::Failure;
-use super::input::{InputArgs, load_all};
+use super::input::{InputArgs, SiteArgs, load_all};
 use crate::discover::{self, Unread};
 use crate::lint::cores;
 use crate::session::Config;
@@ -13,6 +15,19 @@ use crate::source::SourceMap;
 
 /// Configs that are worth a thread.
 const LEAST: usize = 8;
+
+/// Which configs, how to read them, and what stands around them.
+#[derive(Args, Debug, Default)]
+pub(super) struct ConfigPaths {
+    /// Configs, or folders of configs; `-` is standard input. Without any: all configs of the site, or the
+    /// current folder
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub site: SiteArgs,
+}
 
 /// What was read, and what could not be.
 #[derive(Default)]
