@@ -11,6 +11,7 @@ use super::color::ColorChoice;
 use super::configs::{self, ConfigPaths};
 use super::filter::FilterArgs;
 use super::fix::{self, Wanted};
+use super::input::catalog_of;
 use super::outputs::{self, Output};
 use super::sites::{Gatherer, Group};
 use super::timings::Clock;
@@ -367,7 +368,7 @@ impl CheckArgs {
 
     /// The bundled catalog with those of the site file and of the command line on top.
     fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
-        let catalog = Catalog::with(site.catalogs.iter().chain(&self.catalogs))?;
+        let catalog = catalog_of(site, &self.catalogs)?;
         if let Some((name, _)) = self.products.iter().find(|(name, _)| catalog.product(name).is_none()) {
             return Err(Failure::usage(match catalog.nearest_product(name) {
                 Some(near) => format!("--product: the catalog has no `{name}`; did you mean `{near}`?"),

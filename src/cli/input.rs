@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::budget::{Budget, Limits, Resource};
+use crate::catalog::{Catalog, CatalogError};
 use crate::dialect::{Dialect, Environment, Loaded, load, unread};
 use crate::discover;
 use crate::model::OwnAddress;
@@ -291,6 +292,13 @@ pub(super) fn load_all(
     let unread = unread(dialect, sources, files, environment, &loaded);
     loaded.findings.extend(unread);
     loaded
+}
+
+/// The bundled catalog with those of the site file and of the command line on top; an empty one where nothing names a
+/// product.
+pub(super) fn catalog_of(site: &Site, more: &[PathBuf]) -> Result<Catalog, CatalogError> {
+    let names_none = site.is_made_up() && site.devices.is_empty() && more.is_empty();
+    if names_none { Ok(Catalog::default()) } else { Catalog::with(site.catalogs.iter().chain(more)) }
 }
 
 /// The dialect of the configs of one firewall.

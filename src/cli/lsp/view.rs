@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::catalog::Catalog;
 use crate::cli::Failure;
 use crate::cli::configs::ConfigPaths;
-use crate::cli::input::{SiteArgs, load_site};
+use crate::cli::input::{SiteArgs, catalog_of, load_site};
 use crate::cli::sites::{Gatherer, Group};
 use crate::discover;
 use crate::finding::Finding;
@@ -145,7 +144,7 @@ impl View {
             site.settings.selection.without.extend(lint::SEARCHED);
         }
         let today = Date::today();
-        let catalog = Catalog::with(site.catalogs.iter().chain(catalogs))?;
+        let catalog = catalog_of(&site, catalogs)?;
         let session = Session::new(site, catalog, read.configs, None, &mut self.sources);
         let findings = match depth {
             Depth::Glance => session.glance(today, &self.sources),
