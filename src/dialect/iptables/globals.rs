@@ -184,6 +184,12 @@ impl<'w> Parser<'_, 'w> {
             NetError::Name if !text.contains(|c: char| c.is_ascii_alphabetic() || c == '$') => {
                 self.fails(span, format!("`{text}` is no address"));
             }
+            NetError::Name if text.contains('$') => self.out.findings.push(
+                Finding::of(&PH002, span, "an address is a variable that nothing fills")
+                    .severity(Severity::Warning)
+                    .label("iptables takes it for the name of a host")
+                    .help("Give the rules as loaded, the output of `iptables-save`."),
+            ),
             NetError::Name => self.out.findings.push(
                 Finding::of(&PH002, span, format!("host name `{text}` resolves at load"))
                     .label("its addresses are not in the file")

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::packet::{Field, Set, proto};
+use crate::packet::{Family, Field, Set, proto};
 
 /// Holes in a mask up to which its addresses are written out as intervals.
 const MASK_INTERVALS: u32 = 12;
@@ -18,6 +18,13 @@ pub(in super::super) struct Addresses {
     pub masked: Vec<(u32, u32)>,
     /// What else may belong to it.
     pub unknown: Vec<Unknown>,
+}
+
+impl Addresses {
+    /// Whether they are everybody: half of all addresses are, as `128.0.0.0` for a mask is a slip.
+    pub(in super::super) fn is_most(&self) -> bool {
+        self.v4.count() > Family::V4.last() / 2 || self.v6.count() > Family::V6.last() / 2
+    }
 }
 
 /// Addresses that the files do not tell.

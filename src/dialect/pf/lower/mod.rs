@@ -207,9 +207,9 @@ fn reads_tags(nodes: &[Node]) -> bool {
         Node::Rule(flat, _) => flat.extras().tagged.is_some(),
         Node::Anchor(anchor) => {
             anchor.rule.options.rare().tagged.is_some()
-                || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
+                || anchor.body.as_ref().is_none_or(|body| reads_tags(body))
         }
-        Node::Unknown { .. } => false,
+        Node::Unknown { kind, .. } => kind.is_none(),
     })
 }
 
