@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::measure::{MOST_AT_ONCE, by_rules, certainly, decided, is_most};
-use super::{LIMIT, Lens, NEARLY_ALL};
+use super::{LIMIT, Lens, NEARLY_ALL, is_for_known};
 use crate::analysis::Decider;
 use crate::finding::Finding;
 use crate::judge::Witness;
@@ -262,6 +262,7 @@ impl Lens<'_, '_> {
             let steps = rules.steps_of(rule);
             deciding.contains(&id.chain)
                 && steps.iter().any(accepts)
+                && !is_for_known(rules, steps)
                 && !steps.iter().any(to_none)
                 && !self.is_for_few(*id)
         };
