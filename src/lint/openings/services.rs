@@ -75,7 +75,7 @@ const OUTSIDE: [&str; 8] = ["wan", "ext", "outside", "egress", "internet", "untr
 impl Service {
     fn ports(&self, protocol: u8) -> Set {
         let ports = if protocol == proto::TCP { self.tcp } else { self.udp };
-        Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))))
+        Set::of_ports(ports)
     }
 }
 
