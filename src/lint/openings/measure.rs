@@ -30,6 +30,10 @@ impl Lens<'_, '_> {
         given_up: &mut Vec<usize>,
     ) {
         let rules = &self.firewall.rules;
+        let naming = naming(rules, family, way);
+        if !candidates.iter().any(|candidate| naming.contains(&candidate.id.chain)) {
+            return;
+        }
         if rules.rules() <= MOST_AT_ONCE {
             let mut spaces = self.store(family, LIMIT);
             let all = self.strangers(&mut spaces, way);
@@ -39,7 +43,6 @@ impl Lens<'_, '_> {
                 return found.into_iter().for_each(|(at, found)| openings[at].extend(found));
             }
         }
-        let naming = naming(rules, family, way);
         let mut kept: Option<(Spaces, Space)> = None;
         for (at, candidate) in candidates.iter().enumerate().filter(|(_, of)| naming.contains(&of.id.chain)) {
             let (mut spaces, all) =
@@ -77,11 +80,11 @@ impl Lens<'_, '_> {
             candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
         let mut found = Vec::new();
         let decided = decided(spaces, &passage, passed);
-        let by_rules = by_rules(spaces, &decided);
-        for (by, space) in decided {
-            let Decider::Rule(id) = by else { continue };
+        let mut passed_by_rules = None;
+        for (by, space) in &decided {
+            let Decider::Rule(id) = *by else { continue };
             let Some(at) = places.get(&id).copied() else { continue };
-            let certain = certainly(spaces, all, space);
+            let certain = certainly(spaces, all, *space);
             let mut openings = Vec::new();
             for protocol in [proto::TCP, proto::UDP] {
                 let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
@@ -94,6 +97,7 @@ impl Lens<'_, '_> {
                         openings[first..].iter_mut().for_each(|opening| opening.sides = sides.clone());
                     }
                     if openings[first..].iter().any(|opening| opening.ports.count() >= NEARLY_ALL) {
+                        let by_rules = *passed_by_rules.get_or_insert_with(|| by_rules(spaces, &decided));
                         let all_passed = spaces.and(by_rules, of);
                         let from_all = self.by_all_interfaces(spaces, (part, all_passed), way);
                         openings[first..].iter_mut().for_each(|opening| opening.from_all = from_all);

@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::measure::{MOST_AT_ONCE, by_rules, certainly, decided, is_most};
-use super::{LIMIT, Lens, NEARLY_ALL};
+use super::{LIMIT, Lens, NEARLY_ALL, is_for_known};
 use crate::analysis::Decider;
 use crate::finding::Finding;
 use crate::judge::Witness;
@@ -75,7 +75,7 @@ const OUTSIDE: [&str; 8] = ["wan", "ext", "outside", "egress", "internet", "untr
 impl Service {
     fn ports(&self, protocol: u8) -> Set {
         let ports = if protocol == proto::TCP { self.tcp } else { self.udp };
-        Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))))
+        Set::of_ports(ports)
     }
 }
 
@@ -262,6 +262,7 @@ impl Lens<'_, '_> {
             let steps = rules.steps_of(rule);
             deciding.contains(&id.chain)
                 && steps.iter().any(accepts)
+                && !is_for_known(rules, steps)
                 && !steps.iter().any(to_none)
                 && !self.is_for_few(*id)
         };
