@@ -3,11 +3,13 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::sides::Sides;
-use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
+use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening, is_for_known};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::judge::Witness;
-use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
+use crate::model::{
+    ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
+};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, proto};
 use crate::site::{ZoneId, unicast};
 
@@ -139,6 +141,46 @@ impl Lens<'_, '_> {
             Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
         };
         rules.steps_of(rules.rule(rule)).iter().any(few)
+    }
+
+    /// Whether one of the filters on a way lets first packets in from so few sources, all its rules together, that nothing
+    /// there is open to anybody.
+    pub(super) fn lets_few_in(&self, family: Family, way: Way) -> bool {
+        let rules = &self.firewall.rules;
+        let most = unicast(family).count() / 2;
+        let stages = way.hooks().iter().flat_map(|hook| rules.stages(*hook));
+        let mut filters = stages.filter(|stage| stage.kind == StageKind::Filter && stage.sees(family));
+        filters.any(|stage| {
+            let chains = rules.reached([stage.chain]);
+            let listed = chains.iter().flat_map(|chain| &rules.chain(*chain).rules);
+            let sources = listed.map(|rule| self.sources_of(rule, family));
+            stage.policy != Verdict::Accept && sources.fold(0, u128::saturating_add) <= most
+        })
+    }
+
+    /// From how many addresses a rule lets first packets in, at the most.
+    fn sources_of(&self, rule: &Rule, family: Family) -> u128 {
+        let rules = &self.firewall.rules;
+        let steps = rules.steps_of(rule);
+        let may_accept = |step: &Step| match step {
+            Step::Effect(effect) => matches!(
+                effect,
+                Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept) | Effect::Undefined(_)
+            ),
+            Step::Lookup(_) => true,
+            Step::Test(_) => false,
+        };
+        if !steps.iter().any(may_accept) || is_for_known(rules, steps) {
+            return 0;
+        }
+        let source = Field::src(family);
+        let named = steps.iter().filter_map(|step| match *step {
+            Step::Test(Test::In { field, values, negate: false }) if field == source => {
+                Some(rules.values(values).count())
+            }
+            _ => None,
+        });
+        named.filter(|_| !self.changed.contains(&source)).min().unwrap_or(u128::MAX)
     }
 
     pub(super) fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {
@@ -307,7 +349,7 @@ pub(super) fn by_rules(spaces: &mut Spaces, decided: &[(Decider, Space)]) -> Spa
 
 /// The chains whose rules can be what names best why packets of a family pass on a way: rules that every packet
 /// comes to after a stage that names it better are not.
-fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
+pub(super) fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
     let is_filter = |stage: &&Stage| stage.kind == StageKind::Filter && stage.sees(family);
     let has = |hook: Hook| rules.stages(hook).iter().any(|stage| is_filter(&stage));
     let (hooks, last): (&[Hook], bool) = match way {
