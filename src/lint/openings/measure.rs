@@ -154,7 +154,12 @@ impl Lens<'_, '_> {
             let chains = rules.reached([stage.chain]);
             let listed = chains.iter().flat_map(|chain| &rules.chain(*chain).rules);
             let sources = listed.map(|rule| self.sources_of(rule, family));
-            stage.policy != Verdict::Accept && sources.fold(0, u128::saturating_add) <= most
+            let refuses = |rule: &Rule| match rules.steps_of(rule) {
+                [Step::Effect(Effect::Verdict(verdict))] => *verdict != Verdict::Accept,
+                _ => false,
+            };
+            let ends = stage.policy != Verdict::Accept || rules.chain(stage.chain).rules.iter().any(refuses);
+            ends && sources.fold(0, u128::saturating_add) <= most
         })
     }
 
