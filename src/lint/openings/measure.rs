@@ -17,6 +17,9 @@ use crate::site::{ZoneId, unicast};
 const RULE_LIMIT: u64 = 1_000_000;
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
+/// Maps with more entries are not looked through for ones that accept.
+const LOOKED_THROUGH: usize = 64;
+
 /// More rules are never looked at all at once: each takes some hundred steps.
 pub(super) const MOST_AT_ONCE: usize = 20_000;
 
@@ -167,12 +170,18 @@ impl Lens<'_, '_> {
     fn sources_of(&self, rule: &Rule, family: Family) -> u128 {
         let rules = &self.firewall.rules;
         let steps = rules.steps_of(rule);
-        let may_accept = |step: &Step| match step {
-            Step::Effect(effect) => matches!(
+        let accepts = |effect: &Effect| {
+            matches!(
                 effect,
                 Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept) | Effect::Undefined(_)
-            ),
-            Step::Lookup(_) => true,
+            )
+        };
+        let may_accept = |step: &Step| match step {
+            Step::Effect(effect) => accepts(effect),
+            Step::Lookup(map) => {
+                let entries = &rules.map(*map).entries;
+                entries.len() > LOOKED_THROUGH || entries.iter().any(|entry| accepts(&entry.effect))
+            }
             Step::Test(_) => false,
         };
         if !steps.iter().any(may_accept) || is_for_known(rules, steps) {
