@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::sides::Sides;
-use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening, is_for_known};
+use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::judge::Witness;
@@ -184,7 +184,7 @@ impl Lens<'_, '_> {
             }
             Step::Test(_) => false,
         };
-        if !steps.iter().any(may_accept) || is_for_known(rules, steps) {
+        if !steps.iter().any(may_accept) || self.is_for_known(steps) {
             return 0;
         }
         let source = Field::src(family);
@@ -389,20 +389,6 @@ pub(super) fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<Cha
 
 /// The fields that packets can get other values of on their way.
 pub(super) fn changed(rules: &Ruleset) -> FxHashSet<Field> {
-    let mut changed = FxHashSet::default();
-    rules.all_effects().for_each(|effect| written(rules, effect, &mut changed));
-    changed
-}
-
-fn written(rules: &Ruleset, effect: Effect, changed: &mut FxHashSet<Field>) {
-    match effect {
-        Effect::Forget(field) | Effect::Set(field, _) => {
-            changed.insert(field);
-        }
-        Effect::Nat(nat) if rules.nat(nat).destination => {
-            changed.extend([Field::Dst4, Field::Dst6, Field::Dport]);
-        }
-        Effect::Nat(_) => changed.extend([Field::Src4, Field::Src6, Field::Sport]),
-        _ => {}
-    }
+    let untracked = rules.all_effects().any(|effect| effect == Effect::NoTrack).then_some(Field::State);
+    rules.all_effects().flat_map(|effect| rules.rewritten(effect)).chain(untracked).collect()
 }
