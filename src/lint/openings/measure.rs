@@ -7,7 +7,9 @@ use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::judge::Witness;
-use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
+use crate::model::{
+    ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
+};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, proto};
 use crate::site::{ZoneId, unicast};
 
@@ -15,6 +17,9 @@ use crate::site::{ZoneId, unicast};
 const RULE_LIMIT: u64 = 1_000_000;
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
+/// Maps with more entries are not looked through for ones that accept.
+const LOOKED_THROUGH: usize = 64;
+
 /// More rules are never looked at all at once: each takes some hundred steps.
 pub(super) const MOST_AT_ONCE: usize = 20_000;
 
@@ -139,6 +144,57 @@ impl Lens<'_, '_> {
             Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
         };
         rules.steps_of(rules.rule(rule)).iter().any(few)
+    }
+
+    /// Whether one of the filters on a way lets first packets in from so few sources, all its rules together, that nothing
+    /// there is open to anybody.
+    pub(super) fn lets_few_in(&self, family: Family, way: Way) -> bool {
+        let rules = &self.firewall.rules;
+        let most = unicast(family).count() / 2;
+        let stages = way.hooks().iter().flat_map(|hook| rules.stages(*hook));
+        let mut filters = stages.filter(|stage| stage.kind == StageKind::Filter && stage.sees(family));
+        filters.any(|stage| {
+            let chains = rules.reached([stage.chain]);
+            let listed = chains.iter().flat_map(|chain| &rules.chain(*chain).rules);
+            let sources = listed.map(|rule| self.sources_of(rule, family));
+            let refuses = |rule: &Rule| match rules.steps_of(rule) {
+                [Step::Effect(Effect::Verdict(verdict))] => *verdict != Verdict::Accept,
+                _ => false,
+            };
+            let ends = stage.policy != Verdict::Accept || rules.chain(stage.chain).rules.iter().any(refuses);
+            ends && sources.fold(0, u128::saturating_add) <= most
+        })
+    }
+
+    /// From how many addresses a rule lets first packets in, at the most.
+    fn sources_of(&self, rule: &Rule, family: Family) -> u128 {
+        let rules = &self.firewall.rules;
+        let steps = rules.steps_of(rule);
+        let accepts = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept) | Effect::Undefined(_)
+            )
+        };
+        let may_accept = |step: &Step| match step {
+            Step::Effect(effect) => accepts(effect),
+            Step::Lookup(map) => {
+                let entries = &rules.map(*map).entries;
+                entries.len() > LOOKED_THROUGH || entries.iter().any(|entry| accepts(&entry.effect))
+            }
+            Step::Test(_) => false,
+        };
+        if !steps.iter().any(may_accept) || self.is_for_known(steps) {
+            return 0;
+        }
+        let source = Field::src(family);
+        let named = steps.iter().filter_map(|step| match *step {
+            Step::Test(Test::In { field, values, negate: false }) if field == source => {
+                Some(rules.values(values).count())
+            }
+            _ => None,
+        });
+        named.filter(|_| !self.changed.contains(&source)).min().unwrap_or(u128::MAX)
     }
 
     pub(super) fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {
@@ -307,7 +363,7 @@ pub(super) fn by_rules(spaces: &mut Spaces, decided: &[(Decider, Space)]) -> Spa
 
 /// The chains whose rules can be what names best why packets of a family pass on a way: rules that every packet
 /// comes to after a stage that names it better are not.
-fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
+pub(super) fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
     let is_filter = |stage: &&Stage| stage.kind == StageKind::Filter && stage.sees(family);
     let has = |hook: Hook| rules.stages(hook).iter().any(|stage| is_filter(&stage));
     let (hooks, last): (&[Hook], bool) = match way {
@@ -333,20 +389,6 @@ fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
 
 /// The fields that packets can get other values of on their way.
 pub(super) fn changed(rules: &Ruleset) -> FxHashSet<Field> {
-    let mut changed = FxHashSet::default();
-    rules.all_effects().for_each(|effect| written(rules, effect, &mut changed));
-    changed
-}
-
-fn written(rules: &Ruleset, effect: Effect, changed: &mut FxHashSet<Field>) {
-    match effect {
-        Effect::Forget(field) | Effect::Set(field, _) => {
-            changed.insert(field);
-        }
-        Effect::Nat(nat) if rules.nat(nat).destination => {
-            changed.extend([Field::Dst4, Field::Dst6, Field::Dport]);
-        }
-        Effect::Nat(_) => changed.extend([Field::Src4, Field::Src6, Field::Sport]),
-        _ => {}
-    }
+    let untracked = rules.all_effects().any(|effect| effect == Effect::NoTrack).then_some(Field::State);
+    rules.all_effects().flat_map(|effect| rules.rewritten(effect)).chain(untracked).collect()
 }
