@@ -116,7 +116,10 @@ impl Lens<'_> {
         let mut finding = Finding::of(lint, units[0].span, message).label(label).help(help);
         // Which of the two is right nobody can tell but the one who wrote them.
         finding.careful = opposite;
-        let takes = if places.len() == 1 { "takes all its packets" } else { "takes some of its packets" };
+        let takes = match places.len() {
+            1 if !first.elsewhere => "takes all its packets",
+            _ => "takes some of its packets",
+        };
         let takes = if count == 1 { takes } else { "takes packets first" };
         for place in places.iter().take(RELATED) {
             finding = finding.related(*place, takes);

@@ -5,6 +5,7 @@ use crate::rule::PH211;
 
 use super::super::ast::{Action, Direction, InterfaceName, TranslateKind};
 use super::super::expand::Flat;
+use super::super::parse::is_loopback;
 use super::super::tree::Node;
 use super::compare::is_everyone;
 
@@ -19,6 +20,9 @@ pub(super) fn lint<'a>(nodes: &'a [Node<'a>], rules: &[&'a Flat<'a>], findings: 
         _ => None,
     });
     let Some((false, outside @ InterfaceName::Named(name))) = outside else { return };
+    if is_loopback(name) {
+        return;
+    }
     let lets_in = |flat: &&&Flat| {
         flat.rule.action == Action::Pass
             && flat.direction != Some(Direction::Out)
@@ -39,8 +43,11 @@ pub(super) fn lint<'a>(nodes: &'a [Node<'a>], rules: &[&'a Flat<'a>], findings: 
 
 /// Whether a rule gives packets that leave another source.
 fn translates(flat: &Flat) -> bool {
-    let old = Action::Translate { kind: TranslateKind::Nat, no: false, pass: false };
-    flat.rule.action == old || matches!(flat.rule.action, Action::Match | Action::Pass) && flat.nat.is_some()
+    match flat.rule.action {
+        Action::Translate { kind, no, .. } => kind == TranslateKind::Nat && !no,
+        Action::Match | Action::Pass => flat.nat.is_some() && flat.direction != Some(Direction::In),
+        Action::Block(_) | Action::Scrub { .. } | Action::Anchor => false,
+    }
 }
 
 /// Whether a rule refuses some sources that come in.

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::cursor::{Cursor, Error, Refusal, refuse};
+pub(super) use self::rule::is_loopback;
 use self::tokens::{Ended, Reader};
 use super::ast::{
     Action, Anchor, Flavour, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind,

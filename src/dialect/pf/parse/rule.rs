@@ -400,7 +400,7 @@ fn source(interface: &Interface, name: &str, modifiers: Modifiers, dynamic: bool
 }
 
 /// Loopback interfaces are called `lo` and a number.
-fn is_loopback(name: &str) -> bool {
+pub(in super::super) fn is_loopback(name: &str) -> bool {
     name.strip_prefix("lo").is_some_and(|unit| unit.bytes().all(|b| b.is_ascii_digit()))
 }
 
