@@ -5,6 +5,7 @@ mod common;
 
 mod architecture;
 mod changes;
+mod choice;
 mod commands;
 mod docs;
 mod fixes;
@@ -17,4 +18,7 @@ mod redact;
 mod sarif;
 mod schema;
 mod start;
+mod steady;
 mod suppression;
+mod terminal;
+mod walks;
