@@ -107,12 +107,10 @@ impl Show<'_> {
         let args = self.args;
         let origins = site.settings.origins.clone();
         let in_file = |key: &str| origins.get(key).copied();
-        let mut all = vec![match (&site.path, &args.site.site) {
-            (Some(path), Some(_)) => plain("site file", path.display().to_string(), "command line"),
-            (Some(path), None) => plain("site file", path.display().to_string(), "found"),
-            (None, _) if args.site.is_told() => plain("site file", "none".to_string(), "command line"),
-            (None, _) => plain("site file", "none".to_string(), "default"),
-        }];
+        let path = site.path.as_ref().map_or("none".to_string(), |path| path.display().to_string());
+        let found = if site.path.is_some() { "found" } else { "default" };
+        let origin = if args.site.is_told() { "command line" } else { found };
+        let mut all = vec![plain("site file", path, origin)];
         let fail_on = args.filter.fail_on(&site.settings);
         let by_variable = std::env::var("PINHOLE_FAIL_ON").is_ok_and(|value| value == fail_on.name());
         all.push(match args.filter.fail_on {

@@ -8,6 +8,7 @@ mod changes;
 mod choice;
 mod commands;
 mod docs;
+mod fits;
 mod fixes;
 mod lsp;
 mod mcp;
@@ -20,5 +21,9 @@ mod schema;
 mod start;
 mod steady;
 mod suppression;
+#[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
 mod walks;
+#[cfg(unix)]
+mod writes;

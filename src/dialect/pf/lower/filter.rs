@@ -9,7 +9,7 @@ use super::super::ast::{Action, Direction, Flavour, Rule, StateKind};
 use super::super::expand::{Flat, Where};
 use super::super::tree::{AnchorNode, Node, Scope};
 use super::condition::limits;
-use super::decide::{Deferred, Ending, beyond_the_model, reply, undefined};
+use super::decide::{Ending, Passing, beyond_the_model, reply, undefined};
 use super::{Lowering, mark, marked};
 
 /// The longest decision list; beyond it, anchors are walked in their place.
@@ -163,7 +163,8 @@ impl<'a> Lowering<'a> {
                 }
             };
             if flat.rule.action == Action::Pass {
-                self.pass(b, chain, flat, scope, form.family, way, Ending::Verdict, &mut tests);
+                let passing = Passing { flat, scope, family: form.family };
+                self.pass(b, chain, passing, way, Ending::Verdict, &mut tests);
             } else {
                 tests(self, b);
                 self.tag(b, flat);
@@ -257,7 +258,7 @@ impl<'a> Lowering<'a> {
             self.tag(b, flat);
             let mut number = 0;
             if puts_off {
-                self.deferred.push(Deferred { flat, scope, family: form.family });
+                self.deferred.push(Passing { flat, scope, family: form.family });
                 number = self.deferred.len() as u32;
             }
             if number > mark::DEFERRED {

@@ -105,7 +105,7 @@ struct Lowering<'a> {
     /// The interfaces that names stand for; `None` for groups whose members nobody tells.
     interfaces: FxHashMap<String, Option<Values>>,
     /// What rules of this way put off; number `n` of the mark is `deferred[n - 1]`.
-    deferred: Vec<decide::Deferred<'a>>,
+    deferred: Vec<decide::Passing<'a>>,
     /// What the rules of this way ask.
     questions: Questions,
     /// Interfaces whose own address translation gives to what leaves by them.
