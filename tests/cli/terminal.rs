@@ -1,6 +1,5 @@
 //! What is for terminals alone: colours, links, and what is said of work that lasts.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
 use std::process::Command;

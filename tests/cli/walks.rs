@@ -1,7 +1,7 @@
 //! What documents tell people to type: each line is typed, in a place like the one that its document speaks of, and what
 //! is shown of the output is what is printed.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
