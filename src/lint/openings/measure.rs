@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::sides::Sides;
-use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening, is_for_known};
+use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::judge::Witness;
@@ -17,6 +17,9 @@ use crate::site::{ZoneId, unicast};
 const RULE_LIMIT: u64 = 1_000_000;
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
+/// Maps with more entries are not looked through for ones that accept.
+const LOOKED_THROUGH: usize = 64;
+
 /// More rules are never looked at all at once: each takes some hundred steps.
 pub(super) const MOST_AT_ONCE: usize = 20_000;
 
@@ -167,15 +170,21 @@ impl Lens<'_, '_> {
     fn sources_of(&self, rule: &Rule, family: Family) -> u128 {
         let rules = &self.firewall.rules;
         let steps = rules.steps_of(rule);
-        let may_accept = |step: &Step| match step {
-            Step::Effect(effect) => matches!(
+        let accepts = |effect: &Effect| {
+            matches!(
                 effect,
                 Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept) | Effect::Undefined(_)
-            ),
-            Step::Lookup(_) => true,
+            )
+        };
+        let may_accept = |step: &Step| match step {
+            Step::Effect(effect) => accepts(effect),
+            Step::Lookup(map) => {
+                let entries = &rules.map(*map).entries;
+                entries.len() > LOOKED_THROUGH || entries.iter().any(|entry| accepts(&entry.effect))
+            }
             Step::Test(_) => false,
         };
-        if !steps.iter().any(may_accept) || is_for_known(rules, steps) {
+        if !steps.iter().any(may_accept) || self.is_for_known(steps) {
             return 0;
         }
         let source = Field::src(family);
@@ -380,20 +389,6 @@ pub(super) fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<Cha
 
 /// The fields that packets can get other values of on their way.
 pub(super) fn changed(rules: &Ruleset) -> FxHashSet<Field> {
-    let mut changed = FxHashSet::default();
-    rules.all_effects().for_each(|effect| written(rules, effect, &mut changed));
-    changed
-}
-
-fn written(rules: &Ruleset, effect: Effect, changed: &mut FxHashSet<Field>) {
-    match effect {
-        Effect::Forget(field) | Effect::Set(field, _) => {
-            changed.insert(field);
-        }
-        Effect::Nat(nat) if rules.nat(nat).destination => {
-            changed.extend([Field::Dst4, Field::Dst6, Field::Dport]);
-        }
-        Effect::Nat(_) => changed.extend([Field::Src4, Field::Src6, Field::Sport]),
-        _ => {}
-    }
+    let untracked = rules.all_effects().any(|effect| effect == Effect::NoTrack).then_some(Field::State);
+    rules.all_effects().flat_map(|effect| rules.rewritten(effect)).chain(untracked).collect()
 }

@@ -20,7 +20,7 @@ use super::{cores, witness};
 use crate::dialect::programs;
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge, Witness};
-use crate::model::{ChainId, ChainKind, Effect, Rule, RuleId, Ruleset, Step, Test, Verdict, Way};
+use crate::model::{ChainId, ChainKind, Effect, Rule, RuleId, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Spaces, State, interface_prefix, proto};
 use crate::rule::{Lint, PH201, PH202, PH203, PH207, PH208, PH209, PH415, PH525, PH526};
 use crate::site::loopbacks;
@@ -284,6 +284,23 @@ impl Lens<'_, '_> {
         self.said(self.too_wide(rule, widest, &protocols, wide), widest)
     }
 
+    /// Whether a rule is for packets of connections that there are already alone, or for what a host sends to itself: nobody
+    /// gets in by it.
+    fn is_for_known(&self, steps: &[Step]) -> bool {
+        let rules = &self.firewall.rules;
+        steps.iter().any(|step| match *step {
+            Step::Test(Test::In { field: Field::State, values, negate }) => {
+                !self.changed.contains(&Field::State) && rules.holds(values, State::New as u128) == negate
+            }
+            Step::Test(Test::In { field: Field::Iif | Field::Oif, values, negate: false }) => {
+                // pf names all of its loopback interfaces by their group.
+                let group = Set::range(interface_prefix("lo0").0, interface_prefix("lo9").1);
+                loopbacks().or(&group).covers(&rules.values(values))
+            }
+            Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
+        })
+    }
+
     /// Whether an opening is for more than a few who are known: ports between hosts are what a rule for these is for.
     fn is_for_many(&self, opening: &Opening) -> bool {
         let site = self.judge.site;
@@ -333,7 +350,7 @@ impl Lens<'_, '_> {
         let accepts = |step: &Step| {
             matches!(step, Step::Effect(Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept)))
         };
-        if !steps.iter().any(accepts) || is_for_known(rules, steps) {
+        if !steps.iter().any(accepts) || self.is_for_known(steps) {
             return None;
         }
         let mut candidate = Candidate { id, every_protocol: true };
@@ -357,22 +374,6 @@ impl Lens<'_, '_> {
         }
         Some(candidate)
     }
-}
-
-/// Whether a rule is for packets of connections that there are already alone, or for what a host sends to itself: nobody
-/// gets in by it.
-fn is_for_known(rules: &Ruleset, steps: &[Step]) -> bool {
-    steps.iter().any(|step| match *step {
-        Step::Test(Test::In { field: Field::State, values, negate }) => {
-            rules.holds(values, State::New as u128) == negate
-        }
-        Step::Test(Test::In { field: Field::Iif | Field::Oif, values, negate: false }) => {
-            // pf names all of its loopback interfaces by their group.
-            let group = Set::range(interface_prefix("lo0").0, interface_prefix("lo9").1);
-            loopbacks().or(&group).covers(&rules.values(values))
-        }
-        Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
-    })
 }
 
 /// What there is to say of what comes or leaves by some interfaces: to a few hosts, and between hosts of one link, all

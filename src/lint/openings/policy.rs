@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use super::measure::decided;
 use super::sides::MANGLE;
 use super::unasked::{self, Unasked};
-use super::{LIMIT, Lens, is_for_known};
+use super::{LIMIT, Lens};
 use crate::analysis::Decider;
 use crate::analysis::flow::Pass;
 use crate::finding::Finding;
@@ -247,7 +247,7 @@ impl Lens<'_, '_> {
         self.each_rule()
             .filter(|(_, rule)| {
                 let steps = rules.steps_of(rule);
-                steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept))) && !is_for_known(rules, steps)
+                steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept))) && !self.is_for_known(steps)
             })
             .map(|(id, _)| id)
     }

@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::measure::{MOST_AT_ONCE, by_rules, certainly, decided, is_most, naming};
-use super::{LIMIT, Lens, NEARLY_ALL, is_for_known};
+use super::{LIMIT, Lens, NEARLY_ALL};
 use crate::analysis::Decider;
 use crate::finding::Finding;
 use crate::judge::Witness;
@@ -270,7 +270,7 @@ impl Lens<'_, '_> {
             deciding.contains(&id.chain)
                 && !rules.chain(id.chain).kind.is_of_the_box()
                 && steps.iter().any(accepts)
-                && !is_for_known(rules, steps)
+                && !self.is_for_known(steps)
                 && !steps.iter().any(to_none)
                 && !self.is_for_few(*id)
         };
