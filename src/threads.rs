@@ -1,6 +1,6 @@
 //! Work on all cores.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -8,11 +8,21 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Stack of a thread: sets of packets are followed bit by bit.
 const STACK: usize = 256 << 20;
 
-/// The threads; `None` where there is no thread to be had.
-static POOL: LazyLock<Option<ThreadPool>> =
-    LazyLock::new(|| ThreadPoolBuilder::new().stack_size(STACK).build().ok());
+/// How many the command line asks for.
+static WANTED: OnceLock<usize> = OnceLock::new();
 
-/// How many threads run at a time: as many as there are cores, or as `RAYON_NUM_THREADS` says.
+/// The threads; `None` where there is no thread to be had.
+static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    ThreadPoolBuilder::new().num_threads(WANTED.get().copied().unwrap_or(0)).stack_size(STACK).build().ok()
+});
+
+/// Sets how many threads run at a time, before the first is started; 0 are as many as there are cores.
+pub(crate) fn limit(count: usize) {
+    // What was set first stays.
+    let _ = WANTED.set(count);
+}
+
+/// How many threads run at a time: as [`limit`] or `RAYON_NUM_THREADS` says, else as many as there are cores.
 pub(crate) fn count() -> usize {
     POOL.as_ref().map_or(1, ThreadPool::current_num_threads)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::color::ColorChoice;
+use super::color::{ColorChoice, Hyperlinks};
 use super::configs::{self, ConfigPaths};
 use super::filter::FilterArgs;
 use super::fix::{self, Wanted};
@@ -19,6 +19,7 @@ use super::{Failure, MAX_FINDINGS, listing, redact, save, views};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::model::Way;
+use crate::progress;
 use crate::report::{
     self, FileSummary, Format, HumanOptions, Named, Redact, Redactor, Report, RunSummary, SiteSummary,
     SiteView, clean,
@@ -51,6 +52,9 @@ pub(super) struct CheckArgs {
     outputs: Vec<Output>,
     #[command(flatten)]
     filter: FilterArgs,
+    /// Exit with 0 whatever is found
+    #[arg(long)]
+    exit_zero: bool,
     /// Print the changes that the findings offer as a unified diff, which `patch` takes, instead of the report
     #[arg(long, conflicts_with_all = ["fix", "outputs"])]
     diff: bool,
@@ -79,6 +83,9 @@ pub(super) struct CheckArgs {
     /// Put stand-ins in the place of addresses and of the names of hosts and devices, for a report that others read
     #[arg(long, conflicts_with_all = ["diff", "fix", "write_baseline", "list_files"])]
     redact: bool,
+    /// Whether places in the human form are links that a terminal opens; they need colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    hyperlinks: Hyperlinks,
     /// Print how many findings each rule has
     #[arg(long)]
     statistics: bool,
@@ -108,16 +115,18 @@ fn product(text: &str) -> Result<(String, Option<IpAddr>), String> {
 /// Runs `pinhole check`.
 pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
     if args.list_files {
-        return listing::list(args.paths(), &args.configs.input.options(), out);
+        return listing::list(args.paths(), &args.configs.input.options()?, out);
     }
     let mut sources = SourceMap::new();
     if args.diff || args.fix {
+        progress::part("trying changes");
         let done = mend(args, &sources, out)?;
         if args.diff {
             return Ok(done);
         }
     }
     let mut clock = Clock::new(args.timings);
+    progress::part("reading configs");
     let (groups, mut failures) = args.gather(&mut sources)?;
     clock.lap("read the configs");
     if groups.iter().all(|group| group.read.configs.is_empty()) && !failures.is_empty() {
@@ -125,6 +134,7 @@ pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) ->
     }
     let mut run = Run::new(args)?;
     let several = groups.len() > 1;
+    progress::part(if several { "checking one site after the other" } else { "checking" });
     for group in groups {
         run.group(group, several, &mut sources, &mut clock)?;
     }
@@ -143,12 +153,13 @@ pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) ->
     }
     let report =
         Report { sources: &sources, findings: &run.findings, summary: &run.summary, views: &run.views };
-    let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
+    let color = color.on(&std::io::stdout());
+    let options = HumanOptions { color, links: color && args.hyperlinks.on(), max_findings: MAX_FINDINGS };
     outputs::write(&args.outputs, &report, &options, out)?;
     clock.lap("write the report");
     clock.tell();
     match failures.is_empty() {
-        true => Ok(u8::from(run.failed)),
+        true => Ok(u8::from(run.failed && !args.exit_zero)),
         false => Err(Failure::Several(std::mem::take(&mut failures))),
     }
 }
@@ -225,17 +236,27 @@ impl<'a> Run<'a> {
             everything: self.args.no_suppressions,
         };
         let mut told = checked.tell(findings);
+        told.findings.retain(|finding| self.args.filter.is_certain_enough(finding));
         report::sort(&mut told.findings, sources);
         self.leave_out_known(settings, &mut told.findings, whole, sources)?;
         let fail_on = self.args.filter.fail_on(settings);
         self.failed |= told.findings.iter().any(|finding| finding.severity >= fail_on);
+        let all = told.findings.len();
+        if self.args.write_baseline.is_none() {
+            told.findings.retain(|finding| self.args.filter.shows(finding));
+        }
         let summary = &mut self.summary;
+        summary.below += all - told.findings.len();
         summary.unread += read.unread.iter().filter(|unread| unread.counts()).count();
         summary.unselected = summary.unselected.max(settings.selection.left_out());
         summary.ignored += told.ignored;
         summary.suppressed += told.suppressed;
         let (files_before, findings_before) = (summary.files.len(), self.findings.len());
-        summary.files.extend(session.reads().iter().flat_map(|read| files(read, sources)));
+        // By name, in whatever order they were asked for.
+        let mut read: Vec<FileSummary> =
+            session.reads().iter().flat_map(|read| files(read, sources)).collect();
+        read.sort_by(|one, other| one.path.cmp(&other.path));
+        summary.files.extend(read);
         self.findings.append(&mut told.findings);
         if several {
             let path = session.site().path.clone();
@@ -376,6 +397,11 @@ impl CheckArgs {
             }));
         }
         Ok(catalog)
+    }
+
+    /// Takes in the paths that a file lists.
+    pub(super) fn take_list(&mut self) -> Result<(), Failure> {
+        self.configs.take_list()
     }
 
     /// Whether the output has colours.

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
 use super::configs::places;
-use super::filter::FilterArgs;
+use super::filter::{Certainty, FilterArgs};
 use super::input::SiteArgs;
 use crate::report::{clean, json};
 use crate::rule::{LINTS, Lint};
@@ -59,8 +60,8 @@ enum ShowFormat {
 }
 
 /// One setting.
-#[derive(Serialize)]
-struct Setting {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Setting {
     key: String,
     value: String,
     /// `default`, `site file`, `found`, `command line` or `environment`.
@@ -127,6 +128,12 @@ impl Show<'_> {
         }
         if !args.filter.ignore.is_empty() {
             all.push(plain("ignore", args.filter.ignore.join(", "), "command line"));
+        }
+        if let Some(least) = args.filter.min_severity {
+            all.push(plain("min-severity", least.name().to_string(), "command line"));
+        }
+        if args.filter.certainty == Certainty::Definite {
+            all.push(plain("certainty", "definite".to_string(), "command line"));
         }
         for (lint, level) in &site.settings.severity {
             let key = format!("severity.{}", lint.code);

@@ -1,5 +1,6 @@
 //! From paths to the configs of firewalls.
 
+use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -23,6 +24,12 @@ pub(super) struct ConfigPaths {
     /// current folder
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// A file with more paths, one a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+    /// All paths were said to be in a list, and it has none.
+    #[arg(skip)]
+    pub none: bool,
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
@@ -38,6 +45,20 @@ pub(super) struct ReadAll {
     pub unread: Vec<Unread>,
     /// What could not be read though it was asked for.
     pub failures: Vec<Failure>,
+}
+
+impl ConfigPaths {
+    /// Takes in the paths of the list, where there is one.
+    pub(super) fn take_list(&mut self) -> Result<(), Failure> {
+        let Some(list) = &self.files_from else { return Ok(()) };
+        for line in super::open(list)?.lines() {
+            let line =
+                line.map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", list.display())))?;
+            self.paths.extend(Some(line).filter(|line| !line.is_empty()).map(PathBuf::from));
+        }
+        self.none = self.paths.is_empty();
+        Ok(())
+    }
 }
 
 impl ReadAll {
@@ -76,7 +97,13 @@ impl Reader<'_> {
             }
             return all;
         }
-        let found = discover::read(places(self.paths), &self.input.options(), sources);
+        let found = match self.input.options() {
+            Ok(options) => discover::read(places(self.paths), &options, sources),
+            Err(failure) => {
+                all.failures.push(failure);
+                return all;
+            }
+        };
         all.unread = found.unread;
         all.failures.extend(found.failures.into_iter().map(Failure::from));
         self.take(found.configs, &mut all, sources);

@@ -4,8 +4,19 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::Failure;
+use crate::finding::Finding;
 use crate::rule::{Lint, Severity};
 use crate::site::Settings;
+
+/// How sure a finding is.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Certainty {
+    /// It holds whatever the files do not tell
+    Definite,
+    /// It may depend on that
+    #[default]
+    Possible,
+}
 
 /// What the command line adds to the settings of the site file.
 #[derive(Args, Debug, Default)]
@@ -13,6 +24,12 @@ pub(super) struct FilterArgs {
     /// The least severity that makes the exit code 1 (default: error)
     #[arg(long, value_name = "SEVERITY", value_parser = severity(), env = "PINHOLE_FAIL_ON")]
     pub fail_on: Option<Severity>,
+    /// Print no findings that are less severe; they fail the run as before, and are counted
+    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    pub min_severity: Option<Severity>,
+    /// Which findings to report: `possible` are those, too, that depend on what the files do not tell
+    #[arg(long, value_enum, default_value_t)]
+    pub certainty: Certainty,
     /// Only these rules, by code (`PH201`, or `PH2` for all that start so) or name
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub select: Vec<String>,
@@ -30,6 +47,16 @@ impl FilterArgs {
         }
         settings.selection.without.extend(resolve(&self.ignore, "--ignore")?);
         Ok(())
+    }
+
+    /// Whether to report a finding at all.
+    pub(super) fn is_certain_enough(&self, finding: &Finding) -> bool {
+        self.certainty == Certainty::Possible || finding.depends_on.is_empty()
+    }
+
+    /// Whether to print a finding.
+    pub(super) fn shows(&self, finding: &Finding) -> bool {
+        self.min_severity.is_none_or(|least| finding.severity >= least)
     }
 
     /// The least severity that fails.

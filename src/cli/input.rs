@@ -50,6 +50,12 @@ pub(super) struct InputArgs {
     /// The name that reports give to standard input (`-`)
     #[arg(long, value_name = "NAME")]
     stdin_filename: Option<PathBuf>,
+    /// Leave out what these patterns fit, as lines of `.gitignore` have it, from the current folder on; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+    /// Leave out files that are named, too, where a pattern or an ignore file says so
+    #[arg(long)]
+    force_exclude: bool,
     /// An address of the firewall itself, such as `eth0=192.0.2.1/24`; repeatable
     #[arg(long = "interface", value_name = "NAME=ADDR/LEN", value_parser = own_address)]
     pub(super) interfaces: Vec<(String, Prefix)>,
@@ -97,11 +103,15 @@ pub(super) fn own_address(text: &str) -> Result<(String, Prefix), String> {
 
 impl InputArgs {
     /// How to look for configs.
-    pub(super) fn options(&self) -> discover::Options {
-        discover::Options {
+    pub(super) fn options(&self) -> Result<discover::Options, Failure> {
+        let exclude = discover::patterns(&self.exclude)
+            .map_err(|error| Failure::usage(format!("--exclude: {error}")))?;
+        Ok(discover::Options {
             dialect: self.dialect.map(DialectArg::dialect),
             stdin_name: self.stdin_filename.clone(),
-        }
+            exclude,
+            force_exclude: self.force_exclude,
+        })
     }
 
     /// The folder or file that a path stands for where the site file is looked for.
@@ -121,7 +131,7 @@ impl InputArgs {
         firewall: Option<usize>,
         sources: &mut SourceMap,
     ) -> Result<Config, Failure> {
-        let found = all_of(paths, &self.options(), sources)?;
+        let found = all_of(paths, &self.options()?, sources)?;
         let dialect = one_dialect(&found, sources)?;
         let environment = self.environment(firewall.map(|id| &site.firewalls[id]), sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();

@@ -42,7 +42,7 @@ enum ModelFormat {
 /// Runs `pinhole model`.
 pub(super) fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sources = SourceMap::new();
-    let found = discover::read(&args.configs, &args.input.options(), &mut sources);
+    let found = discover::read(&args.configs, &args.input.options()?, &mut sources);
     let failures: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();
     if found.configs.is_empty() {
         return Err(Failure::Several(failures));

@@ -32,6 +32,12 @@ impl Gatherer<'_> {
     /// Reads the configs, site by site: first those without one, then by the names of the site files. What could not be
     /// read of no site is in the last value.
     pub(super) fn gather(mut self, sources: &mut SourceMap) -> Result<(Vec<Group>, Vec<Failure>), Failure> {
+        if self.configs.none {
+            return Ok((
+                vec![Group { site: Site::default(), read: ReadAll::default(), whole: false }],
+                Vec::new(),
+            ));
+        }
         let one = match self.given.take() {
             Some(site) => Some(site),
             None if self.configs.site.is_told() => Some(self.configs.site.load([], sources)?),
@@ -45,7 +51,7 @@ impl Gatherer<'_> {
             let whole = self.is_whole(&site);
             return Ok((vec![Group { site, read, whole }], failures));
         }
-        let found = discover::read(places(&self.configs.paths), &self.configs.input.options(), sources);
+        let found = discover::read(places(&self.configs.paths), &self.configs.input.options()?, sources);
         let mut failures: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();
         let mut sites = Sites::default();
         let mut parts: BTreeMap<Option<PathBuf>, (Vec<discover::ConfigFile>, Vec<Unread>)> = BTreeMap::new();

@@ -35,6 +35,10 @@ pub(super) struct TidyArgs {
 
 /// Runs `pinhole tidy`.
 pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> {
+    if args.configs.none {
+        writeln!(out, "no config is listed")?;
+        return Ok(0);
+    }
     let mut sources = SourceMap::new();
     let paths = configs::places(&args.configs.paths);
     let mut site =
@@ -85,6 +89,11 @@ pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> 
 }
 
 impl TidyArgs {
+    /// Takes in the paths that a file lists.
+    pub(super) fn take_list(&mut self) -> Result<(), Failure> {
+        self.configs.take_list()
+    }
+
     fn read(&self, site: &Site, sources: &mut SourceMap) -> Result<ReadAll, Failure> {
         let mut read = Reader { paths: &self.configs.paths, input: &self.configs.input, site }.read(sources);
         if read.failures.is_empty() {

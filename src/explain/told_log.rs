@@ -1,5 +1,6 @@
 //! What a log comes to, as reports take it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::logs::{Group, Heard, Now};
@@ -8,7 +9,7 @@ use crate::lint::words;
 use crate::site::Leg;
 
 /// A log in words. Its JSON form is stable: keys are added, never renamed or removed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct ToldLog {
     /// Of this form.
     pub version: u32,
@@ -27,7 +28,7 @@ pub(crate) struct ToldLog {
 }
 
 /// Drops of one cause.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct ToldGroup {
     /// In one sentence.
     pub summary: String,

@@ -144,7 +144,9 @@ impl Device {
 }
 
 /// What a gatekeeper routes (ITU-T H.323, clause 8).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RoutingMode {
     /// Nothing: the ends signal to each other.

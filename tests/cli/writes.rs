@@ -1,5 +1,8 @@
 //! What is written is there whole or not at all, wherever the program is stopped and whatever the disk says.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::print_stdout, reason = "what is skipped is said")]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;

@@ -148,7 +148,7 @@ fn as_json(side: &Side, findings: &[Finding]) -> Result<Vec<Json>, Failure> {
 pub(super) fn printed(side: &Side, findings: &[Finding], format: Format) -> Result<Json, Failure> {
     let report = Report { sources: &side.sources, findings, summary: &RunSummary::default(), views: &[] };
     let mut bytes = Vec::new();
-    report.write(format, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
+    report.write(format, &HumanOptions { color: false, links: false, max_findings: 0 }, &mut bytes)?;
     let mut all: Json = serde_json::from_slice(&bytes)?;
     said(side, &mut all);
     Ok(all)

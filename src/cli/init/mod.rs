@@ -66,7 +66,7 @@ pub(super) fn run(args: &InitArgs, out: &mut impl Write) -> Result<u8, Failure> 
 
 /// Reads the configs of a folder, firewall by firewall.
 fn look(args: &InitArgs, sources: &mut SourceMap) -> Result<Vec<Seen>, Failure> {
-    let found = discover::read(std::slice::from_ref(&args.folder), &args.input.options(), sources);
+    let found = discover::read(std::slice::from_ref(&args.folder), &args.input.options()?, sources);
     if found.configs.is_empty() {
         return Err(Failure::Several(found.failures.into_iter().map(Failure::from).collect()));
     }
