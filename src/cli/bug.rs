@@ -26,7 +26,7 @@ fn what(info: &PanicHookInfo<'_>) -> String {
 }
 
 fn text(what: &str) -> String {
-    let what = clean(what).replace('\n', " ");
+    let what = clean(&what.replace('\n', " "));
     format!(
         "error: pinhole has a fault of its own, and stopped: {what}\n\
          Please report it where you have pinhole from, with this line, the version ({}), the command, and a config that \

@@ -77,6 +77,9 @@ fn linking(text: &str) -> usize {
     let Some(rest) = text.strip_prefix(LINK) else { return 0 };
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '~' | '%' | ':');
     let uri = rest.len() - rest.trim_start_matches(fits).len();
+    if uri > 0 && !rest.starts_with("file://") {
+        return 0;
+    }
     if rest[uri..].starts_with(LINK_END) { LINK.len() + uri + LINK_END.len() } else { 0 }
 }
 
@@ -217,9 +220,10 @@ mod tests {
         let link = link(&folder, "here").unwrap();
         std::fs::remove_dir(&folder).unwrap();
         assert!(link.starts_with("\u{1b}]8;;file:///") && link.contains("pinhole%20links%1B"), "{link:?}");
-        let text = format!("a {link} b\u{1b}]8;;x y\u{1b}\\");
+        let text = format!("a {link} b\u{1b}]8;;x y\u{1b}\\ \u{1b}]8;;https://x\u{1b}\\");
         for piece in 1..text.len() {
-            assert_eq!(shown(&text, true, piece), format!("a {link} b?]8;;x y?\\"), "{piece}");
+            let told = format!("a {link} b?]8;;x y?\\ ?]8;;https://x?\\");
+            assert_eq!(shown(&text, true, piece), told, "{piece}");
         }
         assert!(!shown(&text, false, 7).contains('\u{1b}'));
     }
