@@ -101,8 +101,8 @@ fn lone_rules(old: &Ruleset, new: &Ruleset) -> Option<[Vec<(ChainId, u32)>; 2]> 
     (lone[0].len() + lone[1].len() <= FEW_CHANGES).then_some(lone)
 }
 
-/// Whether one ruleset is another without some rules, and the same in all else.
-pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> bool {
+/// Whether two rulesets are the same but for some rules of each.
+pub fn is_without(old: &Ruleset, new: &Ruleset, but: [&FxHashSet<RuleId>; 2]) -> bool {
     let same_chains = old.chains.len() == new.chains.len()
         && old.chains.iter().zip(&new.chains).all(|(a, b)| a.name == b.name && a.kind == b.kind);
     let about_box =
@@ -121,15 +121,17 @@ pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> boo
         .iter()
         .all(|hook| old.stages(*hook).iter().map(decides).eq(new.stages(*hook).iter().map(decides)));
     let same_rules = |at: usize| {
-        let stays =
-            |index: &usize| !gone.contains(&RuleId { chain: ChainId(at as u32), index: *index as u32 });
+        let stays = |side: usize, index: usize| {
+            !but[side].contains(&RuleId { chain: ChainId(at as u32), index: index as u32 })
+        };
         let shown = |rules: &Ruleset, shapes: &Shaped, index: usize| {
             let steps = rules.steps_of(&rules.chains[at].rules[index]);
             let to: Vec<ChainId> = steps.iter().filter_map(jump).collect();
             (shapes.chains[at][index], to)
         };
-        let left = (0..a.chains[at].len()).filter(stays).map(|index| shown(old, &a, index));
-        left.eq((0..b.chains[at].len()).map(|index| shown(new, &b, index)))
+        let left = (0..a.chains[at].len()).filter(|index| stays(0, *index));
+        let right = (0..b.chains[at].len()).filter(|index| stays(1, *index));
+        left.map(|index| shown(old, &a, index)).eq(right.map(|index| shown(new, &b, index)))
     };
     same_stages && (0..old.chains.len()).all(same_rules)
 }

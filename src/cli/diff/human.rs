@@ -67,15 +67,19 @@ pub(super) fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<
     lines
 }
 
-/// What else is to be said of a firewall: what was not compared, left out, or is not known.
+/// What else is to be said of a firewall: what was left out, is not known, or was not compared.
 pub(super) fn notes(told: &Told<'_>, pair: &Pair) -> Vec<String> {
-    let mut notes: Vec<String> =
-        pair.not_compared.iter().map(|what| format!("not compared: {what}")).collect();
-    notes.extend(Some(odd_ones(told, pair)).filter(|odd| !odd.is_empty()));
-    notes.extend(pair.unknown.iter().map(|(way, family)| {
-        format!("unknown: {} packets, hook {}", json::family_name(*family), way.name())
-    }));
-    notes
+    let odd = Some(odd_ones(told, pair)).filter(|odd| !odd.is_empty());
+    odd.into_iter().chain(limits(pair)).collect()
+}
+
+/// What is not known, or was not compared.
+fn limits(pair: &Pair) -> Vec<String> {
+    let unknown = pair.unknown.iter().map(|(way, family)| {
+        let (family, hook) = (json::family_name(*family), way.name());
+        format!("unknown: what differs for {family} packets, hook {hook}: it would have taken too much work")
+    });
+    unknown.chain(pair.not_compared.iter().map(|what| format!("not compared: {what}"))).collect()
 }
 
 /// How many effects there are on packets that do not belong where they come from, in words; empty where none.
@@ -253,20 +257,8 @@ fn effects(told: &Told<'_>, pair: &Pair, paint: Paint<'_>, out: &mut impl Write)
             writeln!(out, "  … and {more} more of this kind")?;
         }
     }
-    let odd = odd_ones(told, pair);
-    if !odd.is_empty() {
-        writeln!(out, "  {odd}")?;
-    }
-    for (way, family) in &pair.unknown {
-        writeln!(
-            out,
-            "  unknown: what differs for {} packets, hook {}: it would have taken too much work",
-            json::family_name(*family),
-            way.name()
-        )?;
-    }
-    for what in &pair.not_compared {
-        writeln!(out, "  not compared: {}", clean(what))?;
+    for note in notes(told, pair) {
+        writeln!(out, "  {}", clean(&note))?;
     }
     Ok(())
 }
@@ -394,11 +386,8 @@ pub(super) fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure
                 }
             }
         }
-        for (way, family) in &pair.unknown {
-            writeln!(out, "  unknown: {} packets, hook {}", json::family_name(*family), way.name())?;
-        }
-        for what in &pair.not_compared {
-            writeln!(out, "  not compared: {}", clean(what))?;
+        for note in limits(pair) {
+            writeln!(out, "  {}", clean(&note))?;
         }
     }
     Ok(())

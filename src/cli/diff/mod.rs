@@ -1,5 +1,6 @@
 //! `pinhole diff`: what a change of configs opens and closes, and what it breaks and mends.
 
+mod brief;
 mod calls;
 mod findings;
 mod git;
@@ -28,6 +29,7 @@ use crate::report;
 use crate::rule::Severity;
 use crate::site::Prefix;
 
+pub(super) use brief::effects;
 use findings::Findings;
 use pairs::Pair;
 use sides::Sides;

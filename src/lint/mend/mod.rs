@@ -5,9 +5,11 @@
 //! next round. In the end the firewalls are compared with what they were: packets that they treat in another way
 //! have to be those that the finding names.
 
+pub(in crate::lint) mod close;
 mod draft;
 mod owner;
 mod place;
+mod propose;
 mod trial;
 pub(super) mod words;
 
@@ -26,6 +28,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use draft::Draft;
 use place::{Places, STYLES};
 use trial::Made;
+pub(crate) use propose::{Shop, settle};
 pub(crate) use trial::{Files, Workshop};
 
 /// Rounds until all that stands in the way is out of it.
@@ -196,7 +199,7 @@ fn remedy(draft: &Draft<'_>, tasks: Vec<Task>, whole: bool) -> Remedy {
         match task.goal {
             Goal::Translate(to) => remedy.translates.push((task.wanted, to)),
             Goal::Pass => remedy.passes.push((task.firewall, task.wanted, task.ports)),
-            Goal::Answer => {}
+            Goal::Answer | Goal::Refuse => {}
         }
     }
     remedy
