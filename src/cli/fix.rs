@@ -36,6 +36,8 @@ pub(super) struct Mended {
     pub message: String,
     /// Where it was, in the files as they were then.
     pub place: Option<(PathBuf, u32)>,
+    /// In how many places the files were changed for it.
+    pub changes: usize,
 }
 
 /// Files with changes made.
@@ -115,8 +117,7 @@ fn next<'f>(
     if let Some(finding) = findings.iter().filter(offers).find(closes) {
         return Some(vec![finding]);
     }
-    let going: Vec<&Finding> =
-        findings.iter().filter(offers).filter(|finding| finding.takes_out()).collect();
+    let going: Vec<&Finding> = findings.iter().filter(offers).filter(|finding| finding.takes_out()).collect();
     if !going.is_empty() {
         return Some(if together { going } else { going.into_iter().take(1).collect() });
     }
@@ -150,7 +151,8 @@ fn mended(sources: &SourceMap, finding: &Finding) -> Mended {
         let file = sources.file_of(span)?;
         Some((file.path.clone(), file.place(span.start).line))
     });
-    Mended { code: finding.code(), message: finding.message.clone(), place }
+    let changes = finding.edits.len();
+    Mended { code: finding.code(), message: finding.message.clone(), place, changes }
 }
 
 /// The texts that differ: before and after, by path.

@@ -77,7 +77,8 @@ fn members(judge: &Judge<'_>, device: usize, role: &str) -> Option<Vec<Prefix>> 
     for (at, other) in site.devices.iter().enumerate() {
         let fills = judge.catalog.product(&other.product).is_some_and(|product| product.fills(role));
         if at != device && fills {
-            members.extend(other.addresses.iter().chain(&other.public_addresses).map(|own| Prefix::host(*own)));
+            members
+                .extend(other.addresses.iter().chain(&other.public_addresses).map(|own| Prefix::host(*own)));
         }
     }
     for peer in site.peers.iter().filter(|peer| judge.catalog.implied_roles(&peer.role).contains(&role)) {

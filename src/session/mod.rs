@@ -172,8 +172,8 @@ impl Session {
 
     /// Everything that is wrong, in no order. `sources` are the files that the session was made from.
     pub(crate) fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
-        let mut findings =
-            self.look(today, sources, |judge, files| lint::check(judge, Some(&Workshop::new(sources, files))));
+        let mut findings = self
+            .look(today, sources, |judge, files| lint::check(judge, Some(&Workshop::new(sources, files))));
         let alone = self.alone.iter().map(|alone| (Workshop::new(sources, alone.files()), alone.firewalls()));
         let shops: Vec<lint::Shop<'_>> =
             alone.chain([(self.workshop(sources), self.firewalls.as_slice())]).collect();

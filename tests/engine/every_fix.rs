@@ -61,7 +61,8 @@ fn each(case: &Case, name: &str, made: &mut Made, wrong: &mut Vec<String>) {
         let file = finding["file"].as_str().unwrap_or_default();
         let dialect = case.dialect_of(file);
         let told = difference(&before.0.join(file), &case.folder.0.join(file), &dialect);
-        let lists = |keys: &[&str]| keys.iter().map(|key| told[*key].as_array().map_or(0, Vec::len)).sum::<usize>();
+        let lists =
+            |keys: &[&str]| keys.iter().map(|key| told[*key].as_array().map_or(0, Vec::len)).sum::<usize>();
         let (opens, closes) = (lists(&["opened"]), lists(&["closed"]));
         let others = lists(&["retargeted"]);
         let right = match effect(code) {

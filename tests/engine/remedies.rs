@@ -58,7 +58,7 @@ impl Case {
     /// The language of one of its files.
     pub(crate) fn dialect_of(&self, file: &str) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
-            .args(["check", "--format", "json", "--exit-zero"])
+            .args(["check", "--format", "json"])
             .args(&self.args)
             .current_dir(&self.folder.0)
             .stdin(Stdio::null())

@@ -18,6 +18,7 @@ use crate::packet::{Hook, Probe};
 use crate::random::{self, Rng};
 use crate::scenario::{Language, Scenario, Tool};
 use crate::wire::{ICMP, ICMPV6, SCTP, TCP, UDP};
+use pinhole::model::Way;
 
 /// Pairs, where nothing else is wished.
 const USUAL: u64 = 8;
@@ -102,8 +103,13 @@ fn one(
     }
     probes.retain(|probe| {
         let family = Family::of(probe.header.src).0;
-        // Across languages odd flags are not compared.
-        both.contains(&family) && (!across || probe.header.proto != TCP || probe.header.flags == 2)
+        // Across languages only packets that open connections are compared.
+        let opens = || {
+            let packet = complete(probe);
+            packet.get(Field::State).known() == Some(State::New as u128)
+                && (packet.protocol() != TCP || probe.header.flags == 2)
+        };
+        both.contains(&family) && (!across || opens())
     });
     let Some(was) = send(lab, tools, &old, &probes)? else {
         tally.left_out += 1;
@@ -141,7 +147,9 @@ fn send(
     };
     judge::clear(scenario.language);
     let fates = match judge::load(scenario, *tool) {
-        Ok(()) => probes.iter().map(|probe| lab.probe(probe)).collect::<Result<Vec<Fate>, String>>().map(Some),
+        Ok(()) => {
+            probes.iter().map(|probe| lab.probe(probe)).collect::<Result<Vec<Fate>, String>>().map(Some)
+        }
         Err(_) => Ok(None),
     };
     judge::clear(scenario.language);
@@ -151,11 +159,14 @@ fn send(
 /// A ruleset after a change of a few lines.
 fn changed(rng: &mut Rng, text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(ToString::to_string).collect();
-    for _ in 0..1 + rng.below(3) {
+    for _ in 0..2 + rng.below(4) {
         let is_rule = |line: &String| {
             let iptables = line.starts_with("-A ") || line.starts_with("-4 -A") || line.starts_with("-6 -A");
             let verdict = ["accept", "drop", "reject", "jump", "goto", "return", "counter"];
-            iptables || line.starts_with("\t\t") && verdict.iter().any(|word| line.contains(word)) && !line.contains("hook")
+            iptables
+                || line.starts_with("\t\t")
+                    && verdict.iter().any(|word| line.contains(word))
+                    && !line.contains("hook")
         };
         let rules: Vec<usize> = (0..lines.len()).filter(|at| is_rule(&lines[*at])).collect();
         if rules.is_empty() {
@@ -170,7 +181,12 @@ fn changed(rng: &mut Rng, text: &str) -> String {
                 lines[at] = lines[at].replacen(from, to, 1);
             }
             _ => {
-                let turn = [("-j ACCEPT", "-j DROP"), ("-j DROP", "-j ACCEPT"), (" accept", " drop"), (" drop", " accept")];
+                let turn = [
+                    ("-j ACCEPT", "-j DROP"),
+                    ("-j DROP", "-j ACCEPT"),
+                    (" accept", " drop"),
+                    (" drop", " accept"),
+                ];
                 if let Some((from, to)) = turn.iter().find(|(from, _)| lines[at].ends_with(from)) {
                     lines[at] = lines[at].replacen(from, to, 1);
                 }
@@ -184,10 +200,11 @@ fn changed(rng: &mut Rng, text: &str) -> String {
 fn of_region(rng: &mut Rng, region: &Region) -> Vec<Probe> {
     let mut found = Vec::new();
     for _ in 0..TRIES {
-        let mut probe = random::probe_of(rng, region.family == Family::V6);
+        let Some(mut probe) = between(rng, region) else { break };
         if let Some(protocols) = region.field(Field::Proto) {
             let icmp = if region.family == Family::V6 { ICMPV6 } else { ICMP };
-            let known = [TCP, UDP, icmp, SCTP, 47].into_iter().filter(|number| protocols.contains((*number).into()));
+            let known =
+                [TCP, UDP, icmp, SCTP, 47].into_iter().filter(|number| protocols.contains((*number).into()));
             let known: Vec<u8> = known.collect();
             if known.is_empty() {
                 break;
@@ -202,18 +219,29 @@ fn of_region(rng: &mut Rng, region: &Region) -> Vec<Probe> {
                 && !set.contains((*own).into())
                 && let Some((low, high)) = set.ranges().get(rng.below(set.ranges().len().max(1)))
             {
-                *own = (*low + (rng.below(usize::from(u16::MAX)) as u128) % (high - low + 1).min(65536)) as u16;
+                *own =
+                    (*low + (rng.below(usize::from(u16::MAX)) as u128) % (high - low + 1).min(65536)) as u16;
             }
         };
         number(Field::Sport, &mut probe.header.sport);
         number(Field::Dport, &mut probe.header.dport);
-        let mut bytes = [probe.header.ttl, probe.header.dscp, probe.header.icmp.0, probe.header.icmp.1, probe.header.flags];
-        for (field, own) in [Field::Ttl, Field::Dscp, Field::IcmpType, Field::IcmpCode, Field::TcpFlags].into_iter().zip(&mut bytes) {
+        let mut bytes = [
+            probe.header.ttl,
+            probe.header.dscp,
+            probe.header.icmp.0,
+            probe.header.icmp.1,
+            probe.header.flags,
+        ];
+        for (field, own) in [Field::Ttl, Field::Dscp, Field::IcmpType, Field::IcmpCode, Field::TcpFlags]
+            .into_iter()
+            .zip(&mut bytes)
+        {
             let mut wide = u16::from(*own);
             number(field, &mut wide);
             *own = wide as u8;
         }
-        [probe.header.ttl, probe.header.dscp, probe.header.icmp.0, probe.header.icmp.1, probe.header.flags] = bytes;
+        [probe.header.ttl, probe.header.dscp, probe.header.icmp.0, probe.header.icmp.1, probe.header.flags] =
+            bytes;
         if lies_in(region, &probe) {
             found.push(probe);
         }
@@ -224,9 +252,41 @@ fn of_region(rng: &mut Rng, region: &Region) -> Vec<Probe> {
     found
 }
 
+/// A packet between hosts that a region is about.
+fn between(rng: &mut Rng, region: &Region) -> Option<Probe> {
+    let (family, v6) = (region.family, region.family == Family::V6);
+    let mut probe = random::probe_of(rng, v6);
+    let (hosts, own) = random::ends(v6);
+    let (src, dst) = match region.way {
+        Way::Forward => (hosts, hosts),
+        Way::Input => (hosts, own),
+        Way::Output => (own, &hosts[..6]),
+    };
+    probe.hook = match region.way {
+        Way::Forward => Hook::Forward,
+        Way::Input => Hook::Input,
+        Way::Output => Hook::Output,
+    };
+    let mut pick = |field: Field, from: &[&str]| {
+        let own = from.iter().map(|text| text.parse::<std::net::IpAddr>().unwrap());
+        let within =
+            |own: &std::net::IpAddr| region.field(field).is_none_or(|set| set.contains(Family::of(*own).1));
+        let own: Vec<std::net::IpAddr> = own.filter(within).collect();
+        (!own.is_empty()).then(|| rng.pick(&own))
+    };
+    probe.header.src = pick(Field::src(family), src)?;
+    probe.header.dst = pick(Field::dst(family), dst)?;
+    Some(probe)
+}
+
 /// The packet as it comes, with what the box knows of it.
 fn complete(probe: &Probe) -> Packet {
-    let mut packet = flow::trip(probe).packet;
+    let trip = flow::trip(probe);
+    let mut packet = trip.packet;
+    // By which it would leave, were it not for the box itself.
+    if let Some(oif) = trip.fwd_oif {
+        packet.set(Field::Oif, oif);
+    }
     let family = packet.family();
     if packet.get(Field::State).known().is_none()
         && let Some(state) = first_state(&packet)
@@ -238,7 +298,9 @@ fn complete(probe: &Probe) -> Packet {
             Family::V4 => [(Field::OrigSrc4, Field::Src4), (Field::OrigDst4, Field::Dst4)],
             Family::V6 => [(Field::OrigSrc6, Field::Src6), (Field::OrigDst6, Field::Dst6)],
         };
-        for (field, of) in own.into_iter().chain([(Field::OrigSport, Field::Sport), (Field::OrigDport, Field::Dport)]) {
+        for (field, of) in
+            own.into_iter().chain([(Field::OrigSport, Field::Sport), (Field::OrigDport, Field::Dport)])
+        {
             if let Some(value) = packet.get(of).known() {
                 packet.set(field, value);
             }
@@ -269,7 +331,9 @@ fn fault(regions: &[Region], probe: &Probe, was: &Fate, is: &Fate, tally: &mut T
     let of_passing: Vec<Kind> = mine
         .iter()
         .copied()
-        .filter(|kind| matches!(kind, Kind::Opened | Kind::Closed | Kind::MayOpen | Kind::MayClose | Kind::MayChange))
+        .filter(|kind| {
+            matches!(kind, Kind::Opened | Kind::Closed | Kind::MayOpen | Kind::MayClose | Kind::MayChange)
+        })
         .collect();
     tally.differ += usize::from(passes(was) != passes(is));
     let right = match of_passing.as_slice() {
@@ -286,7 +350,8 @@ fn fault(regions: &[Region], probe: &Probe, was: &Fate, is: &Fate, tally: &mut T
         return None;
     };
     let same = |one: &End, other: &End| one.address == other.address && one.port == other.port;
-    let moved = !same(from, later) || to.as_ref().zip(there.as_ref()).is_some_and(|(one, other)| !same(one, other));
+    let moved =
+        !same(from, later) || to.as_ref().zip(there.as_ref()).is_some_and(|(one, other)| !same(one, other));
     tally.moved += usize::from(moved);
     let told = mine.contains(&Kind::Retargeted);
     // Of ports that the box chooses, two may be the same.

@@ -216,7 +216,6 @@ impl Court {
             }
         }
     }
-
 }
 
 /// Removes all rules and sets.

@@ -206,7 +206,9 @@ impl Closing<'_, '_> {
             for shut in self.excess.flows.iter().filter(|shut| shut.family == family) {
                 let protocol = shut.protocol?;
                 let [srcs, dsts] = [&shut.src, &shut.dst].map(|set| prefixes(family, set.as_ref()));
-                for (src, dst) in srcs?.into_iter().flat_map(|src| dsts.iter().flatten().map(move |dst| (src, *dst))) {
+                for (src, dst) in
+                    srcs?.into_iter().flat_map(|src| dsts.iter().flatten().map(move |dst| (src, *dst)))
+                {
                     for iif in &interfaces {
                         let wanted = Wanted { family, src, dst, iif: iif.clone(), oif: None, protocol };
                         match flows.iter_mut().find(|(known, _)| *known == wanted) {
@@ -269,9 +271,10 @@ impl Closing<'_, '_> {
             let of_family = |prefix: &&Prefix| Family::of(prefix.address).0 == shut.family;
             let own = Field::src(shut.family);
             let but = |some: &[Prefix]| {
-                let nets = some.iter().filter(of_family).map(|net| {
-                    shut.family.prefix(Family::of(net.address).1, net.length.into())
-                });
+                let nets = some
+                    .iter()
+                    .filter(of_family)
+                    .map(|net| shut.family.prefix(Family::of(net.address).1, net.length.into()));
                 Set::range(0, shut.family.last()).minus(&Set::of(nets))
             };
             let strangers = but(&self.excess.kept);

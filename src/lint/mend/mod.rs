@@ -27,8 +27,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use draft::Draft;
 use place::{Places, STYLES};
-use trial::Made;
 pub(crate) use propose::{Shop, settle};
+use trial::Made;
 pub(crate) use trial::{Files, Workshop};
 
 /// Rounds until all that stands in the way is out of it.

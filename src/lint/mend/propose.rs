@@ -7,8 +7,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::trial::{self, Workshop};
 use crate::analysis::compare::{Scope, compare, is_without};
-use crate::dialect::write::{Text, definition, removal};
 use crate::dialect::Block;
+use crate::dialect::write::{Text, definition, removal};
 use crate::finding::{Edit, Finding};
 use crate::judge::Firewall;
 use crate::model::{ChainId, RuleId, Ruleset};
@@ -33,9 +33,8 @@ pub(crate) fn settle(shops: &[Shop<'_>], findings: &mut [Finding]) {
         let files = (0..shop.1.len()).flat_map(|at| shop.0.files_of(at).into_iter().map(move |id| (id, at)));
         at_file.extend(files.map(|(id, at)| (id, (shop, at))));
     }
-    let proposes = |finding: &&mut Finding| {
-        IDLE.contains(&finding.lint()) || MISSPELT.contains(&finding.lint())
-    };
+    let proposes =
+        |finding: &&mut Finding| IDLE.contains(&finding.lint()) || MISSPELT.contains(&finding.lint());
     for finding in findings.iter_mut().filter(proposes) {
         finding.edits = proved(&at_file, finding).unwrap_or_default();
     }
@@ -207,7 +206,8 @@ fn is_proved(
 
 /// The rules whose text changes touch.
 fn touched(rules: &Ruleset, edits: &[Edit]) -> FxHashSet<RuleId> {
-    let meets = |span: Span| edits.iter().any(|edit| span.start <= edit.span.end && edit.span.start <= span.end);
+    let meets =
+        |span: Span| edits.iter().any(|edit| span.start <= edit.span.end && edit.span.start <= span.end);
     let mut found = FxHashSet::default();
     for (chain, listed) in rules.chains.iter().enumerate() {
         for (index, rule) in listed.rules.iter().enumerate() {
@@ -226,9 +226,8 @@ fn moved(before: &SourceMap, after: &SourceMap, edits: &[Edit]) -> Vec<Edit> {
         let (old, new) = (before.file(id).base, after.file(id).base);
         let earlier = edits.iter().filter(|other| before.id_at(other.span.start) == Some(id));
         let earlier = earlier.filter(|other| other.span.start < edit.span.start);
-        let grown: i64 = earlier
-            .map(|other| other.text.len() as i64 - i64::from(other.span.end - other.span.start))
-            .sum();
+        let grown: i64 =
+            earlier.map(|other| other.text.len() as i64 - i64::from(other.span.end - other.span.start)).sum();
         let start = i64::from(edit.span.start) - i64::from(old) + i64::from(new) + grown;
         let start = u32::try_from(start).ok()?;
         Some(Edit { span: Span::new(start, start + edit.text.len() as u32), text: String::new() })

@@ -5,7 +5,7 @@ use crate::analysis::Decider;
 use crate::lint::closable;
 use crate::lint::mend::close::{Excess, Shut};
 use crate::model::RuleId;
-use crate::packet::{Family, Set};
+use crate::packet::{Family, Prefix, Set};
 use crate::site::PeerPlace;
 
 impl Lens<'_, '_> {
@@ -42,7 +42,10 @@ impl Lens<'_, '_> {
             PeerPlace::Addresses(addresses) => Some(addresses),
             PeerPlace::Zone(_) => None,
         });
-        excess.kept.extend(known.flatten().map(|address| crate::packet::Prefix::host(*address)));
+        let outside = |address: &&std::net::IpAddr| {
+            site.zone_of(**address).is_none_or(|zone| site.is_everything_else(zone))
+        };
+        excess.kept.extend(known.flatten().filter(outside).map(|address| Prefix::host(*address)));
         closable::from_outside_alone(site, &mut excess);
         excess.kept.sort_unstable();
         excess.kept.dedup();

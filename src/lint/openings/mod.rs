@@ -51,8 +51,7 @@ pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<F
         let lens = Lens::of(judge, firewall, at);
         let selection = &judge.site.settings.selection;
         let mut findings = Vec::new();
-        let wide =
-            if selection.has_any(&[&PH201, &PH202]) { lens.openings() } else { Vec::new() };
+        let wide = if selection.has_any(&[&PH201, &PH202]) { lens.openings() } else { Vec::new() };
         if let Some(close) = firewall.dialect.language().close.filter(|_| selection.has(&PH203)) {
             findings.extend(lens.default_accept(close));
         }
