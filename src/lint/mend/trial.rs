@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::draft::Draft;
 use super::whole_pairs;
 use crate::analysis::Flow;
+use crate::analysis::compare::{Kind, Region, Scope, compare};
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
 use crate::dialect::{Dialect, Environment, load};
 use crate::finding::{Edit, Finding, applied};
@@ -234,7 +235,21 @@ pub(super) fn opens_no_more(
             compare.fine(at, old, new, whole) && !spaces.exhausted()
         })
     });
-    fine.into_iter().all(|fine| fine)
+    fine.into_iter().all(|fine| fine) && made.iter().all(|made| closes_nothing(before, made, group))
+}
+
+/// Whether lines close nothing, wherever it goes, but what goes to an address that they translate.
+fn closes_nothing(before: &Judge<'_>, made: &Made, group: &[Trouble<'_>]) -> bool {
+    let Some(old) = before.firewall(made.at) else { return false };
+    let difference = compare(&old.rules, &made.firewall.rules, &Scope::default());
+    let closed =
+        difference.regions.iter().filter(|region| matches!(region.kind, Kind::Closed | Kind::MayClose));
+    let to_public = |region: &Region| {
+        let of_family = group.iter().filter(|trouble| trouble.near.family == region.family);
+        let public = of_family.fold(Set::empty(), |set, trouble| set.or(&trouble.public(before.site)));
+        region.field(Field::dst(region.family)).is_some_and(|to| public.covers(to))
+    };
+    difference.unknown.is_empty() && closed.into_iter().all(to_public)
 }
 
 /// A firewall before and after.
