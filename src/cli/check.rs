@@ -8,10 +8,10 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::color::ColorChoice;
-use super::configs;
-use super::filter::Words;
+use super::configs::{self, ConfigPaths};
+use super::filter::FilterArgs;
 use super::fix::{self, Wanted};
-use super::input::{InputArgs, SiteArgs};
+use super::input::catalog_of;
 use super::outputs::{self, Output};
 use super::sites::{Gatherer, Group};
 use super::timings::Clock;
@@ -23,7 +23,6 @@ use crate::report::{
     self, FileSummary, Format, HumanOptions, Named, Redact, Redactor, Report, RunSummary, SiteSummary,
     SiteView, clean,
 };
-use crate::rule::Severity;
 use crate::session::{Judged, Read, Session};
 use crate::site::{Date, Settings, Site};
 use crate::source::SourceMap;
@@ -32,14 +31,8 @@ use crate::suppress::{Baseline, Checked};
 /// Arguments of `pinhole check`.
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
-    /// Configs, or folders of configs; `-` is standard input. Without any: all configs of the site, or the
-    /// current folder
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
     #[command(flatten)]
-    input: InputArgs,
-    #[command(flatten)]
-    site: SiteArgs,
+    configs: ConfigPaths,
     /// A product behind the firewall, such as `scopia-mcu@10.1.2.10`; repeatable, instead of a site file
     #[arg(long = "product", value_name = "NAME[@ADDRESS]", value_parser = product, conflicts_with = "site")]
     products: Vec<(String, Option<IpAddr>)>,
@@ -56,15 +49,8 @@ pub(super) struct CheckArgs {
     /// repeatable, with a file for all but one, as in `sarif=out.sarif` [default: human]
     #[arg(long = "format", value_name = "FORM[=FILE]", value_parser = Output::parse, env = "PINHOLE_FORMAT", value_delimiter = ',')]
     outputs: Vec<Output>,
-    /// The least severity that makes the exit code 1 (default: error)
-    #[arg(long, value_name = "SEVERITY", value_parser = severity(), env = "PINHOLE_FAIL_ON")]
-    fail_on: Option<Severity>,
-    /// Only these rules, by code (`PH201`, or `PH2` for all that start so) or name
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    select: Vec<String>,
-    /// Not these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    ignore: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Print the changes that the findings offer as a unified diff, which `patch` takes, instead of the report
     #[arg(long, conflicts_with_all = ["fix", "outputs"])]
     diff: bool,
@@ -101,11 +87,6 @@ pub(super) struct CheckArgs {
     timings: bool,
 }
 
-pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
-    PossibleValuesParser::new(Severity::ALL.map(Severity::name))
-        .try_map(|word| Severity::named(&word).ok_or("no severity"))
-}
-
 fn way() -> impl TypedValueParser<Value = Way> {
     PossibleValuesParser::new(["forward", "input", "output"]).map(|word| match word.as_str() {
         "forward" => Way::Forward,
@@ -127,7 +108,7 @@ fn product(text: &str) -> Result<(String, Option<IpAddr>), String> {
 /// Runs `pinhole check`.
 pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
     if args.list_files {
-        return listing::list(args.paths(), &args.input.options(), out);
+        return listing::list(args.paths(), &args.configs.input.options(), out);
     }
     let mut sources = SourceMap::new();
     if args.diff || args.fix {
@@ -218,7 +199,7 @@ impl<'a> Run<'a> {
         clock: &mut Clock,
     ) -> Result<(), Failure> {
         let Group { mut site, read, whole } = group;
-        Words { select: &self.args.select, ignore: &self.args.ignore }.apply(&mut site.settings)?;
+        self.args.filter.apply(&mut site.settings)?;
         let catalog = self.args.load_catalog(&site)?;
         let session = Session::new(site, catalog, read.configs, self.args.hook, sources);
         clock.lap("put the sites together");
@@ -246,7 +227,7 @@ impl<'a> Run<'a> {
         let mut told = checked.tell(findings);
         report::sort(&mut told.findings, sources);
         self.leave_out_known(settings, &mut told.findings, whole, sources)?;
-        let fail_on = self.args.fail_on.or(settings.fail_on).unwrap_or(Severity::Error);
+        let fail_on = self.args.filter.fail_on(settings);
         self.failed |= told.findings.iter().any(|finding| finding.severity >= fail_on);
         let summary = &mut self.summary;
         summary.unread += read.unread.iter().filter(|unread| unread.counts()).count();
@@ -396,13 +377,13 @@ impl CheckArgs {
             true => None,
             false => Some(Site::of_products(&self.products, self.mode.as_deref())),
         };
-        let gatherer = Gatherer { paths: &self.paths, input: &self.input, site: &self.site, given };
+        let gatherer = Gatherer { configs: &self.configs, given };
         gatherer.gather(sources)
     }
 
     /// The bundled catalog with those of the site file and of the command line on top.
     fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
-        let catalog = Catalog::with(site.catalogs.iter().chain(&self.catalogs))?;
+        let catalog = catalog_of(site, &self.catalogs)?;
         if let Some((name, _)) = self.products.iter().find(|(name, _)| catalog.product(name).is_none()) {
             return Err(Failure::usage(match catalog.nearest_product(name) {
                 Some(near) => format!("--product: the catalog has no `{name}`; did you mean `{near}`?"),
@@ -419,6 +400,6 @@ impl CheckArgs {
 
     /// Where to look.
     fn paths(&self) -> &[PathBuf] {
-        configs::places(&self.paths)
+        configs::places(&self.configs.paths)
     }
 }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use clap::Args;
+
 use super::Failure;
-use super::input::{InputArgs, load_all};
+use super::input::{InputArgs, SiteArgs, load_all};
 use crate::discover::{self, Unread};
 use crate::lint::cores;
 use crate::session::Config;
@@ -13,6 +15,19 @@ use crate::source::SourceMap;
 
 /// Configs that are worth a thread.
 const LEAST: usize = 8;
+
+/// Which configs, how to read them, and what stands around them.
+#[derive(Args, Debug, Default)]
+pub(super) struct ConfigPaths {
+    /// Configs, or folders of configs; `-` is standard input. Without any: all configs of the site, or the
+    /// current folder
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub site: SiteArgs,
+}
 
 /// What was read, and what could not be.
 #[derive(Default)]
@@ -71,7 +86,7 @@ impl Reader<'_> {
     /// Reads configs that were found, firewall by firewall.
     pub(super) fn take(
         &self,
-        mut configs: Vec<discover::Config>,
+        mut configs: Vec<discover::ConfigFile>,
         all: &mut ReadAll,
         sources: &mut SourceMap,
     ) {
@@ -101,7 +116,7 @@ impl Reader<'_> {
     /// those have to be taken in one after the other.
     fn at_once(
         &self,
-        configs: &[discover::Config],
+        configs: &[discover::ConfigFile],
         order: &[usize],
         sources: &SourceMap,
     ) -> Vec<Option<Config>> {
@@ -120,7 +135,7 @@ impl Reader<'_> {
         )
     }
 
-    fn alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {
+    fn alone(&self, config: discover::ConfigFile, sources: &mut SourceMap) -> Result<Config, Failure> {
         let environment = self.input.environment(None, sources)?;
         let files = vec![config.id];
         let loaded = load_all(config.dialect, sources, &files, &environment);

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::budget::{Budget, Limits, Resource};
+use crate::catalog::{Catalog, CatalogError};
 use crate::dialect::{Dialect, Environment, Loaded, load, unread};
 use crate::discover;
 use crate::model::OwnAddress;
@@ -272,7 +273,7 @@ fn all_of(
     paths: &[PathBuf],
     options: &discover::Options,
     sources: &mut SourceMap,
-) -> Result<Vec<discover::Config>, Failure> {
+) -> Result<Vec<discover::ConfigFile>, Failure> {
     let found = discover::read(paths, options, sources);
     if found.failures.is_empty() {
         return Ok(found.configs);
@@ -293,8 +294,15 @@ pub(super) fn load_all(
     loaded
 }
 
+/// The bundled catalog with those of the site file and of the command line on top; an empty one where nothing names a
+/// product.
+pub(super) fn catalog_of(site: &Site, more: &[PathBuf]) -> Result<Catalog, CatalogError> {
+    let names_none = site.is_made_up() && site.devices.is_empty() && more.is_empty();
+    if names_none { Ok(Catalog::default()) } else { Catalog::with(site.catalogs.iter().chain(more)) }
+}
+
 /// The dialect of the configs of one firewall.
-fn one_dialect(configs: &[discover::Config], sources: &SourceMap) -> Result<Dialect, Failure> {
+fn one_dialect(configs: &[discover::ConfigFile], sources: &SourceMap) -> Result<Dialect, Failure> {
     let Some(first) = configs.first() else {
         return Err(Failure::usage("there is no config to read"));
     };

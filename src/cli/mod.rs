@@ -26,6 +26,7 @@ mod matrix;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod model;
+mod normalized;
 mod outputs;
 mod packets;
 mod redact;
@@ -40,7 +41,6 @@ mod timings;
 mod trace;
 mod views;
 mod whole;
-mod words;
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;

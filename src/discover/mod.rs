@@ -20,7 +20,7 @@ use crate::source::{SourceError, SourceId, SourceMap, bytes_of_stream};
 
 /// A config that was read into the source map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Config {
+pub(crate) struct ConfigFile {
     /// The file.
     pub id: SourceId,
     /// Its dialect.
@@ -40,7 +40,7 @@ pub(crate) struct Options {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The configs, in the order of the paths, each once.
-    pub configs: Vec<Config>,
+    pub configs: Vec<ConfigFile>,
     /// The files in folders that were not read.
     pub unread: Vec<Unread>,
     /// What could not be read though it was asked for.
@@ -148,7 +148,7 @@ impl Reader {
 
     fn add(&mut self, id: SourceId, dialect: Dialect) {
         if self.found.configs.iter().all(|config| config.id != id) {
-            self.found.configs.push(Config { id, dialect });
+            self.found.configs.push(ConfigFile { id, dialect });
         }
     }
 }

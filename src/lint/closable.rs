@@ -25,7 +25,7 @@ pub(super) fn excess(judge: &Judge<'_>, group: &[Exposure]) -> Option<Excess> {
         inside: Vec::new(),
         others_by: Set::empty(),
         refused_on: Vec::new(),
-        spares_needs: true,
+        spared: group.iter().map(|exposure| exposure.device).collect(),
     };
     if first.fault == Fault::Administration {
         if site.is_made_up() {
@@ -33,6 +33,8 @@ pub(super) fn excess(judge: &Judge<'_>, group: &[Exposure]) -> Option<Excess> {
         }
         from_outside_alone(site, &mut excess);
     }
+    excess.spared.sort_unstable();
+    excess.spared.dedup();
     excess.kept.sort_unstable();
     excess.kept.dedup();
     for exposure in group {

@@ -196,7 +196,7 @@ impl Session {
         sources: &SourceMap,
         look: impl Fn(&Judge<'_>, &[Option<Files>]) -> Vec<Finding> + Sync,
     ) -> Vec<Finding> {
-        let mut findings = site::doubts(&self.site, &self.catalog, today);
+        let mut findings = site::findings(&self.site, &self.catalog, today);
         findings.extend(self.findings.iter().cloned());
         let alone = threads::each(&self.alone, |alone| look(&alone.judge(&self.catalog), alone.files()));
         findings.extend(alone.into_iter().flatten());

@@ -29,7 +29,7 @@ fn the_site_file_of_its_document_is_sound() {
     let id = sources.add("pinhole.toml", examples(&document)[0].as_bytes().to_vec()).unwrap();
     let site = site::load(&sources, id).unwrap();
     let today = Date { year: 2026, month: 1, day: 1 };
-    assert_eq!(site::doubts(&site, &Catalog::bundled().unwrap(), today), []);
+    assert_eq!(site::findings(&site, &Catalog::bundled().unwrap(), today), []);
     assert_eq!((site.zones.len(), site.firewalls.len(), site.devices.len(), site.peers.len()), (4, 3, 2, 2));
 }
 

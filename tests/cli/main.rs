@@ -18,3 +18,5 @@ mod sarif;
 mod schema;
 mod start;
 mod suppression;
+#[cfg(unix)]
+mod writes;

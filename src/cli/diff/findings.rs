@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::Failure;
 use super::calls::{self, CallChanges, Surveyed};
 use super::sides::{Side, Sides};
-use crate::catalog::Catalog;
+use crate::cli::input::catalog_of;
 use crate::finding::{Finding, RequirementRef};
 use crate::ports::list_text;
 use crate::report::{self, Format, HumanOptions, Report, RunSummary};
@@ -62,7 +62,7 @@ impl Findings {
 
 /// All that is wrong on a side, and how its calls fare.
 fn checked(side: &mut Side) -> Result<(Vec<Finding>, Surveyed), Failure> {
-    let catalog = Catalog::with(&side.site.catalogs)?;
+    let catalog = catalog_of(&side.site, &[])?;
     let configs = std::mem::take(&mut side.configs);
     let site = std::mem::take(&mut side.site);
     let session = Session::new(site, catalog.clone(), configs, None, &mut side.sources);

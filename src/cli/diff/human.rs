@@ -69,8 +69,20 @@ pub(super) fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<
 
 /// What else is to be said of a firewall: what was left out, is not known, or was not compared.
 pub(super) fn notes(told: &Told<'_>, pair: &Pair) -> Vec<String> {
-    let odd = Some(odd_ones(told, pair)).filter(|odd| !odd.is_empty());
-    odd.into_iter().chain(limits(pair)).collect()
+    let said = [odd_ones(told, pair), replies(told, pair)];
+    said.into_iter().filter(|said| !said.is_empty()).chain(limits(pair)).collect()
+}
+
+/// How much is refused as before, with another answer to its sender; empty where nothing is.
+fn replies(told: &Told<'_>, pair: &Pair) -> String {
+    let count = lines(told, pair, Kind::Replied, false).len();
+    let kinds = if count == 1 { "kind of traffic is" } else { "kinds of traffic are" };
+    match count {
+        0 => String::new(),
+        _ => format!(
+            "{count} {kinds} refused as before, with another answer to the sender (all of it: --format json)"
+        ),
+    }
 }
 
 /// What is not known, or was not compared.
@@ -375,7 +387,7 @@ pub(super) fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure
         None => writeln!(out, "unknown: it would have taken too much work")?,
     }
     for pair in told.pairs {
-        for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Replied) {
+        for kind in KINDS {
             let likely = lines(told, pair, kind, false);
             for line in likely.iter().chain(&lines(told, pair, kind, true)).take(MOST) {
                 writeln!(out, "  {:<10} {}", names::kind(kind).0, clean(&line.example))?;

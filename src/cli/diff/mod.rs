@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use super::check::severity;
+use super::filter::severity;
 use super::input::{DialectArg, InputArgs, SiteArgs, own_address};
 use crate::analysis::compare::Kind;
 use crate::explain::Works;
@@ -182,8 +182,9 @@ impl DiffArgs {
     }
 }
 
-/// The kinds of regions, in the order in which reports list them.
-const KINDS: [Kind; 10] = [
+/// The kinds of effects, in the order in which reports list them. That senders of what is refused are answered in another
+/// way is none.
+const KINDS: [Kind; 9] = [
     Kind::Opened,
     Kind::Closed,
     Kind::Retargeted,
@@ -193,5 +194,4 @@ const KINDS: [Kind; 10] = [
     Kind::Answered,
     Kind::Kept,
     Kind::Helped,
-    Kind::Replied,
 ];

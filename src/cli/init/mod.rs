@@ -70,7 +70,7 @@ fn look(args: &InitArgs, sources: &mut SourceMap) -> Result<Vec<Seen>, Failure> 
     if found.configs.is_empty() {
         return Err(Failure::Several(found.failures.into_iter().map(Failure::from).collect()));
     }
-    let mut groups: Vec<(String, Vec<discover::Config>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<discover::ConfigFile>)> = Vec::new();
     for config in found.configs {
         let path = &sources.file(config.id).path;
         let name = look::name(path.strip_prefix(&args.folder).unwrap_or(path));

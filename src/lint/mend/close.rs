@@ -9,6 +9,7 @@ use crate::analysis::compare::{Scope, closes_only, compare};
 use crate::dialect::write::{At, Goal, Job, Less, Text, Wanted, removal};
 use crate::finding::{Edit, Finding, Mend};
 use crate::judge::{Firewall, Judge};
+use crate::lint::requirements::lacking;
 use crate::model::{Rule, RuleId, Step, Test};
 use crate::packet::{Family, Field, Prefix, Set, proto};
 use crate::source::Span;
@@ -34,8 +35,8 @@ pub(in crate::lint) struct Excess {
     pub others_by: Set,
     /// Of these interfaces, those by which lines refuse; none where they refuse whoever comes.
     pub refused_on: Vec<String>,
-    /// Whoever needs to get through still has to.
-    pub spares_needs: bool,
+    /// The devices that have to get on as before.
+    pub spared: Vec<usize>,
 }
 
 /// Packets that are to be refused.
@@ -254,7 +255,7 @@ impl Closing<'_, '_> {
         if stays(&now) {
             return false;
         }
-        !self.excess.spares_needs || no_worse(self.judge, &now)
+        no_worse(self.judge, &now, &self.excess.spared)
     }
 
     /// The packets that may be closed.
@@ -299,7 +300,7 @@ fn prefixes(family: Family, set: Option<&Set>) -> Option<Vec<Option<Prefix>>> {
 }
 
 /// Whether no more of what devices need is in trouble than before.
-fn no_worse(before: &Judge<'_>, after: &Judge<'_>) -> bool {
-    let (was, is) = (crate::lint::lacking(before), crate::lint::lacking(after));
+fn no_worse(before: &Judge<'_>, after: &Judge<'_>, devices: &[usize]) -> bool {
+    let (was, is) = (lacking(before, devices), lacking(after, devices));
     is.0 <= was.0 && is.1 <= was.1
 }

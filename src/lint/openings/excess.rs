@@ -12,7 +12,8 @@ impl Lens<'_, '_> {
     /// The ports that a device does not need.
     pub(super) fn of_device(&self, rule: RuleId, opening: &Opening, protocols: &[u8]) -> Option<Excess> {
         let site = self.judge.site;
-        let device = site.devices.iter().find(|device| device.name == opening.whom)?;
+        let at = site.devices.iter().position(|device| device.name == opening.whom)?;
+        let device = &site.devices[at];
         let on_box = self.host().is_some();
         let family = opening.family;
         let public = device.public_addresses.iter().map(|own| Family::of(*own));
@@ -28,7 +29,7 @@ impl Lens<'_, '_> {
             ports: opening.excess.clone(),
         };
         let flows = families.iter().flat_map(|family| protocols.iter().map(|one| shut(*family, *one)));
-        Some(Excess { flows: flows.collect(), ..self.nothing(rule) })
+        Some(Excess { flows: flows.collect(), spared: vec![at], ..self.nothing(rule) })
     }
 
     /// All that strangers may send.
@@ -37,7 +38,8 @@ impl Lens<'_, '_> {
         if site.is_made_up() || self.host().is_some() {
             return None;
         }
-        let mut excess = Excess { spares_needs: false, ..self.nothing(rule) };
+        // What was let through by nothing else is a finding then.
+        let mut excess = self.nothing(rule);
         let known = site.peers.iter().filter_map(|peer| match &peer.place {
             PeerPlace::Addresses(addresses) => Some(addresses),
             PeerPlace::Zone(_) => None,
@@ -66,7 +68,7 @@ impl Lens<'_, '_> {
             inside: Vec::new(),
             others_by: Set::empty(),
             refused_on: Vec::new(),
-            spares_needs: true,
+            spared: Vec::new(),
         }
     }
 }

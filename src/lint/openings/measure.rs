@@ -3,11 +3,13 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::sides::Sides;
-use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
+use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening, is_for_known};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::judge::Witness;
-use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
+use crate::model::{
+    ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
+};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, proto};
 use crate::site::{ZoneId, unicast};
 
@@ -30,6 +32,10 @@ impl Lens<'_, '_> {
         given_up: &mut Vec<usize>,
     ) {
         let rules = &self.firewall.rules;
+        let naming = naming(rules, family, way);
+        if !candidates.iter().any(|candidate| naming.contains(&candidate.id.chain)) {
+            return;
+        }
         if rules.rules() <= MOST_AT_ONCE {
             let mut spaces = self.store(family, LIMIT);
             let all = self.strangers(&mut spaces, way);
@@ -39,7 +45,6 @@ impl Lens<'_, '_> {
                 return found.into_iter().for_each(|(at, found)| openings[at].extend(found));
             }
         }
-        let naming = naming(rules, family, way);
         let mut kept: Option<(Spaces, Space)> = None;
         for (at, candidate) in candidates.iter().enumerate().filter(|(_, of)| naming.contains(&of.id.chain)) {
             let (mut spaces, all) =
@@ -77,11 +82,11 @@ impl Lens<'_, '_> {
             candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
         let mut found = Vec::new();
         let decided = decided(spaces, &passage, passed);
-        let by_rules = by_rules(spaces, &decided);
-        for (by, space) in decided {
-            let Decider::Rule(id) = by else { continue };
+        let mut passed_by_rules = None;
+        for (by, space) in &decided {
+            let Decider::Rule(id) = *by else { continue };
             let Some(at) = places.get(&id).copied() else { continue };
-            let certain = certainly(spaces, all, space);
+            let certain = certainly(spaces, all, *space);
             let mut openings = Vec::new();
             for protocol in [proto::TCP, proto::UDP] {
                 let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
@@ -94,6 +99,7 @@ impl Lens<'_, '_> {
                         openings[first..].iter_mut().for_each(|opening| opening.sides = sides.clone());
                     }
                     if openings[first..].iter().any(|opening| opening.ports.count() >= NEARLY_ALL) {
+                        let by_rules = *passed_by_rules.get_or_insert_with(|| by_rules(spaces, &decided));
                         let all_passed = spaces.and(by_rules, of);
                         let from_all = self.by_all_interfaces(spaces, (part, all_passed), way);
                         openings[first..].iter_mut().for_each(|opening| opening.from_all = from_all);
@@ -135,6 +141,51 @@ impl Lens<'_, '_> {
             Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
         };
         rules.steps_of(rules.rule(rule)).iter().any(few)
+    }
+
+    /// Whether one of the filters on a way lets first packets in from so few sources, all its rules together, that nothing
+    /// there is open to anybody.
+    pub(super) fn lets_few_in(&self, family: Family, way: Way) -> bool {
+        let rules = &self.firewall.rules;
+        let most = unicast(family).count() / 2;
+        let stages = way.hooks().iter().flat_map(|hook| rules.stages(*hook));
+        let mut filters = stages.filter(|stage| stage.kind == StageKind::Filter && stage.sees(family));
+        filters.any(|stage| {
+            let chains = rules.reached([stage.chain]);
+            let listed = chains.iter().flat_map(|chain| &rules.chain(*chain).rules);
+            let sources = listed.map(|rule| self.sources_of(rule, family));
+            let refuses = |rule: &Rule| match rules.steps_of(rule) {
+                [Step::Effect(Effect::Verdict(verdict))] => *verdict != Verdict::Accept,
+                _ => false,
+            };
+            let ends = stage.policy != Verdict::Accept || rules.chain(stage.chain).rules.iter().any(refuses);
+            ends && sources.fold(0, u128::saturating_add) <= most
+        })
+    }
+
+    /// From how many addresses a rule lets first packets in, at the most.
+    fn sources_of(&self, rule: &Rule, family: Family) -> u128 {
+        let rules = &self.firewall.rules;
+        let steps = rules.steps_of(rule);
+        let may_accept = |step: &Step| match step {
+            Step::Effect(effect) => matches!(
+                effect,
+                Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept) | Effect::Undefined(_)
+            ),
+            Step::Lookup(_) => true,
+            Step::Test(_) => false,
+        };
+        if !steps.iter().any(may_accept) || is_for_known(rules, steps) {
+            return 0;
+        }
+        let source = Field::src(family);
+        let named = steps.iter().filter_map(|step| match *step {
+            Step::Test(Test::In { field, values, negate: false }) if field == source => {
+                Some(rules.values(values).count())
+            }
+            _ => None,
+        });
+        named.filter(|_| !self.changed.contains(&source)).min().unwrap_or(u128::MAX)
     }
 
     pub(super) fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {
@@ -303,7 +354,7 @@ pub(super) fn by_rules(spaces: &mut Spaces, decided: &[(Decider, Space)]) -> Spa
 
 /// The chains whose rules can be what names best why packets of a family pass on a way: rules that every packet
 /// comes to after a stage that names it better are not.
-fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
+pub(super) fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
     let is_filter = |stage: &&Stage| stage.kind == StageKind::Filter && stage.sees(family);
     let has = |hook: Hook| rules.stages(hook).iter().any(|stage| is_filter(&stage));
     let (hooks, last): (&[Hook], bool) = match way {

@@ -3,7 +3,7 @@
 mod ask;
 mod capacity;
 mod helpers;
-mod words;
+mod message;
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ pub(super) struct Trouble<'a> {
     /// Who blocks, the largest share first.
     pub(super) blame: Vec<Share>,
     /// Who may let through what may be blocked.
-    granters: Vec<Share>,
+    may_open: Vec<Share>,
     depends_on: Vec<String>,
     assumes: Vec<String>,
     pub(super) witness: Option<Witness>,
@@ -112,11 +112,11 @@ impl Trouble<'_> {
 
 /// Checks all devices of the site.
 pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
-    let troubles = troubles(judge);
+    let troubles = troubles(judge, &cores::devices(judge));
     let mut others = capacity::check(judge, &troubles);
     others.extend(helpers::check(judge, &troubles));
     let groups = group(troubles.into_iter());
-    groups.into_iter().map(|group| words::word(judge, workshop, &group)).chain(others).collect()
+    groups.into_iter().map(|group| message::word(judge, workshop, &group)).chain(others).collect()
 }
 
 /// Checks legs of rows, each between one address and one party.
@@ -131,12 +131,12 @@ pub(super) fn about<'a>(
         look_at(desk, &Arc::new(flow), &near, &Whom::of(&[&party]), &mut troubles);
     }
     let groups = group(troubles.into_iter());
-    groups.into_iter().map(|group| words::word(judge, workshop, &group)).collect()
+    groups.into_iter().map(|group| message::word(judge, workshop, &group)).collect()
 }
 
 /// How many legs of mandatory rows do not get through, for some party; and how much trouble there is in all.
-pub(super) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
-    let troubles = troubles(judge);
+pub(super) fn lacking(judge: &Judge<'_>, devices: &[usize]) -> (usize, usize) {
+    let troubles = troubles(judge, devices);
     let mandatory = troubles.iter().filter(|trouble| trouble.flow.requirement.severity == Need::Mandatory);
     let mut rows: Vec<_> = mandatory
         .map(|trouble| {
@@ -154,8 +154,8 @@ pub(super) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
 }
 
 /// Every leg of a row that does not get through.
-fn troubles<'a>(judge: &Judge<'a>) -> Vec<Trouble<'a>> {
-    let troubles = cores::for_each(judge, &cores::devices(judge), |desk, device| {
+fn troubles<'a>(judge: &Judge<'a>, devices: &[usize]) -> Vec<Trouble<'a>> {
+    let troubles = cores::for_each(judge, devices, |desk, device| {
         let mut troubles = Vec::new();
         for (near, flow) in judge.flows(device) {
             ask::look(desk, &Arc::new(flow), &near, &mut troubles);
