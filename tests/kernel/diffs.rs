@@ -96,7 +96,15 @@ fn one(
         tally.left_out += 1;
         return Ok(Vec::new());
     }
-    let both = families(&before, &after);
+    let mut both = families(&before, &after);
+    // A line that is for the other program alone makes its family spoken of, and is not loaded.
+    for side in [&old, &new] {
+        match side.language {
+            Language::Iptables => both.retain(|family| *family == Family::V4),
+            Language::Ip6tables => both.retain(|family| *family == Family::V6),
+            Language::Nftables => {}
+        }
+    }
     let mut probes: Vec<Probe> = old.cases.iter().map(|case| case.probe.clone()).collect();
     for region in found.regions.iter().take(REGIONS) {
         probes.extend(of_region(&mut rng, region));
@@ -305,6 +313,10 @@ fn complete(probe: &Probe) -> Packet {
                 packet.set(field, value);
             }
         }
+    }
+    // Beyond all values: there is no such option.
+    if packet.protocol() == TCP && packet.get(Field::TcpMss).known().is_none() {
+        packet.set(Field::TcpMss, 0x1_0000);
     }
     for field in [Field::Mark, Field::CtMark] {
         packet.set(field, 0);
