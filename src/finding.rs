@@ -244,6 +244,13 @@ impl Finding {
         self.lint.code
     }
 
+    /// Whether its change takes out what does nothing.
+    pub fn takes_out(&self) -> bool {
+        let takes = !self.edits.is_empty() && self.edits.iter().all(|edit| edit.text.is_empty());
+        // What is open elsewhere does something.
+        takes && self.code().starts_with("PH4")
+    }
+
     /// All places that it is about.
     pub fn places(&self) -> impl Iterator<Item = Span> {
         self.span.into_iter().chain(self.also.iter().copied())

@@ -15,7 +15,7 @@ use super::input::catalog_of;
 use super::outputs::{self, Output};
 use super::sites::{Gatherer, Group};
 use super::timings::Clock;
-use super::{Failure, MAX_FINDINGS, listing, redact, save, views};
+use super::{Failure, MAX_FINDINGS, diff, listing, redact, save, views};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::model::Way;
@@ -344,7 +344,7 @@ fn mend(args: &CheckArgs, sources: &SourceMap, out: &mut impl Write) -> Result<u
         run.finish(sources)?;
         Ok(run.findings)
     };
-    let fixed = fix::fix(sources.clone(), Wanted { lints: None, careful: args.unsafe_fixes }, look)?;
+    let mut fixed = fix::fix(sources.clone(), Wanted { lints: None, careful: args.unsafe_fixes }, look)?;
     for (path, (before, after)) in fix::differing(&fixed.before, &fixed.sources) {
         if args.diff {
             out.write_all(fix::unified(path, before, after).as_bytes())?;
@@ -354,8 +354,23 @@ fn mend(args: &CheckArgs, sources: &SourceMap, out: &mut impl Write) -> Result<u
     }
     if args.fix {
         fix::tell(&fixed, out)?;
+        let [before, after] = [&mut fixed.before, &mut fixed.sources].map(|sources| args.gather(sources));
+        for line in effects(&before?.0, &after?.0) {
+            writeln!(out, "{}", clean(&line))?;
+        }
     }
     Ok(u8::from(args.diff && !fixed.mended.is_empty()))
+}
+
+/// What changes did to packets, firewall by firewall.
+fn effects(before: &[Group], after: &[Group]) -> Vec<String> {
+    let mut told = Vec::new();
+    for (old, new) in before.iter().zip(after) {
+        for (was, is) in old.read.configs.iter().zip(&new.read.configs) {
+            told.extend(diff::effects(&new.site, is.firewall, &was.loaded.ruleset, &is.loaded.ruleset));
+        }
+    }
+    told
 }
 
 /// The files of a firewall, and those that they include.

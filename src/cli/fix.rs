@@ -36,6 +36,8 @@ pub(super) struct Mended {
     pub message: String,
     /// Where it was, in the files as they were then.
     pub place: Option<(PathBuf, u32)>,
+    /// In how many places the files were changed for it.
+    pub changes: usize,
 }
 
 /// Files with changes made.
@@ -63,11 +65,13 @@ pub(super) fn fix(
     let before = sources.clone();
     let mut fixed = Fixed { before, sources, mended: Vec::new(), stopped: false };
     let mut failed: Vec<String> = Vec::new();
+    let mut together = true;
     for _ in 0..MOST_ROUNDS {
-        let Some(group) = next(&findings, wanted, &failed) else { return Ok(fixed) };
+        let Some(group) = next(&findings, wanted, &failed, together) else { return Ok(fixed) };
         let edits = edits_of(&group);
         let Some(mut changed) = changed(&fixed.sources, &edits)? else {
-            failed.extend(group.iter().map(|finding| key(finding)));
+            together &= group.len() == 1;
+            failed.extend(group.iter().filter(|_| group.len() == 1).map(|finding| key(finding)));
             continue;
         };
         let after = look(&mut changed)?;
@@ -81,29 +85,41 @@ pub(super) fn fix(
         let said = |all: &[Finding]| all.iter().filter(|one| of_reading.contains(&one.lint())).count();
         let worse = said(&after) > said(&findings);
         if worse || group.iter().any(stays) {
-            failed.extend(group.iter().map(|finding| key(finding)));
+            // What does not go together may go one by one.
+            together &= group.len() == 1;
+            failed.extend(group.iter().filter(|_| group.len() == 1).map(|finding| key(finding)));
             continue;
         }
         let mended: Vec<Mended> = group.iter().map(|finding| mended(&fixed.sources, finding)).collect();
         fixed.mended.extend(mended);
         (fixed.sources, findings) = (changed, after);
     }
-    fixed.stopped = next(&findings, wanted, &failed).is_some();
+    fixed.stopped = next(&findings, wanted, &failed, together).is_some();
     Ok(fixed)
 }
 
-/// What is changed next: all rules that can go, since they can go together, or else one finding.
-fn next<'f>(findings: &'f [Finding], wanted: Wanted<'_>, failed: &[String]) -> Option<Vec<&'f Finding>> {
+/// What is changed next: what is too wide, one by one, then all rules that can go, since they can go together, then what
+/// is missing.
+fn next<'f>(
+    findings: &'f [Finding],
+    wanted: Wanted<'_>,
+    failed: &[String],
+    together: bool,
+) -> Option<Vec<&'f Finding>> {
     let offers = |finding: &&Finding| {
         !finding.edits.is_empty()
             && (wanted.careful || !finding.careful)
             && wanted.lints.is_none_or(|lints| lints.contains(&finding.lint()))
             && !failed.contains(&key(finding))
     };
-    let takes_out = |finding: &&Finding| finding.edits.iter().all(|edit| edit.text.is_empty());
-    let going: Vec<&Finding> = findings.iter().filter(offers).filter(takes_out).collect();
+    // What is narrowed may have covered others: what they do is known only then.
+    let closes = |finding: &&Finding| ["PH2", "PH3"].iter().any(|kind| finding.code().starts_with(kind));
+    if let Some(finding) = findings.iter().filter(offers).find(closes) {
+        return Some(vec![finding]);
+    }
+    let going: Vec<&Finding> = findings.iter().filter(offers).filter(|finding| finding.takes_out()).collect();
     if !going.is_empty() {
-        return Some(going);
+        return Some(if together { going } else { going.into_iter().take(1).collect() });
     }
     findings.iter().find(offers).map(|finding| vec![finding])
 }
@@ -135,7 +151,8 @@ fn mended(sources: &SourceMap, finding: &Finding) -> Mended {
         let file = sources.file_of(span)?;
         Some((file.path.clone(), file.place(span.start).line))
     });
-    Mended { code: finding.code(), message: finding.message.clone(), place }
+    let changes = finding.edits.len();
+    Mended { code: finding.code(), message: finding.message.clone(), place, changes }
 }
 
 /// The texts that differ: before and after, by path.

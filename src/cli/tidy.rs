@@ -72,7 +72,7 @@ pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> 
     if args.diff {
         return Ok(0);
     }
-    let rules = match fixed.mended.len() {
+    let rules = match fixed.mended.iter().map(|mended| mended.changes).sum::<usize>() {
         0 => "no rule does nothing".to_string(),
         1 => "1 rule does nothing".to_string(),
         count => format!("{count} rules do nothing"),

@@ -1,7 +1,7 @@
 //! What the rest of the crate has to know of a language, in one place for each.
 
 use super::mentions::Mention;
-use super::write::{Job, Spot};
+use super::write::{Job, Less, Spot};
 use super::{Environment, Loaded, asa, iptables, nftables, pf};
 use crate::source::{SourceId, SourceMap};
 
@@ -109,6 +109,8 @@ pub struct Marks {
 pub struct Lines {
     /// The lines of a job with their places; none where there is no place.
     pub spots: fn(&Job<'_>) -> Vec<Spot>,
+    /// A rule that lets less through, in its own words: one, or several in its place.
+    pub less: fn(&str, &Less<'_>) -> Option<Vec<String>>,
     /// What lets answers through.
     pub answers: Answers,
     /// Translations are rules of the filter itself, so that none of it stands before them.

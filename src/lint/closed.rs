@@ -58,7 +58,8 @@ fn confined(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &Ne
             let mut service = service(&placed.name, product, row, *transport, (&all, reached));
             let role = row.peer.as_deref().filter(|_| !in_box).and_then(|role| judge.catalog.role(role));
             service.meant_for = role.map(|role| role.title.clone());
-            out.extend(exposure(fault, device, service, &answer, |_| true));
+            service.peer = row.peer.clone().filter(|_| !in_box);
+            out.extend(exposure(fault, (device, near), service, &answer, |_| true));
         }
     }
 }
@@ -140,7 +141,7 @@ fn stale(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &Near,
             let shown = named.and(&answer.open);
             let mut service = service(&placed.name, product, row, *transport, (&all, &shown));
             service.mark = row.until.as_ref().map(ToString::to_string);
-            out.extend(exposure(fault, device, service, &answer, |_| true));
+            out.extend(exposure(fault, (device, near), service, &answer, |_| true));
         }
     }
 }

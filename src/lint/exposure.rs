@@ -1,6 +1,7 @@
 //! PH204, PH205, PH206 and PH301: services of devices that can be reached and should not be.
 
-use super::{closed, cores, exposed, words};
+use super::mend::{Workshop, close};
+use super::{closable, closed, cores, exposed, words};
 use crate::catalog::{Initiator, Listener, Need, Product, Requirement, SecurityMode, Transport};
 use crate::finding::{Finding, RequirementRef};
 use crate::judge::{Answer, Ask, Desk, Judge, Near, Share, Witness, number};
@@ -68,6 +69,8 @@ pub(super) struct Service {
     pub document: String,
     /// For whom the ports are, in words.
     pub meant_for: Option<String>,
+    /// Their role.
+    pub peer: Option<String>,
 }
 
 /// A service that can be reached.
@@ -78,6 +81,8 @@ pub(super) struct Exposure {
     pub certain: bool,
     /// Index into the site's devices.
     pub device: usize,
+    /// Its address.
+    pub near: Near,
     /// The service.
     pub service: Service,
     /// Who lets it through.
@@ -94,8 +99,27 @@ pub(super) struct Exposure {
 pub(super) const LINTS: &[&Lint] = &[&PH204, &PH205, &PH206, &PH301];
 
 /// Checks all devices of the site.
-pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
-    let exposures = cores::for_each(judge, &cores::devices(judge), |desk, device| {
+pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
+    let found = groups(judge, &cores::devices(judge));
+    let word = |group: &Vec<Exposure>| {
+        let mut finding = exposed::word(judge, group);
+        if let (Some(workshop), Some(excess)) = (workshop, closable::excess(judge, group)) {
+            let message = finding.message.clone();
+            let mut devices: Vec<usize> = group.iter().map(|exposure| exposure.device).collect();
+            devices.dedup();
+            let again = |judge: &Judge<'_>| {
+                groups(judge, &devices).iter().any(|group| exposed::word(judge, group).message == message)
+            };
+            close::offer(judge, workshop, &excess, &mut finding, again);
+        }
+        finding
+    };
+    found.iter().map(word).collect()
+}
+
+/// What is open of some devices and should not be, by the rules that open it.
+fn groups(judge: &Judge<'_>, devices: &[usize]) -> Vec<Vec<Exposure>> {
+    let exposures = cores::for_each(judge, devices, |desk, device| {
         let mut exposures = Vec::new();
         let site = desk.judge().site;
         let Some(product) = desk.judge().catalog.product(&site.devices[device].product) else {
@@ -116,7 +140,7 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
         }
         exposures
     });
-    group(exposures.into_iter().flatten()).iter().map(|group| exposed::word(judge, group)).collect()
+    group(exposures.into_iter().flatten())
 }
 
 /// PH301: what the security mode turns off and the firewall lets in.
@@ -175,8 +199,8 @@ fn forbidden(
             blocked: Vec::new(),
         };
         let mark = Some(mode.name.clone());
-        let service = Service { what, row, mark, document: String::new(), meant_for: None };
-        out.extend(exposure(Fault::Forbidden, device, service, &judgement, |_| true));
+        let service = Service { what, row, mark, document: String::new(), meant_for: None, peer: None };
+        out.extend(exposure(Fault::Forbidden, (device, near), service, &judgement, |_| true));
     }
     turned_off(desk, product, mode, (device, near, anybody), out);
 }
@@ -211,7 +235,7 @@ fn turned_off(
             let mut service =
                 service(&judge.site.devices[device].name, product, row, *transport, (&all, &ports));
             service.mark = Some(mode.name.clone());
-            out.extend(exposure(Fault::Forbidden, device, service, &answer, |_| true));
+            out.extend(exposure(Fault::Forbidden, (device, near), service, &answer, |_| true));
         }
     }
 }
@@ -247,7 +271,7 @@ fn management(
         for (service, judgement) in reached(desk, product, device, near, row, &party) {
             // Open to any source: to most of the addresses, whatever was blocked before.
             let any = |share: &Share| share.sources.count() > from / 2;
-            out.extend(exposure(Fault::Administration, device, service, &judgement, any));
+            out.extend(exposure(Fault::Administration, (device, near), service, &judgement, any));
         }
     }
 }
@@ -310,13 +334,14 @@ pub(super) fn service(
         mark: None,
         document: words::document(product, row),
         meant_for: None,
+        peer: row.peer.clone(),
     }
 }
 
 /// An exposure by the rules that open; where none does for certain, by those that may.
 pub(super) fn exposure(
     fault: Fault,
-    device: usize,
+    (device, near): (usize, &Near),
     service: Service,
     judgement: &Answer,
     counts: impl Fn(&Share) -> bool,
@@ -328,6 +353,7 @@ pub(super) fn exposure(
             fault,
             certain,
             device,
+            near: near.clone(),
             service: service.clone(),
             by: (*by).clone(),
             others: others.iter().take(SHOWN).map(|by| (*by).clone()).collect(),

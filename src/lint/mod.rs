@@ -1,5 +1,6 @@
 //! The lints: the facts come from the analysis, the words are here, and each has a page in `rules/lints/`.
 
+mod closable;
 mod closed;
 pub(crate) mod cores;
 mod dead;
@@ -34,7 +35,7 @@ use crate::threads;
 
 #[cfg(feature = "lsp")]
 pub(crate) use dead::LINTS as SEARCHED;
-pub(crate) use mend::{Files, Workshop};
+pub(crate) use mend::{Files, Shop, Workshop, settle};
 
 /// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
 /// no remedy is tried, and none printed.
@@ -59,10 +60,10 @@ fn judged(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
         findings.extend(requirements::check(judge, workshop));
     }
     if selection.has_any(openings::LINTS) {
-        findings.extend(openings::check(judge));
+        findings.extend(openings::check(judge, workshop));
     }
     if selection.has_any(exposure::LINTS) {
-        findings.extend(exposure::check(judge));
+        findings.extend(exposure::check(judge, workshop));
     }
     if selection.has(&PH610) {
         findings.extend(families::check(judge));
@@ -113,7 +114,7 @@ pub(crate) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
 /// How many legs of mandatory rows do not get through, and how much trouble there is in all: the less, the better a
 /// site explains a config.
 pub(crate) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
-    requirements::lacking(judge)
+    requirements::lacking(judge, &cores::devices(judge))
 }
 
 /// What there is to say of legs of rows, each between one address and one party, and what mends them.

@@ -115,6 +115,11 @@ impl Alone {
         &self.files
     }
 
+    /// The firewall, likewise.
+    pub(super) fn firewalls(&self) -> &[Option<Firewall>] {
+        &self.firewalls
+    }
+
     /// Which way through the firewall is judged.
     pub(super) fn way(&self) -> Way {
         match self.site.firewalls.first() {

@@ -173,13 +173,22 @@ impl Session {
 
     /// Everything that is wrong, in no order. `sources` are the files that the session was made from.
     pub(crate) fn check(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
-        self.look(today, sources, |judge, files| lint::check(judge, Some(&Workshop::new(sources, files))))
+        let mut findings = self
+            .look(today, sources, |judge, files| lint::check(judge, Some(&Workshop::new(sources, files))));
+        let alone = self.alone.iter().map(|alone| (Workshop::new(sources, alone.files()), alone.firewalls()));
+        let shops: Vec<lint::Shop<'_>> =
+            alone.chain([(self.workshop(sources), self.firewalls.as_slice())]).collect();
+        lint::settle(&shops, &mut findings);
+        findings
     }
 
     /// What is wrong, as far as it is found at once: rules that do nothing are not looked for, and no remedy is tried.
     #[cfg(feature = "lsp")]
     pub(crate) fn glance(&self, today: Date, sources: &SourceMap) -> Vec<Finding> {
-        self.look(today, sources, |judge, _| lint::glance(judge))
+        let mut findings = self.look(today, sources, |judge, _| lint::glance(judge));
+        // What was not proved is not offered.
+        findings.iter_mut().for_each(|finding| finding.edits.clear());
+        findings
     }
 
     fn look(

@@ -118,3 +118,79 @@ fn tidy_takes_out_what_does_nothing_in_all_languages() {
         assert!(text(&again.stdout).starts_with("no rule does nothing"), "{name}: {}", text(&again.stdout));
     }
 }
+
+/// Rules that say much twice, in one of the languages.
+fn random_rules(language: &str, count: u64) -> String {
+    let mut state = 7_u64;
+    let mut below = |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    let mut rules: Vec<String> = Vec::new();
+    for _ in 0..count {
+        let (host, wide, port, passes) = (below(6), below(3) == 0, 1000 + below(4) * 10, below(2) == 0);
+        let last = port + below(2) * 10;
+        let (net, mask) = if wide {
+            ("10.1.0.0/16".to_string(), "10.1.0.0 255.255.0.0".to_string())
+        } else {
+            (format!("10.1.{host}.0/24"), format!("10.1.{host}.0 255.255.255.0"))
+        };
+        rules.push(match language {
+            "iptables" => format!(
+                "-A FORWARD -s {net} -p tcp -m tcp --dport {port}:{last} -j {}",
+                if passes { "ACCEPT" } else { "DROP" }
+            ),
+            "nftables" => format!(
+                "\t\tip saddr {net} tcp dport {port}-{last} {}",
+                if passes { "accept" } else { "drop" }
+            ),
+            "pf" => format!(
+                "{} in quick on em0 inet proto tcp from {net} to any port {port}:{last}",
+                if passes { "pass" } else { "block" }
+            ),
+            _ => format!(
+                "access-list o extended {} tcp {mask} any range {port} {last}",
+                if passes { "permit" } else { "deny" }
+            ),
+        });
+    }
+    let rules = rules.join("\n");
+    match language {
+        "iptables" => format!(
+            "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n{rules}\nCOMMIT\n"
+        ),
+        "nftables" => format!(
+            "table ip filter {{\n\tchain forward {{\n\t\ttype filter hook forward priority 0; policy drop;\n{rules}\n\t}}\n}}\n"
+        ),
+        "pf" => format!("block all\n{rules}\n"),
+        _ => format!(
+            "ASA Version 9.8(4)\n!\ninterface GigabitEthernet0/0\n nameif outside\n security-level 0\n ip address \
+             198.51.100.1 255.255.255.0\n!\ninterface GigabitEthernet0/1\n nameif inside\n security-level 100\n ip \
+             address 10.9.1.1 255.255.255.0\n!\n{rules}\naccess-group o in interface outside\n"
+        ),
+    }
+}
+
+/// `PINHOLE_TIDY_RULES` says how many rules there are.
+#[test]
+fn tidy_proves_what_is_left_equal() {
+    let count = std::env::var("PINHOLE_TIDY_RULES").ok().and_then(|count| count.parse().ok()).unwrap_or(200);
+    for (language, name) in
+        [("iptables", "a.rules"), ("nftables", "a.nft"), ("pf", "pf.conf"), ("asa", "a.cfg")]
+    {
+        let folder = Scratch::new("random");
+        let rules = random_rules(language, count);
+        let path = folder.file(name, &rules);
+        folder.file("before", &rules);
+        let tidied = text(&pinhole(&folder, &["tidy", "--write", name]).stdout);
+        assert!(tidied.contains("every packet fares as before"), "{language}: {tidied}");
+        let left = read(&path).lines().count();
+        assert!(left < rules.lines().count() / 2, "{language}: {left} lines are left: {tidied}");
+        let equal = pinhole(&folder, &["diff", "--equal", "--dialect", language, "before", name]);
+        assert_eq!(equal.status.code(), Some(0), "{language}: {}", text(&equal.stdout));
+        assert!(
+            text(&pinhole(&folder, &["tidy", name]).stdout).starts_with("no rule does nothing"),
+            "{language}"
+        );
+    }
+}

@@ -12,6 +12,7 @@ mod rulesets;
 mod anomalies;
 mod cases;
 mod compare;
+mod every_fix;
 mod every_row;
 mod lint_truth;
 mod remedies;

@@ -20,13 +20,13 @@ use crate::common::Scratch;
 const CODES: [&str; 6] = ["PH101", "PH102", "PH103", "PH104", "PH105", "PH106"];
 
 /// A folder of its own with the files of a case.
-struct Case {
-    folder: Scratch,
+pub(crate) struct Case {
+    pub folder: Scratch,
     args: Vec<String>,
 }
 
 impl Case {
-    fn new(files: &[(&str, &str)], args: &[&str]) -> Case {
+    pub(crate) fn new(files: &[(&str, &str)], args: &[&str]) -> Case {
         let folder = Scratch::new("remedies");
         for (name, text) in files {
             folder.write(name, text);
@@ -34,7 +34,7 @@ impl Case {
         Case { folder, args: args.iter().map(|arg| arg.to_string()).collect() }
     }
 
-    fn findings(&self) -> Vec<Value> {
+    pub(crate) fn findings(&self) -> Vec<Value> {
         let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
             .args(["check", "--format", "json"])
             .args(&self.args)
@@ -47,8 +47,31 @@ impl Case {
         report["findings"].as_array().unwrap().clone()
     }
 
+    /// Whether the files are read.
+    pub(crate) fn is_read(&self) -> bool {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_pinhole"));
+        check.args(["check", "--format", "json"]).args(&self.args).current_dir(&self.folder.0);
+        let output = check.stdin(Stdio::null()).output().unwrap();
+        output.status.code() != Some(2) && !output.stdout.is_empty()
+    }
+
+    /// The language of one of its files.
+    pub(crate) fn dialect_of(&self, file: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
+            .args(["check", "--format", "json"])
+            .args(&self.args)
+            .current_dir(&self.folder.0)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let files = report["files"].as_array().unwrap();
+        let own = files.iter().find(|one| one["path"] == file).unwrap_or_else(|| panic!("{file}: {files:?}"));
+        own["dialect"].as_str().unwrap().to_string()
+    }
+
     /// Puts the lines of a finding in, and gives the files back as they were.
-    fn with(&self, finding: &Value) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(crate) fn with(&self, finding: &Value) -> Vec<(PathBuf, Vec<u8>)> {
         let mut edits: Vec<&Value> = finding["edits"].as_array().unwrap().iter().collect();
         edits.sort_by_key(|edit| std::cmp::Reverse(edit["start"].as_u64()));
         let mut before: Vec<(PathBuf, Vec<u8>)> = Vec::new();

@@ -41,7 +41,8 @@ pub(crate) fn ask(scenario: &Scenario) -> Result<Vec<Said>, String> {
     Ok(said.into_iter().flatten().collect())
 }
 
-fn ruleset(scenario: &Scenario) -> Result<Ruleset, String> {
+/// The rules of a scenario.
+pub(crate) fn ruleset(scenario: &Scenario) -> Result<Ruleset, String> {
     let mut sources = SourceMap::new();
     let mut read = |path: &std::path::Path| {
         sources.read(path, path).map_err(|error| format!("{}: {error:?}", path.display()))
@@ -63,7 +64,7 @@ fn ruleset(scenario: &Scenario) -> Result<Ruleset, String> {
 }
 
 /// The packet and its way, as `pinhole trace` makes them of [`Probe::json`].
-fn trip(probe: &Probe) -> Trip {
+pub(crate) fn trip(probe: &Probe) -> Trip {
     let header = &probe.header;
     let ((family, src), (_, dst)) = (Family::of(header.src), Family::of(header.dst));
     let mut packet = Packet::new(family, header.proto);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::diffs;
 use crate::flow;
 use crate::lab::{End, Fate, Lab};
 use crate::netns::{has, run_with_input};
@@ -48,6 +49,11 @@ pub(crate) fn run(lab: Lab, filter: Option<&str>) -> ExitCode {
     court.hear_all(filter);
     if filter.is_none_or(|part| part == "sites") {
         let tally = sites::run(&mut court.lab, &court.folder);
+        eprintln!("{tally:?}");
+        court.tally.failures += tally.failures;
+    }
+    if filter.is_none_or(|part| part == "diffs") {
+        let tally = diffs::run(&mut court.lab, &court.folder, &court.tools);
         eprintln!("{tally:?}");
         court.tally.failures += tally.failures;
     }
@@ -120,7 +126,7 @@ impl Court {
             if !self.tools.contains(tool) {
                 continue;
             }
-            self.clear(scenario.language);
+            clear(scenario.language);
             match (load(scenario, *tool), scenario.refused_by(*tool)) {
                 (Ok(()), false) => self.send_all(scenario, *tool),
                 (Ok(()), true) => {
@@ -134,7 +140,7 @@ impl Court {
                     self.fail(&format!("{}: {} refuses it: {error}", scenario.name, tool.program()));
                 }
             }
-            self.clear(scenario.language);
+            clear(scenario.language);
         }
     }
 
@@ -210,19 +216,20 @@ impl Court {
             }
         }
     }
+}
 
-    /// Removes all rules and sets.
-    fn clear(&self, language: Language) {
-        let _ = run_with_input("nft", &["flush", "ruleset"], "");
-        let legacy = language.tools().iter().find(|tool| tool.program().contains("legacy"));
-        if let Some(tool) = legacy {
-            let _ = run_with_input(tool.program(), &[], EMPTY);
-            let _ = run_with_input("ipset", &["destroy"], "");
-        }
+/// Removes all rules and sets.
+pub(crate) fn clear(language: Language) {
+    let _ = run_with_input("nft", &["flush", "ruleset"], "");
+    let legacy = language.tools().iter().find(|tool| tool.program().contains("legacy"));
+    if let Some(tool) = legacy {
+        let _ = run_with_input(tool.program(), &[], EMPTY);
+        let _ = run_with_input("ipset", &["destroy"], "");
     }
 }
 
-fn load(scenario: &Scenario, tool: Tool) -> Result<(), String> {
+/// Loads a ruleset with its sets.
+pub(crate) fn load(scenario: &Scenario, tool: Tool) -> Result<(), String> {
     if let Some(path) = &scenario.ipset {
         let sets = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         run_with_input("ipset", &["restore"], &sets)?;

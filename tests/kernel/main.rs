@@ -7,7 +7,8 @@
 //! and why, and passes.
 //!
 //! This test has no harness: the process runs itself again in the namespaces. An argument selects the
-//! rulesets whose name contains it; `sites` and `calls` select what is said of sites, or of calls, alone.
+//! rulesets whose name contains it; `sites`, `calls` and `diffs` select what is said of sites, of calls, or of pairs
+//! of rulesets alone.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by a panic")]
 #![cfg_attr(not(target_os = "linux"), expect(unused, reason = "there is nothing to test"))]
@@ -15,6 +16,8 @@
 #[cfg(target_os = "linux")]
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(target_os = "linux")]
+mod diffs;
 #[cfg(target_os = "linux")]
 mod flow;
 #[cfg(target_os = "linux")]

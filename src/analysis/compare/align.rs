@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use rustc_hash::{FxHashMap, FxHashSet};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
-use super::shape::{Shaped, Shapes, Target, callees_first, shaped};
+use super::shape::{Name, Shaped, Shapes, Target, callees_first, name_of, shaped};
 use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
 use crate::packet::{Field, Set, Space, Spaces};
 
 /// Time for putting rules side by side; what is not found to be equal by then is looked at.
 const PATIENCE: Duration = Duration::from_millis(400);
-/// With more rules that differ, all packets are looked at.
+/// With more rules that differ, and more than half of all, all packets are looked at.
 const FEW_CHANGES: usize = 2000;
 
 /// The rules of either side that the other has not, old and new; `None` where all packets have to be looked at.
@@ -67,11 +67,11 @@ fn lone_rules(old: &Ruleset, new: &Ruleset) -> Option<[Vec<(ChainId, u32)>; 2]> 
         return None;
     }
     let names = [old, new].map(names_once);
-    let mut once: [FxHashMap<&str, ChainId>; 2] = Default::default();
+    let mut once: [FxHashMap<Name<'_>, ChainId>; 2] = Default::default();
     for (name, id) in &names[0] {
         if let Some(other) = names[1].get(name) {
-            once[0].insert(name, *id);
-            once[1].insert(name, *other);
+            once[0].insert(*name, *id);
+            once[1].insert(*name, *other);
         }
     }
     let mut shapes = Shapes::default();
@@ -98,11 +98,12 @@ fn lone_rules(old: &Ruleset, new: &Ruleset) -> Option<[Vec<(ChainId, u32)>; 2]> 
         lone.sort_unstable();
         lone.dedup();
     }
-    (lone[0].len() + lone[1].len() <= FEW_CHANGES).then_some(lone)
+    let few = FEW_CHANGES.max((old.rules() + new.rules()) / 4);
+    (lone[0].len() + lone[1].len() <= few).then_some(lone)
 }
 
-/// Whether one ruleset is another without some rules, and the same in all else.
-pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> bool {
+/// Whether two rulesets are the same but for some rules of each.
+pub fn is_without(old: &Ruleset, new: &Ruleset, but: [&FxHashSet<RuleId>; 2]) -> bool {
     let same_chains = old.chains.len() == new.chains.len()
         && old.chains.iter().zip(&new.chains).all(|(a, b)| a.name == b.name && a.kind == b.kind);
     let about_box =
@@ -110,8 +111,8 @@ pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> boo
     if !same_chains || about_box(old) != about_box(new) {
         return false;
     }
-    let once = old.chains.iter().zip(0..).map(|(chain, at)| (chain.name.as_str(), ChainId(at)));
-    let once: FxHashMap<&str, ChainId> = once.collect();
+    let once = old.chains.iter().zip(0..).map(|(chain, at)| (name_of(chain), ChainId(at)));
+    let once: FxHashMap<Name<'_>, ChainId> = once.collect();
     let mut shapes = Shapes::default();
     let [a, b] = [old, new].map(|rules| shaped(&mut shapes, rules, &once));
     let decides = |stage: &Stage| {
@@ -121,15 +122,17 @@ pub fn is_without(old: &Ruleset, new: &Ruleset, gone: &FxHashSet<RuleId>) -> boo
         .iter()
         .all(|hook| old.stages(*hook).iter().map(decides).eq(new.stages(*hook).iter().map(decides)));
     let same_rules = |at: usize| {
-        let stays =
-            |index: &usize| !gone.contains(&RuleId { chain: ChainId(at as u32), index: *index as u32 });
+        let stays = |side: usize, index: usize| {
+            !but[side].contains(&RuleId { chain: ChainId(at as u32), index: index as u32 })
+        };
         let shown = |rules: &Ruleset, shapes: &Shaped, index: usize| {
             let steps = rules.steps_of(&rules.chains[at].rules[index]);
             let to: Vec<ChainId> = steps.iter().filter_map(jump).collect();
             (shapes.chains[at][index], to)
         };
-        let left = (0..a.chains[at].len()).filter(stays).map(|index| shown(old, &a, index));
-        left.eq((0..b.chains[at].len()).map(|index| shown(new, &b, index)))
+        let left = (0..a.chains[at].len()).filter(|index| stays(0, *index));
+        let right = (0..b.chains[at].len()).filter(|index| stays(1, *index));
+        left.map(|index| shown(old, &a, index)).eq(right.map(|index| shown(new, &b, index)))
     };
     same_stages && (0..old.chains.len()).all(same_rules)
 }
@@ -148,11 +151,11 @@ fn keeps_by_rule(rules: &Ruleset) -> bool {
     rules.all_effects().any(|effect| matches!(effect, Effect::KeepState(_)))
 }
 
-/// The chains whose name no other has.
-fn names_once(rules: &Ruleset) -> FxHashMap<&str, ChainId> {
-    let mut found: FxHashMap<&str, Option<ChainId>> = FxHashMap::default();
+/// The chains whose name no other of their kind has.
+fn names_once(rules: &Ruleset) -> FxHashMap<Name<'_>, ChainId> {
+    let mut found: FxHashMap<Name<'_>, Option<ChainId>> = FxHashMap::default();
     for (at, chain) in rules.chains.iter().enumerate() {
-        found.entry(&chain.name).and_modify(|known| *known = None).or_insert(Some(ChainId(at as u32)));
+        found.entry(name_of(chain)).and_modify(|known| *known = None).or_insert(Some(ChainId(at as u32)));
     }
     found.into_iter().filter_map(|(name, id)| Some((name, id?))).collect()
 }

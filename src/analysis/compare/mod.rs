@@ -20,7 +20,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Decider, Flow};
 use crate::model::{Ruleset, Verdict, Way};
-use crate::packet::{Family, Field, Packet, Set, Spaces, State, proto};
+use crate::packet::{Family, Field, Packet, Set, Space, Spaces, State, proto};
 use crate::threads;
 
 use align::Changes;
@@ -144,6 +144,37 @@ pub fn compare(old: &Ruleset, new: &Ruleset, scope: &Scope) -> Difference {
     }
     found.regions.sort_by_key(|region| region.kind);
     found
+}
+
+/// Whether all that differs is that packets pass no more, and all of them have the values of one of some lists. How what
+/// was refused before is refused does not matter.
+pub fn closes_only(difference: &Difference, named: &[(Family, Vec<(Field, Set)>)]) -> bool {
+    let closes = |region: &&Region| matches!(region.kind, Kind::Closed | Kind::MayClose | Kind::Replied);
+    if !difference.unknown.is_empty() || !difference.regions.iter().all(|region| closes(&region)) {
+        return false;
+    }
+    let closed: Vec<&Region> =
+        difference.regions.iter().filter(|region| region.kind != Kind::Replied).collect();
+    let interfaces = |fields: &[(Field, Set)]| {
+        let names = fields.iter().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif));
+        names.map(|(_, set)| set.clone()).collect::<Vec<_>>()
+    };
+    let names = closed.iter().map(|region| region.fields.as_slice());
+    let names: Vec<Set> =
+        names.chain(named.iter().map(|(_, fields)| fields.as_slice())).flat_map(interfaces).collect();
+    [Family::V4, Family::V6].into_iter().all(|family| {
+        let mut spaces = Spaces::new(family, names.iter().cloned(), LIMIT);
+        let mut may = Space::NONE;
+        for (_, fields) in named.iter().filter(|(of, _)| *of == family) {
+            let one = effect::product(&mut spaces, fields);
+            may = spaces.or(may, one);
+        }
+        let mut here = closed.iter().filter(|region| region.family == family);
+        here.all(|region| {
+            let one = effect::product(&mut spaces, &region.fields);
+            spaces.covers(may, one)
+        }) && !spaces.exhausted()
+    })
 }
 
 /// The families that both speak of.

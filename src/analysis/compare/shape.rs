@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    ChainId, CondId, Condition, Effect, MapEntry, MapId, MarkOp, Rule, Ruleset, Step, Test, Tuples, Values,
-    Verdict,
+    Chain, ChainId, ChainKind, CondId, Condition, Effect, MapEntry, MapId, MarkOp, Rule, Ruleset, Step, Test,
+    Tuples, Values, Verdict,
 };
 use crate::packet::{Field, Set};
 
@@ -65,8 +65,15 @@ enum EffectShape {
 /// Where a jump leads: to a chain by its name, where each ruleset has one of that name, else by what is in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Target {
-    Named(u32),
+    Named(u32, ChainKind),
     Like(u32),
+}
+
+/// What tells a chain from others: the entries of a list and its implicit deny are two of one name.
+pub(super) type Name<'r> = (&'r str, ChainKind);
+
+pub(super) fn name_of(chain: &Chain) -> Name<'_> {
+    (&chain.name, chain.kind)
 }
 
 impl Shapes {
@@ -123,7 +130,7 @@ pub(super) struct Shaped {
 }
 
 /// The shapes of the rules of a ruleset; `once` are the names that one chain has in each of both rulesets.
-pub(super) fn shaped(shapes: &mut Shapes, rules: &Ruleset, once: &FxHashMap<&str, ChainId>) -> Shaped {
+pub(super) fn shaped(shapes: &mut Shapes, rules: &Ruleset, once: &FxHashMap<Name<'_>, ChainId>) -> Shaped {
     let mut shaper = Shaper {
         conditions: conditions(shapes, rules),
         shaped: Shaped {
@@ -140,8 +147,8 @@ pub(super) fn shaped(shapes: &mut Shapes, rules: &Ruleset, once: &FxHashMap<&str
         for rule in &chain.rules {
             row.push(shaper.rule(rule));
         }
-        let target = match once.get(chain.name.as_str()) {
-            Some(_) => Target::Named(shaper.shapes.text(&chain.name)),
+        let target = match once.get(&name_of(chain)) {
+            Some(_) => Target::Named(shaper.shapes.text(&chain.name), chain.kind),
             None => Target::Like(number(&mut shaper.shapes.chains, row.clone())),
         };
         shaper.shaped.targets[id.0 as usize] = target;

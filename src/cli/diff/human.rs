@@ -67,15 +67,31 @@ pub(super) fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<
     lines
 }
 
-/// What else is to be said of a firewall: what was not compared, left out, or is not known.
+/// What else is to be said of a firewall: what was left out, is not known, or was not compared.
 pub(super) fn notes(told: &Told<'_>, pair: &Pair) -> Vec<String> {
-    let mut notes: Vec<String> =
-        pair.not_compared.iter().map(|what| format!("not compared: {what}")).collect();
-    notes.extend(Some(odd_ones(told, pair)).filter(|odd| !odd.is_empty()));
-    notes.extend(pair.unknown.iter().map(|(way, family)| {
-        format!("unknown: {} packets, hook {}", json::family_name(*family), way.name())
-    }));
-    notes
+    let said = [odd_ones(told, pair), replies(told, pair)];
+    said.into_iter().filter(|said| !said.is_empty()).chain(limits(pair)).collect()
+}
+
+/// How much is refused as before, with another answer to its sender; empty where nothing is.
+fn replies(told: &Told<'_>, pair: &Pair) -> String {
+    let count = lines(told, pair, Kind::Replied, false).len();
+    let kinds = if count == 1 { "kind of traffic is" } else { "kinds of traffic are" };
+    match count {
+        0 => String::new(),
+        _ => format!(
+            "{count} {kinds} refused as before, with another answer to the sender (all of it: --format json)"
+        ),
+    }
+}
+
+/// What is not known, or was not compared.
+fn limits(pair: &Pair) -> Vec<String> {
+    let unknown = pair.unknown.iter().map(|(way, family)| {
+        let (family, hook) = (json::family_name(*family), way.name());
+        format!("unknown: what differs for {family} packets, hook {hook}: it would have taken too much work")
+    });
+    unknown.chain(pair.not_compared.iter().map(|what| format!("not compared: {what}"))).collect()
 }
 
 /// How many effects there are on packets that do not belong where they come from, in words; empty where none.
@@ -253,20 +269,8 @@ fn effects(told: &Told<'_>, pair: &Pair, paint: Paint<'_>, out: &mut impl Write)
             writeln!(out, "  … and {more} more of this kind")?;
         }
     }
-    let odd = odd_ones(told, pair);
-    if !odd.is_empty() {
-        writeln!(out, "  {odd}")?;
-    }
-    for (way, family) in &pair.unknown {
-        writeln!(
-            out,
-            "  unknown: what differs for {} packets, hook {}: it would have taken too much work",
-            json::family_name(*family),
-            way.name()
-        )?;
-    }
-    for what in &pair.not_compared {
-        writeln!(out, "  not compared: {}", clean(what))?;
+    for note in notes(told, pair) {
+        writeln!(out, "  {}", clean(&note))?;
     }
     Ok(())
 }
@@ -383,7 +387,7 @@ pub(super) fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure
         None => writeln!(out, "unknown: it would have taken too much work")?,
     }
     for pair in told.pairs {
-        for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Replied) {
+        for kind in KINDS {
             let likely = lines(told, pair, kind, false);
             for line in likely.iter().chain(&lines(told, pair, kind, true)).take(MOST) {
                 writeln!(out, "  {:<10} {}", names::kind(kind).0, clean(&line.example))?;
@@ -394,11 +398,8 @@ pub(super) fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure
                 }
             }
         }
-        for (way, family) in &pair.unknown {
-            writeln!(out, "  unknown: {} packets, hook {}", json::family_name(*family), way.name())?;
-        }
-        for what in &pair.not_compared {
-            writeln!(out, "  not compared: {}", clean(what))?;
+        for note in limits(pair) {
+            writeln!(out, "  {}", clean(&note))?;
         }
     }
     Ok(())

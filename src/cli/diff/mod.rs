@@ -1,5 +1,6 @@
 //! `pinhole diff`: what a change of configs opens and closes, and what it breaks and mends.
 
+mod brief;
 mod calls;
 mod findings;
 mod git;
@@ -28,6 +29,7 @@ use crate::report;
 use crate::rule::Severity;
 use crate::site::Prefix;
 
+pub(super) use brief::effects;
 use findings::Findings;
 use pairs::Pair;
 use sides::Sides;
@@ -180,8 +182,9 @@ impl DiffArgs {
     }
 }
 
-/// The kinds of regions, in the order in which reports list them.
-const KINDS: [Kind; 10] = [
+/// The kinds of effects, in the order in which reports list them. That senders of what is refused are answered in another
+/// way is none.
+const KINDS: [Kind; 9] = [
     Kind::Opened,
     Kind::Closed,
     Kind::Retargeted,
@@ -191,5 +194,4 @@ const KINDS: [Kind; 10] = [
     Kind::Answered,
     Kind::Kept,
     Kind::Helped,
-    Kind::Replied,
 ];

@@ -133,7 +133,8 @@ fn effects(
 fn told<'p>(sides: &Sides, pair: &'p Pair, regions: &mut dyn Iterator<Item = &'p Seen>) -> Vec<String> {
     let context = names::Context { site: &sides.new.site, pair };
     let mut found: Vec<(Kind, names::Words)> = Vec::new();
-    for seen in regions.filter(|seen| !is_odd(context.site, pair, &seen.region)) {
+    let tells = |seen: &&Seen| seen.region.kind != Kind::Replied && !is_odd(context.site, pair, &seen.region);
+    for seen in regions.filter(tells) {
         let words = context.words(&seen.region);
         let alike = |(kind, known): &(Kind, names::Words)| {
             *kind == seen.region.kind

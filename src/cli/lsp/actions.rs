@@ -47,11 +47,13 @@ fn action<W>(server: &Server<'_, W>, view: &View, finding: &Finding) -> Option<l
         let edits = changes.entry(server.uri(&file.path)).or_default();
         edits.push(lsp::TextEdit::new(range, edit.text.clone()));
     }
-    let takes_out = finding.edits.iter().all(|edit| edit.text.is_empty());
-    let what = match (takes_out, finding.careful) {
-        (true, false) => "take it out",
+    let puts_in = finding.edits.iter().all(|edit| edit.span.start == edit.span.end);
+    let goes = finding.edits.iter().all(|edit| edit.text.is_empty());
+    let what = match (finding.takes_out(), finding.careful) {
         (true, true) => "take it out, and what it logs or counts with it",
-        (false, _) => "put in the lines that mend it",
+        _ if goes => "take it out",
+        _ if puts_in => "put in the lines that mend it",
+        _ => "write it as was tried",
     };
     Some(lsp::CodeAction {
         title: format!("{} {}: {what}", finding.code(), finding.lint().name),

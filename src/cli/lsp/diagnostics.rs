@@ -134,8 +134,7 @@ impl<N: Fn(&std::path::Path) -> lsp::Uri> Writer<'_, N> {
         };
         let mut diagnostic = plain(range, severity, report::told(finding));
         diagnostic.code = Some(finding.code().to_string().into());
-        let idle = finding.edits.iter().all(|edit| edit.text.is_empty()) && !finding.edits.is_empty();
-        diagnostic.tags = idle.then(|| vec![lsp::DiagnosticTag::Unnecessary]);
+        diagnostic.tags = finding.takes_out().then(|| vec![lsp::DiagnosticTag::Unnecessary]);
         let related: Vec<lsp::DiagnosticRelatedInformation> =
             finding.related.iter().filter_map(|label| self.related(label.span, &label.message)).collect();
         diagnostic.related_information = (!related.is_empty()).then_some(related);

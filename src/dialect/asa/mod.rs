@@ -1,6 +1,7 @@
 //! Cisco ASA running-configs.
 
 pub mod ast;
+mod less;
 mod lints;
 mod literals;
 mod lower;
@@ -35,6 +36,7 @@ pub static LANGUAGE: Language = Language {
     tells_idle_chains: false,
     lines: Lines {
         spots: write::spots,
+        less: less::less,
         answers: Answers::OfItself,
         filter_translates: false,
         of_interfaces: true,

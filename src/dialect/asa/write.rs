@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, is_host, word};
-use crate::packet::{Family, Prefix, Set};
+use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, is_host, is_icmp, word};
+use crate::model::RuleId;
+use crate::packet::{Family, Prefix, Set, proto};
 
 /// How the names of chains begin that are access lists.
 const LIST: &str = "access-list ";
@@ -12,6 +13,8 @@ const LIST: &str = "access-list ";
 pub(super) fn spots(job: &Job<'_>) -> Vec<Spot> {
     let spots = match job.goal {
         Goal::Pass => into_list(job),
+        // A list of its own would refuse everything.
+        Goal::Refuse => job.rule.filter(|rule| is_of_list(job, *rule)).and_then(|_| into_list(job)),
         Goal::Translate(to) => translation(job, to),
         Goal::Answer => None,
     };
@@ -28,7 +31,7 @@ fn into_list(job: &Job<'_>) -> Option<Vec<Spot>> {
     let name = &job.rules.chain(rule.chain).name;
     match name.strip_prefix(LIST) {
         Some(list) => {
-            let lines = permits(job, list);
+            let lines = written(job, list);
             if text.line(at).trim_start().starts_with(LIST) {
                 return Some(vec![text.spot(text.line_start(at), &lines, String::new())]);
             }
@@ -48,16 +51,21 @@ fn into_list(job: &Job<'_>) -> Option<Vec<Spot>> {
             if text.text.contains(&list) && text.lines().any(|(_, line)| taken(line)) {
                 return None;
             }
-            let mut lines = permits(job, &list);
+            let mut lines = written(job, &list);
             lines.push(format!("access-group {list} in interface {interface}"));
             Some(vec![end(text, &lines)])
         }
     }
 }
 
-/// What the list has to permit; lists name addresses as they come before version 8.3.
-fn permits(job: &Job<'_>, list: &str) -> Vec<String> {
-    job.flows.iter().flat_map(|(wanted, set)| entries(wanted, set, list)).collect()
+/// What the list has to say; lists name addresses as they come before version 8.3.
+fn written(job: &Job<'_>, list: &str) -> Vec<String> {
+    let verb = if job.goal == Goal::Refuse { "deny" } else { "permit" };
+    job.flows.iter().flat_map(|(wanted, set)| entries(wanted, set, list, verb)).collect()
+}
+
+fn is_of_list(job: &Job<'_>, rule: RuleId) -> bool {
+    job.rules.chain(rule.chain).name.starts_with(LIST)
 }
 
 /// A translation of a device: of the whole of it, or of its ports where its public address is that of an
@@ -145,7 +153,7 @@ fn end(text: Text<'_>, lines: &[String]) -> Spot {
 }
 
 /// Entries of an access list of the ASA.
-pub(in crate::dialect) fn entries(wanted: &Wanted, set: &Set, list: &str) -> Vec<String> {
+pub(in crate::dialect) fn entries(wanted: &Wanted, set: &Set, list: &str, verb: &str) -> Vec<String> {
     // `any4` came with version 9.0, where `any` still does beside IPv4 addresses.
     let any = if wanted.family == Family::V4 { "any" } else { "any6" };
     let end = |address: Option<Prefix>| match address {
@@ -153,17 +161,26 @@ pub(in crate::dialect) fn entries(wanted: &Wanted, set: &Set, list: &str) -> Vec
         Some(host) if is_host(host) => format!("host {}", host.address),
         Some(net) => network(net),
     };
-    let port =
-        |(lo, hi): &(u128, u128)| if lo == hi { format!("eq {lo}") } else { format!("range {lo} {hi}") };
+    let icmp = is_icmp(wanted);
+    let port = |(lo, hi): &(u128, u128)| match lo == hi {
+        true if icmp => lo.to_string(),
+        true => format!("eq {lo}"),
+        false => format!("range {lo} {hi}"),
+    };
+    let proto = match wanted.protocol {
+        proto::ICMP => "icmp",
+        proto::ICMPV6 => "icmp6",
+        _ => word(wanted),
+    };
     let rule = |range: &(u128, u128)| {
         let (src, dst) = (end(wanted.src), end(wanted.dst));
-        format!("access-list {list} extended permit {} {src} {dst} {}", word(wanted), port(range))
+        format!("access-list {list} extended {verb} {proto} {src} {dst} {}", port(range))
     };
     set.ranges().iter().map(rule).collect()
 }
 
 /// IPv4 networks have a mask, IPv6 networks a length.
-fn network(net: Prefix) -> String {
+pub(super) fn network(net: Prefix) -> String {
     match net.address {
         IpAddr::V4(address) => {
             let mask = u32::MAX.checked_shl(32 - u32::from(net.length)).unwrap_or(0);

@@ -13,6 +13,7 @@ mod finish;
 mod globals;
 mod include;
 mod ipset;
+mod less;
 mod listing;
 mod lower;
 mod marks;
@@ -67,6 +68,7 @@ pub static LANGUAGE: Language = Language {
     tells_idle_chains: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
+        less: less::less,
         answers: Answers::ByState,
         filter_translates: false,
         of_interfaces: false,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::dialect::write::{At, Goal, Job, Spot, Text, Wanted, indented, place, ports, word};
 use crate::model::{ChainId, Hook};
-use crate::packet::{Family, Set};
+use crate::packet::{Family, Set, proto};
 
 /// Where the rules go.
 pub(super) fn spot(job: &Job<'_>) -> Option<Spot> {
@@ -134,15 +134,25 @@ pub(in crate::dialect) fn rules(wanted: &Wanted, set: &Set, goal: Goal) -> Vec<S
             ends += &format!(" {flag} {address}");
         }
     }
-    let proto = word(wanted);
-    let port = if back { "--sport" } else { "--dport" };
+    let (proto, matches) = match wanted.protocol {
+        proto::ICMP => ("icmp", "icmp"),
+        proto::ICMPV6 => ("ipv6-icmp", "icmp6"),
+        _ => (word(wanted), word(wanted)),
+    };
+    let port = match wanted.protocol {
+        proto::ICMP => "--icmp-type",
+        proto::ICMPV6 => "--icmpv6-type",
+        _ if back => "--sport",
+        _ => "--dport",
+    };
     let end = match goal {
         Goal::Pass => "-j ACCEPT".to_string(),
+        Goal::Refuse => "-j DROP".to_string(),
         Goal::Answer => "-m conntrack --ctstate ESTABLISHED -j ACCEPT".to_string(),
         Goal::Translate(IpAddr::V4(to)) => format!("-j DNAT --to-destination {to}"),
         Goal::Translate(IpAddr::V6(to)) => format!("-j DNAT --to-destination {to}"),
     };
     let rule =
-        |ports: &String| format!("{ends} -p {proto} -m {proto} {port} {ports} {end}").trim().to_string();
+        |ports: &String| format!("{ends} -p {proto} -m {matches} {port} {ports} {end}").trim().to_string();
     ports(set, ":").iter().map(rule).collect()
 }

@@ -13,9 +13,9 @@ use super::syntax::{
     StmtKind, TableFamily, Target, Verdict,
 };
 use crate::dialect::programs;
-use crate::finding::Finding;
+use crate::finding::{Edit, Finding};
 use crate::rule::{PH405, PH410, PH411, PH412, PH413, PH414, PH416, PH419, PH440, PH510, PH511, PH512};
-use crate::source::SourceMap;
+use crate::source::{SourceMap, Span};
 
 /// Where connection tracking hooks in (netfilter_ipv4.h, `NF_IP_PRI_CONNTRACK`).
 const CONNTRACK: i64 = -200;
@@ -176,12 +176,14 @@ impl Lints<'_> {
         };
         if op == RelOp::Ne && several && is_state(left) {
             let text = self.sources.text(right.span);
-            self.findings.push(
+            let mut finding =
                 Finding::of(&PH410, stmt.span, format!("`ct state != {text}` matches every packet"))
                     .label("compares with the sum of the states, which no packet has")
                     .notice("Packets of established calls are treated as the rule treats all others.")
-                    .help("Write the states as a set, in braces: `ct state != { … }`."),
-            );
+                    .help("Write the states as a set, in braces: `ct state != { … }`.");
+            finding.edits = vec![Edit { span: right.span, text: format!("{{ {text} }}") }];
+            finding.careful = true;
+            self.findings.push(finding);
         }
     }
 
@@ -219,11 +221,12 @@ impl Lints<'_> {
             _ => false,
         });
         if reads && !known && sees_ip(table) {
-            self.findings.push(
-                Finding::of(&PH412, stmt.span, "a port is read whatever the protocol is")
-                    .label("also matches the same bytes of ICMP, ESP and all other protocols")
-                    .help("Put `meta l4proto { tcp, udp }` in front, or name the protocol: `tcp dport`, `udp dport`."),
-            );
+            let mut finding = Finding::of(&PH412, stmt.span, "a port is read whatever the protocol is")
+                .label("also matches the same bytes of ICMP, ESP and all other protocols")
+                .help("Put `meta l4proto { tcp, udp }` in front, or name the protocol: `tcp dport`, `udp dport`.");
+            let front = Span::new(stmt.span.start, stmt.span.start);
+            finding.edits = vec![Edit { span: front, text: "meta l4proto { tcp, udp } ".to_string() }];
+            self.findings.push(finding);
         }
         known
     }
@@ -340,11 +343,15 @@ impl Lints<'_> {
             return;
         }
         let span = file.line_span(1);
-        self.findings.push(
-            Finding::of(&PH416, span, "loading this script again doubles its rules")
-                .label("nothing is flushed before the rules are added")
-                .help("Begin with `flush ruleset`, or with `table …` and `delete table …` for the script's own tables."),
-        );
+        let mut finding = Finding::of(&PH416, span, "loading this script again doubles its rules")
+            .label("nothing is flushed before the rules are added")
+            .help("Begin with `flush ruleset`, or with `table …` and `delete table …` for the script's own tables.");
+        // What other scripts have loaded is gone as well.
+        finding.careful = true;
+        let next = file.text.find('\n').map(|end| file.base + end as u32 + 1);
+        let put = |at| Edit { span: Span::new(at, at), text: "\nflush ruleset\n".to_string() };
+        finding.edits.extend(next.map(put));
+        self.findings.push(finding);
     }
 }
 

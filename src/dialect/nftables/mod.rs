@@ -5,6 +5,7 @@ mod declarations;
 mod eval;
 mod headers;
 mod json;
+mod less;
 mod lexer;
 mod lints;
 mod lower;
@@ -42,6 +43,7 @@ pub static LANGUAGE: Language = Language {
     tells_idle_chains: true,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
+        less: less::less,
         answers: Answers::ByState,
         filter_translates: false,
         of_interfaces: false,

@@ -2,7 +2,7 @@
 
 use crate::dialect::write::{At, Goal, Job, Spot, Text, Wanted, braced, indented, place, word};
 use crate::model::{ChainId, Hook};
-use crate::packet::{Family, Set};
+use crate::packet::{Family, Set, proto};
 use crate::source::Span;
 
 /// Where the rules go.
@@ -161,11 +161,16 @@ pub(in crate::dialect) fn rule(wanted: &Wanted, set: &Set, goal: Goal, both: boo
         }
     }
     let of = if both { format!("{ip} ") } else { String::new() };
-    let port = if back { "sport" } else { "dport" };
+    let port = match wanted.protocol {
+        proto::ICMP => "icmp type",
+        proto::ICMPV6 => "icmpv6 type",
+        _ => &format!("{} {}", word(wanted), if back { "sport" } else { "dport" }),
+    };
     let end = match goal {
         Goal::Pass => "accept".to_string(),
+        Goal::Refuse => "drop".to_string(),
         Goal::Answer => "ct state established accept".to_string(),
         Goal::Translate(to) => format!("dnat {of}to {to}"),
     };
-    format!("{rule}{} {port} {} {end}", word(wanted), braced(set, "-"))
+    format!("{rule}{port} {} {end}", braced(set, "-"))
 }

@@ -8,7 +8,7 @@ mod translation;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::dialect::Environment;
-use crate::finding::Finding;
+use crate::finding::{Edit, Finding};
 use crate::packet::{Family, Set};
 use crate::rule::{PH405, PH420, PH423, PH425, PH426, PH427, PH428, PH429, Severity};
 use crate::source::Span;
@@ -143,12 +143,12 @@ fn range_without_ends(port: &PortMatch) -> Option<Finding> {
     };
     if inside && b <= a.saturating_add(1) {
         let message = format!("`{a} >< {b}` matches no port");
-        return Some(
-            Finding::of(&PH423, port.span, message)
-                .severity(Severity::Warning)
-                .label("the ends do not belong to it, and nothing lies between them")
-                .help(format!("Write `{a}:{b}` to match the ends.")),
-        );
+        let mut finding = Finding::of(&PH423, port.span, message)
+            .severity(Severity::Warning)
+            .label("the ends do not belong to it, and nothing lies between them")
+            .help(format!("Write `{a}:{b}` to match the ends."));
+        finding.edits = vec![Edit { span: port.span, text: format!("{a}:{b}") }];
+        return Some(finding);
     }
     if inside && TRACEROUTE.contains(&a) {
         return None;
@@ -165,7 +165,11 @@ fn range_without_ends(port: &PortMatch) -> Option<Finding> {
             ),
         ),
     };
-    Some(Finding::of(&PH423, port.span, message).help(help))
+    let mut finding = Finding::of(&PH423, port.span, message).help(help);
+    // What is meant by the outside, nobody can tell.
+    finding.careful = !inside;
+    finding.edits = vec![Edit { span: port.span, text: format!("{a}:{b}") }];
+    Some(finding)
 }
 
 /// PH405

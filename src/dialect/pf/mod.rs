@@ -8,6 +8,7 @@ pub mod address;
 pub mod ast;
 pub mod detect;
 pub mod expand;
+mod less;
 pub mod lexer;
 pub mod lints;
 pub mod lower;
@@ -47,6 +48,7 @@ pub static LANGUAGE: Language = Language {
     tells_idle_chains: false,
     lines: Lines {
         spots: |job| write::spot(job).into_iter().collect(),
+        less: less::less,
         answers: Answers::ByRule,
         filter_translates: true,
         of_interfaces: false,

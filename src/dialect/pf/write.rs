@@ -2,7 +2,7 @@
 
 use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, braced, place, word};
 use crate::model::Hook;
-use crate::packet::{Family, Prefix, Set};
+use crate::packet::{Family, Prefix, Set, proto};
 
 /// Words that rules of the filter start with.
 const FILTER: [&str; 5] = ["block", "pass", "match", "antispoof", "anchor"];
@@ -110,18 +110,19 @@ pub(in crate::dialect) fn rule(wanted: &Wanted, set: &Set, goal: Goal, form: For
         None => None,
     };
     let on = name.map_or(String::new(), |name| format!("on {name} "));
-    let ends = format!(
-        "{family} proto {} from {} to {} port {}",
-        word(wanted),
-        end(wanted.src),
-        end(wanted.dst),
-        braced(set, ":")
-    );
+    let (proto, port) = match wanted.protocol {
+        proto::ICMP => ("icmp", "icmp-type"),
+        proto::ICMPV6 => ("icmp6", "icmp6-type"),
+        _ => (word(wanted), "port"),
+    };
+    let (src, dst) = (end(wanted.src), end(wanted.dst));
+    let ends = format!("{family} proto {proto} from {src} to {dst} {port} {}", braced(set, ":"));
     let direction = form.direction.map_or(String::new(), |word| format!("{word} "));
     let quick = if form.quick { "quick " } else { "" };
     match goal {
         Goal::Translate(to) if form.rdr => format!("rdr {on}{ends} -> {to}"),
         Goal::Translate(to) => format!("pass {direction}{quick}{on}{ends} rdr-to {to}"),
         Goal::Pass | Goal::Answer => format!("pass {direction}{quick}{on}{ends}"),
+        Goal::Refuse => format!("block {direction}{quick}{on}{ends}"),
     }
 }

@@ -3,6 +3,8 @@
 //! Which chain and which rule is the linter's affair; a language knows how its lines look, and how its files are laid
 //! out.
 
+mod definition;
+mod less;
 mod remove;
 mod text;
 
@@ -12,8 +14,12 @@ use crate::model::{ChainId, RuleId, Ruleset};
 use crate::packet::{Family, Prefix, Set, proto};
 use crate::source::{SourceId, SourceMap, Span};
 
+pub use definition::definition;
+pub use less::Less;
+pub(super) use less::Words;
 pub use remove::removal;
-pub(super) use text::{Text, indented};
+pub(crate) use text::Text;
+pub(super) use text::indented;
 
 /// A flow to let through.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -28,7 +34,7 @@ pub struct Wanted {
     pub iif: Option<String>,
     /// The interface that it leaves by, likewise.
     pub oif: Option<String>,
-    /// TCP or UDP.
+    /// TCP or UDP; ICMP or ICMPv6, of which the ports are the types.
     pub protocol: u8,
 }
 
@@ -50,6 +56,8 @@ pub enum Goal {
     Pass,
     /// The answers to the flow pass.
     Answer,
+    /// They do not pass.
+    Refuse,
     /// The destination becomes this one.
     Translate(IpAddr),
 }
@@ -108,6 +116,11 @@ pub struct Spot {
 
 pub(super) fn word(wanted: &Wanted) -> &'static str {
     if wanted.protocol == proto::TCP { "tcp" } else { "udp" }
+}
+
+/// Whether what is wanted is of ICMP, which has types in the place of ports.
+pub(super) fn is_icmp(wanted: &Wanted) -> bool {
+    matches!(wanted.protocol, proto::ICMP | proto::ICMPV6)
 }
 
 /// The ports as a list of `lo SEP hi`.

@@ -31,7 +31,7 @@ fn each_language_has_its_own_form() {
         "pass inet proto tcp from 10.9.0.0/16 to 10.1.2.10 port { 1024:1324, 1720 }"
     );
     assert_eq!(
-        asa(&wanted, &ports, "video"),
+        asa(&wanted, &ports, "video", "permit"),
         [
             "access-list video extended permit tcp 10.9.0.0 255.255.0.0 host 10.1.2.10 range 1024 1324",
             "access-list video extended permit tcp 10.9.0.0 255.255.0.0 host 10.1.2.10 eq 1720",
@@ -57,7 +57,7 @@ fn from_anywhere_and_in_ipv6() {
         "pass in quick on e0 inet6 proto tcp from any to 2001:db8:2::/64 port 22"
     );
     assert_eq!(
-        asa(&wanted, &ports, "video"),
+        asa(&wanted, &ports, "video", "permit"),
         ["access-list video extended permit tcp any6 2001:db8:2::/64 eq 22"]
     );
 }

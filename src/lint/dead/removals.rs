@@ -87,6 +87,6 @@ impl Lens<'_> {
         let edits: Vec<Edit> = some.iter().map(|one| one.edit.clone()).collect();
         let gone: FxHashSet<RuleId> = some.iter().flat_map(|one| one.rules.iter().copied()).collect();
         let after = workshop.edited(&edits, at, self.firewall);
-        after.is_some_and(|after| is_without(self.rules(), &after, &gone))
+        after.is_some_and(|after| is_without(self.rules(), &after, [&gone, &FxHashSet::default()]))
     }
 }

@@ -5,10 +5,12 @@
 //! next round. In the end the firewalls are compared with what they were: packets that they treat in another way
 //! have to be those that the finding names.
 
+pub(in crate::lint) mod close;
 mod draft;
 pub(super) mod help;
 mod owner;
 mod place;
+mod propose;
 mod trial;
 
 use crate::analysis::{Decider, Trip, interpret};
@@ -25,6 +27,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use draft::Draft;
 use place::{Places, STYLES};
+pub(crate) use propose::{Shop, settle};
 use trial::Made;
 pub(crate) use trial::{Files, Workshop};
 
@@ -220,7 +223,7 @@ fn remedy(draft: &Draft<'_>, tasks: &[Task], whole: bool) -> Remedy {
         match task.goal {
             Goal::Translate(to) => remedy.translates.push((task.wanted.clone(), to)),
             Goal::Pass => remedy.passes.push((task.firewall, task.wanted.clone(), task.ports.clone())),
-            Goal::Answer => {}
+            Goal::Answer | Goal::Refuse => {}
         }
     }
     remedy

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::draft::Draft;
 use super::whole_pairs;
 use crate::analysis::Flow;
+use crate::analysis::compare::{Kind, Region, Scope, compare};
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
 use crate::dialect::{Dialect, Environment, load};
 use crate::finding::{Edit, Finding, applied};
@@ -107,24 +108,56 @@ impl<'w> Workshop<'w> {
 
     /// The rules of a firewall with changed files, likewise.
     pub(crate) fn edited(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Ruleset> {
-        let files = self.files.get(at)?.as_ref()?;
-        let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
-        Some(self.made(map, at, before)?.firewall.rules)
+        Some(self.changed(edits, at, before)?.firewall.rules)
     }
 
-    fn made(&self, mut map: SourceMap, at: usize, before: &Firewall) -> Option<Made> {
+    /// A firewall with changed files, likewise.
+    pub(super) fn changed(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Made> {
+        let files = self.files.get(at)?.as_ref()?;
+        let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
+        self.made(map, at, before)
+    }
+
+    /// Likewise, with the lints of what reading it has to say.
+    pub(super) fn changed_and_said(
+        &self,
+        edits: &[Edit],
+        at: usize,
+        before: &Firewall,
+    ) -> Option<(Made, Vec<&'static Lint>)> {
+        let files = self.files.get(at)?.as_ref()?;
+        let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
+        self.read_again(map, at, before)
+    }
+
+    /// The files of a firewall, and those that they include.
+    pub(super) fn files_of(&self, at: usize) -> Vec<SourceId> {
+        self.files.get(at).and_then(Option::as_ref).map_or(Vec::new(), Files::all)
+    }
+
+    fn made(&self, map: SourceMap, at: usize, before: &Firewall) -> Option<Made> {
+        self.read_again(map, at, before).map(|(made, _)| made)
+    }
+
+    fn read_again(
+        &self,
+        mut map: SourceMap,
+        at: usize,
+        before: &Firewall,
+    ) -> Option<(Made, Vec<&'static Lint>)> {
         let files = self.files.get(at)?.as_ref()?;
         let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment());
-        if worse(&loaded.findings, &self.said(at, before.dialect)?) {
+        if worse(&loaded.findings, &self.said_before(at, before.dialect)?) {
             return None;
         }
         loaded.ruleset.elsewhere.clone_from(&before.rules.elsewhere);
         let firewall = Firewall { name: before.name.clone(), rules: loaded.ruleset, ..*before };
-        Some(Made { at, map, firewall })
+        let said = loaded.findings.iter().map(Finding::lint).collect();
+        Some((Made { at, map, firewall }, said))
     }
 
     /// The lints of what reading the files as they are has to say.
-    fn said(&self, at: usize, dialect: Dialect) -> Option<Vec<&'static Lint>> {
+    pub(super) fn said_before(&self, at: usize, dialect: Dialect) -> Option<Vec<&'static Lint>> {
         if let Some(said) = self.said.borrow().get(&at) {
             return Some(said.clone());
         }
@@ -202,7 +235,21 @@ pub(super) fn opens_no_more(
             compare.fine(at, old, new, whole) && !spaces.exhausted()
         })
     });
-    fine.into_iter().all(|fine| fine)
+    fine.into_iter().all(|fine| fine) && made.iter().all(|made| closes_nothing(before, made, group))
+}
+
+/// Whether lines close nothing, wherever it goes, but what goes to an address that they translate.
+fn closes_nothing(before: &Judge<'_>, made: &Made, group: &[Trouble<'_>]) -> bool {
+    let Some(old) = before.firewall(made.at) else { return false };
+    let difference = compare(&old.rules, &made.firewall.rules, &Scope::default());
+    let closed =
+        difference.regions.iter().filter(|region| matches!(region.kind, Kind::Closed | Kind::MayClose));
+    let to_public = |region: &Region| {
+        let of_family = group.iter().filter(|trouble| trouble.near.family == region.family);
+        let public = of_family.fold(Set::empty(), |set, trouble| set.or(&trouble.public(before.site)));
+        region.field(Field::dst(region.family)).is_some_and(|to| public.covers(to))
+    };
+    difference.unknown.is_empty() && closed.into_iter().all(to_public)
 }
 
 /// A firewall before and after.

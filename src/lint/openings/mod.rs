@@ -1,6 +1,7 @@
 //! PH201 to PH203, PH207 to PH209, PH415, PH525 and PH526: what a filter opens too wide or does not look at, judged by what its
 //! rules let through after those before them, and what it refuses that every host needs.
 
+mod excess;
 mod measure;
 mod message;
 mod needed;
@@ -16,6 +17,8 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::mend::Workshop;
+use super::mend::close::{self, Excess};
 use super::{cores, witness};
 use crate::dialect::programs;
 use crate::finding::Finding;
@@ -41,27 +44,14 @@ const LIMIT: u64 = 5_000_000;
 const LIMIT_OF_ALL: (u64, u64) = (12_000_000, 300);
 
 /// Checks all firewalls of the site.
-pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
+pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
     let order: Vec<usize> = (0..judge.firewalls.len()).collect();
-    let findings = cores::for_each(judge, &order, |_, at| {
-        let Some(firewall) = judge.firewall(at) else { return Vec::new() };
-        let (some, each) = LIMIT_OF_ALL;
-        let left = Cell::new(some + each * firewall.rules.rules() as u64);
-        let lens = Lens {
-            judge,
-            firewall,
-            at,
-            left,
-            named: firewall.interfaces(),
-            deciding: OnceCell::new(),
-            outside: OnceCell::new(),
-            changed: measure::changed(&firewall.rules),
-        };
+    let found = cores::for_each(judge, &order, |_, at| {
+        let Some(firewall) = judge.firewall(at) else { return (Vec::new(), Vec::new()) };
+        let lens = Lens::of(judge, firewall, at);
         let selection = &judge.site.settings.selection;
         let mut findings = Vec::new();
-        if selection.has_any(&[&PH201, &PH202]) {
-            findings.extend(lens.openings());
-        }
+        let wide = if selection.has_any(&[&PH201, &PH202]) { lens.openings() } else { Vec::new() };
         if let Some(close) = firewall.dialect.language().close.filter(|_| selection.has(&PH203)) {
             findings.extend(lens.default_accept(close));
         }
@@ -75,9 +65,43 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
             findings.extend(lens.overruled());
         }
         findings.extend(lens.needed());
-        findings
+        (wide, findings)
     });
-    findings.into_iter().flatten().collect()
+    let mut findings = Vec::new();
+    for (wide, others) in found {
+        findings.extend(wide.into_iter().map(|wide| wide.narrowed(judge, workshop)));
+        findings.extend(others);
+    }
+    findings
+}
+
+/// A finding about a rule that lets much through, and what has to be closed for it to be gone.
+struct Wide {
+    finding: Finding,
+    excess: Option<Excess>,
+}
+
+impl From<Finding> for Wide {
+    fn from(finding: Finding) -> Wide {
+        Wide { finding, excess: None }
+    }
+}
+
+impl Wide {
+    /// The finding, with the change that closes what is too much.
+    fn narrowed(self, judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Finding {
+        let Wide { mut finding, excess } = self;
+        if let (Some(workshop), Some(excess)) = (workshop, excess) {
+            let (lint, message) = (finding.lint(), finding.message.clone());
+            let again = |judge: &Judge<'_>| {
+                let same = |wide: &Wide| wide.finding.lint() == lint && wide.finding.message == message;
+                let firewall = judge.firewall(excess.firewall);
+                firewall.is_some_and(|own| Lens::of(judge, own, excess.firewall).openings().iter().any(same))
+            };
+            close::offer(judge, workshop, &excess, &mut finding, again);
+        }
+        finding
+    }
 }
 
 /// One firewall, and what is inside of it.
@@ -162,7 +186,7 @@ enum Said {
     Nothing,
     /// It lets everything through that comes or leaves by some interfaces, from anybody.
     Trusts(Sides),
-    Finding(Box<Finding>),
+    Finding(Box<Wide>),
 }
 
 /// A rule that accepts, and what it looks for.
@@ -170,6 +194,22 @@ enum Said {
 struct Candidate {
     id: RuleId,
     every_protocol: bool,
+}
+
+impl<'l, 'a> Lens<'l, 'a> {
+    fn of(judge: &'l Judge<'a>, firewall: &'a Firewall, at: usize) -> Self {
+        let (some, each) = LIMIT_OF_ALL;
+        Lens {
+            judge,
+            firewall,
+            at,
+            left: Cell::new(some + each * firewall.rules.rules() as u64),
+            named: firewall.interfaces(),
+            deciding: OnceCell::new(),
+            outside: OnceCell::new(),
+            changed: measure::changed(&firewall.rules),
+        }
+    }
 }
 
 impl Lens<'_, '_> {
@@ -184,7 +224,7 @@ impl Lens<'_, '_> {
     }
 
     /// PH201 and PH202: rules that let much through.
-    fn openings(&self) -> Vec<Finding> {
+    fn openings(&self) -> Vec<Wide> {
         let candidates = self.candidates();
         if candidates.is_empty() {
             return Vec::new();
@@ -211,12 +251,12 @@ impl Lens<'_, '_> {
         let first = given_up.iter().min().map(|at| rules.rule(candidates[*at].id));
         given_up.sort_unstable();
         given_up.dedup();
-        findings.extend(first.map(|rule| message::not_judged(rule, given_up.len())));
+        findings.extend(first.map(|rule| message::not_judged(rule, given_up.len()).into()));
         findings
     }
 
     /// The findings. A line that stands for several rules has one for all of them.
-    fn by_line(&self, candidates: &[Candidate], openings: Vec<Vec<Opening>>) -> Vec<Finding> {
+    fn by_line(&self, candidates: &[Candidate], openings: Vec<Vec<Opening>>) -> Vec<Wide> {
         let rules = &self.firewall.rules;
         let mut places: FxHashMap<Span, usize> = FxHashMap::default();
         let mut lines: Vec<(Candidate, Vec<Opening>)> = Vec::new();
@@ -239,13 +279,13 @@ impl Lens<'_, '_> {
         for (line, all) in &lines {
             match self.judged(line, rules.rule(line.id), all) {
                 Said::Nothing => {}
-                Said::Finding(finding) => findings.push(*finding),
+                Said::Finding(wide) => findings.push(*wide),
                 // What programs write there nobody else can write otherwise.
                 Said::Trusts(_) if programs::makes_of(rules, line.id.chain) => {}
                 Said::Trusts(sides) => trusting.push((rules.rule(line.id).span(), sides)),
             }
         }
-        findings.extend(message::trusted(&trusting));
+        findings.extend(message::trusted(&trusting).map(Wide::from));
         findings
     }
 
@@ -257,7 +297,10 @@ impl Lens<'_, '_> {
         let to_all: Vec<&Opening> = inward.into_iter().filter(|opening| opening.any_source).collect();
         let any: Vec<&Opening> = to_all.iter().copied().filter(|opening| opening.from_all).collect();
         if let Some(first) = any.first() {
-            return self.said(message::any_to_any(rule, &any, site.is_made_up()), first);
+            let mut wide = self.said(message::any_to_any(rule, &any, site.is_made_up()), first);
+            wide.excess = self.of_outside(candidate.id, &any);
+            wide.finding.careful = true;
+            return Said::Finding(Box::new(wide));
         }
         if candidate.every_protocol {
             // Where the config itself says which side is the outside, what leaves without a limit is worth a word.
@@ -265,7 +308,8 @@ impl Lens<'_, '_> {
             let for_many = |o: &&Opening| ranked && o.anywhere && o.sources > FEW;
             let anywhere: Vec<&Opening> = outward.into_iter().filter(for_many).collect();
             if let Some(first) = anywhere.first() {
-                return self.said(message::unrestricted(rule, &protocols(&anywhere)), first);
+                let wide = self.said(message::unrestricted(rule, &protocols(&anywhere)), first);
+                return Said::Finding(Box::new(wide));
             }
             // All protocols by interfaces that it names are what such a rule is for.
             return if site.is_made_up() { trusts(&to_all) } else { Said::Nothing };
@@ -281,7 +325,11 @@ impl Lens<'_, '_> {
             none if none.is_empty() => vec![widest.protocol],
             several => several,
         };
-        self.said(self.too_wide(rule, widest, &protocols, wide), widest)
+        let mut said = self.said(self.too_wide(rule, widest, &protocols, wide), widest);
+        if widest.excess.count() >= wide {
+            said.excess = self.of_device(candidate.id, widest, &protocols);
+        }
+        Said::Finding(Box::new(said))
     }
 
     /// Whether a rule is for packets of connections that there are already alone, or for what a host sends to itself: nobody
@@ -307,9 +355,9 @@ impl Lens<'_, '_> {
         opening.any_source || !site.is_made_up() || self.is_device(&opening.whom) && opening.sources > FEW
     }
 
-    fn said(&self, mut finding: Finding, opening: &Opening) -> Said {
+    fn said(&self, mut finding: Finding, opening: &Opening) -> Wide {
         witness::show(&mut finding, opening.witness.as_ref(), Some(self.at));
-        Said::Finding(Box::new(finding))
+        finding.into()
     }
 
     /// The rules that accept many ports.

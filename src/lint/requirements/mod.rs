@@ -112,7 +112,7 @@ impl Trouble<'_> {
 
 /// Checks all devices of the site.
 pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
-    let troubles = troubles(judge);
+    let troubles = troubles(judge, &cores::devices(judge));
     let mut others = capacity::check(judge, &troubles);
     others.extend(helpers::check(judge, &troubles));
     let groups = group(troubles.into_iter());
@@ -135,8 +135,8 @@ pub(super) fn about<'a>(
 }
 
 /// How many legs of mandatory rows do not get through, for some party; and how much trouble there is in all.
-pub(super) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
-    let troubles = troubles(judge);
+pub(super) fn lacking(judge: &Judge<'_>, devices: &[usize]) -> (usize, usize) {
+    let troubles = troubles(judge, devices);
     let mandatory = troubles.iter().filter(|trouble| trouble.flow.requirement.severity == Need::Mandatory);
     let mut rows: Vec<_> = mandatory
         .map(|trouble| {
@@ -154,8 +154,8 @@ pub(super) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
 }
 
 /// Every leg of a row that does not get through.
-fn troubles<'a>(judge: &Judge<'a>) -> Vec<Trouble<'a>> {
-    let troubles = cores::for_each(judge, &cores::devices(judge), |desk, device| {
+fn troubles<'a>(judge: &Judge<'a>, devices: &[usize]) -> Vec<Trouble<'a>> {
+    let troubles = cores::for_each(judge, devices, |desk, device| {
         let mut troubles = Vec::new();
         for (near, flow) in judge.flows(device) {
             ask::look(desk, &Arc::new(flow), &near, &mut troubles);

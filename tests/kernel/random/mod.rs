@@ -180,6 +180,17 @@ pub(crate) fn scenario(language: Language, seed: u64, folder: &Path) -> Scenario
     scenario
 }
 
+/// Addresses of hosts, and of the firewall, of a family.
+pub(crate) fn ends(v6: bool) -> (&'static [&'static str], &'static [&'static str]) {
+    let pool = Pool::of(v6);
+    (pool.hosts, pool.own)
+}
+
+/// A packet of a family.
+pub(crate) fn probe_of(rng: &mut Rng, v6: bool) -> Probe {
+    probe(rng, Pool::of(v6))
+}
+
 fn probe(rng: &mut Rng, pool: &Pool) -> Probe {
     let address = |text: &str| -> IpAddr { text.parse().unwrap() };
     let (mut src, mut dst) = (address(rng.pick(pool.hosts)), address(rng.pick(pool.hosts)));

@@ -133,9 +133,10 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
                     "An ASA takes network masks, and here looks at the low bits of the address only. Write `{turned}`."
                 )
             };
-            self.findings.push(
-                Finding::of(&PH433, span, message).label("matches other addresses than meant").help(help),
-            );
+            let mut finding =
+                Finding::of(&PH433, span, message).label("matches other addresses than meant").help(help);
+            finding.careful = true;
+            self.findings.push(finding);
         }
     }
 

@@ -76,12 +76,14 @@ fn later<'s, 'a>(rules: &'s [(usize, &'a Flat<'a>)], at: usize) -> &'s [(usize, 
 }
 
 fn not_quick(flat: &Flat, pass: &Flat) -> Finding {
-    Finding::of(
+    let mut finding = Finding::of(
         &PH422,
         flat.rule.span,
         "the block rule is not `quick`: a later rule passes some of what it blocks",
     )
     .label("blocks these sources, but a later match wins")
     .related(pass.rule.span, "passes packets from any source, these too")
-    .help("Add `quick` after the direction, so that the rule is final.")
+    .help("Add `quick` after the direction, so that the rule is final.");
+    finding.careful = true;
+    finding
 }

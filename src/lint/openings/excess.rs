@@ -1,0 +1,74 @@
+//! What has to be closed of rules that let too much through.
+
+use super::{Lens, Opening};
+use crate::analysis::Decider;
+use crate::lint::closable;
+use crate::lint::mend::close::{Excess, Shut};
+use crate::model::RuleId;
+use crate::packet::{Family, Prefix, Set};
+use crate::site::PeerPlace;
+
+impl Lens<'_, '_> {
+    /// The ports that a device does not need.
+    pub(super) fn of_device(&self, rule: RuleId, opening: &Opening, protocols: &[u8]) -> Option<Excess> {
+        let site = self.judge.site;
+        let at = site.devices.iter().position(|device| device.name == opening.whom)?;
+        let device = &site.devices[at];
+        let on_box = self.host().is_some();
+        let family = opening.family;
+        let public = device.public_addresses.iter().map(|own| Family::of(*own));
+        let public = public.filter(|(of, _)| *of == family).map(|(_, number)| (number, number));
+        let to = opening.to.or(&Set::of(public));
+        // All that comes to the box is for the device that it is.
+        let families = if on_box { vec![Family::V4, Family::V6] } else { vec![family] };
+        let shut = |family: Family, protocol: u8| Shut {
+            family,
+            protocol: Some(protocol),
+            src: None,
+            dst: (!on_box).then(|| to.clone()),
+            ports: opening.excess.clone(),
+        };
+        let flows = families.iter().flat_map(|family| protocols.iter().map(|one| shut(*family, *one)));
+        Some(Excess { flows: flows.collect(), spared: vec![at], ..self.nothing(rule) })
+    }
+
+    /// All that strangers may send.
+    pub(super) fn of_outside(&self, rule: RuleId, openings: &[&Opening]) -> Option<Excess> {
+        let site = self.judge.site;
+        if site.is_made_up() || self.host().is_some() {
+            return None;
+        }
+        // What was let through by nothing else is a finding then.
+        let mut excess = self.nothing(rule);
+        let known = site.peers.iter().filter_map(|peer| match &peer.place {
+            PeerPlace::Addresses(addresses) => Some(addresses),
+            PeerPlace::Zone(_) => None,
+        });
+        let outside = |address: &&std::net::IpAddr| {
+            site.zone_of(**address).is_none_or(|zone| site.is_everything_else(zone))
+        };
+        excess.kept.extend(known.flatten().filter(outside).map(|address| Prefix::host(*address)));
+        closable::from_outside_alone(site, &mut excess);
+        excess.kept.sort_unstable();
+        excess.kept.dedup();
+        let mut families: Vec<Family> = openings.iter().map(|opening| opening.family).collect();
+        families.dedup();
+        let all = Set::range(0, 65535);
+        let shut = |family| Shut { family, protocol: None, src: None, dst: None, ports: all.clone() };
+        excess.flows = families.into_iter().map(shut).collect();
+        Some(excess)
+    }
+
+    fn nothing(&self, rule: RuleId) -> Excess {
+        Excess {
+            firewall: self.at,
+            by: Decider::Rule(rule),
+            flows: Vec::new(),
+            kept: Vec::new(),
+            inside: Vec::new(),
+            others_by: Set::empty(),
+            refused_on: Vec::new(),
+            spared: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Every change that a finding offers, of every fixture and every example on a page: made, it ends the finding, and
+//! `diff` tells no other effect than that which the finding names.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use pinhole::rule::LINTS;
+use serde_json::Value;
+
+use crate::common::Scratch;
+use crate::examples::{Example, examples};
+use crate::remedies::Case;
+
+/// What the changes of a code may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Effect {
+    /// Let through, and nothing else.
+    Opens,
+    /// Refuse, and nothing else.
+    Closes,
+    /// Nothing at all.
+    None,
+    /// Make a rule what it was meant to be.
+    OfRule,
+}
+
+fn effect(code: &str) -> Effect {
+    match code {
+        "PH101" | "PH102" | "PH103" | "PH104" | "PH105" | "PH106" | "PH107" => Effect::Opens,
+        "PH201" | "PH202" | "PH204" | "PH205" | "PH206" | "PH301" => Effect::Closes,
+        "PH410" | "PH412" | "PH422" | "PH423" | "PH433" => Effect::OfRule,
+        _ => Effect::None,
+    }
+}
+
+/// How often a change of a code was made in a language.
+type Made = BTreeMap<(String, String), usize>;
+
+/// Makes each change of a case alone, and gives what is wrong.
+fn each(case: &Case, name: &str, made: &mut Made, wrong: &mut Vec<String>) {
+    let found = case.findings();
+    for finding in &found {
+        let edits = finding["edits"].as_array().unwrap();
+        if edits.is_empty() || edits.iter().any(|edit| edit["file"] == "pinhole.toml") {
+            continue;
+        }
+        let code = finding["code"].as_str().unwrap();
+        let before = Scratch::new("before");
+        copy(&case.folder.0, &before.0);
+        let texts = case.with(finding);
+        let same = |all: &[Value]| {
+            all.iter().filter(|other| other["code"] == code && other["message"] == finding["message"]).count()
+        };
+        let after = case.findings();
+        if same(&after) >= same(&found) {
+            wrong.push(format!("{name}: {code} is there again: {}", finding["message"]));
+        }
+        let file = finding["file"].as_str().unwrap_or_default();
+        let dialect = case.dialect_of(file);
+        let told = difference(&before.0.join(file), &case.folder.0.join(file), &dialect);
+        let lists =
+            |keys: &[&str]| keys.iter().map(|key| told[*key].as_array().map_or(0, Vec::len)).sum::<usize>();
+        let (opens, closes) = (lists(&["opened"]), lists(&["closed"]));
+        let others = lists(&["retargeted"]);
+        let right = match effect(code) {
+            Effect::Opens => closes == 0 || is_to_translated(&told, edits),
+            Effect::Closes => opens == 0 && others == 0 && closes > 0,
+            Effect::None => told["equal"] == true,
+            Effect::OfRule => true,
+        };
+        if !right {
+            wrong.push(format!("{name}: {code}: diff says {told:#}"));
+        }
+        *made.entry((code.to_string(), dialect)).or_default() += 1;
+        for (path, text) in texts {
+            std::fs::write(path, text).unwrap();
+        }
+    }
+}
+
+/// Whether what passes no more went to an address that the change translates: nothing was there before.
+fn is_to_translated(told: &Value, edits: &[Value]) -> bool {
+    let names = |address: &str| edits.iter().any(|edit| edit["text"].as_str().unwrap().contains(address));
+    told["closed"].as_array().unwrap().iter().all(|region| {
+        let ends = region["dst"].as_array().map_or(&[][..], Vec::as_slice);
+        !ends.is_empty() && ends.iter().all(|end| end[0] == end[1] && names(end[0].as_str().unwrap()))
+    })
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap().path();
+        if file.is_file() {
+            std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
+/// What `diff` says of a file before and after.
+fn difference(old: &Path, new: &Path, dialect: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
+        .args(["diff", "--equal", "--no-site", "--format", "json", "--dialect", dialect])
+        .args([old, new])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+#[test]
+fn of_all_fixtures() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let (mut wrong, mut made) = (Vec::new(), Made::new());
+    let folders = ["scenarios", "changes"].map(|name| std::fs::read_dir(root.join(name)).unwrap());
+    for entry in folders.into_iter().flatten() {
+        let path = entry.unwrap().path();
+        let case = Case::new(&[], &[]);
+        copy(&path, &case.folder.0);
+        each(&case, &path.display().to_string(), &mut made, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(made.values().sum::<usize>() >= 20, "{made:?}");
+}
+
+#[test]
+fn of_all_other_rulesets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let (mut wrong, mut made) = (Vec::new(), Made::new());
+    let mut open: Vec<_> = ["asa", "nftables", "pf", "kernel"].map(|name| root.join(name)).to_vec();
+    let mut read = 0;
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let case = Case::new(&[], &[name, "--no-site"]);
+        copy(path.parent().unwrap(), &case.folder.0);
+        // Some are no configs, or are none by themselves.
+        if case.is_read() {
+            read += 1;
+            each(&case, &path.display().to_string(), &mut made, &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(read >= 20 && !made.is_empty(), "{read} read, {made:?}");
+}
+
+/// What has a change in each of its languages on its page, where it can have one.
+const ALWAYS: [(&str, &[&str]); 11] = [
+    ("PH101", &["iptables", "nftables", "pf", "asa"]),
+    ("PH201", &["iptables", "nftables", "pf", "asa"]),
+    ("PH202", &["iptables", "nftables", "asa"]),
+    ("PH204", &["iptables", "nftables", "pf", "asa"]),
+    ("PH206", &["iptables", "nftables", "pf", "asa"]),
+    ("PH301", &["iptables", "nftables", "pf", "asa"]),
+    ("PH401", &["iptables", "nftables", "pf", "asa"]),
+    ("PH402", &["iptables", "nftables", "pf", "asa"]),
+    ("PH404", &["iptables", "nftables"]),
+    ("PH405", &["nftables", "pf", "asa"]),
+    ("PH406", &["iptables", "nftables", "pf", "asa"]),
+];
+
+#[test]
+fn of_all_examples_on_pages() {
+    let (mut wrong, mut made) = (Vec::new(), Made::new());
+    for lint in LINTS {
+        for Example { info, words, config, site } in examples(lint.text) {
+            if words[0] == "toml" {
+                continue;
+            }
+            let mut args = vec!["firewall.conf", "--dialect", words[0]];
+            args.extend(&words[2..]);
+            let mut files = vec![("firewall.conf", config.as_str())];
+            match site {
+                Some(site) => files.push(("pinhole.toml", site)),
+                None => args.push("--no-site"),
+            }
+            let case = Case::new(&files, &args);
+            each(&case, &format!("{} {info}", lint.code), &mut made, &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (code, languages) in ALWAYS {
+        for language in languages {
+            let there = made.contains_key(&(code.to_string(), language.to_string()));
+            assert!(there, "no page shows a change of {code} in {language}: {made:#?}");
+        }
+    }
+}
+
+/// Administration that is open to anybody, where others may go on: by the networks that the site file names.
+#[test]
+fn of_administration_that_is_open_to_any_source() {
+    let (mut wrong, mut made) = (Vec::new(), Made::new());
+    let configs = [
+        (
+            "gate.rules",
+            "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+             -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A FORWARD -i lan0 -j ACCEPT\n\
+             -A FORWARD -d 10.40.7.22 -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n",
+        ),
+        (
+            "gate.nft",
+            "table ip gate {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\
+             \t\tct state established accept\n\t\tiifname lan0 accept\n\
+             \t\tip daddr 10.40.7.22 tcp dport { 22, 1720 } accept\n\t}\n}\n",
+        ),
+        (
+            "pf.conf",
+            "block in all\npass out all\npass in on lan0 all\n\
+             pass in inet proto tcp from any to 10.40.7.22 port 22\n",
+        ),
+        (
+            "gate.cfg",
+            "ASA Version 9.8(2)\ninterface Ethernet0/0\n nameif wan0\n security-level 0\n \
+             ip address 198.51.100.33 255.255.255.240\ninterface Ethernet0/1\n nameif lan0\n security-level 100\n \
+             ip address 10.40.7.1 255.255.255.0\ninterface Ethernet0/2\n nameif adm0\n security-level 50\n \
+             ip address 10.40.9.1 255.255.255.0\n\
+             access-list from_wan extended permit tcp any host 10.40.7.22 eq 22\n\
+             access-group from_wan in interface wan0\n\
+             access-list from_adm extended permit tcp any host 10.40.7.22 eq 22\n\
+             access-group from_adm in interface adm0\n",
+        ),
+    ];
+    for (name, config) in configs {
+        let site = format!(
+            "[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"office\"\nnetworks = [\"10.40.7.0/24\"]\n\
+             [[zone]]\nname = \"admins\"\nnetworks = [\"10.40.9.0/24\"]\n\
+             [[firewall]]\nname = \"gate\"\nconfig = [\"{name}\"]\n\
+             interfaces = {{ wan0 = \"internet\", lan0 = \"office\", adm0 = \"admins\" }}\n\
+             [[device]]\nname = \"mcu\"\nproduct = \"scopia-elite-5200\"\naddresses = [\"10.40.7.22\"]\n\
+             [check]\nselect = [\"PH205\"]\n"
+        );
+        let case = Case::new(&[(name, config), ("pinhole.toml", &site)], &[]);
+        each(&case, name, &mut made, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(made.len(), 4, "{made:#?}");
+}
