@@ -80,6 +80,10 @@ const fn document(name: &'static str) -> Near {
     Near { name, instead: "If a config is quoted in it, put that into a file of its own.", firewall: false }
 }
 
+/// Likewise, of which a part changes a firewall.
+pub(super) const YAML_OF_FIREWALL: Near =
+    Near { name: "a YAML document with commands for a firewall", firewall: true, ..YAML };
+
 /// A file of Jinja or the like.
 pub(super) const TEMPLATE: Near = Near {
     name: "a template of which configs are made",
@@ -138,6 +142,7 @@ const NEAR: &[(Near, &[&str])] = &[
             "!ip access-list resequence|logging",
             "ip access-group _ in|out",
             "access-class _ in|out",
+            "access-list 1~|2~|3~|4~|5~|6~|7~|8~|9~ permit|deny|remark _",
             "ipv6 traffic-filter _ in|out",
             "!line vty|con|aux _",
             "version 1~ $",

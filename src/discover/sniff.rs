@@ -5,7 +5,7 @@ use std::path::Path;
 use super::look::{Look, Score, count, look};
 use super::marks::{
     DOCUMENT, Kind, Near, OTHER_JSON, OTHER_PROGRAM, OTHER_SCRIPT, OTHER_TOOLS, PART_OF_NFTABLES,
-    RULES_OF_NFTABLES, TEMPLATE, XML, YAML,
+    RULES_OF_NFTABLES, TEMPLATE, XML, YAML, YAML_OF_FIREWALL,
 };
 use super::shell::{Interpreter, Tool, interpreter, tool};
 use crate::dialect::{Dialect, iptables, pf};
@@ -148,7 +148,22 @@ fn document(text: &str) -> Option<Near> {
         .by_ref()
         .take(1000)
         .fold((0, 0), |(keys, all), line| (keys + usize::from(is_key(line)), all + 1));
-    (first == "---" || keys * 2 > all).then_some(YAML)
+    let yaml = if text.lines().any(changes_a_firewall) { YAML_OF_FIREWALL } else { YAML };
+    (first == "---" || keys * 2 > all).then_some(yaml)
+}
+
+/// Whether a line of a document calls a firewall's program: as a command with its arguments, or as a key.
+fn changes_a_firewall(line: &str) -> bool {
+    const PROGRAMS: [&str; 5] = ["iptables", "ip6tables", "nft", "ufw", "pfctl"];
+    const VERBS: [&str; 7] = ["add", "insert", "flush", "delete", "allow", "deny", "default"];
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let named = |word: &str| PROGRAMS.contains(&word.rsplit(['/', '.', '"', '\'']).next().unwrap_or(word));
+    let called = words.windows(2).any(|pair| {
+        let given = pair[1].starts_with('-') || VERBS.contains(&pair[1]);
+        named(pair[0]) && given && pair[1] != "-L"
+    });
+    let key = words.first().filter(|word| **word != "-").or(words.get(1));
+    called || key.and_then(|key| key.strip_suffix(':')).is_some_and(named)
 }
 
 /// The dialect that a file's name tells, and whether surely: a name that others use as well counts only where

@@ -74,6 +74,10 @@ fn what_is_near_to_a_config_is_named() {
             "IOS",
             "hostname core\n!\nip access-list extended WEB\n permit tcp any any eq 80\n!\ninterface Gi0/1\n ip access-group WEB in\n!\nend\n",
         ),
+        (
+            "IOS",
+            "hostname r1\ninterface GigabitEthernet0/0\n ip address 192.0.2.1 255.255.255.0\n ip access-group 110 in\n!\naccess-list 110 permit tcp any any eq 22\nend\n",
+        ),
         ("IOS", "version 15.4\nservice timestamps debug datetime\nline vty 0 4\n transport input ssh\n"),
         ("NX-OS", "!Command: show running-config\nfeature ospf\nvrf context mgmt\nhostname n9k\n"),
         ("IOS XR", "!! IOS XR Configuration 6.1\nipv4 access-list A\n 10 permit tcp any any\n"),
@@ -132,9 +136,18 @@ fn what_is_near_to_a_config_is_named() {
             "# Firewall\n\nRun this:\n\n```\niptables -A INPUT -j DROP\niptables -A FORWARD -j DROP\n```\n",
         ),
         (
-            "YAML",
+            "commands for a firewall",
             "---\n- hosts: all\n  tasks:\n  - name: open ssh\n    shell: |\n      iptables -A INPUT -p tcp --dport 22 -j ACCEPT\n",
         ),
+        (
+            "a YAML document",
+            "---\nsteps:\n  - run: apt-get install iptables nftables\n  - run: iptables -L\n",
+        ),
+        (
+            "commands for a firewall",
+            "- name: web\n  ansible.builtin.iptables:\n    chain: INPUT\n    jump: ACCEPT\n",
+        ),
+        ("commands for a firewall", "---\nruncmd:\n  - /usr/sbin/ufw allow 22/tcp\n  - echo done\n"),
         ("pfSense", "<?xml version=\"1.0\"?>\n<pfsense>\n <filter/>\n</pfsense>\n"),
     ];
     for (name, text) in cases {

@@ -44,6 +44,7 @@ impl Cuts {
     /// Where intervals begin that nothing tells apart, in order.
     pub(crate) fn starts(mut self) -> Vec<u128> {
         self.sort();
+        self.starts.shrink_to_fit();
         self.starts
     }
 }

@@ -8,14 +8,15 @@ mod cpu;
 mod one_packet;
 #[path = "../common/support.rs"]
 mod support;
+#[cfg(target_os = "linux")]
+#[path = "../common/took.rs"]
+mod took;
 
 mod asa_cases;
 mod asa_expand;
-mod asa_growth;
 mod asa_reading;
 mod asa_support;
 mod growth;
-mod linux_memory;
 mod mutations;
 mod nftables_conditions;
 mod nftables_language;
@@ -26,7 +27,6 @@ mod pf_conditions;
 mod pf_conformance;
 mod pf_damage;
 mod pf_files;
-mod pf_growth;
 mod pf_last_match;
 mod pf_probe;
 mod pf_semantics;

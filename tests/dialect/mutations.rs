@@ -1,14 +1,32 @@
 //! Damaged configs end soon and in bounds: nothing that a file says takes the machine.
 //!
-//! `PINHOLE_MUTATIONS=10000 cargo test --release --test dialect mutations` runs so many files.
+//! `PINHOLE_MUTATIONS=10000 cargo test --release --test dialect mutations -- --nocapture` runs so many files of each
+//! language, and says what the worst of them took.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::print_stdout, reason = "figures, for whoever asks with --nocapture")]
 #![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::common::Scratch;
+use crate::common::{Scratch, folder};
+use crate::took::took;
+
+/// The languages, and how the names of their configs end.
+const LANGUAGES: [(&str, &[&str]); 4] = [
+    ("iptables", &["rules", "rules6"]),
+    ("nftables", &["nft", "json"]),
+    ("pf", &["conf", "pf", "in", "ok"]),
+    ("asa", &["cfg", "asa"]),
+];
+
+/// What one run may take: processor time, of which a debug build needs more, and memory in bytes.
+const TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 2 });
+const MEMORY: u64 = 256 << 20;
+
+/// A packet of which `trace` tells the way.
+const PACKET: &str = "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0 oif=eth1";
 
 /// Numbers that look random: a xorshift generator.
 struct Random(u64);
@@ -56,48 +74,68 @@ fn damaged(text: &[u8], random: &mut Random) -> Vec<u8> {
     text
 }
 
-fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+/// The configs of a language below a folder.
+fn configs(folder: &Path, ends: &[&str], out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let ends = path.extension().unwrap_or_default().to_string_lossy().to_string();
+        let end = path.extension().unwrap_or_default().to_string_lossy();
         if path.is_dir() {
-            files(&path, out);
-        } else if ["rules", "nft", "conf", "cfg", "in"].contains(&ends.as_str()) {
+            configs(&path, ends, out);
+        } else if ends.contains(&&*end) {
             out.push(path);
         }
     }
 }
 
+/// The most that a run of a command took.
+#[derive(Default)]
+struct Worst {
+    time: Duration,
+    memory: u64,
+}
+
+/// Puts damaged configs of one language to the commands, and says what the worst run of each took.
+fn worst(language: &str, originals: &[PathBuf], count: usize, mut random: Random) -> [Worst; 3] {
+    let place = Scratch::new("mutations");
+    let config = place.0.join("config");
+    let mut worst: [Worst; 3] = Default::default();
+    for _ in 0..count {
+        let original = &originals[random.below(originals.len())];
+        let text = damaged(&std::fs::read(original).unwrap(), &mut random);
+        std::fs::write(&config, &text).unwrap();
+        let commands =
+            [&["check", "--no-site", "--format", "json"][..], &["model"], &["trace", "--packet", PACKET]];
+        for (args, worst) in commands.into_iter().zip(&mut worst) {
+            let took = took(&place.0, &[args, &["--dialect", language, "config"]].concat());
+            let within = took.time <= TIME && took.memory <= MEMORY;
+            if !took.ended() || !within {
+                let kept = std::env::temp_dir().join(format!("damaged-{}", std::process::id()));
+                std::fs::write(&kept, &text).unwrap();
+                assert!(within, "{args:?} of {} in {language}: {took:?}", kept.display());
+                assert!(took.ended(), "{args:?} of {} in {language}: {took:?}", kept.display());
+            }
+            worst.time = worst.time.max(took.time);
+            worst.memory = worst.memory.max(took.memory);
+        }
+    }
+    worst
+}
+
 #[test]
 fn damaged_configs_end_soon_and_in_bounds() {
-    let count: usize = std::env::var("PINHOLE_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+    let count: usize = std::env::var("PINHOLE_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let mut random = Random(seed | 1);
-    let mut all = Vec::new();
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), &mut all);
-    let place = Scratch::new("mutations");
-    for _ in 0..count {
-        let original = &all[random.below(all.len())];
-        let path = place.0.join(original.file_name().unwrap());
-        let text = damaged(&std::fs::read(original).unwrap(), &mut random);
-        std::fs::write(&path, &text).unwrap();
-        let packet = "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0 oif=eth1";
-        for args in [&["check", "--format", "json"][..], &["model"], &["trace", "--packet", packet]] {
-            // The shell sets the bounds: CPU seconds, which a debug build needs more of, and KiB of memory.
-            let seconds = if cfg!(debug_assertions) { 60 } else { 2 };
-            let bounds = format!("ulimit -t {seconds}; ulimit -v 262144; exec \"$@\"");
-            let output = Command::new("sh")
-                .args(["-c", &bounds, "sh", env!("CARGO_BIN_EXE_pinhole")])
-                .args(args)
-                .arg(&path)
-                .current_dir(&place.0)
-                .stdin(Stdio::null())
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
-            let ended = output.status.code().is_some_and(|code| code <= 2) && !said.contains("panicked");
-            assert!(ended, "seed {seed}: {args:?} of {}: {:?} {said}", path.display(), output.status);
+    std::thread::scope(|scope| {
+        for (language, ends) in LANGUAGES {
+            scope.spawn(move || {
+                let mut originals = Vec::new();
+                configs(&folder("fixtures"), ends, &mut originals);
+                let worst = worst(language, &originals, count, Random(seed | 1));
+                for (command, worst) in ["check", "model", "trace"].iter().zip(worst) {
+                    let memory = worst.memory >> 20;
+                    println!("{language}, {command}: {count} files, {:.2?}, {memory} MiB", worst.time);
+                }
+            });
         }
-        std::fs::remove_file(&path).unwrap();
-    }
+    });
 }

@@ -77,9 +77,9 @@ fn one(
     let mut rng = Rng::new(!seed);
     let languages = [Language::Iptables, Language::Nftables, Language::Ip6tables];
     let language = languages[(seed % 3) as usize];
-    let across = seed % 5 == 0;
+    let across = seed.is_multiple_of(5);
     let places = ["old", "new"].map(|side| folder.join(format!("{seed}-{side}")));
-    places.iter().try_for_each(|place| std::fs::create_dir_all(place)).map_err(|error| error.to_string())?;
+    places.iter().try_for_each(std::fs::create_dir_all).map_err(|error| error.to_string())?;
     let old = random::scenario(language, seed, &places[0]);
     let mut new = match (across, language) {
         (false, _) => random::scenario(language, seed, &places[1]),

@@ -187,6 +187,15 @@ impl Classes {
         }
     }
 
+    /// Adds other classes.
+    pub(super) fn join(&mut self, spaces: &mut Spaces, others: Classes) {
+        if self.is_empty() {
+            *self = others;
+        } else {
+            self.extend(spaces, others);
+        }
+    }
+
     /// All packets.
     pub fn union(&self, spaces: &mut Spaces) -> Space {
         let parts: Vec<Space> = self.iter().map(|class| class.space).collect();

@@ -385,8 +385,9 @@ impl Run<'_, '_, '_> {
             }
             let view = View { hook, stage, returned, reply: self.hop.known.is_some() };
             let (entering, mut past) = self.enter(&view, classes);
+            self.visit(entering.len())?;
             let through = self.stage(view, Decider::Policy(hook, at as u32), entering)?;
-            past.extend(self.spaces, through);
+            past.join(self.spaces, through);
             classes = past;
         }
         Ok(classes)
@@ -402,14 +403,14 @@ impl Run<'_, '_, '_> {
         let seen = view.stage.sees(self.spaces.family());
         // What goes round to the box itself has had its translations on the way out.
         let tried = view.returned && side.is_some();
+        if !seen || tried {
+            return (Classes::default(), classes);
+        }
+        let Some(side) = side else { return (classes, Classes::default()) };
         let (mut entering, mut past) = (Classes::default(), Classes::default());
         for class in classes {
-            if !seen || tried || side.is_some_and(|side| class.ctrl.mapped[side]) {
+            if class.ctrl.mapped[side] {
                 past.add(self.spaces, class);
-                continue;
-            }
-            if side.is_none() {
-                entering.add(self.spaces, class);
                 continue;
             }
             let new = self.among(view, &class.ctrl, Field::State, &Set::one(State::New as u128), false);

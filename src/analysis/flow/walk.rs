@@ -1,5 +1,6 @@
 //! Packets through the chains of a stage.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -143,7 +144,7 @@ impl Run<'_, '_, '_> {
         if let Some(list) = self.lists.get(&(chain, key)) {
             return list.clone();
         }
-        let [dst, src, dport] = fields.map(|field| self.hull(ctrl, field));
+        let [dst, src, dport] = fields.map(|field| self.hull(ctrl, field).map(Cow::into_owned));
         let rules = self.flow.rules;
         let concerns = |index: &u32| {
             let id = RuleId { chain, index: *index };
@@ -161,13 +162,14 @@ impl Run<'_, '_, '_> {
     }
 
     /// The values that a field can have in a class, at the most; `None` where any.
-    pub(super) fn hull(&self, ctrl: &Ctrl, field: Field) -> Option<Set> {
+    pub(super) fn hull(&self, ctrl: &Ctrl, field: Field) -> Option<Cow<'_, Set>> {
         match ctrl.expr(self.spaces, field)? {
-            Expr::Const(value) => Some(Set::one(value)),
+            Expr::Const(value) => Some(Cow::Owned(Set::one(value))),
+            Expr::At(level, 0) => self.hulls.get(&level).map(|(set, _)| Cow::Borrowed(set)),
             Expr::At(level, delta) => {
                 let (set, _) = self.hulls.get(&level)?;
                 let bits = 128 - level.last().leading_zeros();
-                Some(if delta == 0 { set.clone() } else { set.shifted(delta, bits) })
+                Some(Cow::Owned(set.shifted(delta, bits)))
             }
         }
     }

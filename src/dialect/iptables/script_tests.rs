@@ -345,3 +345,45 @@ fn commands_in_the_hands_of_other_programs_are_said() {
         assert_eq!(findings, [""; 0], "{line}");
     }
 }
+
+/// What names the conditions of a script's rules have, and what is found.
+fn open_and_found(lines: &str) -> (Vec<String>, Vec<&'static str>) {
+    let text = format!("#!/bin/sh\niptables -P INPUT DROP\n{lines}\n");
+    let mut sources = SourceMap::new();
+    let id = sources.add("firewall.sh", text.into_bytes()).unwrap();
+    let loaded = load(&mut sources, &[id], &Environment::default());
+    let names = names(&loaded.ruleset).into_iter().map(str::to_string).collect();
+    (names, loaded.findings.iter().map(|f| f.code()).collect())
+}
+
+#[test]
+fn a_program_that_is_looked_for_is_followed() {
+    for program in [
+        "IPT=$(which iptables)",
+        "IPT=`which iptables`",
+        "IPT=\"$(command -v iptables 2>/dev/null)\"",
+        "IPT=$(type -p iptables)",
+        "IPT=${IPTABLES:-/sbin/iptables}",
+    ] {
+        let (conditions, findings) =
+            open_and_found(&format!("{program}\n$IPT -A INPUT -p tcp --dport 22 -j ACCEPT"));
+        assert_eq!((conditions.len(), findings.len()), (0, 0), "{program}: {conditions:?} {findings:?}");
+    }
+}
+
+#[test]
+fn what_is_not_followed_leaves_verdicts_open() {
+    for (lines, condition) in [
+        ("$(pick) -A INPUT -j ACCEPT", "shell $(pick)"),
+        ("out=$(iptables -A INPUT -j ACCEPT)", "shell substitution"),
+        (". /opt/fw/rules.sh", "file /opt/fw/rules.sh"),
+    ] {
+        assert_eq!(open_and_found(lines), (vec![condition.to_string()], vec!["PH002"]), "{lines}");
+    }
+    // Functions of an init system, and settings, open nothing.
+    for lines in
+        [". /lib/lsb/init-functions", ". /etc/default/firewall", "ssh box iptables -A INPUT -j ACCEPT"]
+    {
+        assert_eq!(open_and_found(lines), (vec![], vec!["PH002"]), "{lines}");
+    }
+}

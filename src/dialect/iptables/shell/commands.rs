@@ -294,7 +294,11 @@ impl<'t> Shell<'_, '_, 't> {
                     *value = None;
                 }
             }
-            return self.not_read(span, "the file that is read here", file.err().flatten());
+            self.not_read(span, "the file that is read here", file.err().flatten());
+            if let Some(word) = word.filter(|word| !programs::only_sets_up(&word.text)) {
+                self.anything(None, span, &format!("file {}", word.text));
+            }
+            return;
         };
         self.push(Kind::Inside(self.spot()));
         (self.text, self.base, self.at) = (text, base, 0);
@@ -362,10 +366,13 @@ impl<'t> Shell<'_, '_, 't> {
         if words[0].unresolved && words.iter().skip(1).any(|word| programs::changes(&word.text)) {
             let span = words[0].span.to(words[words.len() - 1].span);
             self.reader.findings.push(
-                Finding::of(&PH002, span, "the program of this command is not known").label("left out").help(
-                    "Assign the variable plainly, such as `IPT=/sbin/iptables`, for the rule to be read.",
-                ),
+                Finding::of(&PH002, span, "the program of this command is not known")
+                    .label("what it does to the firewall is not known")
+                    .help(
+                        "Assign the variable plainly, such as `IPT=/sbin/iptables`, for the rule to be read.",
+                    ),
             );
+            self.anything(None, span, &format!("shell {}", words[0].text));
         }
     }
 
@@ -427,7 +434,7 @@ impl<'t> Shell<'_, '_, 't> {
     }
 
     /// From here on anything may become of packets.
-    fn anything(&mut self, family: Option<Family>, span: Span, name: &str) {
+    pub(super) fn anything(&mut self, family: Option<Family>, span: Span, name: &str) {
         let Some(conditions) = self.guard() else { return };
         self.reader.anything(family, span, name, &conditions);
     }

@@ -273,8 +273,7 @@ impl<'t> Shell<'_, '_, 't> {
         if self.bytes()[self.at] == b'`' {
             let len = rest.find('`').map_or(rest.len(), |len| len + 1);
             self.at += 1 + len;
-            self.substituted(start);
-            return made.unknown(&self.text[start..self.at]);
+            return self.substituted(made, start);
         }
         let (name, len) = match rest.as_bytes().first() {
             Some(b'{') => {
@@ -294,7 +293,7 @@ impl<'t> Shell<'_, '_, 't> {
         };
         self.at += 1 + len;
         if rest.starts_with('(') {
-            self.substituted(start);
+            return self.substituted(made, start);
         }
         let (name, default) = match name.split_once(":-").or_else(|| name.split_once(":=")) {
             Some((name, default)) if !default.contains('$') => (name, Some(default)),
@@ -311,7 +310,11 @@ impl<'t> Shell<'_, '_, 't> {
                     false => made.split(value),
                 }
             }
-            None => made.unknown(&self.text[start..self.at]),
+            // Whatever the environment says, it is this program.
+            None => match default.filter(|default| super::programs::tool(default).is_some()) {
+                Some(program) => made.text.push_str(program),
+                None => made.unknown(&self.text[start..self.at]),
+            },
         }
     }
 
@@ -353,14 +356,20 @@ impl<'t> Shell<'_, '_, 't> {
         }
     }
 
-    /// A command whose output is taken: what it does to the firewall is not followed.
-    fn substituted(&mut self, start: usize) {
+    /// A command whose output is taken: the path of a program, or something that is not followed.
+    fn substituted(&mut self, made: &mut Made, start: usize) {
         let text = &self.text[start..self.at];
+        if let Some(program) = super::programs::sought(text) {
+            return made.text.push_str(program);
+        }
+        made.unknown(text);
         let mut words = text.split(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | ')' | '`' | ';'));
         if words.any(|word| super::programs::tool(word).is_some())
             && text.split_ascii_whitespace().any(super::programs::changes)
         {
-            self.not_followed(self.span(start, self.at), "a command in a substitution");
+            let span = self.span(start, self.at);
+            self.not_followed(span, "a command in a substitution");
+            self.anything(None, span, "shell substitution");
         }
     }
 

@@ -54,6 +54,30 @@ pub(super) fn tool(word: &str) -> Option<(Family, bool)> {
     }
 }
 
+/// The program of the firewall that a substitution looks for: `which iptables`, `command -v iptables`.
+pub(super) fn sought(substitution: &str) -> Option<&str> {
+    let inside = substitution.trim_start_matches(['$', '(', '`']).trim_end_matches([')', '`']);
+    let mut words = inside.split_ascii_whitespace().filter(|word| !word.starts_with("2>"));
+    match (words.next()?, words.next()?) {
+        ("command", "-v") | ("type", "-p" | "-P") | ("which", "-a") => words.next(),
+        ("which", name) => Some(name),
+        _ => None,
+    }
+    .filter(|name| tool(name).is_some() && words.next().is_none())
+}
+
+/// Whether a file that is read in place only gives names to things: the functions of init systems, and the settings
+/// of programs.
+pub(super) fn only_sets_up(file: &str) -> bool {
+    const FOLDERS: [&str; 4] = ["/etc/default/", "/etc/sysconfig/", "/etc/conf.d/", "/lib/lsb/"];
+    let name = base_name(file);
+    FOLDERS.iter().any(|folder| file.starts_with(folder))
+        || matches!(
+            name,
+            "functions" | "functions.sh" | "init-functions" | "os-release" | "lsb-release" | "profile"
+        )
+}
+
 /// Looks through wrappers at the program that runs in the end.
 pub(super) fn find<'w>(words: &'w [Word<'_>]) -> Found<'w> {
     let mut at = 0;
