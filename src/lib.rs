@@ -7,7 +7,7 @@
 //! pinhole.toml ──site──▶ Zone, Firewall, Device ──site::flows──▶ Flow ──────────────────────────────┘
 //! ```
 //!
-//! Dependencies run one way: `budget`, `threads`, `packet`, `source`, `rule` and `finding` at the bottom, then `model`, `dialect`
+//! Dependencies run one way: `budget`, `threads`, `progress`, `packet`, `source`, `rule` and `finding` at the bottom, then `model`, `dialect`
 //! and `discover`, `analysis`, `catalog` and `site`, `lint`, `report`, `cli`. Dialects never import each
 //! other; `report` never imports `lint`.
 
@@ -27,6 +27,7 @@ mod lint;
 pub mod model;
 pub mod packet;
 mod ports;
+mod progress;
 mod report;
 pub mod rule;
 mod session;

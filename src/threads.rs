@@ -1,48 +1,47 @@
 //! Work on all cores.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, OnceLock};
+
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Stack of a thread: sets of packets are followed bit by bit.
 const STACK: usize = 256 << 20;
 
-/// How many threads run at a time.
+/// How many the command line asks for.
+static WANTED: OnceLock<usize> = OnceLock::new();
+
+/// The threads; `None` where there is no thread to be had.
+static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    ThreadPoolBuilder::new().num_threads(WANTED.get().copied().unwrap_or(0)).stack_size(STACK).build().ok()
+});
+
+/// Sets how many threads run at a time, before the first is started; 0 are as many as there are cores.
+pub(crate) fn limit(count: usize) {
+    // What was set first stays.
+    let _ = WANTED.set(count);
+}
+
+/// How many threads run at a time: as [`limit`] or `RAYON_NUM_THREADS` says, else as many as there are cores.
 pub(crate) fn count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    POOL.as_ref().map_or(1, ThreadPool::current_num_threads)
 }
 
-/// Does each piece of work, as many at a time as there are cores; the results come in the order of the pieces.
-pub(crate) fn each<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(jobs.len()));
-    let run = || loop {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(job) = jobs.get(at) else { break };
-        let result = work(job);
-        done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-    };
-    std::thread::scope(|scope| {
-        let spawn = || std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).is_ok();
-        // Where there is no thread to be had, this one does it.
-        if (0..count().min(jobs.len())).filter(|_| spawn()).count() == 0 {
-            run();
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
+/// Does each piece of work, as many at a time as there are threads; the results come in the order of the pieces.
+pub(crate) fn each<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> T + Sync + Send) -> Vec<T> {
+    match &*POOL {
+        Some(pool) => pool.install(|| jobs.par_iter().with_max_len(1).map(work).collect()),
+        None => jobs.iter().map(work).collect(),
+    }
 }
 
-/// Does one thing on a thread of its own while this thread does another.
+/// Does one thing on another thread, where one is free, while this thread does another.
 pub(crate) fn beside<A: Send, B>(there: impl Fn() -> A + Sync, here: impl FnOnce() -> B) -> (A, B) {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, &there);
-        let here = here();
-        let done = match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // There is no thread to be had.
-            Err(_) => there(),
-        };
-        (done, here)
-    })
+    let Some(pool) = &*POOL else { return (there(), here()) };
+    let mut done = None;
+    let here = pool.in_place_scope(|scope| {
+        scope.spawn(|_| done = Some(there()));
+        here()
+    });
+    (done.unwrap_or_else(there), here)
 }

@@ -29,7 +29,7 @@ const STEPS_ASSUMED: usize = 6;
 
 /// All possible ends of a trip: one where nothing unknown matters, several where it does.
 pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Outcome> {
-    let mut engine = Engine {
+    let mut engine = Interpreter {
         rules,
         seen: FxHashSet::default(),
         joins: FxHashSet::default(),
@@ -50,7 +50,7 @@ pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Ou
     engine.ends
 }
 
-struct Engine<'a> {
+struct Interpreter<'a> {
     rules: &'a Ruleset,
     /// States that were reached, and the places where ways can come together again.
     seen: FxHashSet<Walk>,
@@ -64,7 +64,7 @@ struct Engine<'a> {
     marks: OnceCell<Vec<u128>>,
 }
 
-impl Engine<'_> {
+impl Interpreter<'_> {
     /// Runs a walk to its end; other possibilities on the way go onto the pile.
     fn run(&mut self, mut walk: Walk, trace: &mut impl Trace) {
         while !walk.over() && self.steps <= STEP_LIMIT {
@@ -280,7 +280,7 @@ impl Engine<'_> {
     fn rule(&mut self, walk: &mut Walk, id: RuleId, from: usize, trace: &mut impl Trace) {
         let rules = self.rules;
         let steps = rules.steps_of(rules.rule(id));
-        let mut maybe = None;
+        let mut depends = None;
         for (at, step) in steps.iter().enumerate().skip(from) {
             let effect = match *step {
                 Step::Test(test) => match self.test(walk, test) {
@@ -292,7 +292,7 @@ impl Engine<'_> {
                             return trace.passed(Passed { rule: id, field: None });
                         }
                         walk.assume(question.cond);
-                        maybe = Some(question.cond);
+                        depends = Some(question.cond);
                         self.both_ways(walk, (id, at), &question.learns);
                         continue;
                     }
@@ -307,7 +307,7 @@ impl Engine<'_> {
                 },
             };
             if decides(effect) {
-                trace.matched(id, maybe);
+                trace.matched(id, depends);
             }
             if self.effect(walk, (id, at), effect) {
                 return;

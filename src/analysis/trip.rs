@@ -95,8 +95,8 @@ pub trait Trace {
     fn stage(&mut self, _hook: Hook, _stage: &Stage) {}
     /// A rule passed the packet over, or did something and did not decide.
     fn passed(&mut self, _passed: Passed) {}
-    /// A rule's tests held (or may hold, where `maybe`).
-    fn matched(&mut self, _rule: RuleId, _maybe: Option<Cond>) {}
+    /// A rule's tests held (or may hold, where `depends`).
+    fn matched(&mut self, _rule: RuleId, _depends: Option<Cond>) {}
 }
 
 impl Trace for () {}

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashSet;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -20,71 +21,133 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/calls.rs"));
 /// Calls that are tried first where nobody names one.
 const FIRST: [&str; 6] = ["h323", "h460", "webrtc", "sip", "desktop", "management"];
 
-#[derive(Deserialize)]
+/// A call: one file.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct CallFile {
+pub(crate) struct CallFile {
+    /// The name by which `--call` means it.
+    #[schemars(with = "String")]
     name: Spanned<String>,
+    /// The name for people.
     title: String,
+    /// The call whose stages it has.
+    #[schemars(with = "Option<String>")]
     like: Option<Spanned<String>>,
+    /// How the gatekeeper works.
     mode: Option<Mode>,
+    /// What it leaves of some stages of the call that it is like.
     only: Option<Only>,
+    /// The roles of a caller of which nobody says what it is.
+    #[schemars(with = "Option<Vec<String>>")]
     caller: Option<Vec<Spanned<String>>>,
+    /// Likewise of the called end.
+    #[schemars(with = "Option<Vec<String>>")]
     called: Option<Vec<Spanned<String>>>,
+    /// Roles that are looked for where the call makes no sense with those of `caller`.
+    #[schemars(with = "Option<Vec<String>>")]
     or_caller: Option<Vec<Spanned<String>>>,
+    /// Likewise for `called`.
+    #[schemars(with = "Option<Vec<String>>")]
     or_called: Option<Vec<Spanned<String>>>,
+    /// Stages without which it makes no sense between two products.
+    #[schemars(with = "Option<Vec<String>>")]
     needs: Option<Vec<Spanned<String>>>,
+    /// Its signalling is encrypted: helpers cannot read it.
     #[serde(default)]
     encrypted: bool,
+    /// Why helpers of firewalls open nothing for it.
     no_helpers: Option<String>,
+    /// The stages, in the order in which they happen.
     #[serde(default)]
+    #[schemars(with = "Vec<StageFile>")]
     stage: Vec<Spanned<StageFile>>,
 }
 
 /// What a call that is like another one leaves of some of its stages.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Only {
+    /// These services alone.
     services: Vec<String>,
+    /// These transports alone.
     transports: Vec<Transport>,
+    /// The stages.
     stages: Vec<String>,
 }
 
-#[derive(Deserialize)]
+/// A stage of a call.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct StageFile {
+    /// One of the names of stages, or a service of the stage.
+    #[schemars(with = "String")]
     name: Spanned<String>,
+    /// The name for people.
     title: String,
+    /// Who opens it: `a`, the caller; `b`; `each` of both; or a role.
+    #[schemars(with = "String")]
     from: Spanned<String>,
+    /// To whom: the first of these who offers the services.
+    #[schemars(with = "Vec<String>")]
     to: Vec<Spanned<String>>,
+    /// Which ways it has to get through.
     #[serde(default)]
     ways: Ways,
+    /// Who takes part in between.
+    #[schemars(with = "Option<Through>")]
     through: Option<Spanned<Through>>,
+    /// The catalog's services that it uses.
+    #[schemars(with = "Vec<String>")]
     services: Vec<Spanned<String>>,
+    /// Those that are looked for where nobody offers the others.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     or_services: Vec<Spanned<String>>,
+    /// The services whose ports packets come from, where these are not the same.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     source_services: Vec<Spanned<String>>,
+    /// The transports; what rows say where empty.
     #[serde(default)]
     transports: Vec<Transport>,
+    /// One of the services and transports is enough.
     #[serde(default)]
     any: bool,
+    /// The ports of an end of which no catalog says them: `5060`, `1024-65535`.
+    #[schemars(with = "Option<String>")]
     ports: Option<Spanned<String>>,
+    /// How much it is needed.
     need: Need,
+    /// Stages without which it is not reached.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     after: Vec<Spanned<String>>,
+    /// Stages that stand in for it, in the order in which they are tried.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     instead: Vec<Spanned<String>>,
+    /// Stages that it needs where it stands in.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     with: Vec<Spanned<String>>,
+    /// What the answer depends on where it is blocked and yet may not be needed.
     unless: Option<String>,
+    /// What the answer depends on where one way is blocked, and the connection of the other could carry it.
     carried: Option<String>,
+    /// What the answer depends on where one way alone gets through, and one is enough.
     opens: Option<String>,
+    /// What is worse where it stands in for another stage.
     worse: Option<String>,
+    /// What people notice is what the product's row says in `notice`, where nothing gets through.
     #[serde(default)]
     row_symptom: bool,
+    /// What people notice where nothing gets through, in whole sentences.
     symptom: String,
+    /// Likewise where one way does.
     symptom_one_way: Option<String>,
+    /// Likewise where part of the ports does.
     symptom_part: Option<String>,
+    /// Likewise where RTCP alone does not.
     symptom_control: Option<String>,
 }
 

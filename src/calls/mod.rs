@@ -8,6 +8,9 @@ mod load;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use load::CallFile;
+
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::catalog::Transport;
@@ -60,7 +63,7 @@ pub enum Who {
 }
 
 /// Which ways a stage has to get through.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ways {
     /// From the one to the other, and the answers back.
@@ -82,7 +85,7 @@ impl Ways {
 }
 
 /// How much a call needs a stage.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
     /// Without it there is no call.
@@ -94,7 +97,7 @@ pub enum Need {
 }
 
 /// A third party that takes part in a stage, in some of its modes.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Through {
     /// Its role.

@@ -1,9 +1,10 @@
 //! Where the rows of a product stand.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A document, page or file that rows are taken from.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Document {
     /// The name by which rows of the product mean it.
@@ -13,6 +14,7 @@ pub struct Document {
     /// Version, commit or edition.
     pub revision: Option<String>,
     /// The day of that revision or, where it has none, of the copy that was read: `2026-08-20`, `2026-08` or `2026`.
+    #[schemars(regex(pattern = r"^[0-9]{4}(-[0-9]{2}){0,2}$"))]
     pub date: Option<String>,
     /// It is not the vendor's or project's own word, or a copy of which parts could not be read.
     #[serde(default)]

@@ -1,11 +1,12 @@
 //! The catalog for other programs: the stable JSON forms of `pinhole catalog export` and `pinhole catalog modes`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ByDesign, Catalog, Confined, Direction, Helper, Initiator, Need, Parity, Product, Transport};
 
 /// One row, as `pinhole catalog export --format json` writes it. The names of the fields are stable.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, JsonSchema, Debug)]
 pub struct ExportedRow<'a> {
     product: &'a str,
     table: Option<&'a str>,
@@ -42,7 +43,7 @@ pub struct ExportedRow<'a> {
 }
 
 /// One security mode, as `pinhole catalog modes --format json` writes it. The names of the fields are stable.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, JsonSchema, Debug)]
 pub struct ExportedMode<'a> {
     product: &'a str,
     table: Option<&'a str>,
@@ -57,7 +58,7 @@ pub struct ExportedMode<'a> {
 
 /// One document of a product, as `pinhole catalog sources --format json` writes it. The names of the fields are
 /// stable.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, JsonSchema, Debug)]
 pub struct ExportedSource<'a> {
     /// The product.
     pub product: &'a str,

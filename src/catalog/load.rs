@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 use walkdir::WalkDir;
@@ -59,34 +60,59 @@ impl Catalog {
     }
 }
 
-#[derive(Deserialize)]
+/// A product and the ports that it needs: one file of a catalog.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ProductFile {
+pub(crate) struct ProductFile {
+    /// The name by which site files mean it: lower-case letters, digits and hyphens.
+    #[schemars(with = "String", regex(pattern = NAME))]
     name: Spanned<String>,
+    /// The name for people.
     title: String,
+    /// Other names that are understood.
     #[serde(default)]
+    #[schemars(with = "Vec<String>", inner(regex(pattern = NAME)))]
     aliases: Vec<Spanned<String>>,
+    /// Who makes it: a company or a project.
     vendor: Option<String>,
+    /// The product that this is a component of.
+    #[schemars(with = "Option<String>")]
     part_of: Option<Spanned<String>>,
+    /// The roles that it fills for the rows of others.
+    #[schemars(with = "Option<Vec<String>>")]
     fills: Option<Vec<Spanned<String>>>,
     /// Short for one `[[source]]`: the version of the guide that `table` speaks of.
     guide: Option<String>,
+    /// The documents that its rows are taken from.
     #[serde(default)]
+    #[schemars(with = "Vec<Document>")]
     source: Vec<Spanned<Document>>,
+    /// What holds for the product as a whole.
     notes: Option<String>,
+    /// Its security modes.
     #[serde(default)]
+    #[schemars(with = "Vec<SecurityMode>")]
     mode: Vec<Spanned<SecurityMode>>,
+    /// How many ports it takes for what it carries at once.
     #[serde(default)]
+    #[schemars(with = "Vec<Sizing>")]
     sizing: Vec<Spanned<Sizing>>,
+    /// What firewalls must not read of its signalling.
+    #[schemars(with = "Option<Uninspected>")]
     uninspected: Option<Spanned<Uninspected>>,
+    /// What it needs from the network.
     #[serde(default)]
+    #[schemars(with = "Vec<Requirement>")]
     requirement: Vec<Spanned<Requirement>>,
 }
 
-#[derive(Deserialize)]
+/// The roles of a catalog: its file `roles.toml`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RolesFile {
+pub(crate) struct RolesFile {
+    /// One role each.
     #[serde(default)]
+    #[schemars(with = "Vec<Role>")]
     role: Vec<Spanned<Role>>,
 }
 
@@ -310,6 +336,9 @@ fn complete(row: &mut Requirement, documents: &[Document]) {
         row.confined = Some(Confined::Box);
     }
 }
+
+/// What [`is_name`] takes, for the schema.
+const NAME: &str = "^[a-z0-9]+(-[a-z0-9]+)*$";
 
 const NAME_RULE: &str = "a name is made of lower-case letters, digits and hyphens";
 

@@ -27,6 +27,7 @@ mod version;
 pub use document::Document;
 pub use file::CatalogError;
 pub(crate) use file::{Source, did_you_mean};
+pub(crate) use load::{ProductFile, RolesFile};
 pub use network::Network;
 pub use row::{
     ByDesign, Confined, Direction, Helper, Initiator, Listener, Need, Parity, Requirement, Transport, Zone,
@@ -73,7 +74,7 @@ pub struct Product {
 }
 
 /// What a document says firewalls must not read: the product gets through translation in its own way.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Uninspected {
     /// The documents that say so.
@@ -83,7 +84,7 @@ pub struct Uninspected {
 }
 
 /// A security mode: which services of the device are on.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecurityMode {
     /// The document's table; empty where the document has none.
@@ -152,7 +153,7 @@ impl SecurityMode {
 }
 
 /// A role that a product or a peer of the site can fill.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
     /// Its name, such as `h323-entity`.

@@ -1,8 +1,10 @@
 //! Networks of peers.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer};
 
 /// A network that a vendor publishes for its service.
@@ -31,6 +33,20 @@ impl Network {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.length)
+    }
+}
+
+impl JsonSchema for Network {
+    fn schema_name() -> Cow<'static, str> {
+        "Network".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Address and length, such as `192.0.2.0/24`",
+            "type": "string",
+            "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$",
+        })
     }
 }
 

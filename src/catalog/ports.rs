@@ -1,7 +1,9 @@
 //! Port intervals as catalog files write them.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::ports;
@@ -10,6 +12,23 @@ use crate::ports;
 /// port 0.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(u16, u16)>, D::Error> {
     ports::list(&String::deserialize(deserializer)?).map_err(Error::custom)
+}
+
+/// How catalog files write them, for the schema.
+pub(super) struct Text;
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Ports".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Ports and ranges, such as `80`, `1024-1324` or `139, 445`",
+            "type": "string",
+            "pattern": "^ *[0-9]{1,5}( *- *[0-9]{1,5})?( *, *[0-9]{1,5}( *- *[0-9]{1,5})?)* *$",
+        })
+    }
 }
 
 /// The intervals as people write them: `12000-13200, 16384-16984`.

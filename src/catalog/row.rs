@@ -1,8 +1,10 @@
 //! One row of the catalog.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -10,20 +12,21 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::{Network, Version, ports};
 
 /// What a product needs from the network: one row of the document that its ports are taken from.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Requirement {
     /// The document's table, such as `1-1`; empty where the document has none.
     #[serde(default)]
     pub table: String,
-    /// The documents that the row stands in, by the `id` of the product's [`super::Document`]s.
+    /// The documents that the row stands in, by the `id` of the product's documents.
     #[serde(default)]
     pub source: Vec<String>,
     /// The row's own name; given, and unique within the product, where several rows share a service.
     pub row: Option<String>,
-    /// The ports, as sorted inclusive intervals that do not overlap; [`Requirement::listener`] tells at which
+    /// The ports, as sorted inclusive intervals that do not overlap; `listener` tells at which
     /// end they are. Empty where the guide names none.
     #[serde(default, deserialize_with = "ports::deserialize")]
+    #[schemars(with = "ports::Text")]
     pub ports: Vec<(u16, u16)>,
     /// Only the even or only the odd ports are used.
     pub parity: Option<Parity>,
@@ -32,9 +35,11 @@ pub struct Requirement {
     pub dynamic: bool,
     /// The range within which the ports can be configured. It need not be open.
     #[serde(default, deserialize_with = "ports::deserialize")]
+    #[schemars(with = "ports::Text")]
     pub allowed: Vec<(u16, u16)>,
     /// Those of `ports` that, against `listener`, are the device's own and are opened by the peer.
     #[serde(default, deserialize_with = "ports::deserialize")]
+    #[schemars(with = "ports::Text")]
     pub inbound: Vec<(u16, u16)>,
     /// The transports; empty where the guide prints none and nothing settles it.
     pub transports: Vec<Transport>,
@@ -125,7 +130,7 @@ pub struct Requirement {
 }
 
 /// Which ports of a range are used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Parity {
     /// The even ones.
@@ -135,7 +140,9 @@ pub enum Parity {
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// TCP.
@@ -156,7 +163,9 @@ impl Transport {
 
 /// A connection helper of a firewall, by the name that Linux has for it; the ASA's inspections read the same
 /// protocols (`inspect h323 h225` is `Q.931`, `inspect h323 ras` is `RAS`, `inspect skinny` is `skinny`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize, JsonSchema,
+)]
 pub enum Helper {
     /// H.225.0 RAS.
     #[serde(rename = "RAS")]
@@ -209,7 +218,7 @@ impl Helper {
 }
 
 /// To whom ports are open by design.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ByDesign {
     /// To everybody.
@@ -217,7 +226,7 @@ pub enum ByDesign {
 }
 
 /// How far ports may be reachable.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Confined {
     /// On the box that they are on, and nowhere else.
@@ -245,7 +254,7 @@ pub enum Direction {
 }
 
 /// Who opens the connection, or sends the first packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Initiator {
     /// The far end.
@@ -260,7 +269,7 @@ pub enum Initiator {
 ///
 /// Where the peer opens the connection, they are the device's. Where the device does, they are the peer's. Where
 /// either does, they are the device's own, and what the device opens goes to the peer's own ports for the service.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Listener {
     /// On the device.
@@ -272,7 +281,9 @@ pub enum Listener {
 }
 
 /// How much a product needs a row.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize, serde::Serialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
     /// The guide says mandatory or that it cannot be blocked, or without it calls, media, registration, cascading
@@ -300,7 +311,7 @@ impl Need {
 }
 
 /// The network that a table of the guide speaks of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Zone {
     /// The organization's own.
@@ -399,6 +410,19 @@ fn is_from(version: Option<&Version>, mark: Option<&Version>) -> Option<bool> {
     Some(version?.compare(mark?)?.is_ge())
 }
 
+impl JsonSchema for Direction {
+    fn schema_name() -> Cow<'static, str> {
+        "Direction".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The way of the packets as the guide prints it",
+            "anyOf": [{ "enum": ["in", "out", "both"] }, generator.subschema_for::<Ends>()],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Direction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(DirectionVisitor)
@@ -408,10 +432,13 @@ impl<'de> Deserialize<'de> for Direction {
 /// Takes a word or a table; an untagged enum would do so with poorer messages.
 struct DirectionVisitor;
 
-#[derive(Deserialize)]
+/// From one role to another.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Ends {
+    /// Where packets come from.
     from: String,
+    /// Where they go.
     to: String,
 }
 

@@ -1,8 +1,10 @@
 //! Versions of products.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer};
 
 /// A version of a product, such as `4.17.0`, `X8.9.2` or `stable-9584`: a word that may be empty, and numbers.
@@ -47,6 +49,20 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+impl JsonSchema for Version {
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A word, which may be empty, and numbers, such as `4.17.0`, `X8.9.2` or `stable-9584`",
+            "type": "string",
+            "pattern": "[0-9]",
+        })
     }
 }
 

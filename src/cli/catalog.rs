@@ -1,10 +1,11 @@
 //! `pinhole catalog`: the port catalog.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::save;
 use super::table::{Table, WIDTH};
 use crate::catalog::{
     ByDesign, Catalog, CatalogError, Confined, Document, Initiator, Listener, Need, Product, Requirement,
@@ -61,6 +62,12 @@ enum CatalogCommand {
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
     },
+    /// Write a page for each product into a folder, in Markdown
+    Pages {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
     /// Print the security modes of the products
     Modes {
         /// Form of the output
@@ -105,6 +112,9 @@ pub(super) enum CatalogFailure {
         /// Where to look.
         hint: String,
     },
+    /// A page could not be written.
+    #[error("{0}")]
+    Page(String),
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -126,6 +136,7 @@ pub(super) fn run(args: &CatalogArgs, out: &mut impl Write) -> Result<(), Catalo
                 TableFormat::Human => documents(&sources, out)?,
             }
         }
+        CatalogCommand::Pages { dir } => pages(&catalog, dir)?,
         CatalogCommand::Export { format: Format::Json } => json(&export::rows(&catalog), out)?,
         CatalogCommand::Modes { format: TableFormat::Json } => json(&export::modes(&catalog), out)?,
         CatalogCommand::Modes { format: TableFormat::Human } => modes(catalog.products(), out)?,
@@ -268,6 +279,22 @@ fn show(catalog: &Catalog, product: &Product, notes: bool, out: &mut impl Write)
         }
     }
     sources(product, out)
+}
+
+/// Writes a page for each product.
+fn pages(catalog: &Catalog, folder: &Path) -> Result<(), CatalogFailure> {
+    for product in catalog.products() {
+        let mut shown = Vec::new();
+        show(catalog, product, true, &mut shown)?;
+        let path = folder.join(format!("{}.md", product.name));
+        save::whole(&path, |file| {
+            write!(file, "# {}\n\n```text\n", product.title)?;
+            file.write_all(&shown)?;
+            writeln!(file, "```")
+        })
+        .map_err(|failure| CatalogFailure::Page(failure.to_string()))?;
+    }
+    Ok(())
 }
 
 /// What the product is.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::color::ColorChoice;
-use super::configs;
-use super::filter::Words;
+use super::color::{ColorChoice, Hyperlinks};
+use super::configs::{self, ConfigPaths};
+use super::filter::FilterArgs;
 use super::fix::{self, Wanted};
-use super::input::{InputArgs, SiteArgs};
+use super::input::catalog_of;
 use super::outputs::{self, Output};
 use super::sites::{Gatherer, Group};
 use super::timings::Clock;
@@ -19,11 +19,11 @@ use super::{Failure, MAX_FINDINGS, listing, redact, save, views};
 use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::model::Way;
+use crate::progress;
 use crate::report::{
     self, FileSummary, Format, HumanOptions, Named, Redact, Redactor, Report, RunSummary, SiteSummary,
     SiteView, clean,
 };
-use crate::rule::Severity;
 use crate::session::{Judged, Read, Session};
 use crate::site::{Date, Settings, Site};
 use crate::source::SourceMap;
@@ -32,14 +32,8 @@ use crate::suppress::{Baseline, Checked};
 /// Arguments of `pinhole check`.
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
-    /// Configs, or folders of configs; `-` is standard input. Without any: all configs of the site, or the
-    /// current folder
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
     #[command(flatten)]
-    input: InputArgs,
-    #[command(flatten)]
-    site: SiteArgs,
+    configs: ConfigPaths,
     /// A product behind the firewall, such as `scopia-mcu@10.1.2.10`; repeatable, instead of a site file
     #[arg(long = "product", value_name = "NAME[@ADDRESS]", value_parser = product, conflicts_with = "site")]
     products: Vec<(String, Option<IpAddr>)>,
@@ -56,15 +50,11 @@ pub(super) struct CheckArgs {
     /// repeatable, with a file for all but one, as in `sarif=out.sarif` [default: human]
     #[arg(long = "format", value_name = "FORM[=FILE]", value_parser = Output::parse, env = "PINHOLE_FORMAT", value_delimiter = ',')]
     outputs: Vec<Output>,
-    /// The least severity that makes the exit code 1 (default: error)
-    #[arg(long, value_name = "SEVERITY", value_parser = severity(), env = "PINHOLE_FAIL_ON")]
-    fail_on: Option<Severity>,
-    /// Only these rules, by code (`PH201`, or `PH2` for all that start so) or name
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    select: Vec<String>,
-    /// Not these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    ignore: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Exit with 0 whatever is found
+    #[arg(long)]
+    exit_zero: bool,
     /// Print the changes that the findings offer as a unified diff, which `patch` takes, instead of the report
     #[arg(long, conflicts_with_all = ["fix", "outputs"])]
     diff: bool,
@@ -93,17 +83,15 @@ pub(super) struct CheckArgs {
     /// Put stand-ins in the place of addresses and of the names of hosts and devices, for a report that others read
     #[arg(long, conflicts_with_all = ["diff", "fix", "write_baseline", "list_files"])]
     redact: bool,
+    /// Whether places in the human form are links that a terminal opens; they need colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    hyperlinks: Hyperlinks,
     /// Print how many findings each rule has
     #[arg(long)]
     statistics: bool,
     /// Print on standard error how long each part of the work took
     #[arg(long)]
     timings: bool,
-}
-
-pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
-    PossibleValuesParser::new(Severity::ALL.map(Severity::name))
-        .try_map(|word| Severity::named(&word).ok_or("no severity"))
 }
 
 fn way() -> impl TypedValueParser<Value = Way> {
@@ -127,16 +115,18 @@ fn product(text: &str) -> Result<(String, Option<IpAddr>), String> {
 /// Runs `pinhole check`.
 pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
     if args.list_files {
-        return listing::list(args.paths(), &args.input.options(), out);
+        return listing::list(args.paths(), &args.configs.input.options()?, out);
     }
     let mut sources = SourceMap::new();
     if args.diff || args.fix {
+        progress::part("trying changes");
         let done = mend(args, &sources, out)?;
         if args.diff {
             return Ok(done);
         }
     }
     let mut clock = Clock::new(args.timings);
+    progress::part("reading configs");
     let (groups, mut failures) = args.gather(&mut sources)?;
     clock.lap("read the configs");
     if groups.iter().all(|group| group.read.configs.is_empty()) && !failures.is_empty() {
@@ -144,6 +134,7 @@ pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) ->
     }
     let mut run = Run::new(args)?;
     let several = groups.len() > 1;
+    progress::part(if several { "checking one site after the other" } else { "checking" });
     for group in groups {
         run.group(group, several, &mut sources, &mut clock)?;
     }
@@ -162,12 +153,13 @@ pub(super) fn run(args: &CheckArgs, color: ColorChoice, out: &mut impl Write) ->
     }
     let report =
         Report { sources: &sources, findings: &run.findings, summary: &run.summary, views: &run.views };
-    let options = HumanOptions { color: color.on(&std::io::stdout()), max_findings: MAX_FINDINGS };
+    let color = color.on(&std::io::stdout());
+    let options = HumanOptions { color, links: color && args.hyperlinks.on(), max_findings: MAX_FINDINGS };
     outputs::write(&args.outputs, &report, &options, out)?;
     clock.lap("write the report");
     clock.tell();
     match failures.is_empty() {
-        true => Ok(u8::from(run.failed)),
+        true => Ok(u8::from(run.failed && !args.exit_zero)),
         false => Err(Failure::Several(std::mem::take(&mut failures))),
     }
 }
@@ -218,7 +210,7 @@ impl<'a> Run<'a> {
         clock: &mut Clock,
     ) -> Result<(), Failure> {
         let Group { mut site, read, whole } = group;
-        Words { select: &self.args.select, ignore: &self.args.ignore }.apply(&mut site.settings)?;
+        self.args.filter.apply(&mut site.settings)?;
         let catalog = self.args.load_catalog(&site)?;
         let session = Session::new(site, catalog, read.configs, self.args.hook, sources);
         clock.lap("put the sites together");
@@ -244,17 +236,27 @@ impl<'a> Run<'a> {
             everything: self.args.no_suppressions,
         };
         let mut told = checked.tell(findings);
+        told.findings.retain(|finding| self.args.filter.is_certain_enough(finding));
         report::sort(&mut told.findings, sources);
         self.leave_out_known(settings, &mut told.findings, whole, sources)?;
-        let fail_on = self.args.fail_on.or(settings.fail_on).unwrap_or(Severity::Error);
+        let fail_on = self.args.filter.fail_on(settings);
         self.failed |= told.findings.iter().any(|finding| finding.severity >= fail_on);
+        let all = told.findings.len();
+        if self.args.write_baseline.is_none() {
+            told.findings.retain(|finding| self.args.filter.shows(finding));
+        }
         let summary = &mut self.summary;
+        summary.below += all - told.findings.len();
         summary.unread += read.unread.iter().filter(|unread| unread.counts()).count();
         summary.unselected = summary.unselected.max(settings.selection.left_out());
         summary.ignored += told.ignored;
         summary.suppressed += told.suppressed;
         let (files_before, findings_before) = (summary.files.len(), self.findings.len());
-        summary.files.extend(session.reads().iter().flat_map(|read| files(read, sources)));
+        // By name, in whatever order they were asked for.
+        let mut read: Vec<FileSummary> =
+            session.reads().iter().flat_map(|read| files(read, sources)).collect();
+        read.sort_by(|one, other| one.path.cmp(&other.path));
+        summary.files.extend(read);
         self.findings.append(&mut told.findings);
         if several {
             let path = session.site().path.clone();
@@ -381,13 +383,13 @@ impl CheckArgs {
             true => None,
             false => Some(Site::of_products(&self.products, self.mode.as_deref())),
         };
-        let gatherer = Gatherer { paths: &self.paths, input: &self.input, site: &self.site, given };
+        let gatherer = Gatherer { configs: &self.configs, given };
         gatherer.gather(sources)
     }
 
     /// The bundled catalog with those of the site file and of the command line on top.
     fn load_catalog(&self, site: &Site) -> Result<Catalog, Failure> {
-        let catalog = Catalog::with(site.catalogs.iter().chain(&self.catalogs))?;
+        let catalog = catalog_of(site, &self.catalogs)?;
         if let Some((name, _)) = self.products.iter().find(|(name, _)| catalog.product(name).is_none()) {
             return Err(Failure::usage(match catalog.nearest_product(name) {
                 Some(near) => format!("--product: the catalog has no `{name}`; did you mean `{near}`?"),
@@ -397,6 +399,11 @@ impl CheckArgs {
         Ok(catalog)
     }
 
+    /// Takes in the paths that a file lists.
+    pub(super) fn take_list(&mut self) -> Result<(), Failure> {
+        self.configs.take_list()
+    }
+
     /// Whether the output has colours.
     pub(super) fn colors(&self) -> bool {
         outputs::on_stdout(&self.outputs) == Some(Format::Human) && !self.list_files
@@ -404,6 +411,6 @@ impl CheckArgs {
 
     /// Where to look.
     fn paths(&self) -> &[PathBuf] {
-        configs::places(&self.paths)
+        configs::places(&self.configs.paths)
     }
 }

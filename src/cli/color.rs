@@ -1,11 +1,11 @@
-//! When to use colours.
+//! When to use colours and links.
 
 use std::io::IsTerminal;
 
 /// When to use colours.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set; or where FORCE_COLOR is set
+    /// On a terminal, unless NO_COLOR is set; or where FORCE_COLOR or CLICOLOR_FORCE is set
     #[default]
     Auto,
     /// Always
@@ -24,9 +24,33 @@ impl ColorChoice {
             ColorChoice::Never => false,
             ColorChoice::Auto if set("NO_COLOR") => false,
             ColorChoice::Auto if set("FORCE_COLOR") => !zero("FORCE_COLOR"),
+            ColorChoice::Auto if set("CLICOLOR_FORCE") && !zero("CLICOLOR_FORCE") => true,
             ColorChoice::Auto => {
                 stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
             }
+        }
+    }
+}
+
+/// When places are links.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Hyperlinks {
+    /// On a terminal that is known to open them
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Hyperlinks {
+    /// Whether standard output has links.
+    pub(super) fn on(self) -> bool {
+        match self {
+            Hyperlinks::Auto => supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout),
+            Hyperlinks::Always => true,
+            Hyperlinks::Never => false,
         }
     }
 }

@@ -5,15 +5,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
-use super::check::severity;
 use super::configs::places;
-use super::filter::Words;
+use super::filter::{Certainty, FilterArgs};
 use super::input::SiteArgs;
 use crate::report::{clean, json};
-use crate::rule::{LINTS, Lint, Severity};
+use crate::rule::{LINTS, Lint};
 use crate::site::Site;
 use crate::source::{SourceMap, Span};
 
@@ -37,15 +37,8 @@ struct ShowArgs {
     path: Option<PathBuf>,
     #[command(flatten)]
     site: SiteArgs,
-    /// As in `pinhole check`
-    #[arg(long, value_name = "SEVERITY", value_parser = severity(), env = "PINHOLE_FAIL_ON")]
-    fail_on: Option<Severity>,
-    /// As in `pinhole check`
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    select: Vec<String>,
-    /// As in `pinhole check`
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    ignore: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// As in `pinhole check`
     #[arg(long = "catalog", value_name = "DIR", env = "PINHOLE_CATALOG", value_delimiter = ':')]
     catalogs: Vec<PathBuf>,
@@ -67,8 +60,8 @@ enum ShowFormat {
 }
 
 /// One setting.
-#[derive(Serialize)]
-struct Setting {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Setting {
     key: String,
     value: String,
     /// `default`, `site file`, `found`, `command line` or `environment`.
@@ -114,29 +107,33 @@ impl Show<'_> {
         let args = self.args;
         let origins = site.settings.origins.clone();
         let in_file = |key: &str| origins.get(key).copied();
-        let mut all = vec![match (&site.path, &args.site.site) {
-            (Some(path), Some(_)) => plain("site file", path.display().to_string(), "command line"),
-            (Some(path), None) => plain("site file", path.display().to_string(), "found"),
-            (None, _) if args.site.is_told() => plain("site file", "none".to_string(), "command line"),
-            (None, _) => plain("site file", "none".to_string(), "default"),
-        }];
-        let fail_on = args.fail_on.or(site.settings.fail_on).unwrap_or(Severity::Error);
+        let path = site.path.as_ref().map_or("none".to_string(), |path| path.display().to_string());
+        let found = if site.path.is_some() { "found" } else { "default" };
+        let origin = if args.site.is_told() { "command line" } else { found };
+        let mut all = vec![plain("site file", path, origin)];
+        let fail_on = args.filter.fail_on(&site.settings);
         let by_variable = std::env::var("PINHOLE_FAIL_ON").is_ok_and(|value| value == fail_on.name());
-        all.push(match args.fail_on {
+        all.push(match args.filter.fail_on {
             Some(_) if by_variable => plain("fail-on", fail_on.name().to_string(), "environment"),
             Some(_) => plain("fail-on", fail_on.name().to_string(), "command line"),
             None => self.placed("fail-on", fail_on.name().to_string(), in_file("fail-on")),
         });
-        all.push(match args.select.is_empty() {
-            false => plain("select", args.select.join(", "), "command line"),
+        all.push(match args.filter.select.is_empty() {
+            false => plain("select", args.filter.select.join(", "), "command line"),
             true => self.placed("select", listed(site.settings.selection.only.as_deref()), in_file("select")),
         });
         let left_out = &site.settings.selection.without;
         if !left_out.is_empty() {
             all.push(self.placed("ignore", listed(Some(left_out)), in_file("ignore")));
         }
-        if !args.ignore.is_empty() {
-            all.push(plain("ignore", args.ignore.join(", "), "command line"));
+        if !args.filter.ignore.is_empty() {
+            all.push(plain("ignore", args.filter.ignore.join(", "), "command line"));
+        }
+        if let Some(least) = args.filter.min_severity {
+            all.push(plain("min-severity", least.name().to_string(), "command line"));
+        }
+        if args.filter.certainty == Certainty::Definite {
+            all.push(plain("certainty", "definite".to_string(), "command line"));
         }
         for (lint, level) in &site.settings.severity {
             let key = format!("severity.{}", lint.code);
@@ -166,7 +163,7 @@ impl Show<'_> {
         for folder in &site.calls {
             all.push(self.placed("calls", folder.display().to_string(), in_file("calls")));
         }
-        Words { select: &args.select, ignore: &args.ignore }.apply(&mut site.settings)?;
+        args.filter.apply(&mut site.settings)?;
         let on = LINTS.len() - site.settings.selection.left_out();
         all.push(plain("rules that speak", format!("{on} of {}", LINTS.len()), "all of these"));
         Ok(all)

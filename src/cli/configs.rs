@@ -1,10 +1,13 @@
 //! From paths to the configs of firewalls.
 
+use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use clap::Args;
+
 use super::Failure;
-use super::input::{InputArgs, load_all};
+use super::input::{InputArgs, SiteArgs, load_all};
 use crate::discover::{self, Unread};
 use crate::lint::cores;
 use crate::session::Config;
@@ -13,6 +16,25 @@ use crate::source::SourceMap;
 
 /// Configs that are worth a thread.
 const LEAST: usize = 8;
+
+/// Which configs, how to read them, and what stands around them.
+#[derive(Args, Debug, Default)]
+pub(super) struct ConfigPaths {
+    /// Configs, or folders of configs; `-` is standard input. Without any: all configs of the site, or the
+    /// current folder
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// A file with more paths, one a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+    /// All paths were said to be in a list, and it has none.
+    #[arg(skip)]
+    pub none: bool,
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub site: SiteArgs,
+}
 
 /// What was read, and what could not be.
 #[derive(Default)]
@@ -23,6 +45,20 @@ pub(super) struct ReadAll {
     pub unread: Vec<Unread>,
     /// What could not be read though it was asked for.
     pub failures: Vec<Failure>,
+}
+
+impl ConfigPaths {
+    /// Takes in the paths of the list, where there is one.
+    pub(super) fn take_list(&mut self) -> Result<(), Failure> {
+        let Some(list) = &self.files_from else { return Ok(()) };
+        for line in super::open(list)?.lines() {
+            let line =
+                line.map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", list.display())))?;
+            self.paths.extend(Some(line).filter(|line| !line.is_empty()).map(PathBuf::from));
+        }
+        self.none = self.paths.is_empty();
+        Ok(())
+    }
 }
 
 impl ReadAll {
@@ -61,7 +97,13 @@ impl Reader<'_> {
             }
             return all;
         }
-        let found = discover::read(places(self.paths), &self.input.options(), sources);
+        let found = match self.input.options() {
+            Ok(options) => discover::read(places(self.paths), &options, sources),
+            Err(failure) => {
+                all.failures.push(failure);
+                return all;
+            }
+        };
         all.unread = found.unread;
         all.failures.extend(found.failures.into_iter().map(Failure::from));
         self.take(found.configs, &mut all, sources);
@@ -71,7 +113,7 @@ impl Reader<'_> {
     /// Reads configs that were found, firewall by firewall.
     pub(super) fn take(
         &self,
-        mut configs: Vec<discover::Config>,
+        mut configs: Vec<discover::ConfigFile>,
         all: &mut ReadAll,
         sources: &mut SourceMap,
     ) {
@@ -101,7 +143,7 @@ impl Reader<'_> {
     /// those have to be taken in one after the other.
     fn at_once(
         &self,
-        configs: &[discover::Config],
+        configs: &[discover::ConfigFile],
         order: &[usize],
         sources: &SourceMap,
     ) -> Vec<Option<Config>> {
@@ -120,7 +162,7 @@ impl Reader<'_> {
         )
     }
 
-    fn alone(&self, config: discover::Config, sources: &mut SourceMap) -> Result<Config, Failure> {
+    fn alone(&self, config: discover::ConfigFile, sources: &mut SourceMap) -> Result<Config, Failure> {
         let environment = self.input.environment(None, sources)?;
         let files = vec![config.id];
         let loaded = load_all(config.dialect, sources, &files, &environment);

@@ -8,9 +8,9 @@ use super::color::ColorChoice;
 use crate::catalog::CatalogError;
 use crate::discover::DiscoverError;
 use crate::finding::Finding;
-use crate::report;
 use crate::source::{SourceError, SourceMap};
 use crate::suppress::BaselineError;
+use crate::{progress, report};
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl Failure {
         if let Failure::Several(failures) = self {
             return failures.iter().map(|failure| failure.report(color)).max().unwrap_or(2);
         }
+        progress::end();
         let err = io::stderr().lock();
         let color = color.on(&err);
         let mut err = report::Screen::new(err, color);

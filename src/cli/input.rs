@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::budget::{Budget, Limits, Resource};
+use crate::catalog::{Catalog, CatalogError};
 use crate::dialect::{Dialect, Environment, Loaded, load, unread};
 use crate::discover;
 use crate::model::OwnAddress;
@@ -49,6 +50,12 @@ pub(super) struct InputArgs {
     /// The name that reports give to standard input (`-`)
     #[arg(long, value_name = "NAME")]
     stdin_filename: Option<PathBuf>,
+    /// Leave out what these patterns fit, as lines of `.gitignore` have it, from the current folder on; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+    /// Leave out files that are named, too, where a pattern or an ignore file says so
+    #[arg(long)]
+    force_exclude: bool,
     /// An address of the firewall itself, such as `eth0=192.0.2.1/24`; repeatable
     #[arg(long = "interface", value_name = "NAME=ADDR/LEN", value_parser = own_address)]
     pub(super) interfaces: Vec<(String, Prefix)>,
@@ -96,11 +103,15 @@ pub(super) fn own_address(text: &str) -> Result<(String, Prefix), String> {
 
 impl InputArgs {
     /// How to look for configs.
-    pub(super) fn options(&self) -> discover::Options {
-        discover::Options {
+    pub(super) fn options(&self) -> Result<discover::Options, Failure> {
+        let exclude = discover::patterns(&self.exclude)
+            .map_err(|error| Failure::usage(format!("--exclude: {error}")))?;
+        Ok(discover::Options {
             dialect: self.dialect.map(DialectArg::dialect),
             stdin_name: self.stdin_filename.clone(),
-        }
+            exclude,
+            force_exclude: self.force_exclude,
+        })
     }
 
     /// The folder or file that a path stands for where the site file is looked for.
@@ -120,7 +131,7 @@ impl InputArgs {
         firewall: Option<usize>,
         sources: &mut SourceMap,
     ) -> Result<Config, Failure> {
-        let found = all_of(paths, &self.options(), sources)?;
+        let found = all_of(paths, &self.options()?, sources)?;
         let dialect = one_dialect(&found, sources)?;
         let environment = self.environment(firewall.map(|id| &site.firewalls[id]), sources)?;
         let files: Vec<SourceId> = found.iter().map(|config| config.id).collect();
@@ -272,7 +283,7 @@ fn all_of(
     paths: &[PathBuf],
     options: &discover::Options,
     sources: &mut SourceMap,
-) -> Result<Vec<discover::Config>, Failure> {
+) -> Result<Vec<discover::ConfigFile>, Failure> {
     let found = discover::read(paths, options, sources);
     if found.failures.is_empty() {
         return Ok(found.configs);
@@ -293,8 +304,15 @@ pub(super) fn load_all(
     loaded
 }
 
+/// The bundled catalog with those of the site file and of the command line on top; an empty one where nothing names a
+/// product.
+pub(super) fn catalog_of(site: &Site, more: &[PathBuf]) -> Result<Catalog, CatalogError> {
+    let names_none = site.is_made_up() && site.devices.is_empty() && more.is_empty();
+    if names_none { Ok(Catalog::default()) } else { Catalog::with(site.catalogs.iter().chain(more)) }
+}
+
 /// The dialect of the configs of one firewall.
-fn one_dialect(configs: &[discover::Config], sources: &SourceMap) -> Result<Dialect, Failure> {
+fn one_dialect(configs: &[discover::ConfigFile], sources: &SourceMap) -> Result<Dialect, Failure> {
     let Some(first) = configs.first() else {
         return Err(Failure::usage("there is no config to read"));
     };

@@ -125,7 +125,7 @@ impl Trace for Journal {
         self.add(Event::Passed(passed.rule, passed.field));
     }
 
-    fn matched(&mut self, rule: RuleId, maybe: Option<Cond>) {
-        self.add(Event::Matched(rule, maybe));
+    fn matched(&mut self, rule: RuleId, depends: Option<Cond>) {
+        self.add(Event::Matched(rule, depends));
     }
 }

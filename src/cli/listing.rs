@@ -52,8 +52,12 @@ fn help(why: &Why) -> String {
             format!("If it is a config, {help}. {LEAVE_OUT}")
         }
         Why::Link => format!("Name the file on the command line to have it read. {LEAVE_OUT}"),
-        Why::OtherDialect(_) | Why::Name | Why::Ignored | Why::Hidden | Why::Special | Why::Unknown => {
-            LEAVE_OUT.to_string()
-        }
+        Why::OtherDialect(_)
+        | Why::Name
+        | Why::Ignored
+        | Why::Excluded
+        | Why::Hidden
+        | Why::Special
+        | Why::Unknown => LEAVE_OUT.to_string(),
     }
 }

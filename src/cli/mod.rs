@@ -3,6 +3,7 @@
 //! Exit codes: 0 nothing to complain of, 1 findings at or above the failing severity, 2 the work could not
 //! be done. Reports go to standard output, what kept pinhole from its work goes to standard error.
 
+mod bug;
 mod catalog;
 mod check;
 mod color;
@@ -26,6 +27,7 @@ mod matrix;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod model;
+mod normalized;
 mod outputs;
 mod packets;
 mod redact;
@@ -40,7 +42,6 @@ mod timings;
 mod trace;
 mod views;
 mod whole;
-mod words;
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -52,8 +53,9 @@ use color::ColorChoice;
 use failure::Failure;
 use input::ConfigArgs;
 
+use crate::progress::{self, Ending};
 use crate::report::Screen;
-use crate::source;
+use crate::{source, threads};
 
 /// Bytes that are written at a time.
 const OUTPUT_BUFFER: usize = 256 * 1024;
@@ -65,9 +67,15 @@ const MAX_FINDINGS: usize = 100;
 #[derive(Parser, Debug)]
 #[command(name = "pinhole", version, long_version = env!("PINHOLE_VERSION"), about, arg_required_else_help = true, help_expected = true)]
 struct Cli {
-    /// When to use colours; `auto` looks at the terminal, NO_COLOR and FORCE_COLOR
+    /// When to use colours; `auto` looks at the terminal, NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE
     #[arg(long, value_enum, global = true, default_value_t, value_name = "WHEN")]
     color: ColorChoice,
+    /// How many threads to work on; as many as there are cores without it
+    #[arg(long, short, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Say nothing on the terminal of work that lasts
+    #[arg(long, global = true)]
+    no_progress: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -113,6 +121,40 @@ enum Command {
 }
 
 impl Command {
+    /// Takes in paths that a file lists.
+    fn take_lists(&mut self) -> Result<(), Failure> {
+        match self {
+            Command::Check(args) => args.take_list(),
+            Command::Tidy(args) => args.take_list(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it does work that can last, and is not a server.
+    fn lasts(&self) -> bool {
+        match self {
+            Command::Check(_)
+            | Command::Diff(_)
+            | Command::Explain(_)
+            | Command::Matrix(_)
+            | Command::Tidy(_)
+            | Command::Trace(_)
+            | Command::Model(_)
+            | Command::Init(_) => true,
+            #[cfg(feature = "lsp")]
+            Command::Lsp(_) => false,
+            #[cfg(feature = "mcp")]
+            Command::Mcp(_) => false,
+            Command::Catalog(_)
+            | Command::Size(_)
+            | Command::Rule(_)
+            | Command::Config(_)
+            | Command::Schema(_)
+            | Command::Completions(_)
+            | Command::Man(_) => false,
+        }
+    }
+
     /// Whether the output has colours of its own.
     fn colors(&self) -> bool {
         match self {
@@ -141,7 +183,13 @@ impl Command {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    bug::tell_of_bugs();
+    // What went wrong has been said where the work ends early.
+    std::panic::catch_unwind(parse_and_run).unwrap_or(ExitCode::from(2))
+}
+
+fn parse_and_run() -> ExitCode {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
@@ -150,10 +198,18 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if let Err(failure) = cli.command.take_lists() {
+        return ExitCode::from(failure.report(cli.color));
+    }
+    threads::limit(cli.jobs.map_or(0, usize::from));
+    if !cli.no_progress && cli.command.lasts() {
+        progress::begin();
+    }
     let stdout = std::io::stdout().lock();
     let color = cli.color.on(&stdout) && cli.command.colors();
-    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, Screen::new(stdout, color));
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, Screen::new(Ending(stdout), color));
     let done = run(&cli, &mut out).and_then(|code| Failure::unless_closed(out.flush()).map(|()| code));
+    progress::end();
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

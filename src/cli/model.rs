@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::input::{InputArgs, load_all};
-use super::words::{self, StepWords};
+use super::normalized::{self, StepWords};
 use crate::dialect::{Dialect, Loaded};
 use crate::discover;
 use crate::finding::Finding;
@@ -42,7 +42,7 @@ enum ModelFormat {
 /// Runs `pinhole model`.
 pub(super) fn run(args: &ModelArgs, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sources = SourceMap::new();
-    let found = discover::read(&args.configs, &args.input.options(), &mut sources);
+    let found = discover::read(&args.configs, &args.input.options()?, &mut sources);
     let failures: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();
     if found.configs.is_empty() {
         return Err(Failure::Several(failures));
@@ -153,18 +153,18 @@ impl<'a> Rules<'a> {
     fn write_json(&self, chain: &Chain, text: &mut String, out: &mut impl Write) -> Result<(), Failure> {
         text.clear();
         text.push_str("{\"name\":");
-        words::quoted(text, |text| text.push_str(&chain.name));
+        normalized::quoted(text, |text| text.push_str(&chain.name));
         push_line(text, self.line(chain.span));
         text.push_str(",\"rules\":[");
         for (at, rule) in chain.rules.iter().enumerate() {
             text.push_str(if at == 0 { "{" } else { ",{" });
             if let Some(file) = self.other_file(rule.span()) {
                 text.push_str("\"file\":");
-                words::quoted(text, |text| text.push_str(&file));
+                normalized::quoted(text, |text| text.push_str(&file));
             }
             push_line(text, self.line(rule.span()));
             text.push_str(",\"steps\":");
-            words::list(text, self.steps(rule), |text, step| step.push_json(text));
+            normalized::list(text, self.steps(rule), |text, step| step.push_json(text));
             text.push('}');
             out.write_all(text.as_bytes())?;
             text.clear();
@@ -259,7 +259,7 @@ impl<'a> View<'a> {
 fn push_line(text: &mut String, line: Option<u32>) {
     text.push_str(if text.ends_with('{') { "\"line\":" } else { ",\"line\":" });
     match line {
-        Some(line) => words::push_number(text, line.into()),
+        Some(line) => normalized::push_number(text, line.into()),
         None => text.push_str("null"),
     }
 }
@@ -271,7 +271,7 @@ impl View<'_> {
     /// One line for a rule.
     fn push_rule(&self, rule: &Rule, text: &mut String) {
         if let Some(line) = self.chains.line(rule.span()) {
-            words::push_number(text, line.into());
+            normalized::push_number(text, line.into());
         }
         let pad = LINE_WIDTH.saturating_sub(text.len());
         text.insert_str(0, &"       "[..pad]);
@@ -293,7 +293,7 @@ impl View<'_> {
 
 fn stage_view<'a>(rules: &'a Ruleset, stage: &Stage) -> StageView<'a> {
     let mut policy = String::new();
-    words::push_verdict(&mut policy, stage.policy);
+    normalized::push_verdict(&mut policy, stage.policy);
     StageView {
         chain: &rules.chain(stage.chain).name,
         kind: match stage.kind {

@@ -61,7 +61,7 @@ pub(super) fn write(
     }
     for Output { format, file } in outputs {
         let Some(path) = file else { continue };
-        let plain = HumanOptions { color: false, ..*options };
+        let plain = HumanOptions { color: false, links: false, ..*options };
         save::whole(path, |file| report.write(*format, &plain, file))?;
     }
     if let Some(format) = on_stdout(outputs) {

@@ -1,12 +1,16 @@
 //! `pinhole rule`: the lints and their pages.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::catalog::json;
 use super::color::ColorChoice;
-use super::{Failure, filter, markdown};
-use crate::rule::{FRAMEWORKS, Framework, LINTS, Lint};
+use super::{Failure, filter, markdown, save};
+use crate::rule::{FRAMEWORKS, Framework, LINTS, Lint, Severity};
 
 /// Arguments of `pinhole rule`.
 #[derive(Args, Debug)]
@@ -17,26 +21,108 @@ pub(super) struct RuleArgs {
     /// List the controls of a security framework and the rules that serve them: `nist`, `pci`, `cis`
     #[arg(long, value_name = "NAME", conflicts_with = "rule")]
     framework: Option<String>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    format: RuleFormat,
+    /// Write the pages of all rules into this folder, in Markdown
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rule", "framework", "format"])]
+    pages: Option<PathBuf>,
+}
+
+/// Forms of the output.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum RuleFormat {
+    /// A list, or a page
+    #[default]
+    Human,
+    /// A list of objects, with the pages
+    Json,
+}
+
+/// A lint rule, as `--format json` writes it. The names of the fields are stable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Told<'a> {
+    code: &'a str,
+    name: &'a str,
+    /// Other names that are understood.
+    aliases: &'a [&'a str],
+    /// In one sentence.
+    summary: &'a str,
+    /// Unless the site file says otherwise.
+    severity: Severity,
+    /// `preview`, `stable` or `deprecated`.
+    status: &'a str,
+    /// The first version that has it.
+    since: &'a str,
+    /// The languages of which it can speak; empty for the site file.
+    dialects: &'a [&'a str],
+    /// The controls that it serves.
+    frameworks: &'a [&'a str],
+    /// Its page, in Markdown.
+    page: &'a str,
 }
 
 /// Runs `pinhole rule`.
 pub(super) fn run(args: &RuleArgs, color: ColorChoice, out: &mut impl Write) -> Result<u8, Failure> {
-    if let Some(word) = &args.framework {
-        return frameworks(word, out);
+    if let Some(folder) = &args.pages {
+        return pages(folder);
     }
-    let Some(word) = &args.rule else {
-        list(LINTS, out)?;
-        return Ok(0);
+    let found = match (&args.framework, &args.rule) {
+        (Some(word), _) if args.format == RuleFormat::Human => return frameworks(word, out),
+        (Some(word), _) => serving(word)?,
+        (None, Some(word)) => filter::find(word).map_err(Failure::usage)?,
+        (None, None) => LINTS.to_vec(),
     };
-    match filter::find(word).map_err(Failure::usage)?.as_slice() {
+    if args.format == RuleFormat::Json {
+        let told: Vec<Told<'_>> = found.iter().map(|lint| told(lint)).collect();
+        json(&told, out)?;
+        return Ok(0);
+    }
+    match found.as_slice() {
         [lint] => print(lint, color.on(&std::io::stdout()), out)?,
         several => list(several, out)?,
     }
     Ok(0)
 }
 
-/// Lists the controls of the frameworks that a word means.
-fn frameworks(word: &str, out: &mut impl Write) -> Result<u8, Failure> {
+/// Writes all pages.
+fn pages(folder: &Path) -> Result<u8, Failure> {
+    for lint in LINTS {
+        let mut page = Vec::new();
+        print(lint, false, &mut page)?;
+        save::whole(&folder.join(format!("{}-{}.md", lint.code, lint.name)), |file| file.write_all(&page))?;
+    }
+    Ok(0)
+}
+
+fn told(lint: &'static Lint) -> Told<'static> {
+    Told {
+        code: lint.code,
+        name: lint.name,
+        aliases: lint.aliases,
+        summary: lint.summary,
+        severity: lint.severity,
+        status: lint.status.name(),
+        since: lint.since,
+        dialects: lint.dialects,
+        frameworks: lint.frameworks,
+        page: lint.text,
+    }
+}
+
+/// The lints that serve some control of the frameworks that a word means, each once, by code.
+fn serving(word: &str) -> Result<Vec<&'static Lint>, Failure> {
+    let meant = meant(word)?;
+    let serves = |lint: &&&'static Lint| {
+        meant.iter().any(|framework| {
+            framework.controls.iter().any(|(control, _)| framework.lints(control).contains(*lint))
+        })
+    };
+    Ok(LINTS.iter().filter(serves).copied().collect())
+}
+
+/// The frameworks that a word means.
+fn meant(word: &str) -> Result<Vec<&'static Framework>, Failure> {
     let meant = Framework::select(word);
     if meant.is_empty() {
         let known: Vec<&str> = FRAMEWORKS.iter().map(|framework| framework.key).collect();
@@ -45,7 +131,12 @@ fn frameworks(word: &str, out: &mut impl Write) -> Result<u8, Failure> {
             "--framework: there is no framework `{word}`; these are known: {known}"
         )));
     }
-    for framework in meant {
+    Ok(meant)
+}
+
+/// Lists the controls of the frameworks that a word means.
+fn frameworks(word: &str, out: &mut impl Write) -> Result<u8, Failure> {
+    for framework in meant(word)? {
         writeln!(out, "{} ({})", framework.title, framework.key)?;
         for (control, what) in framework.controls {
             writeln!(out, "  {control:6} {what}")?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use super::configs::{ReadAll, Reader, places};
-use super::input::{InputArgs, SiteArgs, load_site};
+use super::configs::{ConfigPaths, ReadAll, Reader, places};
+use super::input::load_site;
 use crate::discover::{self, Unread};
 use crate::site::{self, Site};
 use crate::source::SourceMap;
@@ -22,12 +22,8 @@ pub(super) struct Group {
 
 /// What leads from paths to sites.
 pub(super) struct Gatherer<'r> {
-    /// Where to look; without any, all configs of the site, or those in the current folder.
-    pub paths: &'r [PathBuf],
-    /// How to read them.
-    pub input: &'r InputArgs,
-    /// Which site file to use.
-    pub site: &'r SiteArgs,
+    /// Where to look, and how.
+    pub configs: &'r ConfigPaths,
     /// The site of the command line.
     pub given: Option<Site>,
 }
@@ -36,23 +32,29 @@ impl Gatherer<'_> {
     /// Reads the configs, site by site: first those without one, then by the names of the site files. What could not be
     /// read of no site is in the last value.
     pub(super) fn gather(mut self, sources: &mut SourceMap) -> Result<(Vec<Group>, Vec<Failure>), Failure> {
+        if self.configs.none {
+            return Ok((
+                vec![Group { site: Site::default(), read: ReadAll::default(), whole: false }],
+                Vec::new(),
+            ));
+        }
         let one = match self.given.take() {
             Some(site) => Some(site),
-            None if self.site.is_told() => Some(self.site.load([], sources)?),
-            None if self.paths.is_empty() => self.here(sources)?,
+            None if self.configs.site.is_told() => Some(self.configs.site.load([], sources)?),
+            None if self.configs.paths.is_empty() => self.here(sources)?,
             None => None,
         };
         if let Some(site) = one {
-            let reader = Reader { paths: self.paths, input: self.input, site: &site };
+            let reader = Reader { paths: &self.configs.paths, input: &self.configs.input, site: &site };
             let mut read = reader.read(sources);
             let failures = std::mem::take(&mut read.failures);
             let whole = self.is_whole(&site);
             return Ok((vec![Group { site, read, whole }], failures));
         }
-        let found = discover::read(places(self.paths), &self.input.options(), sources);
+        let found = discover::read(places(&self.configs.paths), &self.configs.input.options()?, sources);
         let mut failures: Vec<Failure> = found.failures.into_iter().map(Failure::from).collect();
         let mut sites = Sites::default();
-        let mut parts: BTreeMap<Option<PathBuf>, (Vec<discover::Config>, Vec<Unread>)> = BTreeMap::new();
+        let mut parts: BTreeMap<Option<PathBuf>, (Vec<discover::ConfigFile>, Vec<Unread>)> = BTreeMap::new();
         for config in found.configs {
             let path = sites.of(&sources.file(config.id).path);
             parts.entry(path).or_default().0.push(config);
@@ -72,7 +74,8 @@ impl Gatherer<'_> {
                 }
             };
             let mut read = ReadAll { unread, ..ReadAll::default() };
-            Reader { paths: self.paths, input: self.input, site: &site }.take(configs, &mut read, sources);
+            Reader { paths: &self.configs.paths, input: &self.configs.input, site: &site }
+                .take(configs, &mut read, sources);
             failures.append(&mut read.failures);
             let whole = self.is_whole(&site);
             groups.push(Group { site, read, whole });
@@ -95,7 +98,8 @@ impl Gatherer<'_> {
         let folder = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_path_buf));
         let Some(folder) = folder else { return false };
         let holds = |path: &PathBuf| path.canonicalize().is_ok_and(|path| folder.starts_with(path));
-        self.paths.is_empty() && !site.firewalls.is_empty() || places(self.paths).iter().any(holds)
+        self.configs.paths.is_empty() && !site.firewalls.is_empty()
+            || places(&self.configs.paths).iter().any(holds)
     }
 }
 

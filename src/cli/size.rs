@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
@@ -53,8 +54,8 @@ enum Format {
 }
 
 /// One range of a product, as `--format json` writes it. The names of the fields are stable.
-#[derive(Serialize)]
-struct Sized<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Sized<'a> {
     product: &'a str,
     rows: &'a [String],
     transports: Vec<&'static str>,

@@ -1,13 +1,11 @@
 //! `pinhole tidy`: takes out the rules that do nothing, and proves the rest equal.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::Args;
 
-use super::configs::{ReadAll, Reader};
+use super::configs::{ConfigPaths, ReadAll, Reader};
 use super::fix::{self, Wanted};
-use super::input::{InputArgs, SiteArgs};
 use super::{Failure, configs};
 use crate::analysis::compare::{Scope, compare};
 use crate::catalog::Catalog;
@@ -25,13 +23,8 @@ const LINTS: [&Lint; 4] = [&PH401, &PH402, &PH403, &PH406];
 /// Arguments of `pinhole tidy`.
 #[derive(Args, Debug)]
 pub(super) struct TidyArgs {
-    /// Configs, or folders of configs. Without any: all configs of the site, or the current folder
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
     #[command(flatten)]
-    input: InputArgs,
-    #[command(flatten)]
-    site: SiteArgs,
+    configs: ConfigPaths,
     /// Print the changes as a unified diff, which `patch` takes
     #[arg(long, conflicts_with = "write")]
     diff: bool,
@@ -42,9 +35,14 @@ pub(super) struct TidyArgs {
 
 /// Runs `pinhole tidy`.
 pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> {
+    if args.configs.none {
+        writeln!(out, "no config is listed")?;
+        return Ok(0);
+    }
     let mut sources = SourceMap::new();
-    let paths = configs::places(&args.paths);
-    let mut site = args.site.load(paths.iter().map(|path| args.input.place(path)), &mut sources)?;
+    let paths = configs::places(&args.configs.paths);
+    let mut site =
+        args.configs.site.load(paths.iter().map(|path| args.configs.input.place(path)), &mut sources)?;
     site.settings.selection.only = Some(LINTS.to_vec());
     site.settings.selection.without.clear();
     let wanted = Wanted { lints: Some(&LINTS), careful: true };
@@ -91,8 +89,13 @@ pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> 
 }
 
 impl TidyArgs {
+    /// Takes in the paths that a file lists.
+    pub(super) fn take_list(&mut self) -> Result<(), Failure> {
+        self.configs.take_list()
+    }
+
     fn read(&self, site: &Site, sources: &mut SourceMap) -> Result<ReadAll, Failure> {
-        let mut read = Reader { paths: &self.paths, input: &self.input, site }.read(sources);
+        let mut read = Reader { paths: &self.configs.paths, input: &self.configs.input, site }.read(sources);
         if read.failures.is_empty() {
             Ok(read)
         } else {

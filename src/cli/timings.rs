@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::progress;
+
 /// A clock that is stopped after each part.
 pub(super) struct Clock {
     on: bool,
@@ -33,6 +35,7 @@ impl Clock {
         if !self.on {
             return;
         }
+        progress::end();
         let mut err = std::io::stderr().lock();
         let whole = ("all", self.start.elapsed());
         for (name, took) in self.parts.iter().chain([&whole]) {

@@ -15,9 +15,9 @@ use crate::analysis::{Cond, Decider, Outcome, Trip, interpret};
 use crate::dialect::Loaded;
 use crate::model::{Hook, Origin, Reply, Ruleset, Verdict, Way};
 use crate::packet::{Family, Field, Packet, Value, interface_name, proto};
-use crate::report;
 use crate::rule::PH005;
 use crate::source::{SourceFile, SourceMap, Span};
+use crate::{progress, report};
 
 /// The longest line of packets that is read, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -97,6 +97,7 @@ pub(super) fn run(args: &TraceArgs, out: &mut impl Write) -> Result<u8, Failure>
 
 /// Says on standard error of which files nothing was read: answers about them would look like any other.
 fn say_unread(sources: &SourceMap, loaded: &Loaded) -> Result<(), Failure> {
+    progress::end();
     let mut err = report::Screen::new(std::io::stderr().lock(), false);
     for finding in loaded.findings.iter().filter(|finding| finding.lint() == &PH005) {
         let (path, _) = finding.span.map_or((String::new(), 0), |span| place(sources, span));

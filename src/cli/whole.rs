@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
-use super::input::InputArgs;
+use super::input::{InputArgs, catalog_of};
 use crate::calls::Calls;
-use crate::catalog::Catalog;
 use crate::rule::{Lint, PH602, PH603, PH604, PH605};
 use crate::session::{Config, Session};
 use crate::site::{self, Date};
@@ -64,8 +63,8 @@ pub(super) fn load(
     let id = sources.read(&path, &path)?;
     let site = site::load(sources, id)
         .map_err(|findings| Failure::Site(Box::new(std::mem::take(sources)), findings))?;
-    let catalog = Catalog::with(site.catalogs.iter().chain(catalogs))?;
-    let mut wrong = site::doubts(&site, &catalog, Date::today());
+    let catalog = catalog_of(&site, catalogs)?;
+    let mut wrong = site::findings(&site, &catalog, Date::today());
     wrong.retain(|finding| NAMES.contains(&finding.lint()));
     if !wrong.is_empty() {
         return Err(Failure::Site(Box::new(std::mem::take(sources)), wrong));

@@ -98,7 +98,7 @@ pub struct Marks {
     /// Lines that surely are of it.
     pub sure: &'static [&'static str],
     /// Lines that may be of it.
-    pub maybe: &'static [&'static str],
+    pub hints: &'static [&'static str],
     /// Extensions of its files, which no other uses.
     pub extensions: &'static [&'static str],
     /// Names of its files; a `*` stands for any beginning.

@@ -6,7 +6,22 @@ use crate::model::{ChainId, Ruleset};
 const STARTS: &[(&str, &[&str])] = &[
     ("OpenVPN Access Server", &["AS0_"]),
     ("Calico", &["cali-"]),
-    ("Docker", &["DOCKER", "filter-forward-in__", "filter-forward-out__"]),
+    (
+        "Docker",
+        &[
+            "DOCKER",
+            "filter-FORWARD",
+            "filter-forward-in__",
+            "filter-forward-out__",
+            "nat-OUTPUT",
+            "nat-POSTROUTING",
+            "nat-PREROUTING",
+            "nat-postrouting-in__",
+            "nat-postrouting-out__",
+            "nat-prerouting-and-output",
+            "raw-PREROUTING",
+        ],
+    ),
     ("fail2ban", &["f2b-", "fail2ban-"]),
     (
         "firewalld",

@@ -98,7 +98,8 @@ impl<'a> Seen<'a> {
                 1 => "there is no rule in the file: its only line holds none".to_string(),
                 lines => format!("there is no rule in the file: none of its {lines} lines holds one"),
             }
-        } else if self.reached == 0 && self.policies == 0 {
+        } else if self.reached == 0 && self.policies == 0 && !dialect.language().one_filter {
+            // Where all rules are of one filter, those of which nothing is left decide nothing.
             let rules = if self.rules == 1 { "the only rule" } else { "none of the rules" };
             let not = if self.rules == 1 { "is not" } else { "is" };
             format!("{rules} in the file {not} reached by traffic through or to the firewall")

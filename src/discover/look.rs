@@ -91,9 +91,9 @@ struct Index {
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let mut index = Index { patterns: Vec::new(), by_word: FxHashMap::default(), open: Vec::new() };
-    for (language, Language { sure, maybe, .. }) in LANGUAGES.iter().enumerate() {
+    for (language, Language { sure, hints, .. }) in LANGUAGES.iter().enumerate() {
         let sure = sure.iter().enumerate().map(|(mark, text)| (Some(mark), text));
-        for (mark, text) in sure.chain(maybe.iter().map(|text| (None, text))) {
+        for (mark, text) in sure.chain(hints.iter().map(|text| (None, text))) {
             let at = index.patterns.len();
             let pattern = Pattern::new(text);
             match pattern.words.first() {

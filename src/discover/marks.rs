@@ -32,7 +32,7 @@ pub(super) struct Language {
     /// Lines that surely are of it.
     pub sure: &'static [&'static str],
     /// Lines that may be of it.
-    pub maybe: &'static [&'static str],
+    pub hints: &'static [&'static str],
 }
 
 const fn near(
@@ -126,9 +126,9 @@ pub(super) const RULES_OF_NFTABLES: &[&str] = &[
 pub(super) static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     let ours = |dialect: Dialect| {
         let marks = &dialect.language().marks;
-        Language { kind: Kind::Ours(dialect), sure: marks.sure, maybe: marks.maybe }
+        Language { kind: Kind::Ours(dialect), sure: marks.sure, hints: marks.hints }
     };
-    let near = NEAR.iter().map(|&(near, sure)| Language { kind: Kind::Near(near), sure, maybe: &[] });
+    let near = NEAR.iter().map(|&(near, sure)| Language { kind: Kind::Near(near), sure, hints: &[] });
     Dialect::ALL.into_iter().map(ours).chain(near).collect()
 });
 

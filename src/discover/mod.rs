@@ -10,6 +10,8 @@ mod walk;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
 pub(crate) use form::Form;
 pub(crate) use marks::Near;
 pub(crate) use sniff::{Told, sniff};
@@ -20,7 +22,7 @@ use crate::source::{SourceError, SourceId, SourceMap, bytes_of_stream};
 
 /// A config that was read into the source map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Config {
+pub(crate) struct ConfigFile {
     /// The file.
     pub id: SourceId,
     /// Its dialect.
@@ -34,13 +36,37 @@ pub(crate) struct Options {
     pub dialect: Option<Dialect>,
     /// The name that reports give to standard input.
     pub stdin_name: Option<PathBuf>,
+    /// What to leave out.
+    pub exclude: Option<Gitignore>,
+    /// Files that are named are left out, too, where `exclude` or an ignore file says so.
+    pub force_exclude: bool,
+}
+
+impl Options {
+    /// Why a file that is named is not read all the same.
+    fn left_out(&self, path: &Path) -> Option<Why> {
+        self.force_exclude.then(|| walk::left_out(path, self)).flatten()
+    }
+}
+
+/// Patterns of what to leave out, which hold from the current folder on.
+pub(crate) fn patterns(lines: &[String]) -> Result<Option<Gitignore>, ignore::Error> {
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).map_err(ignore::Error::Io)?;
+    let mut builder = GitignoreBuilder::new(here);
+    for line in lines {
+        builder.add_line(None, line)?;
+    }
+    builder.build().map(Some)
 }
 
 /// What paths lead to.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The configs, in the order of the paths, each once.
-    pub configs: Vec<Config>,
+    pub configs: Vec<ConfigFile>,
     /// The files in folders that were not read.
     pub unread: Vec<Unread>,
     /// What could not be read though it was asked for.
@@ -90,6 +116,8 @@ pub(crate) fn read(paths: &[PathBuf], options: &Options, sources: &mut SourceMap
     for path in paths {
         if path.is_dir() {
             reader.folder(path, options, sources);
+        } else if let Some(why) = options.left_out(path) {
+            reader.found.unread.push(Unread { path: path.clone(), why });
         } else if let Err(error) = reader.file(path, options, sources) {
             reader.found.failures.push(error);
         }
@@ -148,7 +176,7 @@ impl Reader {
 
     fn add(&mut self, id: SourceId, dialect: Dialect) {
         if self.found.configs.iter().all(|config| config.id != id) {
-            self.found.configs.push(Config { id, dialect });
+            self.found.configs.push(ConfigFile { id, dialect });
         }
     }
 }

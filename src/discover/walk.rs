@@ -46,6 +46,8 @@ pub(crate) enum Why {
     Name,
     /// An ignore file leaves it out.
     Ignored,
+    /// The command line does.
+    Excluded,
     /// Its name begins with a dot.
     Hidden,
     /// A link to a file outside of the folder.
@@ -65,6 +67,7 @@ impl fmt::Display for Why {
             Why::Form(form, Some(what)) => write!(f, "it is {}, and looks like {what}", form.name()),
             Why::Name => f.write_str("its name is that of a program or a document"),
             Why::Ignored => f.write_str("an ignore file leaves it out"),
+            Why::Excluded => f.write_str("`--exclude` leaves it out"),
             Why::Hidden => f.write_str("it is hidden"),
             Why::Link => f.write_str("it is a link that leads out of the folder"),
             Why::Special => f.write_str("it is no regular file"),
@@ -80,9 +83,13 @@ impl Unread {
             Why::Near(near) => near.firewall,
             Why::Form(_, Some(_)) => true,
             Why::Form(..) | Why::Link => names_a_firewall(&self.path),
-            Why::OtherDialect(_) | Why::Name | Why::Ignored | Why::Hidden | Why::Special | Why::Unknown => {
-                false
-            }
+            Why::OtherDialect(_)
+            | Why::Name
+            | Why::Ignored
+            | Why::Excluded
+            | Why::Hidden
+            | Why::Special
+            | Why::Unknown => false,
         }
     }
 
@@ -151,8 +158,13 @@ pub(super) fn walk(folder: &Path, options: &Options) -> Walked {
         let inside = entry.path().strip_prefix(folder).unwrap_or(entry.path());
         let full = real.join(inside);
         ignores.leave(entry.depth());
-        if entry.depth() > 0 && ignores.leaves_out(&full, is_dir) {
-            walked.unread.push(Unread { path: path.to_path_buf(), why: Why::Ignored });
+        let left_out = if excludes(options, &full, is_dir) {
+            Some(Why::Excluded)
+        } else {
+            ignores.leaves_out(&full, is_dir).then_some(Why::Ignored)
+        };
+        if let Some(why) = left_out.filter(|_| entry.depth() > 0) {
+            walked.unread.push(Unread { path: path.to_path_buf(), why });
             if is_dir {
                 entries.skip_current_dir();
             }
@@ -169,6 +181,31 @@ pub(super) fn walk(folder: &Path, options: &Options) -> Walked {
         }
     }
     walked
+}
+
+/// Whether the command line leaves a path out.
+fn excludes(options: &Options, path: &Path, is_dir: bool) -> bool {
+    let patterns = options.exclude.as_ref().filter(|patterns| path.starts_with(patterns.path()));
+    patterns.is_some_and(|patterns| patterns.matched_path_or_any_parents(path, is_dir).is_ignore())
+}
+
+/// Why a file that is named would be left out if its folder were walked.
+pub(super) fn left_out(path: &Path, options: &Options) -> Option<Why> {
+    let full = path.canonicalize().ok()?;
+    if excludes(options, &full, false) {
+        return Some(Why::Excluded);
+    }
+    let mut ignores = Ignores::above(&full);
+    if !full.ancestors().any(|above| above.join(".git").exists()) {
+        let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+        let below = |folder: &&Path| folder.starts_with(&here);
+        let folders: Vec<&Path> = full.ancestors().skip(1).take_while(below).collect();
+        folders.into_iter().rev().for_each(|folder| ignores.enter(folder, 0));
+    }
+    let matched =
+        ignores.stack.iter().rev().map(|(_, rules)| rules.matched_path_or_any_parents(&full, false));
+    let decides = matched.into_iter().find(|found| !found.is_none());
+    decides.is_some_and(|found| found.is_ignore()).then_some(Why::Ignored)
 }
 
 /// The path for reports: without `./` where the current folder is walked.

@@ -232,13 +232,13 @@ pub(super) fn steps(
 
 /// What the first packets fare like.
 fn first(question: &Question<'_>, answer: Answer) -> Fate {
-    let bad = answer.blocked.or(&answer.unsure);
+    let bad = answer.blocked.or(&answer.depends);
     let mut fate = Fate { bad: bad.clone(), assumes: answer.assumes.clone(), ..Fate::free() };
     let by = |shares: &[Share]| shares.first().map(By::from);
     if bad.is_empty() {
         return fate;
     }
-    if answer.open.is_empty() && answer.unsure.is_empty() {
+    if answer.open.is_empty() && answer.depends.is_empty() {
         fate.works = if answer.partly.is_empty() { Works::No } else { Works::Depends };
         if fate.works == Works::Depends {
             fate.depends_on.push("which source port the sender takes".to_string());
@@ -256,7 +256,7 @@ fn first(question: &Question<'_>, answer: Answer) -> Fate {
         fate.by = by(&answer.blockers);
     }
     if fate.by.is_none() {
-        fate.by = by(&answer.doubters).or_else(|| by(&answer.blockers));
+        fate.by = by(&answer.may_block).or_else(|| by(&answer.blockers));
     }
     fate
 }
@@ -311,11 +311,11 @@ fn answers(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party, fate: &mut Fat
         return;
     }
     let Some(reply) = desk.judge_leg(ask, party, Kind::Reply, Want::Faults) else { return };
-    let bad = reply.blocked.or(&reply.unsure);
+    let bad = reply.blocked.or(&reply.depends);
     if bad.is_empty() {
         return;
     }
-    let none = reply.open.is_empty() && reply.unsure.is_empty() && reply.partly.is_empty();
+    let none = reply.open.is_empty() && reply.depends.is_empty() && reply.partly.is_empty();
     let first = fate.works;
     fate.reply = true;
     fate.bad = fate.bad.or(&bad);
@@ -324,11 +324,11 @@ fn answers(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party, fate: &mut Fat
         fate.depends_on.clear();
     } else {
         fate.depends_on.extend(reply.depends_on.clone());
-        if reply.unsure.is_empty() && first == Works::Yes {
+        if reply.depends.is_empty() && first == Works::Yes {
             fate.depends_on.push("which ports the connection has".to_string());
         }
     }
-    fate.by = reply.blockers.first().or(reply.doubters.first()).map(By::from).or(fate.by);
+    fate.by = reply.blockers.first().or(reply.may_block.first()).map(By::from).or(fate.by);
 }
 
 /// The port of SNMP traps.

@@ -66,30 +66,12 @@ impl<'a> Asker<'_, 'a> {
         let relays = !stage.source_services.is_empty();
         let there = self.rows(to.end, (from, relays), sender, services, &offers);
         let here = self.rows(from.end, (to, false), receiver, services, &opens);
-        let of_row = |device, row: &'a Requirement, leg| {
-            let transports = row
-                .transports
-                .iter()
-                .filter(|transport| stage.transports.is_empty() || stage.transports.contains(transport));
-            let question = move |transport: &Transport| Question {
-                device,
-                row,
-                leg,
-                transport: *transport,
-                ports: Set::empty(),
-                own: None,
-                chosen: None,
-                guessed: false,
-                symmetric: false,
-            };
-            transports.map(question).collect::<Vec<_>>()
-        };
         let mut questions = Vec::new();
         match (to.end.device, from.end.device) {
             (Some(device), _) if !there.is_empty() => {
                 for row in there {
                     let ports = self.ports(device, row);
-                    for question in of_row(device, row, Leg::ToDevice) {
+                    for question in of_row(stage, device, row, Leg::ToDevice) {
                         let (own, chosen) = self.sources(stage, from, &question, services);
                         questions.push(Question {
                             ports: ports.clone(),
@@ -103,7 +85,7 @@ impl<'a> Asker<'_, 'a> {
             }
             (_, Some(device)) => {
                 for row in here {
-                    for question in of_row(device, row, Leg::FromDevice) {
+                    for question in of_row(stage, device, row, Leg::FromDevice) {
                         let there = self.ports_there(stage, (device, row), question.transport, to.end);
                         let Some((ports, guessed)) = there else {
                             continue;
@@ -115,16 +97,7 @@ impl<'a> Asker<'_, 'a> {
             }
             _ => {}
         }
-        let mut different: Vec<Question<'a>> = Vec::new();
-        for question in questions.into_iter().filter(|question| !question.ports.is_empty()) {
-            let same = |other: &Question<'a>| {
-                (other.transport, &other.ports) == (question.transport, &question.ports)
-            };
-            if !different.iter().any(same) {
-                different.push(question);
-            }
-        }
-        different
+        different(questions)
     }
 
     /// The rows of one end that are about these services and may be about the other end; what is there under a
@@ -180,8 +153,8 @@ impl<'a> Asker<'_, 'a> {
         transport: Transport,
         to: &End,
     ) -> Option<(Set, bool)> {
-        let told =
-            (row.listener == Listener::Peer).then(|| self.ports(device, row).minus(&set(&row.inbound)));
+        let told = (row.listener == Listener::Peer)
+            .then(|| self.ports(device, row).minus(&Set::of_ports(&row.inbound)));
         if let Some(there) = to.device {
             // What it has for the service, whoever its own rows say is the peer.
             let offered = self.offered(there, stage, transport);
@@ -199,7 +172,7 @@ impl<'a> Asker<'_, 'a> {
             own.single().filter(|port| *port < 1024 || matches!(port, 1719 | 1720 | 5060 | 5061));
         match (well_known, stage.ports.is_empty()) {
             (Some(_), _) => Some((own, false)),
-            (None, false) => Some((set(&stage.ports), stage.ports.iter().any(|(lo, hi)| lo != hi))),
+            (None, false) => Some((Set::of_ports(&stage.ports), stage.ports.iter().any(|(lo, hi)| lo != hi))),
             (None, true) => Some((Set::range(1024, 65535), true)),
         }
     }
@@ -280,13 +253,38 @@ fn may_leave(row: &Requirement, other: Option<&Product>) -> bool {
     }
 }
 
-/// Ports as a set.
-pub(super) fn set(ports: &[(u16, u16)]) -> Set {
-    Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))))
-}
-
 /// The families that both have addresses of.
 pub(super) fn families(one: Side<'_>, two: Side<'_>) -> Vec<Family> {
     let both = |family: &Family| !one.addresses(*family).is_empty() && !two.addresses(*family).is_empty();
     [Family::V4, Family::V6].into_iter().filter(both).collect()
+}
+
+/// The questions about a row, one for each transport of the stage; nothing is said of ports yet.
+fn of_row<'a>(stage: &Stage, device: usize, row: &'a Requirement, leg: Leg) -> Vec<Question<'a>> {
+    let wanted = |transport: &&Transport| stage.transports.is_empty() || stage.transports.contains(transport);
+    let question = |transport: &Transport| Question {
+        device,
+        row,
+        leg,
+        transport: *transport,
+        ports: Set::empty(),
+        own: None,
+        chosen: None,
+        guessed: false,
+        symmetric: false,
+    };
+    row.transports.iter().filter(wanted).map(question).collect()
+}
+
+/// Those that ask for something, each once.
+fn different<'a>(questions: Vec<Question<'a>>) -> Vec<Question<'a>> {
+    let mut different: Vec<Question<'a>> = Vec::new();
+    for question in questions.into_iter().filter(|question| !question.ports.is_empty()) {
+        let same =
+            |other: &Question<'a>| (other.transport, &other.ports) == (question.transport, &question.ports);
+        if !different.iter().any(same) {
+            different.push(question);
+        }
+    }
+    different
 }

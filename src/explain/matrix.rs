@@ -211,7 +211,7 @@ fn entry<'a>(
 /// Fills in whether it gets through, and by whom.
 fn judged(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party, entry: &mut Entry<'_>) {
     let Some(answer) = desk.judge_leg(ask, party, Kind::First, Want::Faults) else { return };
-    let mut closed = answer.blocked.or(&answer.unsure);
+    let mut closed = answer.blocked.or(&answer.depends);
     if !closed.is_empty()
         && let Some(helped) = desk.helped(flow, ask, party)
     {
@@ -226,25 +226,25 @@ fn judged(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, ask: &Ask<'_>, party: &Party
     let by = |shares: &[crate::judge::Share]| shares.first().map(By::from);
     if !closed.is_empty() && !enough {
         let none = answer.blocked.and(&closed);
-        entry.works = if none.is_empty() || flow.any_port && !answer.unsure.is_empty() {
+        entry.works = if none.is_empty() || flow.any_port && !answer.depends.is_empty() {
             Works::Depends
         } else {
             Works::No
         };
-        entry.by = by(&answer.blockers).or_else(|| by(&answer.doubters));
+        entry.by = by(&answer.blockers).or_else(|| by(&answer.may_block));
         if entry.works == Works::Depends {
             entry.depends_on = answer.depends_on;
-            entry.by = by(&answer.doubters).or(entry.by);
+            entry.by = by(&answer.may_block).or(entry.by);
         }
         entry.bad = closed;
         return;
     }
     let replies = desk.judge_leg(ask, party, Kind::Reply, Want::Faults);
     if let Some(reply) = replies.filter(|_| flow.requirement.service != "snmp" || flow.leg == Leg::ToDevice) {
-        let bad = reply.blocked.or(&reply.unsure);
+        let bad = reply.blocked.or(&reply.depends);
         if !bad.is_empty() && (!flow.any_port || reply.open.is_empty()) {
             entry.works = if reply.blocked.is_empty() { Works::Depends } else { Works::No };
-            entry.by = by(&reply.blockers).or_else(|| by(&reply.doubters));
+            entry.by = by(&reply.blockers).or_else(|| by(&reply.may_block));
             entry.depends_on = if entry.works == Works::Depends { reply.depends_on } else { Vec::new() };
             (entry.bad, entry.reply) = (bad, true);
             return;

@@ -74,22 +74,18 @@ fn cuts(all: &Set, blocked: &Set) -> Vec<(u128, u128)> {
 mod tests {
     use super::*;
 
-    fn set(ranges: &[(u128, u128)]) -> Set {
-        Set::of(ranges.iter().copied())
-    }
-
     #[test]
     fn even_ports_are_counted_by_range() {
-        assert_eq!(evens(&set(&[(0, 0), (3, 3), (5, 8)])), 3);
-        assert_eq!(evens(&set(&[(0, 65535)])), 32768);
+        assert_eq!(evens(&Set::of_ports(&[(0, 0), (3, 3), (5, 8)])), 3);
+        assert_eq!(evens(&Set::of_ports(&[(0, 65535)])), 32768);
     }
 
     #[test]
     fn a_pair_is_cut_where_a_range_begins_or_ends_within_it() {
-        let all = set(&[(3230, 3287)]);
-        assert_eq!(cuts(&all, &set(&[(3232, 3241)])), []);
-        assert_eq!(cuts(&all, &set(&[(3241, 3250)])), [(3240, 3241), (3250, 3251)]);
-        assert_eq!(cuts(&all, &set(&[(3230, 3230), (3287, 3287)])), [(3230, 3231), (3286, 3287)]);
-        assert_eq!(cuts(&set(&[(3231, 3286)]), &set(&[(3231, 3231), (3286, 3286)])), []);
+        let all = Set::of_ports(&[(3230, 3287)]);
+        assert_eq!(cuts(&all, &Set::of_ports(&[(3232, 3241)])), []);
+        assert_eq!(cuts(&all, &Set::of_ports(&[(3241, 3250)])), [(3240, 3241), (3250, 3251)]);
+        assert_eq!(cuts(&all, &Set::of_ports(&[(3230, 3230), (3287, 3287)])), [(3230, 3231), (3286, 3287)]);
+        assert_eq!(cuts(&Set::of_ports(&[(3231, 3286)]), &Set::of_ports(&[(3231, 3231), (3286, 3286)])), []);
     }
 }

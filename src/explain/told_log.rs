@@ -1,5 +1,6 @@
 //! What a log comes to, as reports take it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::logs::{Group, Heard, Now};
@@ -8,7 +9,7 @@ use crate::lint::words;
 use crate::site::Leg;
 
 /// A log in words. Its JSON form is stable: keys are added, never renamed or removed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct ToldLog {
     /// Of this form.
     pub version: u32,
@@ -27,7 +28,7 @@ pub(crate) struct ToldLog {
 }
 
 /// Drops of one cause.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct ToldGroup {
     /// In one sentence.
     pub summary: String,
@@ -78,11 +79,42 @@ impl<'a> Teller<'_, 'a> {
     }
 
     fn group(&self, group: &Group<'a>) -> ToldGroup {
-        let device = self.judge.site.devices[group.device].name.clone();
         let rule = match group.now {
             Now::Drops(by) => self.rule(by),
             Now::Passes | Now::Depends | Now::NoPath => None,
         };
+        ToldGroup {
+            summary: self.group_summary(group, rule.as_ref()),
+            device: self.judge.site.devices[group.device].name.clone(),
+            peer: group.peer.to_string(),
+            peers: group.peers,
+            leg: match group.leg {
+                Leg::ToDevice => "to-device",
+                Leg::FromDevice => "from-device",
+            },
+            service: group.row.service.clone(),
+            protocol: words::protocol(&group.row.protocol),
+            transport: group.transport.name(),
+            ports: words::intervals(&group.ports),
+            drops: group.drops,
+            midstream: group.midstream,
+            call: group.stage.as_ref().map(|(call, _)| call.clone()),
+            stage: group.stage.as_ref().map(|(_, stage)| stage.clone()),
+            symptom: group.symptom.clone(),
+            config: match group.now {
+                _ if group.midstream => "unknown",
+                Now::Drops(_) => "drops",
+                Now::Passes => "passes",
+                Now::Depends => "depends",
+                Now::NoPath => "unknown",
+            },
+            rule,
+        }
+    }
+
+    /// What was dropped, what that is of a call, and what the configs do now, in one sentence.
+    fn group_summary(&self, group: &Group<'a>, rule: Option<&ToldRule>) -> String {
+        let device = &self.judge.site.devices[group.device].name;
         let protocol = words::protocol(&group.row.protocol);
         let drops = match group.drops {
             1 => "1 drop".to_string(),
@@ -102,7 +134,7 @@ impl<'a> Teller<'_, 'a> {
             }
             None => group.row.function.clone(),
         };
-        let now = match (group.now, group.midstream, &rule) {
+        let now = match (group.now, group.midstream, rule) {
             (_, true, _) => {
                 "they are of connections that the firewall did not know, or no longer".to_string()
             }
@@ -120,32 +152,6 @@ impl<'a> Teller<'_, 'a> {
         };
         let ports = words::ports(&group.ports);
         let transport = group.transport.name();
-        ToldGroup {
-            summary: format!("{drops} {between} are {protocol} ({transport} {ports}), {what}; {now}"),
-            device,
-            peer: group.peer.to_string(),
-            peers: group.peers,
-            leg: match group.leg {
-                Leg::ToDevice => "to-device",
-                Leg::FromDevice => "from-device",
-            },
-            service: group.row.service.clone(),
-            protocol,
-            transport,
-            ports: words::intervals(&group.ports),
-            drops: group.drops,
-            midstream: group.midstream,
-            call: group.stage.as_ref().map(|(call, _)| call.clone()),
-            stage: group.stage.as_ref().map(|(_, stage)| stage.clone()),
-            symptom: group.symptom.clone(),
-            config: match group.now {
-                _ if group.midstream => "unknown",
-                Now::Drops(_) => "drops",
-                Now::Passes => "passes",
-                Now::Depends => "depends",
-                Now::NoPath => "unknown",
-            },
-            rule,
-        }
+        format!("{drops} {between} are {protocol} ({transport} {ports}), {what}; {now}")
     }
 }

@@ -31,8 +31,8 @@ impl Want {
     pub(super) fn is_met(self, answer: &Answer) -> bool {
         match self {
             Want::Ports => false,
-            Want::Faults => !(answer.blocked.is_empty() && answer.unsure.is_empty()),
-            Want::Openings => !(answer.open.is_empty() && answer.unsure.is_empty()),
+            Want::Faults => !(answer.blocked.is_empty() && answer.depends.is_empty()),
+            Want::Openings => !(answer.open.is_empty() && answer.depends.is_empty()),
         }
     }
 }
@@ -109,7 +109,7 @@ impl Desk<'_, '_> {
         };
         let mut fates: Vec<Vec<(Set, Set)>> = Vec::new();
         for fates_of in [&journey.fates, &journey.answers] {
-            for space in [fates_of.by_port.open, fates_of.by_port.doubtful] {
+            for space in [fates_of.by_port.open, fates_of.by_port.depends] {
                 let here = spaces.and(space, region);
                 match spaces.values_by(here, end, along) {
                     Some(groups) => fates.push(groups),
@@ -188,7 +188,7 @@ pub(crate) fn together(places: &[&Far]) -> Option<Far> {
 fn given_up(asked: &Set) -> Answer {
     Answer {
         asked: asked.clone(),
-        unsure: asked.clone(),
+        depends: asked.clone(),
         depends_on: vec![GIVEN_UP.to_string()],
         ..Answer::default()
     }
@@ -229,18 +229,18 @@ impl Look<'_> {
         let some_ports = ask.from.is_some();
         let by_port = if some_ports { fates.of(self.spaces, self.region) } else { fates.by_port };
         // Who wants to get in chooses a source port from which he does.
-        let (open, doubtful) = match want {
+        let (open, depends) = match want {
             Want::Openings => (by_port.reached, by_port.some),
-            Want::Ports | Want::Faults => (by_port.open, by_port.doubtful),
+            Want::Ports | Want::Faults => (by_port.open, by_port.depends),
         };
         let among = if kind == Kind::Reply { self.reaching(some_ports) } else { self.region };
-        let [open, doubtful, some] = [open, doubtful, by_port.some].map(|space| {
+        let [open, depends, some] = [open, depends, by_port.some].map(|space| {
             let here = self.spaces.and(space, among);
             self.values(here).and(&asked)
         });
-        let unsure = doubtful.minus(&open);
-        let blocked = asked.minus(&open).minus(&unsure);
-        Answer { asked, partly: some.and(&blocked), open, blocked, unsure, ..Answer::default() }
+        let depends = depends.minus(&open);
+        let blocked = asked.minus(&open).minus(&depends);
+        Answer { asked, partly: some.and(&blocked), open, blocked, depends, ..Answer::default() }
     }
 
     /// The packets of which answers are asked: of somebody who gets through from every source port, on the ports on which
@@ -276,18 +276,18 @@ impl Look<'_> {
         let never = self.spaces.minus(fates.all, fates.possible);
         let never = self.at(never, &answer.blocked);
         answer.blockers = self.shares(stops.iter().copied(), never);
-        let doubtful = self.spaces.minus(fates.possible, fates.certain);
-        let doubtful = self.at(doubtful, &answer.unsure);
-        answer.doubters = self.shares(stops.iter().copied(), doubtful);
+        let depends = self.spaces.minus(fates.possible, fates.certain);
+        let depends = self.at(depends, &answer.depends);
+        answer.may_block = self.shares(stops.iter().copied(), depends);
         let open = self.at(fates.certain, &answer.open);
         answer.openers = self.passes(open);
-        answer.granters = self.passes(doubtful);
-        let stopped_by = answer.blockers.first().or(answer.doubters.first()).map(|share| share.firewall);
-        answer.witness = self.witness(if never.is_none() { doubtful } else { never }, stopped_by);
+        answer.may_open = self.passes(depends);
+        let stopped_by = answer.blockers.first().or(answer.may_block.first()).map(|share| share.firewall);
+        answer.witness = self.witness(if never.is_none() { depends } else { never }, stopped_by);
         let passed_by = answer.openers.first().map(|share| share.firewall);
         answer.passes = self.witness(open, passed_by);
-        if !doubtful.is_none() {
-            let hangs = self.spaces.and(self.journey.usual, doubtful);
+        if !depends.is_none() {
+            let hangs = self.spaces.and(self.journey.usual, depends);
             let hangs =
                 if kind == Kind::Reply { self.spaces.minus(hangs, self.journey.unheard) } else { hangs };
             // What honest packets have in common is nothing that it hangs on.

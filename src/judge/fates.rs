@@ -22,7 +22,7 @@ pub(super) struct ByPort {
     /// They arrive from every source port.
     pub open: Space,
     /// They may arrive from every source port.
-    pub doubtful: Space,
+    pub depends: Space,
     /// They may arrive from some source port.
     pub some: Space,
     /// They arrive from some source port: whoever wants to get in chooses it.
@@ -35,7 +35,7 @@ impl Fates {
         all: Space::NONE,
         possible: Space::NONE,
         certain: Space::NONE,
-        by_port: ByPort { open: Space::NONE, doubtful: Space::NONE, some: Space::NONE, reached: Space::NONE },
+        by_port: ByPort { open: Space::NONE, depends: Space::NONE, some: Space::NONE, reached: Space::NONE },
     };
 
     /// The fates of packets of which these arrive and those do not, through so many firewalls.
@@ -61,14 +61,14 @@ impl Fates {
 
 fn by_port(spaces: &mut Spaces, all: Space, possible: Space, certain: Space) -> ByPort {
     let Some(sport) = spaces.level(Field::Sport) else {
-        return ByPort { open: certain, doubtful: possible, some: possible, reached: certain };
+        return ByPort { open: certain, depends: possible, some: possible, reached: certain };
     };
     // Who is in doubt from one source port, and open from all others, is in doubt.
     let never = spaces.minus(all, possible);
     let not_sure = spaces.minus(all, certain);
     let [anybody, never, not_sure, some, reached] =
         [all, never, not_sure, possible, certain].map(|space| spaces.without(space, &[sport]));
-    ByPort { open: spaces.minus(anybody, not_sure), doubtful: spaces.minus(anybody, never), some, reached }
+    ByPort { open: spaces.minus(anybody, not_sure), depends: spaces.minus(anybody, never), some, reached }
 }
 
 /// The levels of the interfaces by which packets cross firewalls.

@@ -68,6 +68,16 @@ impl Opener<'_> {
     }
 }
 
+/// A row that signals, between a device of a product and a far end.
+#[derive(Clone, Copy)]
+struct Signalling<'s> {
+    product: &'s Product,
+    row: &'s Requirement,
+    /// What can read it.
+    helper: Helper,
+    far: &'s Far,
+}
+
 /// A firewall that signalling crosses.
 #[derive(Clone, Copy)]
 pub(crate) struct Sight<'a> {
@@ -123,37 +133,13 @@ impl Desk<'_, '_> {
         let mut helped = Helped { ports: Set::empty(), depends_on: Vec::new() };
         let [far] = party.places.as_slice() else { return None };
         let mut ways: Vec<Option<u32>> = Vec::new();
-        'rows: for row in roots(product, flow.requirement).into_iter().filter(|row| opener.signals(row)) {
+        for row in roots(product, flow.requirement).into_iter().filter(|row| opener.signals(row)) {
             let Some(helper) = row.helper else { continue };
-            // The connection that is announced elsewhere has the helper of what it is.
-            for told in row.announced_by.iter().chain([&row.service]) {
-                let own = *told == row.service;
-                for there in opener.elsewhere.iter().filter(|there| there.service == *told) {
-                    let by = if own { Some(helper) } else { helper_of(product, told) };
-                    if let Some(crossings) = by.and_then(|by| self.told_at(there, by, ask, far)) {
-                        ways.push(Some(crossings));
-                        helped.depends_on.extend(self.signalled(&there.ask(), &there.far));
-                    }
-                }
-                if own && opener.elsewhere.iter().any(|there| there.service == *told) {
-                    continue 'rows;
-                }
-            }
-            let ports = self.judge().site.ports_of(flow.device, product, row);
-            for transport in &row.transports {
-                for leg in legs(row).iter().filter(|leg| opener.places(**leg)) {
-                    let ask =
-                        Ask { ports: &ports, protocol: number(*transport), leg: *leg, from: None, ..*ask };
-                    let Some(watch) = self.watch(&ask, far, helper.name()) else { continue };
-                    if !watch.calls {
-                        continue;
-                    }
-                    ways.push((watch.some != 0).then_some(watch.some));
-                    helped.depends_on.extend(self.signalled(&ask, far));
-                    if watch.some != watch.all && watch.some != 0 {
-                        helped.depends_on.push(WATCHED.to_string());
-                    }
-                }
+            let signalling = Signalling { product, row, helper, far };
+            self.told_elsewhere(&signalling, ask, opener, &mut ways, &mut helped);
+            if !opener.elsewhere.iter().any(|there| there.service == row.service) {
+                let ports = self.judge().site.ports_of(flow.device, product, row);
+                self.told_here(&signalling, &Ask { ports: &ports, ..*ask }, opener, &mut ways, &mut helped);
             }
         }
         // A helper that no call meets opens nothing.
@@ -171,14 +157,62 @@ impl Desk<'_, '_> {
         }
         let kind = Kind::Announced(best);
         let mut announced: Answer = self.answer(ask, far, kind, Want::Ports)?;
-        helped.ports = announced.open.or(&announced.unsure);
-        if !announced.unsure.is_empty() {
+        helped.ports = announced.open.or(&announced.depends);
+        if !announced.depends.is_empty() {
             self.explain(ask, far, kind, &mut announced);
             helped.depends_on.extend(announced.depends_on);
         }
         helped.depends_on.sort();
         helped.depends_on.dedup();
         Some(helped)
+    }
+
+    /// Notes the crossings at which what is signalled to somebody else is read. The connection that is announced there
+    /// has the helper of what it is.
+    fn told_elsewhere(
+        &mut self,
+        signalling: &Signalling<'_>,
+        ask: &Ask<'_>,
+        opener: Opener<'_>,
+        ways: &mut Vec<Option<u32>>,
+        helped: &mut Helped,
+    ) {
+        let Signalling { product, row, helper, far } = *signalling;
+        for told in row.announced_by.iter().chain([&row.service]) {
+            let by = if *told == row.service { Some(helper) } else { helper_of(product, told) };
+            for there in opener.elsewhere.iter().filter(|there| there.service == *told) {
+                if let Some(crossings) = by.and_then(|by| self.told_at(there, by, ask, far)) {
+                    ways.push(Some(crossings));
+                    helped.depends_on.extend(self.signalled(&there.ask(), &there.far));
+                }
+            }
+        }
+    }
+
+    /// Notes the crossings at which the signalling of a row is read; `ask` has its ports.
+    fn told_here(
+        &mut self,
+        signalling: &Signalling<'_>,
+        ask: &Ask<'_>,
+        opener: Opener<'_>,
+        ways: &mut Vec<Option<u32>>,
+        helped: &mut Helped,
+    ) {
+        let Signalling { row, helper, far, .. } = *signalling;
+        for transport in &row.transports {
+            for leg in legs(row).iter().filter(|leg| opener.places(**leg)) {
+                let ask = Ask { protocol: number(*transport), leg: *leg, from: None, ..*ask };
+                let Some(watch) = self.watch(&ask, far, helper.name()) else { continue };
+                if !watch.calls {
+                    continue;
+                }
+                ways.push((watch.some != 0).then_some(watch.some));
+                helped.depends_on.extend(self.signalled(&ask, far));
+                if watch.some != watch.all && watch.some != 0 {
+                    helped.depends_on.push(WATCHED.to_string());
+                }
+            }
+        }
     }
 
     /// At which firewalls the signalling that announces a row gets through, and meets the helper that reads it.
@@ -262,7 +296,7 @@ impl Desk<'_, '_> {
     /// On what it depends that calls get through of which some do.
     fn signalled(&mut self, ask: &Ask<'_>, far: &Far) -> Vec<String> {
         let Some(mut answer) = self.answer(ask, far, Kind::First, Want::Faults) else { return Vec::new() };
-        if !answer.unsure.is_empty() {
+        if !answer.depends.is_empty() {
             self.explain(ask, far, Kind::First, &mut answer);
         }
         if !answer.blocked.is_empty() {

@@ -119,8 +119,8 @@ impl Look<'_> {
         if !never.is_none() {
             return never;
         }
-        let doubtful = self.spaces.minus(fates.all, fates.certain);
-        self.spaces.and(doubtful, self.region)
+        let depends = self.spaces.minus(fates.all, fates.certain);
+        self.spaces.and(depends, self.region)
     }
 
     /// The packets that are this one, whatever the unknowns are.

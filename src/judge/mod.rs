@@ -92,15 +92,15 @@ pub(crate) struct Answer {
     /// Those of `blocked` that get through from some of the source ports.
     pub partly: Set,
     /// Those where it depends.
-    pub unsure: Set,
+    pub depends: Set,
     /// Who blocks, the largest share first.
     pub blockers: Vec<Share>,
     /// Who may block.
-    pub doubters: Vec<Share>,
+    pub may_block: Vec<Share>,
     /// Who lets through.
     pub openers: Vec<Share>,
     /// Who may let through.
-    pub granters: Vec<Share>,
+    pub may_open: Vec<Share>,
     /// What it depends on.
     pub depends_on: Vec<String>,
     /// What was taken for granted where it decides: that rates are kept.
@@ -132,10 +132,10 @@ impl Answer {
         self.open = self.open.or(&other.open);
         self.blocked = self.blocked.and(&other.blocked);
         self.partly = self.partly.or(&other.partly).and(&self.blocked);
-        self.unsure = self.asked.minus(&self.open).minus(&self.blocked);
+        self.depends = self.asked.minus(&self.open).minus(&self.blocked);
         self.blockers.extend(other.blockers);
-        self.doubters.extend(other.doubters);
-        self.granters.extend(other.granters);
+        self.may_block.extend(other.may_block);
+        self.may_open.extend(other.may_open);
         self.openers.extend(other.openers);
         self.depends_on.extend(other.depends_on);
         self.assumes.extend(other.assumes);
@@ -145,7 +145,7 @@ impl Answer {
 
     /// Whether nothing gets through.
     pub(crate) fn all_blocked(&self) -> bool {
-        self.open.is_empty() && self.unsure.is_empty()
+        self.open.is_empty() && self.depends.is_empty()
     }
 }
 

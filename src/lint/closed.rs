@@ -51,7 +51,7 @@ fn confined(desk: &mut Desk<'_, '_>, product: &Product, device: usize, near: &Ne
                 from: None,
             };
             let Some(answer) = desk.let_through(&ask, &party) else { continue };
-            let reached = if answer.open.is_empty() { &answer.unsure } else { &answer.open };
+            let reached = if answer.open.is_empty() { &answer.depends } else { &answer.open };
             if reached.is_empty() {
                 continue;
             }

@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// Whether it is said too where it is not certain.
-    fn is_said_in_doubt(self) -> bool {
+    fn counts_where_it_depends(self) -> bool {
         matches!(self, Fault::Forbidden | Fault::NoLogin)
     }
 }
@@ -336,10 +336,10 @@ pub(super) fn exposure(
         })
     };
     let openers: Vec<&Share> = judgement.openers.iter().filter(|blame| counts(blame)).collect();
-    if !openers.is_empty() || judgement.unsure.is_empty() || !fault.is_said_in_doubt() {
+    if !openers.is_empty() || judgement.depends.is_empty() || !fault.counts_where_it_depends() {
         return make(openers, true);
     }
-    make(judgement.granters.iter().collect(), false)
+    make(judgement.may_open.iter().collect(), false)
 }
 
 fn group(exposures: impl Iterator<Item = Exposure>) -> Vec<Vec<Exposure>> {

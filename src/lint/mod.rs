@@ -25,8 +25,8 @@ use rustc_hash::FxHashSet;
 use crate::finding::Finding;
 use crate::judge::{Desk, Judge, Near};
 use crate::rule::{
-    PH001, PH003, PH006, PH110, PH203, PH208, PH401, PH404, PH414, PH502, PH506, PH507, PH512, PH520, PH525,
-    PH526, PH610,
+    PH001, PH003, PH006, PH110, PH203, PH208, PH401, PH402, PH403, PH404, PH406, PH414, PH419, PH502, PH506,
+    PH507, PH512, PH520, PH525, PH526, PH610,
 };
 use crate::site::{Flow, Party};
 use crate::source::{SourceMap, Span};
@@ -88,6 +88,12 @@ fn judged(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {
 /// Leaves out what another finding says of the same place in better words, and what says that something is missing
 /// where a part of the files was not read.
 pub(crate) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
+    let idle: FxHashSet<Span> =
+        findings.iter().filter(|f| f.lint() == &PH419).flat_map(Finding::places).collect();
+    findings.retain(|f| {
+        let dead = [&PH401, &PH402, &PH403, &PH406].contains(&f.lint());
+        !dead || !f.span.is_some_and(|span| idle.contains(&span))
+    });
     reading::once(findings, sources);
     let unread = [&PH001, &PH003, &PH006];
     if findings.iter().any(|finding| unread.contains(&finding.lint())) {

@@ -15,7 +15,7 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
         let expect = &judge.site.expects[at];
         let Some(traffic) = traffic(judge, expect) else { return no_service(judge, expect) };
         let mut unknown = false;
-        let mut doubt: Option<Finding> = None;
+        let mut depends: Option<Finding> = None;
         for family in [Family::V4, Family::V6] {
             let traffic: Vec<(u8, Option<Set>)> =
                 traffic.iter().filter(|(protocol, _)| speaks(*protocol, family)).cloned().collect();
@@ -28,14 +28,14 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
                 match desk.kept(&promise, family) {
                     Kept::Yes => {}
                     Kept::Free if expect.allow => {}
-                    Kept::Free => doubt = doubt.or_else(|| Some(nothing_between(expect))),
+                    Kept::Free => depends = depends.or_else(|| Some(nothing_between(expect))),
                     Kept::Unknown => unknown = true,
                     Kept::No(broken) if broken.certain => return Some(finding(judge, expect, &broken)),
-                    Kept::No(broken) => doubt = doubt.or_else(|| Some(finding(judge, expect, &broken))),
+                    Kept::No(broken) => depends = depends.or_else(|| Some(finding(judge, expect, &broken))),
                 }
             }
         }
-        doubt.or_else(|| unknown.then(|| not_known(expect)))
+        depends.or_else(|| unknown.then(|| not_known(expect)))
     });
     found.into_iter().flatten().collect()
 }

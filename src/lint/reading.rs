@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Finding, Label};
-use crate::rule::{Lint, PH001, PH002, PH003, PH004, PH006, PH419};
+use crate::rule::{Lint, PH001, PH002, PH003, PH004, PH005, PH006, PH419, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// So many findings of one text in one file are one.
@@ -28,6 +28,50 @@ pub(super) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
     });
     repeated(findings);
     together(findings, sources);
+    parts(findings, sources);
+}
+
+/// What a part of a ruleset names and does not define stands in the rest of it, which is not at hand: once for each
+/// file of which PH005 says that it is a part.
+fn parts(findings: &mut Vec<Finding>, sources: &SourceMap) {
+    let file = |finding: &Finding| sources.id_at(finding.span?.start);
+    let of = |lint: &'static Lint| move |finding: &&Finding| finding.lint() == lint;
+    let partial: FxHashSet<SourceId> = findings
+        .iter()
+        .filter(of(&PH005))
+        .filter(|finding| finding.severity != Severity::Info)
+        .filter_map(file)
+        .collect();
+    let mut firsts: FxHashMap<SourceId, usize> = FxHashMap::default();
+    let mut more: Vec<(usize, usize)> = Vec::new();
+    for (at, finding) in findings.iter().enumerate().filter(|(_, f)| of(&PH003)(f)) {
+        let Some(id) = file(finding).filter(|id| partial.contains(id)) else { continue };
+        let first = *firsts.entry(id).or_insert(at);
+        more.extend((first != at).then_some((first, at)));
+    }
+    let mut counts: FxHashMap<usize, usize> = firsts.into_values().map(|first| (first, 0)).collect();
+    for (first, at) in &more {
+        let other = &findings[*at];
+        let message = other.message.clone();
+        let label = other.span.map(|span| Label { span, message });
+        findings[*first].related.extend(label);
+        *counts.entry(*first).or_default() += 1;
+    }
+    for (first, count) in counts {
+        let finding = &mut findings[first];
+        finding.severity = Severity::Info;
+        match count {
+            0 => {}
+            1 => finding.message.push_str(", and one name more"),
+            _ => finding.message.push_str(&format!(", and {count} names more")),
+        }
+    }
+    let gone: FxHashSet<usize> = more.into_iter().map(|(_, at)| at).collect();
+    let mut at = 0;
+    findings.retain(|_| {
+        at += 1;
+        !gone.contains(&(at - 1))
+    });
 }
 
 /// What reading a file has to say of a place in it.
@@ -81,8 +125,10 @@ fn line_at(at: u32, sources: &SourceMap) -> Option<(SourceId, u32)> {
 
 fn together(findings: &mut Vec<Finding>, sources: &SourceMap) {
     let mut places: FxHashMap<(&str, String, Option<SourceId>), Vec<usize>> = FxHashMap::default();
-    let counted: [&Lint; 5] = [&PH001, &PH003, &PH004, &PH006, &PH419];
-    for (at, finding) in findings.iter().enumerate().filter(|(_, f)| counted.contains(&f.lint())) {
+    for (at, finding) in findings.iter().enumerate() {
+        if finding.lint() != &PH419 && !READING.contains(&finding.lint()) {
+            continue;
+        }
         let Some(id) = finding.span.and_then(|span| sources.id_at(span.start)) else { continue };
         // The budget is one for all files.
         let file = (finding.lint() != &PH006).then_some(id);

@@ -12,7 +12,7 @@ pub struct Assumption {
     /// The name of a [`Condition`]; a `*` at the end stands for any rest.
     pub name: String,
     /// What is so.
-    pub answer: Answer,
+    pub answer: Assumed,
     /// Why it may be assumed.
     pub reason: Option<String>,
     /// Where it is written.
@@ -21,7 +21,7 @@ pub struct Assumption {
 
 /// What is assumed of a condition.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum Assumed {
     /// A set, a table or the like has no elements; an anchor or a chain has no rules.
     Empty,
     /// It holds for all packets, or for none.
@@ -173,8 +173,8 @@ impl Change<'_> {
         let Effect::Undefined(cond) = effect else { return effect };
         let Some(at) = self.chosen[cond.0 as usize] else { return effect };
         match self.assumptions[at].answer {
-            Answer::Empty => Effect::NextRule,
-            Answer::Holds(_) | Answer::Addresses { .. } => {
+            Assumed::Empty => Effect::NextRule,
+            Assumed::Holds(_) | Assumed::Addresses { .. } => {
                 self.unfit.push((cond, at, Fits::Empty));
                 effect
             }
@@ -195,20 +195,20 @@ impl Change<'_> {
         let condition = &self.rules.conditions[cond.0 as usize];
         let sides = Sides::of(&condition.about);
         match &self.assumptions[at].answer {
-            Answer::Holds(holds) => Some(if *holds != negate { Vec::new() } else { vec![Test::Never] }),
-            Answer::Empty if !can_be_empty(condition) => {
+            Assumed::Holds(holds) => Some(if *holds != negate { Vec::new() } else { vec![Test::Never] }),
+            Assumed::Empty if !can_be_empty(condition) => {
                 self.unfit.push((cond, at, Fits::Truth));
                 None
             }
-            Answer::Empty if !negate => Some(vec![Test::Never]),
+            Assumed::Empty if !negate => Some(vec![Test::Never]),
             // Nobody is in it, but only who has an address can be looked for: an IPv6 packet is not outside of
             // a set of IPv4 addresses.
-            Answer::Empty => {
+            Assumed::Empty => {
                 Some(sides.map_or_else(Vec::new, |sides| {
                     vec![self.within(sides, &Set::empty(), &Set::empty(), true)]
                 }))
             }
-            Answer::Addresses { v4, v6 } => match sides {
+            Assumed::Addresses { v4, v6 } => match sides {
                 Some(sides) => Some(vec![self.within(sides, v4, v6, negate)]),
                 None => {
                     let fits = if can_be_empty(condition) { Fits::TruthOrEmpty } else { Fits::Truth };
@@ -317,13 +317,13 @@ mod tests {
         (build, chain)
     }
 
-    fn assumption(name: &str, answer: Answer) -> Assumption {
+    fn assumption(name: &str, answer: Assumed) -> Assumption {
         Assumption { name: name.to_string(), answer, reason: None, span: None }
     }
 
-    fn addresses(v4: &[u128], v6: &[u128]) -> Answer {
+    fn addresses(v4: &[u128], v6: &[u128]) -> Assumed {
         let set = |all: &[u128]| Set::of(all.iter().map(|one| (*one, *one)));
-        Answer::Addresses { v4: set(v4), v6: set(v6) }
+        Assumed::Addresses { v4: set(v4), v6: set(v6) }
     }
 
     /// Whether a packet from an address passes; `None` where it may.
@@ -339,7 +339,7 @@ mod tests {
     }
 
     /// What becomes of packets from 1 and 2 in IPv4 and from 5 in IPv6.
-    fn seen(condition: &Condition, negate: bool, answer: Answer) -> [Option<bool>; 3] {
+    fn seen(condition: &Condition, negate: bool, answer: Assumed) -> [Option<bool>; 3] {
         let all = rules(&[(condition.clone(), negate)]);
         let (all, unmet) = all.assume(&[assumption(&condition.name, answer)]);
         assert_eq!(unmet, []);
@@ -362,19 +362,19 @@ mod tests {
     #[test]
     fn an_empty_set_has_nobody() {
         let set = Condition::of("set bad", [Field::Src4]);
-        assert_eq!(seen(&set, false, Answer::Empty), [NO, NO, NO]);
-        assert_eq!(seen(&set, true, Answer::Empty), [YES, YES, NO]);
+        assert_eq!(seen(&set, false, Assumed::Empty), [NO, NO, NO]);
+        assert_eq!(seen(&set, true, Assumed::Empty), [YES, YES, NO]);
         let table = Condition::of("table <bad>", [Field::Src4, Field::Src6]);
-        assert_eq!(seen(&table, true, Answer::Empty), [YES, YES, YES]);
+        assert_eq!(seen(&table, true, Assumed::Empty), [YES, YES, YES]);
         let ports = Condition::of("set ports", [Field::Src4, Field::Dport]);
-        assert_eq!(seen(&ports, true, Answer::Empty), [YES, YES, YES]);
+        assert_eq!(seen(&ports, true, Assumed::Empty), [YES, YES, YES]);
     }
 
     #[test]
     fn a_condition_holds_or_does_not() {
         let night = Condition::global("time-range night");
         for (holds, negate) in [(true, false), (false, false), (true, true), (false, true)] {
-            assert_eq!(seen(&night, negate, Answer::Holds(holds)), [Some(holds != negate); 3]);
+            assert_eq!(seen(&night, negate, Assumed::Holds(holds)), [Some(holds != negate); 3]);
         }
     }
 
@@ -382,7 +382,7 @@ mod tests {
     fn rules_around_a_condition_stay_what_they_are() {
         let [a, b] = ["a", "b"].map(|name| (Condition::global(name), false));
         let all = rules(&[a.clone(), b.clone(), a, b]);
-        let (all, _) = all.assume(&[assumption("a", Answer::Holds(true))]);
+        let (all, _) = all.assume(&[assumption("a", Assumed::Holds(true))]);
         let lengths: Vec<usize> = all.chains[0].rules.iter().map(|rule| all.steps_of(rule).len()).collect();
         assert_eq!(lengths, [1, 2, 1, 2]);
         assert_eq!(passes(&all, Family::V4, 1), YES);
@@ -403,10 +403,10 @@ mod tests {
         build.rule(chain, Span::default());
         let rules = build.finish();
         assert_eq!(passes(&rules, Family::V4, 1), None);
-        let (same, unmet) = rules.clone().assume(&[assumption("anchor guests", Answer::Holds(false))]);
+        let (same, unmet) = rules.clone().assume(&[assumption("anchor guests", Assumed::Holds(false))]);
         assert_eq!(unmet, [Unmet::Unfit { assumption: 0, cond, fits: Fits::Empty }]);
         assert_eq!(same, rules);
-        let (rules, unmet) = rules.assume(&[assumption("anchor gue*", Answer::Empty)]);
+        let (rules, unmet) = rules.assume(&[assumption("anchor gue*", Assumed::Empty)]);
         assert_eq!((passes(&rules, Family::V4, 1), unmet), (YES, Vec::new()));
     }
 
@@ -415,10 +415,10 @@ mod tests {
         let names = ["set a", "set ab", "set abc", "set b"];
         let all = rules(&names.map(|name| (Condition::of(name, [Field::Src4]), false)));
         let (all, unmet) = all.assume(&[
-            assumption("set *", Answer::Empty),
+            assumption("set *", Assumed::Empty),
             assumption("set ab*", addresses(&[1], &[])),
             assumption("set ab", addresses(&[2], &[])),
-            assumption("set abcd*", Answer::Empty),
+            assumption("set abcd*", Assumed::Empty),
         ]);
         assert_eq!(unmet, [Unmet::NoCondition { assumption: 3 }]);
         let first = |chain: &Chain| chain.rules.iter().map(|rule| all.steps_of(rule)[0]).collect::<Vec<_>>();
@@ -443,8 +443,8 @@ mod tests {
         ]);
         let (after, unmet) = all.clone().assume(&[
             assumption(&set.name, addresses(&[1], &[])),
-            assumption(&night.name, Answer::Empty),
-            assumption(&limit.name, Answer::Empty),
+            assumption(&night.name, Assumed::Empty),
+            assumption(&limit.name, Assumed::Empty),
         ]);
         let fits: Vec<(usize, Fits)> = unmet
             .iter()

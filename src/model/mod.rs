@@ -23,7 +23,7 @@ use rustc_hash::FxHashSet;
 use crate::packet::{Family, Set};
 
 pub use around::Behind;
-pub use assume::{Answer, Assumption, Fits, Unmet};
+pub use assume::{Assumed, Assumption, Fits, Unmet};
 pub use build::Builder;
 pub use condition::{About, Condition, Nature};
 pub use idle::{Idle, Timeout};

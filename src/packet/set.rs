@@ -45,6 +45,11 @@ impl Set {
         Set { ranges: merged.into() }
     }
 
+    /// The ports of closed intervals.
+    pub fn of_ports<'p>(ranges: impl IntoIterator<Item = &'p (u16, u16)>) -> Self {
+        Set::of(ranges.into_iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))))
+    }
+
     /// The values of a field of at most 16 bits that satisfy a predicate.
     pub fn where_(limit: u32, keep: impl Fn(u32) -> bool) -> Self {
         Set::of((0..=limit).filter(|v| keep(*v)).map(|v| (u128::from(v), u128::from(v))))

@@ -5,6 +5,7 @@
 //! and standard error, so that nothing gets past that was forgotten.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
@@ -51,6 +52,34 @@ pub(crate) fn clean(text: &str) -> String {
     out
 }
 
+/// Where a link starts and what it leads to: `ESC ] 8 ; ; URI ESC \\`. An empty one ends it.
+const LINK: &str = "\u{1b}]8;;";
+const LINK_END: &str = "\u{1b}\\";
+/// Longer links are not made.
+const LONGEST_LINK: usize = 2000;
+
+/// A text as a link to a file, as terminals take it; `None` where the file has no name that a link can have.
+pub(super) fn link(file: &Path, text: &str) -> Option<String> {
+    let path = file.canonicalize().ok()?;
+    let mut uri = String::from("file://");
+    for byte in path.to_str()?.bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(byte.into()),
+            _ if byte.is_ascii_alphanumeric() => uri.push(byte.into()),
+            _ => uri += &format!("%{byte:02X}"),
+        }
+    }
+    (uri.len() <= LONGEST_LINK).then(|| format!("{LINK}{uri}{LINK_END}{text}{LINK}{LINK_END}"))
+}
+
+/// The length of the start or the end of a link at the start of a text.
+fn linking(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix(LINK) else { return 0 };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '~' | '%' | ':');
+    let uri = rest.len() - rest.trim_start_matches(fits).len();
+    if rest[uri..].starts_with(LINK_END) { LINK.len() + uri + LINK_END.len() } else { 0 }
+}
+
 /// Writes JSON in which all that a terminal would obey is escaped.
 pub(crate) fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Escaping(CompactFormatter)))?;
@@ -83,7 +112,7 @@ impl Formatter for Escaping {
 }
 
 /// A stream that people read: what [`clean`] or [`json`] should have taken away is `?` at the latest here.
-/// Sequences that colour text pass where colours are on, as reports have them of their own.
+/// Sequences that colour text and those of links to files pass where colours are on, as reports have them of their own.
 pub(crate) struct Screen<W> {
     out: W,
     color: bool,
@@ -101,7 +130,7 @@ impl<W: Write> Screen<W> {
         let mut rest = text;
         while let Some(at) = foul(rest) {
             self.out.write_all(&rest.as_bytes()[..at])?;
-            let coloring = if self.color { coloring(&rest[at..]) } else { 0 };
+            let coloring = if self.color { coloring(&rest[at..]).max(linking(&rest[at..])) } else { 0 };
             if coloring > 0 {
                 self.out.write_all(&rest.as_bytes()[at..at + coloring])?;
                 rest = &rest[at + coloring..];
@@ -124,10 +153,15 @@ fn coloring(text: &str) -> usize {
 /// Where the last escape sequence or character of a text begins, if it is not whole.
 fn cut(bytes: &[u8]) -> usize {
     let tail = bytes.len().saturating_sub(16);
-    match bytes[tail..].iter().rposition(|byte| *byte == 0x1b) {
-        Some(at) if !bytes[tail + at..].contains(&b'm') => tail + at,
-        _ => bytes.len(),
-    }
+    let link = bytes.len().saturating_sub(LINK.len() + LONGEST_LINK + LINK_END.len());
+    let opened = bytes[link..].windows(LINK.len()).rposition(|some| some == LINK.as_bytes());
+    let opened = opened.map(|at| link + at).filter(|at| {
+        !bytes[at + LINK.len()..].windows(LINK_END.len()).any(|some| some == LINK_END.as_bytes())
+    });
+    let begun = bytes[tail..].iter().rposition(|byte| *byte == 0x1b).map(|at| tail + at);
+    let begun =
+        begun.filter(|at| !bytes[*at..].contains(&b'm') && !bytes[*at..].starts_with(LINK_END.as_bytes()));
+    opened.or(begun).unwrap_or(bytes.len())
 }
 
 impl<W: Write> Write for Screen<W> {
@@ -174,6 +208,20 @@ mod tests {
             assert_eq!(shown(text, false, piece), "a?[31mb?]0;x?c?2Jd?e?f\tg\nä?");
             assert_eq!(shown(text, true, piece), "a\u{1b}[31mb?]0;x?c?2Jd?e?f\tg\nä?");
         }
+    }
+
+    #[test]
+    fn links_to_files_get_past_a_screen_with_colours() {
+        let folder = std::env::temp_dir().join(format!("pinhole links\u{1b}{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let link = link(&folder, "here").unwrap();
+        std::fs::remove_dir(&folder).unwrap();
+        assert!(link.starts_with("\u{1b}]8;;file:///") && link.contains("pinhole%20links%1B"), "{link:?}");
+        let text = format!("a {link} b\u{1b}]8;;x y\u{1b}\\");
+        for piece in 1..text.len() {
+            assert_eq!(shown(&text, true, piece), format!("a {link} b?]8;;x y?\\"), "{piece}");
+        }
+        assert!(!shown(&text, false, 7).contains('\u{1b}'));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::matrix::quoted;
 use super::{Report, docs};
+use crate::finding::Finding;
 use crate::rule::FRAMEWORKS;
 
 /// Writes a line for each finding of each control, and one for each control without findings.
@@ -34,18 +35,9 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 )?;
             }
             for finding in found {
-                let file = finding.span.and_then(|span| Some((report.sources.file_of(span)?, span)));
-                let (path, line, text) = match file {
-                    Some((file, span)) => (
-                        file.path.to_string_lossy().into_owned(),
-                        file.place(span.start).line.to_string(),
-                        report.sources.text(file.line_span(file.place(span.start).line)).to_string(),
-                    ),
-                    None => (String::new(), String::new(), String::new()),
-                };
-                let tables: Vec<String> =
+                let [path, line, text] = place(report, finding);
+                let mut documents: Vec<String> =
                     finding.requirements.iter().map(|row| format!("{} {}", row.product, row.table)).collect();
-                let mut documents = tables;
                 documents.dedup();
                 documents.push(docs(finding.lint()));
                 row(
@@ -68,6 +60,15 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// File, line and text of what a finding is about; empty where it has no place.
+fn place(report: &Report, finding: &Finding) -> [String; 3] {
+    let file = finding.span.and_then(|span| Some((report.sources.file_of(span)?, span)));
+    let Some((file, span)) = file else { return Default::default() };
+    let line = file.place(span.start).line;
+    let text = report.sources.text(file.line_span(line)).to_string();
+    [file.path.to_string_lossy().into_owned(), line.to_string(), text]
 }
 
 fn row(cells: &[&str], out: &mut impl Write) -> io::Result<()> {

@@ -8,6 +8,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, So
 
 use rustc_hash::FxHashMap;
 
+use super::clean::link;
 use super::columns::{columns, wrap};
 use super::excerpt::{CONTEXT, Excerpt};
 use super::{FileSummary, Report, SiteSummary, clean, counted, docs};
@@ -31,13 +32,15 @@ const MAX_FILES: usize = 4;
 pub(crate) struct HumanOptions {
     /// Whether to use colours.
     pub color: bool,
+    /// Whether places are links that terminals can open.
+    pub links: bool,
     /// At most this many findings are printed, the most severe ones.
     pub max_findings: usize,
 }
 
 /// Writes the findings and the summary.
 pub(super) fn write(report: &Report, options: &HumanOptions, out: &mut impl Write) -> io::Result<()> {
-    let printer = Printer::new(report.sources, options.color);
+    let printer = Printer { links: options.links, ..Printer::new(report.sources, options.color) };
     let shown = most_severe(report, options.max_findings);
     let sites = &report.summary.sites;
     let mut site = None;
@@ -122,6 +125,7 @@ struct Printer<'a> {
     sources: &'a SourceMap,
     handler: GraphicalReportHandler,
     paint: Paint,
+    links: bool,
 }
 
 impl<'a> Printer<'a> {
@@ -132,7 +136,7 @@ impl<'a> Printer<'a> {
             .with_width(WIDTH)
             .with_wrap_lines(false)
             .with_context_lines(CONTEXT);
-        Printer { sources, handler, paint: Paint { on: color } }
+        Printer { sources, handler, paint: Paint { on: color }, links: false }
     }
 
     /// The line before the findings of one of several sites.
@@ -180,7 +184,9 @@ impl<'a> Printer<'a> {
             && let Some(file) = self.sources.file_of(span)
         {
             let place = file.place(span.start);
-            write!(out, ": {}:{}:{}", clean(&file.path.to_string_lossy()), place.line, place.column)?;
+            let said = format!("{}:{}:{}", clean(&file.path.to_string_lossy()), place.line, place.column);
+            let link = if self.links { link(&file.path, &said) } else { None };
+            write!(out, ": {}", link.unwrap_or(said))?;
         }
         writeln!(out)
     }
@@ -340,6 +346,9 @@ fn summary(report: &Report, paint: &Paint, out: &mut impl Write) -> io::Result<(
     }
     if summary.stale > 0 {
         write!(out, "; {} of the baseline gone (`--prune-baseline` forgets them)", summary.stale)?;
+    }
+    if summary.below > 0 {
+        write!(out, "; {} below `--min-severity` not shown", summary.below)?;
     }
     if summary.unread > 0 {
         write!(out, "; {} not read (`--list-files` says why)", counted(summary.unread, "other file"))?;

@@ -84,6 +84,8 @@ pub(crate) struct RunSummary {
     pub baselined: usize,
     /// Findings of a baseline that are gone.
     pub stale: usize,
+    /// Findings that are not severe enough to be printed.
+    pub below: usize,
     /// Say how many findings each lint has.
     pub statistics: bool,
     /// Files in folders that were not read, without those whose names tell that they are no configs.

@@ -7,7 +7,7 @@ use super::*;
 use crate::finding::RequirementRef;
 use crate::rule::{PH001, PH002, PH101, PH102, PH203, PH301, PH614};
 
-const PLAIN: HumanOptions = HumanOptions { color: false, max_findings: 100 };
+const PLAIN: HumanOptions = HumanOptions { color: false, links: false, max_findings: 100 };
 
 fn print(sources: &SourceMap, findings: &[Finding], format: Format, options: &HumanOptions) -> String {
     let file = FileSummary {
@@ -163,7 +163,12 @@ fn many_findings_are_capped_at_the_most_severe() {
     for finding in &mut findings[..7] {
         finding.severity = Severity::Info;
     }
-    let shown = print(&sources, &findings, Format::Human, &HumanOptions { color: false, max_findings: 2 });
+    let shown = print(
+        &sources,
+        &findings,
+        Format::Human,
+        &HumanOptions { color: false, links: false, max_findings: 2 },
+    );
     assert_eq!(shown.matches("blocked-mandatory-port").count(), 2, "{shown}");
     assert_eq!(shown.matches("error[PH101]").count(), 2, "{shown}");
     assert!(shown.contains("and 7 more findings"), "{shown}");
@@ -183,7 +188,12 @@ fn a_fault_that_a_file_repeats_hides_no_other() {
     let span = Some(find(&sources, "x"));
     findings.push(Finding::of(&PH102, find(&sources, "--dport 9 "), "other code"));
     findings.push(Finding::of(&PH101, span, "other file"));
-    let shown = print(&sources, &findings, Format::Human, &HumanOptions { color: false, max_findings: 3 });
+    let shown = print(
+        &sources,
+        &findings,
+        Format::Human,
+        &HumanOptions { color: false, links: false, max_findings: 3 },
+    );
     assert!(shown.contains("other code") && shown.contains("other file"), "{shown}");
 }
 
@@ -209,7 +219,12 @@ fn the_ways_of_many_files_are_one_line() {
 fn colours_only_where_asked_for_and_never_links() {
     let sources = one(&numbered(3));
     let findings = [fault(&sources, "--dport 2 ").help("Help.")];
-    let shown = print(&sources, &findings, Format::Human, &HumanOptions { color: true, max_findings: 9 });
+    let shown = print(
+        &sources,
+        &findings,
+        Format::Human,
+        &HumanOptions { color: true, links: false, max_findings: 9 },
+    );
     assert!(shown.contains("\u{1b}[1;31merror[PH101]\u{1b}[0m"), "{shown:?}");
     assert!(!shown.contains("\u{1b}]8"), "{shown:?}");
     assert!(!human(&sources, &findings).contains('\u{1b}'));

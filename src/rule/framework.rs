@@ -50,6 +50,18 @@ pub static FRAMEWORKS: &[Framework] = &[
             ("13.4", "traffic between segments is filtered"),
         ],
     },
+    Framework {
+        key: "cis-ubuntu-22.04-2.0.0",
+        title: "CIS Ubuntu Linux 22.04 LTS Benchmark 2.0.0",
+        controls: &[
+            ("4.2.7", "nftables: connections from the host and their answers pass"),
+            ("4.2.8", "nftables: what no rule lets through is denied"),
+            ("4.3.2.1", "iptables: what no rule lets through is denied"),
+            ("4.3.2.3", "iptables: connections from the host and their answers pass"),
+            ("4.3.3.1", "ip6tables: what no rule lets through is denied"),
+            ("4.3.3.3", "ip6tables: connections from the host and their answers pass"),
+        ],
+    },
 ];
 
 impl Framework {

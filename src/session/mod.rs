@@ -13,6 +13,7 @@ use crate::judge::{Firewall, Judge};
 use crate::lint::{self, Files, Workshop};
 use crate::model::Way;
 use crate::packet::Family;
+use crate::progress;
 use crate::site::{self, Date, Site};
 use crate::source::{SourceId, SourceMap};
 use crate::threads;
@@ -187,9 +188,14 @@ impl Session {
         sources: &SourceMap,
         look: impl Fn(&Judge<'_>, &[Option<Files>]) -> Vec<Finding> + Sync,
     ) -> Vec<Finding> {
-        let mut findings = site::doubts(&self.site, &self.catalog, today);
+        let mut findings = site::findings(&self.site, &self.catalog, today);
         findings.extend(self.findings.iter().cloned());
-        let alone = threads::each(&self.alone, |alone| look(&alone.judge(&self.catalog), alone.files()));
+        progress::pieces(self.alone.len());
+        let alone = threads::each(&self.alone, |alone| {
+            let found = look(&alone.judge(&self.catalog), alone.files());
+            progress::step();
+            found
+        });
         findings.extend(alone.into_iter().flatten());
         if self.firewalls.iter().any(Option::is_some) {
             findings.extend(look(&self.judge(), &self.files));

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::Prefix;
 use super::reader::{Problems, Table, text, wrong_type};
 use super::value::network;
-use crate::model::{Answer, Assumption};
+use crate::model::{Assumed, Assumption};
 use crate::packet::{Family, Set};
 
 const WANTED: &str = "`\"empty\"`, true, false or a list of addresses";
@@ -39,10 +39,10 @@ pub(super) fn read(entries: &DeTable, problems: &mut Problems) -> Vec<Assumption
     assumptions
 }
 
-fn answer(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Answer> {
+fn answer(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Assumed> {
     match value.get_ref() {
-        DeValue::Boolean(holds) => Some(Answer::Holds(*holds)),
-        DeValue::String(word) if word == "empty" => Some(Answer::Empty),
+        DeValue::Boolean(holds) => Some(Assumed::Holds(*holds)),
+        DeValue::String(word) if word == "empty" => Some(Assumed::Empty),
         DeValue::Array(items) => {
             let networks: Option<Vec<Prefix>> =
                 items.iter().map(|item| network(&text(item, key, problems)?, problems)).collect();
@@ -64,7 +64,7 @@ fn answer(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Optio
     }
 }
 
-fn addresses(networks: &[Prefix]) -> Answer {
+fn addresses(networks: &[Prefix]) -> Assumed {
     let of = |family: Family| {
         let ranges = networks.iter().filter_map(|network| {
             let (its, number) = Family::of(network.address);
@@ -72,5 +72,5 @@ fn addresses(networks: &[Prefix]) -> Answer {
         });
         Set::of(ranges)
     };
-    Answer::Addresses { v4: of(Family::V4), v6: of(Family::V6) }
+    Assumed::Addresses { v4: of(Family::V4), v6: of(Family::V6) }
 }

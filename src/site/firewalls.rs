@@ -26,20 +26,7 @@ pub(super) fn firewall(
     let table = Table::new(table, at, "[[firewall]]", FIREWALL, problems);
     let earlier = site.firewalls.iter().map(|firewall| (firewall.name.as_str(), firewall.span));
     let name = name(&table, earlier, problems);
-    let files = table.texts("config", problems);
-    if table.get("config").is_none() {
-        table.missing("config", problems);
-    }
-    let mut configs: Vec<PathBuf> = Vec::new();
-    for file in files {
-        let path = folder.join(&file.value);
-        if let Some(other) = site.firewalls.iter().find(|firewall| firewall.configs.contains(&path)) {
-            let message = format!("`{}` is the config of two firewalls", file.value);
-            problems.add(&file.at, message, "given again", "Give each firewall a config of its own.");
-            problems.see_also(other.span, "also of this firewall");
-        }
-        configs.push(path);
-    }
+    let configs = configs(&table, site, folder, problems);
     let zones: Vec<(String, Vec<ZoneId>)> =
         by_name(&table, "interfaces", problems, |value, key, problems| {
             zones_behind(value, key, site, problems)
@@ -48,23 +35,7 @@ pub(super) fn firewall(
     let host_id = host.as_ref().and_then(|word| {
         refer(word, "device", site.devices.iter().map(|device| device.name.as_str()), problems)
     });
-    match (&host, table.get("interfaces")) {
-        (Some(host), Some(_)) => {
-            let help = "Leave out `host`, or leave out `interfaces`.";
-            problems.add(&host.at, "a firewall has both `host` and `interfaces`", "one too many", help);
-        }
-        (None, None) => {
-            let help = "Say which zone is behind each interface, such as `interfaces = { eth0 = \"internet\" }`, \
-                        or which device the firewall runs on, such as `host = \"mcu-1\"`.";
-            problems.add(
-                &table.at,
-                "[[firewall]] has neither `interfaces` nor `host`",
-                "where does it stand?",
-                help,
-            );
-        }
-        _ => {}
-    }
+    stands_somewhere(&table, host.as_ref(), problems);
     let interfaces: BTreeMap<String, Vec<ZoneId>> = zones.into_iter().collect();
     let addresses = by_name(&table, "addresses", problems, |value, key, problems| {
         let texts = texts(value, key, problems);
@@ -98,6 +69,42 @@ pub(super) fn firewall(
         host: host_id,
         assumptions,
     })
+}
+
+/// The files of a firewall, which are of no other.
+fn configs(table: &Table<'_, '_>, site: &Site, folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
+    let files = table.texts("config", problems);
+    if table.get("config").is_none() {
+        table.missing("config", problems);
+    }
+    let mut configs: Vec<PathBuf> = Vec::new();
+    for file in files {
+        let path = folder.join(&file.value);
+        if let Some(other) = site.firewalls.iter().find(|firewall| firewall.configs.contains(&path)) {
+            let message = format!("`{}` is the config of two firewalls", file.value);
+            problems.add(&file.at, message, "given again", "Give each firewall a config of its own.");
+            problems.see_also(other.span, "also of this firewall");
+        }
+        configs.push(path);
+    }
+    configs
+}
+
+/// A firewall stands between zones, or on a device.
+fn stands_somewhere(table: &Table<'_, '_>, host: Option<&Placed<String>>, problems: &mut Problems) {
+    match (host, table.get("interfaces")) {
+        (Some(host), Some(_)) => {
+            let help = "Leave out `host`, or leave out `interfaces`.";
+            problems.add(&host.at, "a firewall has both `host` and `interfaces`", "one too many", help);
+        }
+        (None, None) => {
+            let help = "Say which zone is behind each interface, such as `interfaces = { eth0 = \"internet\" }`, \
+                        or which device the firewall runs on, such as `host = \"mcu-1\"`.";
+            let message = "[[firewall]] has neither `interfaces` nor `host`";
+            problems.add(&table.at, message, "where does it stand?", help);
+        }
+        _ => {}
+    }
 }
 
 /// The zones behind an interface: one name, or a list of them.

@@ -241,9 +241,9 @@ impl<'a> Needs<'a> {
         // Whoever fills a component's role is there because the component is used; endpoints are there anyway.
         let telling = known && !row.peer.as_deref().is_some_and(|role| self.endpoints.contains(role));
         let ports = self.site.ports_of(here.device, product, row);
-        let inbound = Set::of(row.inbound.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
-        let chosen =
-            here.occupant().map_or_else(|| Arc::new(high_ports()), |near| Arc::clone(&self.chosen[near]));
+        let inbound = Set::of_ports(&row.inbound);
+        let own = here.occupant().map(|near| Arc::clone(&self.chosen[near]));
+        let chosen = own.unwrap_or_else(|| Arc::new(high_ports()));
         let flow = |leg, ports: Set, parties: Vec<Arc<Party>>| Flow {
             device: here.device,
             host: here.host.cloned(),
@@ -283,11 +283,9 @@ impl<'a> Needs<'a> {
                 vec![Flow { any_port: true, ..flow(Leg::FromDevice, high_ports(), parties) }]
             }
             // The ports are where somebody listens: both ends can be it.
-            (Initiator::Device, Listener::Unknown) => {
-                vec![Flow { either_way: true, ..flow(Leg::FromDevice, ports, parties) }]
-            }
-            (Initiator::Peer | Initiator::Either, Listener::Unknown) => {
-                vec![Flow { either_way: true, ..flow(Leg::ToDevice, ports, parties) }]
+            (initiator, Listener::Unknown) => {
+                let leg = if initiator == Initiator::Device { Leg::FromDevice } else { Leg::ToDevice };
+                vec![Flow { either_way: true, ..flow(leg, ports, parties) }]
             }
             // Contradictions, which no catalog can hold.
             (Initiator::Peer | Initiator::Either, Listener::Peer) => Vec::new(),
@@ -399,7 +397,7 @@ impl Site {
         });
         let ports = match moved {
             Some(moved) => Set::of(moved.ports.iter().map(|[lo, hi]| (u128::from(*lo), u128::from(*hi)))),
-            None => Set::of(row.ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi)))),
+            None => Set::of_ports(&row.ports),
         };
         match row.parity {
             None => ports,

@@ -4,9 +4,9 @@
 
 mod assume;
 mod date;
-mod doubts;
 mod expect;
 mod fillers;
+mod findings;
 mod firewalls;
 mod flows;
 mod graph;
@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 use crate::catalog::SecurityMode;
 pub use crate::packet::Prefix;
 pub use date::Date;
-pub use doubts::doubts;
 pub use expect::{Expect, Spot, Traffic, Who};
+pub use findings::findings;
 pub use flows::{Far, Flow, Leg, Needs, Party};
 pub use made_up::Reading;
 pub use parse::load;
@@ -144,7 +144,9 @@ impl Device {
 }
 
 /// What a gatekeeper routes (ITU-T H.323, clause 8).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RoutingMode {
     /// Nothing: the ends signal to each other.

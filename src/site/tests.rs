@@ -127,7 +127,7 @@ fn a_whole_site() {
 
 #[test]
 fn assumptions_are_read_in_their_order() {
-    use crate::model::Answer;
+    use crate::model::Assumed;
     let (sources, site) = read(WHOLE);
     let assumed = &site.unwrap().firewalls[0].assumptions;
     let texts: Vec<&str> = assumed.iter().map(|one| sources.text(one.span.unwrap())).collect();
@@ -135,13 +135,13 @@ fn assumptions_are_read_in_their_order() {
         texts,
         ["\"set f2b-sshd\"", "\"table <bogons>\"", "\"anchor ftp-proxy/*\"", "\"time-range night\""]
     );
-    assert_eq!((&assumed[0].answer, &assumed[3].answer), (&Answer::Empty, &Answer::Holds(false)));
-    let Answer::Addresses { v4, v6 } = &assumed[1].answer else { panic!("{assumed:?}") };
+    assert_eq!((&assumed[0].answer, &assumed[3].answer), (&Assumed::Empty, &Assumed::Holds(false)));
+    let Assumed::Addresses { v4, v6 } = &assumed[1].answer else { panic!("{assumed:?}") };
     assert_eq!(v4.ranges(), [(0xc000_0200, 0xc000_02ff)]);
     assert_eq!(v6.ranges(), [(0x2001_0db8 << 96, (0x2001_0db9 << 96) - 1)]);
     assert_eq!(
         (assumed[2].answer.clone(), assumed[2].reason.as_deref()),
-        (Answer::Empty, Some("FTP is off"))
+        (Assumed::Empty, Some("FTP is off"))
     );
 }
 
@@ -201,7 +201,7 @@ fn way(site: &Site, from: &str, to: &str) -> String {
 /// The messages and labels of PH613.
 fn choices(site: &Site) -> Vec<(String, String)> {
     let today = Date { year: 2026, month: 1, day: 1 };
-    let found = doubts(site, &Catalog::bundled().unwrap(), today);
+    let found = findings(site, &Catalog::bundled().unwrap(), today);
     found.into_iter().filter(|f| f.code() == "PH613").map(|f| (f.message, f.label)).collect()
 }
 
@@ -687,14 +687,14 @@ fn a_site_of_products() {
 }
 
 /// The codes and labels of what is doubtful about one device.
-fn doubts_about(product: &str, ports: &str) -> Vec<(&'static str, String)> {
+fn findings_about(product: &str, ports: &str) -> Vec<(&'static str, String)> {
     let text = format!(
         "[[device]]\nname = 'd'\nproduct = '{product}'\naddresses = ['10.0.0.1']\nports = {{ {ports} }}\n"
     );
     let site = read(&text).1.unwrap();
     let catalog = Catalog::bundled().unwrap();
     let today = Date { year: 2026, month: 1, day: 1 };
-    doubts(&site, &catalog, today).into_iter().map(|finding| (finding.code(), finding.label)).collect()
+    findings(&site, &catalog, today).into_iter().map(|finding| (finding.code(), finding.label)).collect()
 }
 
 #[test]
@@ -705,13 +705,13 @@ fn moved_rows_are_held_against_the_catalog() {
     let (product, row) = rows.find(|(_, row)| row.configurable && !row.allowed.is_empty()).unwrap();
     let name = row.row.as_ref().unwrap_or(&row.service);
     let (low, high) = row.allowed[0];
-    assert_eq!(doubts_about(product, &format!("{name} = '{low}-{high}'")), []);
+    assert_eq!(findings_about(product, &format!("{name} = '{low}-{high}'")), []);
     let outside = ("PH606", format!("configurable within {low}-{high}"));
-    assert_eq!(doubts_about(product, &format!("{name} = '{}-{high}'", low - 1)), [outside]);
+    assert_eq!(findings_about(product, &format!("{name} = '{}-{high}'", low - 1)), [outside]);
     // Several rows of a service: the name of one has to be given.
     let several = |product: &&crate::catalog::Product| product.rows_named("rtp").len() > 1;
     let product = catalog.products().iter().find(several).unwrap();
-    assert_eq!(doubts_about(&product.name, "rtp = 7000"), [("PH605", "which of them?".to_string())]);
+    assert_eq!(findings_about(&product.name, "rtp = 7000"), [("PH605", "which of them?".to_string())]);
 }
 
 #[test]
@@ -723,7 +723,7 @@ fn services_that_are_expected_are_held_against_the_catalog() {
         );
         let (sources, site) = read(&text);
         let found =
-            doubts(&site.unwrap(), &Catalog::bundled().unwrap(), Date { year: 2026, month: 1, day: 1 });
+            findings(&site.unwrap(), &Catalog::bundled().unwrap(), Date { year: 2026, month: 1, day: 1 });
         let said = |finding: crate::finding::Finding| {
             let span = finding.span.unwrap();
             let file = sources.file_of(span).unwrap();

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::meaning;
@@ -54,13 +55,15 @@ pub(crate) struct Baseline {
 }
 
 /// One finding, or several that mean the same.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
 struct Entry {
     /// Relative to the baseline's folder; empty where the finding has no place.
     file: String,
     code: String,
     message: String,
+    /// What it means.
     key: String,
+    /// How many mean the same; one where it is not written.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     count: usize,
 }
@@ -74,8 +77,9 @@ fn is_one(count: &usize) -> bool {
     *count == 1
 }
 
-#[derive(Deserialize)]
-struct File {
+/// What stands in the file.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct File {
     version: u32,
     findings: Vec<Entry>,
 }

@@ -13,7 +13,7 @@ use crate::rule::{Lint, PH008, PH009, PH010, PH615};
 use crate::site::{Date, Ignore, Settings};
 use crate::source::{SourceId, SourceMap, Span};
 
-pub(crate) use baseline::{Baseline, BaselineError};
+pub(crate) use baseline::{Baseline, BaselineError, File as BaselineFile};
 use comment::Directive;
 
 /// What was checked, as far as it matters for what is not told.

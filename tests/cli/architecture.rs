@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("budget", &[]),
     ("fence", &[]),
     ("threads", &[]),
+    ("progress", &[]),
     ("source", &["budget", "fence"]),
     ("packet", &[]),
     ("spelling", &[]),
@@ -41,8 +42,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "budget", "catalog", "dialect", "finding", "judge", "lint", "model", "packet", "site", "source",
-            "threads",
+            "budget", "catalog", "dialect", "finding", "judge", "lint", "model", "packet", "progress",
+            "site", "source", "threads",
         ],
     ),
     ("suppress", &["dialect", "fence", "finding", "rule", "site", "source"]),

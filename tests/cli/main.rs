@@ -5,8 +5,10 @@ mod common;
 
 mod architecture;
 mod changes;
+mod choice;
 mod commands;
 mod docs;
+mod fits;
 mod fixes;
 mod lsp;
 mod mcp;
@@ -17,4 +19,11 @@ mod redact;
 mod sarif;
 mod schema;
 mod start;
+mod steady;
 mod suppression;
+#[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
+mod walks;
+#[cfg(unix)]
+mod writes;

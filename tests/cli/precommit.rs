@@ -77,3 +77,44 @@ fn hooks_check_what_is_committed() {
     let change = run(&configs.0, "pinhole-diff");
     assert!(text(&change).contains("pf.conf"), "{}", text(&change));
 }
+
+/// The README shows what somebody sees who commits the rule that stops H.245.
+#[test]
+fn a_commit_looks_as_the_readme_shows_it() {
+    if Command::new("pre-commit").arg("--version").output().is_err() {
+        println!("skipped: there is no pre-commit");
+        return;
+    }
+    let readme = std::fs::read_to_string(folder("README.md")).unwrap();
+    let shown = readme.split("$ git commit -m \"H.245\"\n```\n\n```text\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let hooks = Scratch::new("hooks");
+    std::fs::copy(folder(".pre-commit-hooks.yaml"), hooks.0.join(".pre-commit-hooks.yaml")).unwrap();
+    git(&hooks.0, &["init", "--quiet"]);
+    git(&hooks.0, &["add", "."]);
+    git(&hooks.0, &["commit", "--quiet", "-m", "hooks"]);
+    let revision = git(&hooks.0, &["rev-parse", "HEAD"]);
+    let configs = Scratch::new("configs");
+    configs.write(
+        ".pre-commit-config.yaml",
+        format!(
+            "repos:\n- repo: {}\n  rev: {revision}\n  hooks:\n  - id: pinhole-system\n    args: [--format, concise]\n",
+            hooks.0.display()
+        ),
+    );
+    for name in ["edge.rules", "pinhole.toml"] {
+        let text = std::fs::read(folder("fixtures/scenarios/h245-blocked").join(name)).unwrap();
+        configs.write(name, text);
+    }
+    configs.write(".gitignore", ".cache\n");
+    git(&configs.0, &["init", "--quiet"]);
+    git(&configs.0, &["add", "."]);
+    // The first run tells of an environment that is made.
+    run(&configs.0, "pinhole-system");
+    let again = run(&configs.0, "pinhole-system");
+    assert!(!again.status.success());
+    // `--verbose` adds how long it took.
+    let seen: Vec<String> =
+        text(&again).lines().filter(|line| !line.starts_with("- duration")).map(str::to_string).collect();
+    assert_eq!(seen.join("\n").trim(), shown.trim());
+}

@@ -13,7 +13,7 @@ const FORMS: [&str; 11] = [
 ];
 
 /// Names and addresses of the site below, as they are written and as they are printed.
-const SECRETS: [&str; 16] = [
+const SECRETS: [&str; 19] = [
     "10.20.30.",
     "10.20/16",
     "10.40.0.",
@@ -30,6 +30,9 @@ const SECRETS: [&str; 16] = [
     "ops-host",
     "acme.example",
     "10.20.30",
+    "52:54:00:ab:cd",
+    "52-54-00-ab-cd",
+    "5254.00ab",
 ];
 
 const SITE: &str = r#"
@@ -77,6 +80,7 @@ const RULES: &str = "\
 -A FORWARD -s 10.40.0.7/32 -d 10.20.30.44/32 -p tcp -m tcp --dport 23 -j ACCEPT
 -A FORWARD -m iprange --dst-range 10.20.30.40-10.20.30.50 -p udp -j ACCEPT
 -A FORWARD -m nosuch --what 10.20.30.44 -j ACCEPT
+-A FORWARD -m mac --mac-source 52:54:00:AB:CD:EF -m nosuch --what 5254.00ab.cdef -j ACCEPT
 COMMIT
 ";
 
@@ -92,6 +96,7 @@ interface GigabitEthernet0/1
  nameif inside
  security-level 100
  ip address 10.20.30.1 255.255.255.0
+! the bridge is 5254.00ab.cdef, 52-54-00-ab-cd-ef
 object network bridge-berlin
  host 10.20.30.44
 access-list OUT extended permit tcp any host 10.20.30.44 range 1 65535
@@ -137,14 +142,21 @@ impl Drop for Folder {
     }
 }
 
-/// A report without what it says of all lints, whose examples have addresses.
+/// A report without what it says of all lints, whose examples have addresses, and without the numbers of controls, which
+/// look like them.
 fn said(form: &str, text: &str) -> String {
-    if form != "sarif" {
-        return text.to_string();
+    match form {
+        "sarif" => {
+            let mut log: Value = serde_json::from_str(text).unwrap();
+            log["runs"][0]["tool"].take();
+            log.to_string()
+        }
+        "evidence" => {
+            let control = |line: &str| line.splitn(3, ',').nth(2).unwrap_or(line).to_string();
+            text.lines().map(control).collect::<Vec<_>>().join("\n")
+        }
+        _ => text.to_string(),
     }
-    let mut log: Value = serde_json::from_str(text).unwrap();
-    log["runs"][0]["tool"].take();
-    log.to_string()
 }
 
 fn secrets(text: &str) -> Vec<&str> {

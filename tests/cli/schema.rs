@@ -1,11 +1,14 @@
 //! What pinhole reads and writes is what its schemas say.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+
+use crate::common::Scratch;
+use crate::fits::wrong;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -18,124 +21,6 @@ fn printed(args: &[&str]) -> String {
 
 fn schema(name: &str) -> Value {
     serde_json::from_str(&printed(&["schema", name])).unwrap()
-}
-
-/// The keywords of JSON Schema 2020-12 that our schemas use, and those that say nothing about a value.
-const KNOWN: [&str; 20] = [
-    "$ref",
-    "anyOf",
-    "oneOf",
-    "enum",
-    "const",
-    "type",
-    "properties",
-    "required",
-    "additionalProperties",
-    "items",
-    "prefixItems",
-    "minItems",
-    "maxItems",
-    "minimum",
-    "maximum",
-    "format",
-    "title",
-    "description",
-    "$schema",
-    "$defs",
-];
-
-/// What is wrong with a value, by its place. A key that a schema does not name is wrong, as all of ours name all.
-fn check(schema: &Value, whole: &Value, value: &Value, place: &str, wrong: &mut Vec<String>) {
-    let Value::Object(keys) = schema else {
-        if schema == &Value::Bool(false) {
-            wrong.push(format!("{place}: nothing may stand here"));
-        }
-        return;
-    };
-    for key in keys.keys() {
-        assert!(KNOWN.contains(&key.as_str()) || key == "default", "the test does not know `{key}`");
-    }
-    if let Some(name) = schema["$ref"].as_str() {
-        let there = whole.pointer(name.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("{name}"));
-        check(there, whole, value, place, wrong);
-    }
-    for key in ["anyOf", "oneOf"] {
-        if let Some(several) = schema[key].as_array() {
-            let fits = |one: &&Value| {
-                let mut wrong = Vec::new();
-                check(one, whole, value, place, &mut wrong);
-                wrong.is_empty()
-            };
-            if !several.iter().any(|one| fits(&one)) {
-                wrong.push(format!("{place}: {value} fits none of {key}"));
-            }
-        }
-    }
-    if schema["enum"].as_array().is_some_and(|values| !values.contains(value))
-        || keys.get("const").is_some_and(|one| one != value)
-    {
-        wrong.push(format!("{place}: {value} is none of the values"));
-    }
-    let is = |name: &str| match name {
-        "null" => value.is_null(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "string" => value.is_string(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        other => panic!("{other}"),
-    };
-    let types: Vec<&str> = match &schema["type"] {
-        Value::String(one) => vec![one],
-        Value::Array(several) => several.iter().map(|one| one.as_str().unwrap()).collect(),
-        _ => Vec::new(),
-    };
-    if !types.is_empty() && !types.into_iter().any(is) {
-        wrong.push(format!("{place}: {value} is no {}", schema["type"]));
-        return;
-    }
-    if schema["minimum"].as_f64().is_some_and(|least| value.as_f64().is_some_and(|number| number < least))
-        || schema["maximum"].as_f64().is_some_and(|most| value.as_f64().is_some_and(|number| number > most))
-    {
-        wrong.push(format!("{place}: {value} is out of its range"));
-    }
-    if let Some(items) = value.as_array() {
-        let count = items.len() as u64;
-        if schema["minItems"].as_u64().is_some_and(|least| count < least)
-            || schema["maxItems"].as_u64().is_some_and(|most| count > most)
-        {
-            wrong.push(format!("{place}: {count} items"));
-        }
-        for (at, item) in items.iter().enumerate() {
-            if let Some(one) = keys.get("items") {
-                check(one, whole, item, &format!("{place}[{at}]"), wrong);
-            }
-        }
-    }
-    if let Some(object) = value.as_object() {
-        for name in schema["required"].as_array().into_iter().flatten() {
-            if !object.contains_key(name.as_str().unwrap()) {
-                wrong.push(format!("{place}: {name} is missing"));
-            }
-        }
-        for (name, one) in object {
-            let place = format!("{place}.{name}");
-            match (schema["properties"].get(name), keys.get("additionalProperties")) {
-                (Some(known), _) | (None, Some(known)) => check(known, whole, one, &place, wrong),
-                (None, None) if keys.contains_key("properties") => {
-                    wrong.push(format!("{place}: no such key"))
-                }
-                (None, None) => {}
-            }
-        }
-    }
-}
-
-fn wrong(schema: &Value, value: &Value) -> Vec<String> {
-    let mut wrong = Vec::new();
-    check(schema, schema, value, "", &mut wrong);
-    wrong
 }
 
 #[track_caller]
@@ -178,10 +63,7 @@ fn site_files_fit() {
     for path in sites {
         fits(&schema, &toml(&std::fs::read_to_string(&path).unwrap()), &path.display().to_string());
     }
-    let document = std::fs::read_to_string(root().join("docs/site-file.md")).unwrap();
-    let example = document.split("\n```toml\n").nth(1).unwrap().split("\n```").next().unwrap();
-    let example = toml(example);
-    fits(&schema, &example, "docs/site-file.md");
+    fits(&schema, &toml(&examples("docs/site-file.md")[0]), "docs/site-file.md");
 }
 
 /// All places of a schema at which keys stand, each with a key that there is not.
@@ -203,6 +85,129 @@ fn with_unknown_keys(value: &Value, out: &mut Vec<Value>, whole: &Value, path: &
         }
         _ => {}
     }
+}
+
+/// Files with one of these ends, in a folder and those in it, by path.
+fn files(folder: &str, ends: &[&str]) -> Vec<PathBuf> {
+    let all = walkdir::WalkDir::new(root().join(folder)).sort_by_file_name().into_iter();
+    let all = all.map(|entry| entry.unwrap().into_path());
+    all.filter(|path| path.extension().is_some_and(|end| ends.iter().any(|one| end == *one))).collect()
+}
+
+/// The examples in TOML of a document.
+fn examples(document: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(document)).unwrap();
+    let blocks = text.split("\n```toml\n").skip(1);
+    blocks.map(|block| block.split_once("\n```").unwrap().0.to_string()).collect()
+}
+
+#[test]
+fn files_of_catalogs_and_calls_fit() {
+    let [product, roles, call] = ["product", "roles", "call"].map(schema);
+    let mut seen = 0;
+    for folder in ["rules/catalog", "fixtures"] {
+        for path in files(folder, &["toml"]) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let form = match path.file_name().unwrap().to_str().unwrap() {
+                "roles.toml" => &roles,
+                _ if text.contains("[[requirement]]") => &product,
+                _ => continue,
+            };
+            seen += 1;
+            fits(form, &toml(&text), &path.display().to_string());
+        }
+    }
+    assert!(seen > 90, "{seen}");
+    let calls =
+        files("rules/calls", &["toml"]).into_iter().chain(files("fixtures/real-calls/calls", &["toml"]));
+    for path in calls {
+        fits(&call, &toml(&std::fs::read_to_string(&path).unwrap()), &path.display().to_string());
+    }
+    let [one, two] = &examples("docs/catalog.md")[..] else { panic!("two examples") };
+    fits(&product, &toml(one), "docs/catalog.md");
+    fits(&roles, &toml(two), "docs/catalog.md");
+    fits(&call, &toml(&examples("docs/calls.md")[0]), "docs/calls.md");
+}
+
+/// Holds a schema to the reader: what it does not know anywhere is refused by both, and so is each of the changes.
+#[track_caller]
+fn refused_alike(schema: &Value, text: &str, changes: &[(&str, &str)], refuses: impl Fn(&str) -> bool) {
+    let whole = toml(text);
+    fits(schema, &whole, text);
+    assert!(!refuses(text), "{text}");
+    let mut broken = Vec::new();
+    with_unknown_keys(&whole, &mut broken, &whole, "");
+    for one in broken {
+        assert!(!wrong(schema, &one).is_empty(), "{one}");
+        let text = toml::to_string(&one).unwrap();
+        assert!(refuses(&text), "{text}");
+    }
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        let text = text.replace(from, to);
+        assert!(!wrong(schema, &toml(&text)).is_empty(), "{to}");
+        assert!(refuses(&text), "{to}");
+    }
+}
+
+#[test]
+fn what_the_reader_of_catalogs_refuses_their_schemas_refuse() {
+    let [one, roles] = &examples("docs/catalog.md")[..] else { panic!("two examples") };
+    let folder = Scratch::new("schema");
+    let refuses = |name: &str, text: &str| {
+        folder.write("acme-room-kit.toml", one);
+        folder.write(name, text);
+        let args = ["catalog", "--catalog", folder.0.to_str().unwrap(), "list"];
+        let output = Command::new(env!("CARGO_BIN_EXE_pinhole")).args(args).output().unwrap();
+        let _ = std::fs::remove_file(folder.0.join(name));
+        output.status.code() == Some(2)
+    };
+    let changes = [
+        ("title = \"Acme Room Kit\"\n", ""),
+        ("name = \"acme-room-kit\"", "name = \"Acme Room Kit\""),
+        ("date = \"2025-11-03\"", "date = \"3 November 2025\""),
+        ("telnet = false", "telnet = \"off\""),
+        ("ports = \"1720\"", "ports = 1720"),
+        ("ports = \"1720\"", "ports = \"q931\""),
+        ("transports = [\"tcp\"]", "transports = [\"sctp\"]"),
+        ("direction = \"both\"", "direction = \"inbound\""),
+        ("initiator = \"either\"", "initiator = \"both\""),
+        ("listener = \"device\"", "listener = \"mcu\""),
+        ("severity = \"mandatory\"", "severity = \"high\""),
+        ("helper = \"Q.931\"", "helper = \"h323\""),
+        ("since = \"1.4\"", "since = \"newest\""),
+        ("per = \"call\"", "per = 1"),
+        ("ports = 8 ", "ports = 0 "),
+    ];
+    refused_alike(&schema("product"), one, &changes, |text| refuses("acme-room-kit.toml", text));
+    let changes = [
+        ("implies = [\"media-entity\"]", "implies = \"media-entity\""),
+        ("title = \"an H.323 endpoint, gateway or MCU\"\n", ""),
+    ];
+    refused_alike(&schema("roles"), roles, &changes, |text| refuses("roles.toml", text));
+}
+
+#[test]
+fn what_the_reader_of_calls_refuses_its_schema_refuses() {
+    let folder = Scratch::new("schema");
+    let refuses = |text: &str| {
+        folder.write("intercom.toml", text);
+        let folder = folder.0.to_str().unwrap();
+        let site = "fixtures/scenarios/h245-blocked/pinhole.toml";
+        let args = ["explain", "--site", site, "--calls", folder, "--from", "internet", "--to", "mcu-1"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinhole"));
+        command.current_dir(root()).args(args).output().unwrap().status.code() == Some(2)
+    };
+    let changes = [
+        ("title = \"door intercom\"\n", ""),
+        ("ports = \"5060\"", "ports = 5060"),
+        ("need = \"required\"", "need = \"always\""),
+        ("ways = \"both\"", "ways = \"two\""),
+        ("transports = [\"udp\"]", "transports = [\"sctp\"]"),
+        ("to = [\"b\"]", "to = \"b\""),
+        ("symptom = \"Nobody hears the bell.\"\n", ""),
+    ];
+    refused_alike(&schema("call"), &examples("docs/calls.md")[0], &changes, refuses);
 }
 
 #[test]
@@ -341,11 +346,153 @@ fn packets_and_their_traces_fit() {
     }
 }
 
+/// Configs of the fixtures, by folder.
+fn configs() -> Vec<PathBuf> {
+    files("fixtures", &["rules", "rules6", "nft", "conf", "cfg"])
+}
+
+#[test]
+fn models_fit() {
+    let schema = schema("model");
+    let mut steps = std::collections::BTreeSet::new();
+    let configs = configs();
+    assert!(configs.len() > 150, "{}", configs.len());
+    for some in configs.chunks(40) {
+        let paths = some.iter().map(|path| path.to_str().unwrap());
+        let args: Vec<&str> = ["model", "--format", "json"].into_iter().chain(paths).collect();
+        for value in values(&printed(&args)) {
+            fits(&schema, &value, &format!("{some:?}"));
+            let files = value["files"].as_array().unwrap().iter();
+            let chains = files.flat_map(|file| file["chains"].as_array().unwrap());
+            let rules = chains.flat_map(|chain| chain["rules"].as_array().unwrap());
+            for step in rules.flat_map(|rule| rule["steps"].as_array().unwrap()) {
+                steps.extend(step.as_object().unwrap().keys().cloned());
+            }
+        }
+    }
+    assert_eq!(
+        steps.iter().collect::<Vec<_>>(),
+        ["any", "effect", "lookup", "match", "never", "unknown", "unknown-not"]
+    );
+}
+
+#[test]
+fn changes_fit() {
+    let schema = schema("diff");
+    let mut seen = std::collections::BTreeSet::new();
+    let mut diff = |args: &[&str], what: &str| {
+        for value in values(&printed(&[&["diff", "--format", "json"], args].concat())) {
+            fits(&schema, &value, what);
+            let some = value.as_object().unwrap().iter();
+            seen.extend(
+                some.filter(|(_, value)| value.as_array().is_some_and(|all| !all.is_empty()))
+                    .map(|it| it.0.clone()),
+            );
+        }
+    };
+    let site_files = files("fixtures/changes", &["toml"]);
+    assert!(!site_files.is_empty());
+    for site in site_files {
+        let folder = site.parent().unwrap();
+        let of = |start: &str| {
+            let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            all.into_iter()
+                .find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(start))
+                .unwrap()
+        };
+        let (old, new, site) = (of("old."), of("new."), site.to_str().unwrap());
+        let [old, new] = [&old, &new].map(|path| path.to_str().unwrap());
+        diff(&["--site", site, old, new], new);
+        diff(&["--site", site, new, old], new);
+    }
+    for pair in configs().windows(2).filter(|pair| pair[0].extension() == pair[1].extension()) {
+        let [old, new] = [&pair[0], &pair[1]].map(|path| path.to_str().unwrap());
+        diff(&[old, new], new);
+    }
+    let keys = [
+        "answers",
+        "broken",
+        "calls",
+        "closed",
+        "depends",
+        "firewalls",
+        "helpers",
+        "kept",
+        "mended",
+        "opened",
+        "replies",
+        "retargeted",
+    ];
+    for key in keys {
+        assert!(seen.contains(key), "{key} is always empty");
+    }
+}
+
+#[test]
+fn lists_fit() {
+    for what in ["export", "modes", "sources"] {
+        let listed = values(&printed(&["catalog", what, "--format", "json"]));
+        assert!(listed[0].as_array().unwrap().len() > 5, "{what}");
+        fits(&schema(&format!("catalog-{what}")), &listed[0], what);
+    }
+    let rules = values(&printed(&["rule", "--format", "json"]));
+    assert!(rules[0].as_array().unwrap().len() > 60);
+    fits(&schema("rule"), &rules[0], "rule");
+    let size = schema("size");
+    for path in files("rules/catalog", &["toml"]) {
+        let product = toml(&std::fs::read_to_string(&path).unwrap());
+        if product["sizing"].is_array() {
+            let name = product["name"].as_str().unwrap();
+            for more in [&["--connections", "10"][..], &[]] {
+                let args = [&["size", name, "--format", "json"], more].concat();
+                fits(&size, &values(&printed(&args))[0], name);
+            }
+        }
+    }
+    let (config, baseline) = (schema("config"), schema("baseline"));
+    let folder = Scratch::new("schema");
+    let known = folder.0.join("known.json");
+    for path in sites() {
+        let site = path.to_str().unwrap();
+        fits(&config, &values(&printed(&["config", "show", "--site", site, "--format", "json"]))[0], site);
+        let configs = path.parent().unwrap().to_str().unwrap();
+        printed(&["check", configs, "--write-baseline", known.to_str().unwrap()]);
+        let text = std::fs::read_to_string(&known).unwrap();
+        fits(&baseline, &values(&text)[0], site);
+    }
+}
+
+#[test]
+fn logs_fit() {
+    let folder = Scratch::new("schema");
+    let line = |source: &str, transport: &str, port: u16| {
+        format!(
+            "Nov 28 10:00:00 edge kernel: [1.0] drop: IN=eth0 OUT=eth1 SRC={source} DST=10.1.2.10 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=1 DF PROTO={transport} SPT=50000 DPT={port} WINDOW=64240 RES=0x00 SYN URGP=0\n"
+        )
+    };
+    let log =
+        line("203.0.113.9", "TCP", 1024) + &line("203.0.113.9", "TCP", 1720) + &line("192.0.2.99", "UDP", 9);
+    folder.write("drops.log", &(log + "something else\n"));
+    let path = folder.0.join("drops.log");
+    let args = [
+        "explain",
+        "--site",
+        "fixtures/scenarios/h245-blocked/pinhole.toml",
+        "--log",
+        path.to_str().unwrap(),
+        "--format",
+        "json",
+    ];
+    let told = values(&printed(&args));
+    assert!(!told[0]["groups"].as_array().unwrap().is_empty(), "{}", told[0]);
+    fits(&schema("log"), &told[0], "a log");
+}
+
 #[test]
 fn all_schemas_are_listed_and_documented() {
     let document = std::fs::read_to_string(root().join("docs/json.md")).unwrap();
     let list = printed(&["schema"]);
-    assert!(list.lines().count() >= 7);
+    assert!(list.lines().count() >= 20);
     for name in list.lines().map(|line| line.split_whitespace().next().unwrap()) {
         let schema = schema(name);
         assert!(schema["$schema"].as_str().unwrap().contains("2020-12"), "{name}");

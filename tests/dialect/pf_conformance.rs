@@ -43,7 +43,7 @@ fn read(path: &Path) -> (Vec<String>, Vec<(Finding, u32)>) {
     let id = sources.read(path, path).unwrap();
     let config = parse(&mut sources, id, None, &Budget::default());
     let env = environment();
-    let mut expander = Expander::new(&env, config.family);
+    let mut expander = Expander::new(&env, config.flavour);
     let mut rules = Vec::new();
     collect(&config.statements, &mut expander, &mut rules);
     let findings = config.findings.iter().chain(&expander.findings).map(|finding| {

@@ -18,6 +18,7 @@ mod every_stage;
 mod forgotten;
 mod hairpin;
 mod idle_helpers;
+mod kinds;
 mod lints;
 mod one_cause;
 mod openings;

@@ -38,6 +38,15 @@ impl Desk {
     }
 }
 
+/// Who takes the packets that a rule would match.
+#[derive(Default)]
+pub(super) struct Takers {
+    /// Rules before it, as few as suffice.
+    pub by: Vec<RuleId>,
+    /// Some of those packets do not come to its chain.
+    pub elsewhere: bool,
+}
+
 /// What comes of leaving a rule out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Without {
@@ -128,27 +137,21 @@ impl<'a> Exact<'a> {
 
     /// The rules that take the packets which a rule would match, where it matches none: those before it in its
     /// chain, the one that takes most first, and no more than are needed.
-    pub(super) fn takers(
-        &self,
-        desk: &mut Desk,
-        id: RuleId,
-        before: &[RuleId],
-    ) -> Result<Vec<RuleId>, TooMuch> {
-        let mut found: Vec<RuleId> = Vec::new();
+    pub(super) fn takers(&self, desk: &mut Desk, id: RuleId, before: &[RuleId]) -> Result<Takers, TooMuch> {
+        let mut found = Takers::default();
         if let Some(all) = &mut desk.all {
             let mut exhausted = false;
             all.taken(id.chain, before, |spaces, course, entered, takers| {
                 spaces.allow(self.ask.question());
                 let packets = self.packets(spaces, course, id);
-                let rest = spaces.and(entered, packets);
-                least(spaces, rest, takers, &mut found);
+                found.add(spaces, packets, entered, takers);
                 exhausted |= spaces.exhausted();
             });
             if !exhausted {
-                found.sort_unstable();
+                found.by.sort_unstable();
                 return Ok(found);
             }
-            found.clear();
+            found = Takers::default();
         }
         let watched = FxHashSet::from_iter(before.iter().copied());
         let chains = FxHashSet::from_iter([id.chain]);
@@ -157,12 +160,12 @@ impl<'a> Exact<'a> {
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), chains: Some(&chains), ..Watch::default() };
             self.run(spaces, course, packets, &mut watch)?;
-            let rest = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
+            let entered = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
             let mut takers: Vec<(RuleId, Space)> = watch.taken.into_iter().collect();
             takers.sort_unstable_by_key(|(id, _)| *id);
-            least(spaces, rest, takers, &mut found);
+            found.add(spaces, packets, entered, takers);
         }
-        found.sort_unstable();
+        found.by.sort_unstable();
         Ok(found)
     }
 
@@ -324,27 +327,30 @@ impl<'a> Exact<'a> {
     }
 }
 
-/// Adds the rules that take packets to those that were found, the one that takes most first, and no more than are
-/// needed.
-fn least(spaces: &mut Spaces, packets: Space, takers: Vec<(RuleId, Space)>, found: &mut Vec<RuleId>) {
-    let mut rest = packets;
-    for known in found.iter() {
-        if let Some((_, space)) = takers.iter().find(|(id, _)| id == known) {
-            rest = spaces.minus(rest, *space);
-        }
-    }
-    while !rest.is_none() {
-        let mut best: Option<(f64, RuleId, Space)> = None;
-        for (id, space) in &takers {
-            let part = spaces.and(rest, *space);
-            let share = if part.is_none() { 0.0 } else { spaces.share(part) };
-            if share > best.map_or(0.0, |(share, ..)| share) {
-                best = Some((share, *id, *space));
+impl Takers {
+    /// Adds the rules that take packets which come to the chain, the one that takes most first, and no more than are
+    /// needed.
+    fn add(&mut self, spaces: &mut Spaces, packets: Space, entered: Space, takers: Vec<(RuleId, Space)>) {
+        let mut rest = spaces.and(entered, packets);
+        self.elsewhere |= rest != packets;
+        for known in self.by.iter() {
+            if let Some((_, space)) = takers.iter().find(|(id, _)| id == known) {
+                rest = spaces.minus(rest, *space);
             }
         }
-        let Some((_, id, space)) = best else { break };
-        rest = spaces.minus(rest, space);
-        found.push(id);
+        while !rest.is_none() {
+            let mut best: Option<(f64, RuleId, Space)> = None;
+            for (id, space) in &takers {
+                let part = spaces.and(rest, *space);
+                let share = if part.is_none() { 0.0 } else { spaces.share(part) };
+                if share > best.map_or(0.0, |(share, ..)| share) {
+                    best = Some((share, *id, *space));
+                }
+            }
+            let Some((_, id, space)) = best else { break };
+            rest = spaces.minus(rest, space);
+            self.by.push(id);
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use rustc_hash::FxHashSet;
 use crate::model::{ChainId, RuleId, Ruleset, Verdict};
 
 use at_once::AtOnce;
-use exact::{Desk, Exact, Without};
+use exact::{Desk, Exact, Takers, Without};
 pub use merge::Mergeable;
 use reach::Reach;
 use seek::{Found, Seeker};
@@ -35,13 +35,21 @@ pub use units::Unit;
 enum Fate {
     /// It does something.
     Lives,
-    /// It does nothing: these rules of its chain take all that it would match; none of them, where nothing that it
-    /// matches comes to its chain.
-    Dead(Vec<u32>),
+    /// It does nothing: rules of its chain take all that it would match.
+    Dead(Taken),
     /// Nothing comes to its chain.
     Unreached,
     /// It was not found out.
     Open,
+}
+
+/// Who takes the packets of a rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Taken {
+    /// Rules of its chain; none where nothing that it matches comes there.
+    by: Vec<u32>,
+    /// Some of what it matches does not come to its chain.
+    elsewhere: bool,
 }
 
 /// A written rule that does nothing.
@@ -51,6 +59,8 @@ pub struct Dead {
     pub unit: Unit,
     /// The rules that take its packets, as few as suffice. Empty where no packet that it matches comes to its chain.
     pub by: Vec<RuleId>,
+    /// They take what comes to its chain; some of what it matches does not.
+    pub elsewhere: bool,
     /// One of them is the same rule once more.
     pub twin: Option<RuleId>,
     /// All of them decide the opposite.
@@ -194,7 +204,7 @@ impl Finder<'_> {
         for (id, found) in seek::each(&all, |id| seeker.seek(id)) {
             self.fates[id.chain.0 as usize][id.index as usize] = match found {
                 Found::Lives => Fate::Lives,
-                Found::Covered(by) => Fate::Dead(by),
+                Found::Covered(by) => Fate::Dead(Taken { by, elsewhere: false }),
                 Found::Nothing => Fate::Open,
             };
         }
@@ -265,8 +275,9 @@ impl Finder<'_> {
                 };
                 let before: Vec<RuleId> =
                     (0..id.index).filter(decides).map(|index| RuleId { chain: id.chain, index }).collect();
-                let by = self.work(|exact, desk| exact.takers(desk, id, &before));
-                Fate::Dead(by.unwrap_or_default().into_iter().map(|id| id.index).collect())
+                let takers = self.work(|exact, desk| exact.takers(desk, id, &before));
+                let Takers { by, elsewhere } = takers.unwrap_or_default();
+                Fate::Dead(Taken { by: by.into_iter().map(|id| id.index).collect(), elsewhere })
             }
             None => Fate::Open,
         }
@@ -357,7 +368,9 @@ impl Finder<'_> {
 
     fn by(&self, rules: &[RuleId]) -> Vec<RuleId> {
         let taken = |id: &RuleId| match self.fate(*id) {
-            Fate::Dead(by) => by.iter().map(|index| RuleId { chain: id.chain, index: *index }).collect(),
+            Fate::Dead(Taken { by, .. }) => {
+                by.iter().map(|index| RuleId { chain: id.chain, index: *index }).collect()
+            }
             Fate::Lives | Fate::Unreached | Fate::Open => Vec::new(),
         };
         rules.iter().flat_map(taken).collect()
@@ -365,7 +378,7 @@ impl Finder<'_> {
 
     fn describe(&self, unit: &Unit, walked: &[RuleId], twins: &units::Twins) -> Dead {
         let by = sorted(self.by(walked));
-        let twin = twins.of(self.rules, walked);
+        let twin = twins.of(self.rules, &unit.rules).filter(|_| walked.len() == unit.rules.len());
         let accepts = |id: &RuleId| units::verdict(self.rules, *id).map(|verdict| verdict == Verdict::Accept);
         let own = walked.first().and_then(accepts);
         let opposite = !by.is_empty()
@@ -373,7 +386,9 @@ impl Finder<'_> {
                 walked.iter().all(|id| accepts(id) == Some(own))
                     && by.iter().all(|id| accepts(id) == Some(!own))
             });
-        Dead { unit: unit.clone(), by, twin, opposite }
+        let elsewhere =
+            walked.iter().any(|id| matches!(self.fate(*id), Fate::Dead(Taken { elsewhere: true, .. })));
+        Dead { unit: unit.clone(), by, elsewhere, twin, opposite }
     }
 
     /// The written rules that can be taken out: each by itself, and all of them together. The last come first, so

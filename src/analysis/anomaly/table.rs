@@ -3,7 +3,7 @@
 //! In each dimension values are numbered by the intervals that rules tell apart, so that a box is a few small
 //! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
 
-use crate::model::{ChainId, CondId, Rule, Ruleset, Test};
+use crate::model::{ChainId, CondId, Rule, Ruleset, Test, Tuples};
 use crate::packet::{Field, Set};
 
 use super::atoms::{Atoms, Literal};
@@ -186,22 +186,7 @@ impl Table {
                     exact &= self.narrow(&mut product, steady, field, (&rules.values(values), negate));
                 }
                 Test::Tuple { tuples, negate: false } => {
-                    let tuples = rules.tuple(tuples);
-                    if product.len() * tuples.boxes.len() > MOST_BOXES {
-                        exact = false;
-                        continue;
-                    }
-                    let mut all = Vec::new();
-                    for sides in &tuples.boxes {
-                        let mut part = product.clone();
-                        for (field, side) in tuples.fields.iter().zip(sides) {
-                            if let Some(set) = side {
-                                exact &= self.narrow(&mut part, steady, *field, (set, false));
-                            }
-                        }
-                        all.append(&mut part);
-                    }
-                    product = all;
+                    exact &= self.narrow_to_any(&mut product, steady, rules.tuple(tuples));
                 }
                 Test::Never => product.clear(),
                 Test::Tuple { .. } => exact = false,
@@ -224,25 +209,36 @@ impl Table {
             }
         }
         self.literals.push(literals);
-        let count: usize = product
-            .iter()
-            .map(|dims| dims.iter().map(Vec::len).fold(1, usize::saturating_mul))
-            .fold(0, usize::saturating_add);
-        if count > MOST_BOXES {
-            exact = false;
-            product.retain(|dims| dims.iter().all(|side| !side.is_empty()));
-            for dims in &mut product {
-                for side in dims {
-                    if let (Some(first), Some(last)) = (side.first().copied(), side.last().copied()) {
-                        *side = vec![(first.0, last.1)];
-                    }
-                }
-            }
-        }
+        exact &= are_few(&mut product);
         for dims in &product {
             self.push_all(index, dims);
         }
         self.kinds.push(Kind { exact, takes: takes(steps) });
+    }
+
+    /// Limits the boxes to those in any of some tuples; false where that is not exact.
+    fn narrow_to_any(
+        &self,
+        product: &mut Vec<Vec<Vec<(u32, u32)>>>,
+        steady: Fields,
+        tuples: &Tuples,
+    ) -> bool {
+        if product.len() * tuples.boxes.len() > MOST_BOXES {
+            return false;
+        }
+        let mut exact = true;
+        let mut all = Vec::new();
+        for sides in &tuples.boxes {
+            let mut part = product.clone();
+            for (field, side) in tuples.fields.iter().zip(sides) {
+                if let Some(set) = side {
+                    exact &= self.narrow(&mut part, steady, *field, (set, false));
+                }
+            }
+            all.append(&mut part);
+        }
+        *product = all;
+        exact
     }
 
     /// Limits the boxes to those whose field has some values; false where the field is no dimension, or not steady.
@@ -454,4 +450,22 @@ fn hull(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
         (Some(first), Some(last)) => vec![(first.0, last.1)],
         _ => Vec::new(),
     }
+}
+
+/// Whether the boxes are few; else each side of them becomes all between its ends.
+fn are_few(product: &mut Vec<Vec<Vec<(u32, u32)>>>) -> bool {
+    let count = product
+        .iter()
+        .map(|dims| dims.iter().map(Vec::len).fold(1, usize::saturating_mul))
+        .fold(0, usize::saturating_add);
+    if count <= MOST_BOXES {
+        return true;
+    }
+    product.retain(|dims| dims.iter().all(|side| !side.is_empty()));
+    for side in product.iter_mut().flatten() {
+        if let (Some(first), Some(last)) = (side.first().copied(), side.last().copied()) {
+            *side = vec![(first.0, last.1)];
+        }
+    }
+    false
 }

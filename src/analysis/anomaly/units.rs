@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::reach::Reach;
-use crate::model::{ChainId, ChainKind, Effect, RuleId, Ruleset, Step, Verdict};
+use crate::model::{ChainId, ChainKind, Effect, RuleId, Ruleset, Step, Test, Verdict};
 use crate::source::Span;
 
 /// A written rule, or an element of one.
@@ -99,28 +99,34 @@ pub(super) fn verdict(rules: &Ruleset, id: RuleId) -> Option<Verdict> {
 pub(super) struct Twins {
     /// By chain and what a rule says, the first that says it.
     first: FxHashMap<(ChainId, u64), u32>,
-    /// How many rules of a chain stand for one that is written.
-    parts: FxHashMap<(ChainId, Span), usize>,
+    /// How many rules stand for one that is written.
+    parts: FxHashMap<Span, usize>,
 }
 
 impl Twins {
     /// Looks through the chains for which it is asked.
     pub(super) fn new(rules: &Ruleset, asked: impl Iterator<Item = bool>) -> Twins {
         let (mut first, mut parts) = (FxHashMap::default(), FxHashMap::default());
-        for ((at, chain), _) in rules.chains.iter().enumerate().zip(asked).filter(|(_, asked)| *asked) {
+        for ((at, chain), asked) in rules.chains.iter().enumerate().zip(asked) {
             for (index, rule) in chain.rules.iter().enumerate() {
-                let key = (ChainId(at as u32), said(rules.steps_of(rule)));
-                first.entry(key).or_insert(index as u32);
-                *parts.entry((ChainId(at as u32), rule.span())).or_default() += 1;
+                *parts.entry(rule.span()).or_default() += 1;
+                if asked {
+                    let key = (ChainId(at as u32), said(rules.steps_of(rule)));
+                    first.entry(key).or_insert(index as u32);
+                }
             }
         }
         Twins { first, parts }
     }
 
-    /// A rule before some others that says the same as they do; of several, that of the first of them.
+    /// A written rule whose rules stand before those of another, and say the same: its first rule. What asks for
+    /// nothing that there is has no twin: why it does so is not told.
     pub(super) fn of(&self, rules: &Ruleset, others: &[RuleId]) -> Option<RuleId> {
         let twin = |id: &RuleId| {
             let steps = rules.steps_of(rules.rule(*id));
+            if steps.contains(&Step::Test(Test::Never)) {
+                return None;
+            }
             let index = *self.first.get(&(id.chain, said(steps)))?;
             let other = RuleId { chain: id.chain, index };
             let (rule, twin) = (rules.rule(*id), rules.rule(other));
@@ -128,12 +134,12 @@ impl Twins {
             (index < id.index && same && twin.span() != rule.span()).then_some(other)
         };
         let first = twin(others.first()?)?;
+        let span = |id: &RuleId| rules.rule(*id).span();
         // A part of a rule is not the rule.
-        let parts = |id: &RuleId| self.parts.get(&(id.chain, rules.rule(*id).span()));
-        if parts(&first) != parts(others.first()?) {
+        if self.parts.get(&span(&first)) != Some(&others.len()) {
             return None;
         }
-        others.iter().all(|id| twin(id).is_some()).then_some(first)
+        others.iter().all(|id| twin(id).is_some_and(|twin| span(&twin) == span(&first))).then_some(first)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::analysis::walk::Walk;
 use crate::model::{RuleId, Ruleset, Step, Test};
 use crate::packet::{Field, Value};
 
-use super::Engine;
+use super::Interpreter;
 
 /// Ways on which a packet goes on after one copy.
 const FEW_WAYS: usize = 64;
@@ -16,7 +16,7 @@ const FEW_VALUES: u128 = 1 << 12;
 /// An interval of values.
 type Interval = (u128, u128);
 
-impl Engine<'_> {
+impl Interpreter<'_> {
     /// Copies the bits of a mark that are in `mask`. Where nobody knows what is copied, the intervals of its values that
     /// rules tell apart go on as ways of their own.
     pub(super) fn copy_mark(

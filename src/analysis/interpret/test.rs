@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use super::super::walk::Walk;
 use super::super::{Cond, Learns, Question, Truth, hasher};
-use super::Engine;
+use super::Interpreter;
 use super::again::asked_again;
 use crate::model::{About, CondId, Test};
 use crate::packet::{Field, Set, Value};
@@ -12,7 +12,7 @@ use crate::packet::{Field, Set, Value};
 /// Intervals of a field's values that are told apart when a test asks for them.
 const FEW_PIECES: usize = 64;
 
-impl Engine<'_> {
+impl Interpreter<'_> {
     pub(super) fn test(&self, walk: &Walk, test: Test) -> Truth {
         let stage = self.stage(walk);
         match test {
@@ -47,7 +47,7 @@ impl Engine<'_> {
                             break;
                         }
                         Truth::No => {}
-                        maybe => answer = maybe,
+                        depends => answer = depends,
                     }
                 }
                 let lacks = |field: &Field| {
@@ -75,7 +75,7 @@ impl Engine<'_> {
                 Value::Among(lo, hi) => match among(set, (lo, hi), *field) {
                     Truth::Yes => {}
                     Truth::No => return Truth::No,
-                    maybe => answer = maybe,
+                    depends => answer = depends,
                 },
             }
         }

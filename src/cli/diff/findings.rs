@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::Failure;
 use super::calls::{self, CallChanges, Surveyed};
 use super::sides::{Side, Sides};
-use crate::catalog::Catalog;
+use crate::cli::input::catalog_of;
 use crate::finding::{Finding, RequirementRef};
 use crate::ports::list_text;
 use crate::report::{self, Format, HumanOptions, Report, RunSummary};
@@ -62,7 +62,7 @@ impl Findings {
 
 /// All that is wrong on a side, and how its calls fare.
 fn checked(side: &mut Side) -> Result<(Vec<Finding>, Surveyed), Failure> {
-    let catalog = Catalog::with(&side.site.catalogs)?;
+    let catalog = catalog_of(&side.site, &[])?;
     let configs = std::mem::take(&mut side.configs);
     let site = std::mem::take(&mut side.site);
     let session = Session::new(site, catalog.clone(), configs, None, &mut side.sources);
@@ -148,7 +148,7 @@ fn as_json(side: &Side, findings: &[Finding]) -> Result<Vec<Json>, Failure> {
 pub(super) fn printed(side: &Side, findings: &[Finding], format: Format) -> Result<Json, Failure> {
     let report = Report { sources: &side.sources, findings, summary: &RunSummary::default(), views: &[] };
     let mut bytes = Vec::new();
-    report.write(format, &HumanOptions { color: false, max_findings: 0 }, &mut bytes)?;
+    report.write(format, &HumanOptions { color: false, links: false, max_findings: 0 }, &mut bytes)?;
     let mut all: Json = serde_json::from_slice(&bytes)?;
     said(side, &mut all);
     Ok(all)

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use super::check::severity;
+use super::filter::severity;
 use super::input::{DialectArg, InputArgs, SiteArgs, own_address};
 use crate::analysis::compare::Kind;
 use crate::explain::Works;

@@ -46,7 +46,7 @@ fn guess<'a>(product: &'a Product, open: &[Set; 2]) -> Option<Guess<'a>> {
     let (mut all, mut fitting) = (BTreeSet::new(), BTreeSet::new());
     for row in product.requirements.iter().filter(own) {
         all.insert(row.service.as_str());
-        let ports = Set::of(row.ports.iter().map(|(low, high)| (u128::from(*low), u128::from(*high))));
+        let ports = Set::of_ports(&row.ports);
         let fits = row.transports.iter().any(|transport| match transport {
             Transport::Tcp => open[0].covers(&ports),
             Transport::Udp => open[1].covers(&ports),

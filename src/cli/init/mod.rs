@@ -66,11 +66,11 @@ pub(super) fn run(args: &InitArgs, out: &mut impl Write) -> Result<u8, Failure> 
 
 /// Reads the configs of a folder, firewall by firewall.
 fn look(args: &InitArgs, sources: &mut SourceMap) -> Result<Vec<Seen>, Failure> {
-    let found = discover::read(std::slice::from_ref(&args.folder), &args.input.options(), sources);
+    let found = discover::read(std::slice::from_ref(&args.folder), &args.input.options()?, sources);
     if found.configs.is_empty() {
         return Err(Failure::Several(found.failures.into_iter().map(Failure::from).collect()));
     }
-    let mut groups: Vec<(String, Vec<discover::Config>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<discover::ConfigFile>)> = Vec::new();
     for config in found.configs {
         let path = &sources.file(config.id).path;
         let name = look::name(path.strip_prefix(&args.folder).unwrap_or(path));

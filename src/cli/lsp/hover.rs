@@ -5,7 +5,7 @@ use gen_lsp_types as lsp;
 use super::view::{Looked, View, holds};
 use super::{Asked, Server, place};
 use crate::analysis::Decider;
-use crate::cli::words::StepWords;
+use crate::cli::normalized::StepWords;
 use crate::explain::Works;
 use crate::explain::matrix::{Filter, matrix};
 use crate::explain::told::Teller;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::catalog::Catalog;
 use crate::cli::Failure;
-use crate::cli::input::{InputArgs, SiteArgs, load_site};
+use crate::cli::configs::ConfigPaths;
+use crate::cli::input::{SiteArgs, catalog_of, load_site};
 use crate::cli::sites::{Gatherer, Group};
 use crate::discover;
 use crate::finding::Finding;
@@ -77,11 +77,10 @@ impl View {
                 Some(failure) => self.unread.push((path.to_path_buf(), report::clean(&failure.to_string()))),
             }
         }
-        let (input, site) = (InputArgs::default(), SiteArgs::default());
         let mut groups = Vec::new();
         if !understood.is_empty() {
-            let gatherer = Gatherer { paths: &understood, input: &input, site: &site, given: None };
-            let gathered = gatherer.gather(&mut self.sources);
+            let understood = ConfigPaths { paths: understood, ..ConfigPaths::default() };
+            let gathered = Gatherer { configs: &understood, given: None }.gather(&mut self.sources);
             self.take(gathered, configs, &mut groups);
         }
         for path in sites {
@@ -94,15 +93,14 @@ impl View {
             if groups.iter().any(is_it) || is_broken {
                 continue;
             }
-            let args = SiteArgs { site: Some(path.to_path_buf()), no_site: false };
+            let site = SiteArgs { site: Some(path.to_path_buf()), no_site: false };
+            let whole = ConfigPaths { site, ..ConfigPaths::default() };
             let gathered = match load_site(path, &mut self.sources) {
                 // Without a firewall the current folder would be meant.
                 Ok(site) if site.firewalls.is_empty() => {
                     Ok((vec![Group { site, read: Default::default(), whole: false }], Vec::new()))
                 }
-                Ok(_) => {
-                    Gatherer { paths: &[], input: &input, site: &args, given: None }.gather(&mut self.sources)
-                }
+                Ok(_) => Gatherer { configs: &whole, given: None }.gather(&mut self.sources),
                 Err(failure) => Err(failure),
             };
             self.take(gathered, sites, &mut groups);
@@ -146,7 +144,7 @@ impl View {
             site.settings.selection.without.extend(lint::SEARCHED);
         }
         let today = Date::today();
-        let catalog = Catalog::with(site.catalogs.iter().chain(catalogs))?;
+        let catalog = catalog_of(&site, catalogs)?;
         let session = Session::new(site, catalog, read.configs, None, &mut self.sources);
         let findings = match depth {
             Depth::Glance => session.glance(today, &self.sources),

@@ -26,11 +26,11 @@ pub(super) struct Tool {
     description: &'static str,
     schema: fn() -> Json,
     /// Calls it.
-    pub call: fn(Json) -> Answer,
+    pub call: fn(Json) -> ToolResult,
 }
 
 /// What a tool answers.
-pub(super) struct Answer {
+pub(super) struct ToolResult {
     /// In words.
     pub text: String,
     /// As data: an object.
@@ -39,9 +39,9 @@ pub(super) struct Answer {
     pub failed: bool,
 }
 
-impl Answer {
-    fn failure(text: impl Into<String>) -> Answer {
-        Answer { text: text.into(), structured: None, failed: true }
+impl ToolResult {
+    fn failure(text: impl Into<String>) -> ToolResult {
+        ToolResult { text: text.into(), structured: None, failed: true }
     }
 }
 
@@ -125,24 +125,24 @@ fn schema<A: JsonSchema>() -> Json {
     schema
 }
 
-fn parsed<A: DeserializeOwned>(arguments: Json) -> Result<A, Answer> {
+fn parsed<A: DeserializeOwned>(arguments: Json) -> Result<A, ToolResult> {
     serde_json::from_value(arguments)
-        .map_err(|error| Answer::failure(format!("the arguments are wrong: {error}")))
+        .map_err(|error| ToolResult::failure(format!("the arguments are wrong: {error}")))
 }
 
 /// Asks a command.
-fn ask<A: Spoken + DeserializeOwned>(arguments: Json) -> Answer {
-    let words = parsed::<A>(arguments).and_then(|arguments| arguments.words().map_err(Answer::failure));
+fn ask<A: Spoken + DeserializeOwned>(arguments: Json) -> ToolResult {
+    let words = parsed::<A>(arguments).and_then(|arguments| arguments.words().map_err(ToolResult::failure));
     let words = match words {
         Ok(words) => words,
         Err(answer) => return answer,
     };
     for path in &words.paths {
         if path == "-" {
-            return Answer::failure("`-` is no file: standard input is where you speak");
+            return ToolResult::failure("`-` is no file: standard input is where you speak");
         }
         if let Err(error) = fence::pass(Path::new(path)) {
-            return Answer::failure(format!("cannot read `{}`: {error}", report::clean(path)));
+            return ToolResult::failure(format!("cannot read `{}`: {error}", report::clean(path)));
         }
     }
     let form = if A::LINES { "jsonl" } else { "json" };
@@ -156,7 +156,7 @@ fn ask<A: Spoken + DeserializeOwned>(arguments: Json) -> Answer {
         }
         text += &failure;
     }
-    Answer { text, structured, failed: data.failure.is_some() }
+    ToolResult { text, structured, failed: data.failure.is_some() }
 }
 
 /// What a command printed, and what kept it from its work.
@@ -210,17 +210,17 @@ fn objects(printed: &str) -> Option<Json> {
 }
 
 /// Looks rows of the catalog up.
-fn search(arguments: Json) -> Answer {
+fn search(arguments: Json) -> ToolResult {
     let asked: arguments::CatalogSearch = match parsed(arguments) {
         Ok(asked) => asked,
         Err(answer) => return answer,
     };
     let catalog = match Catalog::bundled() {
         Ok(catalog) => catalog,
-        Err(error) => return Answer::failure(error.to_string()),
+        Err(error) => return ToolResult::failure(error.to_string()),
     };
     if asked.port.is_none() && asked.product.is_none() {
-        return Answer::failure("give a `port`, a `product`, or both");
+        return ToolResult::failure("give a `port`, a `product`, or both");
     }
     let word = asked.product.map(|word| word.to_lowercase());
     let mut rows = Vec::new();
@@ -249,7 +249,11 @@ fn search(arguments: Json) -> Answer {
         (false, 0) => {}
         (false, left) => lines.push(format!("and {left} more rows: ask for one product")),
     }
-    Answer { text: lines.join("\n"), structured: Some(json!({ "rows": rows, "left": left })), failed: false }
+    ToolResult {
+        text: lines.join("\n"),
+        structured: Some(json!({ "rows": rows, "left": left })),
+        failed: false,
+    }
 }
 
 /// A row of the catalog on one line.
@@ -282,7 +286,7 @@ fn line(row: &Json) -> String {
 }
 
 /// Lists rules, or prints the page of one.
-fn rule(arguments: Json) -> Answer {
+fn rule(arguments: Json) -> ToolResult {
     let asked: arguments::Rule = match parsed(arguments) {
         Ok(asked) => asked,
         Err(answer) => return answer,
@@ -291,7 +295,7 @@ fn rule(arguments: Json) -> Answer {
         None => LINTS.to_vec(),
         Some(word) => match filter::find(word) {
             Ok(found) => found,
-            Err(error) => return Answer::failure(error),
+            Err(error) => return ToolResult::failure(error),
         },
     };
     let about = |lint: &&Lint| {
@@ -312,5 +316,5 @@ fn rule(arguments: Json) -> Answer {
             (lines.join("\n"), json!({ "rules": several.iter().map(about).collect::<Vec<_>>() }))
         }
     };
-    Answer { text, structured: Some(structured), failed: false }
+    ToolResult { text, structured: Some(structured), failed: false }
 }

@@ -38,7 +38,7 @@ pub(super) const MARKS: Marks = Marks {
         "group-policy _ internal|external|attributes",
         "aaa-server _ protocol|(~ _",
     ],
-    maybe: &[
+    hints: &[
         "hostname|interface|policy-map|class-map|class|match|service-policy|network-object|port-object _",
         "service-object|group-object|inspect|icmp|passwd|nameif|security-level|access-list|access-group _",
         "access-list _ permit|deny _",

@@ -43,7 +43,7 @@ pub(super) struct Place<'a> {
     /// The statement.
     pub span: Span,
     /// What of the rule was not read.
-    pub doubt: Option<Name>,
+    pub unknown: Option<Name>,
     /// It is a line of a dump, and not a command of its own.
     pub restore: bool,
     /// What the shell makes it depend on: conditions, each turned round or not, that all have to hold.
@@ -105,7 +105,7 @@ impl<'c> Reader<'c> {
                     let index = parser.keep_condition(*text);
                     parser.push(*negated, MatchKind::Open(index));
                 }
-                if let Some(text) = place.doubt {
+                if let Some(text) = place.unknown {
                     let text = parser.out.config.names.text(text).to_string();
                     parser.open(false, "listing", &text, Answer::Chance);
                 }
@@ -199,33 +199,7 @@ impl<'c> Reader<'c> {
         let at = self.config.rules.len() as u32;
         let count = rules.len() as u32;
         self.config.rules.extend(rules);
-        let list = &mut self.config.tables[place.table].chains[chain].rules;
-        let position = match command.action {
-            Some(Action::Insert(number)) => {
-                let index = number.saturating_sub(1) as usize;
-                if number == 0 || index > list.len() {
-                    let message = format!("there is no place {number} in a chain of {} rules", list.len());
-                    self.findings.push(load_error(place.span, message));
-                }
-                index.min(list.len())
-            }
-            Some(Action::Replace(number)) => {
-                let index = (number as usize).wrapping_sub(1);
-                if index >= list.len() {
-                    self.findings
-                        .push(load_error(place.span, format!("there is no rule {number} to replace")));
-                } else if place.conditions.is_empty() {
-                    self.config.tables[place.table].chains[chain].rules.remove(index);
-                    self.config.tables[place.table].chains[chain].prints = None;
-                } else {
-                    let old = list[index];
-                    self.guard(chain, old, place);
-                }
-                let list = &self.config.tables[place.table].chains[chain].rules;
-                index.min(list.len())
-            }
-            _ => list.len(),
-        };
+        let position = self.position(command.action, chain, place);
         let table = &mut self.config.tables[place.table];
         let list = &mut table.chains[chain].rules;
         if list.is_empty() {
@@ -247,6 +221,36 @@ impl<'c> Reader<'c> {
         } else {
             // Several addresses are inserted one after the other at the same place: the last is on top.
             (at..at + count).for_each(|rule| list.insert(position, rule));
+        }
+    }
+
+    /// The place in a chain at which rules go in; the rule that they replace is taken out.
+    fn position(&mut self, action: Option<Action>, chain: usize, place: Place<'_>) -> usize {
+        let list = &mut self.config.tables[place.table].chains[chain].rules;
+        match action {
+            Some(Action::Insert(number)) => {
+                let index = number.saturating_sub(1) as usize;
+                if number == 0 || index > list.len() {
+                    let message = format!("there is no place {number} in a chain of {} rules", list.len());
+                    self.findings.push(load_error(place.span, message));
+                }
+                index.min(list.len())
+            }
+            Some(Action::Replace(number)) => {
+                let index = (number as usize).wrapping_sub(1);
+                if index >= list.len() {
+                    self.findings
+                        .push(load_error(place.span, format!("there is no rule {number} to replace")));
+                } else if place.conditions.is_empty() {
+                    list.remove(index);
+                    self.config.tables[place.table].chains[chain].prints = None;
+                } else {
+                    let old = list[index];
+                    self.guard(chain, old, place);
+                }
+                index.min(self.config.tables[place.table].chains[chain].rules.len())
+            }
+            _ => list.len(),
         }
     }
 

@@ -240,7 +240,7 @@ impl<'a, 'w> Parser<'a, 'w> {
                 _ if self.stranger => {}
                 _ if word.unresolved => {
                     self.unresolved(word.span);
-                    self.doubt(false, (word.span, word.span), Answer::Elsewhere);
+                    self.unknown(false, (word.span, word.span), Answer::Elsewhere);
                 }
                 [b'-', _, _, ..] => {
                     let message = format!("unknown option `{text}`");
@@ -292,7 +292,7 @@ impl<'a, 'w> Parser<'a, 'w> {
             Found::Option(instance, option, index) => self.option(instance, option, index, word),
             Found::Ambiguous => {
                 self.syntax(word.span, format!("option `--{name}` is the start of several"));
-                self.doubt(false, (word.span, word.span), Answer::Elsewhere);
+                self.unknown(false, (word.span, word.span), Answer::Elsewhere);
             }
             Found::Unknown => {
                 let negated = self.negation.take().is_some();
@@ -303,7 +303,7 @@ impl<'a, 'w> Parser<'a, 'w> {
                 if !self.protocol_unknown {
                     self.syntax(word.span, format!("unknown option `--{name}`"));
                 }
-                self.doubt(negated, (word.span, last), Answer::Elsewhere);
+                self.unknown(negated, (word.span, last), Answer::Elsewhere);
             }
         }
     }
@@ -434,7 +434,7 @@ impl<'a, 'w> Parser<'a, 'w> {
                 self.operand(word)
             };
             let Some(next) = next else {
-                return self.doubt(negated, (word.span, word.span), Answer::Elsewhere);
+                return self.unknown(negated, (word.span, word.span), Answer::Elsewhere);
             };
             args[at] = next.text;
             span = span.to(next.span);
@@ -448,7 +448,7 @@ impl<'a, 'w> Parser<'a, 'w> {
             self.unresolved(variable);
             let answer =
                 super::matches::field_of(option.val, self.family).map_or(Answer::Elsewhere, Answer::Of);
-            return self.doubt(negated, (word.span, span), answer);
+            return self.unknown(negated, (word.span, span), answer);
         }
         let given = Given { instance, val: option.val, name: option.name, negated, span, args };
         if modules::ALL[self.active[instance].module as usize].target {
@@ -465,7 +465,7 @@ impl<'a, 'w> Parser<'a, 'w> {
 
     /// Adds a condition that is named by its words: what stands there is not understood, or is a value
     /// that the file does not tell.
-    pub(super) fn doubt(&mut self, negated: bool, (from, to): (Span, Span), answer: Answer) {
+    pub(super) fn unknown(&mut self, negated: bool, (from, to): (Span, Span), answer: Answer) {
         let words = self.words.iter().filter(|w| from.start <= w.span.start && w.span.end <= to.end);
         let text = words.map(|w| w.text.as_ref()).collect::<Vec<_>>().join(" ");
         self.open(negated, "", &text, answer);

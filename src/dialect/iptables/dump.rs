@@ -172,7 +172,7 @@ impl<'r, 'c> Dump<'r, 'c> {
             table: *table,
             span,
             conditions: &[],
-            doubt: None,
+            unknown: None,
             restore: true,
         };
         tables.iter().map(place).collect()

@@ -137,7 +137,7 @@ impl<'w> Parser<'_, 'w> {
         let field = if source { Field::src(self.family) } else { Field::dst(self.family) };
         if arg.unresolved {
             self.unresolved(arg.span);
-            return self.doubt(negated, (word.span, arg.span), Answer::Of(field));
+            return self.unknown(negated, (word.span, arg.span), Answer::Of(field));
         }
         if !arg.text.contains(',') {
             if let Some(net) = self.net(negated, arg, field) {
@@ -184,6 +184,12 @@ impl<'w> Parser<'_, 'w> {
             NetError::Name if !text.contains(|c: char| c.is_ascii_alphabetic() || c == '$') => {
                 self.fails(span, format!("`{text}` is no address"));
             }
+            NetError::Name if text.contains('$') => self.out.findings.push(
+                Finding::of(&PH002, span, "an address is a variable that nothing fills")
+                    .severity(Severity::Warning)
+                    .label("iptables takes it for the name of a host")
+                    .help("Give the rules as loaded, the output of `iptables-save`."),
+            ),
             NetError::Name => self.out.findings.push(
                 Finding::of(&PH002, span, format!("host name `{text}` resolves at load"))
                     .label("its addresses are not in the file")
@@ -214,7 +220,7 @@ impl<'w> Parser<'_, 'w> {
         if arg.unresolved {
             self.protocol_unknown = true;
             self.unresolved(arg.span);
-            return self.doubt(negated, (word.span, arg.span), Answer::Of(Field::Proto));
+            return self.unknown(negated, (word.span, arg.span), Answer::Of(Field::Proto));
         }
         let lower;
         let text = if arg.text.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -246,7 +252,7 @@ impl<'w> Parser<'_, 'w> {
                     true => self.out.findings.push(super::command::unknown_name(arg.span, message)),
                     false => self.fails(arg.span, message),
                 }
-                self.doubt(negated, (word.span, arg.span), Answer::Of(Field::Proto));
+                self.unknown(negated, (word.span, arg.span), Answer::Of(Field::Proto));
             }
         }
     }
@@ -260,7 +266,7 @@ impl<'w> Parser<'_, 'w> {
         if arg.unresolved {
             self.unresolved(arg.span);
             let field = if input { Field::Iif } else { Field::Oif };
-            return self.doubt(negated, (word.span, arg.span), Answer::Of(field));
+            return self.unknown(negated, (word.span, arg.span), Answer::Of(field));
         }
         if arg.text.is_empty() {
             self.fails(span, "the interface name is empty");

@@ -3,7 +3,7 @@
 //! Each line is put back into the words of the command that made it (the `print` functions of the libraries of
 //! iptables 1.8.9). What is not read so leaves the rule under a condition.
 
-mod words;
+mod line;
 
 use rustc_hash::FxHashSet;
 
@@ -16,7 +16,7 @@ use crate::packet::Family;
 use crate::rule::PH002;
 use crate::source::Span;
 
-use words::Line;
+use line::Line;
 
 /// Whether a text is what `iptables -L` prints: a line `Chain NAME (policy …)` or `(N references)`, and the heads
 /// of its columns behind it.
@@ -138,7 +138,7 @@ fn name_of(chains: &[Chain<'_>]) -> TableName {
 fn table(reader: &mut Reader<'_>, chains: &[Chain<'_>], family: Family) {
     let Some(first) = chains.first() else { return };
     let table = reader.config.table_or_new(family, name_of(chains), first.span);
-    let place = |span| Place { family, table, span, conditions: &[], doubt: None, restore: true };
+    let place = |span| Place { family, table, span, conditions: &[], unknown: None, restore: true };
     for chain in chains {
         let arg = Arg { text: chain.name, span: chain.span, unresolved: false };
         let Some(at) = reader.declare(arg, place(chain.span), true) else { continue };
@@ -170,22 +170,22 @@ fn rule(reader: &mut Reader<'_>, chain: &Chain<'_>, (text, at): (&str, u32), pla
         reader.findings.push(super::command::syntax_error(span, "the line is no rule of a listing"));
         return;
     };
-    let mut doubts = line.unread.clone();
-    if !doubts.is_empty() {
+    let mut unread = line.unread.clone();
+    if !unread.is_empty() {
         reader.findings.push(
-            Finding::of(&PH002, span, format!("`{doubts}` of the listing is not read"))
+            Finding::of(&PH002, span, format!("`{unread}` of the listing is not read"))
                 .label("stays as an unknown condition")
                 .help("Give the output of `iptables-save`."),
         );
     }
     if !verbose {
-        doubts = format!("{doubts} interfaces").trim_start().to_string();
+        unread = format!("{unread} interfaces").trim_start().to_string();
     }
-    let doubt = (!doubts.is_empty()).then(|| reader.config.names.intern(&doubts));
+    let unknown = (!unread.is_empty()).then(|| reader.config.names.intern(&unread));
     let words: Vec<Word<'_>> = ["-A".to_string(), chain.name.to_string()]
         .into_iter()
         .chain(line.words)
         .map(|text| Word { text: text.into(), span, quoted: true, unresolved: false })
         .collect();
-    reader.command(&words, Place { span, doubt, ..place });
+    reader.command(&words, Place { span, unknown, ..place });
 }

@@ -20,7 +20,7 @@ pub(super) const MARKS: Marks = Marks {
         "num pkts bytes target prot opt in out source destination",
         "Chain _ (policy ACCEPT|DROP _ packets,",
     ],
-    maybe: &[
+    hints: &[
         "COMMIT $",
         "-A|-N|-P|-I|-D|-F|-X _",
         "Chain _ (_ references)",

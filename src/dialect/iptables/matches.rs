@@ -288,7 +288,7 @@ impl Parser<'_, '_> {
     fn broken(&mut self, given: &Given<'_>, message: String) {
         self.fails(given.span, message);
         // What was meant is not known, and that of two places may differ.
-        self.doubt(given.negated, (given.span, given.span), Answer::Chance);
+        self.unknown(given.negated, (given.span, given.span), Answer::Chance);
     }
 
     fn number(&mut self, given: &Given<'_>, max: u64, kind: impl Fn(u64) -> MatchKind) {
@@ -331,7 +331,7 @@ impl Parser<'_, '_> {
                         .label("nothing for the legacy back end, everything for the nftables one")
                         .help("Take the option out, or the rule, as it is meant."),
                 );
-                self.doubt(false, (given.span, given.span), Answer::Global);
+                self.unknown(false, (given.span, given.span), Answer::Global);
             }
             Ok((lo, hi)) => {
                 let source = given.val == Val::Sport;
@@ -358,7 +358,7 @@ impl Parser<'_, '_> {
             self.out
                 .findings
                 .push(unknown_name(given.span, format!("service `{text}` of {transport} is not known")));
-            return self.doubt(given.negated, (given.span, given.span), Answer::Elsewhere);
+            return self.unknown(given.negated, (given.span, given.span), Answer::Elsewhere);
         }
         self.broken(given, format!("`{text}` is no port or service of {transport}"));
     }

@@ -8,7 +8,6 @@ use crate::source::Span;
 
 /// Kinds of objects.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[allow(missing_docs)]
 pub(super) enum ObjectKind {
     Counter,
     Quota,

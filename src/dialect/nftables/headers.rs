@@ -7,7 +7,6 @@ use crate::packet::{Field, ext};
 
 /// A header.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[allow(missing_docs)]
 pub(super) enum Header {
     Ether,
     Vlan,

@@ -7,7 +7,6 @@ use std::net::Ipv6Addr;
 
 /// The kinds of token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
 pub(super) enum Kind {
     /// A keyword, name, address or time.
     Word,

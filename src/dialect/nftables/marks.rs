@@ -12,7 +12,7 @@ pub(super) const MARKS: Marks = Marks {
         "define _ = _",
         "include \"~",
     ],
-    maybe: &[
+    hints: &[
         "type filter|nat|route hook _",
         "chain|set|map|flowtable _ {",
         "type _",

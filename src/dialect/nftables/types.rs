@@ -7,7 +7,6 @@ use crate::dialect::names;
 /// The type of a value.
 #[expect(clippy::enum_variant_names, reason = "the language calls them so")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[allow(missing_docs)]
 pub(super) enum Type {
     Integer,
     Str,

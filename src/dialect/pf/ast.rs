@@ -16,9 +16,9 @@ pub use options::{
     StateKind, StateOptions,
 };
 
-/// Which family of the language a file is written in.
+/// Which flavour of the language a file is written in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Family {
+pub enum Flavour {
     /// OpenBSD since 4.7: `match`, `nat-to`, `rdr-to`; translation is part of filtering.
     OpenBsd,
     /// FreeBSD, macOS, NetBSD, DragonFly, pfSense, OPNsense: `nat`, `rdr`, `binat` before filtering.

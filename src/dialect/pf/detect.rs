@@ -1,12 +1,12 @@
-//! Which family of the language a text is written in.
+//! Which flavour of the language a text is written in.
 
-use super::ast::Family;
+use super::ast::Flavour;
 
-/// What the text tells of its family and version.
+/// What the text tells of its flavour and version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Detected {
-    /// The family; OpenBSD where the text is valid in both.
-    pub family: Family,
+    /// The flavour; OpenBSD where the text is valid in both.
+    pub flavour: Flavour,
     /// `prio` outside `set` assigns a priority (OpenBSD 5.0) instead of asking for one.
     pub prio_assigns: bool,
 }
@@ -30,19 +30,19 @@ const OPENBSD_ANYWHERE: &[&str] = &["nat-to", "rdr-to", "binat-to", "af-to", "di
 
 /// Looks through a text. What OpenBSD refuses outright settles it; FreeBSD 15 has the rules of OpenBSD too.
 pub fn detect(text: &str) -> Detected {
-    let mut detected = Detected { family: Family::OpenBsd, prio_assigns: false };
+    let mut detected = Detected { flavour: Flavour::OpenBsd, prio_assigns: false };
     let mut first = true;
     for line in text.lines() {
         let code = line.split('#').next().unwrap_or("");
         let starts = std::mem::replace(&mut first, !code.trim_end().ends_with('\\'));
         if starts && code.split_whitespace().next().is_some_and(|word| FREEBSD_FIRST.contains(&word)) {
-            detected.family = Family::FreeBsd;
+            detected.flavour = Flavour::FreeBsd;
         }
         if !code.contains(['-', 'k', 'd']) && !code.contains("prio") {
             continue;
         }
         if has_word(code, FREEBSD_ANYWHERE) && !has_word(code, OPENBSD_ANYWHERE) {
-            detected.family = Family::FreeBsd;
+            detected.flavour = Flavour::FreeBsd;
         }
         detected.prio_assigns |= assigns_prio(code);
     }
@@ -108,18 +108,18 @@ mod tests {
         assert!(!is_pfctl_output(""));
     }
 
-    fn family(text: &str) -> Family {
-        detect(text).family
+    fn flavour(text: &str) -> Flavour {
+        detect(text).flavour
     }
 
     #[test]
-    fn the_text_tells_the_family() {
-        assert_eq!(family("pass in\nmatch out on egress nat-to (egress)\n"), Family::OpenBsd);
-        assert_eq!(family("# nat on em0\nblock\n"), Family::OpenBsd);
-        assert_eq!(family("block all\nnat on em0 from any to any -> (em0)\n"), Family::FreeBsd);
-        assert_eq!(family("no rdr on lo0\n"), Family::FreeBsd);
-        assert_eq!(family("set require-order no\npass\n"), Family::FreeBsd);
-        assert_eq!(family("pass in proto tcp \\\n no state\n"), Family::OpenBsd);
+    fn the_text_tells_the_flavour() {
+        assert_eq!(flavour("pass in\nmatch out on egress nat-to (egress)\n"), Flavour::OpenBsd);
+        assert_eq!(flavour("# nat on em0\nblock\n"), Flavour::OpenBsd);
+        assert_eq!(flavour("block all\nnat on em0 from any to any -> (em0)\n"), Flavour::FreeBsd);
+        assert_eq!(flavour("no rdr on lo0\n"), Flavour::FreeBsd);
+        assert_eq!(flavour("set require-order no\npass\n"), Flavour::FreeBsd);
+        assert_eq!(flavour("pass in proto tcp \\\n no state\n"), Flavour::OpenBsd);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod compare;
 mod not_quick;
+mod spoofed;
 mod translation;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -37,6 +38,7 @@ pub fn lint(configs: &[Config], tree: &Tree, env: &Environment) -> Vec<Finding> 
     }
     let rules = not_quick::filter_rules(&tree.nodes);
     not_quick::lint(&rules, &mut findings);
+    spoofed::lint(&tree.nodes, &rules, &mut findings);
     translation::untranslated(&tree.nodes, &rules, &mut findings);
     translation::no_way_back(&rules, &mut findings);
     translation::past_the_filter(&tree.nodes, &rules, &mut findings);

@@ -23,7 +23,7 @@ pub(super) const MARKS: Marks = Marks {
         "queue _ on _ bandwidth",
         "queue _ parent _ bandwidth|min|max|flows",
     ],
-    maybe: &[
+    hints: &[
         "pass|block $",
         "pass|block|match \\",
         "in|out|on|all|from|to|proto|quick _",

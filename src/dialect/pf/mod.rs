@@ -19,7 +19,7 @@ pub mod print;
 pub mod queues;
 pub mod table;
 pub mod tree;
-pub mod words;
+pub mod vocabulary;
 pub(super) mod write;
 
 use super::{Answers, Block, Environment, Language, Lines, Loaded};

@@ -7,7 +7,7 @@ use super::ast::{
     StateKind, StateOptions, TranslateKind,
 };
 use super::expand::{Flat, FlatPool, FlatPort, Resolved, Where};
-use super::{names, words};
+use super::{names, vocabulary};
 
 impl Display for Flat<'_> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
@@ -73,7 +73,8 @@ fn action(f: &mut Formatter, action: Action, af: Option<Af>) -> fmt::Result {
 }
 
 fn code(code: u8, v6: bool) -> String {
-    words::icmp_code_name(if v6 { 1 } else { 3 }, code, v6).map_or_else(|| code.to_string(), str::to_string)
+    vocabulary::icmp_code_name(if v6 { 1 } else { 3 }, code, v6)
+        .map_or_else(|| code.to_string(), str::to_string)
 }
 
 struct InterfaceText<'a>(&'a InterfaceName);
@@ -115,18 +116,18 @@ impl Flat<'_> {
             write!(
                 f,
                 " flags {}/{}",
-                words::tcp_flag_letters(flags.set),
-                words::tcp_flag_letters(flags.mask)
+                vocabulary::tcp_flag_letters(flags.set),
+                vocabulary::tcp_flag_letters(flags.mask)
             )?;
         } else if options.flags.is_some_and(|flags| flags.mask == 0) && self.state != Some(StateKind::No) {
             f.write_str(" flags any")?;
         }
         if let Some(icmp) = self.icmp {
-            let name = words::icmp_type_name(icmp.kind, icmp.v6)
+            let name = vocabulary::icmp_type_name(icmp.kind, icmp.v6)
                 .map_or_else(|| icmp.kind.to_string(), str::to_string);
             write!(f, " {} {name}", if icmp.v6 { "icmp6-type" } else { "icmp-type" })?;
             if let Some(code) = icmp.code {
-                match words::icmp_code_name(icmp.kind, code, icmp.v6) {
+                match vocabulary::icmp_code_name(icmp.kind, code, icmp.v6) {
                     Some(name) => write!(f, " code {name}")?,
                     None => write!(f, " code {code}")?,
                 }

@@ -10,7 +10,7 @@ use crate::finding::Finding;
 use crate::source::Span;
 
 use super::ast::{
-    Action, Address, Anchor, Family, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table,
+    Action, Address, Anchor, Flavour, Interface, Reply, Rule, SetOption, Statement, StatementKind, Table,
     TranslateKind,
 };
 use super::expand::{Expander, Flat, Resolved, Where, addresses};
@@ -85,8 +85,8 @@ pub struct Tree<'a> {
     pub first: Span,
     /// The first filter rule, or what may be one; the first statement where there is none.
     pub first_filter: Span,
-    /// The family of the first file.
-    pub family: Family,
+    /// The flavour of the first file.
+    pub flavour: Flavour,
     /// Tables that rules fill at run time.
     pub overloaded: FxHashSet<&'a str>,
     /// Where rules are loaded into anchors that no rule calls.
@@ -147,9 +147,9 @@ pub fn grow<'a>(
 ) -> (Tree<'a>, Vec<Finding>) {
     let first =
         configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
-    let family = configs.first().map_or(Family::OpenBsd, |config| config.family);
+    let flavour = configs.first().map_or(Flavour::OpenBsd, |config| config.flavour);
     let mut grower = Grower {
-        expander: Expander::new(env, family),
+        expander: Expander::new(env, flavour),
         env,
         loaded: BTreeMap::new(),
         path: String::new(),
@@ -163,7 +163,7 @@ pub fn grow<'a>(
             written: 0,
             first,
             first_filter: first,
-            family,
+            flavour,
             overloaded: FxHashSet::default(),
             uncalled: Vec::new(),
             tables: vec![Tables::default()],
@@ -175,7 +175,7 @@ pub fn grow<'a>(
         grower.survey(&config.statements, Scope(0));
     }
     for config in configs {
-        grower.expander.set_family(config.family);
+        grower.expander.set_flavour(config.flavour);
         let mut number = 0;
         let mut nodes = std::mem::take(&mut grower.tree.nodes);
         nodes.reserve(config.statements.len());
@@ -380,7 +380,7 @@ impl<'a> Grower<'a> {
             Some(TranslateKind::Binat) => "binat-anchor",
         };
         // What is in the children of an anchor ends the walk by being quick itself (pf.c, `pf_step_into_anchor`).
-        let children = path.ends_with("/*") && self.tree.family == Family::OpenBsd;
+        let children = path.ends_with("/*") && self.tree.flavour == Flavour::OpenBsd;
         let (quick, what) = (anchor.rule.quick.is_some() && !children, format!("{word} {path}"));
         let body = self.body(anchor, path, scope);
         self.unknowns += usize::from(body.is_none());

@@ -95,6 +95,11 @@ fn together<T, K: std::hash::Hash + Eq>(all: impl Iterator<Item = (K, T)>) -> Ve
     groups.into_iter().flat_map(split).collect()
 }
 
+/// The words of a rule as it is written.
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
+}
+
 /// One firewall, and how people speak of its rules.
 struct Lens<'l> {
     firewall: &'l Firewall,

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Lens;
+use super::{Lens, words_of};
 use crate::analysis::anomaly::Redundant;
 use crate::model::{ChainId, Rule, RuleId, Step, Test};
 use crate::packet::{Field, Set};
@@ -60,9 +60,7 @@ impl Loggers {
 
 /// Whether a rule writes what it meets into the log: targets of iptables(8), `log` of the others.
 fn logs(sources: &SourceMap, rule: &Rule) -> bool {
-    let mut words =
-        sources.text(rule.span()).split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
-    words.any(|word| matches!(word, "log" | "LOG" | "NFLOG" | "ULOG"))
+    words_of(sources.text(rule.span())).any(|word| matches!(word, "log" | "LOG" | "NFLOG" | "ULOG"))
 }
 
 impl Lens<'_> {
@@ -88,13 +86,16 @@ impl Lens<'_> {
     }
 
     /// Whether some packet may be what both rules look for.
-    fn can_meet(&self, one: RuleId, other: RuleId) -> bool {
+    pub(super) fn can_meet(&self, one: RuleId, other: RuleId) -> bool {
+        let rules = self.rules();
         let tests = |id: RuleId| {
-            self.rules().steps_of(self.rules().rule(id)).iter().filter_map(|step| match *step {
-                Step::Test(Test::In { field, values, negate: false }) => {
-                    Some((field, self.rules().values(values)))
+            rules.steps_of(rules.rule(id)).iter().filter_map(|step| match *step {
+                Step::Test(Test::In { field, values, negate: false }) => Some((field, rules.values(values))),
+                Step::Test(Test::Masked { field, mask, values, negate: false }) => {
+                    let (mask, last) = (rules.masks[mask as usize], field.last());
+                    Some((field, Set::range(0, last).masked(mask, &rules.values(values), last)?))
                 }
-                _ => None,
+                Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => None,
             })
         };
         let of_one: Vec<(Field, Set)> = tests(one).collect();

@@ -3,11 +3,11 @@
 use std::cell::LazyCell;
 
 use super::quiet::Loggers;
-use super::{Lens, RELATED, Told, together};
+use super::{Lens, RELATED, Told, together, words_of};
 use crate::analysis::anomaly::{Anomalies, Redundant, Unit};
 use crate::dialect::programs;
 use crate::finding::Finding;
-use crate::model::{Effect, Step, Test, Verdict};
+use crate::model::{Effect, RuleId, Step, Test, Verdict};
 use crate::packet::{Field, State};
 use crate::rule::{PH402, PH409};
 use crate::source::Span;
@@ -23,7 +23,7 @@ pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
     };
     let told = found.redundant.iter().filter(|redundant| !silent(redundant));
     let keyed = told.map(|redundant| {
-        let places = lens.places(&redundant.by, &redundant.unit);
+        let places = lens.places(&lens.meeting(redundant), &redundant.unit);
         let still = lens.still(&redundant.unit);
         ((places.clone(), still), (redundant, places, still))
     });
@@ -87,6 +87,12 @@ impl Lens<'_> {
         finding
     }
 
+    /// Those of the rules that do the same which look for some of its packets.
+    fn meeting(&self, redundant: &Redundant) -> Vec<RuleId> {
+        let meets = |by: &&RuleId| redundant.unit.rules.iter().any(|own| self.can_meet(*own, **by));
+        redundant.by.iter().filter(meets).copied().collect()
+    }
+
     /// Whether a rule lets pass what belongs to connections and nothing else: where all is let through it changes
     /// nothing, and saves the box the walk.
     fn is_the_fast_way(&self, unit: &Unit) -> bool {
@@ -111,15 +117,14 @@ impl Lens<'_> {
     }
 
     /// Whether a rule stands in a chain that a program writes anew.
-    fn is_of_a_program(&self, unit: &Unit) -> bool {
+    pub(super) fn is_of_a_program(&self, unit: &Unit) -> bool {
         unit.rules.iter().all(|id| programs::makes_of(self.rules(), id.chain))
     }
 
     /// What a rule does besides deciding.
     fn still(&self, unit: &Unit) -> Option<&'static str> {
         let text = self.sources?.text(unit.span);
-        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
-        words.find_map(|word| match word {
+        words_of(text).find_map(|word| match word {
             "log" => Some("logs"),
             "counter" | "label" => Some("counts"),
             "queue" => Some("queues"),

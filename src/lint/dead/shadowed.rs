@@ -1,29 +1,37 @@
 //! PH401, PH403 and PH406: rules that never do anything.
 
-use super::{Lens, RELATED, Told, together};
-use crate::analysis::anomaly::{Anomalies, Partly, Unit};
+use super::{Lens, RELATED, Told, together, words_of};
+use crate::analysis::anomaly::{Anomalies, Dead, Partly, Unit};
 use crate::finding::Finding;
 use crate::model::{Effect, RuleId, Step, Test, Verdict};
 use crate::rule::{Lint, PH401, PH403, PH406, Severity};
 use crate::source::Span;
 
+/// Words of options that decide about no packet, or not alone, and differ in rules that match the same.
+const APART: [&str; 12] =
+    ["allow-opts", "label", "log", "LOG", "prio", "queue", "quick", "tag", "tos", "ttl", "user", "NFLOG"];
+
 pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
-    let told = found.dead.iter().filter(|dead| !lens.looks_into_nothing(&dead.unit));
+    let told = found
+        .dead
+        .iter()
+        .filter(|dead| !lens.looks_into_nothing(&dead.unit) && !lens.is_of_a_program(&dead.unit));
     let keyed = told.map(|dead| {
         let places = lens.places(&dead.by, &dead.unit);
+        let twin = dead.twin.filter(|twin| lens.reads_alike(&dead.unit, *twin));
         // Where nothing comes to rules of one chain, it is for one reason.
         let chain = dead.unit.rules.first().filter(|_| places.is_empty()).map(|id| id.chain);
         let alone = lens.contradicts_itself(&dead.unit).then_some(dead.unit.span);
-        ((places.clone(), dead.twin, dead.opposite, chain, alone), (dead, places))
+        ((places.clone(), twin, dead.opposite, dead.elsewhere, chain, alone), (dead, twin, places))
     });
     let mut told: Vec<Told> = Vec::new();
     for group in together(keyed) {
-        let Some((first, places)) = group.first() else { continue };
-        let units: Vec<&Unit> = group.iter().map(|(dead, _)| &dead.unit).collect();
-        let mut finding = match first.twin {
-            Some(twin) => lens.twin(&units, twin),
+        let Some((first, twin, places)) = group.first() else { continue };
+        let units: Vec<&Unit> = group.iter().map(|(dead, ..)| &dead.unit).collect();
+        let mut finding = match twin {
+            Some(twin) => lens.twin(&units, *twin),
             None if lens.contradicts_itself(&first.unit) => lens.contradiction(&first.unit),
-            None => lens.dead(&units, places, first.opposite),
+            None => lens.dead(&units, places, first),
         };
         for other in &units[1..] {
             finding = finding.related(other.span, "does nothing for the same reason");
@@ -56,14 +64,20 @@ impl Lens<'_> {
     fn contradiction(&self, unit: &Unit) -> Finding {
         let (noun, verb) = (self.noun(), self.verb(unit.rules.first()));
         let message = format!("the {noun} never {verb}: no packet is all that it asks for");
+        let text = self.sources.map_or("", |sources| sources.text(unit.span));
+        let fragments = ["-f", "--fragment", "frag", "frag-off"];
+        let label = match words_of(text).any(|word| fragments.contains(&word)) {
+            true => "connection tracking puts fragments together before they come here",
+            false => "what is asked for here excludes each other, or is nothing",
+        };
         Finding::of(&PH401, unit.span, message)
-            .label("what is asked for here excludes each other, or is nothing")
+            .label(label)
             .help(format!("Correct the {noun}, or remove it."))
     }
 
     /// PH401 and PH403 for rules whose packets others take.
-    fn dead(&self, units: &[&Unit], places: &[Span], opposite: bool) -> Finding {
-        let (noun, count) = (self.noun(), units.len());
+    fn dead(&self, units: &[&Unit], places: &[Span], first: &Dead) -> Finding {
+        let (noun, count, opposite) = (self.noun(), units.len(), first.opposite);
         let verb = self.verb(units[0].rules.first());
         let alike = units.iter().all(|unit| self.verb(unit.rules.first()) == verb);
         let (which, matched, come) = match count {
@@ -78,7 +92,8 @@ impl Lens<'_> {
             _ => {
                 let who = self.who(places, units[0].span);
                 let opposite = if opposite { ", and the opposite is done" } else { "" };
-                format!("{which}: {who} all that {matched}{opposite}")
+                let here = if first.elsewhere { "of what comes here, " } else { "" };
+                format!("{which}: {here}{who} all that {matched}{opposite}")
             }
         };
         let this = if count == 1 { format!("this {noun}") } else { format!("these {}", self.nouns()) };
@@ -101,12 +116,27 @@ impl Lens<'_> {
         let mut finding = Finding::of(lint, units[0].span, message).label(label).help(help);
         // Which of the two is right nobody can tell but the one who wrote them.
         finding.careful = opposite;
-        let takes = if places.len() == 1 { "takes all its packets" } else { "takes some of its packets" };
+        let takes = match places.len() {
+            1 if !first.elsewhere => "takes all its packets",
+            _ => "takes some of its packets",
+        };
         let takes = if count == 1 { takes } else { "takes packets first" };
         for place in places.iter().take(RELATED) {
             finding = finding.related(*place, takes);
         }
         finding
+    }
+
+    /// Whether two rules that say the same in the model do so as they are written. What decides about no packet may
+    /// be what sets them apart; how packets are told is spelt in many ways.
+    fn reads_alike(&self, unit: &Unit, twin: RuleId) -> bool {
+        let Some(sources) = self.sources else { return true };
+        let (one, other) = (sources.text(unit.span), sources.text(self.rules().rule(twin).span()));
+        let names = self.firewall.dialect.language().names_sets;
+        let plain = |text: &str| {
+            !words_of(text).any(|word| APART.contains(&word)) && !names.iter().any(|mark| text.contains(mark))
+        };
+        plain(one) && plain(other) || one.split_whitespace().eq(other.split_whitespace())
     }
 
     /// Whether a rule asks for what no packet is.

@@ -56,8 +56,9 @@ impl Lens<'_> {
             count => format!("{what} {count} chains: {}", words::some(&names, 3, "chain")),
         };
         let mut finding = Finding::of(&PH404, chains.first().map(|chain| chain.span), message);
+        let neither = format!("nor {} this one", what.rsplit(' ').next().unwrap_or_default());
         for other in chains.iter().skip(1) {
-            finding = finding.related(other.span, "nor into this one");
+            finding = finding.related(other.span, neither.clone());
         }
         finding
     }

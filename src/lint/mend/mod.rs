@@ -6,10 +6,10 @@
 //! have to be those that the finding names.
 
 mod draft;
+pub(super) mod help;
 mod owner;
 mod place;
 mod trial;
-pub(super) mod words;
 
 use crate::analysis::{Decider, Trip, interpret};
 use crate::dialect::write::{Goal, Job, Wanted};
@@ -97,6 +97,20 @@ pub(super) fn seek(judge: &Judge<'_>, workshop: &Workshop<'_>, group: &[Trouble<
     Outcome::Nothing
 }
 
+/// One attempt at a remedy, round by round.
+struct Attempt<'t, 'j> {
+    judge: &'t Judge<'j>,
+    workshop: &'t Workshop<'t>,
+    group: &'t [Trouble<'t>],
+    plan: Plan,
+    draft: Draft<'t>,
+    /// The firewalls with the lines of the rounds before.
+    made: Vec<Made>,
+    /// What lines were written for.
+    all: Vec<Task>,
+    rounds_at: FxHashMap<(usize, Option<Hook>, Goal), usize>,
+}
+
 fn attempt(
     judge: &Judge<'_>,
     workshop: &Workshop<'_>,
@@ -104,77 +118,87 @@ fn attempt(
     plan: Plan,
     tried: &mut Vec<Vec<Edit>>,
 ) -> Outcome {
-    let mut draft = Draft::new(workshop.sources);
-    let mut made: Vec<Made> = Vec::new();
-    let mut all: Vec<Task> = Vec::new();
+    let mut attempt = Attempt {
+        judge,
+        workshop,
+        group,
+        plan,
+        draft: Draft::new(workshop.sources),
+        made: Vec::new(),
+        all: Vec::new(),
+        rounds_at: FxHashMap::default(),
+    };
     let mut rest: Option<Vec<Trouble<'_>>> = None;
-    let mut rounds_at: FxHashMap<(usize, Option<Hook>, Goal), usize> = FxHashMap::default();
     for _ in 0..ROUNDS {
-        let needed = {
-            let now = trial::judge_of(judge, &made);
-            let now = now.as_ref().unwrap_or(judge);
-            let troubles = rest.as_deref().unwrap_or(group);
-            let tasks: Option<Vec<Task>> = tasks(now, troubles, plan);
-            let Some(tasks) = tasks.filter(|tasks| !tasks.is_empty()) else { return Outcome::Nothing };
-            if put(now, workshop, &made, &tasks, plan, &mut draft).is_none() {
-                return Outcome::Nothing;
-            }
-            tasks
-        };
-        if needed.iter().all(|task| all.contains(task)) {
-            return Outcome::Nothing;
-        }
-        let places: FxHashSet<_> = needed.iter().map(|task| (task.firewall, task.hook, task.goal)).collect();
-        for place in places {
-            let rounds = rounds_at.entry(place).or_default();
-            *rounds += 1;
-            if *rounds > ROUNDS_AT_A_PLACE {
-                return Outcome::Nothing;
-            }
-        }
-        let edits = draft.edits();
-        if tried.contains(&edits)
-            || edits.iter().map(|edit| edit.text.lines().count()).sum::<usize>() > MOST_LINES
-        {
+        let Some(needed) = attempt.write(rest.as_deref().unwrap_or(group)) else { return Outcome::Nothing };
+        let edits = attempt.draft.edits();
+        let lines = edits.iter().map(|edit| edit.text.lines().count()).sum::<usize>();
+        if tried.contains(&edits) || lines > MOST_LINES {
             return Outcome::Nothing;
         }
         tried.push(edits);
-        let mut firewalls: Vec<usize> = made.iter().map(|made| made.at).collect();
+        let mut firewalls: Vec<usize> = attempt.made.iter().map(|made| made.at).collect();
         firewalls.extend(needed.iter().map(|task| task.firewall));
         firewalls.sort_unstable();
         firewalls.dedup();
-        all.extend(needed);
-        let size = |at: &usize| judge.firewall(*at).map_or(0, |firewall| trial::size(&firewall.rules));
-        if !workshop.may_try(firewalls.iter().map(size).sum::<usize>() + 20 * group.len()) {
+        attempt.all.extend(needed);
+        if !attempt.may_try(&firewalls) {
             return Outcome::Untried;
         }
-        let read = |at: &usize| workshop.read(&draft, *at, judge.firewall(*at)?);
-        let Some(again) = firewalls.iter().map(read).collect::<Option<Vec<Made>>>() else {
-            return Outcome::Nothing;
-        };
-        made = again;
-        let Some(now) = trial::judge_of(judge, &made) else { return Outcome::Nothing };
+        let read = |at: &usize| workshop.read(&attempt.draft, *at, judge.firewall(*at)?);
+        let Some(made) = firewalls.iter().map(read).collect() else { return Outcome::Nothing };
+        attempt.made = made;
+        let Some(now) = trial::judge_of(judge, &attempt.made) else { return Outcome::Nothing };
         let left = trial::left(&now, group);
-        let whole = whole(judge, &all);
         if left.is_empty() {
-            return match trial::opens_no_more(judge, &now, &made, group, whole) {
-                true => Outcome::Works(remedy(&draft, all, whole)),
-                false => Outcome::Nothing,
-            };
+            return attempt.done(&now, true);
         }
         // That its answers are blocked is another finding, where no line mends that as well.
-        if !group[0].reply()
-            && left.iter().all(|trouble| trouble.reply())
-            && tasks(&now, &left, plan).is_none()
-        {
-            return match trial::opens_no_more(judge, &now, &made, group, whole) {
-                true => Outcome::Works(Remedy { answered: false, ..remedy(&draft, all, whole) }),
-                false => Outcome::Nothing,
-            };
+        let answers_alone = !group[0].reply() && left.iter().all(|trouble| trouble.reply());
+        if answers_alone && tasks(&now, &left, plan).is_none() {
+            return attempt.done(&now, false);
         }
         rest = Some(left);
     }
     Outcome::Nothing
+}
+
+impl Attempt<'_, '_> {
+    /// Writes lines for what is still refused, and says what they are for; `None` where there are none, or no end of
+    /// them.
+    fn write(&mut self, troubles: &[Trouble<'_>]) -> Option<Vec<Task>> {
+        let now = trial::judge_of(self.judge, &self.made);
+        let now = now.as_ref().unwrap_or(self.judge);
+        let needed = tasks(now, troubles, self.plan).filter(|tasks| !tasks.is_empty())?;
+        put(now, self.workshop, &self.made, &needed, self.plan, &mut self.draft)?;
+        if needed.iter().all(|task| self.all.contains(task)) {
+            return None;
+        }
+        let places: FxHashSet<_> = needed.iter().map(|task| (task.firewall, task.hook, task.goal)).collect();
+        for place in places {
+            let rounds = self.rounds_at.entry(place).or_default();
+            *rounds += 1;
+            if *rounds > ROUNDS_AT_A_PLACE {
+                return None;
+            }
+        }
+        Some(needed)
+    }
+
+    /// Whether there is work left to read and ask some firewalls again.
+    fn may_try(&self, firewalls: &[usize]) -> bool {
+        let size = |at: &usize| self.judge.firewall(*at).map_or(0, |firewall| trial::size(&firewall.rules));
+        self.workshop.may_try(firewalls.iter().map(size).sum::<usize>() + 20 * self.group.len())
+    }
+
+    /// The remedy, if nothing else passes with it.
+    fn done(&self, now: &Judge<'_>, answered: bool) -> Outcome {
+        let whole = whole(self.judge, &self.all);
+        match trial::opens_no_more(self.judge, now, &self.made, self.group, whole) {
+            true => Outcome::Works(Remedy { answered, ..remedy(&self.draft, &self.all, whole) }),
+            false => Outcome::Nothing,
+        }
+    }
 }
 
 /// Whether lines are about more than the ports of the finding, as translations of whole addresses are.
@@ -183,7 +207,7 @@ fn whole(judge: &Judge<'_>, tasks: &[Task]) -> bool {
     tasks.iter().any(|task| task.goal != Goal::Pass && of_addresses(task.firewall))
 }
 
-fn remedy(draft: &Draft<'_>, tasks: Vec<Task>, whole: bool) -> Remedy {
+fn remedy(draft: &Draft<'_>, tasks: &[Task], whole: bool) -> Remedy {
     let mut remedy = Remedy {
         mends: draft.mends(),
         edits: draft.edits(),
@@ -194,8 +218,8 @@ fn remedy(draft: &Draft<'_>, tasks: Vec<Task>, whole: bool) -> Remedy {
     };
     for task in tasks {
         match task.goal {
-            Goal::Translate(to) => remedy.translates.push((task.wanted, to)),
-            Goal::Pass => remedy.passes.push((task.firewall, task.wanted, task.ports)),
+            Goal::Translate(to) => remedy.translates.push((task.wanted.clone(), to)),
+            Goal::Pass => remedy.passes.push((task.firewall, task.wanted.clone(), task.ports.clone())),
             Goal::Answer => {}
         }
     }

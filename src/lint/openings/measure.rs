@@ -7,12 +7,16 @@ use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
 use crate::judge::Witness;
-use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, Stage, StageKind, Step, Test, Way};
+use crate::model::{
+    ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
+};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, proto};
 use crate::site::{ZoneId, unicast};
 
 /// Work for the openings of one rule, where all at once were too much.
 const RULE_LIMIT: u64 = 1_000_000;
+/// Maps with more entries are not looked through for ones that accept.
+const LOOKED_THROUGH: usize = 64;
 /// More rules are never looked at all at once: each takes some hundred steps.
 pub(super) const MOST_AT_ONCE: usize = 20_000;
 
@@ -28,6 +32,10 @@ impl Lens<'_, '_> {
         given_up: &mut Vec<usize>,
     ) {
         let rules = &self.firewall.rules;
+        let naming = naming(rules, family, way);
+        if !candidates.iter().any(|candidate| naming.contains(&candidate.id.chain)) {
+            return;
+        }
         if rules.rules() <= MOST_AT_ONCE {
             let mut spaces = self.store(family, LIMIT);
             let all = self.strangers(&mut spaces, way);
@@ -37,7 +45,6 @@ impl Lens<'_, '_> {
                 return found.into_iter().for_each(|(at, found)| openings[at].extend(found));
             }
         }
-        let naming = naming(rules, family, way);
         let mut kept: Option<(Spaces, Space)> = None;
         for (at, candidate) in candidates.iter().enumerate().filter(|(_, of)| naming.contains(&of.id.chain)) {
             let (mut spaces, all) =
@@ -75,11 +82,11 @@ impl Lens<'_, '_> {
             candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
         let mut found = Vec::new();
         let decided = decided(spaces, &passage, passed);
-        let by_rules = by_rules(spaces, &decided);
-        for (by, space) in decided {
-            let Decider::Rule(id) = by else { continue };
+        let mut passed_by_rules = None;
+        for (by, space) in &decided {
+            let Decider::Rule(id) = *by else { continue };
             let Some(at) = places.get(&id).copied() else { continue };
-            let certain = certainly(spaces, all, space);
+            let certain = certainly(spaces, all, *space);
             let mut openings = Vec::new();
             for protocol in [proto::TCP, proto::UDP] {
                 let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
@@ -92,6 +99,7 @@ impl Lens<'_, '_> {
                         openings[first..].iter_mut().for_each(|opening| opening.sides = sides.clone());
                     }
                     if openings[first..].iter().any(|opening| opening.ports.count() >= NEARLY_ALL) {
+                        let by_rules = *passed_by_rules.get_or_insert_with(|| by_rules(spaces, &decided));
                         let all_passed = spaces.and(by_rules, of);
                         let from_all = self.by_all_interfaces(spaces, (part, all_passed), way);
                         openings[first..].iter_mut().for_each(|opening| opening.from_all = from_all);
@@ -133,6 +141,57 @@ impl Lens<'_, '_> {
             Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
         };
         rules.steps_of(rules.rule(rule)).iter().any(few)
+    }
+
+    /// Whether one of the filters on a way lets first packets in from so few sources, all its rules together, that nothing
+    /// there is open to anybody.
+    pub(super) fn lets_few_in(&self, family: Family, way: Way) -> bool {
+        let rules = &self.firewall.rules;
+        let most = unicast(family).count() / 2;
+        let stages = way.hooks().iter().flat_map(|hook| rules.stages(*hook));
+        let mut filters = stages.filter(|stage| stage.kind == StageKind::Filter && stage.sees(family));
+        filters.any(|stage| {
+            let chains = rules.reached([stage.chain]);
+            let listed = chains.iter().flat_map(|chain| &rules.chain(*chain).rules);
+            let sources = listed.map(|rule| self.sources_of(rule, family));
+            let refuses = |rule: &Rule| match rules.steps_of(rule) {
+                [Step::Effect(Effect::Verdict(verdict))] => *verdict != Verdict::Accept,
+                _ => false,
+            };
+            let ends = stage.policy != Verdict::Accept || rules.chain(stage.chain).rules.iter().any(refuses);
+            ends && sources.fold(0, u128::saturating_add) <= most
+        })
+    }
+
+    /// From how many addresses a rule lets first packets in, at the most.
+    fn sources_of(&self, rule: &Rule, family: Family) -> u128 {
+        let rules = &self.firewall.rules;
+        let steps = rules.steps_of(rule);
+        let accepts = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept) | Effect::Undefined(_)
+            )
+        };
+        let may_accept = |step: &Step| match step {
+            Step::Effect(effect) => accepts(effect),
+            Step::Lookup(map) => {
+                let entries = &rules.map(*map).entries;
+                entries.len() > LOOKED_THROUGH || entries.iter().any(|entry| accepts(&entry.effect))
+            }
+            Step::Test(_) => false,
+        };
+        if !steps.iter().any(may_accept) || self.is_for_known(steps) {
+            return 0;
+        }
+        let source = Field::src(family);
+        let named = steps.iter().filter_map(|step| match *step {
+            Step::Test(Test::In { field, values, negate: false }) if field == source => {
+                Some(rules.values(values).count())
+            }
+            _ => None,
+        });
+        named.filter(|_| !self.changed.contains(&source)).min().unwrap_or(u128::MAX)
     }
 
     pub(super) fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {
@@ -301,7 +360,7 @@ pub(super) fn by_rules(spaces: &mut Spaces, decided: &[(Decider, Space)]) -> Spa
 
 /// The chains whose rules can be what names best why packets of a family pass on a way: rules that every packet
 /// comes to after a stage that names it better are not.
-fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
+pub(super) fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
     let is_filter = |stage: &&Stage| stage.kind == StageKind::Filter && stage.sees(family);
     let has = |hook: Hook| rules.stages(hook).iter().any(|stage| is_filter(&stage));
     let (hooks, last): (&[Hook], bool) = match way {
@@ -327,20 +386,6 @@ fn naming(rules: &Ruleset, family: Family, way: Way) -> FxHashSet<ChainId> {
 
 /// The fields that packets can get other values of on their way.
 pub(super) fn changed(rules: &Ruleset) -> FxHashSet<Field> {
-    let mut changed = FxHashSet::default();
-    rules.all_effects().for_each(|effect| written(rules, effect, &mut changed));
-    changed
-}
-
-fn written(rules: &Ruleset, effect: Effect, changed: &mut FxHashSet<Field>) {
-    match effect {
-        Effect::Forget(field) | Effect::Set(field, _) => {
-            changed.insert(field);
-        }
-        Effect::Nat(nat) if rules.nat(nat).destination => {
-            changed.extend([Field::Dst4, Field::Dst6, Field::Dport]);
-        }
-        Effect::Nat(_) => changed.extend([Field::Src4, Field::Src6, Field::Sport]),
-        _ => {}
-    }
+    let untracked = rules.all_effects().any(|effect| effect == Effect::NoTrack).then_some(Field::State);
+    rules.all_effects().flat_map(|effect| rules.rewritten(effect)).chain(untracked).collect()
 }

@@ -2,6 +2,7 @@
 //! rules let through after those before them, and what it refuses that every host needs.
 
 mod measure;
+mod message;
 mod needed;
 mod overruled;
 mod policy;
@@ -9,7 +10,6 @@ mod services;
 mod sides;
 mod strangers;
 mod unasked;
-mod words;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::hash_map::Entry;
@@ -21,7 +21,7 @@ use crate::dialect::programs;
 use crate::finding::Finding;
 use crate::judge::{Firewall, Judge, Witness};
 use crate::model::{ChainId, ChainKind, Effect, Rule, RuleId, Step, Test, Verdict, Way};
-use crate::packet::{Family, Field, Set, Spaces, State, proto};
+use crate::packet::{Family, Field, Set, Spaces, State, interface_prefix, proto};
 use crate::rule::{Lint, PH201, PH202, PH203, PH207, PH208, PH209, PH415, PH525, PH526};
 use crate::site::loopbacks;
 use crate::source::Span;
@@ -195,10 +195,15 @@ impl Lens<'_, '_> {
             (None, true) => &[Way::Forward, Way::Input],
             (None, false) => &[Way::Forward],
         };
+        // Nothing is said of openings to some hosts where nobody told what stands behind the firewall.
+        let site = self.judge.site;
+        let by_any_source_alone =
+            site.is_made_up() && site.devices.is_empty() && self.firewall.rules.outward.is_empty();
         let mut openings: Vec<Vec<Opening>> = candidates.iter().map(|_| Vec::new()).collect();
         let mut given_up: Vec<usize> = Vec::new();
         for family in [Family::V4, Family::V6] {
-            for way in ways.iter().filter(|_| self.firewall.speaks(family)) {
+            let ways = ways.iter().filter(|way| !by_any_source_alone || !self.lets_few_in(family, **way));
+            for way in ways.filter(|_| self.firewall.speaks(family)) {
                 self.measure(family, *way, &candidates, &mut openings, &mut given_up);
             }
         }
@@ -207,7 +212,7 @@ impl Lens<'_, '_> {
         let first = given_up.iter().min().map(|at| rules.rule(candidates[*at].id));
         given_up.sort_unstable();
         given_up.dedup();
-        findings.extend(first.map(|rule| words::not_judged(rule, given_up.len())));
+        findings.extend(first.map(|rule| message::not_judged(rule, given_up.len())));
         findings
     }
 
@@ -241,7 +246,7 @@ impl Lens<'_, '_> {
                 Said::Trusts(sides) => trusting.push((rules.rule(line.id).span(), sides)),
             }
         }
-        findings.extend(words::trusted(&trusting));
+        findings.extend(message::trusted(&trusting));
         findings
     }
 
@@ -253,7 +258,7 @@ impl Lens<'_, '_> {
         let to_all: Vec<&Opening> = inward.into_iter().filter(|opening| opening.any_source).collect();
         let any: Vec<&Opening> = to_all.iter().copied().filter(|opening| opening.from_all).collect();
         if let Some(first) = any.first() {
-            return self.said(words::any_to_any(rule, &any, site.is_made_up()), first);
+            return self.said(message::any_to_any(rule, &any, site.is_made_up()), first);
         }
         if candidate.every_protocol {
             // Where the config itself says which side is the outside, what leaves without a limit is worth a word.
@@ -261,7 +266,7 @@ impl Lens<'_, '_> {
             let for_many = |o: &&Opening| ranked && o.anywhere && o.sources > FEW;
             let anywhere: Vec<&Opening> = outward.into_iter().filter(for_many).collect();
             if let Some(first) = anywhere.first() {
-                return self.said(words::unrestricted(rule, &protocols(&anywhere)), first);
+                return self.said(message::unrestricted(rule, &protocols(&anywhere)), first);
             }
             // All protocols by interfaces that it names are what such a rule is for.
             return if site.is_made_up() { trusts(&to_all) } else { Said::Nothing };
@@ -278,6 +283,23 @@ impl Lens<'_, '_> {
             several => several,
         };
         self.said(self.too_wide(rule, widest, &protocols, wide), widest)
+    }
+
+    /// Whether a rule is for packets of connections that there are already alone, or for what a host sends to itself: nobody
+    /// gets in by it.
+    fn is_for_known(&self, steps: &[Step]) -> bool {
+        let rules = &self.firewall.rules;
+        steps.iter().any(|step| match *step {
+            Step::Test(Test::In { field: Field::State, values, negate }) => {
+                !self.changed.contains(&Field::State) && rules.holds(values, State::New as u128) == negate
+            }
+            Step::Test(Test::In { field: Field::Iif | Field::Oif, values, negate: false }) => {
+                // pf names all of its loopback interfaces by their group.
+                let group = Set::range(interface_prefix("lo0").0, interface_prefix("lo9").1);
+                loopbacks().or(&group).covers(&rules.values(values))
+            }
+            Step::Test(_) | Step::Effect(_) | Step::Lookup(_) => false,
+        })
     }
 
     /// Whether an opening is for more than a few who are known: ports between hosts are what a rule for these is for.
@@ -329,15 +351,15 @@ impl Lens<'_, '_> {
         let accepts = |step: &Step| {
             matches!(step, Step::Effect(Effect::Verdict(Verdict::Accept) | Effect::Pend(Verdict::Accept)))
         };
-        if !steps.iter().any(accepts) {
+        if !steps.iter().any(accepts) || self.is_for_known(steps) {
             return None;
         }
         let mut candidate = Candidate { id, every_protocol: true };
         for step in steps {
-            let Step::Test(Test::In { field, values, negate: false }) = *step else { continue };
+            let Step::Test(Test::In { field, values, negate }) = *step else { continue };
             let set = rules.values(values);
             match field {
-                Field::State if !set.contains(State::New as u128) => return None,
+                _ if negate => {}
                 Field::IcmpType | Field::IcmpCode => return None,
                 // Such a rule is PH209.
                 Field::Sport if set.count() <= FEW_SOURCES => return None,
@@ -347,8 +369,6 @@ impl Lens<'_, '_> {
                     }
                     candidate.every_protocol = false;
                 }
-                // What a host sends to itself is nobody's opening.
-                Field::Iif if loopbacks().covers(&set) => return None,
                 Field::Dport if set.count() < self.judge.site.settings.wide_range.into() => return None,
                 _ => {}
             }

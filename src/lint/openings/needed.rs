@@ -37,10 +37,13 @@ impl Lens<'_, '_> {
         findings
     }
 
-    /// PH208: IPv4 is filtered at a hook, and nothing looks at IPv6 there.
+    /// PH208: IPv4 is filtered at a hook, and nothing looks at IPv6 there. A dump of one family tells nothing of the
+    /// other, unless the box has addresses of that.
     fn unfiltered(&self) -> Option<Finding> {
         let rules = &self.firewall.rules;
-        if !self.firewall.speaks(Family::V6) || !self.firewall.speaks(Family::V4) {
+        let untold = !self.firewall.speaks(Family::V6);
+        let has_addresses = rules.own.iter().any(|own| own.family == Family::V6);
+        if untold && !has_addresses || !self.firewall.speaks(Family::V4) {
             return None;
         }
         let filters = |hook: Hook| {
@@ -57,16 +60,25 @@ impl Lens<'_, '_> {
             }
             let refuses = |stage: &&Stage| stage.v4 && stage.policy != Verdict::Accept;
             if let Some(stage) = filters(hook).find(refuses) {
-                let message = format!("{what} over IPv6 is not filtered, and over IPv4 it is");
+                let message = match untold {
+                    true => format!("no rule filters {what} over IPv6, of which the box has addresses"),
+                    false => format!("{what} over IPv6 is not filtered, and over IPv4 it is"),
+                };
                 return Some(
                     Finding::of(&PH208, stage.policy_origin.span(), message)
                         .label("sees packets of IPv4 alone")
                         .notice(
                             "Whoever reaches the box over IPv6 reaches everything that is closed over IPv4.",
                         )
-                        .help(
-                            "Put the rules into a table of the family `inet`, or make one of `ip6` as well.",
-                        ),
+                        .help(match untold {
+                            true => {
+                                "Give the rules for IPv6 as well, the output of `ip6tables-save`. Where there are \
+                                 none, write them."
+                            }
+                            false => {
+                                "Put the rules into a table of the family `inet`, or make one of `ip6` as well."
+                            }
+                        }),
                 );
             }
         }

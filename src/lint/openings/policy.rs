@@ -11,8 +11,8 @@ use super::{LIMIT, Lens};
 use crate::analysis::Decider;
 use crate::analysis::flow::Pass;
 use crate::finding::Finding;
-use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Stage, StageKind, Step, Test, Verdict, Way};
-use crate::packet::{Family, Field, Set, Space, Spaces, State};
+use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Stage, StageKind, Step, Verdict, Way};
+use crate::packet::{Family, Field, Set, Space, Spaces};
 use crate::rule::{PH203, Severity};
 
 /// Tables of nftables that programs keep for themselves, beside the filter.
@@ -241,19 +241,13 @@ impl Lens<'_, '_> {
         })
     }
 
-    /// The rules that accept, but for those that do so only within connections.
+    /// The rules that accept new connections from elsewhere.
     fn accepting(&self) -> impl Iterator<Item = RuleId> {
         let rules = &self.firewall.rules;
         self.each_rule()
             .filter(|(_, rule)| {
                 let steps = rules.steps_of(rule);
-                let old = |step: &Step| match *step {
-                    Step::Test(Test::In { field: Field::State, values, negate: false }) => {
-                        !rules.holds(values, State::New as u128)
-                    }
-                    _ => false,
-                };
-                steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept))) && !steps.iter().any(old)
+                steps.contains(&Step::Effect(Effect::Verdict(Verdict::Accept))) && !self.is_for_known(steps)
             })
             .map(|(id, _)| id)
     }

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::measure::{MOST_AT_ONCE, by_rules, certainly, decided, is_most};
+use super::measure::{MOST_AT_ONCE, by_rules, certainly, decided, is_most, naming};
 use super::{LIMIT, Lens, NEARLY_ALL};
 use crate::analysis::Decider;
 use crate::finding::Finding;
@@ -75,7 +75,7 @@ const OUTSIDE: [&str; 8] = ["wan", "ext", "outside", "egress", "internet", "untr
 impl Service {
     fn ports(&self, protocol: u8) -> Set {
         let ports = if protocol == proto::TCP { self.tcp } else { self.udp };
-        Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))))
+        Set::of_ports(ports)
     }
 }
 
@@ -151,6 +151,10 @@ impl Lens<'_, '_> {
         let mut lines: Vec<Line> = Vec::new();
         let mut places: FxHashMap<Span, usize> = FxHashMap::default();
         self.each_way(|spaces, way| {
+            let naming = naming(&self.firewall.rules, spaces.family(), way);
+            if !may.iter().any(|id| naming.contains(&id.chain)) || self.lets_few_in(spaces.family(), way) {
+                return;
+            }
             for line in self.open_services(spaces, &may, way) {
                 let at = *places.entry(line.span).or_insert(lines.len());
                 match lines.get_mut(at) {
@@ -184,7 +188,7 @@ impl Lens<'_, '_> {
     }
 
     /// The services that rules open to any source on a way, rule by rule; `may` are those that may open one.
-    fn open_services(&self, spaces: &mut Spaces, may: &[RuleId], way: Way) -> Vec<Line> {
+    fn open_services(&self, spaces: &mut Spaces, may: &FxHashSet<RuleId>, way: Way) -> Vec<Line> {
         let [tcp, udp] = [proto::TCP, proto::UDP]
             .map(|protocol| to_ports(spaces, Space::ALL, protocol, &all_services(protocol)));
         let asked = spaces.or(tcp, udp);
@@ -213,6 +217,9 @@ impl Lens<'_, '_> {
         let mut lines = Vec::new();
         for (by, space) in &look.decided {
             let Decider::Rule(id) = *by else { continue };
+            if !may.contains(&id) {
+                continue;
+            }
             let part = certainly(spaces, look.all, *space);
             let ranges = self.ranges_of(id);
             let mut open: Vec<(usize, u8)> = Vec::new();
@@ -238,7 +245,7 @@ impl Lens<'_, '_> {
     }
 
     /// The rules that may accept a service from any source.
-    fn may_open(&self) -> Vec<RuleId> {
+    fn may_open(&self) -> FxHashSet<RuleId> {
         let rules = &self.firewall.rules;
         let deciding = self.deciding();
         let accepts = |step: &Step| match step {
@@ -261,7 +268,9 @@ impl Lens<'_, '_> {
         let may = |(id, rule): &(RuleId, &Rule)| {
             let steps = rules.steps_of(rule);
             deciding.contains(&id.chain)
+                && !rules.chain(id.chain).kind.is_of_the_box()
                 && steps.iter().any(accepts)
+                && !self.is_for_known(steps)
                 && !steps.iter().any(to_none)
                 && !self.is_for_few(*id)
         };

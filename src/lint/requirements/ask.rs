@@ -81,88 +81,138 @@ pub(in crate::lint) fn look_at<'a>(
     } else {
         None
     };
-    let sure = other_way.as_ref().is_none_or(|lacking| lacking.certain);
+    let Some(judged) = by_transport(desk, flow, near, party) else { return };
+    let look = Look { flow, near, whom, other_way };
+    for (transport, answer) in judged {
+        if look.first_packets(desk, transport, &answer, troubles) {
+            look.answers(desk, transport, troubles);
+        }
+    }
+}
+
+/// How a leg fares by each of its transports; `None` where there is nothing to say of it.
+fn by_transport(
+    desk: &mut Desk<'_, '_>,
+    flow: &Flow<'_>,
+    near: &Near,
+    party: &Party,
+) -> Option<Vec<(Transport, Answer)>> {
     let mut judged: Vec<(Transport, Answer)> = Vec::new();
     for transport in &flow.transports {
-        let Some(answer) = judge_leg(desk, flow, &ask(flow, near, *transport), party, Want::Faults) else {
-            return;
-        };
+        let answer = judge_leg(desk, flow, &ask(flow, near, *transport), party, Want::Faults)?;
         judged.push((*transport, answer));
     }
     if flow.either_transport {
         // Nobody says which transport it is: only what neither gets through is blocked.
         if judged.iter().any(|(_, answer)| !answer.all_blocked()) {
-            return;
+            return None;
         }
         judged.truncate(1);
     }
-    for (transport, answer) in judged {
-        let trouble = |fault, severity, certain, bad: &Set, answer: &Answer| Trouble {
+    Some(judged)
+}
+
+/// One leg of a row, for one address and parties that fare alike.
+struct Look<'l, 'a> {
+    flow: &'l Arc<Flow<'a>>,
+    near: &'l Near,
+    whom: &'l Whom,
+    /// What is lacking the other way round, where it could be that one as well.
+    other_way: Option<Lacking>,
+}
+
+impl<'a> Look<'_, 'a> {
+    /// Whether what is blocked here is so for certain, as far as the other way is concerned.
+    fn is_sure(&self) -> bool {
+        self.other_way.as_ref().is_none_or(|lacking| lacking.certain)
+    }
+
+    fn trouble(
+        &self,
+        transport: Transport,
+        (fault, severity, certain): (Fault, Severity, bool),
+        bad: &Set,
+        answer: &Answer,
+    ) -> Trouble<'a> {
+        let partly =
+            answer.partly.covers(bad) || self.other_way.as_ref().is_some_and(|lacking| lacking.partly);
+        Trouble {
             fault,
             severity,
             certain,
-            flow: Arc::clone(flow),
+            flow: Arc::clone(self.flow),
             transport,
-            near: near.clone(),
-            whom: whom.clone(),
-            asked: flow.ports.clone(),
+            near: self.near.clone(),
+            whom: self.whom.clone(),
+            asked: self.flow.ports.clone(),
             bad: bad.clone(),
-            blame: match certain || answer.doubters.is_empty() {
+            blame: match certain || answer.may_block.is_empty() {
                 true => answer.blockers.clone(),
-                false => answer.doubters.clone(),
+                false => answer.may_block.clone(),
             },
-            granters: if certain { Vec::new() } else { answer.granters.clone() },
+            may_open: if certain { Vec::new() } else { answer.may_open.clone() },
             depends_on: match certain {
                 true => Vec::new(),
                 false => {
-                    let others = other_way.iter().flat_map(|lacking| &lacking.depends_on);
+                    let others = self.other_way.iter().flat_map(|lacking| &lacking.depends_on);
                     words::unique(answer.depends_on.iter().chain(others).cloned())
                 }
             },
             assumes: answer.assumes.clone(),
             witness: answer.witness.clone(),
-            partly: certain
-                && (answer.partly.covers(bad) || other_way.as_ref().is_some_and(|lacking| lacking.partly)),
-        };
-        let (blocked, unsure) = faults(flow, &answer);
-        if !blocked.is_empty() || !unsure.is_empty() {
-            if one_direction(flow) && (flow.doubtful || !called(desk, flow, near, party, transport)) {
+            partly: certain && partly,
+        }
+    }
+
+    /// What there is to say of first packets; true where some get through, so that answers are worth a look.
+    fn first_packets(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        transport: Transport,
+        answer: &Answer,
+        troubles: &mut Vec<Trouble<'a>>,
+    ) -> bool {
+        let Look { flow, near, whom, .. } = self;
+        let (blocked, depends) = faults(flow, answer);
+        if blocked.is_empty() && depends.is_empty() {
+            return true;
+        }
+        if one_direction(flow) && (flow.doubtful || !called(desk, flow, near, &whom.party, transport)) {
+            return false;
+        }
+        // What is blocked, and what may be besides.
+        for (certain, bad) in [(self.is_sure(), &blocked), (false, &depends)] {
+            if bad.is_empty() {
                 continue;
             }
-            // What is blocked, and what may be besides.
-            for (certain, bad) in [(sure, &blocked), (false, &unsure)] {
-                if bad.is_empty() {
-                    continue;
-                }
-                let whole = bad.covers(&flow.ports) || flow.any_port;
-                let (fault, severity) = fault(flow, whole, certain);
-                let mut found = trouble(fault, severity, certain, bad, &answer);
-                if certain && matches!(fault, Fault::Mandatory | Fault::Part) {
-                    let whom = (party, whom.names.len() > 1);
-                    let slip = slips::rule(desk, flow, near, whom, (transport, bad));
-                    found.fault = if slip.is_some() { Fault::WrongTransport } else { fault };
-                    found.blame.splice(..0, slip);
-                }
-                troubles.push(found);
+            let whole = bad.covers(&flow.ports) || flow.any_port;
+            let (fault, severity) = fault(flow, whole, certain);
+            let mut found = self.trouble(transport, (fault, severity, certain), bad, answer);
+            if certain && matches!(fault, Fault::Mandatory | Fault::Part) {
+                let parties = (&whom.party, whom.names.len() > 1);
+                let slip = slips::rule(desk, flow, near, parties, (transport, bad));
+                found.fault = if slip.is_some() { Fault::WrongTransport } else { fault };
+                found.blame.splice(..0, slip);
             }
-            if flow.any_port || blocked.or(&unsure).covers(&flow.ports) {
-                continue;
-            }
+            troubles.push(found);
         }
-        if !is_answered(flow.requirement) {
-            continue;
+        !(flow.any_port || blocked.or(&depends).covers(&flow.ports))
+    }
+
+    /// What there is to say of the answers.
+    fn answers(&self, desk: &mut Desk<'_, '_>, transport: Transport, troubles: &mut Vec<Trouble<'a>>) {
+        if !is_answered(self.flow.requirement) {
+            return;
         }
-        let Some(reply) = desk.judge_leg(&ask(flow, near, transport), party, Kind::Reply, Want::Faults)
-        else {
-            continue;
-        };
-        let (blocked, unsure) = faults(flow, &reply);
+        let ask = ask(self.flow, self.near, transport);
+        let Some(reply) = desk.judge_leg(&ask, &self.whom.party, Kind::Reply, Want::Faults) else { return };
+        let (blocked, depends) = faults(self.flow, &reply);
         let known = !blocked.is_empty();
-        let certain = known && sure;
-        let bad = if known { &blocked } else { &unsure };
+        let certain = known && self.is_sure();
+        let bad = if known { &blocked } else { &depends };
         if !bad.is_empty() {
-            let severity = if certain { weight(flow) } else { Severity::Warning };
-            troubles.push(trouble(Fault::Reply, severity, certain, bad, &reply));
+            let severity = if certain { weight(self.flow) } else { Severity::Warning };
+            troubles.push(self.trouble(transport, (Fault::Reply, severity, certain), bad, &reply));
         }
     }
 }
@@ -190,8 +240,8 @@ fn other_way(desk: &mut Desk<'_, '_>, flow: &Flow<'_>, near: &Near, party: &Part
                     None => continue,
                 },
             };
-            let (blocked, unsure) = faults(flow, &answer);
-            passes &= blocked.is_empty() && unsure.is_empty();
+            let (blocked, depends) = faults(flow, &answer);
+            passes &= blocked.is_empty() && depends.is_empty();
             lacking.certain |= !blocked.is_empty();
             lacking.partly |= !blocked.is_empty() && answer.partly.covers(&blocked);
             lacking.depends_on.extend(answer.depends_on);
@@ -209,7 +259,7 @@ fn judge_leg(
     want: Want,
 ) -> Option<Answer> {
     let mut judgement = desk.judge_leg(ask, party, Kind::First, want)?;
-    let closed = judgement.blocked.or(&judgement.unsure);
+    let closed = judgement.blocked.or(&judgement.depends);
     if closed.is_empty() {
         return Some(judgement);
     }
@@ -221,9 +271,9 @@ fn judge_leg(
         judgement.depends_on.sort();
         judgement.depends_on.dedup();
         judgement.blocked = judgement.blocked.minus(&helped.ports);
-        judgement.unsure = judgement.asked.minus(&judgement.open).minus(&judgement.blocked);
-        if judgement.doubters.is_empty() {
-            judgement.doubters = judgement.blockers.clone();
+        judgement.depends = judgement.asked.minus(&judgement.open).minus(&judgement.blocked);
+        if judgement.may_block.is_empty() {
+            judgement.may_block = judgement.blockers.clone();
         }
     }
     Some(judgement)
@@ -232,14 +282,14 @@ fn judge_leg(
 /// The ports that are blocked, and those that may be; none where one port is enough and one gets through.
 fn faults(flow: &Flow<'_>, judgement: &Answer) -> (Set, Set) {
     if !flow.any_port {
-        return (judgement.blocked.clone(), judgement.unsure.clone());
+        return (judgement.blocked.clone(), judgement.depends.clone());
     }
     if !judgement.open.is_empty() {
         (Set::empty(), Set::empty())
-    } else if judgement.unsure.is_empty() {
+    } else if judgement.depends.is_empty() {
         (judgement.blocked.clone(), Set::empty())
     } else {
-        (Set::empty(), judgement.unsure.clone())
+        (Set::empty(), judgement.depends.clone())
     }
 }
 
@@ -282,7 +332,7 @@ fn called(
         doubtful: flow.doubtful,
     };
     judge_leg(desk, &flow, &ask(&flow, near, transport), party, Want::Ports)
-        .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.unsure.is_empty())
+        .is_none_or(|judgement| judgement.blocked.is_empty() && judgement.depends.is_empty())
 }
 
 /// What is wrong with a leg that does not get through, and how bad that is.

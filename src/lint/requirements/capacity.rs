@@ -188,7 +188,7 @@ fn of_open_part(judge: &Judge<'_>, count: &Count<'_>, trouble: &Trouble<'_>) -> 
         Some(LegRef { opened_by: Opener::Peer, peers: trouble.whom.names.clone(), some_source_ports: false });
     let asked = ask::ask(&trouble.flow, &trouble.near, trouble.transport);
     let answer = Desk::new(judge).judge_leg(&asked, &trouble.whom.party, Kind::First, Want::Faults)?;
-    let opener = answer.openers.first().or(answer.granters.first());
+    let opener = answer.openers.first().or(answer.may_open.first());
     let place = opener.and_then(|share| Some((share.by, judge.firewall(share.firewall)?)));
     if let Some((by, firewall)) = place {
         finding.span = by.span(&firewall.rules);

@@ -3,7 +3,7 @@
 mod ask;
 mod capacity;
 mod helpers;
-mod words;
+mod message;
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ pub(super) struct Trouble<'a> {
     /// Who blocks, the largest share first.
     pub(super) blame: Vec<Share>,
     /// Who may let through what may be blocked.
-    granters: Vec<Share>,
+    may_open: Vec<Share>,
     depends_on: Vec<String>,
     assumes: Vec<String>,
     pub(super) witness: Option<Witness>,
@@ -116,7 +116,7 @@ pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<F
     let mut others = capacity::check(judge, &troubles);
     others.extend(helpers::check(judge, &troubles));
     let groups = group(troubles.into_iter());
-    groups.into_iter().map(|group| words::word(judge, workshop, &group)).chain(others).collect()
+    groups.into_iter().map(|group| message::word(judge, workshop, &group)).chain(others).collect()
 }
 
 /// Checks legs of rows, each between one address and one party.
@@ -131,7 +131,7 @@ pub(super) fn about<'a>(
         look_at(desk, &Arc::new(flow), &near, &Whom::of(&[&party]), &mut troubles);
     }
     let groups = group(troubles.into_iter());
-    groups.into_iter().map(|group| words::word(judge, workshop, &group)).collect()
+    groups.into_iter().map(|group| message::word(judge, workshop, &group)).collect()
 }
 
 /// How many legs of mandatory rows do not get through, for some party; and how much trouble there is in all.

@@ -122,6 +122,13 @@ pub(super) struct Layout {
     pub named: Vec<Level>,
 }
 
+/// The next level, so many bits wide.
+fn take(next: &mut u32, width: u32) -> Level {
+    let level = Level::new(*next, width);
+    *next += width;
+    level
+}
+
 impl Layout {
     pub(super) fn new(family: Family, names: impl IntoIterator<Item = Set>) -> Self {
         let names = Names::new(names);
@@ -135,42 +142,14 @@ impl Layout {
             names,
             named: Vec::new(),
         };
-        let mut next = 0;
-        let mut take = |width: u32| {
-            let level = Level::new(next, width);
-            next += width;
-            level
-        };
-        let mut below = VARIABLES.end;
-        let mut take_below = |width: u32| {
-            let level = Level::new(below, width);
-            below += width;
-            level
-        };
+        let (mut next, mut below) = (0, VARIABLES.end);
         // Marks are copied to and from connections.
-        let marks = take_below(3 * MARK_BITS).start;
+        let marks = take(&mut below, 3 * MARK_BITS).start;
         let [mark, ct_mark, came] =
             [0, 1, 2].map(|at| Level { start: marks + at, width: MARK_BITS, step: 3 });
         layout.mark_came = came;
-        let place = |layout: &mut Layout, field: Field, level: Level| {
-            layout.fields[field as usize] = Some(level);
-        };
-        place(&mut layout, Field::State, take(3));
-        let ends = [(Side::Dst, Field::dst(family)), (Side::Src, Field::src(family))];
-        for (side, field) in [(Side::Iif, Field::Iif), (Side::Oif, Field::Oif)].into_iter().chain(ends) {
-            let width = layout.width(field);
-            layout.rewritten[side as usize] = [(); HOPS].map(|()| take(width));
-            place(&mut layout, field, take(width));
-        }
-        place(&mut layout, Field::Proto, take(8));
-        for (side, field) in [(Side::Dport, Field::Dport), (Side::Sport, Field::Sport)] {
-            layout.rewritten[side as usize] = [(); HOPS].map(|()| take(16));
-            place(&mut layout, field, take(16));
-        }
-        for field in [Field::IcmpType, Field::IcmpCode, Field::TcpFlags] {
-            place(&mut layout, field, take(8));
-        }
-        layout.unknown_from = take(0).start;
+        layout.place_fields_of_packets(&mut next);
+        layout.unknown_from = next;
         for field in Field::ALL {
             let alien = field.family().is_some_and(|f| f != family) || field == Field::Version;
             if alien || layout.fields[field as usize].is_some() {
@@ -181,13 +160,33 @@ impl Layout {
                 Field::Mark => mark,
                 Field::CtMark => ct_mark,
                 // What rules set hangs on everything else.
-                Field::Tag | Field::Dnat | Field::Snat => take_below(width),
-                _ => take(width),
+                Field::Tag | Field::Dnat | Field::Snat => take(&mut below, width),
+                _ => take(&mut next, width),
             };
             layout.unknown.push((level, field));
-            place(&mut layout, field, level);
+            layout.fields[field as usize] = Some(level);
         }
         layout
+    }
+
+    /// What nearly all rules look at, with the places of what translation makes of it.
+    fn place_fields_of_packets(&mut self, next: &mut u32) {
+        let family = self.family;
+        self.fields[Field::State as usize] = Some(take(next, 3));
+        let ends = [(Side::Dst, Field::dst(family)), (Side::Src, Field::src(family))];
+        for (side, field) in [(Side::Iif, Field::Iif), (Side::Oif, Field::Oif)].into_iter().chain(ends) {
+            let width = self.width(field);
+            self.rewritten[side as usize] = [(); HOPS].map(|()| take(next, width));
+            self.fields[field as usize] = Some(take(next, width));
+        }
+        self.fields[Field::Proto as usize] = Some(take(next, 8));
+        for (side, field) in [(Side::Dport, Field::Dport), (Side::Sport, Field::Sport)] {
+            self.rewritten[side as usize] = [(); HOPS].map(|()| take(next, 16));
+            self.fields[field as usize] = Some(take(next, 16));
+        }
+        for field in [Field::IcmpType, Field::IcmpCode, Field::TcpFlags] {
+            self.fields[field as usize] = Some(take(next, 8));
+        }
     }
 
     pub(super) fn width(&self, field: Field) -> u32 {

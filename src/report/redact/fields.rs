@@ -73,6 +73,7 @@ impl Redact for RunSummary {
             suppressed: _,
             baselined: _,
             stale: _,
+            below: _,
             statistics: _,
             unread: _,
             failures,

@@ -4,10 +4,11 @@
 //! that it says. So excerpts fit their marks, fingerprints are those of what is shown, and no form is left out.
 //! One original has one stand-in in the whole report. Stand-ins of addresses are of 198.18.0.0/15 (RFC 2544) and
 //! 2001:db8::/32 (RFC 3849): what shared a /24, or a /64, still does, with the same last byte, or the same low
-//! number, so that ranges and prefixes within it mean what they meant.
+//! number, so that ranges and prefixes within it mean what they meant. Hardware addresses are numbered.
 
 mod addresses;
 mod fields;
+mod hardware;
 mod names;
 
 use std::ops::Range;
@@ -17,6 +18,7 @@ use crate::source::{SourceError, SourceMap, Span};
 
 use addresses::Addresses;
 pub(crate) use fields::Redact;
+use hardware::Hardware;
 pub(crate) use names::Named;
 use names::Names;
 
@@ -24,6 +26,7 @@ use names::Names;
 pub(crate) struct Redactor {
     names: Names,
     addresses: Addresses,
+    hardware: Hardware,
 }
 
 impl Redactor {
@@ -35,7 +38,7 @@ impl Redactor {
         {
             names::of_hosts(&file.text, &mut names);
         }
-        Redactor { names, addresses: Addresses::default() }
+        Redactor { names, addresses: Addresses::default(), hardware: Hardware::default() }
     }
 
     /// A text with stand-ins.
@@ -50,7 +53,8 @@ impl Redactor {
         let mut pieces = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
-            let found = self.names.at(text, at).or_else(|| self.addresses.at(text, at));
+            let found = self.names.at(text, at);
+            let found = found.or_else(|| self.hardware.at(text, at)).or_else(|| self.addresses.at(text, at));
             let Some((end, stand_in)) = found.filter(|(end, _)| *end > at) else {
                 at += 1;
                 continue;

@@ -117,7 +117,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
     /// The `inspect` line that applies to traffic by an interface; `Err` where the files do not say.
     fn inspected(&self, engine: &str, interface: Option<&str>) -> Result<Option<Span>, ()> {
         let mut lines = self.inspections.iter().filter(|applied| applied.engine.name == engine);
-        if self.inspections.iter().any(|applied| applied.unsure) {
+        if self.inspections.iter().any(|applied| applied.may_be_off) {
             return Err(());
         }
         let line = lines.find(|applied| {
@@ -188,7 +188,7 @@ impl<'c, 'a> Facts<'_, 'c, 'a> {
         let on = |engine: &str| {
             self.inspections
                 .iter()
-                .filter(|applied| !applied.unsure && applied.engine.name == engine)
+                .filter(|applied| !applied.may_be_off && applied.engine.name == engine)
                 .map(|applied| applied.span)
                 .next()
         };

@@ -6,10 +6,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::ast::{AccessGroup, AclKind, BoxService, ClearText, Direction};
 use super::super::lower::{Levelled, levelled};
-use super::Facts;
+use super::super::resolve::Product;
+use super::{Facts, permits};
 use crate::finding::Finding;
-use crate::packet::Family;
-use crate::rule::{PH536, PH537, PH539, PH540, PH541, Severity};
+use crate::packet::proto;
+use crate::rule::{PH210, PH536, PH537, PH539, PH540, PH541, Severity};
 use crate::source::Span;
 
 /// Interfaces that a finding names.
@@ -23,6 +24,7 @@ impl<'a> Facts<'_, '_, 'a> {
     pub(super) fn management(&mut self) {
         self.implicit_permits();
         self.open_services();
+        self.every_icmp();
         self.clear_text();
     }
 
@@ -117,9 +119,7 @@ impl<'a> Facts<'_, '_, 'a> {
                 BoxService::Ssh => false,
             };
             let from = self.resolver.address(access.from);
-            // Half of all addresses are everybody, as `128.0.0.0` for a mask is a slip.
-            let everybody =
-                from.v4.count() > Family::V4.last() / 2 || from.v6.count() > Family::V6.last() / 2;
+            let everybody = from.is_most();
             // SNMP names its managers one by one.
             let bad = everybody || outside && access.service == BoxService::Snmp;
             if off || !bad {
@@ -143,6 +143,46 @@ impl<'a> Facts<'_, '_, 'a> {
             Finding::of(&PH541, *span, message).help("Name the few addresses that manage the box.");
         for (span, command, name) in others.iter().take(MOST_RELATED) {
             finding = finding.related(*span, format!("`{command}` does on `{name}`"));
+        }
+        self.findings.push(finding);
+    }
+
+    /// PH210: entries that let all of ICMP in from the world.
+    fn every_icmp(&mut self) {
+        let outside: FxHashSet<&str> =
+            levelled(self.config).iter().filter(|known| known.level == 0).map(|known| known.name).collect();
+        let mut found: Vec<Span> = Vec::new();
+        for (group, acl) in self.bound(Direction::In) {
+            if group.interface.is_some_and(|interface| !outside.contains(interface.text)) {
+                continue;
+            }
+            for ace in permits(acl) {
+                let services = self.resolver.service(ace.service);
+                let is_whole = |product: &Product| {
+                    let icmp = product.protocol.as_ref().is_some_and(|set| {
+                        set.count() == 1
+                            && [proto::ICMP, proto::ICMPV6].iter().any(|p| set.contains((*p).into()))
+                    });
+                    icmp && product.icmp_type.is_none()
+                };
+                if !services.products.iter().any(is_whole) {
+                    continue;
+                }
+                let [from, to] = [ace.source, ace.destination].map(|side| self.resolver.address(side));
+                if from.is_most() && to.is_most() && !found.contains(&ace.span) {
+                    found.push(ace.span);
+                }
+            }
+        }
+        let Some((first, others)) = found.split_first() else { return };
+        let mut finding = Finding::of(&PH210, *first, "every type of ICMP is let in from any source to any address")
+            .label("names no type")
+            .help(
+                "Permit the types that are needed: `unreachable`, `time-exceeded`, and `echo` to what may be pinged. \
+                 Answers to pings from inside come back by `inspect icmp`.",
+            );
+        for other in others.iter().take(MOST_RELATED) {
+            finding = finding.related(*other, "so does this entry");
         }
         self.findings.push(finding);
     }

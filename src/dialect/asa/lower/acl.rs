@@ -188,10 +188,10 @@ impl<'c, 'a> Lower<'c, 'a> {
             self.products(services, usage);
             self.finish_ace(ace, span, usage, chain);
         }
-        for Guess { product, unsure } in &services.guesses {
+        for Guess { product, conditions } in &services.guesses {
             addresses(self);
             self.product(product, usage);
-            for (name, about) in unsure {
+            for (name, about) in conditions {
                 let about: Vec<Field> = about.iter().map(|field| port_field(*field, usage)).collect();
                 self.b.unknown(Condition::of(name, about));
             }

@@ -66,7 +66,7 @@ pub(in super::super) struct Applied<'c, 'a> {
     /// The `inspect` line, or that of the policy where it is implied.
     pub span: Span,
     /// The files do not say whether the default policy stands.
-    pub unsure: bool,
+    pub may_be_off: bool,
 }
 
 /// The policies that are applied: map, interface, line.
@@ -111,7 +111,7 @@ pub(in super::super) fn applied<'c, 'a>(
     {
         let defaults = ENGINES.iter().filter(|engine| engine.default);
         return defaults
-            .map(|engine| Applied { engine, interface: None, class: None, span: nowhere, unsure: true })
+            .map(|engine| Applied { engine, interface: None, class: None, span: nowhere, may_be_off: true })
             .collect();
     }
     let definitions: FxHashMap<&str, &ClassMap<'a>> =
@@ -139,7 +139,7 @@ pub(in super::super) fn applied<'c, 'a>(
                 if on {
                     let span = last.map_or(span, |inspect| inspect.span);
                     let class = if implied { None } else { definition };
-                    classes.push(Applied { engine, interface, class, span, unsure: false });
+                    classes.push(Applied { engine, interface, class, span, may_be_off: false });
                 }
             }
         }
@@ -204,7 +204,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     }
                 }
             }
-            if inspection.unsure {
+            if inspection.may_be_off {
                 self.b.unknown(Condition::global("policy-map global_policy"));
             }
             match list {
@@ -226,7 +226,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         if let Some(set) = services.products.first().and_then(|product| product.destination.clone()) {
             self.within(Field::Dport, set);
         }
-        for (name, about) in services.guesses.iter().flat_map(|guess| &guess.unsure) {
+        for (name, about) in services.guesses.iter().flat_map(|guess| &guess.conditions) {
             self.b.unknown(Condition::of(name, about.iter().copied()));
         }
     }

@@ -130,38 +130,41 @@ pub(super) struct Static {
     pub ports: Option<((u16, u16), (u16, u16))>,
 }
 
+impl<'c, 'a> Lower<'c, 'a> {
+    fn new(config: &'c Config<'a>, nowhere: Span) -> Self {
+        let ends = config.time_ranges.iter().map(|range| (range.name.text, range.end.map(|(end, _)| end)));
+        Lower {
+            config,
+            resolver: Resolver::new(config),
+            b: Builder::new(),
+            findings: Vec::new(),
+            acls: config.acls.iter().enumerate().map(|(at, acl)| (acl.name.text, at)).collect(),
+            chains: FxHashMap::default(),
+            interfaces: interface_names(config),
+            levels: levelled(config),
+            ranks: levels::Ranks::default(),
+            bridges: FxHashMap::default(),
+            listed_bridges: FxHashSet::default(),
+            time_ranges: ends.collect(),
+            now: now(),
+            resets: FxHashMap::default(),
+            all_resets: None,
+            answered: FxHashMap::default(),
+            products: FxHashMap::default(),
+            bindings: bindings(config),
+            vpn_chain: None,
+            large: FxHashMap::default(),
+            nowhere,
+            version: effective_version(config),
+            late_egress: None,
+            untranslates: false,
+        }
+    }
+}
+
 /// Lowers a configuration; `own` are addresses of the box that others tell.
 pub(super) fn lower<'c, 'a>(config: &'c Config<'a>, own: &[OwnAddress], nowhere: Span) -> Lowered<'c, 'a> {
-    let mut lower = Lower {
-        config,
-        resolver: Resolver::new(config),
-        b: Builder::new(),
-        findings: Vec::new(),
-        acls: config.acls.iter().enumerate().map(|(at, acl)| (acl.name.text, at)).collect(),
-        chains: FxHashMap::default(),
-        interfaces: interface_names(config),
-        levels: levelled(config),
-        ranks: levels::Ranks::default(),
-        bridges: FxHashMap::default(),
-        listed_bridges: FxHashSet::default(),
-        time_ranges: config
-            .time_ranges
-            .iter()
-            .map(|range| (range.name.text, range.end.map(|(end, _)| end)))
-            .collect(),
-        now: now(),
-        resets: FxHashMap::default(),
-        all_resets: None,
-        answered: FxHashMap::default(),
-        products: FxHashMap::default(),
-        bindings: bindings(config),
-        vpn_chain: None,
-        large: FxHashMap::default(),
-        nowhere,
-        version: effective_version(config),
-        late_egress: None,
-        untranslates: false,
-    };
+    let mut lower = Lower::new(config, nowhere);
     lower.rank();
     lower.find_bridges();
     lower.own_addresses(own);

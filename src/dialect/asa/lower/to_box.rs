@@ -175,7 +175,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.from(chain, &from, rule.span, |lower| {
             lower.on(Field::Iif, rule.interface.text);
             lower.b.is(Field::Proto, protocol.into());
-            for (name, about) in services.guesses.iter().flat_map(|guess| &guess.unsure) {
+            for (name, about) in services.guesses.iter().flat_map(|guess| &guess.conditions) {
                 lower.b.unknown(Condition::of(name, about.iter().copied()));
             }
             if services.guesses.is_empty() {

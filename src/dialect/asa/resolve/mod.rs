@@ -238,7 +238,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         let (source, destination) = (self.ports(service.source), self.ports(service.destination));
         let (types, codes) = self.icmp(service.icmp);
         let certain =
-            of.products.iter().map(|product| Guess { product: product.clone(), unsure: Vec::new() });
+            of.products.iter().map(|product| Guess { product: product.clone(), conditions: Vec::new() });
         let mut all: Vec<Guess> = certain.chain(of.guesses.iter().cloned()).collect();
         if service.source != Ports::Any {
             narrow(&mut all, &source, &[Field::Sport], |product, set| meet(&mut product.source, set));
@@ -256,7 +256,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         let mut out = Services::default();
         for guess in all {
-            if guess.unsure.is_empty() {
+            if guess.conditions.is_empty() {
                 out.products.push(guess.product);
             } else {
                 out.guesses.push(guess);

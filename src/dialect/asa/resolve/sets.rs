@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::packet::{Field, Set, proto};
+use crate::packet::{Family, Field, Set, proto};
 
 /// Holes in a mask up to which its addresses are written out as intervals.
 const MASK_INTERVALS: u32 = 12;
@@ -18,6 +18,13 @@ pub(in super::super) struct Addresses {
     pub masked: Vec<(u32, u32)>,
     /// What else may belong to it.
     pub unknown: Vec<Unknown>,
+}
+
+impl Addresses {
+    /// Whether they are everybody: half of all addresses are, as `128.0.0.0` for a mask is a slip.
+    pub(in super::super) fn is_most(&self) -> bool {
+        self.v4.count() > Family::V4.last() / 2 || self.v6.count() > Family::V6.last() / 2
+    }
 }
 
 /// Addresses that the files do not tell.
@@ -38,7 +45,7 @@ impl Unknown {
 }
 
 /// A part of a service that the files do not tell: the name of the condition, and what it looks at.
-pub(in super::super) type Unsure = (String, &'static [Field]);
+pub(in super::super) type Untold = (String, &'static [Field]);
 
 /// All that a service looks at.
 pub(super) const SERVICE: &[Field] =
@@ -50,12 +57,12 @@ pub(in super::super) struct Guess {
     /// What is known.
     pub product: Product,
     /// What is not.
-    pub unsure: Vec<Unsure>,
+    pub conditions: Vec<Untold>,
 }
 
 impl Guess {
     pub(super) fn of(name: impl Into<String>, about: &'static [Field]) -> Guess {
-        Guess { product: Product::default(), unsure: vec![(name.into(), about)] }
+        Guess { product: Product::default(), conditions: vec![(name.into(), about)] }
     }
 }
 
@@ -107,16 +114,16 @@ pub(super) fn narrow(
     about: &'static [Field],
     cut: impl Fn(&mut Product, &Set),
 ) {
-    let unsure = part.unknown.as_ref().map(|name| {
+    let untold = part.unknown.as_ref().map(|name| {
         let mut guesses = all.clone();
-        guesses.iter_mut().for_each(|guess| guess.unsure.push((name.clone(), about)));
+        guesses.iter_mut().for_each(|guess| guess.conditions.push((name.clone(), about)));
         guesses
     });
-    if unsure.is_some() && part.set.is_empty() {
+    if untold.is_some() && part.set.is_empty() {
         all.clear();
     }
     all.iter_mut().for_each(|guess| cut(&mut guess.product, &part.set));
-    all.extend(unsure.into_iter().flatten());
+    all.extend(untold.into_iter().flatten());
 }
 
 pub(super) fn meet(side: &mut Option<Set>, set: &Set) {

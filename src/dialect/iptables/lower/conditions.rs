@@ -20,7 +20,7 @@ impl Lowering<'_> {
             MatchKind::DestinationPort(lo, hi) => self.port(Field::Dport, lo, hi, negated),
             MatchKind::Multiport { first, count, source, destination } => {
                 let ports = &self.config.ports[first as usize..first as usize + count as usize];
-                let ports = Set::of(ports.iter().map(|(lo, hi)| (u128::from(*lo), u128::from(*hi))));
+                let ports = Set::of_ports(ports);
                 self.multiport(ports, source, destination, negated);
             }
             MatchKind::TcpFlags(mask, comp) => {

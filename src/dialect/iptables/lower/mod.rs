@@ -236,7 +236,7 @@ impl Lowering<'_> {
             Target::Return => self.emit(chain, rule, &[Effect::Return]),
             Target::Jump(to) => self.emit(chain, rule, &[Effect::Jump(self.chains[to as usize])]),
             Target::Goto(to) => self.emit(chain, rule, &[Effect::Goto(self.chains[to as usize])]),
-            _ => self.special(chain, rule),
+            _ => self.extension(chain, rule),
         }
     }
 

@@ -7,21 +7,11 @@ use crate::model::{Condition, Effect, MarkOp, Nat, NatAddr, NatPort, Reply, Test
 use crate::packet::{Family, Field, Set, proto};
 
 impl Lowering<'_> {
-    /// Adds a rule whose target does more than to decide.
-    pub(super) fn special(&mut self, chain: usize, rule: &Rule) {
-        let accept = Effect::Verdict(Verdict::Accept);
+    /// Adds a rule whose target is an extension.
+    pub(super) fn extension(&mut self, chain: usize, rule: &Rule) {
         let config = self.config;
         match rule.target {
-            Target::Reject(code) => {
-                let kind = if self.family == Family::V4 { 3 } else { 1 };
-                match self.family {
-                    Family::V4 => {
-                        self.unanswered(chain, rule, Field::Dst4, unanswered_destinations(self.own))
-                    }
-                    Family::V6 => self.unanswered(chain, rule, Field::Src6, unanswered_sources(self.own)),
-                }
-                self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::Icmp { kind, code }))]);
-            }
+            Target::Reject(code) => self.reject(chain, rule, code),
             Target::RejectReset => {
                 if self.family == Family::V4 {
                     self.unanswered(chain, rule, Field::Dst4, unanswered_destinations(self.own));
@@ -31,23 +21,11 @@ impl Lowering<'_> {
             // Somebody in user space accepts or drops; where nobody listens, it is a drop or an accept.
             Target::Queue(index) => {
                 let listens: Vec<Test> = self.open(index, false).into_iter().collect();
-                self.emit_with(chain, rule, &listens, &[accept]);
+                self.emit_with(chain, rule, &listens, &[Effect::Verdict(Verdict::Accept)]);
                 self.emit(chain, rule, &[Effect::Verdict(Verdict::Drop)]);
             }
             Target::Dnat(index) | Target::Snat(index) => {
-                let spec = &config.nats[index as usize];
-                let mut nat = self.spec(spec, matches!(rule.target, Target::Dnat(_)));
-                // Linux 6.16 lost DCCP: before, the port is translated, since, it stays.
-                let dccp = Match { negated: false, kind: MatchKind::Protocol(proto::DCCP) };
-                if spec.ports.is_some() && config.matches_of(rule).contains(&dccp) {
-                    nat.port = NatPort::Unknown;
-                }
-                match spec.ports {
-                    Some(PortSpan { lo, hi, base: Some(base) }) => {
-                        self.shift(chain, rule, (lo, hi, base), nat)
-                    }
-                    _ => self.translate(chain, rule, &[], nat),
-                }
+                self.translate_to_addresses(chain, rule, &config.nats[index as usize]);
             }
             Target::Masquerade(index) => {
                 let spec = self.spec(&config.nats[index as usize], false);
@@ -55,39 +33,8 @@ impl Lowering<'_> {
                     self.choose(chain, rule, &tests, addr, &spec);
                 }
             }
-            Target::Redirect(index) => {
-                let spec = self.spec(&config.nats[index as usize], true);
-                // From the box itself it goes to the loopback address; else to the interface it came in by.
-                let reach = self.reach[chain];
-                let (output, before) = (reach & bit(Hook::Output) != 0, reach & bit(Hook::Prerouting) != 0);
-                if output {
-                    let mine = [self.no_input(false)];
-                    let more = if before { &mine[..] } else { &[] };
-                    self.choose(chain, rule, more, Some(NatAddr::Loopback), &spec);
-                }
-                if before || !output {
-                    let mine = output.then(|| self.no_input(true));
-                    for (mut tests, addr) in self.interfaces().redirect() {
-                        tests.extend(mine);
-                        self.choose(chain, rule, &tests, addr, &spec);
-                    }
-                }
-            }
-            Target::Netmap(index) => {
-                let (address, len) = config.netmaps[index as usize];
-                let addr = match len {
-                    u8::MAX => NatAddr::Unknown,
-                    len => NatAddr::Prefix(self.family, address, len.into()),
-                };
-                let first = bit(Hook::Prerouting) | bit(Hook::Output);
-                let both = self.reach[chain] & first != 0 && self.reach[chain] & !first != 0;
-                if both {
-                    let cond = self.out.condition(Condition::elsewhere("NETMAP of source or destination"));
-                    return self.emit(chain, rule, &[Effect::Undefined(cond)]);
-                }
-                let destination = self.reach[chain] & first != 0;
-                self.translate(chain, rule, &[], Nat { destination, addr, port: NatPort::Keep });
-            }
+            Target::Redirect(index) => self.redirect(chain, rule, &config.nats[index as usize]),
+            Target::Netmap(index) => self.netmap(chain, rule, config.netmaps[index as usize]),
             Target::Mark(index) => match config.marks[index as usize] {
                 MarkChange::Set(clear, flip) => {
                     self.emit(chain, rule, &[Effect::Mark(MarkOp { clear, flip })])
@@ -95,16 +42,7 @@ impl Lowering<'_> {
                 _ => self.emit(chain, rule, &[]),
             },
             Target::ConnMark(index) => self.connection_mark(chain, rule, config.marks[index as usize]),
-            Target::Tproxy(index) => {
-                let listens: Vec<Test> = self.chance("TPROXY", "-j TPROXY", false).into_iter().collect();
-                let mut effects = Vec::new();
-                if let Some(MarkChange::Set(clear, flip)) = config.marks.get(index as usize) {
-                    effects.push(Effect::Mark(MarkOp { clear: *clear, flip: *flip }));
-                }
-                effects.push(accept);
-                self.emit_with(chain, rule, &listens, &effects);
-                self.emit(chain, rule, &[Effect::Verdict(Verdict::Drop)]);
-            }
+            Target::Tproxy(index) => self.tproxy(chain, rule, config.marks.get(index as usize).copied()),
             Target::NoTrack => self.emit(chain, rule, &[Effect::NoTrack]),
             Target::Helper(name) => {
                 let helper = self.out.helper(config.names.text(name));
@@ -128,6 +66,73 @@ impl Lowering<'_> {
             }
             _ => self.emit(chain, rule, &[]),
         }
+    }
+
+    fn reject(&mut self, chain: usize, rule: &Rule, code: u8) {
+        let (kind, field, nobody) = match self.family {
+            Family::V4 => (3, Field::Dst4, unanswered_destinations(self.own)),
+            Family::V6 => (1, Field::Src6, unanswered_sources(self.own)),
+        };
+        self.unanswered(chain, rule, field, nobody);
+        self.emit(chain, rule, &[Effect::Verdict(Verdict::Reject(Reply::Icmp { kind, code }))]);
+    }
+
+    /// `DNAT` and `SNAT`.
+    fn translate_to_addresses(&mut self, chain: usize, rule: &Rule, spec: &NatSpec) {
+        let mut nat = self.spec(spec, matches!(rule.target, Target::Dnat(_)));
+        // Linux 6.16 lost DCCP: before, the port is translated, since, it stays.
+        let dccp = Match { negated: false, kind: MatchKind::Protocol(proto::DCCP) };
+        if spec.ports.is_some() && self.config.matches_of(rule).contains(&dccp) {
+            nat.port = NatPort::Unknown;
+        }
+        match spec.ports {
+            Some(PortSpan { lo, hi, base: Some(base) }) => self.shift(chain, rule, (lo, hi, base), nat),
+            _ => self.translate(chain, rule, &[], nat),
+        }
+    }
+
+    /// From the box itself it goes to the loopback address; else to the interface it came in by.
+    fn redirect(&mut self, chain: usize, rule: &Rule, spec: &NatSpec) {
+        let spec = self.spec(spec, true);
+        let reach = self.reach[chain];
+        let (output, before) = (reach & bit(Hook::Output) != 0, reach & bit(Hook::Prerouting) != 0);
+        if output {
+            let mine = [self.no_input(false)];
+            let more = if before { &mine[..] } else { &[] };
+            self.choose(chain, rule, more, Some(NatAddr::Loopback), &spec);
+        }
+        if before || !output {
+            let mine = output.then(|| self.no_input(true));
+            for (mut tests, addr) in self.interfaces().redirect() {
+                tests.extend(mine);
+                self.choose(chain, rule, &tests, addr, &spec);
+            }
+        }
+    }
+
+    fn netmap(&mut self, chain: usize, rule: &Rule, (address, len): (u128, u8)) {
+        let addr = match len {
+            u8::MAX => NatAddr::Unknown,
+            len => NatAddr::Prefix(self.family, address, len.into()),
+        };
+        let first = bit(Hook::Prerouting) | bit(Hook::Output);
+        let destination = self.reach[chain] & first != 0;
+        if destination && self.reach[chain] & !first != 0 {
+            let cond = self.out.condition(Condition::elsewhere("NETMAP of source or destination"));
+            return self.emit(chain, rule, &[Effect::Undefined(cond)]);
+        }
+        self.translate(chain, rule, &[], Nat { destination, addr, port: NatPort::Keep });
+    }
+
+    fn tproxy(&mut self, chain: usize, rule: &Rule, mark: Option<MarkChange>) {
+        let listens: Vec<Test> = self.chance("TPROXY", "-j TPROXY", false).into_iter().collect();
+        let mut effects = Vec::new();
+        if let Some(MarkChange::Set(clear, flip)) = mark {
+            effects.push(Effect::Mark(MarkOp { clear, flip }));
+        }
+        effects.push(Effect::Verdict(Verdict::Accept));
+        self.emit_with(chain, rule, &listens, &effects);
+        self.emit(chain, rule, &[Effect::Verdict(Verdict::Drop)]);
     }
 
     /// Packets that nobody gets an answer to are dropped.

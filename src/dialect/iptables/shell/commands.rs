@@ -257,7 +257,7 @@ impl<'t> Shell<'_, '_, 't> {
             }
             Program::Nothing(at) => {
                 self.sysctl(&words[at.min(words.len() - 1)..]);
-                self.maybe_tool(&words[at.min(words.len() - 1)..]);
+                self.perhaps_tool(&words[at.min(words.len() - 1)..]);
                 self.status = self.condition(words);
             }
         }
@@ -362,7 +362,7 @@ impl<'t> Shell<'_, '_, 't> {
     }
 
     /// A command whose program is a variable without a known value, but that looks like iptables.
-    fn maybe_tool(&mut self, words: &[Word<'t>]) {
+    fn perhaps_tool(&mut self, words: &[Word<'t>]) {
         if words[0].unresolved && words.iter().skip(1).any(|word| programs::changes(&word.text)) {
             let span = words[0].span.to(words[words.len() - 1].span);
             self.reader.findings.push(
@@ -397,7 +397,7 @@ impl<'t> Shell<'_, '_, 't> {
             self.note(span);
         }
         conditions.extend(namespace);
-        let place = Place { family, table, span, conditions: &conditions, doubt: None, restore: false };
+        let place = Place { family, table, span, conditions: &conditions, unknown: None, restore: false };
         if let Some(well) = self.reader.command(words, place) {
             self.status = Status::Known(well);
         }

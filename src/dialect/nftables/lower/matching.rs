@@ -200,33 +200,20 @@ impl Lower<'_> {
                     cx.test(Test::Never);
                 }
             }
-            View::Extension(bits) => match (shown(0), shown(1)) {
-                (true, true) => {}
-                (false, false) => cx.test(Test::Never),
-                (absent, _) => {
-                    let test = self.extension(*bits, absent);
-                    cx.test(test);
-                }
-            },
+            View::Extension(_) if shown(0) && shown(1) => {}
+            View::Extension(bits) if shown(0) || shown(1) => {
+                let test = self.extension(*bits, shown(0));
+                cx.test(test);
+            }
+            View::Extension(_) => cx.test(Test::Never),
             View::FirstNextHeader => {
-                let boxes = first_next_header(self.whole, |number| shown(number & lens.mask));
-                let extended = EXTENSIONS.iter().any(|(_, number)| shown(*number & lens.mask));
-                if !extended {
-                    cx.keep_protocols(&Set::where_(255, |number| shown(u128::from(number) & lens.mask)));
-                }
-                self.tuple(cx, vec![Field::Ext, Field::Proto], boxes);
+                self.first_next_header(cx, |number| shown(number & lens.mask));
             }
             View::Status if lens.mask & !status::OF_FIRST == 0 => {
-                let mut boxes = Vec::new();
-                for (snat, dnat) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
-                    if shown((snat << 4 | dnat << 5) & lens.mask) {
-                        boxes.push(vec![Some(Set::one(snat)), Some(Set::one(dnat))]);
-                    }
-                }
                 if lens.mask & !status::NAT != 0 {
                     self.later_status(cx, lens, set, negate);
                 }
-                self.tuple(cx, vec![Field::Snat, Field::Dnat], boxes);
+                self.translated_status(cx, |bits| shown(bits & lens.mask));
             }
             View::RestLength if lens.is_plain() => self.rest_length(cx, lens, set, negate),
             View::AddressType(source) if lens.is_plain() => self.address_type(cx, *source, set, negate),
@@ -245,6 +232,23 @@ impl Lower<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The next header that the IPv6 header names.
+    fn first_next_header(&mut self, cx: &mut Context, shown: impl Fn(u128) -> bool) {
+        let boxes = first_next_header(self.whole, &shown);
+        if !EXTENSIONS.iter().any(|(_, number)| shown(*number)) {
+            cx.keep_protocols(&Set::where_(255, |number| shown(number.into())));
+        }
+        self.tuple(cx, vec![Field::Ext, Field::Proto], boxes);
+    }
+
+    /// The bits of the status that translation sets.
+    fn translated_status(&mut self, cx: &mut Context, shown: impl Fn(u128) -> bool) {
+        let both = [(0, 0), (1, 0), (0, 1), (1, 1)].into_iter();
+        let held = both.filter(|(snat, dnat)| shown(snat << 4 | dnat << 5));
+        let boxes = held.map(|(snat, dnat)| vec![Some(Set::one(snat)), Some(Set::one(dnat))]).collect();
+        self.tuple(cx, vec![Field::Snat, Field::Dnat], boxes);
     }
 
     /// The status of a connection that has had packets: what it is nobody knows. The way that goes on is that of

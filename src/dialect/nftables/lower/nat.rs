@@ -260,7 +260,23 @@ impl Lower<'_> {
     fn open_nat(&mut self, cx: &mut Context, nat: &NatStmt, looked: Looked) {
         let Looked::Open(cond) = looked else { return };
         cx.test(Test::Unknown { cond, negate: false });
-        let destination = matches!(nat.kind, NatKind::Dnat | NatKind::Redirect);
+        self.untold(cx, matches!(nat.kind, NatKind::Dnat | NatKind::Redirect));
+    }
+
+    /// A target of iptables that translates, of which no more than the name is there.
+    pub(super) fn unread_translation(&mut self, cx: &mut Context, destination: bool) {
+        self.untold(cx, destination);
+        cx.effect(Effect::Verdict(Verdict::Accept));
+    }
+
+    /// Whether a chain is walked where destinations are translated.
+    pub(super) fn comes_before_routing(&self, cx: &Context) -> bool {
+        let hooks = self.places.of(cx.table, cx.chain).map_or(&[][..], |place| &place.hooks);
+        hooks.iter().any(|hook| matches!(hook, Hook::Prerouting | Hook::Output))
+    }
+
+    /// A translation to what the file does not tell.
+    fn untold(&mut self, cx: &mut Context, destination: bool) {
         let id = self.builder.nat(Nat { destination, addr: NatAddr::Unknown, port: NatPort::Unknown });
         cx.effect(Effect::Nat(id));
     }

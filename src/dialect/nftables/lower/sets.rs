@@ -297,21 +297,13 @@ impl Lower<'_> {
             cx.steps.push(Step::Lookup(found.0));
             return Ok(Looked::Done);
         }
-        let (lists, specs) = match &map.kind {
-            ExprKind::Set(elements) => {
-                if elements.is_empty() {
-                    return Err(Fault::Refused(map.span, "the map is empty".to_string()));
-                }
-                (vec![elements.clone()], lenses.iter().map(|lens| lens.spec).collect())
+        let (lists, specs) = match (&map.kind, self.lists_of_map(cx, map, &lenses, gives)?) {
+            (_, Some(found)) => found,
+            (ExprKind::SetRef(name), None) => {
+                let condition = self.set_condition(cx, name, true, &lenses);
+                return Ok(Looked::Open(self.condition(condition)));
             }
-            ExprKind::SetRef(name) => match self.named_map(cx, name, map.span, &lenses, gives)? {
-                Some(found) => found,
-                None => {
-                    let condition = self.set_condition(cx, name, true, &lenses);
-                    return Ok(Looked::Open(self.condition(condition)));
-                }
-            },
-            _ => return Err(Fault::Refused(map.span, "expected a map".to_string())),
+            (_, None) => return Err(Fault::Refused(map.span, "expected a map".to_string())),
         };
         let mut entries = Vec::new();
         let mut open = None;
@@ -337,6 +329,26 @@ impl Lower<'_> {
             Ok(looked)
         } else {
             self.try_entries(cx, (key, map), &lenses, &entries, effect)
+        }
+    }
+
+    /// The elements of a map, and what its keys and data are; `None` where it is not known, or no map.
+    fn lists_of_map(
+        &mut self,
+        cx: &mut Context,
+        map: &Expr,
+        lenses: &[Lens],
+        gives: Gives,
+    ) -> Eval<Option<Found>> {
+        match &map.kind {
+            ExprKind::Set(elements) if elements.is_empty() => {
+                Err(Fault::Refused(map.span, "the map is empty".to_string()))
+            }
+            ExprKind::Set(elements) => {
+                Ok(Some((vec![elements.clone()], lenses.iter().map(|lens| lens.spec).collect())))
+            }
+            ExprKind::SetRef(name) => self.named_map(cx, name, map.span, lenses, gives),
+            _ => Ok(None),
         }
     }
 

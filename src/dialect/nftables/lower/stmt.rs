@@ -66,9 +66,12 @@ impl Lower<'_> {
             StmtKind::Xt(parts) if IDLE.contains(&&*parts.1) => {}
             StmtKind::Xt(parts) => {
                 self.unread_extension(cx.span);
-                match parts.0 {
-                    true => self.undefined(cx, "xt target", &parts.1),
-                    false => self.chance(cx, "xt match", &parts.1),
+                match (parts.0, &*parts.1) {
+                    (true, "DNAT" | "REDIRECT") => self.unread_translation(cx, true),
+                    (true, "SNAT" | "MASQUERADE") => self.unread_translation(cx, false),
+                    (true, "NETMAP") => self.unread_translation(cx, self.comes_before_routing(cx)),
+                    (true, name) => self.undefined(cx, "xt target", name),
+                    (false, name) => self.chance(cx, "xt match", name),
                 }
             }
         }

@@ -290,7 +290,7 @@ impl<'r, 's, 't> Parser<'r, 's, 't> {
             _ => {
                 let text = self.text_of(self.cur);
                 let short: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
-                format!("`{short}`")
+                if short.is_empty() { "empty string".to_string() } else { format!("`{short}`") }
             }
         };
         Failed { span: self.span(self.cur), message: format!("unexpected {what}, expected {wanted}") }

@@ -3,7 +3,7 @@
 use crate::source::Span;
 
 use super::super::ast::{
-    Action, Af, Direction, Divert, Family, PoolPort, PortOp, Reply, Rule, StateKind, TranslateKind,
+    Action, Af, Direction, Divert, Flavour, PoolPort, PortOp, Reply, Rule, StateKind, TranslateKind,
 };
 use super::{Expander, Flat, Where, protocol};
 
@@ -145,7 +145,7 @@ fn routing_written(rule: &Rule) -> Result<(), Problem> {
 }
 
 /// Checks a rule that has no lists left (pfctl's `filter_consistent`, `rdr_consistent`).
-pub(super) fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
+pub(super) fn consistent(flat: &Flat, flavour: Flavour) -> Result<(), Problem> {
     let rule = flat.rule;
     let fail = |message: &str| Err((flat.element, message.to_string()));
     let number = match flat.protocol {
@@ -156,7 +156,7 @@ pub(super) fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
     let Some(number) = number else { return Ok(()) };
     let has_ports = match number {
         Some(protocol::TCP | protocol::UDP) => true,
-        Some(protocol::SCTP) => family == Family::FreeBsd,
+        Some(protocol::SCTP) => flavour == Flavour::FreeBsd,
         _ => false,
     };
     if !has_ports && (flat.src_port.is_some() || flat.dst_port.is_some()) && ports_are_checked(rule) {
@@ -169,13 +169,13 @@ pub(super) fn consistent(flat: &Flat, family: Family) -> Result<(), Problem> {
         return Ok(());
     }
     let rare = rule.options.rare();
-    if family == Family::OpenBsd && !has_ports && !(rare.users.is_empty() && rare.groups.is_empty()) {
+    if flavour == Flavour::OpenBsd && !has_ports && !(rare.users.is_empty() && rare.groups.is_empty()) {
         return fail("`user` and `group` apply to TCP and UDP only: the rule needs `proto`");
     }
-    if family == Family::OpenBsd && number != Some(protocol::TCP) && !rare.os.is_empty() {
+    if flavour == Flavour::OpenBsd && number != Some(protocol::TCP) && !rare.os.is_empty() {
         return fail("`os` applies to TCP only: the rule needs `proto tcp`");
     }
-    if family == Family::OpenBsd && rare.labels.len() > 1 {
+    if flavour == Flavour::OpenBsd && rare.labels.len() > 1 {
         return fail("a rule has one label");
     }
     if let (Some(Divert::To(Some(address), _)), Some(af)) = (&rare.divert, flat.af)

@@ -12,7 +12,7 @@ use crate::rule::{PH002, PH003, PH004, Severity};
 use crate::source::Span;
 
 use super::ast::{
-    Action, Af, Direction, Family, Flags, IcmpMatch, IdMatch, Interface, InterfaceName, List, Peer,
+    Action, Af, Direction, Flags, Flavour, IcmpMatch, IdMatch, Interface, InterfaceName, List, Peer,
     PortMatch, PortOp, Protocol, Rule, StateKind,
 };
 
@@ -44,6 +44,8 @@ pub const SYN_OF_SYN_ACK: Flags = Flags { set: 0x02, mask: 0x12 };
 pub struct Flat<'a> {
     /// The rule that it comes from.
     pub rule: &'a Rule,
+    /// Its number among all that rules are multiplied out into.
+    pub id: u32,
     /// The way; `binat-to` splits a rule without one into two.
     pub direction: Option<Direction>,
     /// The interface, and whether negated.
@@ -127,7 +129,9 @@ impl<'a> Extras<'a> {
 /// Multiplies rules out.
 pub struct Expander<'a> {
     env: &'a Environment,
-    family: Family,
+    flavour: Flavour,
+    /// How many rules there are by now.
+    count: u32,
     /// Where there is something to say.
     pub findings: Vec<Finding>,
 }
@@ -140,14 +144,14 @@ struct Lists<'a> {
 }
 
 impl<'a> Expander<'a> {
-    /// An expander for a file of a family.
-    pub fn new(env: &'a Environment, family: Family) -> Self {
-        Expander { env, family, findings: Vec::new() }
+    /// An expander for a file of a flavour.
+    pub fn new(env: &'a Environment, flavour: Flavour) -> Self {
+        Expander { env, flavour, count: 0, findings: Vec::new() }
     }
 
-    /// Goes on with a file of another family.
-    pub fn set_family(&mut self, family: Family) {
-        self.family = family;
+    /// Goes on with a file of another flavour.
+    pub fn set_flavour(&mut self, flavour: Flavour) {
+        self.flavour = flavour;
     }
 
     /// Multiplies a rule out. `number` counts the rules of its ruleset, for `$nr`.
@@ -166,6 +170,10 @@ impl<'a> Expander<'a> {
         let before = out.len();
         let mut problem = None;
         self.each(rule, &lists, number, &mut problem, out);
+        for flat in &mut out[before..] {
+            flat.id = self.count;
+            self.count += 1;
+        }
         match problem {
             Some((span, message)) => self.refuse(span, message),
             None if out.len() == before => {
@@ -240,12 +248,12 @@ impl<'a> Expander<'a> {
     /// that have none, such as tables (`decide_address_family`).
     fn settled(&self, hosts: &[Resolved]) -> Option<Af> {
         let mut families = hosts.iter().map(|host| host.af);
-        match self.family {
-            Family::OpenBsd => {
+        match self.flavour {
+            Flavour::OpenBsd => {
                 let first = families.next()??;
                 families.all(|af| af == Some(first)).then_some(first)
             }
-            Family::FreeBsd => {
+            Flavour::FreeBsd => {
                 let mut families = families.flatten();
                 let first = families.next()?;
                 families.all(|af| af == first).then_some(first)
@@ -262,43 +270,38 @@ impl<'a> Expander<'a> {
         problem: &mut Option<(Span, String)>,
         out: &mut Vec<Flat<'a>>,
     ) {
-        let (src_ports, dst_ports) = (options(&rule.from.ports), options(&rule.to.ports));
+        let all_ends = self.ends(rule, lists);
         for interface in options(&rule.interfaces) {
             for protocol in options(&rule.protocols) {
                 for icmp in options(&rule.options.icmp) {
-                    let mut emit = |src: &Resolved<'a>,
-                                    src_port: Option<&'a PortMatch>,
-                                    dst: &Resolved<'a>,
-                                    dst_port: Option<&'a PortMatch>| {
-                        let found =
-                            Found { interface, protocol, icmp: icmp.copied(), src, src_port, dst, dst_port };
+                    for &ends in &all_ends {
+                        let found = Found { interface, protocol, icmp: icmp.copied(), ends };
                         self.combine(rule, lists.af, &found, number, problem, out);
-                    };
-                    for src in &lists.src {
-                        match self.family {
-                            Family::OpenBsd => {
-                                for dst in &lists.dst {
-                                    for src_port in src_ports.clone() {
-                                        for dst_port in dst_ports.clone() {
-                                            emit(src, src_port, dst, dst_port);
-                                        }
-                                    }
-                                }
-                            }
-                            Family::FreeBsd => {
-                                for src_port in src_ports.clone() {
-                                    for dst in &lists.dst {
-                                        for dst_port in dst_ports.clone() {
-                                            emit(src, src_port, dst, dst_port);
-                                        }
-                                    }
-                                }
-                            }
-                        }
                     }
                 }
             }
         }
+    }
+
+    /// The hosts and ports of both ends, in the order in which pfctl goes through them.
+    fn ends<'l>(&self, rule: &'a Rule, lists: &'l Lists<'a>) -> Vec<Ends<'a, 'l>> {
+        let (src_ports, dst_ports) = (options(&rule.from.ports), options(&rule.to.ports));
+        let dsts_and_ports = || match self.flavour {
+            Flavour::OpenBsd => {
+                lists.dst.iter().flat_map(|dst| src_ports.clone().map(move |port| (dst, port))).collect()
+            }
+            Flavour::FreeBsd => src_ports
+                .clone()
+                .flat_map(|port| lists.dst.iter().map(move |dst| (dst, port)))
+                .collect::<Vec<_>>(),
+        };
+        let mut all = Vec::new();
+        for src in &lists.src {
+            for (dst, src_port) in dsts_and_ports() {
+                all.extend(dst_ports.clone().map(|dst_port| Ends { src, src_port, dst, dst_port }));
+            }
+        }
+        all
     }
 
     /// One combination of the outer lists: a rule for each operating system, user and group, if the families fit.
@@ -311,7 +314,7 @@ impl<'a> Expander<'a> {
         problem: &mut Option<(Span, String)>,
         out: &mut Vec<Flat<'a>>,
     ) {
-        let (src, dst) = (found.src, found.dst);
+        let (src, dst) = (found.ends.src, found.ends.dst);
         if clash(rule_af, src.af) || clash(rule_af, dst.af) || clash(src.af, dst.af) {
             return;
         }
@@ -323,7 +326,7 @@ impl<'a> Expander<'a> {
         let mut flat = found.flat(rule);
         flat.interface = flat.interface.or(scope.map(|scope| (false, scope)));
         flat.af = rule_af;
-        if let Err(error) = self.pools(&mut flat, found.dst_port) {
+        if let Err(error) = self.pools(&mut flat, found.ends.dst_port) {
             problem.get_or_insert(error);
             return;
         }
@@ -331,7 +334,7 @@ impl<'a> Expander<'a> {
             return;
         }
         flat.af = flat.af.or(src.af).or(dst.af);
-        if let Err(error) = check::consistent(&flat, self.family) {
+        if let Err(error) = check::consistent(&flat, self.flavour) {
             problem.get_or_insert(error);
             return;
         }
@@ -397,6 +400,12 @@ struct Found<'a, 'l> {
     interface: Option<&'a Interface>,
     protocol: Option<&'a Protocol>,
     icmp: Option<IcmpMatch>,
+    ends: Ends<'a, 'l>,
+}
+
+/// A host and a port of each end.
+#[derive(Clone, Copy)]
+struct Ends<'a, 'l> {
     src: &'l Resolved<'a>,
     src_port: Option<&'a PortMatch>,
     dst: &'l Resolved<'a>,
@@ -417,15 +426,16 @@ impl<'a> Found<'a, '_> {
         let flags = rule.options.flags.or(implied.then_some(SYN_OF_SYN_ACK));
         Flat {
             rule,
+            id: 0,
             direction: rule.direction,
             interface: self.interface.map(|interface| (interface.negated, &interface.name)),
             af: None,
             protocol: self.protocol,
             icmp: self.icmp,
-            src: self.src.clone(),
-            src_port: self.src_port.map(|port| &port.op),
-            dst: self.dst.clone(),
-            dst_port: self.dst_port.map(|port| &port.op),
+            src: self.ends.src.clone(),
+            src_port: self.ends.src_port.map(|port| &port.op),
+            dst: self.ends.dst.clone(),
+            dst_port: self.ends.dst_port.map(|port| &port.op),
             flags: flags.filter(|flags| tcp && flags.mask != 0),
             state,
             nat: None,
@@ -438,10 +448,10 @@ impl<'a> Found<'a, '_> {
     /// The element that tells this rule from its siblings: the last list with more than one element.
     fn element(&self, rule: &Rule) -> Span {
         let of = |many: bool, span: Option<Span>| if many { span } else { None };
-        of(rule.to.ports.len() > 1, self.dst_port.map(|port| port.span))
-            .or(of(rule.to.hosts.len() > 1, Some(self.dst.span)))
-            .or(of(rule.from.ports.len() > 1, self.src_port.map(|port| port.span)))
-            .or(of(rule.from.hosts.len() > 1, Some(self.src.span)))
+        of(rule.to.ports.len() > 1, self.ends.dst_port.map(|port| port.span))
+            .or(of(rule.to.hosts.len() > 1, Some(self.ends.dst.span)))
+            .or(of(rule.from.ports.len() > 1, self.ends.src_port.map(|port| port.span)))
+            .or(of(rule.from.hosts.len() > 1, Some(self.ends.src.span)))
             .or(of(rule.options.icmp.len() > 1, self.icmp.map(|icmp| icmp.span)))
             .or(of(rule.protocols.len() > 1, self.protocol.map(|protocol| protocol.span)))
             .or(of(rule.interfaces.len() > 1, self.interface.map(|interface| interface.span)))

@@ -3,7 +3,7 @@
 use crate::source::Span;
 
 use super::super::ast::{
-    Action, Af, Direction, Family, Pool, PoolOptions, PoolPort, Port, PortMatch, PortOp, TranslateKind,
+    Action, Af, Direction, Flavour, Pool, PoolOptions, PoolPort, Port, PortMatch, PortOp, TranslateKind,
 };
 use super::check::is_table;
 use super::hosts::{self, Problem};
@@ -87,8 +87,8 @@ impl<'a> Expander<'a> {
         for host in &pool.hosts {
             hosts::resolve(host, self.env, &mut hosts)?;
         }
-        let af = match (af, self.family) {
-            (None, Family::FreeBsd) => hosts.first().and_then(|host| host.af),
+        let af = match (af, self.flavour) {
+            (None, Flavour::FreeBsd) => hosts.first().and_then(|host| host.af),
             (af, _) => af,
         };
         hosts.retain(|host| !clash(af, host.af));
@@ -101,7 +101,7 @@ impl<'a> Expander<'a> {
         let several = hosts.len() > 1 || hosts.iter().any(|host| changes(&host.place));
         let kind = pool.options.kind.or(several.then_some("round-robin"));
         let dynamic_kind = matches!(kind, Some("round-robin"))
-            || (self.family == Family::OpenBsd
+            || (self.flavour == Flavour::OpenBsd
                 && matches!(kind, Some("least-states" | "random" | "source-hash")));
         if several && !dynamic_kind {
             let message =

@@ -165,11 +165,11 @@ fn answers(other: &Flat, rule: &Flat) -> bool {
     let protocol = other.protocol.is_none() || rule.protocol.is_none() || number(other) == number(rule);
     // `flags S/SA` matches no reply of TCP
     let flags = other.flags.is_none_or(|flags| flags.set & 0x12 != 0x02);
-    let unsure = |flat: &Flat| {
+    let unknown = |flat: &Flat| {
         [&flat.src, &flat.dst].iter().any(|host| !matches!(host.place, Where::Net(_) | Where::Any))
     };
-    let hosts = unsure(other)
-        || unsure(rule)
+    let hosts = unknown(other)
+        || unknown(rule)
         || (hosts_meet(&other.src, &rule.dst) && hosts_meet(&other.dst, &rule.src));
     direction
         && interface

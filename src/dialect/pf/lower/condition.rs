@@ -131,9 +131,9 @@ pub(super) enum Ask {
 #[derive(Default)]
 pub(super) struct Questions {
     /// The names of questions that were not asked yet, numbered in the order of the file.
-    names: FxHashMap<(usize, Ask), String>,
+    names: FxHashMap<(u32, Ask), String>,
     /// What rules have asked: one that is written out as several asks it once.
-    asked: FxHashMap<usize, Vec<(Ask, CondId)>>,
+    asked: FxHashMap<u32, Vec<(Ask, CondId)>>,
     way: &'static str,
 }
 
@@ -163,23 +163,23 @@ impl Questions {
         if goes(flat, way) {
             for (ask, text) in asks(flat).into_iter().chain(limits(flat)) {
                 let name = b.numbered(kind(ask), self.way, &text);
-                self.names.insert((place(flat), ask), name);
+                self.names.insert((flat.id, ask), name);
             }
         }
     }
 
     /// A rule is looked at anew: it asks again.
     pub(super) fn again(&mut self, flat: &Flat) {
-        self.asked.remove(&place(flat));
+        self.asked.remove(&flat.id);
     }
 
     /// The condition of a question of a rule.
     pub(super) fn ask(&mut self, b: &mut Builder, flat: &Flat, ask: Ask, text: &str) -> CondId {
-        let asked = self.asked.entry(place(flat)).or_default();
+        let asked = self.asked.entry(flat.id).or_default();
         if let Some((_, cond)) = asked.iter().find(|(known, _)| *known == ask) {
             return *cond;
         }
-        let name = self.names.remove(&(place(flat), ask));
+        let name = self.names.remove(&(flat.id, ask));
         let name = name.unwrap_or_else(|| b.numbered(kind(ask), self.way, text));
         let condition = match ask {
             Ask::Probability | Ask::Once | Ask::Pool(..) | Ask::Route => Condition::chance(name),
@@ -190,11 +190,6 @@ impl Questions {
         asked.push((ask, cond));
         cond
     }
-}
-
-/// Where a rule lies in memory: its name for the time of the lowering.
-fn place(flat: &Flat) -> usize {
-    std::ptr::from_ref(flat).addr()
 }
 
 fn kind(ask: Ask) -> &'static str {

@@ -4,17 +4,16 @@ use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Origin, Test, Va
 use crate::packet::{Family, Field, proto};
 use crate::source::Span;
 
-use super::super::ast::{
-    Action, Direction, Divert, Family as AstFamily, InterfaceName, Reply, RouteKind, StateKind,
-};
+use super::super::ast::{Action, Direction, Divert, Flavour, InterfaceName, Reply, RouteKind, StateKind};
 use super::super::expand::Flat;
 use super::super::tree::Scope;
 use super::condition::{Ask, limits};
 use super::system::icmp_errors;
 use super::{Lowering, mark, marked};
 
-/// A rule whose effect waits until it is known to be the last that matches.
-pub(super) struct Deferred<'a> {
+/// A pass rule, in one of the forms that it is written out as.
+#[derive(Clone, Copy)]
+pub(super) struct Passing<'a> {
     pub flat: &'a Flat<'a>,
     pub scope: Scope,
     pub family: Option<Family>,
@@ -29,6 +28,15 @@ pub(super) enum Ending {
     Done,
 }
 
+impl Ending {
+    fn effect(self) -> Effect {
+        match self {
+            Ending::Verdict => Effect::Verdict(Verdict::Accept),
+            Ending::Done => Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }),
+        }
+    }
+}
+
 /// How a rule sends a packet elsewhere.
 pub(super) enum Elsewhere<'a> {
     /// Before routing: the output interface is another one.
@@ -39,38 +47,17 @@ pub(super) enum Elsewhere<'a> {
 
 impl<'a> Lowering<'a> {
     /// A pass rule that is the one that decides.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn pass(
         &mut self,
         b: &mut Builder,
         chain: ChainId,
-        flat: &'a Flat<'a>,
-        scope: Scope,
-        family: Option<Family>,
+        passing: Passing<'a>,
         way: Direction,
         ending: Ending,
         tests: &mut dyn FnMut(&mut Self, &mut Builder),
     ) {
-        let done = match ending {
-            Ending::Verdict => Effect::Verdict(Verdict::Accept),
-            Ending::Done => Effect::Mark(MarkOp { clear: mark::DEFERRED, flip: 0 }),
-        };
-        if let Some(most) = flat.rule.options.rare().max_packet_size {
-            // whether a longer packet is dropped or left to other rules is not written in pf.conf(5)
-            tests(self, b);
-            let longer = b.range(u128::from(most.unsigned_abs()) + 1, Field::Length.last());
-            b.field(Field::Length, longer, false);
-            let cond = b.condition(Condition::of(format!("max-pkt-size {most}"), [Field::Length]));
-            b.effect(Effect::Undefined(cond));
-            b.rule(chain, flat.origin());
-        }
-        for (ask, text) in limits(flat) {
-            tests(self, b);
-            let cond = self.questions.ask(b, flat, ask, &text);
-            b.test(Test::Unknown { cond, negate: false });
-            b.effect(Effect::Verdict(Verdict::Drop));
-            b.rule(chain, flat.origin());
-        }
+        let Passing { flat, scope, family } = passing;
+        self.limit(b, chain, flat, tests);
         if let Some(what) = beyond_the_model(flat) {
             tests(self, b);
             self.forget_deferred(b);
@@ -80,7 +67,7 @@ impl<'a> Lowering<'a> {
             return;
         }
         if let Some(family) = family.filter(|_| flat.nat.is_some() || flat.rdr.is_some()) {
-            self.untranslated_errors(b, chain, flat, family, done, tests);
+            self.untranslated_errors(b, chain, (flat, family), ending, tests);
         }
         for chosen in self.choices(flat, scope, family).iter() {
             let elsewhere = self.leaves_elsewhere(flat, way);
@@ -102,13 +89,39 @@ impl<'a> Lowering<'a> {
             if let Some(Elsewhere::In) = elsewhere {
                 b.effect(Effect::Forget(Field::Oif));
             }
-            b.effect(done);
+            b.effect(ending.effect());
             b.rule(chain, flat.origin());
         }
         if let Some(Elsewhere::Out(_)) = self.leaves_elsewhere(flat, way) {
             tests(self, b);
             let cond = b.condition(Condition::elsewhere("the interface that `route-to` takes"));
             b.effect(Effect::Undefined(cond));
+            b.rule(chain, flat.origin());
+        }
+    }
+
+    /// What a pass rule does not let through although its tests hold.
+    fn limit(
+        &mut self,
+        b: &mut Builder,
+        chain: ChainId,
+        flat: &'a Flat<'a>,
+        tests: &mut dyn FnMut(&mut Self, &mut Builder),
+    ) {
+        if let Some(most) = flat.rule.options.rare().max_packet_size {
+            // whether a longer packet is dropped or left to other rules is not written in pf.conf(5)
+            tests(self, b);
+            let longer = b.range(u128::from(most.unsigned_abs()) + 1, Field::Length.last());
+            b.field(Field::Length, longer, false);
+            let cond = b.condition(Condition::of(format!("max-pkt-size {most}"), [Field::Length]));
+            b.effect(Effect::Undefined(cond));
+            b.rule(chain, flat.origin());
+        }
+        for (ask, text) in limits(flat) {
+            tests(self, b);
+            let cond = self.questions.ask(b, flat, ask, &text);
+            b.test(Test::Unknown { cond, negate: false });
+            b.effect(Effect::Verdict(Verdict::Drop));
             b.rule(chain, flat.origin());
         }
     }
@@ -216,13 +229,12 @@ impl<'a> Lowering<'a> {
         &mut self,
         b: &mut Builder,
         chain: ChainId,
-        flat: &'a Flat<'a>,
-        family: Family,
-        done: Effect,
+        (flat, family): (&'a Flat<'a>, Family),
+        ending: Ending,
         tests: &mut dyn FnMut(&mut Self, &mut Builder),
     ) {
         let protocol = flat.protocol.and_then(|protocol| protocol.number);
-        if self.tree.family != AstFamily::OpenBsd
+        if self.tree.flavour != Flavour::OpenBsd
             || !matches!(protocol, None | Some(proto::ICMP | proto::ICMPV6))
         {
             return;
@@ -233,7 +245,7 @@ impl<'a> Lowering<'a> {
         self.tag(b, flat);
         b.effect(Effect::KeepState(false));
         self.forget_deferred(b);
-        b.effect(done);
+        b.effect(ending.effect());
         b.rule(chain, flat.origin());
     }
 
@@ -248,10 +260,9 @@ impl<'a> Lowering<'a> {
     ) {
         let deferred = std::mem::take(&mut self.deferred);
         for (at, deferred) in deferred.into_iter().enumerate() {
-            let Deferred { flat, scope, family } = deferred;
-            self.questions.again(flat);
+            self.questions.again(deferred.flat);
             let mut tests = |_: &mut Self, b: &mut Builder| marked(b, mark::DEFERRED, at as u32 + 1);
-            self.pass(b, chain, flat, scope, family, way, Ending::Done, &mut tests);
+            self.pass(b, chain, deferred, way, Ending::Done, &mut tests);
         }
         if self.moves {
             self.undo_moves(b, chain, start);

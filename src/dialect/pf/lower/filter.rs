@@ -5,11 +5,11 @@ use std::rc::Rc;
 use crate::model::{Builder, ChainId, Condition, Effect, MarkOp, Verdict};
 use crate::source::Span;
 
-use super::super::ast::{Action, Direction, Family as AstFamily, Rule, StateKind};
+use super::super::ast::{Action, Direction, Flavour, Rule, StateKind};
 use super::super::expand::{Flat, Where};
 use super::super::tree::{AnchorNode, Node, Scope};
 use super::condition::limits;
-use super::decide::{Deferred, Ending, beyond_the_model, reply, undefined};
+use super::decide::{Ending, Passing, beyond_the_model, reply, undefined};
 use super::{Lowering, mark, marked};
 
 /// The longest decision list; beyond it, anchors are walked in their place.
@@ -63,7 +63,7 @@ impl<'a> Lowering<'a> {
             },
             Node::Anchor(anchor) if anchor.kind.is_some() || !goes_at_all(anchor.rule, way) => false,
             Node::Anchor(anchor) => {
-                (anchor.quick && self.tree.family == AstFamily::OpenBsd && has_anchors(anchor))
+                (anchor.quick && self.tree.flavour == Flavour::OpenBsd && has_anchors(anchor))
                     || (self.reads_tags && anchor.rule.options.rare().tag.is_some())
                     || anchor.body.as_ref().is_some_and(|body| self.keeps_order(body, way))
             }
@@ -163,7 +163,8 @@ impl<'a> Lowering<'a> {
                 }
             };
             if flat.rule.action == Action::Pass {
-                self.pass(b, chain, flat, scope, form.family, way, Ending::Verdict, &mut tests);
+                let passing = Passing { flat, scope, family: form.family };
+                self.pass(b, chain, passing, way, Ending::Verdict, &mut tests);
             } else {
                 tests(self, b);
                 self.tag(b, flat);
@@ -257,14 +258,14 @@ impl<'a> Lowering<'a> {
             self.tag(b, flat);
             let mut number = 0;
             if puts_off {
-                self.deferred.push(Deferred { flat, scope, family: form.family });
+                self.deferred.push(Passing { flat, scope, family: form.family });
                 number = self.deferred.len() as u32;
             }
             if number > mark::DEFERRED {
                 undefined(b, chain, flat.rule.span, "more rules than can be followed");
                 continue;
             }
-            let clear = mark::DEFERRED | inside.cleared(self.tree.family);
+            let clear = mark::DEFERRED | inside.cleared(self.tree.flavour);
             b.effect(Effect::Mark(MarkOp { clear, flip: number | inside.bits }));
             if flat.rule.action == Action::Pass {
                 self.keep_state(b, flat);
@@ -290,7 +291,7 @@ impl<'a> Lowering<'a> {
         let bit = if quick { mark::FIRST_QUICK_ANCHOR.checked_shl(inside.quick).unwrap_or(0) } else { 0 };
         let within = Inside {
             quick: inside.quick + u32::from(quick),
-            bits: if self.tree.family == AstFamily::OpenBsd { bit } else { inside.bits | bit },
+            bits: if self.tree.flavour == Flavour::OpenBsd { bit } else { inside.bits | bit },
         };
         let known = anchor.body.as_ref().filter(|_| !quick || bit != 0);
         let target = known.map(|body| {
@@ -332,10 +333,10 @@ struct Inside {
 impl Inside {
     /// The bits that a match takes away or sets. On OpenBSD a quick anchor ends the walk only where the last rule
     /// that matched stands in it and not in an anchor within (pf.c, `pf_step_into_anchor`).
-    fn cleared(self, family: AstFamily) -> u32 {
-        match family {
-            AstFamily::OpenBsd => mark::QUICK_ANCHORS,
-            AstFamily::FreeBsd => self.bits,
+    fn cleared(self, flavour: Flavour) -> u32 {
+        match flavour {
+            Flavour::OpenBsd => mark::QUICK_ANCHORS,
+            Flavour::FreeBsd => self.bits,
         }
     }
 }

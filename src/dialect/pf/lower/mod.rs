@@ -32,7 +32,7 @@ use crate::packet::{Field, State, states};
 use crate::source::Span;
 
 use self::condition::Questions;
-use super::ast::{Action, Direction, Family, Reply, TranslateKind};
+use super::ast::{Action, Direction, Flavour, Reply, TranslateKind};
 use super::expand::Flat;
 use super::tree::{Node, Tree};
 
@@ -68,7 +68,7 @@ pub fn lower(tree: &Tree, env: &Environment) -> Ruleset {
         deferred: Vec::new(),
         questions: Questions::default(),
         given: given(&tree.nodes),
-        moves: tree.family == Family::OpenBsd && has_moves(&tree.nodes),
+        moves: tree.flavour == Flavour::OpenBsd && has_moves(&tree.nodes),
         fin_map: None,
         reply_maps: FxHashMap::default(),
     };
@@ -105,7 +105,7 @@ struct Lowering<'a> {
     /// The interfaces that names stand for; `None` for groups whose members nobody tells.
     interfaces: FxHashMap<String, Option<Values>>,
     /// What rules of this way put off; number `n` of the mark is `deferred[n - 1]`.
-    deferred: Vec<decide::Deferred<'a>>,
+    deferred: Vec<decide::Passing<'a>>,
     /// What the rules of this way ask.
     questions: Questions,
     /// Interfaces whose own address translation gives to what leaves by them.
@@ -207,9 +207,9 @@ fn reads_tags(nodes: &[Node]) -> bool {
         Node::Rule(flat, _) => flat.extras().tagged.is_some(),
         Node::Anchor(anchor) => {
             anchor.rule.options.rare().tagged.is_some()
-                || anchor.body.as_ref().is_some_and(|body| reads_tags(body))
+                || anchor.body.as_ref().is_none_or(|body| reads_tags(body))
         }
-        Node::Unknown { .. } => false,
+        Node::Unknown { kind, .. } => kind.is_none(),
     })
 }
 

@@ -6,7 +6,7 @@ use crate::model::{
 use crate::packet::{Field, Set, proto};
 use crate::source::Span;
 
-use super::super::ast::{Action, Direction, Family, Reply, StateKind};
+use super::super::ast::{Action, Direction, Flavour, Reply, StateKind};
 use super::super::expand::Flat;
 use super::super::tree::{Node, Scope};
 use super::Lowering;
@@ -56,7 +56,7 @@ impl<'a> Lowering<'a> {
     /// matches, and FreeBSD since 14 also where there is none at all (pf_norm.c).
     pub(super) fn tcp_checks(&mut self, b: &mut Builder, chain: ChainId, way: Direction, start: Span) {
         let odd = b.values(flags_that(is_odd));
-        if self.tree.family == Family::OpenBsd {
+        if self.tree.flavour == Flavour::OpenBsd {
             b.field(Field::TcpFlags, odd, false);
             b.effect(Effect::Verdict(Verdict::Drop));
             b.rule(chain, Origin::system(start));
@@ -119,7 +119,7 @@ impl<'a> Lowering<'a> {
     /// they are sloppy (pf.c, `pf_match_rule`).
     pub(super) fn skips_replies(&self, flat: &Flat) -> bool {
         let sloppy = flat.rule.options.state.as_ref().is_some_and(|state| state.is_sloppy());
-        self.tree.family == Family::OpenBsd
+        self.tree.flavour == Flavour::OpenBsd
             && !sloppy
             && flat.state.is_some_and(|state| state != StateKind::No)
     }
@@ -154,7 +154,7 @@ impl<'a> Lowering<'a> {
             span: Span::default(),
         };
         let one = |value: u8| Some(Set::one(value.into()));
-        let every = self.tree.family == Family::FreeBsd;
+        let every = self.tree.flavour == Flavour::FreeBsd;
         let unanswered = |queries: &[(u128, u128)]| {
             let all = Set::range(0, 255);
             Some(if every { all } else { all.minus(&Set::of(queries.iter().copied())) })

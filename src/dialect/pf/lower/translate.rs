@@ -33,8 +33,8 @@ impl<'a> Lowering<'a> {
         for node in nodes {
             match node {
                 Node::Rule(flat, scope) => match flat.rule.action {
-                    Action::Translate { kind: own, no, pass } if own == kind => {
-                        self.translate(b, chain, flat, *scope, way, no, pass);
+                    Action::Translate { kind: own, .. } if own == kind => {
+                        self.translate(b, chain, flat, *scope, way);
                     }
                     _ => {}
                 },
@@ -49,7 +49,6 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn translate(
         &mut self,
         b: &mut Builder,
@@ -57,10 +56,9 @@ impl<'a> Lowering<'a> {
         flat: &'a Flat<'a>,
         scope: Scope,
         way: Direction,
-        no: bool,
-        pass: bool,
     ) {
-        let binat = matches!(flat.rule.action, Action::Translate { kind: TranslateKind::Binat, .. });
+        let Action::Translate { kind, no, pass } = flat.rule.action else { return };
+        let binat = kind == TranslateKind::Binat;
         let turned = if binat && way == Direction::In { turned(flat) } else { flat.clone() };
         self.questions.again(&turned);
         for form in self.forms(&[(&turned, scope)], way) {

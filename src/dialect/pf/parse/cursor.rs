@@ -5,7 +5,7 @@ use crate::source::Span;
 
 use super::super::ast::List;
 use super::super::lexer::{Kind, Token};
-use super::super::words;
+use super::super::vocabulary;
 
 /// Why a statement is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -152,7 +152,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
     pub(super) fn name(&mut self, what: &str) -> Result<&'t str> {
         let name = match self.peek() {
             Kind::Text(text) => text,
-            Kind::Word(word) if !words::is_keyword(word) => word,
+            Kind::Word(word) if !vocabulary::is_keyword(word) => word,
             _ => return self.fail(what),
         };
         self.advance();

@@ -6,11 +6,11 @@ use crate::source::Span;
 
 use super::super::address::{self, Parsed};
 use super::super::ast::{
-    Address, Af, Family, Host, Interface, InterfaceName, List, Modifiers, Peer, Pool, PoolOptions, PoolPort,
+    Address, Af, Flavour, Host, Interface, InterfaceName, List, Modifiers, Peer, Pool, PoolOptions, PoolPort,
     Port, PortMatch, PortOp, Protocol, Route, RouteKind,
 };
 use super::super::lexer::Kind;
-use super::super::{names, words};
+use super::super::{names, vocabulary};
 use super::cursor::{Cursor, Error, Refusal, Result, c_number, refuse};
 
 /// The longest name of an interface, and of a table, in bytes.
@@ -78,17 +78,17 @@ pub(super) fn protocols(cursor: &mut Cursor) -> Result<List<Protocol>> {
 }
 
 /// `all`, or `from … to …`, with `os …` between them.
-pub(super) fn from_to(cursor: &mut Cursor, family: Family) -> Result<(Peer, Vec<String>, Peer)> {
+pub(super) fn from_to(cursor: &mut Cursor, flavour: Flavour) -> Result<(Peer, Vec<String>, Peer)> {
     if cursor.eat("all") {
         return Ok((Peer::default(), Vec::new(), Peer::default()));
     }
-    let from = if cursor.eat("from") { peer(cursor, family)? } else { Peer::default() };
+    let from = if cursor.eat("from") { peer(cursor, flavour)? } else { Peer::default() };
     let mut os = Vec::new();
     if cursor.eat("os") {
         os = cursor.list(|cursor| cursor.string("an operating system"))?.into();
     }
     let start = cursor.span();
-    let to = if cursor.eat("to") { peer(cursor, family)? } else { Peer::default() };
+    let to = if cursor.eat("to") { peer(cursor, flavour)? } else { Peer::default() };
     if to.hosts.iter().any(|host| host.address == Address::UrpfFailed) {
         return refuse(cursor.since(start), "`urpf-failed` is not a destination");
     }
@@ -96,7 +96,7 @@ pub(super) fn from_to(cursor: &mut Cursor, family: Family) -> Result<(Peer, Vec<
 }
 
 /// Hosts and ports.
-fn peer(cursor: &mut Cursor, family: Family) -> Result<Peer> {
+fn peer(cursor: &mut Cursor, flavour: Flavour) -> Result<Peer> {
     let mut peer = Peer::default();
     if cursor.word() != Some("port") {
         peer.hosts = hosts(cursor)?;
@@ -105,7 +105,7 @@ fn peer(cursor: &mut Cursor, family: Family) -> Result<Peer> {
         }
     }
     if cursor.eat("port") {
-        peer.ports = cursor.list(|cursor| port_match(cursor, family))?;
+        peer.ports = cursor.list(|cursor| port_match(cursor, flavour))?;
     }
     Ok(peer)
 }
@@ -313,7 +313,7 @@ pub(super) fn table_name(cursor: &mut Cursor) -> Result<String> {
 }
 
 /// One port condition.
-fn port_match(cursor: &mut Cursor, family: Family) -> Result<PortMatch> {
+fn port_match(cursor: &mut Cursor, flavour: Flavour) -> Result<PortMatch> {
     let span = cursor.span();
     if let Some(op) = unary(cursor) {
         let port = port_of(cursor)?;
@@ -331,7 +331,7 @@ fn port_match(cursor: &mut Cursor, family: Family) -> Result<PortMatch> {
     if let Some((first, last)) = word.split_once(':') {
         let (first, last) = (port(first, span)?, port(last, span)?);
         let op = if first == last { PortOp::Eq(first) } else { PortOp::Range(first, last) };
-        return checked_range(PortMatch { span, op }, family);
+        return checked_range(PortMatch { span, op }, flavour);
     }
     let first = port(&word, span)?;
     let binary: fn(Port, Port) -> PortOp = match cursor.peek() {
@@ -341,18 +341,18 @@ fn port_match(cursor: &mut Cursor, family: Family) -> Result<PortMatch> {
     };
     cursor.advance();
     let op = binary(first, port_of(cursor)?);
-    checked_range(PortMatch { span: cursor.since(span), op }, family)
+    checked_range(PortMatch { span: cursor.since(span), op }, flavour)
 }
 
 /// OpenBSD refuses ranges that hold nothing or everything; the others take them as they are.
-fn checked_range(found: PortMatch, family: Family) -> Result<PortMatch> {
+fn checked_range(found: PortMatch, flavour: Flavour) -> Result<PortMatch> {
     let empty = match &found.op {
         PortOp::Range(Port::Number(a), Port::Number(b))
         | PortOp::Outside(Port::Number(a), Port::Number(b)) => a > b,
         PortOp::Inside(Port::Number(a), Port::Number(b)) => a >= b,
         _ => false,
     };
-    if empty && family == Family::OpenBsd {
+    if empty && flavour == Flavour::OpenBsd {
         return refuse(found.span, "the port range runs backwards");
     }
     Ok(found)
@@ -475,7 +475,7 @@ pub(super) fn pool_options(cursor: &mut Cursor) -> Result<PoolOptions> {
         }
         if kind == "source-hash"
             && let Kind::Word(_) | Kind::Text(_) = cursor.peek()
-            && cursor.word().is_none_or(|word| !words::is_keyword(word))
+            && cursor.word().is_none_or(|word| !vocabulary::is_keyword(word))
         {
             hash_key(cursor)?;
         }

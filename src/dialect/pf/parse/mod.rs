@@ -15,9 +15,10 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::cursor::{Cursor, Error, Refusal, refuse};
+pub(super) use self::rule::is_loopback;
 use self::tokens::{Ended, Reader};
 use super::ast::{
-    Action, Anchor, Family, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind,
+    Action, Anchor, Flavour, InterfaceName, Queue, Reply, StateOptions, Statement, StatementKind,
     TranslateKind,
 };
 use super::detect::{detect, is_pfctl_output};
@@ -39,8 +40,8 @@ const LONGEST_MACRO: usize = 1 << 18;
 pub struct Config {
     /// Its statements; included files stand in their `include`.
     pub statements: Vec<Statement>,
-    /// The family that it was read as.
-    pub family: Family,
+    /// The flavour that it was read as.
+    pub flavour: Flavour,
     /// Macros that nothing used: name and definition.
     pub unused_macros: Vec<UnusedMacro>,
     /// Tables that nothing in the text names beside their definition; none where an anchor or another file may.
@@ -49,10 +50,10 @@ pub struct Config {
     pub findings: Vec<Finding>,
 }
 
-/// Reads a file; `family` overrides what the text tells. Files that it names, and macros, draw on the budget.
-pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>, budget: &Budget) -> Config {
+/// Reads a file; `flavour` overrides what the text tells. Files that it names, and macros, draw on the budget.
+pub fn parse(sources: &mut SourceMap, id: SourceId, flavour: Option<Flavour>, budget: &Budget) -> Config {
     let detected = detect(&sources.file(id).text);
-    let family = family.unwrap_or(detected.family);
+    let flavour = flavour.unwrap_or(detected.flavour);
     // what pfctl prints by several commands may stand in any order
     let require_order = !is_pfctl_output(&sources.file(id).text);
     let mut session = Session {
@@ -60,7 +61,7 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>, budg
         findings: Vec::new(),
         macros: Macros::default(),
         unused_macros: Vec::new(),
-        family,
+        flavour,
         prio_assigns: detected.prio_assigns,
         block_policy: Reply::Drop,
         state_defaults: None,
@@ -75,7 +76,7 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>, budg
         tables: FxHashMap::default(),
     };
     let statements = session.file(id);
-    if family == Family::OpenBsd && session.altq.is_none() {
+    if flavour == Flavour::OpenBsd && session.altq.is_none() {
         for (span, message) in queues::check(&statements) {
             session.report(&Error { span, refusal: Refusal::Load(message) });
         }
@@ -89,7 +90,7 @@ pub fn parse(sources: &mut SourceMap, id: SourceId, family: Option<Family>, budg
         unused.retain(|unused| unused.again.is_some() || !named.contains(unused.name.as_str()));
     }
     let unused_tables = unused_tables(&session, id);
-    Config { statements, family, unused_macros: unused, unused_tables, findings: session.findings }
+    Config { statements, flavour, unused_macros: unused, unused_tables, findings: session.findings }
 }
 
 impl Config {
@@ -169,7 +170,7 @@ struct Session<'s> {
     findings: Vec<Finding>,
     macros: Macros,
     unused_macros: Vec<UnusedMacro>,
-    family: Family,
+    flavour: Flavour,
     prio_assigns: bool,
     block_policy: Reply,
     state_defaults: Option<StateOptions>,
@@ -434,7 +435,7 @@ impl Session<'_> {
 
     /// Checks the order that FreeBSD and macOS demand of statements.
     fn order(&mut self, stage: Order, span: Span) -> cursor::Result<()> {
-        if self.family == Family::FreeBsd && self.require_order && stage < self.stage {
+        if self.flavour == Flavour::FreeBsd && self.require_order && stage < self.stage {
             return refuse(span, "the order is options, normalization, queueing, translation, filtering");
         }
         self.stage = stage;

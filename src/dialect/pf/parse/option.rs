@@ -7,7 +7,7 @@ use super::super::ast::{
 };
 use super::super::lexer::Kind;
 use super::super::names;
-use super::super::words;
+use super::super::vocabulary;
 use super::Session;
 use super::cursor::{Cursor, Result, c_number, refuse};
 use super::host;
@@ -180,7 +180,7 @@ fn flags(cursor: &mut Cursor) -> Result<Flags> {
 fn flag_letters(cursor: &mut Cursor) -> Result<u8> {
     let error = cursor.error("TCP flags");
     match cursor.peek() {
-        Kind::Word(word) => match words::tcp_flags(word) {
+        Kind::Word(word) => match vocabulary::tcp_flags(word) {
             Some(bits) => {
                 cursor.advance();
                 Ok(bits)
@@ -197,7 +197,7 @@ fn icmp(cursor: &mut Cursor, v6: bool) -> Result<List<IcmpMatch>> {
         let word = cursor.string_or_number("an ICMP type")?;
         let kind = match c_number(&word) {
             Some(number) => u8::try_from(number).ok(),
-            None => words::icmp_type(&word, v6),
+            None => vocabulary::icmp_type(&word, v6),
         };
         let Some(kind) = kind else {
             return refuse(span, format!("`{word}` is not an ICMP type"));
@@ -208,7 +208,7 @@ fn icmp(cursor: &mut Cursor, v6: bool) -> Result<List<IcmpMatch>> {
             let word = cursor.string_or_number("an ICMP code")?;
             code = match c_number(&word) {
                 Some(number) => u8::try_from(number).ok(),
-                None => words::icmp_code(kind, &word, v6),
+                None => vocabulary::icmp_code(kind, &word, v6),
             };
             if code.is_none() {
                 return refuse(at, format!("`{word}` is not a code of this ICMP type"));
@@ -221,7 +221,7 @@ fn icmp(cursor: &mut Cursor, v6: bool) -> Result<List<IcmpMatch>> {
 fn tos(cursor: &mut Cursor) -> Result<u8> {
     let span = cursor.span();
     let word = cursor.string_or_number("a TOS value")?;
-    let value = words::tos(&word).map(i64::from).or_else(|| c_number(&word));
+    let value = vocabulary::tos(&word).map(i64::from).or_else(|| c_number(&word));
     match value.and_then(|value| u8::try_from(value).ok()) {
         Some(value) => Ok(value),
         None => refuse(span, format!("`{word}` is not a TOS value")),

@@ -7,7 +7,7 @@ use super::super::ast::{
     Reply, RouteKind, Rule, StatementKind, TranslateKind,
 };
 use super::super::lexer::Kind;
-use super::super::words;
+use super::super::vocabulary;
 use super::cursor::{Cursor, Result, refuse};
 use super::host;
 use super::option;
@@ -62,7 +62,7 @@ fn conditions(cursor: &mut Cursor, session: &Session, rule: &mut Rule) -> Result
     rule.af = host::af(cursor);
     rule.protocols = host::protocols(cursor)?;
     let os;
-    (rule.from, os, rule.to) = host::from_to(cursor, session.family)?;
+    (rule.from, os, rule.to) = host::from_to(cursor, session.flavour)?;
     if !os.is_empty() {
         rule.options.rare_mut().os = os;
     }
@@ -111,7 +111,7 @@ fn reply_code(cursor: &mut Cursor, v6: bool) -> Result<u8> {
     let word = cursor.string_or_number("an ICMP code")?;
     let code = match super::cursor::c_number(&word) {
         Some(number) => u8::try_from(number).ok(),
-        None => words::icmp_code(if v6 { 1 } else { 3 }, &word, v6),
+        None => vocabulary::icmp_code(if v6 { 1 } else { 3 }, &word, v6),
     };
     match code {
         Some(code) => Ok(code),
@@ -272,7 +272,7 @@ pub(super) fn anchor(
     let name_span = cursor.span();
     let name = match cursor.peek() {
         Kind::Text(_) => Some(cursor.string("a name")?),
-        Kind::Word(word) if !words::is_keyword(word) => Some(cursor.string("a name")?),
+        Kind::Word(word) if !vocabulary::is_keyword(word) => Some(cursor.string("a name")?),
         _ => None,
     };
     if let Some(name) = &name {
@@ -400,7 +400,7 @@ fn source(interface: &Interface, name: &str, modifiers: Modifiers, dynamic: bool
 }
 
 /// Loopback interfaces are called `lo` and a number.
-fn is_loopback(name: &str) -> bool {
+pub(in super::super) fn is_loopback(name: &str) -> bool {
     name.strip_prefix("lo").is_some_and(|unit| unit.bytes().all(|b| b.is_ascii_digit()))
 }
 

@@ -7,7 +7,7 @@ use super::super::ast::{
     Address, Host, Modifiers, Queue, Reply, SetOption, StateOptions, StatementKind, Table,
 };
 use super::super::lexer::Kind;
-use super::super::words;
+use super::super::vocabulary;
 use super::cursor::{Cursor, Result, refuse};
 use super::{Order, Session, host, state};
 
@@ -74,8 +74,8 @@ pub(super) fn set(cursor: &mut Cursor, session: &mut Session, start: Span) -> Re
             ],
             "debug",
         ),
-        "timeout" => Ok(SetOption::Timeouts(pairs(cursor, words::is_timeout, "timeout")?)),
-        "limit" => pairs(cursor, words::is_limit, "limit").map(|_| SetOption::Other),
+        "timeout" => Ok(SetOption::Timeouts(pairs(cursor, vocabulary::is_timeout, "timeout")?)),
+        "limit" => pairs(cursor, vocabulary::is_limit, "limit").map(|_| SetOption::Other),
         "loginterface" => {
             if !cursor.eat("all") {
                 cursor.string("an interface")?;

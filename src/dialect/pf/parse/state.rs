@@ -3,7 +3,7 @@
 use crate::source::Span;
 
 use super::super::ast::{State, StateKind, StateOptions};
-use super::super::words;
+use super::super::vocabulary;
 use super::cursor::{Cursor, Result, refuse};
 use super::host;
 use super::option::rate;
@@ -72,7 +72,7 @@ pub(super) fn state_option(cursor: &mut Cursor, options: &mut StateOptions) -> R
         }
         "sloppy" => options.sloppy = true,
         "no-sync" | "pflow" | "allow-related" => options.other.push(word.to_string()),
-        _ if words::is_timeout(word) && word.contains('.') => {
+        _ if vocabulary::is_timeout(word) && word.contains('.') => {
             let seconds = cursor.number_in(word, positive)?;
             options.other.push(format!("{word} {seconds}"));
         }

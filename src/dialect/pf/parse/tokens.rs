@@ -54,12 +54,10 @@ impl Session<'_> {
                 Ok(token) => token,
                 Err((problem, span)) => {
                     error = error.or(Some(lex_error(problem, span)));
-                    if let Some(token) = tokens.last().cloned().filter(|token| token.kind != Kind::Newline) {
-                        // keeps the span of the statement up to the place of the error
-                        tokens.push(Token { kind: token.kind, span });
-                    } else {
-                        tokens.push(Token { kind: Kind::Sign('$'), span });
-                    }
+                    // Keeps the span of the statement up to the place of the error.
+                    let last = tokens.last().filter(|token| token.kind != Kind::Newline);
+                    let kind = last.map_or(Kind::Sign('$'), |token| token.kind.clone());
+                    tokens.push(Token { kind, span });
                     continue;
                 }
             };
@@ -68,22 +66,17 @@ impl Session<'_> {
                     error = error.or_else(|| open.last().map(|span| unclosed(*span)));
                     return (Ended::File, error);
                 }
-                Kind::Newline if open.is_empty() => {
-                    if tokens.is_empty() {
-                        continue;
-                    }
-                    return (Ended::Line, error);
-                }
-                Kind::Sign('{') => {
-                    if may_open_body(tokens) {
-                        match reader.next(&self.macros) {
-                            Ok(Token { kind: Kind::Newline, .. }) => return (Ended::Body, error),
-                            Ok(next) => reader.pending = Some(next),
-                            Err((problem, span)) => error = error.or(Some(lex_error(problem, span))),
-                        }
+                Kind::Newline if open.is_empty() && tokens.is_empty() => continue,
+                Kind::Newline if open.is_empty() => return (Ended::Line, error),
+                Kind::Sign('{') if may_open_body(tokens) => {
+                    match reader.next(&self.macros) {
+                        Ok(Token { kind: Kind::Newline, .. }) => return (Ended::Body, error),
+                        Ok(next) => reader.pending = Some(next),
+                        Err((problem, span)) => error = error.or(Some(lex_error(problem, span))),
                     }
                     open.push(token.span);
                 }
+                Kind::Sign('{') => open.push(token.span),
                 Kind::Sign('}') if open.is_empty() && tokens.is_empty() => {
                     tokens.push(token);
                     return (Ended::Close, error);
@@ -91,16 +84,14 @@ impl Session<'_> {
                 Kind::Sign('}') => {
                     open.pop();
                 }
-                Kind::Word(word) => {
-                    if line_start && is_statement_word(word) {
-                        let span = open.last().copied().unwrap_or(token.span);
-                        reader.pending = Some(token);
-                        return (Ended::Line, error.or(Some(unclosed(span))));
-                    }
-                    if scope.damaged(token.span) {
-                        let message = "bytes that are not UTF-8".to_string();
-                        error = error.or(Some(Error { span: token.span, refusal: Refusal::Syntax(message) }));
-                    }
+                Kind::Word(word) if line_start && is_statement_word(word) => {
+                    let span = open.last().copied().unwrap_or(token.span);
+                    reader.pending = Some(token);
+                    return (Ended::Line, error.or(Some(unclosed(span))));
+                }
+                Kind::Word(_) if scope.damaged(token.span) => {
+                    let message = "bytes that are not UTF-8".to_string();
+                    error = error.or(Some(Error { span: token.span, refusal: Refusal::Syntax(message) }));
                 }
                 _ => {}
             }

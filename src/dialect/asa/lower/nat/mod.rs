@@ -54,12 +54,31 @@ pub(super) struct Translation {
     source_ports: Option<PortPair>,
     destination_ports: Option<PortPair>,
     /// A list selects more than is modelled: the name of the condition that it does.
-    unsure: Option<String>,
+    condition: Option<String>,
     /// No connections from the mapped side, and none are checked for.
     one_way: bool,
 }
 
 impl Translation {
+    /// One that turns a real side into a mapped one, in both directions, wherever packets come from.
+    fn of(span: Span, real: Side, mapped: Side) -> Translation {
+        Translation {
+            span,
+            real_if: None,
+            mapped_if: None,
+            dynamic: false,
+            real,
+            mapped,
+            identity: false,
+            destination: None,
+            protocol: None,
+            source_ports: None,
+            destination_ports: None,
+            condition: None,
+            one_way: false,
+        }
+    }
+
     /// What the lints look at, where it is a static translation that changes addresses.
     pub(super) fn as_static(&self) -> Option<super::Static> {
         let (real, mapped) = (self.real.set.v4.clone(), self.mapped.set.v4.clone());
@@ -141,19 +160,13 @@ impl<'c, 'a> Lower<'c, 'a> {
             (self.mapped_side(mapped, real_if), self.side(real), identity)
         });
         let mut out = Translation {
-            span: nat.span,
             real_if: self.interface_of(real_if),
             mapped_if: self.interface_of(mapped_if),
             dynamic: nat.dynamic,
-            real,
-            mapped,
             identity,
             destination,
-            protocol: None,
-            source_ports: None,
-            destination_ports: None,
-            unsure: None,
             one_way: nat.unidirectional || nat.dynamic,
+            ..Translation::of(nat.span, real, mapped)
         };
         if let Some((first, second)) = nat.services {
             self.twice_services(&mut out, first, second);
@@ -194,19 +207,14 @@ impl<'c, 'a> Lower<'c, 'a> {
             && real.ranges == mapped.ranges
             && nat.service.is_none_or(|(_, a, b)| a == b);
         Some(Translation {
-            span: nat.span,
             real_if: self.interface_of(real_if),
             mapped_if: self.interface_of(mapped_if),
             dynamic: nat.dynamic,
-            real,
-            mapped,
             identity,
-            destination: None,
             protocol: nat.service.map(|(protocol, ..)| protocol),
             source_ports: nat.service.map(|(_, real, mapped)| pair(real, mapped)),
-            destination_ports: None,
-            unsure: None,
             one_way: nat.dynamic,
+            ..Translation::of(nat.span, real, mapped)
         })
     }
 
@@ -233,27 +241,12 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// `nat`, `global` and `static` of before 8.3.
     fn old_rules(&mut self, out: &mut Vec<Translation>) {
         let config = self.config;
-        let blank = |span, real: Side, mapped: Side| Translation {
-            span,
-            real_if: None,
-            mapped_if: None,
-            dynamic: false,
-            real,
-            mapped,
-            identity: false,
-            destination: None,
-            protocol: None,
-            source_ports: None,
-            destination_ports: None,
-            unsure: None,
-            one_way: false,
-        };
         for nat in &config.old_nats {
             if let OldNat::Nat { span, interface, id: 0, what: Err(acl) } = nat {
                 // An exemption does not look at ports.
                 for Selected { source, destination, .. } in self.selected(*acl) {
                     let (real, to) = (self.side(source), self.side(destination));
-                    let mut rule = blank(*span, real.clone(), real);
+                    let mut rule = Translation::of(*span, real.clone(), real);
                     rule.real_if = self.interface_of(Some(*interface));
                     rule.identity = true;
                     rule.destination = Some((to.clone(), to, true));
@@ -273,7 +266,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     Mapped::Address(Address::Host(host)) => self.mapped_from(*host, &real),
                     other => self.mapped_side(*other, Some(interfaces.1)),
                 };
-                let mut rule = blank(*span, real, mapped);
+                let mut rule = Translation::of(*span, real, mapped);
                 rule.real_if = self.interface_of(Some(interfaces.0));
                 rule.mapped_if = self.interface_of(Some(interfaces.1));
                 rule.protocol = service.map(|(protocol, ..)| protocol);
@@ -285,10 +278,10 @@ impl<'c, 'a> Lower<'c, 'a> {
                 out.push(rule);
             }
         }
-        self.old_dynamic(out, blank);
+        self.old_dynamic(out);
     }
 
-    fn old_dynamic(&mut self, out: &mut Vec<Translation>, blank: impl Fn(Span, Side, Side) -> Translation) {
+    fn old_dynamic(&mut self, out: &mut Vec<Translation>) {
         let config = self.config;
         let mut globals: FxHashMap<u32, Vec<(Mapped<'a>, Named<'a>)>> = FxHashMap::default();
         for global in &config.old_nats {
@@ -315,7 +308,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     pools.push((mapped, self.interface_of(Some(*interface))));
                 }
                 for (mapped, mapped_if) in pools {
-                    let mut rule = blank(*span, real.clone(), mapped);
+                    let mut rule = Translation::of(*span, real.clone(), mapped);
                     (rule.identity, rule.dynamic, rule.one_way) = (*id == 0, *id != 0, true);
                     rule.real_if = self.interface_of(Some(*interface));
                     rule.mapped_if = mapped_if;
@@ -378,7 +371,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             && (source == Ports::Any || (from.is_some() && !rule.dynamic))
             && (destination == Ports::Any || to.is_some())
             && icmp == Icmp::Any;
-        rule.unsure = (!read).then(|| format!("acl {} service", entry.acl));
+        rule.condition = (!read).then(|| format!("acl {} service", entry.acl));
     }
 }
 

@@ -238,7 +238,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         if let Some(protocol) = rule.protocol {
             self.b.is(Field::Proto, protocol.into());
         }
-        if let Some(name) = &rule.unsure {
+        if let Some(name) = &rule.condition {
             self.b.unknown(Condition::of(name, [Field::Proto, Field::Sport, Field::Dport]));
         }
         self.ports_test(ports, field);

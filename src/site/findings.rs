@@ -9,7 +9,7 @@ use crate::rule::{PH602, PH603, PH604, PH605, PH606, PH607, PH608, PH609, PH613,
 use crate::spelling::nearest;
 
 /// Holds a site against the catalog and the calendar.
-pub fn doubts(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
+pub fn findings(site: &Site, catalog: &Catalog, today: Date) -> Vec<Finding> {
     let mut findings = Vec::new();
     let products: Vec<Option<&Product>> =
         site.devices.iter().map(|device| catalog.product(&device.product)).collect();

@@ -214,7 +214,7 @@ fn related(judge: &Judge<'_>, group: &[Trouble<'_>], main: Option<Span>, behind:
             };
             labels.push(Label { span, message });
         }
-        for blame in trouble.granters.iter() {
+        for blame in trouble.may_open.iter() {
             let Some(firewall) = judge.firewall(blame.firewall) else { continue };
             let Some(span) = blame.by.span(&firewall.rules) else { continue };
             if labels.len() < SHOWN && Some(span) != main && labels.iter().all(|label| label.span != span) {
@@ -290,7 +290,7 @@ fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     // Lines for more than that nobody reads one by one, nor are they tried in no time.
     let workshop = workshop.filter(|_| told && group.len() <= FEW_LEGS);
     let mut found = workshop.map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, group));
-    finding.help = mend::words::help(judge, group, &mut found);
+    finding.help = mend::help::help(judge, group, &mut found);
     if let Outcome::Works(remedy) = found {
         finding.mend = remedy.mends;
         finding.edits = remedy.edits;
