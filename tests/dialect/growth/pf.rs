@@ -77,8 +77,9 @@ pub(super) const LISTS: &[Kind] = &[
     }),
     ("a table", 3000, |n| format!("table <t> {}\npass in from <t>\n", list(n, address))),
     ("a table with exceptions", 1000, |n| {
-        let element =
-            |at: usize| format!("{}{}/{}", if at % 2 == 0 { "" } else { "!" }, address(at * 7), 8 + at % 25);
+        let element = |at: usize| {
+            format!("{}{}/{}", if at.is_multiple_of(2) { "" } else { "!" }, address(at * 7), 8 + at % 25)
+        };
         format!("table <t> {}\npass in from <t>\n", list(n, element))
     }),
     ("tables", 500, |n| lines(n, |at| format!("table <t{at}> {{ {} }}\npass in from <t{at}>", address(at)))),
