@@ -16,8 +16,7 @@ pub enum Resource {
     Nodes,
     /// Text that comes of text: files that a config names, macros and variables put in.
     Bytes,
-    /// Work on sets of packets, for each ruleset in which rules that do nothing are looked for. Some 200 ns each; what
-    /// is kept of sets in memory goes with it.
+    /// Work on sets of packets, for each ruleset in which rules that do nothing are looked for. Some 200 ns each.
     Search,
 }
 

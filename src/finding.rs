@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::rule::{Lint, Severity};
+use crate::rule::{Lint, PH201, PH202, PH204, PH205, PH206, PH301, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// A place that a finding points at besides its main one.
@@ -246,9 +246,11 @@ impl Finding {
 
     /// Whether its change takes out what does nothing.
     pub fn takes_out(&self) -> bool {
-        let takes = !self.edits.is_empty() && self.edits.iter().all(|edit| edit.text.is_empty());
-        // What is open elsewhere does something.
-        takes && self.code().starts_with("PH4")
+        // What is open does something.
+        const OPEN: [&Lint; 6] = [&PH201, &PH202, &PH204, &PH205, &PH206, &PH301];
+        !self.edits.is_empty()
+            && self.edits.iter().all(|edit| edit.text.is_empty())
+            && !OPEN.contains(&self.lint)
     }
 
     /// All places that it is about.

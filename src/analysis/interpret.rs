@@ -23,9 +23,7 @@ use crate::packet::{Field, Set, State, Value, interface};
 /// Steps after which a packet's possible ways are too many to follow.
 const STEP_LIMIT: usize = 10_000_000;
 /// How many steps it counts for to keep the state of a walk, beside what the walk has assumed: that takes memory.
-const STEPS_A_STATE: usize = 3000;
-/// How many it counts for to keep one thing that a walk has assumed.
-const STEPS_ASSUMED: usize = 6;
+const STEPS_A_STATE: usize = 600;
 
 /// All possible ends of a trip: one where nothing unknown matters, several where it does.
 pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Outcome> {
@@ -85,7 +83,7 @@ impl Interpreter<'_> {
         if walk.conds.is_empty() {
             return false;
         }
-        self.steps += STEPS_A_STATE + walk.answers.len() + STEPS_ASSUMED * walk.conds.len();
+        self.steps += STEPS_A_STATE + walk.answers.len() + walk.conds.len();
         let mut plain = walk.clone();
         plain.conds.clear();
         (plain.decider, plain.weight) = (Decider::End, 0);
@@ -541,7 +539,7 @@ impl Interpreter<'_> {
     }
 
     fn end(&mut self, walk: &mut Walk, verdict: Verdict) {
-        self.steps += STEPS_A_STATE + STEPS_ASSUMED * walk.conds.len();
+        self.steps += STEPS_A_STATE;
         self.ends.push(Outcome {
             verdict,
             decider: walk.decider,

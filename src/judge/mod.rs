@@ -306,16 +306,7 @@ impl<'a> Judge<'a> {
 
     /// A store for sets of packets in which all interface names of the site can be told apart.
     pub(crate) fn spaces(&self, family: Family, limit: u64) -> Spaces {
-        let spaces = Spaces::new(family, self.names.iter().cloned(), limit);
-        // Where there is a config and nothing else, its size is all that memory may grow with.
-        if !self.site.is_made_up() || !self.site.devices.is_empty() {
-            return spaces;
-        }
-        let (mut search, mut taken) = (0, 0);
-        for firewall in self.firewalls.iter().flatten() {
-            (search, taken) = (search.max(firewall.search), taken + firewall.rules.steps.len());
-        }
-        spaces.roomy(search, taken)
+        Spaces::new(family, self.names.iter().cloned(), limit)
     }
 
     /// The addresses of a zone.
@@ -478,7 +469,7 @@ impl<'j, 'a> Desk<'j, 'a> {
     /// Makes room where much was kept.
     fn tidy(&mut self, family: Family) {
         let store = &mut self.stores[family as usize];
-        if store.spaces.size() > DESK_SIZE || store.spaces.is_half_full() {
+        if store.spaces.size() > DESK_SIZE {
             *store = Store::new(self.judge, family);
         }
     }

@@ -5,10 +5,6 @@ use super::table::{Box, Table};
 
 /// Pieces that are looked at for one box before it is given up.
 const MOST_PIECES: usize = 20_000;
-/// Pieces for all rules of a chain together; each has its share.
-const PIECES: usize = 6_000_000;
-/// The share of a rule, at the least.
-const LEAST_PIECES: usize = 500;
 /// Rules that may take something of one box, of which the largest parts are looked at.
 const MOST_TAKERS: usize = 512;
 /// Rules that cover a box together, of which each is tried whether it can be done without.
@@ -70,13 +66,12 @@ fn subtract(table: &Table, whole: &[(u32, u32)], takers: &[u32], rule: u32) -> L
     let mut used = vec![false; takers.len()];
     let whole = Piece { sides: whole.to_vec(), literals: table.literals(rule).to_vec() };
     let mut open: Vec<(Piece, usize)> = vec![(whole, 0)];
-    let most = (PIECES / table.rules().max(1)).clamp(LEAST_PIECES, MOST_PIECES);
     let mut work = 0;
     while let Some((piece, from)) = open.pop() {
         let mut next = from;
         loop {
             work += 1;
-            if work > most {
+            if work > MOST_PIECES {
                 return Left::Unknown;
             }
             let Some(at) = takers.get(next).copied() else { return Left::Part(piece.sides, piece.literals) };

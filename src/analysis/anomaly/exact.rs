@@ -2,7 +2,6 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Ask;
 use super::at_once::AtOnce;
 use super::reach::{Course, Reach, seen_otherwise};
 use crate::analysis::Decider;
@@ -11,13 +10,17 @@ use crate::analysis::{Flow, flow};
 use crate::model::{ChainId, ChainKind, RuleId, Ruleset, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces};
 
+/// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
+const KEPT: usize = 1_000_000;
+
 /// Questions about single rules of a ruleset.
 pub(super) struct Exact<'a> {
     rules: &'a Ruleset,
     reach: &'a Reach,
     flow: Flow<'a>,
     names: Vec<Set>,
-    ask: Ask,
+    /// Work for one question about one rule, in steps of [`Spaces`].
+    limit: u64,
 }
 
 /// Sets of packets that one thread works with.
@@ -59,25 +62,23 @@ pub(super) enum Without {
 }
 
 impl<'a> Exact<'a> {
-    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, ask: Ask) -> Self {
-        Exact { rules, reach, flow: Flow::of_rules(rules), names: Flow::names(rules), ask }
+    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, limit: u64) -> Self {
+        Exact { rules, reach, flow: Flow::of_rules(rules), names: Flow::names(rules), limit }
     }
 
     fn spaces<'d>(&self, desk: &'d mut Desk, family: Family) -> &'d mut Spaces {
         let slot = &mut desk.spaces[family as usize];
-        // What was worked out for one rule is kept for the next, while there is room for more.
-        if let Some(full) = slot.take_if(|spaces| spaces.is_half_full() || spaces.exhausted()) {
+        if let Some(full) = slot.take_if(|spaces| spaces.size() > KEPT || spaces.exhausted()) {
             desk.before += full.work();
         }
         let spaces = slot.get_or_insert_with(|| self.store(family));
-        spaces.allow(self.ask.question());
+        spaces.allow(self.limit);
         spaces
     }
 
     /// A store for the packets of a family.
     pub(super) fn store(&self, family: Family) -> Spaces {
-        let spaces = Spaces::new(family, self.names.iter().cloned(), self.ask.question());
-        spaces.roomy(self.ask.work, self.rules.steps.len())
+        Spaces::new(family, self.names.iter().cloned(), self.limit)
     }
 
     /// Looks at what all of some rules do, and at what comes into chains, so that it need not be asked rule by rule.
@@ -142,16 +143,13 @@ impl<'a> Exact<'a> {
         if let Some(all) = &mut desk.all {
             let mut exhausted = false;
             all.taken(id.chain, before, |spaces, course, entered, takers| {
-                spaces.allow(self.ask.question());
+                spaces.allow(self.limit);
                 let packets = self.packets(spaces, course, id);
                 found.add(spaces, packets, entered, takers);
                 exhausted |= spaces.exhausted();
             });
-            if !exhausted {
-                found.by.sort_unstable();
-                return Ok(found);
-            }
-            found = Takers::default();
+            found.by.sort_unstable();
+            return if exhausted { Err(TooMuch) } else { Ok(found) };
         }
         let watched = FxHashSet::from_iter(before.iter().copied());
         let chains = FxHashSet::from_iter([id.chain]);

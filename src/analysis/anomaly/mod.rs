@@ -144,7 +144,7 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
     let mut finder = Finder {
         rules,
         reach: &reach,
-        exact: Exact::new(rules, &reach, ask),
+        exact: Exact::new(rules, &reach, ask.question()),
         desk: Desk::default(),
         fates: rules.chains.iter().map(|chain| vec![Fate::Open; chain.rules.len()]).collect(),
         written: written(rules, &units),

@@ -21,8 +21,6 @@ use super::reach::Course;
 const MOST_RULES: usize = 100_000;
 /// What a chain costs a scout besides its rules, in rules.
 const A_CHAIN: usize = 8;
-/// Boxes that are looked at for each rule that they may still meet.
-const LOOKS_FOR_ONE: usize = 4;
 
 /// What a packet has to have to come to a rule and to match it.
 #[derive(Clone, Default, Debug)]
@@ -318,7 +316,7 @@ impl Scouts<'_> {
 
     fn stage(&self, going: &mut Going<'_>, stage: &Stage) -> Next {
         going.walk.pending = None;
-        let Some(near) = self.near(going, stage, stage.chain) else { return Next::Over(Fate::Lost) };
+        let near = self.near(going, stage, stage.chain);
         let mut stack: Vec<(ChainId, Vec<u32>, usize)> = vec![(stage.chain, near, 0)];
         while let Some((chain, near, at)) = stack.last_mut() {
             let Some(index) = near.get(*at).copied() else {
@@ -346,17 +344,14 @@ impl Scouts<'_> {
         }
     }
 
-    /// The rules of a chain that the packet may match as it is; `None` where it takes too long to find them.
-    fn near(&self, going: &Going<'_>, stage: &Stage, chain: ChainId) -> Option<Vec<u32>> {
-        let left = self.left.get();
+    /// The rules of a chain that the packet may match as it is.
+    fn near(&self, going: &Going<'_>, stage: &Stage, chain: ChainId) -> Vec<u32> {
+        let all = || (0..self.rules.chain(chain).rules.len() as u32).collect();
         let near = match &self.tables[chain.0 as usize] {
-            Some(table) => {
-                let point = table.point(|field| going.walk.value(field, stage).known());
-                table.matching(&point, left * LOOKS_FOR_ONE)
-            }
-            None => Some((0..self.rules.chain(chain).rules.len() as u32).collect()),
+            Some(table) => table.matching(&table.point(|field| going.walk.value(field, stage).known())),
+            None => all(),
         };
-        self.left.set(left.saturating_sub(A_CHAIN + near.as_ref().map_or(left, Vec::len)));
+        self.left.set(self.left.get().saturating_sub(A_CHAIN + near.len()));
         near
     }
 
@@ -471,9 +466,7 @@ impl Scouts<'_> {
                 if matches!(effect, Effect::Goto(_)) {
                     stack.pop();
                 }
-                let Some(near) = self.near(going, stage, to) else {
-                    return Done::Ends(Next::Over(Fate::Lost));
-                };
+                let near = self.near(going, stage, to);
                 stack.push((to, near, 0));
                 return Done::Ends(Next::On);
             }

@@ -76,11 +76,10 @@ impl Table {
             draft.tell_apart(*field, set);
         }
         let dims = draft.dims();
-        // Most rules are one box.
         let mut table = Table {
-            sides: Vec::with_capacity(dims.len() * listed.len()),
-            of: Vec::with_capacity(listed.len()),
             dims,
+            sides: Vec::new(),
+            of: Vec::new(),
             first: Vec::with_capacity(listed.len() + 1),
             kinds: Vec::with_capacity(listed.len()),
             atoms: Atoms::default(),
@@ -100,11 +99,6 @@ impl Table {
     /// How many dimensions there are.
     fn width(&self) -> usize {
         self.dims.len()
-    }
-
-    /// How many rules there are.
-    pub(super) fn rules(&self) -> usize {
-        self.kinds.len()
     }
 
     pub(super) fn kind(&self, rule: u32) -> Kind {
@@ -319,18 +313,19 @@ impl Table {
         self.sides(at).iter().zip(point).all(|((lo, hi), number)| lo <= number && number <= hi)
     }
 
-    /// The rules that may match a point, in order; `None` where more than so many boxes have to be looked at.
-    pub(super) fn matching(&self, point: &[u32], most: usize) -> Option<Vec<u32>> {
-        let in_trees = self.trees.iter().zip(point).flat_map(|(tree, number)| tree.holding(*number));
-        let lists = || std::iter::once(self.wide.as_slice()).chain(in_trees.clone());
-        if lists().map(<[u32]>::len).sum::<usize>() > most {
-            return None;
+    /// The rules that may match a point, in order.
+    pub(super) fn matching(&self, point: &[u32]) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        let mut look = |list: &[u32]| {
+            found.extend(list.iter().filter(|at| self.holds(**at, point)).map(|at| self.of[*at as usize]));
+        };
+        look(&self.wide);
+        for (tree, number) in self.trees.iter().zip(point) {
+            tree.holding(*number).for_each(&mut look);
         }
-        let boxes = lists().flatten().filter(|at| self.holds(**at, point));
-        let mut found: Vec<u32> = boxes.map(|at| self.of[*at as usize]).collect();
         found.sort_unstable();
         found.dedup();
-        Some(found)
+        found
     }
 
     /// A rule before another that takes the packets of a point for certain, where these match the other one.

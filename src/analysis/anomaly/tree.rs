@@ -56,7 +56,7 @@ impl Tree {
     }
 
     /// The lists of boxes whose interval holds a number, each in order.
-    pub(super) fn holding(&self, number: u32) -> impl Iterator<Item = &[u32]> + Clone {
+    pub(super) fn holding(&self, number: u32) -> impl Iterator<Item = &[u32]> {
         let mut node = if self.size == 0 { 0 } else { number as usize + self.size };
         std::iter::from_fn(move || {
             if node == 0 {

@@ -15,8 +15,11 @@ use crate::site::{ZoneId, unicast};
 
 /// Work for the openings of one rule, where all at once were too much.
 const RULE_LIMIT: u64 = 1_000_000;
+/// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
+const KEPT: usize = 1_000_000;
 /// Maps with more entries are not looked through for ones that accept.
 const LOOKED_THROUGH: usize = 64;
+
 /// More rules are never looked at all at once: each takes some hundred steps.
 pub(super) const MOST_AT_ONCE: usize = 20_000;
 
@@ -48,7 +51,7 @@ impl Lens<'_, '_> {
         let mut kept: Option<(Spaces, Space)> = None;
         for (at, candidate) in candidates.iter().enumerate().filter(|(_, of)| naming.contains(&of.id.chain)) {
             let (mut spaces, all) =
-                kept.take().filter(|(spaces, _)| !spaces.is_half_full()).unwrap_or_else(|| {
+                kept.take().filter(|(spaces, _)| spaces.size() <= KEPT).unwrap_or_else(|| {
                     let mut spaces = self.store(family, RULE_LIMIT);
                     let all = self.strangers(&mut spaces, way);
                     (spaces, all)

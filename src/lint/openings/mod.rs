@@ -215,8 +215,7 @@ impl<'l, 'a> Lens<'l, 'a> {
 impl Lens<'_, '_> {
     /// A store for a look at packets of a family, with no more work than is left.
     fn store(&self, family: Family, limit: u64) -> Spaces {
-        let spaces = self.judge.spaces(family, limit.min(self.left.get()));
-        spaces.roomy(self.firewall.search, self.firewall.rules.steps.len())
+        self.judge.spaces(family, limit.min(self.left.get()))
     }
 
     /// Takes the work of a store since it had done `before` from what is left.

@@ -52,8 +52,6 @@ pub(super) struct Diagram {
     results: Vec<(Edge, Edge, Edge)>,
     work: u64,
     limit: u64,
-    /// How many nodes there may be.
-    room: usize,
 }
 
 /// The bit of the terminal: below all others.
@@ -73,13 +71,12 @@ impl Diagram {
             results: vec![(Edge::ALL, Edge::ALL, Edge::ALL); FIRST_SIZE],
             work: 0,
             limit,
-            room: usize::MAX,
         }
     }
 
-    /// Whether a limit was hit: every answer since then may be wrong.
+    /// Whether the limit on work was hit: every answer since then may be wrong.
     pub(super) fn exhausted(&self) -> bool {
-        self.work > self.limit || self.nodes.len() > self.room || self.work == u64::MAX
+        self.work > self.limit || self.work == u64::MAX
     }
 
     /// Steps so far.
@@ -94,16 +91,6 @@ impl Diagram {
 
     pub(super) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
-    }
-
-    /// Says how many nodes there may be: they stand where they are then, and need no copying.
-    pub(super) fn set_room(&mut self, nodes: usize) {
-        self.room = nodes;
-        self.nodes.reserve_exact(nodes);
-    }
-
-    pub(super) fn is_half_full(&self) -> bool {
-        self.nodes.len() > self.room / 2
     }
 
     pub(super) fn len(&self) -> usize {
@@ -184,10 +171,8 @@ impl Diagram {
             unique[at] = tag(hash) | id as u64;
         }
         self.unique = unique;
-        // Half as many results do nearly as well.
-        let results = (size / 2).min(MOST_RESULTS);
-        if self.results.len() < results {
-            self.results = vec![(Edge::ALL, Edge::ALL, Edge::ALL); results];
+        if self.results.len() < size.min(MOST_RESULTS) {
+            self.results = vec![(Edge::ALL, Edge::ALL, Edge::ALL); size.min(MOST_RESULTS)];
         }
     }
 

@@ -78,10 +78,6 @@ pub struct Spaces {
 impl Spaces {
     /// How many sets a union is best made of at once.
     pub(crate) const FEW: usize = 8;
-    /// Steps of work for which one node may be kept in memory; with what finds it again it is some forty bytes.
-    const STEPS_A_NODE: u64 = 42;
-    /// Nodes for which there is always room.
-    const LEAST_ROOM: usize = 1 << 14;
 
     /// An empty store. `names` are all sets of interface names that will be asked for; `limit` is the work after
     /// which it gives up, in steps of some tens of nanoseconds.
@@ -104,15 +100,7 @@ impl Spaces {
         self.layout.family
     }
 
-    /// The same, with so much room in memory that it goes with some work, less what so many steps of rules take.
-    pub fn roomy(self, work: u64, taken: usize) -> Self {
-        let mut spaces = self;
-        let room = (work / Spaces::STEPS_A_NODE) as usize;
-        spaces.diagram.set_room(room.saturating_sub(taken / 2).max(Spaces::LEAST_ROOM));
-        spaces
-    }
-
-    /// Whether the limit on work or on memory was hit: every answer since then may be wrong and has to count as unknown.
+    /// Whether the limit on work was hit: every answer since then may be wrong and has to count as unknown.
     pub fn exhausted(&self) -> bool {
         self.diagram.exhausted()
     }
@@ -135,11 +123,6 @@ impl Spaces {
     /// How much is kept in memory, in nodes of some twenty bytes.
     pub fn size(&self) -> usize {
         self.diagram.len()
-    }
-
-    /// Whether half of the room in memory is taken.
-    pub fn is_half_full(&self) -> bool {
-        self.diagram.is_half_full()
     }
 
     /// Allows for this much more work from here on.

@@ -215,7 +215,7 @@ impl<'a> Expander<'a> {
     fn unresolved(&mut self, span: Span, message: String) {
         self.findings.push(
             Finding::of(&PH003, span, message)
-                .severity(Severity::Warning)
+                .severity(Severity::Info)
                 .label("pfctl refuses this unless the system that loads it knows the name")
                 .help("Write the number."),
         );
