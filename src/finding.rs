@@ -244,13 +244,15 @@ impl Finding {
         self.lint.code
     }
 
+    /// Whether it is about something that is open, so that its change closes it.
+    pub fn is_of_open(&self) -> bool {
+        const OPEN: [&Lint; 6] = [&PH201, &PH202, &PH204, &PH205, &PH206, &PH301];
+        OPEN.contains(&self.lint)
+    }
+
     /// Whether its change takes out what does nothing.
     pub fn takes_out(&self) -> bool {
-        // What is open does something.
-        const OPEN: [&Lint; 6] = [&PH201, &PH202, &PH204, &PH205, &PH206, &PH301];
-        !self.edits.is_empty()
-            && self.edits.iter().all(|edit| edit.text.is_empty())
-            && !OPEN.contains(&self.lint)
+        !self.edits.is_empty() && self.edits.iter().all(|edit| edit.text.is_empty()) && !self.is_of_open()
     }
 
     /// All places that it is about.

@@ -113,8 +113,7 @@ fn next<'f>(
             && !failed.contains(&key(finding))
     };
     // What is narrowed may have covered others: what they do is known only then.
-    let closes = |finding: &&Finding| ["PH2", "PH3"].iter().any(|kind| finding.code().starts_with(kind));
-    if let Some(finding) = findings.iter().filter(offers).find(closes) {
+    if let Some(finding) = findings.iter().filter(offers).find(|finding| finding.is_of_open()) {
         return Some(vec![finding]);
     }
     let going: Vec<&Finding> = findings.iter().filter(offers).filter(|finding| finding.takes_out()).collect();
