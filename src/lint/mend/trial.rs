@@ -238,18 +238,19 @@ pub(super) fn opens_no_more(
     fine.into_iter().all(|fine| fine) && made.iter().all(|made| closes_nothing(before, made, group))
 }
 
-/// Whether lines close nothing, wherever it goes, but what goes to an address that they translate.
+/// Whether lines close nothing, wherever it goes, but what goes to an address that they translate, real or mapped.
 fn closes_nothing(before: &Judge<'_>, made: &Made, group: &[Trouble<'_>]) -> bool {
     let Some(old) = before.firewall(made.at) else { return false };
     let difference = compare(&old.rules, &made.firewall.rules, &Scope::default());
     let closed =
         difference.regions.iter().filter(|region| matches!(region.kind, Kind::Closed | Kind::MayClose));
-    let to_public = |region: &Region| {
+    let to_translated = |region: &Region| {
         let of_family = group.iter().filter(|trouble| trouble.near.family == region.family);
-        let public = of_family.fold(Set::empty(), |set, trouble| set.or(&trouble.public(before.site)));
-        region.field(Field::dst(region.family)).is_some_and(|to| public.covers(to))
+        let ends = |trouble: &Trouble<'_>| trouble.public(before.site).or(&trouble.near.addresses);
+        let ends = of_family.fold(Set::empty(), |set, trouble| set.or(&ends(trouble)));
+        region.field(Field::dst(region.family)).is_some_and(|to| ends.covers(to))
     };
-    difference.unknown.is_empty() && closed.into_iter().all(to_public)
+    difference.unknown.is_empty() && closed.into_iter().all(to_translated)
 }
 
 /// A firewall before and after.
