@@ -44,7 +44,7 @@ fn proved(at_file: &FxHashMap<SourceId, (&Shop<'_>, usize)>, finding: &Finding) 
     let start = finding.span?.start;
     let ((workshop, firewalls), at) =
         at_file.values().next().and_then(|(shop, _)| at_file.get(&shop.0.sources.id_at(start)?)).copied()?;
-    let firewall = firewalls.get(at)?.as_ref()?;
+    let firewall = firewalls.get(at)?.as_ref().filter(|_| workshop.may_try_more())?;
     let edits = proposed(workshop.sources, firewall, finding)?;
     is_proved(workshop, at, firewall, finding, &edits).then_some(edits)
 }

@@ -88,10 +88,15 @@ impl<'w> Workshop<'w> {
         Workshop { sources, files, trials: Cell::new(0), work: Cell::new(0), said: RefCell::default() }
     }
 
+    /// Whether any more trial may be made.
+    pub(crate) fn may_try_more(&self) -> bool {
+        self.trials.get() < MOST_TRIALS
+    }
+
     /// Whether one more trial may be made: one of so many rules and questions.
     pub(crate) fn may_try(&self, size: usize) -> bool {
         let work = self.work.get() + size;
-        let may = self.trials.get() < MOST_TRIALS && work <= MOST_WORK;
+        let may = self.may_try_more() && work <= MOST_WORK;
         if may {
             self.trials.set(self.trials.get() + 1);
             self.work.set(work);
