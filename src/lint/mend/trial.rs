@@ -183,9 +183,17 @@ pub(super) fn size(rules: &Ruleset) -> usize {
 
 /// Whether reading says anything more often than before.
 fn worse(after: &[Finding], before: &[&Lint]) -> bool {
-    let often = |lint: &Lint| after.iter().filter(|finding| finding.lint() == lint).count();
-    let was = |lint: &Lint| before.iter().filter(|other| **other == lint).count();
-    after.iter().any(|finding| often(finding.lint()) > was(finding.lint()))
+    let mut more: FxHashMap<&str, usize> = FxHashMap::default();
+    for lint in before {
+        *more.entry(lint.code).or_default() += 1;
+    }
+    after.iter().any(|finding| match more.get_mut(finding.code()) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            false
+        }
+        _ => true,
+    })
 }
 
 /// The judge with the firewalls as they would be.
