@@ -76,7 +76,12 @@ struct Signalling<'s> {
     /// What can read it.
     helper: Helper,
     far: &'s Far,
+    /// The calls that it is of.
+    opener: Opener<'s>,
 }
+
+/// The crossings at which calls of one kind are read, one bit each, and what that depends on; `None` where they are not.
+type Reading = (Option<u32>, Vec<String>);
 
 /// A firewall that signalling crosses.
 #[derive(Clone, Copy)]
@@ -135,11 +140,15 @@ impl Desk<'_, '_> {
         let mut ways: Vec<Option<u32>> = Vec::new();
         for row in roots(product, flow.requirement).into_iter().filter(|row| opener.signals(row)) {
             let Some(helper) = row.helper else { continue };
-            let signalling = Signalling { product, row, helper, far };
-            self.told_elsewhere(&signalling, ask, opener, &mut ways, &mut helped);
+            let signalling = Signalling { product, row, helper, far, opener };
+            let mut read = self.read_elsewhere(&signalling, ask);
             if !opener.elsewhere.iter().any(|there| there.service == row.service) {
                 let ports = self.judge().site.ports_of(flow.device, product, row);
-                self.told_here(&signalling, &Ask { ports: &ports, ..*ask }, opener, &mut ways, &mut helped);
+                read.extend(self.read_here(&signalling, &Ask { ports: &ports, ..*ask }));
+            }
+            for (crossings, depends_on) in read {
+                ways.push(crossings);
+                helped.depends_on.extend(depends_on);
             }
         }
         // A helper that no call meets opens nothing.
@@ -167,38 +176,26 @@ impl Desk<'_, '_> {
         Some(helped)
     }
 
-    /// Notes the crossings at which what is signalled to somebody else is read. The connection that is announced there
-    /// has the helper of what it is.
-    fn told_elsewhere(
-        &mut self,
-        signalling: &Signalling<'_>,
-        ask: &Ask<'_>,
-        opener: Opener<'_>,
-        ways: &mut Vec<Option<u32>>,
-        helped: &mut Helped,
-    ) {
-        let Signalling { product, row, helper, far } = *signalling;
+    /// Where what is signalled to somebody else is read. The connection that is announced there has the helper of what it
+    /// is.
+    fn read_elsewhere(&mut self, signalling: &Signalling<'_>, ask: &Ask<'_>) -> Vec<Reading> {
+        let Signalling { product, row, helper, far, opener } = *signalling;
+        let mut read = Vec::new();
         for told in row.announced_by.iter().chain([&row.service]) {
             let by = if *told == row.service { Some(helper) } else { helper_of(product, told) };
             for there in opener.elsewhere.iter().filter(|there| there.service == *told) {
                 if let Some(crossings) = by.and_then(|by| self.told_at(there, by, ask, far)) {
-                    ways.push(Some(crossings));
-                    helped.depends_on.extend(self.signalled(&there.ask(), &there.far));
+                    read.push((Some(crossings), self.signalled(&there.ask(), &there.far)));
                 }
             }
         }
+        read
     }
 
-    /// Notes the crossings at which the signalling of a row is read; `ask` has its ports.
-    fn told_here(
-        &mut self,
-        signalling: &Signalling<'_>,
-        ask: &Ask<'_>,
-        opener: Opener<'_>,
-        ways: &mut Vec<Option<u32>>,
-        helped: &mut Helped,
-    ) {
-        let Signalling { row, helper, far, .. } = *signalling;
+    /// Where the signalling of a row is read; `ask` has its ports.
+    fn read_here(&mut self, signalling: &Signalling<'_>, ask: &Ask<'_>) -> Vec<Reading> {
+        let Signalling { row, helper, far, opener, .. } = *signalling;
+        let mut read = Vec::new();
         for transport in &row.transports {
             for leg in legs(row).iter().filter(|leg| opener.places(**leg)) {
                 let ask = Ask { protocol: number(*transport), leg: *leg, from: None, ..*ask };
@@ -206,13 +203,14 @@ impl Desk<'_, '_> {
                 if !watch.calls {
                     continue;
                 }
-                ways.push((watch.some != 0).then_some(watch.some));
-                helped.depends_on.extend(self.signalled(&ask, far));
+                let mut depends_on = self.signalled(&ask, far);
                 if watch.some != watch.all && watch.some != 0 {
-                    helped.depends_on.push(WATCHED.to_string());
+                    depends_on.push(WATCHED.to_string());
                 }
+                read.push(((watch.some != 0).then_some(watch.some), depends_on));
             }
         }
+        read
     }
 
     /// At which firewalls the signalling that announces a row gets through, and meets the helper that reads it.

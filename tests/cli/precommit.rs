@@ -35,6 +35,17 @@ fn run(at: &Path, hook: &str) -> Output {
         .unwrap()
 }
 
+/// A repository with the hooks, and its revision.
+fn hooks() -> (Scratch, String) {
+    let hooks = Scratch::new("hooks");
+    std::fs::copy(folder(".pre-commit-hooks.yaml"), hooks.0.join(".pre-commit-hooks.yaml")).unwrap();
+    git(&hooks.0, &["init", "--quiet"]);
+    git(&hooks.0, &["add", "."]);
+    git(&hooks.0, &["commit", "--quiet", "-m", "hooks"]);
+    let revision = git(&hooks.0, &["rev-parse", "HEAD"]);
+    (hooks, revision)
+}
+
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -45,12 +56,7 @@ fn hooks_check_what_is_committed() {
         println!("skipped: there is no pre-commit");
         return;
     }
-    let hooks = Scratch::new("hooks");
-    std::fs::copy(folder(".pre-commit-hooks.yaml"), hooks.0.join(".pre-commit-hooks.yaml")).unwrap();
-    git(&hooks.0, &["init", "--quiet"]);
-    git(&hooks.0, &["add", "."]);
-    git(&hooks.0, &["commit", "--quiet", "-m", "hooks"]);
-    let revision = git(&hooks.0, &["rev-parse", "HEAD"]);
+    let (hooks, revision) = hooks();
     let configs = Scratch::new("configs");
     configs.write(
         ".pre-commit-config.yaml",
@@ -88,12 +94,7 @@ fn a_commit_looks_as_the_readme_shows_it() {
     let readme = std::fs::read_to_string(folder("README.md")).unwrap();
     let shown = readme.split("$ git commit -m \"H.245\"\n```\n\n```text\n").nth(1).unwrap();
     let shown = shown.split("```").next().unwrap();
-    let hooks = Scratch::new("hooks");
-    std::fs::copy(folder(".pre-commit-hooks.yaml"), hooks.0.join(".pre-commit-hooks.yaml")).unwrap();
-    git(&hooks.0, &["init", "--quiet"]);
-    git(&hooks.0, &["add", "."]);
-    git(&hooks.0, &["commit", "--quiet", "-m", "hooks"]);
-    let revision = git(&hooks.0, &["rev-parse", "HEAD"]);
+    let (hooks, revision) = hooks();
     let configs = Scratch::new("configs");
     configs.write(
         ".pre-commit-config.yaml",

@@ -11,7 +11,7 @@ use pinhole::rule::LINTS;
 use serde_json::Value;
 
 use crate::common::Scratch;
-use crate::examples::{Example, examples};
+use crate::examples::examples;
 use crate::remedies::Case;
 
 /// What the changes of a code may do.
@@ -169,19 +169,9 @@ const ALWAYS: [(&str, &[&str]); 11] = [
 fn of_all_examples_on_pages() {
     let (mut wrong, mut made) = (Vec::new(), Made::new());
     for lint in LINTS {
-        for Example { info, words, config, site } in examples(lint.text) {
-            if words[0] == "toml" {
-                continue;
-            }
-            let mut args = vec!["firewall.conf", "--dialect", words[0]];
-            args.extend(&words[2..]);
-            let mut files = vec![("firewall.conf", config.as_str())];
-            match site {
-                Some(site) => files.push(("pinhole.toml", site)),
-                None => args.push("--no-site"),
-            }
-            let case = Case::new(&files, &args);
-            each(&case, &format!("{} {info}", lint.code), &mut made, &mut wrong);
+        for example in examples(lint.text).into_iter().filter(|example| example.words[0] != "toml") {
+            let case = Case::of_example(&example);
+            each(&case, &format!("{} {}", lint.code, example.info), &mut made, &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

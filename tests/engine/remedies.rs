@@ -8,7 +8,7 @@
 use crate::examples;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use examples::{Example, examples};
 use pinhole::rule::LINTS;
@@ -34,37 +34,43 @@ impl Case {
         Case { folder, args: args.iter().map(|arg| arg.to_string()).collect() }
     }
 
+    /// That of an example on a page.
+    pub(crate) fn of_example(example: &Example) -> Case {
+        let mut args = vec!["firewall.conf", "--dialect", example.words[0]];
+        args.extend(&example.words[2..]);
+        let mut files = vec![("firewall.conf", example.config.as_str())];
+        match example.site {
+            Some(site) => files.push(("pinhole.toml", site)),
+            None => args.push("--no-site"),
+        }
+        Case::new(&files, &args)
+    }
+
+    fn check(&self) -> Output {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_pinhole"));
+        check.args(["check", "--format", "json"]).args(&self.args).current_dir(&self.folder.0);
+        check.stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn report(&self) -> Value {
+        let Output { stdout, stderr, .. } = self.check();
+        let errors = String::from_utf8(stderr).unwrap();
+        serde_json::from_slice(&stdout).unwrap_or_else(|_| panic!("{errors}"))
+    }
+
     pub(crate) fn findings(&self) -> Vec<Value> {
-        let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
-            .args(["check", "--format", "json"])
-            .args(&self.args)
-            .current_dir(&self.folder.0)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{errors}"));
-        report["findings"].as_array().unwrap().clone()
+        self.report()["findings"].as_array().unwrap().clone()
     }
 
     /// Whether the files are read.
     pub(crate) fn is_read(&self) -> bool {
-        let mut check = Command::new(env!("CARGO_BIN_EXE_pinhole"));
-        check.args(["check", "--format", "json"]).args(&self.args).current_dir(&self.folder.0);
-        let output = check.stdin(Stdio::null()).output().unwrap();
+        let output = self.check();
         output.status.code() != Some(2) && !output.stdout.is_empty()
     }
 
     /// The language of one of its files.
     pub(crate) fn dialect_of(&self, file: &str) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
-            .args(["check", "--format", "json"])
-            .args(&self.args)
-            .current_dir(&self.folder.0)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let report = self.report();
         let files = report["files"].as_array().unwrap();
         let own = files.iter().find(|one| one["path"] == file).unwrap_or_else(|| panic!("{file}: {files:?}"));
         own["dialect"].as_str().unwrap().to_string()
@@ -161,16 +167,9 @@ fn remedies_of_all_page_examples_work() {
     let mut wrong = Vec::new();
     let mut tried = 0;
     for lint in LINTS.iter().filter(|lint| CODES.contains(&lint.code)) {
-        for Example { info, words, config, site } in examples(lint.text) {
-            let mut args = vec!["firewall.conf", "--dialect", words[0]];
-            args.extend(&words[2..]);
-            let mut files = vec![("firewall.conf", config.as_str())];
-            match site {
-                Some(site) => files.push(("pinhole.toml", site)),
-                None => args.push("--no-site"),
-            }
-            let case = Case::new(&files, &args);
-            tried += case.try_all(&format!("{} {info}", lint.code), &mut wrong).0;
+        for example in examples(lint.text) {
+            let case = Case::of_example(&example);
+            tried += case.try_all(&format!("{} {}", lint.code, example.info), &mut wrong).0;
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -23,9 +23,6 @@ const IDLE: [&Lint; 8] = [&PH404, &PH405, &PH413, &PH414, &PH428, &PH429, &PH430
 /// What these say is written in another way than it is meant.
 const MISSPELT: [&Lint; 6] = [&PH410, &PH412, &PH416, &PH422, &PH423, &PH433];
 
-/// So many findings are looked at; who has more mends these first.
-const MOST: usize = 200;
-
 /// Firewalls that are judged together, and where changes to them are tried.
 pub(crate) type Shop<'s> = (Workshop<'s>, &'s [Option<Firewall>]);
 
@@ -38,9 +35,8 @@ pub(crate) fn settle(shops: &[Shop<'_>], findings: &mut [Finding]) {
     }
     let proposes =
         |finding: &&mut Finding| IDLE.contains(&finding.lint()) || MISSPELT.contains(&finding.lint());
-    for (at, finding) in findings.iter_mut().filter(proposes).enumerate() {
-        let proved = if at < MOST { proved(&at_file, finding) } else { None };
-        finding.edits = proved.unwrap_or_default();
+    for finding in findings.iter_mut().filter(proposes) {
+        finding.edits = proved(&at_file, finding).unwrap_or_default();
     }
 }
 

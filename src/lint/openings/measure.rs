@@ -156,13 +156,15 @@ impl Lens<'_, '_> {
         filters.any(|stage| {
             let chains = rules.reached([stage.chain]);
             let listed = chains.iter().flat_map(|chain| &rules.chain(*chain).rules);
-            let sources = listed.map(|rule| self.sources_of(rule, family));
+            let mut sources = listed.map(|rule| self.sources_of(rule, family));
             let refuses = |rule: &Rule| match rules.steps_of(rule) {
                 [Step::Effect(Effect::Verdict(verdict))] => *verdict != Verdict::Accept,
                 _ => false,
             };
             let ends = stage.policy != Verdict::Accept || rules.chain(stage.chain).rules.iter().any(refuses);
-            ends && sources.fold(0, u128::saturating_add) <= most
+            ends && sources
+                .try_fold(0, |all: u128, more| Some(all.saturating_add(more)).filter(|all| *all <= most))
+                .is_some()
         })
     }
 
