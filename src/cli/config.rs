@@ -158,6 +158,8 @@ impl Show<'_> {
         }
         let wide = settings.wide_range.to_string();
         all.push(self.placed("thresholds.wide-range", wide, place(settings, "thresholds")));
+        let names: Vec<&str> = settings.services.iter().map(|service| service.name.as_str()).collect();
+        all.push(self.placed("check.service", names.join(", "), place(settings, "service")));
         for entry in &settings.accepted {
             let place = entry.file.as_ref().map_or(String::new(), |file| format!(" in {}", file.display()));
             let until = entry.expires.map_or(String::new(), |last| format!(" until {last}"));
