@@ -251,19 +251,24 @@ impl<'a> Run<'a> {
         summary.unselected = summary.unselected.max(settings.selection.left_out());
         summary.ignored += told.ignored;
         summary.suppressed += told.suppressed;
+        self.add(&session, told.findings, several, sources);
+        Ok(())
+    }
+
+    /// Adds the files of a site, by name in whatever order they were asked for, and what was found in them.
+    fn add(&mut self, session: &Session, mut findings: Vec<Finding>, several: bool, sources: &SourceMap) {
+        let summary = &mut self.summary;
         let (files_before, findings_before) = (summary.files.len(), self.findings.len());
-        // By name, in whatever order they were asked for.
         let mut read: Vec<FileSummary> =
             session.reads().iter().flat_map(|read| files(read, sources)).collect();
         read.sort_by(|one, other| one.path.cmp(&other.path));
         summary.files.extend(read);
-        self.findings.append(&mut told.findings);
+        self.findings.append(&mut findings);
         if several {
             let path = session.site().path.clone();
             let (findings, files) = (findings_before..self.findings.len(), files_before..summary.files.len());
             summary.sites.push(SiteSummary { path, findings, files });
         }
-        Ok(())
     }
 
     /// Takes away what the baseline of the command line has or, without one, that of the site.

@@ -14,7 +14,7 @@ use super::filter::{Certainty, FilterArgs};
 use super::input::SiteArgs;
 use crate::report::{clean, json};
 use crate::rule::{LINTS, Lint};
-use crate::site::Site;
+use crate::site::{Settings, Site};
 use crate::source::{SourceMap, Span};
 
 /// Arguments of `pinhole config`.
@@ -105,55 +105,82 @@ struct Show<'a> {
 impl Show<'_> {
     fn settings(&self, site: &mut Site) -> Result<Vec<Setting>, Failure> {
         let args = self.args;
-        let origins = site.settings.origins.clone();
-        let in_file = |key: &str| origins.get(key).copied();
         let path = site.path.as_ref().map_or("none".to_string(), |path| path.display().to_string());
         let found = if site.path.is_some() { "found" } else { "default" };
         let origin = if args.site.is_told() { "command line" } else { found };
         let mut all = vec![plain("site file", path, origin)];
-        let fail_on = args.filter.fail_on(&site.settings);
-        let by_variable = std::env::var("PINHOLE_FAIL_ON").is_ok_and(|value| value == fail_on.name());
-        all.push(match args.filter.fail_on {
-            Some(_) if by_variable => plain("fail-on", fail_on.name().to_string(), "environment"),
-            Some(_) => plain("fail-on", fail_on.name().to_string(), "command line"),
-            None => self.placed("fail-on", fail_on.name().to_string(), in_file("fail-on")),
+        all.extend(self.filters(&site.settings));
+        all.extend(self.judged(&site.settings));
+        all.extend(self.read_too(site));
+        args.filter.apply(&mut site.settings)?;
+        let on = LINTS.len() - site.settings.selection.left_out();
+        all.push(plain("rules that speak", format!("{on} of {}", LINTS.len()), "all of these"));
+        Ok(all)
+    }
+
+    /// What decides which findings are shown, and which of them fail the run.
+    fn filters(&self, settings: &Settings) -> Vec<Setting> {
+        let filter = &self.args.filter;
+        let fail_on = filter.fail_on(settings).name();
+        let by_variable = std::env::var("PINHOLE_FAIL_ON").is_ok_and(|value| value == fail_on);
+        let mut all = vec![match filter.fail_on {
+            Some(_) if by_variable => plain("fail-on", fail_on.to_string(), "environment"),
+            Some(_) => plain("fail-on", fail_on.to_string(), "command line"),
+            None => self.placed("fail-on", fail_on.to_string(), place(settings, "fail-on")),
+        }];
+        let only = settings.selection.only.as_deref();
+        all.push(match filter.select.is_empty() {
+            false => plain("select", filter.select.join(", "), "command line"),
+            true => self.placed("select", listed(only), place(settings, "select")),
         });
-        all.push(match args.filter.select.is_empty() {
-            false => plain("select", args.filter.select.join(", "), "command line"),
-            true => self.placed("select", listed(site.settings.selection.only.as_deref()), in_file("select")),
-        });
-        let left_out = &site.settings.selection.without;
+        let left_out = &settings.selection.without;
         if !left_out.is_empty() {
-            all.push(self.placed("ignore", listed(Some(left_out)), in_file("ignore")));
+            all.push(self.placed("ignore", listed(Some(left_out)), place(settings, "ignore")));
         }
-        if !args.filter.ignore.is_empty() {
-            all.push(plain("ignore", args.filter.ignore.join(", "), "command line"));
+        if !filter.ignore.is_empty() {
+            all.push(plain("ignore", filter.ignore.join(", "), "command line"));
         }
-        if let Some(least) = args.filter.min_severity {
+        if let Some(least) = filter.min_severity {
             all.push(plain("min-severity", least.name().to_string(), "command line"));
         }
-        if args.filter.certainty == Certainty::Definite {
+        if filter.certainty == Certainty::Definite {
             all.push(plain("certainty", "definite".to_string(), "command line"));
         }
-        for (lint, level) in &site.settings.severity {
+        all
+    }
+
+    /// How findings are judged, and which are accepted.
+    fn judged(&self, settings: &Settings) -> Vec<Setting> {
+        let mut all = Vec::new();
+        for (lint, level) in &settings.severity {
             let key = format!("severity.{}", lint.code);
-            all.push(self.placed(&key, level.name().to_string(), in_file("severity")));
+            all.push(self.placed(&key, level.name().to_string(), place(settings, "severity")));
         }
-        let wide = site.settings.wide_range.to_string();
-        all.push(self.placed("thresholds.wide-range", wide, in_file("thresholds")));
-        for entry in &site.settings.accepted {
+        let wide = settings.wide_range.to_string();
+        all.push(self.placed("thresholds.wide-range", wide, place(settings, "thresholds")));
+        let names: Vec<&str> = settings.services.iter().map(|service| service.name.as_str()).collect();
+        all.push(self.placed("check.service", names.join(", "), place(settings, "service")));
+        for entry in &settings.accepted {
             let place = entry.file.as_ref().map_or(String::new(), |file| format!(" in {}", file.display()));
             let until = entry.expires.map_or(String::new(), |last| format!(" until {last}"));
             let value = format!("{}{place}{until}: {}", listed(Some(&entry.lints)), entry.reason);
             all.push(self.placed("check.ignore", value, Some(entry.span)));
         }
-        all.push(match (&args.baseline, &site.settings.baseline) {
+        all
+    }
+
+    /// The files and folders that are read beside the configs.
+    fn read_too(&self, site: &Site) -> Vec<Setting> {
+        let (args, settings) = (self.args, &site.settings);
+        let mut all = vec![match (&args.baseline, &settings.baseline) {
             (Some(path), _) => plain("baseline", path.display().to_string(), "command line"),
-            (None, Some(path)) => self.placed("baseline", path.display().to_string(), in_file("baseline")),
+            (None, Some(path)) => {
+                self.placed("baseline", path.display().to_string(), place(settings, "baseline"))
+            }
             (None, None) => plain("baseline", "none".to_string(), "default"),
-        });
+        }];
         for folder in &site.catalogs {
-            all.push(self.placed("catalog", folder.display().to_string(), in_file("catalog")));
+            all.push(self.placed("catalog", folder.display().to_string(), place(settings, "catalog")));
         }
         let variable = std::env::var_os("PINHOLE_CATALOG").is_some();
         for folder in &args.catalogs {
@@ -161,12 +188,9 @@ impl Show<'_> {
             all.push(plain("catalog", folder.display().to_string(), origin));
         }
         for folder in &site.calls {
-            all.push(self.placed("calls", folder.display().to_string(), in_file("calls")));
+            all.push(self.placed("calls", folder.display().to_string(), place(settings, "calls")));
         }
-        args.filter.apply(&mut site.settings)?;
-        let on = LINTS.len() - site.settings.selection.left_out();
-        all.push(plain("rules that speak", format!("{on} of {}", LINTS.len()), "all of these"));
-        Ok(all)
+        all
     }
 
     /// A setting of the site file, or the default where it is not there.
@@ -181,6 +205,11 @@ impl Show<'_> {
             line: file.map(|file| file.place(span.start).line),
         }
     }
+}
+
+/// Where the site file says this.
+fn place(settings: &Settings, key: &str) -> Option<Span> {
+    settings.origins.get(key).copied()
 }
 
 fn plain(key: &str, value: String, origin: &'static str) -> Setting {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::Args;
+use rustc_hash::FxHashMap;
 
 use super::Failure;
 use super::input::{InputArgs, SiteArgs, load_all};
@@ -12,7 +13,7 @@ use crate::discover::{self, Unread};
 use crate::lint::cores;
 use crate::session::Config;
 use crate::site::Site;
-use crate::source::SourceMap;
+use crate::source::{SourceId, SourceMap};
 
 /// Configs that are worth a thread.
 const LEAST: usize = 8;
@@ -137,6 +138,7 @@ impl Reader<'_> {
                 },
             }
         }
+        leave_out_parts(&mut all.configs, sources);
     }
 
     /// Reads configs of which each is a firewall of its own, on all cores. `None` for those that name other files, as
@@ -153,7 +155,7 @@ impl Reader<'_> {
             || sources.clone(),
             |own, at| {
                 let read = self.alone(configs[at], own).ok();
-                if own.count() == sources.count() {
+                if own.count() == sources.count() && own.brought_in(configs[at].id).is_empty() {
                     return read;
                 }
                 *own = sources.clone();
@@ -172,4 +174,29 @@ impl Reader<'_> {
     fn firewall(&self, id: usize, sources: &mut SourceMap) -> Result<Config, Failure> {
         self.input.config(&self.site.firewalls[id].configs, self.site, Some(id), sources)
     }
+}
+
+/// A file that another config brings in is a part of that one, and no firewall of its own. Of files that bring in each
+/// other, the first is the config.
+fn leave_out_parts(configs: &mut Vec<Config>, sources: &SourceMap) {
+    let real = |id: SourceId| sources.file(id).path.canonicalize().ok();
+    let brought: Vec<Vec<SourceId>> = configs
+        .iter()
+        .map(|config| config.files.iter().flat_map(|id| sources.brought_in(*id)).collect())
+        .collect();
+    if brought.iter().all(Vec::is_empty) {
+        return;
+    }
+    let alone = configs.iter().enumerate().filter(|(_, config)| config.firewall.is_none());
+    let places: FxHashMap<PathBuf, usize> =
+        alone.filter_map(|(at, config)| Some((real(*config.files.first()?)?, at))).collect();
+    let mut parts = vec![false; configs.len()];
+    for (at, brought) in brought.iter().enumerate() {
+        if !parts[at] {
+            let held = brought.iter().filter_map(|id| places.get(&real(*id)?)).filter(|other| **other != at);
+            held.for_each(|other| parts[*other] = true);
+        }
+    }
+    let mut parts = parts.into_iter();
+    configs.retain(|_| parts.next() != Some(true));
 }

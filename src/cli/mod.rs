@@ -207,15 +207,36 @@ fn parse_and_run() -> ExitCode {
     }
     let stdout = std::io::stdout().lock();
     let color = cli.color.on(&stdout) && cli.command.colors();
-    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, Screen::new(Ending(stdout), color));
-    let done = run(&cli, &mut out).and_then(|code| Failure::unless_closed(out.flush()).map(|()| code));
+    ExitCode::from(answer(&cli, Ending(stdout), color))
+}
+
+/// Runs one command line, without the name of the program, in this process, and gives the exit code. What it prints goes
+/// to `out`, and what kept it from its work to standard error.
+pub fn run_line(args: &[&str], out: &mut impl Write) -> u8 {
+    let Ok(mut cli) = Cli::try_parse_from(["pinhole"].iter().chain(args)) else { return 2 };
+    match cli.command.take_lists() {
+        Ok(()) => answer(&cli, out, false),
+        Err(failure) => failure.report(cli.color),
+    }
+}
+
+/// Answers the messages of an editor as `pinhole lsp` does, and gives the exit code.
+#[cfg(feature = "lsp")]
+pub fn serve_editor(messages: Vec<u8>, out: &mut impl Write) -> u8 {
+    let served = lsp::serve(Vec::new(), || std::io::Cursor::new(messages), out);
+    served.unwrap_or_else(|failure| failure.report(ColorChoice::Never))
+}
+
+fn answer(cli: &Cli, stream: impl Write, color: bool) -> u8 {
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, Screen::new(stream, color));
+    let done = run(cli, &mut out).and_then(|code| Failure::unless_closed(out.flush()).map(|()| code));
     progress::end();
     match done {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => code,
         Err(failure) => {
             // What was done goes before what could not be.
             let _ = out.flush();
-            ExitCode::from(failure.report(cli.color))
+            failure.report(cli.color)
         }
     }
 }

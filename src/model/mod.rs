@@ -116,6 +116,8 @@ pub struct Ruleset {
     pub elsewhere: Vec<(Family, u128)>,
     /// After how long connections are forgotten, as far as the files say it.
     pub timeouts: Vec<Timeout>,
+    /// The files turn on that the box forwards IPv6.
+    pub forwards_v6: bool,
     /// Number of rules as written in the files (expansions not counted).
     pub written: usize,
 }

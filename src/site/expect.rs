@@ -191,7 +191,7 @@ fn traffic(table: &Table, to: Option<&Named>, problems: &mut Problems) -> Option
 }
 
 /// `tcp/1720`, `udp/20000-20600`, `tcp/80,443`, `icmp`, `any`; several are parted by blanks.
-fn parsed(word: &Placed<String>, problems: &mut Problems) -> Option<Traffic> {
+pub(super) fn parsed(word: &Placed<String>, problems: &mut Problems) -> Option<Traffic> {
     match parse_traffic(&word.value) {
         Ok(traffic) => Some(traffic),
         Err(why) => {

@@ -16,6 +16,7 @@ mod parse;
 mod paths;
 mod reader;
 mod required;
+mod services;
 mod settings;
 mod value;
 
@@ -32,6 +33,7 @@ pub use flows::{Far, Flow, Leg, Needs, Party};
 pub use made_up::Reading;
 pub use parse::load;
 pub use paths::{Choice, Crossing, End, Route, loopbacks, unicast};
+pub use services::Service;
 pub use settings::{Ignore, Settings};
 pub use value::parse_prefix;
 
@@ -273,6 +275,12 @@ impl Site {
     /// Whether it is made up for a config that no site file speaks of.
     pub fn is_made_up(&self) -> bool {
         self.path.is_none()
+    }
+
+    /// Whether any of its networks or devices is of IPv6.
+    pub fn has_v6(&self) -> bool {
+        self.zones.iter().flat_map(|zone| &zone.networks).any(|network| network.address.is_ipv6())
+            || self.devices.iter().flat_map(|device| &device.addresses).any(IpAddr::is_ipv6)
     }
 
     /// What somebody is called of whom a zone is known alone.

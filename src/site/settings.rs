@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Date;
 use super::reader::{At, Placed, Problems, Table, text, texts, wrong_type};
+use super::services::{self, Service};
 use crate::rule::{Lint, Selection, Severity};
 use crate::source::Span;
 
@@ -22,6 +23,8 @@ pub struct Settings {
     pub severity: BTreeMap<&'static Lint, Severity>,
     /// Without devices, an opening of more ports than this is too wide (PH201).
     pub wide_range: u32,
+    /// Services that are meant for a few who are known (PH207).
+    pub services: Vec<Service>,
     /// Findings that are known and accepted.
     pub accepted: Vec<Ignore>,
     /// The file of findings that are known, a path as it can be opened.
@@ -37,6 +40,7 @@ impl Default for Settings {
             fail_on: None,
             severity: BTreeMap::new(),
             wide_range: 1000,
+            services: services::usual(),
             accepted: Vec::new(),
             baseline: None,
             origins: BTreeMap::new(),
@@ -66,7 +70,7 @@ impl Ignore {
     }
 }
 
-const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds", "baseline"];
+const CHECK: &[&str] = &["select", "ignore", "fail-on", "severity", "thresholds", "service", "baseline"];
 
 /// Reads the table `[check]`.
 pub(super) fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Problems) -> Settings {
@@ -100,6 +104,9 @@ pub(super) fn read(table: &DeTable, at: At, folder: &Path, problems: &mut Proble
         if let Some(ports) = thresholds.number("wide-range", 1..=65_536, problems) {
             settings.wide_range = ports;
         }
+    }
+    for (service, at) in table.tables("service", problems) {
+        services::read(service, at, &mut settings.services, problems);
     }
     settings
 }
@@ -153,7 +160,7 @@ fn date(value: &Spanned<DeValue>, problems: &mut Problems) -> Option<Date> {
     None
 }
 
-fn severity(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Severity> {
+pub(super) fn severity(value: &Spanned<DeValue>, key: &str, problems: &mut Problems) -> Option<Severity> {
     let word = text(value, key, problems)?;
     let severity = Severity::named(&word.value);
     if severity.is_none() {

@@ -645,6 +645,12 @@ fn every_mistake_has_its_place() {
         ("[check]\nfail-on = 'never'", "`never` is no severity", "'never'"),
         ("[check.severity]\nPH999 = 'info'", "there is no rule `PH999`", "PH999"),
         ("[check.thresholds]\nwide-range = 0", "`wide-range` is out of range", "0"),
+        ("[[check.service]]\nname = 'x'", "[[check.service]] has no `traffic`", "[[check.service]]"),
+        (
+            "[[check.service]]\nname = 'x'\ntraffic = 'tcp/1 icmp'",
+            "`tcp/1 icmp` is not the traffic of one service",
+            "'tcp/1 icmp'",
+        ),
         (
             "[[check.ignore]]\nrule = 'PH201'\nfile = 'a'",
             "[[check.ignore]] has no `reason`",

@@ -142,6 +142,8 @@ pub struct SourceMap {
     root: Option<PathBuf>,
     /// Files that configs name, by real path and by the folder that they may name files of.
     named: FxHashMap<(PathBuf, PathBuf), SourceId>,
+    /// Which files a file names.
+    names: FxHashMap<SourceId, Vec<SourceId>>,
     /// The folder of the config that brought a named file in.
     homes: FxHashMap<SourceId, PathBuf>,
     /// Texts that stand for files, by real path.
@@ -215,6 +217,7 @@ impl SourceMap {
             files: Vec::new(),
             root: self.root.clone(),
             named: self.named.clone(),
+            names: self.names.clone(),
             homes: self.homes.clone(),
             held: self.held.clone(),
         };

@@ -8,6 +8,8 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rustc_hash::FxHashSet;
+
 use super::{SourceError, SourceId, SourceMap};
 use crate::budget::{Budget, Exhausted};
 use crate::fence::{self, plain};
@@ -79,6 +81,24 @@ impl SourceMap {
     /// it is in the middle of. Each time its bytes are drawn from the budget.
     pub fn read_named(&mut self, from: SourceId, name: &str, budget: &Budget) -> Result<SourceId, Refusal> {
         budget.steps(STEPS_A_FILE).map_err(Refusal::Exhausted)?;
+        let id = self.take_named(from, name, budget)?;
+        self.names.entry(from).or_default().push(id);
+        Ok(id)
+    }
+
+    /// The files that a file names, and that those name.
+    pub fn brought_in(&self, id: SourceId) -> Vec<SourceId> {
+        let (mut found, mut seen, mut open) = (Vec::new(), FxHashSet::default(), vec![id]);
+        while let Some(id) = open.pop() {
+            let new = self.names.get(&id).into_iter().flatten().filter(|id| seen.insert(**id));
+            let at = found.len();
+            found.extend(new);
+            open.extend_from_slice(&found[at..]);
+        }
+        found
+    }
+
+    fn take_named(&mut self, from: SourceId, name: &str, budget: &Budget) -> Result<SourceId, Refusal> {
         self.settle(from);
         let (shown, real) = self.locate(from, name)?;
         let key = (real, self.home(from));

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{Scratch, read};
+use crate::common::{Scratch, check, read};
 
 /// A policy that accepts (a warning) and an opening of everything behind a set that nobody knows.
 const OPEN: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -p tcp --dport 22 \
@@ -131,4 +131,28 @@ fn patterns_leave_files_out() {
     assert_eq!(files(&check(&[&named[..], &["--force-exclude"]].concat())), ["a.rules"]);
     let wrong = run(&scratch, &["check", "--exclude", "a{b"]);
     assert!(wrong.code == 2 && wrong.err.contains("--exclude"), "{}", wrong.err);
+}
+
+#[test]
+fn what_another_config_brings_in_is_no_firewall_of_its_own() {
+    let folder = Scratch::new("parts");
+    let loads =
+        "set skip on lo\nblock all\nanchor \"ftp\"\nload anchor \"ftp\" from \"ftp.conf\"\npass out on em0\n";
+    folder.write("pf/pf.conf", loads).write("pf/ftp.conf", "pass in on em0 proto tcp to port 21\n");
+    let chain = |name: &str, policy: &str| {
+        format!(
+            "table inet {name} {{\n chain c {{ type filter hook forward priority 0; policy {policy}; tcp dport 80 accept; }}\n}}\n"
+        )
+    };
+    let includes = format!("include \"part.nft\"\n{}", chain("a", "drop"));
+    folder.write("nft/z.nft", includes).write("nft/part.nft", chain("b", "accept"));
+    // Of those that name each other, one is the config.
+    let (one, other) = (chain("one", "drop"), chain("other", "drop"));
+    folder.write("loop/a.nft", format!("include \"b.nft\"\n{one}"));
+    folder.write("loop/b.nft", format!("include \"a.nft\"\n{other}"));
+    check(&folder.0, &["."]).silent("PH203");
+    let ran = run(&folder, &["check", "--format", "json", "pf", "nft", "loop"]);
+    assert_eq!(files(&ran), ["loop/a.nft", "nft/z.nft", "pf/pf.conf"]);
+    // By themselves, they are what they seem.
+    assert_eq!(check(&folder.0, &["pf/ftp.conf", "nft/part.nft"]).of("PH203").count(), 2);
 }

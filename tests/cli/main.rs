@@ -10,6 +10,7 @@ mod commands;
 mod docs;
 mod fits;
 mod fixes;
+mod fuzzed;
 mod lsp;
 mod mcp;
 mod outputs;

@@ -160,6 +160,23 @@ pub(super) fn decider(side: &Side, by: &By) -> String {
 
 /// One sentence about the whole change.
 pub(super) fn summary(told: &Told<'_>) -> String {
+    let Findings { broken, mended, .. } = told.findings;
+    let found = |count: usize, what: &str| match count {
+        0 => String::new(),
+        1 => format!("; 1 finding is {what}"),
+        _ => format!("; {count} findings are {what}"),
+    };
+    format!(
+        "{}{}{}{}.",
+        of_packets(told),
+        of_calls(told),
+        found(broken.len(), "new"),
+        found(mended.len(), "gone")
+    )
+}
+
+/// What the change does to packets.
+fn of_packets(told: &Told<'_>) -> String {
     let count = |kinds: &[Kind]| -> usize {
         told.pairs
             .iter()
@@ -175,32 +192,31 @@ pub(super) fn summary(told: &Told<'_>) -> String {
         (&[Kind::Answered, Kind::Kept][..], "changes the answers of"),
         (&[Kind::Helped][..], "changes the helper of"),
     ] {
-        let number = count(kinds);
-        if number > 0 {
-            parts.push(format!(
-                "{verb} {number} {}",
-                if number == 1 { "kind of traffic" } else { "kinds of traffic" }
-            ));
+        match count(kinds) {
+            0 => {}
+            1 => parts.push(format!("{verb} 1 kind of traffic")),
+            number => parts.push(format!("{verb} {number} kinds of traffic")),
         }
     }
-    let alone = told.pairs.iter().filter(|pair| pair.dialects.contains(&None)).count();
-    if alone > 0 {
-        parts.push(format!("adds or removes {alone} {}", if alone == 1 { "firewall" } else { "firewalls" }));
+    match told.pairs.iter().filter(|pair| pair.dialects.contains(&None)).count() {
+        0 => {}
+        1 => parts.push("adds or removes 1 firewall".to_string()),
+        alone => parts.push(format!("adds or removes {alone} firewalls")),
     }
-    let effects = match (parts.as_slice(), told.equal) {
+    match (parts.as_slice(), told.equal) {
         ([], None) => "The effect of the change is not known: it would have taken too much work".to_string(),
         ([], Some(true)) => "No change in effect".to_string(),
         ([], Some(false)) => "No change in effect for packets that belong where they come from".to_string(),
         ([one], _) => format!("The change {one}"),
         ([first @ .., last], _) => format!("The change {}, and {last}", first.join(", ")),
-    };
-    let Findings { broken, mended, calls, .. } = told.findings;
-    let found = |count: usize, what: &str| match count {
-        0 => String::new(),
-        1 => format!("; 1 finding is {what}"),
-        _ => format!("; {count} findings are {what}"),
-    };
-    let of_calls = |verb: &str, is: &dyn Fn(&Change) -> bool, end: &str| match calls
+    }
+}
+
+/// What the change does to calls.
+fn of_calls(told: &Told<'_>) -> String {
+    let of = |verb: &str, is: &dyn Fn(&Change) -> bool, end: &str| match told
+        .findings
+        .calls
         .all
         .iter()
         .filter(|change| is(change))
@@ -213,14 +229,7 @@ pub(super) fn summary(told: &Told<'_>) -> String {
     let fails = |change: &Change| change.broken() && change.is == Works::No;
     let doubtful = |change: &Change| change.broken() && change.is == Works::Depends;
     let better = |change: &Change| !change.broken();
-    format!(
-        "{effects}{}{}{}{}{}.",
-        of_calls("breaks", &fails, ""),
-        of_calls("puts", &doubtful, " in doubt"),
-        of_calls("mends", &better, ""),
-        found(broken.len(), "new"),
-        found(mended.len(), "gone")
-    )
+    [of("breaks", &fails, ""), of("puts", &doubtful, " in doubt"), of("mends", &better, "")].concat()
 }
 
 /// Writes the report.

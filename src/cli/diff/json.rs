@@ -92,6 +92,35 @@ fn region(told: &Told<'_>, pair: &Pair, seen: &Seen, cube: Option<(u8, u8)>) -> 
     }
     put("hook", json!(region.way.name()));
     put("family", json!(family_name(region.family)));
+    let other = fields(region, &mut put);
+    if let Some((mask, value)) = cube {
+        put("tcp_flags", json!({ "mask": values::flags(mask), "value": values::flags(value) }));
+    }
+    if !other.is_empty() {
+        put("other", Json::Object(other));
+    }
+    for (side, key, by_key, by) in
+        [(&told.sides.old, "old", "old_by", &seen.by[0]), (&told.sides.new, "new", "new_by", &seen.by[1])]
+    {
+        put(key, by.rule.map_or(Json::Null, |span| rule(side, span)));
+        if by.rule.is_none() {
+            put(by_key, json!(by_words(side, by)));
+        }
+    }
+    effect(region, &mut put);
+    let mut packet = region.witness.clone();
+    if let Some((mask, value)) = cube {
+        // A witness of the box, where the region is several.
+        let bits = packet.get(Field::TcpFlags).known().unwrap_or_default() as u8;
+        packet.set(Field::TcpFlags, ((bits & !mask) | value).into());
+    }
+    put("witness", values::packet(region.way.name(), &packet));
+    put("depends_on", json!(region.depends_on));
+    Json::Object(out)
+}
+
+/// The fields of a region by their keys; what boxes seldom need is given back.
+fn fields(region: &Region, put: &mut impl FnMut(&str, Json)) -> Map<String, Json> {
     let mut other = Map::new();
     for (field, set) in &region.fields {
         let key = values::other_key(*field);
@@ -117,30 +146,7 @@ fn region(told: &Told<'_>, pair: &Pair, seen: &Seen, cube: Option<(u8, u8)>) -> 
             }
         }
     }
-    if let Some((mask, value)) = cube {
-        put("tcp_flags", json!({ "mask": values::flags(mask), "value": values::flags(value) }));
-    }
-    if !other.is_empty() {
-        put("other", Json::Object(other));
-    }
-    for (side, key, by_key, by) in
-        [(&told.sides.old, "old", "old_by", &seen.by[0]), (&told.sides.new, "new", "new_by", &seen.by[1])]
-    {
-        put(key, by.rule.map_or(Json::Null, |span| rule(side, span)));
-        if by.rule.is_none() {
-            put(by_key, json!(by_words(side, by)));
-        }
-    }
-    effect(region, &mut put);
-    let mut packet = region.witness.clone();
-    if let Some((mask, value)) = cube {
-        // A witness of the box, where the region is several.
-        let bits = packet.get(Field::TcpFlags).known().unwrap_or_default() as u8;
-        packet.set(Field::TcpFlags, ((bits & !mask) | value).into());
-    }
-    put("witness", values::packet(region.way.name(), &packet));
-    put("depends_on", json!(region.depends_on));
-    Json::Object(out)
+    other
 }
 
 /// What is particular to a kind of change.

@@ -198,6 +198,28 @@ pub(super) fn packet(hook: &str, packet: &Packet) -> Json {
         (_, number) => protocol(number),
     };
     out.insert("proto".to_string(), json!(name));
+    for (key, value) in numbers_of(packet) {
+        out.insert(key.to_string(), value);
+    }
+    if let Some(bits) = known(Field::TcpFlags).filter(|bits| *bits != 2) {
+        out.insert("tcp_flags".to_string(), json!(flags(bits as u8).join(",")));
+    }
+    if let Some(mac) = known(Field::SrcMac) {
+        let bytes: Vec<String> = mac.to_be_bytes()[10..].iter().map(|byte| format!("{byte:02x}")).collect();
+        out.insert("smac".to_string(), json!(bytes.join(":")));
+    }
+    if let Some(there) = known(Field::Ext).map(headers).filter(|there| !there.is_empty()) {
+        out.insert("ext".to_string(), json!(there));
+    }
+    let state = known(Field::State).and_then(State::of);
+    if let Some(state) = state.filter(|state| first_state(packet) != Some(*state)) {
+        out.insert("state".to_string(), json!(state.name()));
+    }
+    Json::Object(out)
+}
+
+/// The fields of a packet that are plain numbers, but for those that have their usual value.
+fn numbers_of(packet: &Packet) -> Vec<(&'static str, Json)> {
     let plain = [
         Field::Sport,
         Field::Dport,
@@ -209,38 +231,18 @@ pub(super) fn packet(hook: &str, packet: &Packet) -> Json {
         Field::Spi,
         Field::Mark,
     ];
-    for field in plain {
-        let usual =
-            matches!((field, known(field)), (Field::Ttl, Some(64)) | (Field::Dscp | Field::Mark, Some(0)));
-        let absent = field == Field::TcpMss && known(field).is_some_and(|mss| mss > 0xffff);
-        if let (Some(value), false) = (known(field), usual || absent) {
-            out.insert(other_key(field).to_string(), number(value));
-        }
-    }
-    if let Some(bits) = known(Field::TcpFlags).filter(|bits| *bits != 2) {
-        out.insert("tcp_flags".to_string(), json!(flags(bits as u8).join(",")));
-    }
-    if let Some(mac) = known(Field::SrcMac) {
-        let bytes: Vec<String> = mac.to_be_bytes()[10..].iter().map(|byte| format!("{byte:02x}")).collect();
-        out.insert("smac".to_string(), json!(bytes.join(":")));
-    }
-    if let Some(bits) = known(Field::Ext) {
-        let names = [
-            (ext::HOP, "hbh"),
-            (ext::DST, "dst"),
-            (ext::ROUTE, "rt"),
-            (ext::FRAG, "frag"),
-            (ext::AUTH, "ah"),
-        ];
-        let there: Vec<&str> =
-            names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect();
-        if !there.is_empty() {
-            out.insert("ext".to_string(), json!(there));
-        }
-    }
-    let state = known(Field::State).and_then(State::of);
-    if let Some(state) = state.filter(|state| first_state(packet) != Some(*state)) {
-        out.insert("state".to_string(), json!(state.name()));
-    }
-    Json::Object(out)
+    let told = |field: Field| {
+        let value = packet.get(field).known()?;
+        let usual = matches!((field, value), (Field::Ttl, 64) | (Field::Dscp | Field::Mark, 0));
+        let absent = field == Field::TcpMss && value > 0xffff;
+        (!usual && !absent).then(|| (other_key(field), number(value)))
+    };
+    plain.into_iter().filter_map(told).collect()
+}
+
+/// The IPv6 extension headers that bits of `Field::Ext` stand for.
+fn headers(bits: u128) -> Vec<&'static str> {
+    let names =
+        [(ext::HOP, "hbh"), (ext::DST, "dst"), (ext::ROUTE, "rt"), (ext::FRAG, "frag"), (ext::AUTH, "ah")];
+    names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect()
 }

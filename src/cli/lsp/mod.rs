@@ -12,7 +12,7 @@ mod view;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::Duration;
@@ -44,10 +44,18 @@ pub(super) struct LspArgs {
 /// Runs `pinhole lsp`. The exit code is 0 where the editor said `shutdown` before `exit`, else 1.
 pub(super) fn run(args: &LspArgs) -> Result<u8, Failure> {
     // What an editor gets is no terminal's: text goes there as it is.
-    let mut out = io::stdout().lock();
+    serve(args.catalogs.clone(), || io::stdin().lock(), &mut io::stdout().lock())
+}
+
+/// Answers the messages of an editor.
+pub(super) fn serve<I: BufRead>(
+    catalogs: Vec<PathBuf>,
+    open: impl FnOnce() -> I + Send + 'static,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
     let (sender, messages) = channel();
     let read = move || {
-        let mut input = io::stdin().lock();
+        let mut input = open();
         loop {
             let read = wire::read(&mut input).transpose();
             let last = !matches!(read, Some(Ok(_)));
@@ -60,7 +68,7 @@ pub(super) fn run(args: &LspArgs) -> Result<u8, Failure> {
     std::thread::Builder::new()
         .spawn(read)
         .map_err(|error| Failure::usage(format!("cannot start a thread: {error}")))?;
-    let mut server = Server::new(args.catalogs.clone(), &mut out);
+    let mut server = Server::new(catalogs, out);
     let ended = server.serve(&messages)?;
     Ok(u8::from(!ended))
 }

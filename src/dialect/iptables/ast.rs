@@ -258,6 +258,8 @@ pub struct Config {
     pub marks: Vec<MarkChange>,
     /// Timeouts that scripts set by `sysctl`.
     pub timeouts: Vec<Timeout>,
+    /// A script turns on that the box forwards IPv6.
+    pub forwards_v6: bool,
     /// The tables in force, by family and name, as indices of `tables`.
     current: [[Option<u32>; 5]; 2],
 }

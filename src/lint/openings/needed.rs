@@ -21,12 +21,15 @@ impl Lens<'_, '_> {
     /// All of them.
     pub(super) fn needed(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if !self.judge.site.is_made_up() || self.firewall.dialect.language().lines.of_interfaces {
+        if self.firewall.dialect.language().lines.of_interfaces {
             return findings;
         }
         let selection = &self.judge.site.settings.selection;
         if selection.has(&PH208) {
             findings.extend(self.unfiltered());
+        }
+        if !self.judge.site.is_made_up() {
+            return findings;
         }
         if selection.has(&PH525) {
             findings.extend(self.without_neighbours());
@@ -38,12 +41,15 @@ impl Lens<'_, '_> {
     }
 
     /// PH208: IPv4 is filtered at a hook, and nothing looks at IPv6 there. A dump of one family tells nothing of the
-    /// other, unless the box has addresses of that.
+    /// other, unless the box is known to speak that.
     fn unfiltered(&self) -> Option<Finding> {
         let rules = &self.firewall.rules;
         let untold = !self.firewall.speaks(Family::V6);
         let has_addresses = rules.own.iter().any(|own| own.family == Family::V6);
-        if untold && !has_addresses || !self.firewall.speaks(Family::V4) {
+        let known = has_addresses || rules.forwards_v6;
+        // Of a site it is told which families it has.
+        let asked = known || !untold && (self.judge.site.is_made_up() || self.judge.site.has_v6());
+        if !asked || !self.firewall.speaks(Family::V4) {
             return None;
         }
         let filters = |hook: Hook| {
@@ -61,7 +67,10 @@ impl Lens<'_, '_> {
             let refuses = |stage: &&Stage| stage.v4 && stage.policy != Verdict::Accept;
             if let Some(stage) = filters(hook).find(refuses) {
                 let message = match untold {
-                    true => format!("no rule filters {what} over IPv6, of which the box has addresses"),
+                    true if has_addresses => {
+                        format!("no rule filters {what} over IPv6, of which the box has addresses")
+                    }
+                    true => format!("no rule filters {what} over IPv6, which the box forwards"),
                     false => format!("{what} over IPv6 is not filtered, and over IPv4 it is"),
                 };
                 return Some(

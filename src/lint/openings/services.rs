@@ -11,54 +11,8 @@ use crate::lint::{witness, words};
 use crate::model::{Effect, Rule, RuleId, Ruleset, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, interface_name, proto};
 use crate::rule::{PH207, PH209, Severity};
+use crate::site::Service;
 use crate::source::Span;
-
-/// A service that is meant for a few who are known.
-struct Service {
-    name: &'static str,
-    tcp: &'static [(u16, u16)],
-    udp: &'static [(u16, u16)],
-    /// Nobody is asked for a login, or what is sent can be read on the way.
-    bare: bool,
-}
-
-const fn service(
-    name: &'static str,
-    bare: bool,
-    tcp: &'static [(u16, u16)],
-    udp: &'static [(u16, u16)],
-) -> Service {
-    Service { name, tcp, udp, bare }
-}
-
-/// By their registered ports, or those that their makers preset.
-const SERVICES: &[Service] = &[
-    service("SSH", false, &[(22, 22)], &[]),
-    service("Telnet", true, &[(23, 23)], &[]),
-    service("RPC port mapper", true, &[(111, 111)], &[(111, 111)]),
-    service("NetBIOS", true, &[(139, 139)], &[(137, 138)]),
-    service("SNMP", true, &[(161, 161)], &[(161, 161)]),
-    service("SMB", true, &[(445, 445)], &[]),
-    service("rlogin and rsh", true, &[(512, 514)], &[]),
-    service("IPMI", true, &[], &[(623, 623)]),
-    service("Microsoft SQL Server", true, &[(1433, 1433)], &[(1434, 1434)]),
-    service("Oracle", true, &[(1521, 1521)], &[]),
-    service("NFS", true, &[(2049, 2049)], &[(2049, 2049)]),
-    service("Docker without TLS", true, &[(2375, 2375)], &[]),
-    service("etcd", true, &[(2379, 2380)], &[]),
-    service("MySQL", true, &[(3306, 3306)], &[]),
-    service("RDP", true, &[(3389, 3389)], &[(3389, 3389)]),
-    service("Asterisk manager", true, &[(5038, 5038)], &[]),
-    service("PostgreSQL", true, &[(5432, 5432)], &[]),
-    service("VNC", true, &[(5900, 5906)], &[]),
-    service("Redis", true, &[(6379, 6379)], &[]),
-    service("FreeSWITCH event socket", true, &[(8021, 8021)], &[]),
-    service("Winbox", true, &[(8291, 8291)], &[]),
-    service("Elasticsearch", true, &[(9200, 9200)], &[]),
-    service("kubelet", true, &[(10250, 10250)], &[]),
-    service("memcached", true, &[(11211, 11211)], &[(11211, 11211)]),
-    service("MongoDB", true, &[(27017, 27017)], &[]),
-];
 
 /// A rule that opens more of them over TCP, or over UDP, is a wide one, of which PH201 and PH202 speak.
 const MANY: [usize; 2] = [9, 4];
@@ -71,13 +25,6 @@ pub(super) const FEW_SOURCES: u128 = 64;
 const SHOWN: usize = 5;
 /// What people call the side towards the world.
 const OUTSIDE: [&str; 8] = ["wan", "ext", "outside", "egress", "internet", "untrust", "isp", "ppp"];
-
-impl Service {
-    fn ports(&self, protocol: u8) -> Set {
-        let ports = if protocol == proto::TCP { self.tcp } else { self.udp };
-        Set::of_ports(ports)
-    }
-}
 
 /// Rules of which the same is to be said.
 struct Found {
@@ -118,10 +65,10 @@ struct Line {
     witness: Option<Witness>,
 }
 
-fn said_of(open: &[(usize, u8)]) -> String {
+fn said_of(services: &[Service], open: &[(usize, u8)]) -> String {
     let names = open.iter().map(|(at, protocol)| {
-        let (service, word) = (&SERVICES[*at], if *protocol == proto::TCP { "tcp" } else { "udp" });
-        format!("{} ({word} {})", service.name, words::ports(&service.ports(*protocol)))
+        let (service, word) = (&services[*at], if *protocol == proto::TCP { "tcp" } else { "udp" });
+        format!("{} ({word} {})", service.name, words::ports(service.ports(*protocol)))
     });
     let names: Vec<String> = names.collect();
     let is = if names.len() == 1 { "is" } else { "are" };
@@ -167,9 +114,9 @@ impl Lens<'_, '_> {
         for Line { span, mut open, witness } in lines {
             open.sort_unstable();
             open.dedup();
-            let bare = open.iter().any(|(at, _)| SERVICES[*at].bare);
-            let severity = if bare { Severity::Warning } else { Severity::Info };
-            saying.add(said_of(&open), severity, span, witness);
+            let services = &site.settings.services;
+            let severity = open.iter().map(|(at, _)| services[*at].severity).max();
+            saying.add(said_of(services, &open), severity.unwrap_or(Severity::Info), span, witness);
         }
         saying.findings(|message, found| {
             let notice = match found.severity {
@@ -190,7 +137,7 @@ impl Lens<'_, '_> {
     /// The services that rules open to any source on a way, rule by rule; `may` are those that may open one.
     fn open_services(&self, spaces: &mut Spaces, may: &FxHashSet<RuleId>, way: Way) -> Vec<Line> {
         let [tcp, udp] = [proto::TCP, proto::UDP]
-            .map(|protocol| to_ports(spaces, Space::ALL, protocol, &all_services(protocol)));
+            .map(|protocol| to_ports(spaces, Space::ALL, protocol, &self.all_services(protocol)));
         let asked = spaces.or(tcp, udp);
         // Of many rules, only what these look for: who lets it in by other interfaces is not counted then.
         let asked = if self.firewall.rules.rules() > MOST_AT_ONCE {
@@ -205,11 +152,11 @@ impl Lens<'_, '_> {
         let Some(look) = self.look(spaces, strangers, asked, way) else { return Vec::new() };
         // Each service with its packets, and those of it that rules let pass at all.
         let mut each: Vec<(usize, u8, Space, Space)> = Vec::new();
-        for (at, service) in SERVICES.iter().enumerate() {
+        for (at, service) in self.judge.site.settings.services.iter().enumerate() {
             for protocol in [proto::TCP, proto::UDP] {
                 let to = service.ports(protocol);
                 if !to.is_empty() {
-                    let to = to_ports(spaces, Space::ALL, protocol, &to);
+                    let to = to_ports(spaces, Space::ALL, protocol, to);
                     each.push((at, protocol, to, spaces.and(look.passed, to)));
                 }
             }
@@ -226,7 +173,7 @@ impl Lens<'_, '_> {
             let mut first = None;
             for (at, protocol, to, passed) in &each {
                 // What happens to lie in a range of media ports is not what the rule is for.
-                if ranges.covers(&SERVICES[*at].ports(*protocol)) {
+                if ranges.covers(self.judge.site.settings.services[*at].ports(*protocol)) {
                     continue;
                 }
                 let here = spaces.and(part, *to);
@@ -255,7 +202,7 @@ impl Lens<'_, '_> {
             Step::Lookup(_) => true,
             Step::Test(_) => false,
         };
-        let all = [proto::TCP, proto::UDP].map(all_services);
+        let all = [proto::TCP, proto::UDP].map(|protocol| self.all_services(protocol));
         let to_none = |step: &Step| match *step {
             Step::Test(Test::In { field: Field::Dport, values, negate: false })
                 if !self.changed.contains(&Field::Dport) =>
@@ -275,6 +222,12 @@ impl Lens<'_, '_> {
                 && !self.is_for_few(*id)
         };
         self.each_rule().filter(may).map(|(id, _)| id).collect()
+    }
+
+    /// The ports of all services.
+    fn all_services(&self, protocol: u8) -> Set {
+        let services = &self.judge.site.settings.services;
+        services.iter().fold(Set::empty(), |all, of| all.or(of.ports(protocol)))
     }
 
     /// The wide ranges of high ports that a rule names.
@@ -465,11 +418,6 @@ impl Lens<'_, '_> {
         witness::show(&mut finding, found.witness.as_ref(), Some(self.at));
         Some(finding)
     }
-}
-
-/// The ports of all services.
-fn all_services(protocol: u8) -> Set {
-    SERVICES.iter().fold(Set::empty(), |all, of| all.or(&of.ports(protocol)))
 }
 
 /// The interfaces that lead to the world, [`Lens::outside`].

@@ -94,57 +94,47 @@ fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     listed
 }
 
+/// What the message of a group names.
+struct Named {
+    device: String,
+    /// The peers in a sentence that says no, and in one that says yes.
+    whom: String,
+    whom_too: String,
+    what: String,
+    depends: String,
+    /// Said where part of the source ports is blocked alone.
+    from: &'static str,
+}
+
+impl Named {
+    fn of(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Self {
+        let parties = || group.iter().flat_map(|trouble| trouble.whom.names.iter().cloned());
+        let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
+        Self {
+            device: words::some(&words::unique(group.iter().map(|trouble| at(judge, trouble))), 3, "device"),
+            whom: words::some(&words::unique(parties()), 2, "peer"),
+            whom_too: words::some(&words::unique(parties().map(words::somebody)), 2, "peer"),
+            what: words::listing(listed),
+            depends: words::some(&depends, 3, "condition"),
+            from: if group[0].partly { " from part of the source ports" } else { "" },
+        }
+    }
+}
+
 fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> String {
     let first = &group[0];
-    let what = words::listing(listed);
-    let parties = || group.iter().flat_map(|trouble| trouble.whom.names.iter().cloned());
-    let whom = words::some(&words::unique(parties()), 2, "peer");
-    let whom_too = words::some(&words::unique(parties().map(words::somebody)), 2, "peer");
-    let device = words::some(&words::unique(group.iter().map(|trouble| at(judge, trouble))), 3, "device");
-    let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
-    let depends = words::some(&depends, 3, "condition");
-    let sure = first.certain;
-    let from = if first.partly { " from part of the source ports" } else { "" };
+    let named = Named::of(judge, group, listed);
+    let Named { device, whom, whom_too, what, depends, from } = &named;
     match (first.fault, first.flow.leg) {
-        (fault, _) if first.flow.either_way && fault != Fault::Reply => {
-            let between = format!("connection between {device} and {whom_too} gets through on {what}");
-            match sure {
-                true if first.partly => format!(
-                    "connections between {device} and {whom_too} on {what} get through from part of the source \
-                     ports only, whichever end listens"
-                ),
-                true => format!("no {between}, whichever end listens"),
-                false => format!("whether a {between} depends on {depends}, whichever end listens"),
-            }
+        (fault, _) if first.flow.either_way && fault != Fault::Reply => whichever_listens(first, &named),
+        (Fault::Part, _) => part_of_range(first, &named, &parts(listed)),
+        (Fault::Reply, _) => unanswered(first, &named),
+        (Fault::OneDirection, _) if first.certain => {
+            format!("{device} can be reached by {whom_too}, but cannot reach them on {what}")
         }
-        (Fault::Part, leg) => {
-            let (uses, whom) = match leg {
-                Leg::ToDevice => ("needs", format!(" for {whom}")),
-                Leg::FromDevice => ("uses", format!(" towards {whom}")),
-            };
-            let fate = if sure { "is blocked".to_string() } else { "may be blocked".to_string() };
-            let on = if sure { String::new() } else { format!(", depending on {depends}") };
-            format!("part of a range that {device} {uses} {fate}{whom}{from}{on}: {}", parts(listed))
-        }
-        (Fault::Reply, leg) => {
-            let (passes, whose) = match leg {
-                Leg::ToDevice => (format!("{device} can be reached by {whom_too} on {what}"), "its"),
-                Leg::FromDevice => (format!("{device} can reach {whom_too} on {what}"), "their"),
-            };
-            let to = if first.partly { " to part of the source ports" } else { "" };
-            match sure {
-                true => format!("{passes}, but {whose} answers{to} are blocked"),
-                false => format!("{passes}, but whether {whose} answers get through depends on {depends}"),
-            }
-        }
-        (Fault::OneDirection, _) => match sure {
-            true => format!("{device} can be reached by {whom_too}, but cannot reach them on {what}"),
-            false => {
-                format!(
-                    "{device} can be reached by {whom_too}, but whether it reaches them on {what} depends on {depends}"
-                )
-            }
-        },
+        (Fault::OneDirection, _) => format!(
+            "{device} can be reached by {whom_too}, but whether it reaches them on {what} depends on {depends}"
+        ),
         (Fault::WrongTransport, leg) => {
             let reach = match leg {
                 Leg::ToDevice => "cannot be reached by",
@@ -155,12 +145,56 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
                 "{device} {reach} {whom} on {what}: the rule opens the ports for {wrong}, not for {right}"
             )
         }
-        (_, Leg::ToDevice) if sure => format!("{device} cannot be reached by {whom} on {what}{from}"),
-        (_, Leg::FromDevice) if sure => format!("{device} cannot reach {whom} on {what}{from}"),
+        (_, Leg::ToDevice) if first.certain => {
+            format!("{device} cannot be reached by {whom} on {what}{from}")
+        }
+        (_, Leg::FromDevice) if first.certain => format!("{device} cannot reach {whom} on {what}{from}"),
         (_, Leg::ToDevice) => {
             format!("whether {device} can be reached by {whom} on {what} depends on {depends}")
         }
         (_, Leg::FromDevice) => format!("whether {device} can reach {whom} on {what} depends on {depends}"),
+    }
+}
+
+/// Of a connection that either end may open.
+fn whichever_listens(first: &Trouble<'_>, named: &Named) -> String {
+    let Named { device, whom_too, what, depends, .. } = named;
+    let between = format!("connection between {device} and {whom_too} gets through on {what}");
+    match first.certain {
+        true if first.partly => format!(
+            "connections between {device} and {whom_too} on {what} get through from part of the source ports \
+             only, whichever end listens"
+        ),
+        true => format!("no {between}, whichever end listens"),
+        false => format!("whether a {between} depends on {depends}, whichever end listens"),
+    }
+}
+
+/// Of a range of which some ports get through.
+fn part_of_range(first: &Trouble<'_>, named: &Named, parts: &str) -> String {
+    let Named { device, whom, depends, from, .. } = named;
+    let (uses, whom) = match first.flow.leg {
+        Leg::ToDevice => ("needs", format!(" for {whom}")),
+        Leg::FromDevice => ("uses", format!(" towards {whom}")),
+    };
+    let (fate, on) = match first.certain {
+        true => ("is blocked", String::new()),
+        false => ("may be blocked", format!(", depending on {depends}")),
+    };
+    format!("part of a range that {device} {uses} {fate}{whom}{from}{on}: {parts}")
+}
+
+/// Of a connection whose answers do not come back.
+fn unanswered(first: &Trouble<'_>, named: &Named) -> String {
+    let Named { device, whom_too, what, depends, .. } = named;
+    let (passes, whose) = match first.flow.leg {
+        Leg::ToDevice => (format!("{device} can be reached by {whom_too} on {what}"), "its"),
+        Leg::FromDevice => (format!("{device} can reach {whom_too} on {what}"), "their"),
+    };
+    let to = if first.partly { " to part of the source ports" } else { "" };
+    match first.certain {
+        true => format!("{passes}, but {whose} answers{to} are blocked"),
+        false => format!("{passes}, but whether {whose} answers get through depends on {depends}"),
     }
 }
 

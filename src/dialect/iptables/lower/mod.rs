@@ -80,6 +80,7 @@ pub(super) fn lower(
     };
     lowering.out.ruleset().own = own.to_vec();
     lowering.out.ruleset().answers_for_routers = true;
+    lowering.out.ruleset().forwards_v6 = config.forwards_v6;
     for timeout in &config.timeouts {
         lowering.out.ruleset().set_timeout(timeout.clone());
     }

@@ -1,4 +1,5 @@
-//! Settings of the kernel that scripts make beside their rules: after how long it forgets connections.
+//! Settings of the kernel that scripts make beside their rules: after how long it forgets connections, and whether it
+//! forwards IPv6.
 
 use super::Shell;
 use super::programs::base_name;
@@ -27,19 +28,35 @@ impl<'t> Shell<'_, '_, 't> {
         }
     }
 
-    /// Sets what counts for connections with packets both ways (Documentation/networking/nf_conntrack-sysctl.rst of
-    /// Linux), unless it may not run.
+    /// What a setting says of the firewall, unless it may not run.
     fn setting(&mut self, name: &str, value: &str, span: Span) {
-        let name = name.rsplit(['.', '/']).next().unwrap_or(name);
-        // Before 2.6.20 the names began with `ip_conntrack_`.
-        let of = match name.strip_prefix("nf_").or(name.strip_prefix("ip_")) {
-            Some("conntrack_tcp_timeout_established") => Idle::Tcp,
-            Some("conntrack_udp_timeout_stream") => Idle::Udp,
-            _ => return,
-        };
-        let Ok(seconds) = value.trim().parse() else { return };
-        if self.guard().is_some_and(|guard| guard.is_empty()) {
-            self.reader.config.timeouts.push(Timeout { of, ports: None, besides: &[], seconds, span });
+        let Ok(number) = value.trim().parse() else { return };
+        if !self.guard().is_some_and(|guard| guard.is_empty()) {
+            return;
         }
+        let parts: Vec<&str> = name.split(['.', '/']).collect();
+        let config = &mut self.reader.config;
+        match parts.as_slice() {
+            // Documentation/networking/ip-sysctl.rst of Linux, `conf/interface/*`.
+            ["net", "ipv6", "conf", .., "forwarding"] => config.forwards_v6 = number != 0,
+            [.., last] => config.timeouts.extend(idle(last).map(|of| Timeout {
+                of,
+                ports: None,
+                besides: &[],
+                seconds: number,
+                span,
+            })),
+            [] => {}
+        }
+    }
+}
+
+/// What counts for connections with packets both ways (Documentation/networking/nf_conntrack-sysctl.rst of Linux).
+/// Before 2.6.20 the names began with `ip_conntrack_`.
+fn idle(name: &str) -> Option<Idle> {
+    match name.strip_prefix("nf_").or(name.strip_prefix("ip_"))? {
+        "conntrack_tcp_timeout_established" => Some(Idle::Tcp),
+        "conntrack_udp_timeout_stream" => Some(Idle::Udp),
+        _ => None,
     }
 }
