@@ -433,9 +433,8 @@ fn of_share(judge: &Judge<'_>, lack: &Lack, share: &Share, plan: Plan) -> Option
                 // Where destinations are translated, nothing is known yet of where packets leave.
                 let oif = oif.filter(|_| of_interfaces || !matches!(goal, Goal::Translate(_)));
                 let wanted = Wanted { family, src, dst, iif, oif, protocol: lack.protocol };
-                let hook = Some(seen.hook);
-                let ports = ports.clone();
-                tasks.push(Task { firewall: share.firewall, by: share.by, hook, goal, wanted, ports });
+                let (firewall, by, hook) = (share.firewall, share.by, Some(seen.hook));
+                tasks.push(Task { firewall, by, hook, goal, wanted, ports: ports.clone() });
             }
         }
         if everywhere {
