@@ -134,6 +134,8 @@ impl<W: Write> Screen<W> {
         while let Some(at) = foul(rest) {
             self.out.write_all(&rest.as_bytes()[..at])?;
             let coloring = if self.color { coloring(&rest[at..]).max(linking(&rest[at..])) } else { 0 };
+            // The end of a line, as some files have it: a diff of theirs is none without.
+            let coloring = if rest[at..].starts_with("\r\n") { 2 } else { coloring };
             if coloring > 0 {
                 self.out.write_all(&rest.as_bytes()[at..at + coloring])?;
                 rest = &rest[at + coloring..];

@@ -60,7 +60,10 @@ pub(crate) fn write(told: &ToldRequest, color: bool, hops: bool, out: &mut impl 
     match told.change.as_ref().filter(|change| !change.diff.is_empty()) {
         Some(change) => {
             writeln!(out)?;
-            change.diff.lines().try_for_each(|line| writeln!(out, "{}", clean(line)))
+            change.diff.split_inclusive('\n').try_for_each(|line| {
+                let text = line.trim_end_matches(['\r', '\n']);
+                write!(out, "{}{}", clean(text), &line[text.len()..])
+            })
         }
         None => Ok(()),
     }

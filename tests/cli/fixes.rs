@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::Scratch;
+use common::{Scratch, patch};
 
 fn pinhole(folder: &Scratch, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pinhole")).current_dir(&folder.0).args(args).output().unwrap()
@@ -71,6 +71,88 @@ fn line_ends_and_a_missing_last_one_stay() {
     let path = folder.file("edge.rules", &text);
     pinhole(&folder, &["check", "--select", "PH401", "--fix", "edge.rules"]);
     assert_eq!(read(&path), without(&text, &["10.1.2.0"]));
+}
+
+/// A site whose MCU lacks a port, and configs that have a rule which does nothing shortly before their last line.
+const SITE: &str = r#"
+[[zone]]
+name = "internet"
+[[zone]]
+name = "video"
+networks = ["10.1.2.0/24"]
+[[device]]
+name = "mcu-1"
+product = "scopia-elite-5200"
+addresses = ["10.1.2.10"]
+[[peer]]
+role = "sip-entity"
+addresses = ["203.0.113.9"]
+"#;
+
+const PATCHED: [(&str, &str, &str); 4] = [
+    (
+        "edge.rules",
+        "eth0 = \"internet\", eth1 = \"video\"",
+        "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+         -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A FORWARD -i eth1 -j ACCEPT\n\
+         -A FORWARD -d 10.1.2.0/24 -p tcp -m tcp --dport 1720 -j ACCEPT\n\
+         -A FORWARD -d 10.1.2.10 -p tcp -m tcp --dport 1720 -j ACCEPT\nCOMMIT\n",
+    ),
+    (
+        "edge.nft",
+        "eth0 = \"internet\", eth1 = \"video\"",
+        "table inet f {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n\
+         \t\tct state established accept\n\t\tiifname \"eth1\" accept\n\t\tip daddr 10.1.2.0/24 tcp dport 1720 accept\n\
+         \t\tip daddr 10.1.2.10 tcp dport 1720 accept\n\t}\n}\n",
+    ),
+    (
+        "pf.conf",
+        "em0 = \"internet\", em1 = \"video\"",
+        "block all\npass on em1 all\npass in quick on em0 inet proto tcp from any to 10.1.2.0/24 port 1720\n\
+         pass in quick on em0 inet proto tcp from any to 10.1.2.10 port 1720\npass out on em0 all\n",
+    ),
+    (
+        "edge.cfg",
+        "outside = \"internet\", video = \"video\"",
+        "ASA Version 9.8(4)\nhostname edge\ninterface GigabitEthernet0/0\n nameif outside\n security-level 0\n \
+         ip address 198.51.100.1 255.255.255.0\ninterface GigabitEthernet0/1\n nameif video\n security-level 90\n \
+         ip address 10.1.2.1 255.255.255.0\naccess-group outside_in in interface outside\n\
+         access-list outside_in extended permit tcp any 10.1.2.0 255.255.255.0 eq h323\n\
+         access-list outside_in extended permit tcp any host 10.1.2.10 eq h323\n: end\n",
+    ),
+];
+
+#[test]
+fn patch_does_what_fix_does_whatever_the_ends_of_lines_are() {
+    for (name, interfaces, rules) in PATCHED {
+        let bare = rules.trim_end();
+        let texts =
+            [rules.to_string(), bare.to_string(), rules.replace('\n', "\r\n"), bare.replace('\n', "\r\n")];
+        for before in texts {
+            let folder = Scratch::new("patch");
+            let site = format!(
+                "{SITE}[[firewall]]\nname = \"edge\"\nconfig = [\"{name}\"]\ninterfaces = {{ {interfaces} }}\n"
+            );
+            folder.write("pinhole.toml", site);
+            let path = folder.file(name, &before);
+            let place = format!("{name}: {:?}", &before[before.len() - 8..]);
+            let check =
+                |how: &str| pinhole(&folder, &["check", "--select", "PH101,PH401,PH402,PH406", how, name]);
+            let diff = text(&check("--diff").stdout);
+            assert_eq!(read(&path), before, "{place}");
+            check("--fix");
+            let fixed = read(&path);
+            assert!(fixed.contains("5060") && fixed.matches("10.1.2.10 ").count() > 0, "{place}: {fixed}");
+            assert_eq!(fixed.ends_with('\n'), before.ends_with('\n'), "{place}: {fixed:?}");
+            let ends = |text: &str| (text.matches("\r\n").count(), text.matches('\n').count());
+            let (with, all) = ends(&fixed);
+            assert_eq!(with, if before.contains('\r') { all } else { 0 }, "{place}: {fixed:?}");
+            folder.write(name, &before);
+            if patch(&folder.0, &diff) {
+                assert_eq!(read(&path), fixed, "{place}");
+            }
+        }
+    }
 }
 
 #[test]

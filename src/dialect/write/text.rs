@@ -63,11 +63,19 @@ impl<'m> Text<'m> {
 
     /// Lines as a spot of whole lines before the one that starts at an offset.
     pub(crate) fn spot(&self, at: usize, lines: &[String], context: String) -> Spot {
-        let mut text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-        if at == self.text.len() && !self.text.is_empty() && !self.text.ends_with('\n') {
-            text.insert(0, '\n');
-        }
+        let end = self.line_end();
+        // Where the last line has no end, it is the new one that has none.
+        let text = match at == self.text.len() && !self.text.is_empty() && !self.text.ends_with('\n') {
+            true => lines.iter().flat_map(|line| [end, line.as_str()]).collect(),
+            false => lines.iter().flat_map(|line| [line.as_str(), end]).collect(),
+        };
         Spot { file: self.file, at, text, context }
+    }
+
+    /// What lines of the file end with.
+    pub(crate) fn line_end(&self) -> &'static str {
+        let windows = self.text.split_once('\n').is_some_and(|(first, _)| first.ends_with('\r'));
+        if windows { "\r\n" } else { "\n" }
     }
 
     /// Lines at the end of the file.
