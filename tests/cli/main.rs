@@ -21,6 +21,7 @@ mod sarif;
 mod schema;
 mod start;
 mod steady;
+mod supply;
 mod suppression;
 #[cfg(unix)]
 mod terminal;
