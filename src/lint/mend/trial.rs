@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::draft::Draft;
 use super::whole_pairs;
 use crate::analysis::Flow;
-use crate::analysis::compare::{Kind, Region, Scope, compare};
+use crate::analysis::compare::{Difference, Kind, Region, Scope, compare_within};
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
 use crate::dialect::{Dialect, Environment, load};
 use crate::finding::{Edit, Finding, applied};
@@ -21,8 +21,8 @@ use crate::rule::Lint;
 use crate::site::{Crossing, End, Leg, ZoneId};
 use crate::source::{SourceId, SourceMap};
 
-/// Work that comparing a firewall before and after may take, in steps of [`Spaces`].
-const COMPARE_LIMIT: u64 = 4_000_000;
+/// Work that comparing a firewall before and after may take for one family, in steps of [`Spaces`].
+const COMPARE_LIMIT: u64 = 1_000_000;
 /// Trials in one run.
 const MOST_TRIALS: u32 = 60;
 /// Work in all trials of one run: rules that are read, questions that are asked, [`size`].
@@ -251,10 +251,15 @@ pub(super) fn opens_no_more(
     fine.into_iter().all(|fine| fine) && made.iter().all(|made| closes_nothing(before, made, group))
 }
 
+/// What a change to a firewall's files does to packets.
+pub(super) fn difference(before: &Ruleset, after: &Ruleset) -> Difference {
+    compare_within(before, after, &Scope::default(), COMPARE_LIMIT)
+}
+
 /// Whether lines close nothing, wherever it goes, but what goes to an address that they translate, real or mapped.
 fn closes_nothing(before: &Judge<'_>, made: &Made, group: &[Trouble<'_>]) -> bool {
     let Some(old) = before.firewall(made.at) else { return false };
-    let difference = compare(&old.rules, &made.firewall.rules, &Scope::default());
+    let difference = difference(&old.rules, &made.firewall.rules);
     let closed =
         difference.regions.iter().filter(|region| matches!(region.kind, Kind::Closed | Kind::MayClose));
     let to_translated = |region: &Region| {
