@@ -1,4 +1,6 @@
-//! `pinhole explain`: why a call works or does not.
+//! `pinhole explain`: why a call works or does not, and what a change request needs.
+
+mod request;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,17 +22,28 @@ use crate::source::SourceMap;
 /// Arguments of `pinhole explain`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Who is at an end: a device, a zone or a named peer of the site, an address, `role:ROLE`, `role:ROLE@ZONE`, or `anybody`.
+Who is at an end: a device, a zone or a named peer of the site, an address, a network, `role:ROLE`, `role:ROLE@ZONE`, or
+`anybody`.
+
+With TRAFFIC it is a change request that is answered: whether all of it gets through, by which rules, and if not, which
+lines on which firewall let it through. The lines were tried: put in, read again and judged again.
 
 Examples:
   pinhole explain --from internet --to mcu-1 --call h323
   pinhole explain --from anybody --to meet-1 --call webrtc
   pinhole explain --from role:sip-phone@office --to pbx-1 --hops
   pinhole explain --to mcu-1
+  pinhole explain --from 203.0.113.0/24 --to mcu-1 tcp/1720
+  pinhole explain --from office --to pbx-1 tcp/5061 udp/10000-20000 --mend
   journalctl -k | pinhole explain --log -
 
-Exit code: 0 the call works, 1 it does not or that depends on something, 2 the question could not be answered.")]
+Exit code: 0 the call works or the traffic is open, 1 not or that depends on something, 2 the question could not be
+answered.")]
 pub(super) struct ExplainArgs {
+    /// What a change request is about, in place of a call: `tcp/1720`, `udp/20000-20600`, `tcp/80,443`, `icmp`, `any`, or
+    /// a service of the device that is called, such as `q931`
+    #[arg(value_name = "TRAFFIC", requires = "from", conflicts_with_all = ["log", "call"])]
+    traffic: Vec<String>,
     /// Who calls; without it, everybody who should reach the other end, as a matrix
     #[arg(long, value_name = "END", requires = "to")]
     from: Option<String>,
@@ -45,7 +58,8 @@ pub(super) struct ExplainArgs {
     /// desktop, management, or one of your own; else the first that makes sense between both ends
     #[arg(long, value_name = "CALL")]
     call: Option<String>,
-    /// Print what to change for every stage that fails, not for the first alone
+    /// Print what to change for every stage that fails, not for the first alone; of a request, also as a unified diff,
+    /// which `patch` takes
     #[arg(long)]
     mend: bool,
     /// Print the way of one packet of each stage, firewall by firewall
@@ -92,6 +106,9 @@ pub(super) fn run(args: &ExplainArgs, color: ColorChoice, out: &mut impl Write) 
         (None, None, Some(to)) => return everybody(args, to, &whole, &sources, color, out),
         (None, _, None) => return Ok(2),
     };
+    if !args.traffic.is_empty() {
+        return request::run(args, (from, to), &whole, &sources, color, out);
+    }
     let mut told = tell(args, (from, to), &whole, &sources)?;
     if args.redact {
         told.redact(&mut redact::of(&whole, &sources));

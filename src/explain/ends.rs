@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::catalog::{Catalog, Product, Requirement};
 use crate::packet::{Family, Set};
-use crate::site::{Far, Peer, PeerPlace, Site, ZoneId};
+use crate::site::{Far, Peer, PeerPlace, Prefix, Site, ZoneId, parse_prefix};
 use crate::spelling::nearest;
 
 /// One end of a call.
@@ -48,9 +48,17 @@ pub(crate) enum Unknown {
         /// The nearest right name, as the end of the sentence.
         hint: String,
     },
-    /// An address that is in no zone.
-    #[error("the address {0} is in no zone of the site; a zone without `networks` is everything else")]
-    Nowhere(IpAddr),
+    /// An address or network that is in no zone.
+    #[error("{0} is in no zone of the site; a zone without `networks` is everything else")]
+    Nowhere(String),
+    /// A network with bits set behind its length.
+    #[error("`{word}` is no network: bits after the prefix are set; the network is {network}")]
+    NoNetwork {
+        /// What was asked for.
+        word: String,
+        /// The network around it.
+        network: Prefix,
+    },
     /// There is nobody else.
     #[error("the site has no other zone than that of `{0}`")]
     Nobody(String),
@@ -60,8 +68,8 @@ pub(crate) enum Unknown {
 const ANYBODY: &str = "anybody";
 
 impl End {
-    /// What a word means: a device, a zone, a peer, an address, `role:ROLE`, `role:ROLE@ZONE`, or `anybody` who is
-    /// not where the other end is.
+    /// What a word means: a device, a zone, a peer, an address, a network, `role:ROLE`, `role:ROLE@ZONE`, or `anybody`
+    /// who is not where the other end is.
     pub(crate) fn find(
         site: &Site,
         catalog: &Catalog,
@@ -82,6 +90,9 @@ impl End {
         }
         if let Ok(address) = word.parse::<IpAddr>() {
             return End::address(site, catalog, address);
+        }
+        if let Some(network) = word.contains('/').then(|| parse_prefix(word).ok()).flatten() {
+            return End::network(site, catalog, word, network);
         }
         if word == ANYBODY {
             return End::anybody(site, other);
@@ -120,7 +131,8 @@ impl End {
                 PeerPlace::Zone(zone) => found.push(whole(site, *zone)),
                 PeerPlace::Addresses(addresses) => {
                     for address in addresses {
-                        let zone = site.zone_of(*address).ok_or(Unknown::Nowhere(*address))?;
+                        let zone =
+                            site.zone_of(*address).ok_or_else(|| Unknown::Nowhere(address.to_string()))?;
                         found.push(far(zone, None, *address));
                     }
                 }
@@ -168,8 +180,34 @@ impl End {
         let filled: Vec<&str> = site.peers.iter().filter(at).map(|peer| peer.role.as_str()).collect();
         let implied = filled.iter().flat_map(|role| catalog.implied_roles(role)).map(str::to_string);
         let roles = (!filled.is_empty()).then(|| implied.collect());
-        let zone = site.zone_of(address).ok_or(Unknown::Nowhere(address))?;
+        let zone = site.zone_of(address).ok_or_else(|| Unknown::Nowhere(address.to_string()))?;
         Ok(End { name: address.to_string(), device: None, places: vec![far(zone, None, address)], roles })
+    }
+
+    /// Everybody in a network, zone by zone.
+    fn network(site: &Site, catalog: &Catalog, word: &str, network: Prefix) -> Result<End, Unknown> {
+        if network != network.network() {
+            return Err(Unknown::NoNetwork { word: word.to_string(), network: network.network() });
+        }
+        let (family, base) = Family::of(network.address);
+        if u32::from(network.length) == family.bits() {
+            return End::address(site, catalog, network.address);
+        }
+        let (low, high) = family.prefix(base, network.length.into());
+        let all = Set::range(low, high);
+        let place = |zone: ZoneId| {
+            let of = |wanted| match wanted == family {
+                true => site.addresses_of(zone, family).and(&all),
+                false => Set::empty(),
+            };
+            Far { zone, device: None, v4: of(Family::V4), v6: of(Family::V6) }
+        };
+        let places: Vec<Far> =
+            (0..site.zones.len()).map(place).filter(|far| !far.addresses(family).is_empty()).collect();
+        if places.is_empty() {
+            return Err(Unknown::Nowhere(word.to_string()));
+        }
+        Ok(End { name: network.to_string(), device: None, places, roles: None })
     }
 
     /// Everybody in the zone that is everything else; where there is none, in all zones but that of the other end.

@@ -306,8 +306,7 @@ fn help(
 
 /// What the answers fare like to what gets through.
 fn answers(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party, fate: &mut Fate) {
-    if ask.protocol == number(Transport::Udp) && ask.ports == &Set::one(TRAPS) {
-        // Traps of SNMP are sent and never answered (RFC 3416, section 4.2.6).
+    if !is_answered(ask.protocol, ask.ports) {
         return;
     }
     let Some(reply) = desk.judge_leg(ask, party, Kind::Reply, Want::Faults) else { return };
@@ -331,8 +330,11 @@ fn answers(desk: &mut Desk<'_, '_>, ask: &Ask<'_>, party: &Party, fate: &mut Fat
     fate.by = reply.blockers.first().or(reply.may_block.first()).map(By::from).or(fate.by);
 }
 
-/// The port of SNMP traps.
-const TRAPS: u128 = 162;
+/// Traps of SNMP are sent and never answered (RFC 3416, section 4.2.6).
+pub(super) fn is_answered(protocol: u8, ports: &Set) -> bool {
+    const TRAPS: u128 = 162;
+    protocol != number(Transport::Udp) || ports.single() != Some(TRAPS)
+}
 
 /// Whether the answers to what one end sends get back for certain: what the other end sends over that connection
 /// does, too.

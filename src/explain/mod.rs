@@ -10,10 +10,12 @@ pub(crate) mod logs;
 pub(crate) mod matrix;
 mod pairs;
 mod parties;
+pub(crate) mod request;
 mod stages;
 pub(crate) mod survey;
 pub(crate) mod told;
 pub(crate) mod told_log;
+pub(crate) mod told_request;
 
 use std::rc::Rc;
 

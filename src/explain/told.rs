@@ -283,7 +283,7 @@ impl<'a> Teller<'_, 'a> {
         words::blocks(firewall, by.by)
     }
 
-    fn hop(&self, step: &Step, family: Family) -> ToldHop {
+    pub(super) fn hop(&self, step: &Step, family: Family) -> ToldHop {
         let firewall = self.judge.firewall(step.firewall);
         let helper = step.helper.zip(firewall);
         ToldHop {

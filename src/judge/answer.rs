@@ -195,7 +195,7 @@ fn given_up(asked: &Set) -> Answer {
 }
 
 /// Along what the answer is given.
-pub(super) fn along(protocol: u8) -> Field {
+pub(crate) fn along(protocol: u8) -> Field {
     match protocol {
         proto::ICMP | proto::ICMPV6 => Field::IcmpType,
         _ => Field::Dport,
@@ -255,7 +255,7 @@ impl Look<'_> {
         self.spaces.or(open, elsewhere)
     }
 
-    fn values(&mut self, space: Space) -> Set {
+    pub(super) fn values(&mut self, space: Space) -> Set {
         match self.spaces.level(self.along) {
             Some(level) => self.spaces.values(space, level),
             None => Set::empty(),
@@ -269,7 +269,7 @@ impl Look<'_> {
     }
 
     /// Who decides, on what it hangs, and one packet to show it with.
-    fn explain(&mut self, answer: &mut Answer, kind: Kind) {
+    pub(super) fn explain(&mut self, answer: &mut Answer, kind: Kind) {
         let fates = *self.fates(kind);
         let journey = self.journey;
         let stops = if kind == Kind::Reply { &journey.unanswered } else { &journey.stops };
@@ -325,7 +325,7 @@ impl Look<'_> {
     }
 
     /// Who decides about packets, the largest share first.
-    fn shares(&mut self, by: impl IntoIterator<Item = Stop>, among: Space) -> Vec<Share> {
+    pub(super) fn shares(&mut self, by: impl IntoIterator<Item = Stop>, among: Space) -> Vec<Share> {
         let source = self.spaces.level(Field::src(self.spaces.family()));
         let mut rest = among;
         let mut shares: Vec<(f64, Share)> = Vec::new();
@@ -350,7 +350,7 @@ impl Look<'_> {
     }
 
     /// One packet as it comes to a firewall, with the interfaces that the rules look at.
-    fn witness(&mut self, space: Space, firewall: Option<usize>) -> Option<Witness> {
+    pub(super) fn witness(&mut self, space: Space, firewall: Option<usize>) -> Option<Witness> {
         let journey = self.journey;
         let at = journey.legs.iter().position(|leg| Some(leg.firewall) == firewall).unwrap_or(0);
         let leg = journey.legs.get(at)?;

@@ -61,7 +61,7 @@ impl Desk<'_, '_> {
 }
 
 impl Look<'_> {
-    fn steps(&mut self, example: Example, some_ports: bool) -> Vec<Step> {
+    pub(super) fn steps(&mut self, example: Example, some_ports: bool) -> Vec<Step> {
         let wanted = match example {
             Example::Answered => self.answered(some_ports),
             Example::Unanswered => self.unanswered(),

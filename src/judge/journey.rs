@@ -199,6 +199,11 @@ impl Judge<'_> {
         if !public.is_empty() {
             return public;
         }
+        self.mapped(family, own, path)
+    }
+
+    /// The addresses that firewalls on the way translate to a host, else its own.
+    pub(super) fn mapped(&self, family: Family, own: u128, path: &[Crossing]) -> Set {
         let mut seen = Set::empty();
         for crossing in path.iter().filter(|crossing| crossing.way == Way::Forward) {
             if let Some(firewall) = self.firewall(crossing.firewall) {
@@ -241,6 +246,22 @@ pub(super) struct Trip<'t, 'j, 'a> {
 
 impl<'j, 'a> Trip<'_, 'j, 'a> {
     fn run(&mut self, path: &[Crossing]) -> Option<Journey> {
+        let family = self.family;
+        let hosts = self.judge.hosts(self.key, family, path);
+        let dialled = Set::of(hosts.iter().flat_map(|host| host.dialled.ranges().to_vec()));
+        let own = Set::of(hosts.iter().flat_map(|host| host.own.ranges().to_vec()));
+        let everybody = |zone: ZoneId| self.judge.addresses(zone, family);
+        let (src, dst) = match self.key.named {
+            Named::To => (self.senders(everybody(self.key.from.0), path), dialled),
+            Named::From => (own, everybody(self.key.to.0).clone()),
+        };
+        let icmp = if family == Family::V4 { proto::ICMP } else { proto::ICMPV6 };
+        let packets = self.packets(src, dst, &[proto::TCP, proto::UDP, icmp]);
+        self.through(path, packets, &hosts)
+    }
+
+    /// What becomes of packets on a path; `None` where no firewall on it speaks of their family.
+    pub(super) fn through(&mut self, path: &[Crossing], all: Space, hosts: &[Host]) -> Option<Journey> {
         let crossed: Vec<(&Crossing, &'j Flow<'a>)> = path
             .iter()
             .filter(|crossing| {
@@ -251,69 +272,56 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         if crossed.is_empty() {
             return None;
         }
-        let hosts = self.judge.hosts(self.key, self.family, path);
-        let packets = self.packets(&hosts, path);
-        let all = packets.union(self.spaces);
+        let packets = Classes::one(Class { space: all, ctrl: Ctrl::new(Way::Forward) });
         let packets = self.as_rules_see(packets, &crossed);
         let mut journey = Journey::of(all);
-        if self.cross(&crossed, packets, &hosts, &mut journey).is_err() || self.spaces.exhausted() {
+        if self.cross(&crossed, packets, hosts, &mut journey).is_err() || self.spaces.exhausted() {
             journey = Journey { given_up: true, ..Journey::of(all) };
         }
         Some(journey)
     }
 
-    /// The packets that honest senders send: they start connections, and have no options.
-    fn packets(&mut self, hosts: &[Host], path: &[Crossing]) -> Classes {
-        let family = self.family;
-        let everybody = |trip: &Self, zone: ZoneId| {
-            let mut addresses = trip.judge.addresses(zone, family).clone();
-            // Nobody in a zone behind a firewall has an address of the firewall's own.
-            for crossing in path.iter().filter(|crossing| crossing.way == Way::Forward) {
-                if let Some(firewall) = trip.judge.firewall(crossing.firewall) {
-                    addresses = addresses.minus(&firewall.rules.own_set(family));
-                }
+    /// Addresses without those of the firewalls on a path: nobody in a zone behind a firewall has one of its own.
+    fn senders(&self, addresses: &Set, path: &[Crossing]) -> Set {
+        let mut addresses = addresses.clone();
+        for crossing in path.iter().filter(|crossing| crossing.way == Way::Forward) {
+            if let Some(firewall) = self.judge.firewall(crossing.firewall) {
+                addresses = addresses.minus(&firewall.rules.own_set(self.family));
             }
-            addresses
-        };
-        let dialled = Set::of(hosts.iter().flat_map(|host| host.dialled.ranges().to_vec()));
-        let own = Set::of(hosts.iter().flat_map(|host| host.own.ranges().to_vec()));
-        let (src, dst) = match self.key.named {
-            Named::To => (everybody(self, self.key.from.0), dialled),
-            Named::From => (own, self.judge.addresses(self.key.to.0, family).clone()),
-        };
-        let range = |lo: u128, hi: u128| Set::range(lo, hi);
-        let ports = [proto::TCP, proto::UDP].map(|p| (u128::from(p), u128::from(p)));
-        let icmp = if family == Family::V4 { proto::ICMP } else { proto::ICMPV6 };
-        let kinds = [
-            vec![(Field::Proto, Set::one(proto::TCP.into())), (Field::TcpFlags, Set::one(2))],
-            vec![(Field::Proto, Set::one(proto::UDP.into()))],
-            vec![
-                (Field::Proto, Set::one(icmp.into())),
-                (Field::IcmpType, Set::one(if family == Family::V4 { 8 } else { 128 })),
-                (Field::IcmpCode, Set::one(0)),
-            ],
-        ];
+        }
+        addresses
+    }
+
+    /// The packets that honest senders send: they start connections, and have no options.
+    pub(super) fn packets(&mut self, src: Set, dst: Set, protocols: &[u8]) -> Space {
+        let family = self.family;
         let mut kind = Space::NONE;
-        for fields in kinds {
+        for protocol in protocols {
+            let mut fields = vec![(Field::Proto, Set::one((*protocol).into()))];
+            fields.extend(match *protocol {
+                proto::TCP => vec![(Field::TcpFlags, Set::one(2))],
+                proto::ICMP => vec![(Field::IcmpType, Set::one(8)), (Field::IcmpCode, Set::one(0))],
+                proto::ICMPV6 => vec![(Field::IcmpType, Set::one(128)), (Field::IcmpCode, Set::one(0))],
+                _ => Vec::new(),
+            });
+            if proto::WITH_PORTS.contains(protocol) {
+                fields.push((Field::Sport, Set::range(1024, 65535)));
+            }
             let one = self.product(&fields);
             kind = self.spaces.or(kind, one);
         }
-        let with_ports = self.spaces.test(Field::Proto, &Set::of(ports));
-        let high = self.spaces.test(Field::Sport, &range(1024, 65535));
-        let low_without = self.spaces.minus(with_ports, high);
-        let kind = self.spaces.minus(kind, low_without);
         let ends = self.product(&[
             (Field::src(family), src),
             (Field::dst(family), dst),
             (Field::State, states(&[State::New])),
             (Field::PktType, Set::one(0)),
         ]);
-        let mut space = self.spaces.and(ends, kind);
-        if family == Family::V6 {
-            let plain = self.spaces.test(Field::Ext, &Set::of([(0, 0), (128, 128)]));
-            space = self.spaces.and(space, plain);
+        let space = self.spaces.and(ends, kind);
+        if family == Family::V4 {
+            return space;
         }
-        Classes::one(Class { space, ctrl: Ctrl::new(Way::Forward) })
+        let plain = self.spaces.test(Field::Ext, &Set::of([(0, 0), (128, 128)]));
+        self.spaces.and(space, plain)
     }
 
     /// Packets without what no rule on the way looks at: it makes no difference, and sets stay smaller.

@@ -10,6 +10,7 @@ mod helped;
 mod hops;
 mod journey;
 mod promise;
+mod request;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,11 +23,12 @@ use crate::model::Ruleset;
 use crate::packet::{Family, Packet, Set, Spaces, interface, proto};
 use crate::site::{End, Far, Flow as Need, Leg, Needs, Party, Site, ZoneId, loopbacks, unicast};
 
-pub(crate) use answer::{Want, together};
+pub(crate) use answer::{Want, along, together};
 pub(crate) use helped::{Elsewhere, Opener, Sight};
 pub(crate) use hops::{Example, Step};
 pub(crate) use journey::{Journey, Kind};
 pub(crate) use promise::{Broken, Kept, Promise};
+pub(crate) use request::{Asked, Fare, Fares, Gate, Part, Request};
 
 use journey::JourneyKey;
 

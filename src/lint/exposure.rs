@@ -152,8 +152,38 @@ fn forbidden(
     anybody: &Party,
     out: &mut Vec<Exposure>,
 ) {
-    let judge = desk.judge();
-    let Some(mode) = judge.site.mode_of(device, product) else { return };
+    for Off { service, protocol, ports } in turned_off(desk.judge(), product, device, near) {
+        let ask = Ask { device: Some(device), near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
+        let Some(answer) = desk.let_through(&ask, anybody) else { continue };
+        out.extend(exposure(Fault::Forbidden, (device, near), service, &answer, |_| true));
+    }
+}
+
+/// A service that the device's security mode turns off.
+pub(super) struct Off {
+    pub service: Service,
+    /// The protocol number.
+    pub protocol: u8,
+    /// Its ports, or types of ICMP.
+    pub ports: Set,
+}
+
+/// What the security mode of a device turns off at one of its addresses.
+pub(super) fn turned_off(judge: &Judge<'_>, product: &Product, device: usize, near: &Near) -> Vec<Off> {
+    let Some(mode) = judge.site.mode_of(device, product) else { return Vec::new() };
+    let mut off = switched(judge, product, mode, (device, near));
+    off.extend(rows_off(judge, product, mode, (device, near)));
+    off
+}
+
+/// Of the services that modes of the port guide have a switch for.
+fn switched(
+    judge: &Judge<'_>,
+    product: &Product,
+    mode: &SecurityMode,
+    (device, near): (usize, &Near),
+) -> Vec<Off> {
+    let mut found = Vec::new();
     for (service, title, protocol, port) in [
         ("telnet", "Telnet", proto::TCP, 23),
         ("ftp", "FTP", proto::TCP, 21),
@@ -181,8 +211,6 @@ fn forbidden(
                 words::ports(&ports)
             ),
         };
-        let ask = Ask { device: Some(device), near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
-        let Some(judgement) = desk.let_through(&ask, anybody) else { continue };
         let transport = match protocol {
             proto::TCP => "tcp",
             proto::UDP => "udp",
@@ -200,20 +228,18 @@ fn forbidden(
         };
         let mark = Some(mode.name.clone());
         let service = Service { what, row, mark, document: String::new(), meant_for: None, peer: None };
-        out.extend(exposure(Fault::Forbidden, (device, near), service, &judgement, |_| true));
+        found.push(Off { service, protocol, ports });
     }
-    turned_off(desk, product, mode, (device, near, anybody), out);
+    found
 }
 
-/// PH301 too: rows of services that no mode of the port guide has a switch for.
-fn turned_off(
-    desk: &mut Desk<'_, '_>,
+/// Of rows of services that no mode of the port guide has a switch for.
+fn rows_off(
+    judge: &Judge<'_>,
     product: &Product,
     mode: &SecurityMode,
-    (device, near, anybody): (usize, &Near, &Party),
-    out: &mut Vec<Exposure>,
-) {
-    let judge = desk.judge();
+    (device, near): (usize, &Near),
+) -> Vec<Off> {
     let version = judge.site.devices[device].version.as_ref();
     let off = |row: &Requirement| mode.is_on(&row.service) == Some(false);
     let others = product.requirements.iter().filter(|row| {
@@ -221,23 +247,23 @@ fn turned_off(
             SecurityMode::SWITCHED.contains(&row.service.as_str()) || row.internal_only || row.host.is_some();
         !asked && off(row) && row.listener == Listener::Device && row.is_in(version)
     });
+    let mut found = Vec::new();
     for row in others {
         let all = judge.site.ports_of(device, product, row);
         for transport in &row.transports {
             // What another service has on the same port is still there.
             let still = closed::used(judge, (device, near), Leg::ToDevice, *transport, |other| !off(other));
-            let (protocol, ports) = (number(*transport), all.minus(&still));
-            let ask =
-                Ask { device: Some(device), near, leg: Leg::ToDevice, protocol, ports: &ports, from: None };
-            let Some(answer) = desk.let_through(&ask, anybody).filter(|_| !ports.is_empty()) else {
+            let ports = all.minus(&still);
+            if ports.is_empty() {
                 continue;
-            };
+            }
             let mut service =
                 service(&judge.site.devices[device].name, product, row, *transport, (&all, &ports));
             service.mark = Some(mode.name.clone());
-            out.extend(exposure(Fault::Forbidden, (device, near), service, &answer, |_| true));
+            found.push(Off { service, protocol: number(*transport), ports });
         }
     }
+    found
 }
 
 /// PH205: administration that is open to any source.

@@ -12,8 +12,9 @@ mod inspected;
 mod later;
 mod mend;
 mod openings;
-mod promises;
+pub(crate) mod promises;
 mod reading;
+pub(crate) mod requested;
 mod requirements;
 mod slips;
 mod unreached;
@@ -35,7 +36,7 @@ use crate::threads;
 
 #[cfg(feature = "lsp")]
 pub(crate) use dead::LINTS as SEARCHED;
-pub(crate) use mend::{Files, Shop, Workshop, settle};
+pub(crate) use mend::{Beyond, Files, Shop, Workshop, settle};
 
 /// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
 /// no remedy is tried, and none printed.

@@ -41,7 +41,7 @@ pub(super) fn check(judge: &Judge<'_>) -> Vec<Finding> {
 }
 
 /// Whether packets of a family have the protocol.
-fn speaks(protocol: u8, family: Family) -> bool {
+pub(crate) fn speaks(protocol: u8, family: Family) -> bool {
     match protocol {
         proto::ICMP => family == Family::V4,
         proto::ICMPV6 => family == Family::V6,
@@ -49,48 +49,65 @@ fn speaks(protocol: u8, family: Family) -> bool {
     }
 }
 
+/// All traffic.
+pub(crate) fn all() -> Vec<(u8, Option<Set>)> {
+    [proto::TCP, proto::UDP, proto::ICMP, proto::ICMPV6].map(|protocol| (protocol, None)).to_vec()
+}
+
 /// Protocols and ports that a promise is about; `None` where the device has no such service.
-fn traffic(judge: &Judge<'_>, expect: &Expect) -> Option<Vec<(u8, Option<Set>)>> {
+pub(super) fn traffic(judge: &Judge<'_>, expect: &Expect) -> Option<Vec<(u8, Option<Set>)>> {
     match (&expect.traffic, &expect.to.who) {
         (Traffic::Ports(parts), _) => Some(parts.clone()),
-        (Traffic::All, _) => Some(
-            [proto::TCP, proto::UDP, proto::ICMP, proto::ICMPV6].map(|protocol| (protocol, None)).to_vec(),
-        ),
-        (Traffic::Service(service), Who::Device(device)) => {
-            let flows = judge.flows(*device).into_iter().map(|(_, flow)| flow);
-            let own = flows.filter(|flow| {
-                flow.leg == Leg::ToDevice && flow.host.is_none() && flow.requirement.service == *service
-            });
-            let mut parts: Vec<(u8, Option<Set>)> = Vec::new();
-            for flow in own {
-                for transport in &flow.transports {
-                    let transport: Transport = *transport;
-                    match parts.iter_mut().find(|(known, _)| *known == number(transport)) {
-                        Some((_, Some(ports))) => *ports = ports.or(&flow.ports),
-                        _ => parts.push((number(transport), Some(flow.ports.clone()))),
-                    }
-                }
-            }
-            (!parts.is_empty()).then_some(parts)
-        }
+        (Traffic::All, _) => Some(all()),
+        (Traffic::Service(service), Who::Device(device)) => of_service(judge, *device, service),
         (Traffic::Service(_), Who::Zone(_) | Who::Networks(_)) => None,
     }
 }
 
+/// Protocols and ports on which others connect to a device for a service; `None` where nobody does.
+pub(crate) fn of_service(judge: &Judge<'_>, device: usize, service: &str) -> Option<Vec<(u8, Option<Set>)>> {
+    let flows = judge.flows(device).into_iter().map(|(_, flow)| flow);
+    let own = flows.filter(|flow| {
+        flow.leg == Leg::ToDevice && flow.host.is_none() && flow.requirement.service == *service
+    });
+    let mut parts: Vec<(u8, Option<Set>)> = Vec::new();
+    for flow in own {
+        for transport in &flow.transports {
+            let transport: Transport = *transport;
+            match parts.iter_mut().find(|(known, _)| *known == number(transport)) {
+                Some((_, Some(ports))) => *ports = ports.or(&flow.ports),
+                _ => parts.push((number(transport), Some(flow.ports.clone()))),
+            }
+        }
+    }
+    (!parts.is_empty()).then_some(parts)
+}
+
 /// The promise in words: `tcp/1720 from internet to mcu-1`.
-fn said(expect: &Expect) -> String {
+pub(super) fn said(expect: &Expect) -> String {
     let what = match &expect.traffic {
         Traffic::Service(service) => service.clone(),
         Traffic::All => "all traffic".to_string(),
-        Traffic::Ports(parts) => {
-            let one = |(protocol, ports): &(u8, Option<Set>)| {
-                let name = crate::dialect::names::protocol_name(*protocol).unwrap_or("protocol");
-                ports.as_ref().map_or(name.to_string(), |ports| format!("{name} {}", words::ports(ports)))
-            };
-            parts.iter().map(one).collect::<Vec<_>>().join(", ")
-        }
+        Traffic::Ports(parts) => listed(parts),
     };
     format!("{what} from {} to {}", expect.from.name, expect.to.name)
+}
+
+/// Protocols and ports in words: `tcp 1720, udp 20000-20600`.
+pub(crate) fn listed(parts: &[(u8, Option<Set>)]) -> String {
+    let one = |(protocol, ports): &(u8, Option<Set>)| {
+        let name = protocol_name(*protocol);
+        ports.as_ref().map_or(name.to_string(), |ports| format!("{name} {}", words::ports(ports)))
+    };
+    parts.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The name of a protocol, as traffic is written.
+pub(crate) fn protocol_name(protocol: u8) -> &'static str {
+    match protocol {
+        proto::ICMPV6 => "icmpv6",
+        other => crate::dialect::names::protocol_name(other).unwrap_or("protocol"),
+    }
 }
 
 fn finding(judge: &Judge<'_>, expect: &Expect, broken: &Broken) -> Finding {

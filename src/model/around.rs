@@ -53,6 +53,24 @@ impl Ruleset {
         found
     }
 
+    /// The addresses of other machines into which translation turns one, as far as each is one alone.
+    pub fn translated_to(&self, family: Family, address: u128) -> Set {
+        const MOST: u128 = 1024;
+        let mut found = Set::empty();
+        for nat in self.nats.iter().filter(|nat| nat.destination) {
+            let (lo, hi) = match nat.addr {
+                NatAddr::Pool(of, lo, hi) if of == family => (lo, hi),
+                NatAddr::Prefix(of, net, len) if of == family => family.prefix(net, len),
+                _ => continue,
+            };
+            if hi - lo < MOST {
+                let turned = (lo..=hi).filter(|own| self.translated_from(family, *own).contains(address));
+                found = found.or(&Set::of(turned.map(|own| (own, own))));
+            }
+        }
+        found
+    }
+
     /// Those of some destinations that an effect turns into an address.
     fn turned(&self, effect: Effect, before: Option<&Set>, family: Family, address: u128) -> Set {
         let (Effect::Nat(nat), Some(before)) = (effect, before) else { return Set::empty() };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Family;
+use super::{Family, Set};
 
 /// A network: an address and the number of its leading bits that count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -29,6 +29,24 @@ impl Prefix {
         let length = (low ^ high).leading_zeros() + family.bits() - 128;
         (family.prefix(low, length) == (low, high))
             .then(|| Prefix { address: family.address(low), length: length as u8 })
+    }
+
+    /// The fewest networks that make up a set of addresses.
+    pub(crate) fn of_set(family: Family, set: &Set) -> Vec<Prefix> {
+        let mut found = Vec::new();
+        for (low, high) in set.ranges() {
+            let mut next = Some(*low);
+            while let Some(from) = next.filter(|from| from <= high) {
+                let fits = |length: &u32| {
+                    let (base, last) = family.prefix(from, *length);
+                    base == from && last <= *high
+                };
+                let length = (0..=family.bits()).find(fits).unwrap_or(family.bits());
+                found.push(Prefix::around(family, from, length as u8));
+                next = family.prefix(from, length).1.checked_add(1);
+            }
+        }
+        found
     }
 
     /// The same with all bits after the length cut off.

@@ -12,7 +12,7 @@ use crate::ports::list_text;
 const LINE: usize = 22;
 
 /// The mark of an answer, and its colour.
-fn mark(works: Works) -> (&'static str, &'static str) {
+pub(super) fn mark(works: Works) -> (&'static str, &'static str) {
     match works {
         Works::Yes => ("✔", "32"),
         Works::Depends => ("?", "33"),
@@ -21,7 +21,7 @@ fn mark(works: Works) -> (&'static str, &'static str) {
 }
 
 /// Text in a colour.
-fn paint(text: &str, color: &str, on: bool) -> String {
+pub(super) fn paint(text: &str, color: &str, on: bool) -> String {
     if on { format!("\u{1b}[{color}m{text}\u{1b}[0m") } else { text.to_string() }
 }
 
@@ -220,7 +220,7 @@ pub(super) fn tail(stage: &ToldStage) -> String {
     text
 }
 
-fn hop(step: &ToldHop, margin: usize, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn hop(step: &ToldHop, margin: usize, out: &mut impl Write) -> io::Result<()> {
     let rule = step
         .rule
         .as_ref()

@@ -18,6 +18,7 @@ pub(crate) mod markup;
 mod matrix;
 pub(crate) mod page;
 mod redact;
+mod request;
 mod sarif;
 mod svg;
 mod ticket;
@@ -34,6 +35,7 @@ pub(crate) use ladder::write as ladder;
 pub(crate) use log::write as log;
 pub(crate) use matrix::{MatrixFormat, write as matrix};
 pub(crate) use redact::{Named, Redact, Redactor};
+pub(crate) use request::{ticket as request_ticket, write as request};
 pub(crate) use svg::write as svg;
 pub(crate) use ticket::write as ticket;
 

@@ -204,7 +204,7 @@ pub(super) fn parsed(word: &Placed<String>, problems: &mut Problems) -> Option<T
 }
 
 /// Reads traffic as people write it; the error says what is wrong.
-pub(super) fn parse_traffic(text: &str) -> Result<Traffic, String> {
+pub fn parse_traffic(text: &str) -> Result<Traffic, String> {
     let mut parts = Vec::new();
     for word in text.split_whitespace() {
         if matches!(word, "any" | "all") {

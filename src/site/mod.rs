@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::SecurityMode;
 pub use crate::packet::Prefix;
 pub use date::Date;
-pub use expect::{Expect, Spot, Traffic, Who};
+pub use expect::{Expect, Spot, Traffic, Who, parse_traffic};
 pub use findings::findings;
 pub use flows::{Far, Flow, Leg, Needs, Party};
 pub use made_up::Reading;

@@ -82,6 +82,18 @@ fn every_key_of_the_json_forms_is_documented() {
         vec!["catalog", "modes", "--format", "json"],
         vec!["catalog", "sources", "--format", "json"],
         vec!["explain", "--site", site, "--from", "internet", "--to", "mcu-1", "--format", "json"],
+        vec![
+            "explain",
+            "--site",
+            site,
+            "--from",
+            "internet",
+            "--to",
+            "mcu-1",
+            "tcp/22,1720",
+            "--format",
+            "json",
+        ],
         vec!["matrix", "--site", site, "--format", "json"],
         vec!["trace", config, "--packet", packet, "--format", "jsonl"],
     ] {

@@ -17,6 +17,7 @@ mod outputs;
 mod page;
 mod precommit;
 mod redact;
+mod requests;
 mod sarif;
 mod schema;
 mod start;

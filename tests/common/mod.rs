@@ -230,6 +230,21 @@ pub(crate) fn catalog() -> Vec<CatalogRow> {
     read(&pinhole(&folder(""), &["catalog", "export", "--format", "json"]))
 }
 
+/// Has the real `patch` make the changes of a diff in a folder; `false` where this machine has none.
+#[allow(clippy::print_stderr, reason = "what is skipped says so")]
+pub(crate) fn patch(folder: &Path, diff: &str) -> bool {
+    std::fs::write(folder.join("change.diff"), diff).unwrap();
+    let ran = Command::new("patch").args(["-p1", "-i", "change.diff"]).current_dir(folder).output();
+    let Ok(ran) = ran else {
+        eprintln!("skipped: there is no `patch`");
+        return false;
+    };
+    let text = String::from_utf8_lossy(&ran.stdout);
+    // What fits only elsewhere, or only in part, is no success.
+    assert!(ran.status.success() && !text.contains("fuzz") && !text.contains("offset"), "{text}\n{diff}");
+    true
+}
+
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

@@ -27,12 +27,15 @@ pub(super) struct Check {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Explain {
-    /// Who calls: a device, a zone or a named peer of the site, an address, `role:ROLE`, or `anybody`
+    /// Who calls: a device, a zone or a named peer of the site, an address, a network, `role:ROLE`, or `anybody`
     from: String,
     /// Who is called
     to: String,
     /// The kind of call: h323, sip, webrtc, …; else the first that makes sense between both ends
     call: Option<String>,
+    /// What a change request is about, in place of a call, such as `tcp/1720 udp/20000-20600`: whether it is open, and which
+    /// lines on which firewall open it
+    traffic: Option<String>,
     /// The site file; else the nearest `pinhole.toml`
     site: Option<String>,
 }
@@ -151,7 +154,8 @@ impl Spoken for Explain {
         option(&mut options, "to", Some(&self.to));
         option(&mut options, "call", self.call.as_ref());
         option(&mut options, "site", self.site.as_ref());
-        Ok(Words { options, operands: Vec::new(), paths: self.site.into_iter().collect() })
+        let operands = self.traffic.into_iter().collect();
+        Ok(Words { options, operands, paths: self.site.into_iter().collect() })
     }
 }
 

@@ -57,9 +57,10 @@ pub(super) static TOOLS: [Tool; 7] = [
     },
     Tool {
         name: "explain",
-        title: "Explain a call",
+        title: "Explain a call, or answer a change request",
         description: "Tells why a call works or does not, stage by stage and firewall by firewall, with the rule that \
-                      decides and what mends it. Needs a site file.",
+                      decides and what mends it; or whether some traffic gets through, and which lines let it through. \
+                      Needs a site file.",
         schema: schema::<arguments::Explain>,
         call: ask::<arguments::Explain>,
     },

@@ -18,6 +18,7 @@ use crate::calls::CallFile;
 use crate::catalog::{ProductFile, RolesFile, export};
 use crate::explain::told::{Told, ToldEntry};
 use crate::explain::told_log::ToldLog;
+use crate::explain::told_request::ToldRequest;
 use crate::report;
 use crate::spelling::nearest;
 use crate::suppress::BaselineFile;
@@ -38,7 +39,7 @@ struct Form {
 }
 
 /// What files of TOML hold, then what commands print.
-static FORMS: [Form; 20] = [
+static FORMS: [Form; 21] = [
     Form {
         name: "site",
         what: "the site file, `pinhole.toml`",
@@ -71,6 +72,11 @@ static FORMS: [Form; 20] = [
         name: "explain",
         what: "what `pinhole explain --format json` prints",
         schema: || Ok(written::<Told>().to_value()),
+    },
+    Form {
+        name: "request",
+        what: "what `pinhole explain --from END --to END TRAFFIC --format json` prints",
+        schema: || Ok(written::<ToldRequest>().to_value()),
     },
     Form {
         name: "log",

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, is_host, is_icmp, word};
+use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, is_host, is_icmp, is_whole, word};
 use crate::model::RuleId;
 use crate::packet::{Family, Prefix, Set, proto};
 
@@ -163,9 +163,10 @@ pub(in crate::dialect) fn entries(wanted: &Wanted, set: &Set, list: &str, verb: 
     };
     let icmp = is_icmp(wanted);
     let port = |(lo, hi): &(u128, u128)| match lo == hi {
-        true if icmp => lo.to_string(),
-        true => format!("eq {lo}"),
-        false => format!("range {lo} {hi}"),
+        _ if is_whole(wanted, set) => String::new(),
+        true if icmp => format!(" {lo}"),
+        true => format!(" eq {lo}"),
+        false => format!(" range {lo} {hi}"),
     };
     let proto = match wanted.protocol {
         proto::ICMP => "icmp",
@@ -174,7 +175,7 @@ pub(in crate::dialect) fn entries(wanted: &Wanted, set: &Set, list: &str, verb: 
     };
     let rule = |range: &(u128, u128)| {
         let (src, dst) = (end(wanted.src), end(wanted.dst));
-        format!("access-list {list} extended {verb} {proto} {src} {dst} {}", port(range))
+        format!("access-list {list} extended {verb} {proto} {src} {dst}{}", port(range))
     };
     set.ranges().iter().map(rule).collect()
 }

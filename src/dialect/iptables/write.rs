@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::dialect::write::{At, Goal, Job, Spot, Text, Wanted, indented, place, ports, word};
+use crate::dialect::write::{At, Goal, Job, Spot, Text, Wanted, indented, is_whole, place, ports, word};
 use crate::model::{ChainId, Hook};
 use crate::packet::{Family, Set, proto};
 
@@ -152,6 +152,9 @@ pub(in crate::dialect) fn rules(wanted: &Wanted, set: &Set, goal: Goal) -> Vec<S
         Goal::Translate(IpAddr::V4(to)) => format!("-j DNAT --to-destination {to}"),
         Goal::Translate(IpAddr::V6(to)) => format!("-j DNAT --to-destination {to}"),
     };
+    if is_whole(wanted, set) {
+        return vec![format!("{ends} -p {proto} {end}").trim().to_string()];
+    }
     let rule =
         |ports: &String| format!("{ends} -p {proto} -m {matches} {port} {ports} {end}").trim().to_string();
     ports(set, ":").iter().map(rule).collect()

@@ -1,6 +1,6 @@
 //! Rules written into rulesets of nftables.
 
-use crate::dialect::write::{At, Goal, Job, Spot, Text, Wanted, braced, indented, place, word};
+use crate::dialect::write::{At, Goal, Job, Spot, Text, Wanted, braced, indented, is_whole, place, word};
 use crate::model::{ChainId, Hook};
 use crate::packet::{Family, Set, proto};
 use crate::source::Span;
@@ -172,5 +172,8 @@ pub(in crate::dialect) fn rule(wanted: &Wanted, set: &Set, goal: Goal, both: boo
         Goal::Answer => "ct state established accept".to_string(),
         Goal::Translate(to) => format!("dnat {of}to {to}"),
     };
+    if is_whole(wanted, set) {
+        return format!("{rule}meta l4proto {} {end}", word(wanted));
+    }
     format!("{rule}{port} {} {end}", braced(set, "-"))
 }

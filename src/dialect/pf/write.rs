@@ -1,6 +1,6 @@
 //! Rules written into pf.conf.
 
-use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, braced, place, word};
+use crate::dialect::write::{Goal, Job, Spot, Text, Wanted, braced, is_whole, place, word};
 use crate::model::Hook;
 use crate::packet::{Family, Prefix, Set, proto};
 
@@ -116,7 +116,8 @@ pub(in crate::dialect) fn rule(wanted: &Wanted, set: &Set, goal: Goal, form: For
         _ => (word(wanted), "port"),
     };
     let (src, dst) = (end(wanted.src), end(wanted.dst));
-    let ends = format!("{family} proto {proto} from {src} to {dst} {port} {}", braced(set, ":"));
+    let port = if is_whole(wanted, set) { String::new() } else { format!(" {port} {}", braced(set, ":")) };
+    let ends = format!("{family} proto {proto} from {src} to {dst}{port}");
     let direction = form.direction.map_or(String::new(), |word| format!("{word} "));
     let quick = if form.quick { "quick " } else { "" };
     match goal {

@@ -34,7 +34,7 @@ pub struct Wanted {
     pub iif: Option<String>,
     /// The interface that it leaves by, likewise.
     pub oif: Option<String>,
-    /// TCP or UDP; ICMP or ICMPv6, of which the ports are the types.
+    /// TCP, UDP or SCTP; ICMP or ICMPv6, of which the ports are the types.
     pub protocol: u8,
 }
 
@@ -115,7 +115,16 @@ pub struct Spot {
 }
 
 pub(super) fn word(wanted: &Wanted) -> &'static str {
-    if wanted.protocol == proto::TCP { "tcp" } else { "udp" }
+    match wanted.protocol {
+        proto::TCP => "tcp",
+        proto::SCTP => "sctp",
+        _ => "udp",
+    }
+}
+
+/// Whether all ports of a protocol are meant: then lines name none.
+pub(super) fn is_whole(wanted: &Wanted, ports: &Set) -> bool {
+    !is_icmp(wanted) && ports.ranges() == [(0, 65535)]
 }
 
 /// Whether what is wanted is of ICMP, which has types in the place of ports.

@@ -9,6 +9,7 @@ use crate::finding::{Edit, Mend};
 use crate::source::{SourceError, SourceId, SourceMap, Span};
 
 /// What is put in at one place of a file as it was read.
+#[derive(Clone)]
 struct Put {
     text: String,
     context: String,
@@ -43,6 +44,17 @@ impl<'w> Draft<'w> {
         }
         let put = Put { text: spot.text, context: spot.context };
         self.puts.insert((spot.file, spot.at - shift), put);
+    }
+
+    /// The places where something is put in.
+    pub(crate) fn places(&self) -> Vec<(SourceId, usize)> {
+        self.puts.keys().copied().collect()
+    }
+
+    /// The same changes but for those at one place.
+    pub(crate) fn without(&self, place: (SourceId, usize)) -> Draft<'w> {
+        let puts = self.puts.iter().filter(|(at, _)| **at != place);
+        Draft { sources: self.sources, puts: puts.map(|(at, put)| (*at, put.clone())).collect() }
     }
 
     /// All files, with what was put in, under the same ids; those that are not `wanted` are empty.

@@ -1,14 +1,15 @@
-//! Remedies that were tried: lines to put in, after which what a finding is about gets through, and nothing else.
+//! Remedies that were tried: lines to put in, after which what is asked for gets through, and nothing else.
 //!
-//! Lines are put where they should decide, the firewall's files are read again, and the finding's questions are
-//! asked again. What is still refused then, by another rule or for want of a translation, gets its lines in the
-//! next round. In the end the firewalls are compared with what they were: packets that they treat in another way
-//! have to be those that the finding names.
+//! Lines are put where they should decide, the firewall's files are read again, and the questions are asked again.
+//! What is still refused then, by another rule or for want of a translation, gets its lines in the next round. In the
+//! end the firewalls are compared with what they were: packets that they treat in another way have to be those that
+//! are asked for.
 
 pub(in crate::lint) mod close;
 mod draft;
 pub(super) mod help;
-mod owner;
+mod lack;
+pub(super) mod owner;
 mod place;
 mod propose;
 mod trial;
@@ -17,19 +18,20 @@ use crate::analysis::{Decider, Trip, interpret};
 use crate::dialect::write::{Goal, Job, Wanted};
 use crate::dialect::{Answers, Lines};
 use crate::finding::{Edit, Mend};
-use crate::judge::{Firewall, Judge, Share, number};
-use crate::lint::requirements::{Fault, Trouble, ends, host};
+use crate::judge::{Firewall, Judge, Share};
+use crate::lint::requirements::host;
 use crate::model::{Hook, Verdict, Way};
-use crate::packet::{Family, Field, Set, Value, interface_name};
+use crate::packet::{Family, Field, Prefix, Set, Value, interface_name};
 use crate::site::{Crossing, End, Leg};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use draft::Draft;
+pub(super) use lack::Lack;
 use place::{Places, STYLES};
 pub(crate) use propose::{Shop, settle};
-use trial::Made;
-pub(crate) use trial::{Files, Workshop};
+pub(crate) use trial::{Beyond, Files, Workshop};
+pub(super) use trial::{Made, judge_of};
 
 /// Rounds until all that stands in the way is out of it.
 const ROUNDS: usize = 5;
@@ -55,6 +57,8 @@ pub(super) struct Remedy {
     pub answered: bool,
     /// It translates whole addresses, whatever the ports.
     pub whole: bool,
+    /// What it opens besides.
+    pub besides: Vec<Beyond>,
 }
 
 /// What came of looking for a remedy.
@@ -86,13 +90,26 @@ struct Task {
     ports: Set,
 }
 
-/// Looks for lines that mend what a group of troubles is about.
-pub(super) fn seek(judge: &Judge<'_>, workshop: &Workshop<'_>, group: &[Trouble<'_>]) -> Outcome {
+/// What lines are to do.
+#[derive(Clone, Copy)]
+pub(super) struct Aim<'t> {
+    /// What does not get through.
+    pub lacks: &'t [Lack],
+    /// What of it still does not, asked again of firewalls with lines put in.
+    pub again: &'t dyn Fn(&Judge<'_>) -> Vec<Lack>,
+    /// Nothing else may get through; else it is the caller who tells what does.
+    pub exact: bool,
+    /// Lines without which it works as well are taken out again, one place after the other.
+    pub fewest: bool,
+}
+
+/// Looks for lines that let through what is lacking.
+pub(super) fn seek(judge: &Judge<'_>, workshop: &Workshop<'_>, aim: Aim<'_>) -> Outcome {
     let plans =
         [false, true].into_iter().flat_map(|second| (0..STYLES).map(move |style| Plan { style, second }));
     let mut tried: Vec<Vec<Edit>> = Vec::new();
     for plan in plans {
-        match attempt(judge, workshop, group, plan, &mut tried) {
+        match attempt(judge, workshop, aim, plan, &mut tried) {
             Outcome::Nothing => {}
             found => return found,
         }
@@ -104,7 +121,7 @@ pub(super) fn seek(judge: &Judge<'_>, workshop: &Workshop<'_>, group: &[Trouble<
 struct Attempt<'t, 'j> {
     judge: &'t Judge<'j>,
     workshop: &'t Workshop<'t>,
-    group: &'t [Trouble<'t>],
+    aim: Aim<'t>,
     plan: Plan,
     draft: Draft<'t>,
     /// The firewalls with the lines of the rounds before.
@@ -117,23 +134,25 @@ struct Attempt<'t, 'j> {
 fn attempt(
     judge: &Judge<'_>,
     workshop: &Workshop<'_>,
-    group: &[Trouble<'_>],
+    aim: Aim<'_>,
     plan: Plan,
     tried: &mut Vec<Vec<Edit>>,
 ) -> Outcome {
     let mut attempt = Attempt {
         judge,
         workshop,
-        group,
+        aim,
         plan,
         draft: Draft::new(workshop.sources),
         made: Vec::new(),
         all: Vec::new(),
         rounds_at: FxHashMap::default(),
     };
-    let mut rest: Option<Vec<Trouble<'_>>> = None;
+    let mut rest: Option<Vec<Lack>> = None;
     for _ in 0..ROUNDS {
-        let Some(needed) = attempt.write(rest.as_deref().unwrap_or(group)) else { return Outcome::Nothing };
+        let Some(needed) = attempt.write(rest.as_deref().unwrap_or(aim.lacks)) else {
+            return Outcome::Nothing;
+        };
         let edits = attempt.draft.edits();
         let lines = edits.iter().map(|edit| edit.text.lines().count()).sum::<usize>();
         if tried.contains(&edits) || lines > MOST_LINES {
@@ -152,27 +171,27 @@ fn attempt(
         let Some(made) = firewalls.iter().map(read).collect() else { return Outcome::Nothing };
         attempt.made = made;
         let Some(now) = trial::judge_of(judge, &attempt.made) else { return Outcome::Nothing };
-        let left = trial::left(&now, group);
+        let left = (aim.again)(&now);
         if left.is_empty() {
-            return attempt.done(&now, true);
+            return attempt.with_fewest_lines().done(true);
         }
         // That its answers are blocked is another finding, where no line mends that as well.
-        let answers_alone = !group[0].reply() && left.iter().all(|trouble| trouble.reply());
+        let answers_alone = aim.lacks.iter().any(|lack| !lack.reply) && left.iter().all(|lack| lack.reply);
         if answers_alone && tasks(&now, &left, plan).is_none() {
-            return attempt.done(&now, false);
+            return attempt.done(false);
         }
         rest = Some(left);
     }
     Outcome::Nothing
 }
 
-impl Attempt<'_, '_> {
+impl<'t> Attempt<'t, '_> {
     /// Writes lines for what is still refused, and says what they are for; `None` where there are none, or no end of
     /// them.
-    fn write(&mut self, troubles: &[Trouble<'_>]) -> Option<Vec<Task>> {
+    fn write(&mut self, lacks: &[Lack]) -> Option<Vec<Task>> {
         let now = trial::judge_of(self.judge, &self.made);
         let now = now.as_ref().unwrap_or(self.judge);
-        let needed = tasks(now, troubles, self.plan).filter(|tasks| !tasks.is_empty())?;
+        let needed = tasks(now, lacks, self.plan).filter(|tasks| !tasks.is_empty())?;
         put(now, self.workshop, &self.made, &needed, self.plan, &mut self.draft)?;
         if needed.iter().all(|task| self.all.contains(task)) {
             return None;
@@ -191,20 +210,56 @@ impl Attempt<'_, '_> {
     /// Whether there is work left to read and ask some firewalls again.
     fn may_try(&self, firewalls: &[usize]) -> bool {
         let size = |at: &usize| self.judge.firewall(*at).map_or(0, |firewall| trial::size(&firewall.rules));
-        self.workshop.may_try(firewalls.iter().map(size).sum::<usize>() + 20 * self.group.len())
+        self.workshop.may_try(firewalls.iter().map(size).sum::<usize>() + 20 * self.aim.lacks.len())
+    }
+
+    /// The same with lines of several rounds in one, and without those that others make needless.
+    fn with_fewest_lines(mut self) -> Self {
+        if !self.aim.fewest {
+            return self;
+        }
+        let mut draft = Draft::new(self.workshop.sources);
+        let joined = joined(&self.all);
+        if joined.len() < self.all.len()
+            && put(self.judge, self.workshop, &[], &joined, self.plan, &mut draft).is_some()
+        {
+            self.adopt(draft);
+        }
+        let places = self.draft.places();
+        for place in places.iter().rev().filter(|_| places.len() > 1) {
+            self.adopt(self.draft.without(*place));
+        }
+        self
+    }
+
+    /// Takes other lines, if they do as well.
+    fn adopt(&mut self, draft: Draft<'t>) {
+        let firewalls: Vec<usize> = self.made.iter().map(|made| made.at).collect();
+        if !self.may_try(&firewalls) {
+            return;
+        }
+        let read = |at: &usize| self.workshop.read(&draft, *at, self.judge.firewall(*at)?);
+        let Some(made) = firewalls.iter().map(read).collect::<Option<Vec<Made>>>() else { return };
+        let now = trial::judge_of(self.judge, &made);
+        if now.is_some_and(|now| (self.aim.again)(&now).is_empty()) {
+            (self.draft, self.made) = (draft, made);
+        }
     }
 
     /// The remedy, if nothing else passes with it.
-    fn done(&self, now: &Judge<'_>, answered: bool) -> Outcome {
+    fn done(&self, answered: bool) -> Outcome {
         let whole = whole(self.judge, &self.all);
-        match trial::opens_no_more(self.judge, now, &self.made, self.group, whole) {
-            true => Outcome::Works(Remedy { answered, ..remedy(&self.draft, &self.all, whole) }),
-            false => Outcome::Nothing,
+        let Some(now) = trial::judge_of(self.judge, &self.made) else { return Outcome::Nothing };
+        match trial::beyond(self.judge, &now, &self.made, self.aim.lacks, whole) {
+            Some(besides) if besides.is_empty() || !self.aim.exact => {
+                Outcome::Works(Remedy { answered, besides, ..remedy(&self.draft, &self.all, whole) })
+            }
+            _ => Outcome::Nothing,
         }
     }
 }
 
-/// Whether lines are about more than the ports of the finding, as translations of whole addresses are.
+/// Whether lines are about more than the ports that are lacking, as translations of whole addresses are.
 fn whole(judge: &Judge<'_>, tasks: &[Task]) -> bool {
     let of_addresses = |at| judge.firewall(at).is_some_and(|firewall| lines(firewall).of_interfaces);
     tasks.iter().any(|task| task.goal != Goal::Pass && of_addresses(task.firewall))
@@ -218,6 +273,7 @@ fn remedy(draft: &Draft<'_>, tasks: &[Task], whole: bool) -> Remedy {
         passes: Vec::new(),
         answered: true,
         whole,
+        besides: Vec::new(),
     };
     for task in tasks {
         match task.goal {
@@ -227,6 +283,19 @@ fn remedy(draft: &Draft<'_>, tasks: &[Task], whole: bool) -> Remedy {
         }
     }
     remedy
+}
+
+/// Tasks of which those that differ in ports alone are one.
+fn joined(tasks: &[Task]) -> Vec<Task> {
+    let mut joined: Vec<Task> = Vec::new();
+    for task in tasks {
+        let same = |other: &&mut Task| Task { ports: task.ports.clone(), ..(**other).clone() } == *task;
+        match joined.iter_mut().find(same) {
+            Some(other) => other.ports = other.ports.or(&task.ports),
+            None => joined.push(task.clone()),
+        }
+    }
+    joined
 }
 
 /// Puts lines in; nothing where there is no place for some.
@@ -279,19 +348,17 @@ fn put(
 }
 
 /// What is needed, firewall by firewall; nothing where something is in the way that no line mends.
-fn tasks(judge: &Judge<'_>, troubles: &[Trouble<'_>], plan: Plan) -> Option<Vec<Task>> {
+fn tasks(judge: &Judge<'_>, lacks: &[Lack], plan: Plan) -> Option<Vec<Task>> {
     let mut tasks: Vec<Task> = Vec::new();
     let mut known: FxHashSet<Task> = FxHashSet::default();
-    for trouble in troubles {
-        // What no rule decides about is decided by none that could be put in.
-        // Where ports were opened for the wrong transport, that rule stands first, and decides nothing.
-        let decide = trouble.blame.iter().skip(usize::from(trouble.fault == Fault::WrongTransport));
+    for lack in lacks {
         // Each takes a line.
-        if decide.len() > MOST_IN_THE_WAY || tasks.len() > MOST_LINES {
+        if lack.blame.len() > MOST_IN_THE_WAY || tasks.len() > MOST_LINES {
             return None;
         }
-        for share in decide.filter(|share| share.astray || share.by != Decider::End) {
-            for task in of_share(judge, trouble, share, plan)? {
+        // What no rule decides about is decided by none that could be put in.
+        for share in lack.blame.iter().filter(|share| share.astray || share.by != Decider::End) {
+            for task in of_share(judge, lack, share, plan)? {
                 if known.insert(task.clone()) {
                     tasks.push(task);
                 }
@@ -306,7 +373,7 @@ fn lines(firewall: &Firewall) -> &'static Lines {
     &firewall.dialect.language().lines
 }
 
-/// How a packet of a trouble comes to a firewall.
+/// How a packet that is lacking comes to a firewall.
 struct Seen {
     crossings: Vec<Crossing>,
     /// The hook that it is refused at.
@@ -317,19 +384,18 @@ struct Seen {
     first: bool,
 }
 
-fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan) -> Option<Vec<Task>> {
+fn of_share(judge: &Judge<'_>, lack: &Lack, share: &Share, plan: Plan) -> Option<Vec<Task>> {
     let firewall = judge.firewall(share.firewall)?;
-    let seen = seen(judge, trouble, share)?;
-    let near = trouble.near.addresses.single();
-    let family = trouble.near.family;
-    let public = trouble.public(judge.site);
-    let ports = if trouble.flow.any_port { trouble.asked.clone() } else { trouble.bad.and(&share.values) };
+    let seen = seen(judge, lack, share)?;
+    let near = lack.near.addresses.single();
+    let family = lack.near.family;
+    let ports = if lack.together { lack.ports.clone() } else { lack.ports.and(&share.values) };
     if ports.is_empty() {
         return Some(Vec::new());
     }
-    let ports = whole_pairs(judge, trouble, &ports);
-    let to_device = trouble.flow.leg == Leg::ToDevice;
-    let translates = to_device && !public.is_empty() && near.is_some() && seen.first;
+    let ports = lack.in_pairs(&ports);
+    let to_device = lack.leg == Leg::ToDevice;
+    let translates = to_device && !lack.public.is_empty() && near.is_some() && seen.first;
     let forwards = seen.crossings.iter().all(|crossing| crossing.way == Way::Forward);
     // Filters before the translation see the packets as they came.
     let early = !lines(firewall).filter_translates && is_early(judge, share);
@@ -340,7 +406,7 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
     }
     let goal = match near {
         Some(near) if here => Goal::Translate(family.address(near)),
-        _ if !trouble.reply() => Goal::Pass,
+        _ if !lack.reply => Goal::Pass,
         _ => match lines(firewall).answers {
             Answers::ByState => Goal::Answer,
             Answers::ByRule => Goal::Pass,
@@ -348,27 +414,27 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
         },
     };
     let of_interfaces = lines(firewall).of_interfaces;
-    let addresses: Vec<Option<u128>> = match near {
-        _ if here || of_interfaces && to_device && plan.second && !public.is_empty() => {
-            public.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(Some).collect()
+    let one = |number: u128| Some(host(family, number));
+    let own_ends: Vec<Option<Prefix>> = match seen.dst {
+        _ if here || of_interfaces && to_device && plan.second && !lack.public.is_empty() => {
+            lack.public.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi).map(one).collect()
         }
-        Some(_) if to_device && seen.dst.is_some() => vec![seen.dst],
-        near => vec![near],
+        Some(dst) if to_device && near.is_some() => vec![one(dst)],
+        _ => lack.near_ends.clone(),
     };
     let mut tasks = Vec::new();
-    for far in ends(judge, &trouble.whom.party, family) {
+    for far in &lack.far_ends {
         let everywhere = far.is_none();
-        let far = if matches!(goal, Goal::Translate(_)) && !plan.second { None } else { far };
-        for own in addresses.iter().map(|own| own.map(|number| host(family, number))) {
-            let (src, dst) = if to_device { (far, own) } else { (own, far) };
+        let far = if matches!(goal, Goal::Translate(_)) && !plan.second { None } else { *far };
+        for own in &own_ends {
+            let (src, dst) = if to_device { (far, *own) } else { (*own, far) };
             let sides = sides(&seen.crossings, goal, far.is_none(), of_interfaces);
             for (iif, oif) in sides {
                 // Where destinations are translated, nothing is known yet of where packets leave.
                 let oif = oif.filter(|_| of_interfaces || !matches!(goal, Goal::Translate(_)));
-                let wanted = Wanted { family, src, dst, iif, oif, protocol: number(trouble.transport) };
-                let hook = Some(seen.hook);
-                let ports = ports.clone();
-                tasks.push(Task { firewall: share.firewall, by: share.by, hook, goal, wanted, ports });
+                let wanted = Wanted { family, src, dst, iif, oif, protocol: lack.protocol };
+                let (firewall, by, hook) = (share.firewall, share.by, Some(seen.hook));
+                tasks.push(Task { firewall, by, hook, goal, wanted, ports: ports.clone() });
             }
         }
         if everywhere {
@@ -376,25 +442,6 @@ fn of_share(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share, plan: Plan)
         }
     }
     Some(tasks)
-}
-
-/// The ports that lines take for some of a trouble's: a stream of RTP together with its RTCP, where the device needs both
-/// for the same peers. Nobody writes every other port of a range.
-fn whole_pairs(judge: &Judge<'_>, trouble: &Trouble<'_>, ports: &Set) -> Set {
-    let row = trouble.flow.requirement;
-    let product = judge.catalog.product(&judge.site.devices[trouble.flow.device].product);
-    let (Some(product), true, Leg::ToDevice) = (product, row.parity.is_some(), trouble.flow.leg) else {
-        return ports.clone();
-    };
-    let beside = product.requirements.iter().filter(|other| {
-        other.parity.is_some()
-            && other.parity != row.parity
-            && (&other.peer, &other.transports) == (&row.peer, &row.transports)
-    });
-    let beside = beside
-        .fold(Set::empty(), |set, other| set.or(&judge.site.ports_of(trouble.flow.device, product, other)));
-    let partners = ports.ranges().iter().filter(|(lo, hi)| lo == hi).map(|(port, _)| (port ^ 1, port ^ 1));
-    ports.or(&Set::of(partners).and(&beside))
 }
 
 /// Whether who decides does so before destinations are translated.
@@ -443,16 +490,16 @@ fn sides(
     if sides.is_empty() { vec![(None, None)] } else { sides }
 }
 
-/// How the packets of a trouble come to the firewall of a share.
-fn seen(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share) -> Option<Seen> {
-    let witness = trouble.witness.as_ref()?;
+/// How the packets that are lacking come to the firewall of a share.
+fn seen(judge: &Judge<'_>, lack: &Lack, share: &Share) -> Option<Seen> {
+    let witness = lack.witness.as_ref()?;
     let rules = &judge.firewall(share.firewall)?.rules;
-    let family = trouble.near.family;
-    let near = End { zone: trouble.near.zone, device: Some(trouble.flow.device) };
+    let family = lack.near.family;
+    let near = End { zone: lack.near.zone, device: lack.device };
     let mut crossings: Vec<Crossing> = Vec::new();
-    for far in &trouble.whom.party.places {
+    for far in &lack.party.places {
         let far = End { zone: far.zone, device: far.device };
-        let path = match trouble.flow.leg {
+        let path = match lack.leg {
             Leg::ToDevice => judge.site.path(far, near),
             Leg::FromDevice => judge.site.path(near, far),
         };
@@ -462,8 +509,8 @@ fn seen(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share) -> Option<Seen>
     let first = witness.firewall == share.firewall;
     let mut packet = witness.packet.clone();
     if !first
-        && trouble.flow.leg == Leg::ToDevice
-        && let Some(own) = trouble.near.addresses.single()
+        && lack.leg == Leg::ToDevice
+        && let Some(own) = lack.near.addresses.single()
     {
         packet.set(Field::dst(family), own);
     }
@@ -487,7 +534,7 @@ fn seen(judge: &Judge<'_>, trouble: &Trouble<'_>, share: &Share) -> Option<Seen>
         let end = outcomes.iter().find(|end| end.verdict != Verdict::Accept).or(outcomes.first())?;
         (end.way, dst(&end.packet))
     };
-    let hook = match (way, trouble.reply()) {
+    let hook = match (way, lack.reply) {
         (Way::Forward, _) => Hook::Forward,
         (Way::Input, false) | (Way::Output, true) => Hook::Input,
         (Way::Output, false) | (Way::Input, true) => Hook::Output,

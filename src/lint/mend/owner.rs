@@ -20,12 +20,18 @@ enum Owner {
 const MOST: usize = 3;
 
 /// How the program that writes the rules of a firewall is told, in whole sentences; empty where there is none.
-pub(super) fn command(judge: &Judge<'_>, remedy: &Remedy) -> String {
+pub(in crate::lint) fn command(judge: &Judge<'_>, remedy: &Remedy) -> String {
     let Some((at, ..)) = remedy.passes.first() else { return String::new() };
     let Some(firewall) = judge.firewall(*at) else { return String::new() };
     let Some(owner) = owner(firewall) else { return String::new() };
     let host = judge.site.firewalls.get(*at).is_some_and(|firewall| firewall.host.is_some());
-    let flows = remedy.passes.iter().filter(|(of, ..)| of == at).map(|(_, wanted, ports)| (wanted, ports));
+    let with_ports = |wanted: &Wanted| matches!(wanted.protocol, proto::TCP | proto::UDP);
+    let of_it = remedy.passes.iter().filter(|(of, wanted, _)| of == at && with_ports(wanted));
+    let flows: Vec<(&Wanted, &Set)> = of_it.map(|(_, wanted, ports)| (wanted, ports)).collect();
+    if flows.is_empty() {
+        return String::new();
+    }
+    let flows = flows.into_iter();
     match owner {
         Owner::Ufw => {
             let commands: Vec<String> =

@@ -5,31 +5,33 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::Lack;
 use super::draft::Draft;
-use super::whole_pairs;
 use crate::analysis::Flow;
 use crate::analysis::compare::{Difference, Kind, Region, Scope, compare_within};
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
 use crate::dialect::{Dialect, Environment, load};
 use crate::finding::{Edit, Finding, applied};
-use crate::judge::{Firewall, Judge, number};
+use crate::judge::{Firewall, Judge, along};
 use crate::lint::cores;
-use crate::lint::requirements::{Trouble, look_at};
 use crate::model::{Nat, NatPort, Ruleset, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State};
-use crate::rule::Lint;
+use crate::rule::{Lint, Severity};
 use crate::site::{Crossing, End, Leg, ZoneId};
-use crate::source::{SourceId, SourceMap};
+use crate::source::{SourceId, SourceMap, Span};
 
-/// Work that comparing a firewall before and after may take for one family, in steps of [`Spaces`].
-const COMPARE_LIMIT: u64 = 1_000_000;
+/// Work that comparing what is judged before and after may take, in steps of [`Spaces`].
+const COMPARE_LIMIT: u64 = 4_000_000;
+/// The same for all that goes through a firewall, for each way and family.
+const DIFFERENCE_LIMIT: u64 = 1_000_000;
+/// Boxes in which what lines open besides is told.
+const MOST_BOXES: usize = 16;
 /// Trials in one run.
 const MOST_TRIALS: u32 = 60;
 /// Work in all trials of one run: rules that are read, questions that are asked, [`size`].
 const MOST_WORK: usize = 30_000;
-
-/// Questions of one finding that one desk answers: they go the same ways.
-const OF_ONE_DESK: usize = 32;
+/// The same for a request.
+const MOST_WORK_OF_A_REQUEST: usize = 300_000;
 
 /// The files of a firewall.
 #[derive(Debug)]
@@ -61,6 +63,9 @@ pub(crate) struct Workshop<'w> {
     /// All files.
     pub(super) sources: &'w SourceMap,
     files: &'w [Option<Files>],
+    /// Reading may have more to say than before.
+    tolerant: bool,
+    most_work: usize,
     trials: Cell<u32>,
     work: Cell<usize>,
     /// What reading the files of each firewall had to say, by code.
@@ -75,6 +80,8 @@ pub(crate) struct Made {
     pub map: SourceMap,
     /// What came of reading them.
     pub firewall: Firewall,
+    /// What reading has to say that it had not before.
+    pub news: Vec<Finding>,
 }
 
 impl<'w> Workshop<'w> {
@@ -85,7 +92,21 @@ impl<'w> Workshop<'w> {
 
     /// A workshop for the firewalls of a site, by their index.
     pub(crate) fn new(sources: &'w SourceMap, files: &'w [Option<Files>]) -> Self {
-        Workshop { sources, files, trials: Cell::new(0), work: Cell::new(0), said: RefCell::default() }
+        Workshop {
+            sources,
+            files,
+            tolerant: false,
+            most_work: MOST_WORK,
+            trials: Cell::new(0),
+            work: Cell::new(0),
+            said: RefCell::default(),
+        }
+    }
+
+    /// Another one, for one question that somebody waits for; where it is tolerant, reading may have more to say than
+    /// before, but for errors.
+    pub(in crate::lint) fn for_request(&self, tolerant: bool) -> Workshop<'w> {
+        Workshop { tolerant, most_work: MOST_WORK_OF_A_REQUEST, ..Workshop::new(self.sources, self.files) }
     }
 
     /// Whether any more trial may be made.
@@ -96,7 +117,7 @@ impl<'w> Workshop<'w> {
     /// Whether one more trial may be made: one of so many rules and questions.
     pub(crate) fn may_try(&self, size: usize) -> bool {
         let work = self.work.get() + size;
-        let may = self.may_try_more() && work <= MOST_WORK;
+        let may = self.may_try_more() && work <= self.most_work;
         if may {
             self.trials.set(self.trials.get() + 1);
             self.work.set(work);
@@ -123,6 +144,16 @@ impl<'w> Workshop<'w> {
         self.made(map, at, before)
     }
 
+    /// The firewalls whose files changes touch, as they would be.
+    pub(in crate::lint) fn with_edits(&self, judge: &Judge<'_>, edits: &[Edit]) -> Option<Vec<Made>> {
+        let mut firewalls: Vec<usize> =
+            edits.iter().map(|edit| self.firewall_at(edit.span)).collect::<Option<_>>()?;
+        firewalls.sort_unstable();
+        firewalls.dedup();
+        let of = |at: &usize| self.changed(edits, *at, judge.firewall(*at)?);
+        firewalls.iter().map(of).collect()
+    }
+
     /// Likewise, with the lints of what reading it has to say.
     pub(super) fn changed_and_said(
         &self,
@@ -133,6 +164,12 @@ impl<'w> Workshop<'w> {
         let files = self.files.get(at)?.as_ref()?;
         let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
         self.read_again(map, at, before)
+    }
+
+    /// The firewall to whose files a place belongs.
+    pub(in crate::lint) fn firewall_at(&self, span: Span) -> Option<usize> {
+        let id = self.sources.id_at(span.start)?;
+        (0..self.files.len()).find(|at| self.files_of(*at).contains(&id))
     }
 
     /// The files of a firewall, and those that they include.
@@ -152,13 +189,15 @@ impl<'w> Workshop<'w> {
     ) -> Option<(Made, Vec<&'static Lint>)> {
         let files = self.files.get(at)?.as_ref()?;
         let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment());
-        if worse(&loaded.findings, &self.said_before(at, before.dialect)?) {
+        let news = news(&loaded.findings, &self.said_before(at, before.dialect)?);
+        if news.iter().any(|finding| !self.tolerant || finding.severity == Severity::Error) {
             return None;
         }
+        let news: Vec<Finding> = news.into_iter().cloned().collect();
         loaded.ruleset.elsewhere.clone_from(&before.rules.elsewhere);
         let firewall = Firewall { name: before.name.clone(), rules: loaded.ruleset, ..*before };
         let said = loaded.findings.iter().map(Finding::lint).collect();
-        Some((Made { at, map, firewall }, said))
+        Some((Made { at, map, firewall, news }, said))
     }
 
     /// The lints of what reading the files as they are has to say.
@@ -181,110 +220,108 @@ pub(super) fn size(rules: &Ruleset) -> usize {
     rules.rules() + OF_CONDITION * rules.conditions.len()
 }
 
-/// Whether reading says anything more often than before.
-fn worse(after: &[Finding], before: &[&Lint]) -> bool {
+/// What reading says more often than before.
+fn news<'f>(after: &'f [Finding], before: &[&Lint]) -> Vec<&'f Finding> {
     let mut more: FxHashMap<&str, usize> = FxHashMap::default();
     for lint in before {
         *more.entry(lint.code).or_default() += 1;
     }
-    after.iter().any(|finding| match more.get_mut(finding.code()) {
+    let is_new = |finding: &&Finding| match more.get_mut(finding.code()) {
         Some(left) if *left > 0 => {
             *left -= 1;
             false
         }
         _ => true,
-    })
+    };
+    after.iter().filter(is_new).collect()
 }
 
 /// The judge with the firewalls as they would be.
-pub(super) fn judge_of<'b, 'a: 'b>(judge: &Judge<'a>, made: &'b [Made]) -> Option<Judge<'b>> {
+pub(in crate::lint) fn judge_of<'b, 'a: 'b>(judge: &Judge<'a>, made: &'b [Made]) -> Option<Judge<'b>> {
     let (first, rest) = made.split_first()?;
     let with_first: Judge<'b> = judge.with(first.at, &first.firewall);
     Some(rest.iter().fold(with_first, |judge, made| judge.with(made.at, &made.firewall)))
 }
 
-/// What is still in trouble of what the group asks.
-pub(super) fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
-    let mut asked: Vec<&Trouble<'a>> = Vec::new();
-    for trouble in group {
-        let same = |other: &&Trouble<'a>| other.is_of_question(trouble);
-        if !asked.iter().rev().take(64).any(same) {
-            asked.push(trouble);
-        }
-    }
-    let order: Vec<usize> = (0..asked.len()).collect();
-    let found = cores::for_parts(judge, &order, OF_ONE_DESK, |desk, at| {
-        let asked = asked[at];
-        let mut found = Vec::new();
-        look_at(desk, &asked.flow, &asked.near, &asked.whom, &mut found);
-        found
-    });
-    let is_ours = |trouble: &Trouble<'a>| {
-        group.iter().any(|other| other.is_of_question(trouble) && other.transport == trouble.transport)
-    };
-    found.into_iter().flatten().filter(|trouble| is_ours(trouble)).collect()
+/// What lines open besides what they are for: packets that a firewall treats in another way than before.
+pub(crate) struct Beyond {
+    /// Index into the site's firewalls.
+    pub firewall: usize,
+    /// From where to where.
+    pub zones: (ZoneId, ZoneId),
+    /// Boxes of packets: their addresses, protocol and ports, as far as these are limited.
+    pub boxes: Vec<Vec<(Field, Set)>>,
 }
 
-/// Whether all that the firewalls treat in another way than before is what the group names.
-/// `whole` says that lines are about other ports than those of the finding, too.
-pub(super) fn opens_no_more(
+/// What the firewalls treat in another way than before besides what is lacking; `None` where that cannot be told, or where
+/// something is closed. `whole` says that lines are about other ports, too.
+pub(super) fn beyond(
     before: &Judge<'_>,
     after: &Judge<'_>,
     made: &[Made],
-    group: &[Trouble<'_>],
+    lacks: &[Lack],
     whole: bool,
-) -> bool {
-    let mut families: Vec<Family> = group.iter().map(|trouble| trouble.near.family).collect();
+) -> Option<Vec<Beyond>> {
+    let mut families: Vec<Family> = lacks.iter().map(|lack| lack.near.family).collect();
     families.sort_unstable();
     families.dedup();
     let order: Vec<usize> = (0..made.len()).collect();
-    let fine = cores::for_each(after, &order, |_, at| {
+    let found = cores::for_each(after, &order, |_, at| {
         let at = made[at].at;
-        families.iter().all(|family| {
-            let (Some(old), Some(new)) = (before.flow(at), after.flow(at)) else { return false };
+        let mut found = Vec::new();
+        for family in &families {
             let mut spaces = after.spaces(*family, 0);
             spaces.allow(COMPARE_LIMIT);
-            let mut compare = Compare { judge: after, spaces: &mut spaces, family: *family, group };
-            compare.fine(at, old, new, whole) && !spaces.exhausted()
-        })
+            let mut compare = Compare { judge: after, spaces: &mut spaces, family: *family, lacks };
+            found.extend(compare.beyond(at, before.flow(at)?, after.flow(at)?, whole)?);
+        }
+        Some(found)
     });
-    fine.into_iter().all(|fine| fine) && made.iter().all(|made| closes_nothing(before, made, group))
+    let found: Vec<Vec<Beyond>> = found.into_iter().collect::<Option<_>>()?;
+    made.iter().all(|made| closes_nothing(before, made, lacks)).then(|| found.into_iter().flatten().collect())
 }
 
 /// What a change to a firewall's files does to packets.
 pub(super) fn difference(before: &Ruleset, after: &Ruleset) -> Difference {
-    compare_within(before, after, &Scope::default(), COMPARE_LIMIT)
+    compare_within(before, after, &Scope::default(), DIFFERENCE_LIMIT)
 }
 
 /// Whether lines close nothing, wherever it goes, but what goes to an address that they translate, real or mapped.
-fn closes_nothing(before: &Judge<'_>, made: &Made, group: &[Trouble<'_>]) -> bool {
+fn closes_nothing(before: &Judge<'_>, made: &Made, lacks: &[Lack]) -> bool {
     let Some(old) = before.firewall(made.at) else { return false };
     let difference = difference(&old.rules, &made.firewall.rules);
     let closed =
         difference.regions.iter().filter(|region| matches!(region.kind, Kind::Closed | Kind::MayClose));
     let to_translated = |region: &Region| {
-        let of_family = group.iter().filter(|trouble| trouble.near.family == region.family);
-        let ends = |trouble: &Trouble<'_>| trouble.public(before.site).or(&trouble.near.addresses);
-        let ends = of_family.fold(Set::empty(), |set, trouble| set.or(&ends(trouble)));
+        let of_family = lacks.iter().filter(|lack| lack.near.family == region.family);
+        let ends = of_family.fold(Set::empty(), |set, lack| set.or(&lack.public).or(&lack.near.addresses));
         region.field(Field::dst(region.family)).is_some_and(|to| ends.covers(to))
     };
     difference.unknown.is_empty() && closed.into_iter().all(to_translated)
 }
 
 /// A firewall before and after.
-struct Compare<'c, 'a, 't> {
+struct Compare<'c, 'a> {
     judge: &'c Judge<'a>,
     spaces: &'c mut Spaces,
     family: Family,
-    group: &'c [Trouble<'t>],
+    lacks: &'c [Lack],
 }
 
-impl Compare<'_, '_, '_> {
-    fn fine(&mut self, firewall: usize, old: &Flow<'_>, new: &Flow<'_>, whole: bool) -> bool {
+impl Compare<'_, '_> {
+    fn beyond(
+        &mut self,
+        firewall: usize,
+        old: &Flow<'_>,
+        new: &Flow<'_>,
+        whole: bool,
+    ) -> Option<Vec<Beyond>> {
         let named = self.named(whole);
         let moves = |nat: &Nat| nat.destination && nat.port != NatPort::Keep;
         let about = if whole { Space::ALL } else { self.about(!new.rules().nats.iter().any(moves)) };
-        for (crossing, from, to) in self.crossings(firewall) {
+        let mut found = Vec::new();
+        for (crossing, zones) in self.crossings(firewall) {
+            let (from, to) = self.ends(firewall, zones);
             let mut packets = about;
             for (field, set) in [(Field::src(self.family), from), (Field::dst(self.family), to)] {
                 let side = self.spaces.test(field, &set);
@@ -299,44 +336,70 @@ impl Compare<'_, '_, '_> {
                 state: Some(State::New),
                 ..Hop::first(crossing.way)
             };
-            let Ok(was) = old.run(self.spaces, &packets, &hop) else { return false };
-            let Ok(is) = new.run(self.spaces, &packets, &hop) else { return false };
-            let (was, is) = (was.passed.union(self.spaces), is.passed.union(self.spaces));
+            let was = old.run(self.spaces, &packets, &hop).ok()?.passed.union(self.spaces);
+            let is = new.run(self.spaces, &packets, &hop).ok()?.passed.union(self.spaces);
             let (opened, closed) = (self.spaces.minus(is, was), self.spaces.minus(was, is));
             let changed = self.spaces.or(opened, closed);
-            if !self.spaces.covers(named, changed) {
-                return false;
+            let besides = self.spaces.minus(changed, named);
+            if !besides.is_none() {
+                found.push(Beyond { firewall, zones, boxes: self.boxes(besides)? });
             }
         }
-        true
+        (!self.spaces.exhausted()).then_some(found)
     }
 
-    /// The packets that the finding names; with `whole`, where lines translate whole addresses, all to those: what
-    /// the access list lets through to the device's own address was meant to reach it.
+    /// Packets by what people ask for.
+    fn boxes(&mut self, packets: Space) -> Option<Vec<Vec<(Field, Set)>>> {
+        let family = self.family;
+        let fields = [Field::src(family), Field::dst(family), Field::Proto, Field::Dport, Field::IcmpType];
+        let levels: Vec<_> = fields.into_iter().filter_map(|field| self.spaces.level(field)).collect();
+        let packets = self.spaces.only(packets, &levels);
+        let rows = self.spaces.rows(packets, MOST_BOXES)?;
+        Some(rows.into_iter().map(|row| row.fields).collect())
+    }
+
+    /// The addresses of senders in one zone, and those by which hosts of another one are reached.
+    fn ends(&self, firewall: usize, (from, to): (ZoneId, ZoneId)) -> (Set, Set) {
+        let devices = self.judge.site.devices.iter();
+        let public = devices.flat_map(|device| &device.public_addresses);
+        let mut mapped = super::numbers(public, self.family);
+        if let Some(firewall) = self.judge.firewall(firewall) {
+            mapped = mapped.or(&firewall.rules.own_set(self.family));
+        }
+        let of = |zone| self.judge.addresses(zone, self.family);
+        (of(from).clone(), of(to).or(&mapped))
+    }
+
+    /// What is lacking in this family.
+    fn of_family(&self) -> impl Iterator<Item = &Lack> + use<'_> {
+        self.lacks.iter().filter(|lack| lack.near.family == self.family)
+    }
+
+    /// The packets that are lacking; with `whole`, where lines translate whole addresses, all to those: what the
+    /// access list lets through to the device's own address was meant to reach it.
     fn named(&mut self, whole: bool) -> Space {
         let mut named = Space::NONE;
-        for trouble in self.group.iter().filter(|trouble| trouble.near.family == self.family) {
-            let far = trouble.whom.party.places.iter();
+        for lack in self.lacks.iter().filter(|lack| lack.near.family == self.family) {
+            let far = lack.party.places.iter();
             let mut far = far.fold(Set::empty(), |set, far| set.or(far.addresses(self.family)));
             // What is for anybody may be for neighbours, too: a line cannot leave them out.
-            if trouble.whom.party.anybody {
-                far = far.or(self.judge.addresses(trouble.near.zone, self.family));
+            if lack.party.anybody {
+                far = far.or(self.judge.addresses(lack.near.zone, self.family));
             }
-            let near = trouble.near.addresses.or(&trouble.public(self.judge.site));
-            let (src, dst) = match trouble.flow.leg {
+            let near = lack.near.addresses.or(&lack.public);
+            let (src, dst) = match lack.leg {
                 Leg::ToDevice => (far, near),
                 Leg::FromDevice => (near, far),
             };
             if whole {
-                let public = trouble.public(self.judge.site);
-                let public = self.spaces.test(Field::dst(self.family), &public);
+                let public = self.spaces.test(Field::dst(self.family), &lack.public);
                 named = self.spaces.or(named, public);
             }
-            let mut space = self.spaces.test(Field::Proto, &Set::one(number(trouble.transport).into()));
+            let mut space = self.spaces.test(Field::Proto, &Set::one(lack.protocol.into()));
             let sides = [
                 (Field::src(self.family), &src),
                 (Field::dst(self.family), &dst),
-                (Field::Dport, &whole_pairs(self.judge, trouble, trouble.ports())),
+                (along(lack.protocol), &lack.in_pairs(&lack.ports)),
             ];
             for (field, set) in sides {
                 let side = self.spaces.test(field, set);
@@ -347,58 +410,45 @@ impl Compare<'_, '_, '_> {
         named
     }
 
-    /// The packets that lines for the group can be about: those of its protocols, and where no port is
-    /// translated, of its ports.
+    /// The packets that lines can be about: those of the protocols, and where no port is translated, of the ports.
     fn about(&mut self, by_port: bool) -> Space {
-        let protocols = self.group.iter().map(|trouble| u128::from(number(trouble.transport)));
-        let protocols = Set::of(protocols.map(|number| (number, number)));
-        let about = self.spaces.test(Field::Proto, &protocols);
-        if !by_port {
-            return about;
+        let mut about = Space::NONE;
+        for lack in self.lacks {
+            let mut space = self.spaces.test(Field::Proto, &Set::one(lack.protocol.into()));
+            if by_port {
+                let ports = self.spaces.test(along(lack.protocol), &lack.in_pairs(&lack.ports));
+                space = self.spaces.and(space, ports);
+            }
+            about = self.spaces.or(about, space);
         }
-        let ports = self
-            .group
-            .iter()
-            .flat_map(|trouble| whole_pairs(self.judge, trouble, trouble.ports()).ranges().to_vec());
-        let ports = self.spaces.test(Field::Dport, &Set::of(ports));
-        self.spaces.and(about, ports)
+        about
     }
 
-    /// How honest packets can cross the firewall that go where the finding's go, or come from where they come
+    /// How honest packets can cross the firewall that go where those go that are lacking, or come from where they come
     /// from.
-    fn crossings(&self, firewall: usize) -> Vec<(Crossing, Set, Set)> {
+    fn crossings(&self, firewall: usize) -> Vec<(Crossing, (ZoneId, ZoneId))> {
         let site = self.judge.site;
         let mut pairs: Vec<(ZoneId, ZoneId, Option<usize>, Leg)> = Vec::new();
-        for trouble in self.group.iter().filter(|trouble| trouble.near.family == self.family) {
+        for lack in self.of_family() {
             let hosted = site.firewalls.get(firewall).and_then(|firewall| firewall.host);
-            let device = hosted.filter(|host| *host == trouble.flow.device);
+            let device = hosted.filter(|host| Some(*host) == lack.device);
             for zone in 0..site.zones.len() {
-                let (from, to) = match trouble.flow.leg {
-                    Leg::ToDevice => (zone, trouble.near.zone),
-                    Leg::FromDevice => (trouble.near.zone, zone),
+                let (from, to) = match lack.leg {
+                    Leg::ToDevice => (zone, lack.near.zone),
+                    Leg::FromDevice => (lack.near.zone, zone),
                 };
-                let pair = (from, to, device, trouble.flow.leg);
+                let pair = (from, to, device, lack.leg);
                 if !pairs.contains(&pair) {
                     pairs.push(pair);
                 }
             }
-        }
-        let public = site.devices.iter().flat_map(|device| &device.public_addresses);
-        let public = public.map(|address| Family::of(*address)).filter(|(family, _)| *family == self.family);
-        let mut mapped = Set::of(public.map(|(_, number)| (number, number)));
-        if let Some(firewall) = self.judge.firewall(firewall) {
-            mapped = mapped.or(&firewall.rules.own_set(self.family));
         }
         let mut crossings = Vec::new();
         for (from, to, device, leg) in pairs {
             let end = |zone, here| End { zone, device: if here { device } else { None } };
             let path = site.path(end(from, leg == Leg::FromDevice), end(to, leg == Leg::ToDevice));
             let crossing = path.into_iter().flatten().find(|crossing| crossing.firewall == firewall);
-            if let Some(crossing) = crossing {
-                let (src, dst) =
-                    (self.judge.addresses(from, self.family), self.judge.addresses(to, self.family));
-                crossings.push((crossing, src.clone(), dst.or(&mapped)));
-            }
+            crossings.extend(crossing.map(|crossing| (crossing, (from, to))));
         }
         crossings
     }

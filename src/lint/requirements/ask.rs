@@ -67,7 +67,7 @@ pub(super) fn ask<'n>(flow: &'n Flow<'_>, near: &'n Near, transport: Transport) 
 }
 
 /// Looks at one leg of a row, for one address and parties that fare alike.
-pub(in crate::lint) fn look_at<'a>(
+pub(super) fn look_at<'a>(
     desk: &mut Desk<'_, '_>,
     flow: &Arc<Flow<'a>>,
     near: &Near,

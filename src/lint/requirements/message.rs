@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Fault, Trouble};
+use super::{Fault, Trouble, left};
 use crate::catalog::Requirement;
 use crate::finding::{Finding, Label, LegRef, Opener, RequirementRef};
 use crate::judge::{Judge, number};
-use crate::lint::mend::{self, Outcome, Workshop};
+use crate::lint::mend::{self, Aim, Lack, Outcome, Workshop};
 use crate::lint::words::{self, Listed};
 use crate::lint::{later, slips, witness};
 use crate::packet::Set;
@@ -323,7 +323,13 @@ fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
     let told = judge.site.settings.selection.has(first.fault.lint());
     // Lines for more than that nobody reads one by one, nor are they tried in no time.
     let workshop = workshop.filter(|_| told && group.len() <= FEW_LEGS);
-    let mut found = workshop.map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, group));
+    let of = |judge: &Judge<'_>, all: &[Trouble<'_>]| -> Vec<Lack> {
+        all.iter().map(|trouble| Lack::of(judge, trouble)).collect()
+    };
+    let again = |now: &Judge<'_>| of(now, &left(now, group));
+    let lacks = of(judge, group);
+    let aim = Aim { lacks: &lacks, again: &again, exact: true, fewest: false };
+    let mut found = workshop.map_or(Outcome::Untried, |workshop| mend::seek(judge, workshop, aim));
     finding.help = mend::help::help(judge, group, &mut found);
     if let Outcome::Works(remedy) = found {
         finding.mend = remedy.mends;

@@ -18,7 +18,10 @@ use crate::rule::{
 };
 use crate::site::{Far, Flow, Party, Prefix, Site};
 
-pub(super) use ask::look_at;
+use ask::look_at;
+
+/// Questions of one finding that one desk answers: they go the same ways.
+const OF_ONE_DESK: usize = 32;
 
 /// So many hosts are named one by one in a rule to add.
 const FEW_HOSTS: u128 = 256;
@@ -163,6 +166,28 @@ fn troubles<'a>(judge: &Judge<'a>, devices: &[usize]) -> Vec<Trouble<'a>> {
         troubles
     });
     troubles.into_iter().flatten().collect()
+}
+
+/// What is still in trouble of what a group asks.
+fn left<'a>(judge: &Judge<'_>, group: &[Trouble<'a>]) -> Vec<Trouble<'a>> {
+    let mut asked: Vec<&Trouble<'a>> = Vec::new();
+    for trouble in group {
+        let same = |other: &&Trouble<'a>| other.is_of_question(trouble);
+        if !asked.iter().rev().take(64).any(same) {
+            asked.push(trouble);
+        }
+    }
+    let order: Vec<usize> = (0..asked.len()).collect();
+    let found = cores::for_parts(judge, &order, OF_ONE_DESK, |desk, at| {
+        let asked = asked[at];
+        let mut found = Vec::new();
+        look_at(desk, &asked.flow, &asked.near, &asked.whom, &mut found);
+        found
+    });
+    let is_ours = |trouble: &Trouble<'a>| {
+        group.iter().any(|other| other.is_of_question(trouble) && other.transport == trouble.transport)
+    };
+    found.into_iter().flatten().filter(|trouble| is_ours(trouble)).collect()
 }
 
 /// Parties that fare alike.

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use super::Redactor;
 use crate::explain::told::{Told, ToldEntry, ToldHop, ToldMend, ToldRule, ToldStage};
+use crate::explain::told_request::{
+    ToldChange, ToldDecider, ToldGate, ToldLines, ToldObjection, ToldPart, ToldRequest, ToldTranslation,
+    ToldWay,
+};
 use crate::finding::Finding;
 use crate::report::{FileSummary, RunSummary, SiteSummary, SiteView};
 
@@ -193,5 +197,94 @@ impl Redact for ToldMend {
     fn redact(&mut self, by: &mut Redactor) {
         let ToldMend { stage: _, help, lines } = self;
         redact!(by: help, lines);
+    }
+}
+
+impl Redact for ToldRequest {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldRequest {
+            version: _,
+            from,
+            to,
+            traffic: _,
+            state: _,
+            summary,
+            depends_on,
+            assumes,
+            firewalls,
+            translations,
+            ways,
+            objections,
+            change,
+        } = self;
+        redact!(by: from, to, summary, depends_on, assumes, firewalls, translations, ways, objections, change);
+    }
+}
+
+impl Redact for ToldGate {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldGate { firewall, state: _, lets, stops, lines } = self;
+        redact!(by: firewall, lets, stops, lines);
+    }
+}
+
+impl Redact for ToldDecider {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldDecider { rule, what } = self;
+        redact!(by: rule, what);
+    }
+}
+
+impl Redact for ToldLines {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldLines { place, lines } = self;
+        redact!(by: place, lines);
+    }
+}
+
+impl Redact for ToldTranslation {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldTranslation { firewall, end: _, before, after } = self;
+        redact!(by: firewall, before, after);
+    }
+}
+
+impl Redact for ToldWay {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldWay {
+            family: _,
+            protocol: _,
+            ports: _,
+            from_zone,
+            to_zone,
+            dialled,
+            state: _,
+            parts,
+            path,
+            hops,
+            trace,
+        } = self;
+        redact!(by: from_zone, to_zone, dialled, parts, path, hops, trace);
+    }
+}
+
+impl Redact for ToldPart {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldPart { state: _, whole: _, from, but, to, ports: _ } = self;
+        redact!(by: from, but, to);
+    }
+}
+
+impl Redact for ToldObjection {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldObjection { code: _, what, reason, file, line: _ } = self;
+        redact!(by: what, reason, file);
+    }
+}
+
+impl Redact for ToldChange {
+    fn redact(&mut self, by: &mut Redactor) {
+        let ToldChange { proved: _, answered: _, besides, finds, help, diff } = self;
+        redact!(by: besides, finds, help, diff);
     }
 }
