@@ -60,11 +60,11 @@ pub fn config(dialect: &str, data: &[u8]) {
     let Some((choice, text)) = data.split_first() else { return };
     Place::with(|place| {
         let file = place.file("config", text);
-        let read = ["--no-site", "--dialect", dialect, &file];
+        let read = ["--dialect", dialect, &file];
         let packet = "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0 oif=eth1";
         let asked: Vec<&str> = match choice % 16 {
-            form @ 0..9 => vec!["check", "--format", FORMS[usize::from(form)]],
-            9 => vec!["check", "--diff", "--unsafe-fixes"],
+            form @ 0..9 => vec!["check", "--no-site", "--format", FORMS[usize::from(form)]],
+            9 => vec!["check", "--no-site", "--diff", "--unsafe-fixes"],
             10 => vec!["check", "--format", "json", "--product", "scopia-elite-5200@10.1.2.10"],
             11 => vec!["model"],
             12 => vec!["model", "--format", "json"],

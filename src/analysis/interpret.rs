@@ -14,7 +14,7 @@ use rustc_hash::FxHashSet;
 
 use super::rewrite::change_mark;
 use super::walk::{At, Frame, Walk};
-use super::{Cond, Decider, Learns, Outcome, Passed, Trace, Trip, Truth};
+use super::{Cond, Conds, Decider, Learns, Outcome, Passed, Trace, Trip, Truth};
 use crate::model::{
     CondId, Effect, Hook, Map, MapId, Reply, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
 };
@@ -85,7 +85,7 @@ impl Interpreter<'_> {
         }
         self.steps += STEPS_A_STATE + walk.answers.len() + walk.conds.len();
         let mut plain = walk.clone();
-        plain.conds.clear();
+        plain.conds = Conds::default();
         (plain.decider, plain.weight) = (Decider::End, 0);
         !self.seen.insert(plain)
     }
@@ -178,7 +178,7 @@ impl Interpreter<'_> {
             Some(true) => Way::Input,
             Some(false) => Way::Forward,
             None => {
-                walk.assume(Cond::OwnAddresses);
+                walk.conds.add(Cond::OwnAddresses);
                 let mut other = walk.clone();
                 other.turn(Way::Input);
                 other.at = At { hook: 1, stage: 0 };
@@ -195,7 +195,7 @@ impl Interpreter<'_> {
         walk.looping = match self.is_own(walk, &self.rules.own_set(walk.packet.family())) {
             Some(own) => own,
             None => {
-                walk.assume(Cond::OwnAddresses);
+                walk.conds.add(Cond::OwnAddresses);
                 let mut other = walk.clone();
                 other.looping = true;
                 other.packet.set(Field::Oif, interface("lo"));
@@ -223,7 +223,7 @@ impl Interpreter<'_> {
             let mut parts = parts.iter().flat_map(|set| set.ranges()).peekable();
             let first = parts.next();
             if parts.peek().is_some() {
-                walk.assume(Cond::Field(Field::dst(family)));
+                walk.conds.add(Cond::Field(Field::dst(family)));
             }
             for (lo, hi) in parts {
                 let mut other = walk.clone();
@@ -289,7 +289,7 @@ impl Interpreter<'_> {
                         if steps[at..].iter().all(|step| matches!(step, Step::Test(_))) {
                             return trace.passed(Passed { rule: id, field: None });
                         }
-                        walk.assume(question.cond);
+                        walk.conds.add(question.cond);
                         depends = Some(question.cond);
                         self.both_ways(walk, (id, at), &question.learns);
                         continue;
@@ -337,7 +337,7 @@ impl Interpreter<'_> {
                 Truth::Yes => return Some(entry.effect),
                 Truth::No => {}
                 Truth::Maybe(question) => {
-                    walk.assume(question.cond);
+                    walk.conds.add(question.cond);
                     let mut hit = walk.clone();
                     if !self.effect(&mut hit, (id, at), entry.effect) {
                         hit.resume = Some((id, at + 1));
@@ -364,7 +364,7 @@ impl Interpreter<'_> {
             .collect();
         let missed = Set::range(lo, hi).minus(&Set::of(hits.iter().map(|(from, to, _)| (*from, *to))));
         if hits.len() + missed.ranges().len() > 1 {
-            walk.assume(Cond::Field(field));
+            walk.conds.add(Cond::Field(field));
         }
         let narrowed = |walk: &Walk, from: u128, to: u128| {
             let mut part = walk.clone();
@@ -444,7 +444,7 @@ impl Interpreter<'_> {
     /// Nobody knows: the packet is accepted, dropped, or goes on with the next rule.
     fn undefined(&mut self, walk: &mut Walk, id: RuleId, cond: CondId) {
         let number = self.number(walk, cond);
-        walk.assume(Cond::Named(cond));
+        walk.conds.add(Cond::Named(cond));
         let known = walk.answer(number);
         let verdicts = [(2, Verdict::Drop), (3, Verdict::Accept)];
         for (answer, verdict) in verdicts {
@@ -555,7 +555,7 @@ impl Interpreter<'_> {
     fn give_up(&mut self, trip: &Trip) {
         for verdict in [Verdict::Accept, Verdict::Drop] {
             let mut walk = Walk::start(trip);
-            walk.assume(Cond::Limit);
+            walk.conds.add(Cond::Limit);
             self.end(&mut walk, verdict);
         }
     }

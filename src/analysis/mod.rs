@@ -6,6 +6,7 @@
 
 pub mod anomaly;
 pub mod compare;
+mod conds;
 pub mod flow;
 mod index;
 mod interpret;
@@ -13,6 +14,7 @@ mod rewrite;
 mod trip;
 mod walk;
 
+pub use conds::Conds;
 pub use flow::Flow;
 pub use interpret::interpret;
 pub use trip::{Decider, Outcome, Passed, Trace, Trip};

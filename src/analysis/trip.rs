@@ -1,6 +1,6 @@
 //! A packet's trip through a ruleset: what goes in, what comes out, and who watches.
 
-use super::Cond;
+use super::{Cond, Conds};
 use crate::model::{Hook, Origin, RuleId, Ruleset, Stage, Verdict, Way};
 use crate::packet::{Field, Packet};
 use crate::source::Span;
@@ -69,7 +69,7 @@ pub struct Outcome {
     /// that can refuse where there is one.
     pub decider: Decider,
     /// What had to hold or not to hold on the way here; empty where it happens in any case.
-    pub conds: Vec<Cond>,
+    pub conds: Conds,
     /// The packet as it leaves.
     pub packet: Packet,
     /// The way that it took in the end.

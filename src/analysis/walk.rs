@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Cond, Decider, Trip};
+use super::{Conds, Decider, Trip};
 use crate::model::{ChainId, Hook, RuleId, Stage, Verdict, Way};
 use crate::packet::{Field, Packet, State, Value, first_state, interface};
 
@@ -34,7 +34,7 @@ pub(super) struct Walk {
     pub stack: Vec<Frame>,
     /// A rule whose steps from this one on come first.
     pub resume: Option<(RuleId, usize)>,
-    pub conds: Vec<Cond>,
+    pub conds: Conds,
     pub pending: Option<(Verdict, RuleId)>,
     pub decider: Decider,
     pub weight: u8,
@@ -83,7 +83,7 @@ impl Walk {
             inside: false,
             stack: Vec::new(),
             resume: None,
-            conds: Vec::new(),
+            conds: Conds::default(),
             pending: None,
             decider: Decider::End,
             weight: 0,
@@ -131,12 +131,6 @@ impl Walk {
 
     pub(super) fn over(&self) -> bool {
         self.hooks.is_empty()
-    }
-
-    pub(super) fn assume(&mut self, cond: Cond) {
-        if !self.conds.contains(&cond) {
-            self.conds.push(cond);
-        }
     }
 
     /// Whether the second half of a loopback trip has begun: the connection is there already.

@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
         self.whole &= whole;
         let checked = Checked {
             settings,
-            files: session.files(),
+            files: session.files(sources),
             whole,
             today: self.today,
             sources,

@@ -246,7 +246,7 @@ fn rewritten(before: &Packet, after: &Packet, address: Field, port: Field) -> Op
 
 fn condition_names(rules: &Ruleset, outcomes: &[Outcome]) -> Vec<String> {
     // Most outcomes hang on the same ones.
-    let conds: FxHashSet<&Cond> = outcomes.iter().flat_map(|outcome| &outcome.conds).collect();
+    let conds: FxHashSet<&Cond> = outcomes.iter().flat_map(|outcome| outcome.conds.iter()).collect();
     let mut names: Vec<String> = conds.into_iter().map(|cond| cond.name(rules)).collect();
     names.sort();
     names.dedup();

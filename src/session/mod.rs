@@ -5,6 +5,8 @@
 
 mod made_up;
 
+use rustc_hash::FxHashSet;
+
 use crate::budget::Resource;
 use crate::catalog::Catalog;
 use crate::dialect::{Dialect, Environment, Loaded};
@@ -142,10 +144,15 @@ impl Session {
         &self.reads
     }
 
-    /// The files that were read, with their languages.
-    pub(crate) fn files(&self) -> Vec<(SourceId, Dialect)> {
-        let files = self.reads.iter().flat_map(|read| read.rules.iter().map(|(id, _)| (*id, read.dialect)));
-        files.collect()
+    /// The files that were read and those that they brought in, with their languages.
+    pub(crate) fn files(&self, sources: &SourceMap) -> Vec<(SourceId, Dialect)> {
+        let mut seen = FxHashSet::default();
+        let of = |read: &Read| {
+            let brought = read.rules.iter().flat_map(|(id, _)| sources.brought_in(*id));
+            let ids: Vec<SourceId> = read.rules.iter().map(|(id, _)| *id).chain(brought).collect();
+            ids.into_iter().map(|id| (id, read.dialect)).collect::<Vec<_>>()
+        };
+        self.reads.iter().flat_map(of).filter(|(id, _)| seen.insert(*id)).collect()
     }
 
     /// Whether the files of all firewalls of the site were read; not so where it has none.

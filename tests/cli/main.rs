@@ -22,6 +22,7 @@ mod sarif;
 mod schema;
 mod start;
 mod steady;
+mod supply;
 mod suppression;
 #[cfg(unix)]
 mod terminal;

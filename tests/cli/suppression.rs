@@ -316,3 +316,13 @@ fn a_file_that_cannot_be_replaced_stays() {
         std::fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["fw.conf"]);
 }
+
+#[test]
+fn a_comment_counts_in_a_file_that_another_brings_in() {
+    let scratch = Scratch::new("part");
+    scratch.write("pf.conf", "block all\ninclude \"part.conf\"\n");
+    scratch.write("part.conf", "# pinhole: ignore[PH202] a test network\npass all\n");
+    for paths in [&["pf.conf"][..], &["."]] {
+        check(&scratch.0, paths).silent("PH202");
+    }
+}

@@ -109,6 +109,9 @@ pub(crate) struct Traced {
     pub id: serde_json::Value,
     pub verdict: String,
     pub depends_on: Vec<String>,
+    /// Where it goes, translated.
+    #[serde(default)]
+    pub dnat_dst: Option<String>,
 }
 
 impl Report {

@@ -39,6 +39,25 @@ impl Table {
         said[0]
     }
 
+    /// Each row says with a word of the vocabulary, or a code, what its examples show, and nothing that none shows. `shown`
+    /// are the words of the examples of rows that begin so; what refuses, or cannot be read, may leave more behind.
+    pub(crate) fn says_what_is_shown(&self, vocabulary: &[&str], shown: &[(&str, Vec<&str>)]) {
+        for (row, said) in &self.0 {
+            let of = || shown.iter().filter(|(start, _)| row.starts_with(start)).map(|(_, words)| words);
+            let said = said.to_lowercase();
+            let codes = said.match_indices("ph0").map(|(at, _)| said[at..].get(..5).unwrap().to_uppercase());
+            for word in vocabulary.iter().filter(|word| said.contains(**word)) {
+                assert!(of().flatten().any(|shown| shown == word), "no example is {word}: {row}");
+            }
+            for code in codes {
+                assert!(of().flatten().any(|shown| **shown == code), "no example is {code}: {row}");
+            }
+            for words in of() {
+                assert!(said.contains(&words[0].to_lowercase()), "{} is not said: {row}", words[0]);
+            }
+        }
+    }
+
     /// Each row shows all that it names: `examples` are those of the rows that begin so, with what was said of them.
     pub(crate) fn is_shown_by(&self, examples: &[(&str, String)]) {
         for (row, said) in &self.0 {

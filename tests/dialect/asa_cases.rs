@@ -80,7 +80,8 @@ fn check(loaded: &Loaded, sources: &SourceMap, case: &Case) -> Result<(), String
     let trip = trip(&case.packet);
     let ends = interpret(rules, &trip, &mut ());
     let verdict = word(ends.iter().map(|end| end.verdict));
-    let conds: Vec<String> = ends.iter().flat_map(|end| &end.conds).map(|cond| cond.name(rules)).collect();
+    let conds: Vec<String> =
+        ends.iter().flat_map(|end| end.conds.iter()).map(|cond| cond.name(rules)).collect();
     if verdict != case.verdict {
         let by = ends.first().map_or(String::new(), |end| line(rules, sources, end.decider));
         return Err(format!("{verdict} by `{by}`, not {}; depends on {conds:?}", case.verdict));

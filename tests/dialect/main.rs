@@ -17,6 +17,7 @@ mod asa_expand;
 mod asa_reading;
 mod asa_support;
 mod growth;
+mod linux_addresses;
 mod mutations;
 mod nftables_conditions;
 mod nftables_language;

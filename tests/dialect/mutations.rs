@@ -8,10 +8,11 @@
 #![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::common::{Scratch, folder};
-use crate::took::took;
+use crate::took::{Took, took};
 
 /// The languages, and how the names of their configs end.
 const LANGUAGES: [(&str, &[&str]); 4] = [
@@ -24,6 +25,9 @@ const LANGUAGES: [(&str, &[&str]); 4] = [
 /// What one run may take: processor time, of which a debug build needs more, and memory in bytes.
 const TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 2 });
 const MEMORY: u64 = 256 << 20;
+
+/// How many configs were kept.
+static FAULTS: AtomicUsize = AtomicUsize::new(0);
 
 /// A packet of which `trace` tells the way.
 const PACKET: &str = "src=192.0.2.1 dst=10.1.2.10 proto=tcp dport=1720 iif=eth0 oif=eth1";
@@ -94,11 +98,28 @@ struct Worst {
     memory: u64,
 }
 
-/// Puts damaged configs of one language to the commands, and says what the worst run of each took.
-fn worst(language: &str, originals: &[PathBuf], count: usize, mut random: Random) -> [Worst; 3] {
+/// Keeps a config that one command did not get along with, and says what happened.
+fn fault(language: &str, text: &[u8], args: &[&str], took: &Took) -> Option<String> {
+    if took.ended() && took.time <= TIME && took.memory <= MEMORY {
+        return None;
+    }
+    let number = FAULTS.fetch_add(1, Ordering::Relaxed);
+    let kept = std::env::temp_dir().join(format!("damaged-{}-{number}", std::process::id()));
+    std::fs::write(&kept, text).unwrap();
+    Some(format!("{args:?} of {} in {language}: {took:?}", kept.display()))
+}
+
+/// Puts damaged configs of one language to the commands, and says what the worst run of each took, and what was wrong.
+fn worst(
+    language: &str,
+    originals: &[PathBuf],
+    count: usize,
+    mut random: Random,
+) -> ([Worst; 3], Vec<String>) {
     let place = Scratch::new("mutations");
     let config = place.0.join("config");
     let mut worst: [Worst; 3] = Default::default();
+    let mut faults = Vec::new();
     for _ in 0..count {
         let original = &originals[random.below(originals.len())];
         let text = damaged(&std::fs::read(original).unwrap(), &mut random);
@@ -107,35 +128,32 @@ fn worst(language: &str, originals: &[PathBuf], count: usize, mut random: Random
             [&["check", "--no-site", "--format", "json"][..], &["model"], &["trace", "--packet", PACKET]];
         for (args, worst) in commands.into_iter().zip(&mut worst) {
             let took = took(&place.0, &[args, &["--dialect", language, "config"]].concat());
-            let within = took.time <= TIME && took.memory <= MEMORY;
-            if !took.ended() || !within {
-                let kept = std::env::temp_dir().join(format!("damaged-{}", std::process::id()));
-                std::fs::write(&kept, &text).unwrap();
-                assert!(within, "{args:?} of {} in {language}: {took:?}", kept.display());
-                assert!(took.ended(), "{args:?} of {} in {language}: {took:?}", kept.display());
-            }
+            faults.extend(fault(language, &text, args, &took));
             worst.time = worst.time.max(took.time);
             worst.memory = worst.memory.max(took.memory);
         }
     }
-    worst
+    (worst, faults)
 }
 
 #[test]
 fn damaged_configs_end_soon_and_in_bounds() {
     let count: usize = std::env::var("PINHOLE_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    std::thread::scope(|scope| {
-        for (language, ends) in LANGUAGES {
+    let faults = std::thread::scope(|scope| {
+        let languages = LANGUAGES.map(|(language, ends)| {
             scope.spawn(move || {
                 let mut originals = Vec::new();
                 configs(&folder("fixtures"), ends, &mut originals);
-                let worst = worst(language, &originals, count, Random(seed | 1));
+                let (worst, faults) = worst(language, &originals, count, Random(seed | 1));
                 for (command, worst) in ["check", "model", "trace"].iter().zip(worst) {
                     let memory = worst.memory >> 20;
                     println!("{language}, {command}: {count} files, {:.2?}, {memory} MiB", worst.time);
                 }
-            });
-        }
+                faults
+            })
+        });
+        languages.map(|language| language.join().unwrap()).concat()
     });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

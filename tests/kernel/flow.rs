@@ -79,7 +79,9 @@ pub(crate) fn trip(probe: &Probe) -> Trip {
         set(Field::Sport, header.sport.into());
         set(Field::Dport, header.dport.into());
     }
-    let network = if family == Family::V4 { 20 } else { 40 };
+    // The header of a fragment that is whole.
+    let (frag, length) = if header.fragment { (ext::FRAG, 8) } else { (0, 0) };
+    let network = if family == Family::V4 { 20 } else { 40 + length };
     let transport = match header.proto {
         TCP => {
             set(Field::TcpFlags, header.flags.into());
@@ -100,7 +102,7 @@ pub(crate) fn trip(probe: &Probe) -> Trip {
     if family == Family::V6 {
         set(
             Field::Ext,
-            match header.proto {
+            frag | match header.proto {
                 50 => ext::ESP,
                 59 => ext::NONE,
                 _ => ext::PROTO,

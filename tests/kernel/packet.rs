@@ -84,6 +84,7 @@ impl Probe {
             "dscp" => self.header.dscp = number()? as u8,
             "extra" => self.header.extra = number()?,
             "mss" => self.header.mss = Some(number()?),
+            "fragment" => self.header.fragment = true,
             "established" => {
                 self.established = true;
                 self.header.flags = Probe::answer_flags();
@@ -140,6 +141,9 @@ impl Probe {
             }
             _ => {}
         }
+        if header.fragment {
+            line["ext"] = json!(["frag"]);
+        }
         if self.established {
             line["state"] = json!("established");
         }
@@ -172,6 +176,9 @@ impl std::fmt::Display for Probe {
         }
         if self.established {
             write!(f, " established")?;
+        }
+        if header.fragment {
+            write!(f, " fragment")?;
         }
         if header.proto == TCP {
             let names: Vec<&str> =

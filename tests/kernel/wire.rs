@@ -13,6 +13,7 @@ const TAG_LEN: usize = 16;
 pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
+pub(crate) const FRAGMENT: u8 = 44;
 pub(crate) const AH: u8 = 51;
 pub(crate) const ICMPV6: u8 = 58;
 pub(crate) const SCTP: u8 = 132;
@@ -38,6 +39,8 @@ pub(crate) struct Header {
     /// Bytes of payload after the tag.
     pub extra: u16,
     pub mss: Option<u16>,
+    /// In IPv6: it comes as a fragment that is whole.
+    pub fragment: bool,
     /// The tag of the packet that it acknowledges.
     pub answers: Option<u64>,
 }
@@ -58,6 +61,7 @@ impl Header {
             dscp: 0,
             extra: 0,
             mss: None,
+            fragment: false,
             answers: None,
         }
     }
@@ -94,10 +98,15 @@ impl Header {
             }
             (IpAddr::V6(src), IpAddr::V6(dst)) => {
                 packet.extend((6 << 28 | u32::from(self.dscp) << 22).to_be_bytes());
-                packet.extend((transport.len() as u16).to_be_bytes());
-                packet.extend([self.proto, self.ttl]);
+                let (next, header) = if self.fragment { (FRAGMENT, 8) } else { (self.proto, 0) };
+                packet.extend((transport.len() as u16 + header).to_be_bytes());
+                packet.extend([next, self.ttl]);
                 packet.extend(src.octets());
                 packet.extend(dst.octets());
+                if self.fragment {
+                    packet.extend([self.proto, 0, 0, 0]);
+                    packet.extend((tag as u32).to_be_bytes());
+                }
             }
             _ => panic!("{} and {} are of different families", self.src, self.dst),
         }
@@ -304,10 +313,10 @@ impl<'a> Seen<'a> {
 
 /// Passes over extension headers (RFC 8200, 4.1).
 fn upper_layer(mut next: u8, mut rest: &[u8]) -> Option<(u8, &[u8])> {
-    while matches!(next, 0 | 43 | 44 | 60 | AH) {
+    while matches!(next, 0 | 43 | FRAGMENT | 60 | AH) {
         let units = usize::from(*rest.get(1)?);
         let length = match next {
-            44 => 8,
+            FRAGMENT => 8,
             AH => (units + 2) * 4,
             _ => (units + 1) * 8,
         };

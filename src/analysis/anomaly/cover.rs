@@ -21,26 +21,42 @@ pub(super) enum Left {
     Unknown,
 }
 
-/// A part of a box, and what has to hold there.
+/// A part of a box, and what has to hold there, in order.
 #[derive(Clone)]
 struct Piece {
     sides: Box,
     literals: Vec<Literal>,
 }
 
+impl Piece {
+    fn says(&self, literal: Literal) -> bool {
+        self.literals.binary_search(&literal).is_ok()
+    }
+
+    /// Of what has to hold, one thing more.
+    fn and(mut self, literal: Literal) -> Piece {
+        if let Err(at) = self.literals.binary_search(&literal) {
+            self.literals.insert(at, literal);
+        }
+        self
+    }
+}
+
 /// What the rules before a rule leave of one of its boxes, or of a part of one.
 pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
-    let mut takers = table.takers_meeting(whole, before);
+    let takers = table.takers_meeting(whole, before);
     if let Some(at) = takers.iter().find(|at| table.covers(**at, whole, before)) {
         return Left::Nothing(vec![table.rule_of(*at)]);
     }
     // What takes most comes first: few pieces are left.
-    let size = |at: &u32| std::cmp::Reverse(overlap(table.sides_of(*at), whole));
-    if takers.len() > MOST_TAKERS {
-        takers.select_nth_unstable_by_key(MOST_TAKERS, size);
-        takers.truncate(MOST_TAKERS);
+    let size = |at: u32| (std::cmp::Reverse(overlap(table.sides_of(at), whole)), at);
+    let mut sized: Vec<_> = takers.into_iter().map(size).collect();
+    if sized.len() > MOST_TAKERS {
+        sized.select_nth_unstable(MOST_TAKERS);
+        sized.truncate(MOST_TAKERS);
     }
-    takers.sort_by_cached_key(size);
+    sized.sort_unstable();
+    let takers: Vec<u32> = sized.into_iter().map(|(_, at)| at).collect();
     let mut used = match subtract(table, whole, &takers, before) {
         Left::Nothing(used) => used,
         other => return other,
@@ -64,7 +80,9 @@ pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
 /// Takes boxes out of one, in order; `Nothing` has the boxes that were needed, by their numbers.
 fn subtract(table: &Table, whole: &[(u32, u32)], takers: &[u32], rule: u32) -> Left {
     let mut used = vec![false; takers.len()];
-    let whole = Piece { sides: whole.to_vec(), literals: table.literals(rule).to_vec() };
+    let mut literals = table.literals(rule).to_vec();
+    literals.sort_unstable();
+    let whole = Piece { sides: whole.to_vec(), literals };
     let mut open: Vec<(Piece, usize)> = vec![(whole, 0)];
     let mut work = 0;
     while let Some((piece, from)) = open.pop() {
@@ -90,7 +108,7 @@ fn subtract(table: &Table, whole: &[(u32, u32)], takers: &[u32], rule: u32) -> L
 
 fn meets(sides: &[(u32, u32)], literals: &[Literal], piece: &Piece) -> bool {
     sides.iter().zip(&piece.sides).all(|((lo, hi), (from, to))| lo <= to && from <= hi)
-        && !literals.iter().any(|(atom, holds)| piece.literals.contains(&(*atom, !holds)))
+        && !literals.iter().any(|(atom, holds)| piece.says((*atom, !holds)))
 }
 
 /// The parts of a piece outside a box, apart from each other.
@@ -116,14 +134,14 @@ fn cut(
             rest.sides[at].1 = to;
         }
     }
-    for (atom, holds) in literals {
-        if !rest.literals.contains(&(*atom, *holds)) {
-            let mut other = rest.clone();
-            other.literals.push((*atom, !holds));
-            open.push((other, next));
-            rest.literals.push((*atom, *holds));
-        }
+    let mut new = literals.iter().copied().filter(|literal| !rest.says(*literal)).collect::<Vec<_>>();
+    // Behind the last one nothing of the rest is needed.
+    let Some((atom, holds)) = new.pop() else { return };
+    for (atom, holds) in new {
+        open.push((rest.clone().and((atom, !holds)), next));
+        rest = rest.and((atom, holds));
     }
+    open.push((rest.and((atom, !holds)), next));
 }
 
 /// How large a part of a box another one is, as a number to compare.

@@ -112,6 +112,11 @@ pub const WAYS: [Way; 3] = [Way::Forward, Way::Input, Way::Output];
 
 /// What differs between two rulesets, for packets of the families that both speak of.
 pub fn compare(old: &Ruleset, new: &Ruleset, scope: &Scope) -> Difference {
+    compare_within(old, new, scope, LIMIT)
+}
+
+/// The same, by so much work for each way and family.
+pub fn compare_within(old: &Ruleset, new: &Ruleset, scope: &Scope, work: u64) -> Difference {
     let changes = Changes::of(old, new);
     let mut found = Difference::default();
     if changes.is_nothing() {
@@ -124,7 +129,7 @@ pub fn compare(old: &Ruleset, new: &Ruleset, scope: &Scope) -> Difference {
     let interfaces = scope.fields.iter().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif));
     names.extend(interfaces.map(|(_, set)| set.clone()));
     let results = threads::each(&jobs, |&(way, family)| {
-        let mut spaces = Spaces::new(family, names.iter().cloned(), LIMIT);
+        let mut spaces = Spaces::new(family, names.iter().cloned(), work);
         let packets = changes.packets(&mut spaces, [old, new], way);
         let mut regions = Vec::new();
         let all = effect::universe(&mut spaces, scope, way);

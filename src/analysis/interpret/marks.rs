@@ -30,7 +30,7 @@ impl Interpreter<'_> {
             return copy_mark(&mut walk.packet, from, to, mask);
         };
         if ways.len() > 1 {
-            walk.assume(Cond::Field(from));
+            walk.conds.add(Cond::Field(from));
         }
         let take = |walk: &mut Walk, (source, target): &(Interval, Interval)| {
             walk.packet.set_among(from, source.0, source.1);

@@ -70,7 +70,7 @@ fn checked(side: &mut Side) -> Result<(Vec<Finding>, Surveyed), Failure> {
     let findings = session.check(today, &side.sources);
     let checked = Checked {
         settings: &session.site().settings,
-        files: session.files(),
+        files: session.files(&side.sources),
         whole: session.is_whole(),
         today,
         sources: &side.sources,

@@ -152,7 +152,7 @@ impl View {
         };
         let checked = Checked {
             settings: &session.site().settings,
-            files: session.files(),
+            files: session.files(&self.sources),
             whole: whole || session.is_whole(),
             today,
             sources: &self.sources,

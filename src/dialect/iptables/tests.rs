@@ -71,7 +71,7 @@ pub(super) fn verdict(rules: &Ruleset, way: Way, packet: Packet) -> String {
         return first.to_string();
     }
     let mut names: Vec<String> =
-        ends.iter().flat_map(|end| &end.conds).map(|cond| cond.name(rules)).collect();
+        ends.iter().flat_map(|end| end.conds.iter()).map(|cond| cond.name(rules)).collect();
     names.sort_unstable();
     names.dedup();
     format!("depends: {}", names.join(", "))

@@ -62,8 +62,8 @@ pub fn load(sources: &mut SourceMap, files: &[SourceId], env: &Environment) -> L
     let mut findings: Vec<Finding> =
         configs.iter_mut().flat_map(|config| std::mem::take(&mut config.findings)).collect();
     let sources = &*sources;
-    let line_of = |span: Span| sources.file_of(span).map_or(0, |file| file.place(span.start).line);
-    let (tree, problems) = tree::grow(&configs, env, &line_of);
+    let text_of = |span: Span| sources.text(span);
+    let (tree, problems) = tree::grow(&configs, env, &text_of);
     findings.extend(problems);
     findings.extend(lints::lint(&configs, &tree, env));
     let ruleset = lower::lower(&tree, env);

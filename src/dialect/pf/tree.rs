@@ -32,13 +32,15 @@ pub enum Node<'a> {
         what: Box<str>,
         /// For which kind of translation; `None` for filtering.
         kind: Option<TranslateKind>,
-        /// The first and the last line, where it is statements that cannot be read.
-        lines: Option<(u32, u32)>,
+        /// How many statements it is, where it is statements that cannot be read, and what the first of them says.
+        unread: Option<(u32, Box<str>)>,
     },
 }
 
 /// How many things that nobody knows are told apart, in all and of one written rule; beyond, they are one.
 const MOST_UNKNOWN: usize = 1000;
+/// Characters of a statement that a condition names it by.
+const NAMED_BY: usize = 60;
 
 /// An anchor's conditions and rules.
 #[derive(Debug)]
@@ -133,17 +135,19 @@ pub struct Grower<'a> {
     braces: usize,
     /// How many things nobody knows.
     unknowns: usize,
+    /// How often each statement that cannot be read was met.
+    unread: FxHashMap<Box<str>, u32>,
     tree: Tree<'a>,
     /// The rules that one rule is multiplied out into, until they have their places.
     flats: Vec<Flat<'a>>,
-    line_of: &'a dyn Fn(Span) -> u32,
+    text_of: &'a dyn Fn(Span) -> &'a str,
 }
 
 /// The tree of a firewall's files.
 pub fn grow<'a>(
     configs: &'a [Config],
     env: &'a Environment,
-    line_of: &'a dyn Fn(Span) -> u32,
+    text_of: &'a dyn Fn(Span) -> &'a str,
 ) -> (Tree<'a>, Vec<Finding>) {
     let first =
         configs.iter().find_map(|config| config.statements.first()).map_or(Span::default(), |s| s.span);
@@ -169,7 +173,8 @@ pub fn grow<'a>(
             tables: vec![Tables::default()],
         },
         flats: Vec::new(),
-        line_of,
+        unread: FxHashMap::default(),
+        text_of,
     };
     for config in configs {
         grower.survey(&config.statements, Scope(0));
@@ -308,17 +313,24 @@ impl<'a> Grower<'a> {
             Some(Action::Translate { kind, .. }) => Some(kind),
             Some(_) => None,
         };
-        let line = (self.line_of)(span);
-        if let Some(Node::Unknown { what, lines: Some((first, last)), kind: before, .. }) = nodes.last_mut()
+        if let Some(Node::Unknown { what, unread: Some((count, first)), kind: before, .. }) = nodes.last_mut()
             && *before == kind
-            && *last <= line
         {
             // what stands side by side is one thing that nobody knows
-            *last = line;
-            *what = meant(*first, *last).into();
+            *count += 1;
+            *what = meant(first, *count).into();
             return;
         }
-        nodes.push(Node::Unknown { span, what: meant(line, line).into(), kind, lines: Some((line, line)) });
+        // By its text, and not by its line: a change elsewhere in the file leaves it what it is.
+        let text = (self.text_of)(span).lines().next().unwrap_or_default();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let mut first: Box<str> = words.join(" ").chars().take(NAMED_BY).collect();
+        let times = self.unread.entry(first.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            first = format!("{first} ({times})").into();
+        }
+        nodes.push(Node::Unknown { span, what: meant(&first, 1).into(), kind, unread: Some((1, first)) });
         self.unknowns += 1;
     }
 
@@ -470,14 +482,13 @@ fn everything_unknown(span: Span, what: &str, nodes: &mut Vec<Node>) {
     for (kind, word) in
         [(None, ""), (Some(TranslateKind::Nat), "nat rules of "), (Some(TranslateKind::Rdr), "rdr rules of ")]
     {
-        nodes.push(Node::Unknown { span, what: format!("{word}{what}").into(), kind, lines: None });
+        nodes.push(Node::Unknown { span, what: format!("{word}{what}").into(), kind, unread: None });
     }
 }
 
-fn meant(first: u32, last: u32) -> String {
-    if first == last {
-        format!("what line {first} was meant to do")
-    } else {
-        format!("what lines {first} to {last} were meant to do")
+fn meant(first: &str, count: u32) -> String {
+    match count {
+        1 => format!("what `{first}` was meant to do"),
+        _ => format!("what `{first}` and {} more were meant to do", count - 1),
     }
 }

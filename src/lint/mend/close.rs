@@ -5,7 +5,7 @@
 
 use super::trial::{self, Workshop};
 use crate::analysis::Decider;
-use crate::analysis::compare::{Scope, closes_only, compare};
+use crate::analysis::compare::closes_only;
 use crate::dialect::write::{At, Goal, Job, Less, Text, Wanted, removal};
 use crate::finding::{Edit, Finding, Mend};
 use crate::judge::{Firewall, Judge};
@@ -246,7 +246,7 @@ impl Closing<'_, '_> {
     fn is_proved(&self, change: &[Edit], stays: impl Fn(&Judge<'_>) -> bool) -> bool {
         let at = self.excess.firewall;
         let Some(made) = self.workshop.changed(change, at, self.firewall) else { return false };
-        let difference = compare(&self.firewall.rules, &made.firewall.rules, &Scope::default());
+        let difference = trial::difference(&self.firewall.rules, &made.firewall.rules);
         if difference.regions.is_empty() || !closes_only(&difference, &self.named()) {
             return false;
         }

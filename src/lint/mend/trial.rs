@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::Lack;
 use super::draft::Draft;
 use crate::analysis::Flow;
-use crate::analysis::compare::{Kind, Region, Scope, compare};
+use crate::analysis::compare::{Difference, Kind, Region, Scope, compare_within};
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
 use crate::dialect::{Dialect, Environment, load};
 use crate::finding::{Edit, Finding, applied};
@@ -20,8 +20,10 @@ use crate::rule::{Lint, Severity};
 use crate::site::{Crossing, End, Leg, ZoneId};
 use crate::source::{SourceId, SourceMap, Span};
 
-/// Work that comparing a firewall before and after may take, in steps of [`Spaces`].
+/// Work that comparing what is judged before and after may take, in steps of [`Spaces`].
 const COMPARE_LIMIT: u64 = 4_000_000;
+/// The same for all that goes through a firewall, for each way and family.
+const DIFFERENCE_LIMIT: u64 = 1_000_000;
 /// Boxes in which what lines open besides is told.
 const MOST_BOXES: usize = 16;
 /// Trials in one run.
@@ -279,10 +281,15 @@ pub(super) fn beyond(
     made.iter().all(|made| closes_nothing(before, made, lacks)).then(|| found.into_iter().flatten().collect())
 }
 
+/// What a change to a firewall's files does to packets.
+pub(super) fn difference(before: &Ruleset, after: &Ruleset) -> Difference {
+    compare_within(before, after, &Scope::default(), DIFFERENCE_LIMIT)
+}
+
 /// Whether lines close nothing, wherever it goes, but what goes to an address that they translate, real or mapped.
 fn closes_nothing(before: &Judge<'_>, made: &Made, lacks: &[Lack]) -> bool {
     let Some(old) = before.firewall(made.at) else { return false };
-    let difference = compare(&old.rules, &made.firewall.rules, &Scope::default());
+    let difference = difference(&old.rules, &made.firewall.rules);
     let closed =
         difference.regions.iter().filter(|region| matches!(region.kind, Kind::Closed | Kind::MayClose));
     let to_translated = |region: &Region| {

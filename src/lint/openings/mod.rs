@@ -61,7 +61,7 @@ pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<F
         if selection.has(&PH209) {
             findings.extend(lens.by_source_port());
         }
-        if selection.has(&PH415) {
+        if selection.has(&PH415) && PH415.dialects.contains(&firewall.dialect.name()) {
             findings.extend(lens.overruled());
         }
         findings.extend(lens.needed());

@@ -32,41 +32,78 @@ impl Edge {
     }
 }
 
-/// A node asks for one bit. The high edge is never complemented, so that each set has one form.
+/// A node asks for one bit. The high edge is never complemented, so that each set has one form. There are many: bits
+/// are few enough for two bytes, [`TERMINAL`].
 #[derive(Clone, Copy)]
 struct Node {
-    bit: u32,
     low: Edge,
     high: Edge,
+    bit: u16,
     /// The last bit that it or a node below it asks for.
-    last: u32,
+    last: u16,
+}
+
+/// Nodes in pieces: none is moved when there are more of them, and no room for twice as many is needed.
+struct Nodes(Vec<Vec<Node>>);
+
+/// Bits of a number that tell nodes of one piece apart.
+const PIECE: u32 = 14;
+
+impl Nodes {
+    fn len(&self) -> usize {
+        let last = self.0.last().map_or(0, Vec::len);
+        (self.0.len().saturating_sub(1) << PIECE) + last
+    }
+
+    fn at(&self, number: usize) -> Node {
+        self.0[number >> PIECE][number & ((1 << PIECE) - 1)]
+    }
+
+    fn push(&mut self, node: Node) {
+        match self.0.last_mut() {
+            Some(piece) if piece.len() < 1 << PIECE => piece.push(node),
+            // The first one grows: most stores are small.
+            None => self.0.push(vec![node]),
+            Some(_) => {
+                let mut piece = Vec::with_capacity(1 << PIECE);
+                piece.push(node);
+                self.0.push(piece);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.0.iter().flatten()
+    }
 }
 
 /// Bits are numbered from the one that is asked first.
 pub(super) struct Diagram {
-    nodes: Vec<Node>,
-    /// Open addressing over `nodes`: the number of a node below 32 bits of its hash, which tell most others apart
+    nodes: Nodes,
+    /// Open addressing over `nodes`: the number of a node below some bits of its hash, which tell most others apart
     /// without a look at them.
-    unique: Vec<u64>,
+    unique: Vec<u32>,
     /// Results of [`Diagram::and`], each place holding the last one that fell on it.
     results: Vec<(Edge, Edge, Edge)>,
     work: u64,
     limit: u64,
 }
 
-/// The bit of the terminal: below all others.
-const TERMINAL: u32 = u32::MAX;
+/// The bit of the terminal: below all others, which two bytes hold.
+pub(super) const TERMINAL: u32 = u16::MAX as u32;
 const FIRST_SIZE: usize = 1 << 12;
 /// A free place among the unique nodes. Not 0: memory that comes zeroed costs twice where it is read before it is
 /// written.
-const FREE: u64 = u64::MAX;
+const FREE: u32 = u32::MAX;
+/// The bits of the number of a node. There is no node of the last number: [`FREE`] is none.
+const NUMBER: u32 = (1 << 26) - 1;
 /// Places for results; more do not pay.
-const MOST_RESULTS: usize = 1 << 20;
+const MOST_RESULTS: usize = 1 << 18;
 
 impl Diagram {
     pub(super) fn new(limit: u64) -> Self {
         Diagram {
-            nodes: vec![Node { bit: TERMINAL, low: Edge::ALL, high: Edge::ALL, last: 0 }],
+            nodes: Nodes(vec![vec![Node { low: Edge::ALL, high: Edge::ALL, bit: u16::MAX, last: 0 }]]),
             unique: vec![FREE; FIRST_SIZE],
             results: vec![(Edge::ALL, Edge::ALL, Edge::ALL); FIRST_SIZE],
             work: 0,
@@ -97,19 +134,19 @@ impl Diagram {
         self.nodes.len()
     }
 
-    /// The bit that a set asks first; [`u32::MAX`] for all and none.
+    /// The bit that a set asks first; [`TERMINAL`] for all and none.
     pub(super) fn bit(&self, edge: Edge) -> u32 {
-        self.nodes[edge.node()].bit
+        self.nodes.at(edge.node()).bit.into()
     }
 
     /// The last bit that a set asks for; 0 for all and none.
     fn last(&self, edge: Edge) -> u32 {
-        self.nodes[edge.node()].last
+        self.nodes.at(edge.node()).last.into()
     }
 
     /// The parts in which the first bit is 0 and 1.
     pub(super) fn halves(&self, edge: Edge) -> (Edge, Edge) {
-        let node = self.nodes[edge.node()];
+        let node = self.nodes.at(edge.node());
         (node.low.complement_if(edge.complemented()), node.high.complement_if(edge.complemented()))
     }
 
@@ -133,45 +170,49 @@ impl Diagram {
         let hash = hash(bit, low.0, high.0);
         let mask = self.unique.len() - 1;
         let mut at = hash as usize & mask;
+        let bit = bit as u16;
         loop {
             let known = self.unique[at];
             if known == FREE {
                 break;
             }
-            if tag(known) == tag(hash) {
-                let id = known as u32;
-                let node = self.nodes[id as usize];
+            if tag(hash) == known & !NUMBER {
+                let id = known & NUMBER;
+                let node = self.nodes.at(id as usize);
                 if (node.bit, node.low, node.high) == (bit, low, high) {
                     return Edge(id << 1);
                 }
             }
             at = (at + 1) & mask;
         }
-        if self.nodes.len() >= (u32::MAX >> 1) as usize {
+        if self.nodes.len() >= NUMBER as usize {
             self.work = u64::MAX;
             return Edge::NONE;
         }
         let id = self.nodes.len() as u32;
-        let last = bit.max(self.last(low)).max(self.last(high));
-        self.nodes.push(Node { bit, low, high, last });
-        self.unique[at] = tag(hash) | u64::from(id);
+        let last = bit.max(self.nodes.at(low.node()).last).max(self.nodes.at(high.node()).last);
+        self.nodes.push(Node { low, high, bit, last });
+        self.unique[at] = tag(hash) | id;
         Edge(id << 1)
     }
 
     fn grow(&mut self) {
         let size = self.unique.len() * 2;
         let mask = size - 1;
+        // What is made anew is given back before: memory for both is never needed.
+        self.unique = Vec::new();
         let mut unique = vec![FREE; size];
         for (id, node) in self.nodes.iter().enumerate().skip(1) {
-            let hash = hash(node.bit, node.low.0, node.high.0);
+            let hash = hash(node.bit.into(), node.low.0, node.high.0);
             let mut at = hash as usize & mask;
             while unique[at] != FREE {
                 at = (at + 1) & mask;
             }
-            unique[at] = tag(hash) | id as u64;
+            unique[at] = tag(hash) | id as u32;
         }
         self.unique = unique;
         if self.results.len() < size.min(MOST_RESULTS) {
+            self.results = Vec::new();
             self.results = vec![(Edge::ALL, Edge::ALL, Edge::ALL); size.min(MOST_RESULTS)];
         }
     }
@@ -356,7 +397,8 @@ impl Diagram {
         let mut bits = rustc_hash::FxHashSet::default();
         let mut open = vec![edge.node()];
         while let Some(node) = open.pop() {
-            let Node { bit, low, high, .. } = self.nodes[node];
+            let Node { low, high, bit, .. } = self.nodes.at(node);
+            let bit = bit.into();
             if bit >= end || !seen.insert(node) {
                 continue;
             }
@@ -377,7 +419,7 @@ fn hash(a: u32, b: u32, c: u32) -> u64 {
     h ^ h >> 32
 }
 
-/// The part of a hash that stands beside the number of a node.
-fn tag(hash: u64) -> u64 {
-    hash & !u64::from(u32::MAX)
+/// The part of a hash that stands above the number of a node.
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32 & !NUMBER
 }

@@ -95,8 +95,8 @@ impl Side {
 
 const SIDES: usize = Side::Dport as usize + 1;
 
-/// Bits of variables: below all fields, but for those that rules set.
-pub(super) const VARIABLES: Range<u32> = 0x10_0000..0x10_0000 + 0x4000;
+/// Bits of variables: below all fields, but for those that rules set, which have the bits from there to the last.
+pub(super) const VARIABLES: Range<u32> = 0xa000..0xa000 + 0x4000;
 
 /// Where variables of one bit grow upwards from, and those of several bits downwards.
 pub(super) const MIDDLE: u32 = VARIABLES.start + 0x2000;

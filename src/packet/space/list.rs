@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::diagram::{Diagram, Edge};
+use super::diagram::{Diagram, Edge, TERMINAL};
 use super::{Level, Space, Spaces};
 use crate::packet::{Field, Packet, Set, proto};
 
@@ -113,7 +113,7 @@ impl Spaces {
         const FEW: usize = 1 << 12;
         let mut edge = self.without(space, &[level]).0;
         let mut fixed = FxHashMap::default();
-        for bit in self.diagram.support(space.0, u32::MAX) {
+        for bit in self.diagram.support(space.0, TERMINAL) {
             if level.holds(bit) {
                 continue;
             }
@@ -212,7 +212,7 @@ impl Spaces {
             let bit = self.diagram.bit(edge);
             let (low, high) = self.diagram.halves(edge);
             let Some(at) = fields.iter().position(|(_, level)| level.holds(bit)) else {
-                if bit == u32::MAX {
+                if bit == TERMINAL {
                     break;
                 }
                 edge = if low == Edge::NONE { high } else { low };

@@ -14,7 +14,7 @@ pub use levels::{Level, Side};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use diagram::{Diagram, Edge};
+use diagram::{Diagram, Edge, TERMINAL};
 use rustc_hash::FxHashMap;
 
 use super::{Family, Field, Set};
@@ -313,7 +313,7 @@ impl Spaces {
     /// is in the set: each once, sorted.
     pub fn depends_on(&self, space: Space) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        for bit in self.diagram.support(space.0, u32::MAX) {
+        for bit in self.diagram.support(space.0, TERMINAL) {
             if let Some(field) = self.layout.unknown_field(bit).or(self.layout.interface_field(bit)) {
                 names.push(field.name().to_string());
             } else if VARIABLES.contains(&bit) {
@@ -364,8 +364,8 @@ impl Spaces {
     /// The packets that are in the set for some value at the levels.
     pub fn without(&mut self, space: Space, levels: &[Level]) -> Space {
         let keep = |bit: u32| !levels.iter().any(|level| level.holds(bit));
-        let first = levels.iter().map(|level| level.at(0)).min().unwrap_or(u32::MAX);
-        Space(self.diagram.project(space.0, &keep, first..u32::MAX))
+        let first = levels.iter().map(|level| level.at(0)).min().unwrap_or(TERMINAL);
+        Space(self.diagram.project(space.0, &keep, first..TERMINAL))
     }
 
     /// The set without what translation made of the packets: as they came to the first firewall.
@@ -376,7 +376,7 @@ impl Spaces {
         if asked.iter().any(|bit| ranges.iter().any(|range| range.contains(bit))) {
             let keep = |bit: u32| !ranges.iter().any(|range| range.contains(&bit));
             let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
-            return Space(self.diagram.project(space.0, &keep, first..u32::MAX));
+            return Space(self.diagram.project(space.0, &keep, first..TERMINAL));
         }
         space
     }

@@ -219,3 +219,16 @@ fn what_was_given_up_is_not_remembered() {
         assert_eq!(spaces.share(again), share, "after a limit of {limit}");
     }
 }
+
+#[test]
+fn all_bits_have_room() {
+    let names = (0..5000).map(|at| Set::one(interface(&format!("eth{at}"))));
+    for family in [Family::V4, Family::V6] {
+        let layout = Layout::new(family, names.clone());
+        for (field, level) in layout.known_fields() {
+            let ruled = matches!(field, Field::Mark | Field::CtMark | Field::Tag | Field::Dnat | Field::Snat);
+            let room = if ruled { VARIABLES.end..TERMINAL } else { 0..VARIABLES.start };
+            assert!(room.contains(&level.at(0)) && level.end() <= room.end, "{field:?}: {level:?}");
+        }
+    }
+}

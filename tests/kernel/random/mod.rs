@@ -225,6 +225,7 @@ fn probe(rng: &mut Rng, pool: &Pool) -> Probe {
     header.dscp = rng.pick(&DSCPS);
     header.extra = rng.pick(&[0, 0, 100, 500]);
     header.ttl = rng.pick(&[64, 64, 10, 11, 128, 2, 1]);
+    header.fragment = pool.v6 && rng.one_in(8);
     Probe { hook, iif: rng.pick(&["eth0", "eth0", "eth1"]), header, established: false }
 }
 

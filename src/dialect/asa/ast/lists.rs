@@ -46,6 +46,8 @@ pub struct Ace<'a> {
     pub time_range: Option<Named<'a>>,
     /// `inactive`.
     pub inactive: bool,
+    /// A `no` of it that is written otherwise behind the ports: no document tells whether that takes it out.
+    pub taken_back: Option<Named<'a>>,
     /// `log`, and not `log disable`.
     pub log: bool,
     /// Printed by `show access-list`, not part of a running-config.

@@ -280,6 +280,10 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
             self.b.unknown(Condition::global(format!("time-range {}", range.text)));
         }
+        if let Some(no) = ace.taken_back {
+            let name: String = no.text.chars().take(NAMED_BY).collect();
+            self.b.unknown(Condition::global(name));
+        }
         if matches!(usage, Use::Filter | Use::Egress | Use::FilterOriginal) {
             match (ace.action, ace.snort) {
                 (Action::Permit, Some(rule)) => self.snort(chain, rule, Origin::of(span, ace.span)),

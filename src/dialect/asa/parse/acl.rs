@@ -252,6 +252,7 @@ impl<'a> Parser<'a> {
             identities,
             time_range: tail.time_range,
             inactive: tail.inactive,
+            taken_back: None,
             log: tail.log,
             shown: tail.shown,
             elements: Vec::new(),

@@ -5,7 +5,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::ast::{Direction, OldNat};
+use super::super::ast::{Direction, Entry, Named, OldNat};
 use super::super::literals;
 use super::super::words::{Parsed, Words};
 use super::Parser;
@@ -31,12 +31,22 @@ pub(super) enum Held {
     Listener,
 }
 
-/// What is left of one kind: where each line stands by what it says, and which were taken out.
+/// What is left of one kind: where the lines that say a thing stand, each with its ending, and which were taken out.
 #[derive(Default)]
 struct Lines {
     read: usize,
-    places: FxHashMap<String, Vec<u32>>,
+    places: FxHashMap<String, Vec<(String, u32)>>,
     gone: FxHashSet<u32>,
+}
+
+/// What a `no` found.
+enum TakenOut {
+    /// Lines that say the same.
+    Same,
+    /// Lines that say the same but for their ending, at these places.
+    Near(Vec<u32>),
+    /// None.
+    Nothing,
 }
 
 /// What was taken out.
@@ -58,19 +68,29 @@ impl Undo {
 }
 
 impl<'a> Parser<'a> {
-    /// Takes out the last line of a kind that says the same; false where there is none.
-    fn take_out(&mut self, held: Held, line: Span) -> bool {
-        let wanted = meaning(self.text_of(line));
+    /// Takes out the lines of a kind that say the same: a box holds each once, and writing it again changes nothing.
+    fn take_out(&mut self, held: Held, line: Span) -> TakenOut {
+        let (wanted, ending) = meaning(self.text_of(line));
         let mut lines = self.undo.lines.remove(&held).unwrap_or_default();
         for span in self.spans(held, lines.read) {
             let place = lines.read as u32;
-            lines.places.entry(meaning(self.text_of(span))).or_default().push(place);
+            let (said, ending) = meaning(self.text_of(span));
+            lines.places.entry(said).or_default().push((ending, place));
             lines.read += 1;
         }
-        let found = lines.places.get_mut(&wanted).and_then(Vec::pop);
-        lines.gone.extend(found);
+        let mut found = TakenOut::Nothing;
+        if let Some(known) = lines.places.get_mut(&wanted) {
+            let same = known.extract_if(.., |(known, _)| *known == ending).map(|(_, place)| place);
+            let before = lines.gone.len();
+            lines.gone.extend(same);
+            if lines.gone.len() > before {
+                found = TakenOut::Same;
+            } else if !known.is_empty() {
+                found = TakenOut::Near(known.iter().map(|(_, place)| *place).collect());
+            }
+        }
         self.undo.lines.insert(held, lines);
-        found.is_some()
+        found
     }
 
     /// The lines of a kind from a place on.
@@ -233,7 +253,8 @@ impl<'a> Parser<'a> {
             }
             _ => {
                 let Some(held) = kind_of(word, w) else { return Ok(false) };
-                if !held.iter().any(|held| self.take_out(*held, w.line)) {
+                let taken = |held: &Held| matches!(self.take_out(*held, w.line), TakenOut::Same);
+                if !held.iter().any(taken) {
                     self.not_there(word, w.line);
                 }
             }
@@ -249,8 +270,8 @@ impl<'a> Parser<'a> {
         );
     }
 
-    /// `no access-list NAME …`: the entry that says the same goes; where there is none, nobody knows what
-    /// the list holds.
+    /// `no access-list NAME …`: the entry that says the same goes. Where there is only one that logs otherwise, which no
+    /// list holds beside it, it may go or stay; where there is none, nobody knows what the list holds.
     fn no_entry(&mut self, w: &mut Words<'_, 'a>) -> Parsed<()> {
         let name = w.name("the name of an access-list")?;
         if w.done() {
@@ -258,15 +279,29 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let at = self.acl(name, None);
-        if !self.take_out(Held::Entry(at), w.line) && w.peek() != Some("remark") {
-            self.not_there("access-list", w.line);
-            self.unread(at, None, w.line);
+        let remark = w.peek() == Some("remark");
+        match self.take_out(Held::Entry(at), w.line) {
+            TakenOut::Same => {}
+            TakenOut::Nothing | TakenOut::Near(_) if remark => {}
+            TakenOut::Near(places) => {
+                self.not_there("access-list", w.line);
+                let no = Named { text: self.text_of(w.line), span: w.line };
+                for place in places {
+                    if let Some(Entry::Extended(ace)) = self.config.acls[at].entries.get_mut(place as usize) {
+                        ace.taken_back = Some(no);
+                    }
+                }
+            }
+            TakenOut::Nothing => {
+                self.not_there("access-list", w.line);
+                self.unread(at, None, w.line);
+            }
         }
         Ok(())
     }
 
     fn no_binding(&mut self, w: &mut Words<'_, 'a>) -> Parsed<()> {
-        if self.take_out(Held::Binding, w.line) {
+        if let TakenOut::Same = self.take_out(Held::Binding, w.line) {
             return Ok(());
         }
         self.not_there("access-group", w.line);
@@ -298,7 +333,7 @@ impl<'a> Parser<'a> {
 
     /// `no` before an element of an object-group.
     pub(super) fn no_member(&mut self, at: usize, w: &mut Words<'_, 'a>) {
-        if !self.take_out(Held::Member(at), w.line) {
+        if !matches!(self.take_out(Held::Member(at), w.line), TakenOut::Same) {
             self.not_there(w.peek().unwrap_or_default(), w.line);
             self.config.groups[at].damaged = true;
         }
@@ -324,9 +359,10 @@ fn kind_of(word: &str, w: &Words<'_, '_>) -> Option<&'static [Held]> {
     })
 }
 
-/// What a line says: without `no`, place and default words, and with numbers for the names of ports.
-fn meaning(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
+/// What a line says, without `no`, place and default words, and with numbers for the names of ports; and what an entry of
+/// an access-list says behind addresses and ports.
+fn meaning(line: &str) -> (String, String) {
+    let (mut said, mut ending) = (String::with_capacity(line.len()), String::new());
     let mut words = line.split_ascii_whitespace().peekable();
     words.next_if_eq(&"no");
     let list = words.peek() == Some(&"access-list");
@@ -341,10 +377,15 @@ fn meaning(line: &str) -> String {
         if list && place == 3 && word == "extended" {
             continue;
         }
-        out.push_str(&literals::port(word).map_or_else(|| word.to_string(), |port| port.to_string()));
-        out.push(' ');
+        if list && place > 3 && (!ending.is_empty() || matches!(word, "log" | "time-range" | "inactive")) {
+            ending.push_str(word);
+            ending.push(' ');
+            continue;
+        }
+        said.push_str(&literals::port(word).map_or_else(|| word.to_string(), |port| port.to_string()));
+        said.push(' ');
     }
-    out
+    (said, ending)
 }
 
 fn leave<T>(all: &mut Vec<T>, gone: &FxHashSet<u32>) {
@@ -367,6 +408,8 @@ mod tests {
         let written = "access-list out line 3 extended permit tcp any host 192.0.2.1 eq www";
         assert_eq!(meaning(written), meaning("no access-list out permit tcp any host 192.0.2.1  eq 80"));
         assert_ne!(meaning(written), meaning("access-list out extended permit tcp any host 192.0.2.1 eq 81"));
+        let logs = meaning("access-list out permit tcp any host 192.0.2.1 eq 80 log 6 interval 60");
+        assert_eq!(logs, (meaning(written).0, "log 6 interval 60 ".to_string()));
         assert_eq!(meaning("no ssh 192.0.2.0 255.255.255.0 out"), meaning("ssh 192.0.2.0 255.255.255.0 out"));
     }
 }
