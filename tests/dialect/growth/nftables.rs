@@ -135,7 +135,7 @@ pub(super) const CHAINS: &[Kind] = &[
     ("chains in place", 500, |n| {
         chained(n, |at| format!("tcp dport {at} jump {{ ip saddr 10.0.0.1 accept; }}"))
     }),
-    ("rules of two ways", 500, |n| chained(n, |at| format!("fib daddr type local th dport {at} accept"))),
+    ("rules of two ways", 300, |n| chained(n, |at| format!("fib daddr type local th dport {at} accept"))),
     ("owners", 300, |n| {
         let rules = lines(n, |at| format!("tcp dport 22 meta skuid {at} accept"));
         table(&format!("chain c {{ type filter hook output priority 0; policy drop;\n{rules}}}"))
