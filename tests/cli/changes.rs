@@ -8,7 +8,7 @@ use crate::common;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::Scratch;
+use common::{Scratch, pinhole, read};
 use serde_json::Value as Json;
 
 /// Runs `pinhole diff` in a folder; gives what it printed, and the exit code in the last line.
@@ -205,4 +205,19 @@ fn other_names_of_interfaces() {
     let equal = |args: &[&str]| diff(&scratch.0, &[args, &["--equal", "a.rules", "b.rules"]].concat());
     assert!(equal(&[]).ends_with("exit code 1"));
     assert!(equal(&["--map", "eth0=wan"]).ends_with("exit code 0"));
+}
+
+#[test]
+fn the_interfaces_of_a_group_are_named() {
+    let folder = Scratch::new("group");
+    folder.write("old.conf", "pass all\n");
+    folder.write("new.conf", "pass all\nblock in quick on lo proto tcp to port 80\n");
+    let args = ["diff", "--no-site", "--dialect-old", "pf", "--dialect-new", "pf", "--format", "json"];
+    let told: Json = read(&pinhole(&folder.0, &[&args[..], &["old.conf", "new.conf"]].concat()));
+    let names: Vec<String> = (0..10).map(|digit| format!("lo{digit}*")).collect();
+    let closed = told["closed"].as_array().unwrap();
+    assert!(
+        !closed.is_empty() && closed.iter().all(|region| region["iif"] == serde_json::json!(names)),
+        "{told}"
+    );
 }

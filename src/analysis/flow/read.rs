@@ -160,6 +160,36 @@ impl<'a> Run<'a, '_, '_> {
         }
     }
 
+    /// The packets of which the bits of a field below a mask are among some.
+    fn masked(
+        &mut self,
+        view: &View<'_>,
+        ctrl: &Ctrl,
+        (field, expr): (Field, Expr),
+        mask: u128,
+        values: &Set,
+    ) -> Space {
+        match expr {
+            Expr::Const(value) => constant(values.contains(value & mask)),
+            Expr::At(level, 0) => self.spaces.masked(level, mask, values),
+            Expr::At(level, delta) if values.count() <= FEW_VALUES => {
+                let listed = values.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
+                let spaces: Vec<Space> = listed
+                    .filter(|value| value & !mask == 0)
+                    .map(|value| self.spaces.masked_moved(level, delta, mask, value))
+                    .collect();
+                self.spaces.union(spaces)
+            }
+            Expr::At(level, _) => match Set::range(0, level.last()).masked(mask, values, level.last()) {
+                Some(set) => self.expr_within(view, ctrl, field, expr, &set),
+                None => {
+                    let of = vec![number_of(&(expr, mask, values))];
+                    self.variable(field.name(), of)
+                }
+            },
+        }
+    }
+
     /// The packets that pass a test.
     pub(super) fn test(&mut self, view: &View<'_>, ctrl: &Ctrl, test: Test) -> Space {
         match test {
@@ -168,29 +198,9 @@ impl<'a> Run<'a, '_, '_> {
                 self.among(view, ctrl, field, &set, negate)
             }
             Test::Masked { field, mask, values, negate } => {
-                let (mask, values) = (self.flow.rules.masks[mask as usize], self.flow.rules.values(values));
+                let mask = self.flow.rules.masks[mask as usize];
                 let Reading { present, expr } = self.reading(view, ctrl, field);
-                let fits = match expr {
-                    Expr::Const(value) => constant(values.contains(value & mask)),
-                    Expr::At(level, 0) => self.spaces.masked(level, mask, &values),
-                    Expr::At(level, delta) if values.count() <= FEW_VALUES => {
-                        let listed = values.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
-                        let spaces: Vec<Space> = listed
-                            .filter(|value| value & !mask == 0)
-                            .map(|value| self.spaces.masked_moved(level, delta, mask, value))
-                            .collect();
-                        self.spaces.union(spaces)
-                    }
-                    Expr::At(level, _) => {
-                        match Set::range(0, level.last()).masked(mask, &values, level.last()) {
-                            Some(set) => self.expr_within(view, ctrl, field, expr, &set),
-                            None => {
-                                let of = vec![number_of(&(expr, mask, values))];
-                                self.variable(field.name(), of)
-                            }
-                        }
-                    }
-                };
+                let fits = self.masked(view, ctrl, (field, expr), mask, &self.flow.rules.values(values));
                 let fits = if negate { fits.not() } else { fits };
                 self.spaces.and(present, fits)
             }

@@ -79,7 +79,23 @@ pub(super) fn interfaces(set: &Set) -> Json {
 
 /// Names and `name*`, where the set is made of such.
 fn listed(set: &Set) -> Option<Vec<String>> {
-    set.ranges().iter().map(|(lo, hi)| interface_pattern(*lo, *hi)).collect()
+    let all: Option<Vec<Vec<String>>> = set.ranges().iter().map(|(lo, hi)| patterns(*lo, *hi)).collect();
+    Some(all?.concat())
+}
+
+/// The names of an interval, or what they begin with: those of a group of pf begin with its name and a digit.
+fn patterns(lo: u128, hi: u128) -> Option<Vec<String>> {
+    if let Some(one) = interface_pattern(lo, hi) {
+        return Some(vec![one]);
+    }
+    let prefix = common(lo, hi);
+    let at = prefix.len();
+    let (first, last) = (*lo.to_be_bytes().get(at)?, *hi.to_be_bytes().get(at)?);
+    let (from, to) = ((first as char).is_ascii_graphic(), (last as char).is_ascii_graphic());
+    let all = (first..=last).map(|next| format!("{prefix}{}", next as char));
+    let whole = interface_prefix(&format!("{prefix}{}", first as char)).0 == lo
+        && interface_prefix(&format!("{prefix}{}", last as char)).1 == hi;
+    (from && to && whole).then(|| all.map(|start| format!("{start}*")).collect())
 }
 
 /// The start that two names have in common.

@@ -46,15 +46,16 @@ pub(super) fn find(rules: &Ruleset, family: Family) -> Option<Unasked> {
                 Look::Blind | Look::Never => {}
                 Look::Else => return None,
                 Look::For(at, values) => {
-                    for effect in rules.effects(rules.steps_of(rule)) {
-                        match effect {
-                            Effect::Jump(chain) => jumps.push(chain),
-                            _ if decides(effect) => {}
-                            _ => return None,
-                        }
-                        if accepts(effect) {
-                            accepting.insert(ChainId(id as u32));
-                        }
+                    let effects: Vec<Effect> = rules.effects(rules.steps_of(rule)).collect();
+                    if !effects.iter().all(|effect| matches!(effect, Effect::Jump(_)) || decides(*effect)) {
+                        return None;
+                    }
+                    jumps.extend(effects.iter().filter_map(|effect| match effect {
+                        Effect::Jump(chain) => Some(*chain),
+                        _ => None,
+                    }));
+                    if effects.into_iter().any(accepts) {
+                        accepting.insert(ChainId(id as u32));
                     }
                     asked[at].extend_from_slice(values.ranges());
                 }

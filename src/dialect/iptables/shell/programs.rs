@@ -113,19 +113,13 @@ pub(super) fn find<'w>(words: &'w [Word<'_>]) -> Found<'w> {
                 _ => return found(Program::Nothing(at), namespace),
             },
             "sh" | "bash" | "dash" | "ash" | "ksh" => {
-                return match rest
-                    .iter()
-                    .position(|word| word.text.starts_with('-') && word.text.ends_with('c'))
-                {
-                    Some(n) => script(at + n + 2, namespace),
-                    None => {
-                        // Without a file it is what comes in that is run.
-                        let program = match rest.get(options(rest, &["-o"])) {
-                            Some(file) => Program::File(&file.text),
-                            None => Program::Other(base_name(&word.text)),
-                        };
-                        found(program, namespace)
-                    }
+                let given =
+                    rest.iter().position(|word| word.text.starts_with('-') && word.text.ends_with('c'));
+                return match (given, rest.get(options(rest, &["-o"]))) {
+                    (Some(n), _) => script(at + n + 2, namespace),
+                    (None, Some(file)) => found(Program::File(&file.text), namespace),
+                    // Without a file it is what comes in that is run.
+                    (None, None) => found(Program::Other(base_name(&word.text)), namespace),
                 };
             }
             "eval" if rest.len() == 1 => return script(at + 1, namespace),

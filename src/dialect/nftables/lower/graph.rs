@@ -121,21 +121,14 @@ impl Graph {
                 }
                 match self.next(table, chain, at) {
                     None => marks[chain] = Mark::Done,
+                    Some((to, _)) if marks[to] == Mark::New => stack.extend([(chain, at + 1), (to, 0)]),
                     Some((to, span)) => {
                         stack.push((chain, at + 1));
-                        match marks[to] {
-                            Mark::New => stack.push((to, 0)),
-                            Mark::Open => {
-                                // Behind a map stands the chain that looks it up.
-                                let from = match stack.iter().rev().find(|(at, _)| *at < chains) {
-                                    Some((from, _)) if chain >= chains => *from,
-                                    _ => chain,
-                                };
-                                if closing.insert((from, to)) {
-                                    self.cycles.push((table, from, to, span));
-                                }
-                            }
-                            Mark::Done => {}
+                        // Behind a map stands the chain that looks it up.
+                        let holder = stack.iter().rev().find(|(at, _)| *at < chains);
+                        let from = holder.filter(|_| chain >= chains).map_or(chain, |(from, _)| *from);
+                        if marks[to] == Mark::Open && closing.insert((from, to)) {
+                            self.cycles.push((table, from, to, span));
                         }
                     }
                 }
