@@ -18,7 +18,7 @@ pub(super) const UNREAD: &[Kind] = &[
     }),
     ("macros that nothing defines", 3000, |n| "pass in on $nope\n".repeat(n)),
     ("rules that pfctl refuses", 3000, |n| "block in keep state\n".repeat(n)),
-    ("services that nobody knows", 1000, |n| lines(n, |at| format!("pass in proto tcp to port s{at}"))),
+    ("services that nobody knows", 500, |n| lines(n, |at| format!("pass in proto tcp to port s{at}"))),
 ];
 
 pub(super) const UNKNOWN: &[Kind] = &[
@@ -68,7 +68,7 @@ pub(super) const LISTS: &[Kind] = &[
     ("negated elements", 1000, |n| {
         format!("pass in from {} to any\n", list(n, |at| format!("!{}", address(at))))
     }),
-    ("names of services in a product", 60, |n| {
+    ("names of services in a product", 30, |n| {
         format!(
             "pass in proto tcp from any port {} to any port {}\n",
             list(n, |at| format!("s{at}")),
