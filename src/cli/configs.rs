@@ -176,14 +176,15 @@ impl Reader<'_> {
     }
 }
 
-/// A file that another config brings in is a part of that one, and no firewall of its own. Of files that bring in each
-/// other, the first is the config.
+/// A file that another config brings in as a part is no firewall of its own. Of files that bring in each other, the first
+/// is the config.
 fn leave_out_parts(configs: &mut Vec<Config>, sources: &SourceMap) {
     let real = |id: SourceId| sources.file(id).path.canonicalize().ok();
-    let brought: Vec<Vec<SourceId>> = configs
-        .iter()
-        .map(|config| config.files.iter().flat_map(|id| sources.brought_in(*id)).collect())
-        .collect();
+    let parts = |config: &Config| match config.dialect.language().names_parts {
+        true => config.files.iter().flat_map(|id| sources.brought_in(*id)).collect(),
+        false => Vec::new(),
+    };
+    let brought: Vec<Vec<SourceId>> = configs.iter().map(parts).collect();
     if brought.iter().all(Vec::is_empty) {
         return;
     }

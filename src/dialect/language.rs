@@ -62,6 +62,9 @@ pub struct Language {
     pub close: Option<&'static str>,
     /// A file that says nothing of a policy leaves the one that is in force.
     pub keeps_policies: bool,
+    /// A file that a config names is a part of it: an include, an anchor. What a script runs may be a whole config, and the
+    /// script may run it or not.
+    pub names_parts: bool,
     /// Rules do not say which way they are for: the same filter judges what is for the box and what goes through it.
     pub one_filter: bool,
     /// What one of its rules is called, and several.

@@ -144,15 +144,17 @@ impl Session {
         &self.reads
     }
 
-    /// The files that were read and those that they brought in, with their languages.
+    /// The files that were read and the parts that they brought in, with their languages.
     pub(crate) fn files(&self, sources: &SourceMap) -> Vec<(SourceId, Dialect)> {
         let mut seen = FxHashSet::default();
-        let of = |read: &Read| {
-            let brought = read.rules.iter().flat_map(|(id, _)| sources.brought_in(*id));
-            let ids: Vec<SourceId> = read.rules.iter().map(|(id, _)| *id).chain(brought).collect();
-            ids.into_iter().map(|id| (id, read.dialect)).collect::<Vec<_>>()
-        };
-        self.reads.iter().flat_map(of).filter(|(id, _)| seen.insert(*id)).collect()
+        let mut files = Vec::new();
+        for read in &self.reads {
+            let asked = read.rules.iter().map(|(id, _)| *id);
+            let named = asked.clone().filter(|_| read.dialect.language().names_parts);
+            let all = asked.chain(named.flat_map(|id| sources.brought_in(id)));
+            files.extend(all.filter(|id| seen.insert(*id)).map(|id| (id, read.dialect)));
+        }
+        files
     }
 
     /// Whether the files of all firewalls of the site were read; not so where it has none.

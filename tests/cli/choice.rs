@@ -153,6 +153,17 @@ fn what_another_config_brings_in_is_no_firewall_of_its_own() {
     check(&folder.0, &["."]).silent("PH203");
     let ran = run(&folder, &["check", "--format", "json", "pf", "nft", "loop"]);
     assert_eq!(files(&ran), ["loop/a.nft", "nft/z.nft", "pf/pf.conf"]);
+    // What a script restores is a whole config, and the script may not come to it.
+    folder.write("run/old.rules", OPEN).write("run/new.rules", OPEN);
+    folder.write("run/apply.sh", "#!/bin/sh\niptables-restore < new.rules || iptables-restore < old.rules\n");
+    let told = check(&folder.0, &["run"]);
+    for name in ["old.rules", "new.rules"] {
+        assert!(
+            told.of("PH203").any(|finding| finding.file.as_deref().is_some_and(|file| file.ends_with(name))),
+            "{}",
+            told.told()
+        );
+    }
     // By themselves, they are what they seem.
     assert_eq!(check(&folder.0, &["pf/ftp.conf", "nft/part.nft"]).of("PH203").count(), 2);
 }

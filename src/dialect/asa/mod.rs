@@ -28,6 +28,7 @@ pub static LANGUAGE: Language = Language {
     whole: "the output of `show running-config`, with its `nameif` and `access-group` lines",
     close: None,
     keeps_policies: false,
+    names_parts: false,
     one_filter: false,
     rule: ("entry", "entries"),
     names_sets: &[],

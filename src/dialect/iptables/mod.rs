@@ -60,6 +60,7 @@ pub static LANGUAGE: Language = Language {
     whole: "the output of `iptables-save`",
     close: Some("Set the policy to DROP, and accept what is needed before the end of the chain."),
     keeps_policies: true,
+    names_parts: false,
     one_filter: false,
     rule: ("rule", "rules"),
     names_sets: &["--match-set"],

@@ -35,6 +35,7 @@ pub static LANGUAGE: Language = Language {
     whole: "the output of `nft list ruleset`",
     close: Some("Give the base chain `policy drop;`, and accept what is needed before its end."),
     keeps_policies: false,
+    names_parts: true,
     one_filter: false,
     rule: ("rule", "rules"),
     names_sets: &["@"],

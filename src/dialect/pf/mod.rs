@@ -40,6 +40,7 @@ pub static LANGUAGE: Language = Language {
     whole: "pf.conf, or the outputs of `pfctl -sn` and `pfctl -sr`",
     close: Some("Begin the rules with `block all`, and let through what is needed after it."),
     keeps_policies: false,
+    names_parts: true,
     one_filter: true,
     rule: ("rule", "rules"),
     names_sets: &["<"],
