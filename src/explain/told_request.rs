@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::ends::End;
 use super::request::{Inquiry, State, state_of};
 use super::told::{Teller, ToldHop, ToldRule};
+use crate::analysis::Decider;
 use crate::judge::{Asked, By, Fare, Fares, Gate, Part, Request, Share};
 use crate::lint::requested::{Grant, Granted, Objection};
 use crate::lint::{Beyond, promises, words};
@@ -86,6 +87,9 @@ pub(crate) struct ToldDecider {
     pub rule: Option<ToldRule>,
     /// What is to be seen there, in words.
     pub what: String,
+    /// The text of the rule says the same.
+    #[serde(skip)]
+    pub in_text: bool,
 }
 
 /// Lines, and where they go.
@@ -245,7 +249,10 @@ impl<'a> Teller<'_, 'a> {
             let lets = self.deciders(&gate.lets, false);
             let mut stops = self.deciders(&gate.stops, true);
             let mutes = self.deciders(&gate.mutes, true).into_iter();
-            let mutes = mutes.map(|by| ToldDecider { what: format!("its answers: {}", by.what), ..by });
+            let mutes = mutes.map(|by| {
+                let what = format!("its answers: {}", by.what);
+                ToldDecider { what, in_text: false, ..by }
+            });
             add(&mut stops, mutes.collect());
             match told.iter_mut().find(|(at, _)| *at == gate.firewall) {
                 Some((_, known)) => {
@@ -280,8 +287,13 @@ impl<'a> Teller<'_, 'a> {
     }
 
     fn decider(&self, by: By, stops: bool) -> ToldDecider {
-        let what = if stops { self.decides(by) } else { words::opens(by.by).to_string() };
-        ToldDecider { rule: self.rule(by), what }
+        let (what, in_text) = if stops {
+            let says = |firewall| !by.astray && words::is_in_text(firewall, by.by);
+            (self.decides(by), self.judge.firewall(by.firewall).is_some_and(says))
+        } else {
+            (words::opens(by.by).to_string(), !matches!(by.by, Decider::Policy(..)))
+        };
+        ToldDecider { rule: self.rule(by), what, in_text }
     }
 
     fn way(&self, inquiry: &Inquiry, request: &Request, asked: &Asked) -> ToldWay {

@@ -3,7 +3,7 @@
 use crate::analysis::Decider;
 use crate::catalog::{Product, Requirement, Transport};
 use crate::judge::Firewall;
-use crate::model::{Effect, Hook, Step, Verdict, Why};
+use crate::model::{Effect, Hook, RuleId, Step, Verdict, Why};
 use crate::packet::Set;
 use crate::ports::list_text;
 use crate::source::Span;
@@ -143,11 +143,7 @@ pub(crate) fn blocks(firewall: &Firewall, by: Decider) -> String {
             "this keeps it out".to_string()
         }
         Decider::Rule(id) => {
-            let steps = firewall.rules.steps_of(firewall.rules.rule(id));
-            let verdict = steps.iter().rev().find_map(|step| match step {
-                Step::Effect(Effect::Verdict(verdict) | Effect::Pend(verdict)) => Some(*verdict),
-                _ => None,
-            });
+            let verdict = last_verdict(firewall, id);
             verdict.map_or("decides here".to_string(), |verdict| format!("this rule {} it", verb(verdict)))
         }
         Decider::Policy(hook, at) => {
@@ -157,6 +153,23 @@ pub(crate) fn blocks(firewall: &Firewall, by: Decider) -> String {
         }
         Decider::End => "nothing lets it through".to_string(),
     }
+}
+
+/// Whether the text of what decides says the same as [`blocks`].
+pub(crate) fn is_in_text(firewall: &Firewall, by: Decider) -> bool {
+    let Decider::Rule(id) = by else { return false };
+    let of_box = firewall.rules.chain(id.chain).kind.is_of_the_box();
+    firewall.rules.rule(id).origin.why() != Some(Why::ImplicitDeny)
+        && (of_box || last_verdict(firewall, id).is_some())
+}
+
+/// The verdict that a rule has at its end.
+fn last_verdict(firewall: &Firewall, id: RuleId) -> Option<Verdict> {
+    let steps = firewall.rules.steps_of(firewall.rules.rule(id));
+    steps.iter().rev().find_map(|step| match step {
+        Step::Effect(Effect::Verdict(verdict) | Effect::Pend(verdict)) => Some(*verdict),
+        _ => None,
+    })
 }
 
 /// The first rule of a firewall that gives connections a helper.

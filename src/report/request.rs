@@ -147,8 +147,7 @@ fn deciders(gate: &ToldGate) -> Vec<String> {
 
 fn listed(deciders: &[ToldDecider]) -> Vec<String> {
     let one = |decider: &ToldDecider| match &decider.rule {
-        // What a rule does is to be seen in its text.
-        Some(rule) if decider.what.starts_with("this") => {
+        Some(rule) if decider.in_text => {
             format!("{}:{} {}", rule.file, rule.line, rule.text)
         }
         Some(rule) => format!("{}:{} {}: {}", rule.file, rule.line, rule.text, decider.what),
@@ -206,13 +205,14 @@ fn facts(told: &ToldRequest) -> Vec<(&'static str, String)> {
     if let Some(change) = &told.change {
         if change.proved {
             let answers = if change.answered { ", and is answered" } else { "" };
-            let besides = if change.besides.is_empty() { " They open nothing else." } else { "" };
             let lines: usize =
                 told.firewalls.iter().flat_map(|gate| &gate.lines).map(|l| l.lines.len()).sum();
-            let (these, they) =
-                if lines == 1 { ("this line", " It opens") } else { ("these lines", " They open") };
-            let besides = besides.replace(" They open", they);
-            facts.push(("proved", format!("with {these} all of it gets through{answers}.{besides}")));
+            let (these, nothing) = match lines {
+                1 => ("this line", " It opens nothing else."),
+                _ => ("these lines", " They open nothing else."),
+            };
+            let nothing = if change.besides.is_empty() { nothing } else { "" };
+            facts.push(("proved", format!("with {these} all of it gets through{answers}.{nothing}")));
         }
         facts.extend(change.besides.iter().map(|what| ("opens besides", what.clone())));
         facts.extend(change.finds.iter().map(|what| ("then found", what.clone())));

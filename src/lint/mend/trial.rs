@@ -308,7 +308,7 @@ struct Compare<'c, 'a> {
     lacks: &'c [Lack],
 }
 
-impl Compare<'_, '_> {
+impl<'c> Compare<'c, '_> {
     fn beyond(
         &mut self,
         firewall: usize,
@@ -371,15 +371,16 @@ impl Compare<'_, '_> {
     }
 
     /// What is lacking in this family.
-    fn of_family(&self) -> impl Iterator<Item = &Lack> + use<'_> {
-        self.lacks.iter().filter(|lack| lack.near.family == self.family)
+    fn of_family(&self) -> impl Iterator<Item = &'c Lack> + use<'c> {
+        let family = self.family;
+        self.lacks.iter().filter(move |lack| lack.near.family == family)
     }
 
     /// The packets that are lacking; with `whole`, where lines translate whole addresses, all to those: what the
     /// access list lets through to the device's own address was meant to reach it.
     fn named(&mut self, whole: bool) -> Space {
         let mut named = Space::NONE;
-        for lack in self.lacks.iter().filter(|lack| lack.near.family == self.family) {
+        for lack in self.of_family() {
             let far = lack.party.places.iter();
             let mut far = far.fold(Set::empty(), |set, far| set.or(far.addresses(self.family)));
             // What is for anybody may be for neighbours, too: a line cannot leave them out.

@@ -230,7 +230,7 @@ impl Redact for ToldGate {
 
 impl Redact for ToldDecider {
     fn redact(&mut self, by: &mut Redactor) {
-        let ToldDecider { rule, what } = self;
+        let ToldDecider { rule, what, in_text: _ } = self;
         redact!(by: rule, what);
     }
 }
