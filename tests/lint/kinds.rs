@@ -289,3 +289,36 @@ fn services_for_a_few_are_found_in_all_languages() {
         assert_eq!(found, wanted, "{language}");
     }
 }
+
+#[test]
+fn ipv6_that_is_known_of_and_not_filtered() {
+    let script = |settings: &str| format!("#!/bin/sh\n{settings}\niptables -P INPUT DROP\n");
+    let forwards = [(
+        "PH208",
+        "warning",
+        3,
+        "no rule filters traffic to the firewall itself over IPv6, which the box forwards",
+    )];
+    let on = "sysctl -w net.ipv6.conf.all.forwarding=1";
+    says("iptables", &script(on), &["PH208"], &forwards);
+    says("iptables", &script("echo 1 > /proc/sys/net/ipv6/conf/eth0/forwarding"), &["PH208"], &forwards);
+    // One interface less leaves the others; `all` is for all of them.
+    says(
+        "iptables",
+        &script(&format!("{on}; sysctl -w net.ipv6.conf.eth1.forwarding=0")),
+        &["PH208"],
+        &forwards,
+    );
+    says("iptables", &script(&format!("{on}; sysctl -w net.ipv6.conf.all.forwarding=0")), &["PH208"], &[]);
+    says("iptables", &script("sysctl -w net.ipv4.ip_forward=1"), &["PH208"], &[]);
+    // A site tells which addresses there are.
+    let folder = Scratch::new("family");
+    folder.write("edge.rules", filter("-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n"));
+    for (address, found) in [("198.51.100.1/24", 0), ("2001:db8::1/64", 1)] {
+        let site = "[[zone]]\nname = \"a\"\n[[zone]]\nname = \"b\"\nnetworks = [\"10.0.0.0/8\"]\n[[firewall]]\nname = \"f\"\n\
+                    config = [\"edge.rules\"]\ninterfaces = { eth0 = \"a\", eth1 = \"b\" }\n";
+        folder.write("pinhole.toml", format!("{site}addresses = {{ eth0 = [\"{address}\"] }}\n"));
+        let report = check(&folder.0, &[]);
+        assert_eq!(report.of("PH208").count(), found, "{address}: {}", report.told());
+    }
+}

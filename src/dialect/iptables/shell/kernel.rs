@@ -37,8 +37,9 @@ impl<'t> Shell<'_, '_, 't> {
         let parts: Vec<&str> = name.split(['.', '/']).collect();
         let config = &mut self.reader.config;
         match parts.as_slice() {
-            // Documentation/networking/ip-sysctl.rst of Linux, `conf/interface/*`.
-            ["net", "ipv6", "conf", .., "forwarding"] => config.forwards_v6 = number != 0,
+            // Documentation/networking/ip-sysctl.rst of Linux: `conf/all/forwarding` is for all interfaces.
+            ["net", "ipv6", "conf", "all", "forwarding"] => config.forwards_v6 = number != 0,
+            ["net", "ipv6", "conf", .., "forwarding"] => config.forwards_v6 |= number != 0,
             [.., last] => config.timeouts.extend(idle(last).map(|of| Timeout {
                 of,
                 ports: None,
