@@ -18,6 +18,9 @@ pub(super) const MOST_BOXES: usize = 64;
 /// A closed interval of numbers in each dimension.
 pub(super) type Box = Vec<(u32, u32)>;
 
+/// Closed intervals of one dimension.
+type Sides = Vec<(u32, u32)>;
+
 /// Boxes that may be looked at for what meets the boxes of rules, for all rules of a chain together.
 const LOOKED_AT: usize = 10_000_000;
 /// The share of a rule, at the least.
@@ -38,7 +41,7 @@ pub(super) struct Table {
     /// For each field which dimension it is.
     dim_of: Vec<Option<usize>>,
     /// For each field what else a packet has that has it, in numbers.
-    brings: Vec<Vec<(Field, Vec<(u32, u32)>)>>,
+    brings: Vec<Vec<(Field, Sides)>>,
     /// The boxes one after the other, each as long as there are dimensions.
     sides: Vec<(u32, u32)>,
     /// For each box its rule.
@@ -191,7 +194,7 @@ impl Table {
         let mut exact = true;
         let mut literals: Vec<Literal> = Vec::new();
         let still = walked.changes == Fields::default();
-        let mut product: Vec<Vec<Vec<(u32, u32)>>> =
+        let mut product: Vec<Vec<Sides>> =
             vec![self.whole(walked).into_iter().map(|side| vec![side]).collect()];
         for test in first_tests(steps) {
             match *test {
@@ -230,12 +233,7 @@ impl Table {
     }
 
     /// Limits the boxes to those in any of some tuples; false where that is not exact.
-    fn narrow_to_any(
-        &self,
-        product: &mut Vec<Vec<Vec<(u32, u32)>>>,
-        steady: Fields,
-        tuples: &Tuples,
-    ) -> bool {
+    fn narrow_to_any(&self, product: &mut Vec<Vec<Sides>>, steady: Fields, tuples: &Tuples) -> bool {
         if product.len() * tuples.boxes.len() > MOST_BOXES {
             return false;
         }
@@ -257,7 +255,7 @@ impl Table {
     /// Limits the boxes to those whose field has some values; false where the field is no dimension, or not steady.
     fn narrow(
         &self,
-        product: &mut [Vec<Vec<(u32, u32)>>],
+        product: &mut [Vec<Sides>],
         steady: Fields,
         field: Field,
         (set, negate): (&Set, bool),
@@ -281,7 +279,7 @@ impl Table {
         known
     }
 
-    fn push_all(&mut self, rule: u32, dims: &[Vec<(u32, u32)>]) {
+    fn push_all(&mut self, rule: u32, dims: &[Sides]) {
         if dims.iter().any(Vec::is_empty) {
             return;
         }
@@ -455,7 +453,7 @@ impl Table {
 }
 
 /// Leaves of some sides what others have too.
-fn meet(sides: &mut Vec<(u32, u32)>, others: &[(u32, u32)]) {
+fn meet(sides: &mut Sides, others: &[(u32, u32)]) {
     if let ([side], [(from, to)]) = (&mut sides[..], others) {
         *side = (side.0.max(*from), side.1.min(*to));
         sides.retain(|(lo, hi)| lo <= hi);
@@ -470,7 +468,7 @@ fn meet(sides: &mut Vec<(u32, u32)>, others: &[(u32, u32)]) {
 }
 
 /// What a packet that has a field has besides: a protocol, and a version.
-fn brings(field: Field, dims: &[Dim]) -> Vec<(Field, Vec<(u32, u32)>)> {
+fn brings(field: Field, dims: &[Dim]) -> Vec<(Field, Sides)> {
     let mut limits: Vec<(Field, Set)> = Vec::new();
     if let Some(carriers) = field.carriers() {
         limits.push((Field::Proto, Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))))));
@@ -493,7 +491,7 @@ fn hull(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
 }
 
 /// Whether the boxes are few; else each side of them becomes all between its ends.
-fn are_few(product: &mut Vec<Vec<Vec<(u32, u32)>>>) -> bool {
+fn are_few(product: &mut Vec<Vec<Sides>>) -> bool {
     let count = product
         .iter()
         .map(|dims| dims.iter().map(Vec::len).fold(1, usize::saturating_mul))
