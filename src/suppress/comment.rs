@@ -266,6 +266,8 @@ impl<'f> Reader<'f> {
             let finding = Finding::of(&PH008, self.span(at, end), message);
             Box::new(finding.label("leaves nothing out").help(help))
         };
+        const STAYS: &str = "It says that something was not read, or that such a comment is wrong. `[[check.ignore]]` in the \
+                             site file can accept it.";
         const FORM: &str =
             "Write it as `pinhole: ignore[PH201] the reason`; the reason may end with `until=2027-01-31`.";
         let text = self.file.text[at + SIGN.len()..end].trim();
@@ -285,13 +287,17 @@ impl<'f> Reader<'f> {
         };
         let (mut words, mut lints) = (Vec::new(), Vec::new());
         for code in codes.split(',').map(str::trim).filter(|code| !code.is_empty()) {
-            let found = Lint::select(code).map_err(|near| {
+            let mut found = Lint::select(code).map_err(|near| {
                 let help = match near {
                     Some(near) => format!("Did you mean `{near}`?"),
                     None => "`pinhole rule` lists all rules.".to_string(),
                 };
                 broken(format!("there is no rule `{code}`"), &help)
             })?;
+            found.retain(|lint| lint.suppressible);
+            if found.is_empty() {
+                return Err(broken(format!("no comment leaves out `{code}`"), STAYS));
+            }
             words.push((code.to_string(), found.len()));
             lints.extend(found);
         }

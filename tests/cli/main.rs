@@ -17,6 +17,8 @@ mod outputs;
 mod page;
 mod precommit;
 mod redact;
+#[cfg(unix)]
+mod release;
 mod requests;
 mod sarif;
 mod schema;

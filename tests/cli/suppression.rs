@@ -154,6 +154,44 @@ fn what_cannot_be_understood_leaves_nothing_out() {
     }
 }
 
+/// The rules whose findings comments leave out, or those whose findings they do not.
+fn rules(suppressible: bool) -> Vec<String> {
+    let scratch = Scratch::new("rules");
+    let all: Vec<serde_json::Value> = read(&text(&run(&scratch, &["rule", "--format", "json"]).stdout));
+    let all = all.into_iter().filter(|rule| rule["suppressible"] == suppressible);
+    all.map(|rule| rule["code"].as_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn what_was_not_read_is_told_whatever_the_file_says() {
+    let unread = rules(false);
+    assert!(unread.contains(&"PH001".to_string()) && rules(true).contains(&"PH202".to_string()));
+    for code in &unread {
+        let report =
+            found("pf", &config("pf", &format!("pinhole: ignore-file[{code}] it is known"), ""), &[]);
+        assert_eq!(the(&report, "PH008").message, format!("no comment leaves out `{code}`"));
+    }
+    let all = "# pinhole: ignore-file[PH0] it is known\n";
+    for (code, args, broken) in [
+        ("PH001", &[][..], "*filter\n:FORWARD DROP\n-A FORWARD -p tcp -m tcp --dport\nCOMMIT\n"),
+        ("PH005", &[], "*filter\n:WEB - [0:0]\n-A WEB -p tcp -m tcp --dport 443 -j ACCEPT\nCOMMIT\n"),
+        (
+            "PH006",
+            &["--budget", "nodes=1"],
+            "*filter\n:FORWARD DROP\n-A FORWARD -s 192.0.2.1 -j ACCEPT\n-A FORWARD -s 192.0.2.2 -j ACCEPT\nCOMMIT\n",
+        ),
+        ("PH009", &[], "*filter\n:FORWARD DROP\n# pinhole: ignore[PH301] it is known\nCOMMIT\n"),
+    ] {
+        let report = found("iptables", &format!("{all}{broken}"), args);
+        assert!(report.of(code).count() > 0, "{code}: {report:?}");
+        let scratch = Scratch::new("accepted");
+        let entry = format!("[[check.ignore]]\nrule = \"{code}\"\nreason = \"it is known\"\n");
+        scratch.write("fw.conf", broken).write("pinhole.toml", entry);
+        let args = [&["fw.conf", "--dialect", "iptables"], args].concat();
+        check(&scratch.0, &args).silent(code);
+    }
+}
+
 #[test]
 fn what_leaves_nothing_out_is_found_with_a_mend() {
     for dialect in DIALECTS {
