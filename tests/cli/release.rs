@@ -203,7 +203,7 @@ fn the_action_takes_a_release_checks_and_comments() {
         &place.0,
         &format!(
             "cd origin && git init --quiet -b main && git add . && {git} commit --quiet -m base && git rev-parse HEAD && \
-             git checkout --quiet -b feature && sed -i 's/-p tcp.*/-j ACCEPT/' firewalls/edge.rules && {git} commit \
+             git checkout --quiet -b feature && sed -i 's/-i eth0.*/-j ACCEPT/' firewalls/edge.rules && {git} commit \
              --quiet -a -m change && git clone --quiet --depth=1 --branch feature \"file://$PWD\" ../checkout"
         ),
         &[],

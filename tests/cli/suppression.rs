@@ -172,23 +172,25 @@ fn what_was_not_read_is_told_whatever_the_file_says() {
         assert_eq!(the(&report, "PH008").message, format!("no comment leaves out `{code}`"));
     }
     let all = "# pinhole: ignore-file[PH0] it is known\n";
-    for (code, args, broken) in [
-        ("PH001", &[][..], "*filter\n:FORWARD DROP\n-A FORWARD -p tcp -m tcp --dport\nCOMMIT\n"),
-        ("PH005", &[], "*filter\n:WEB - [0:0]\n-A WEB -p tcp -m tcp --dport 443 -j ACCEPT\nCOMMIT\n"),
+    let dump = |lines: &str| format!("*filter\n:FORWARD DROP\n{lines}\nCOMMIT\n");
+    let lists = "{ 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 }";
+    for (code, dialect, args, text) in [
+        ("PH001", "iptables", &[][..], dump("-A FORWARD -p tcp -m tcp --dport")),
+        ("PH005", "iptables", &[], "*filter\n:WEB - [0:0]\n-A WEB -p tcp -j ACCEPT\nCOMMIT\n".to_string()),
         (
             "PH006",
+            "pf",
             &["--budget", "nodes=1"],
-            "*filter\n:FORWARD DROP\n-A FORWARD -s 192.0.2.1 -j ACCEPT\n-A FORWARD -s 192.0.2.2 -j ACCEPT\nCOMMIT\n",
+            format!("block all\npass in proto tcp from {lists} to {lists} port {{ 1 3 5 }}\n"),
         ),
-        ("PH009", &[], "*filter\n:FORWARD DROP\n# pinhole: ignore[PH301] it is known\nCOMMIT\n"),
+        ("PH009", "iptables", &[], dump("# pinhole: ignore[PH301] it is known")),
     ] {
-        let report = found("iptables", &format!("{all}{broken}"), args);
+        let report = found(dialect, &format!("{all}{text}"), args);
         assert!(report.of(code).count() > 0, "{code}: {report:?}");
         let scratch = Scratch::new("accepted");
         let entry = format!("[[check.ignore]]\nrule = \"{code}\"\nreason = \"it is known\"\n");
-        scratch.write("fw.conf", broken).write("pinhole.toml", entry);
-        let args = [&["fw.conf", "--dialect", "iptables"], args].concat();
-        check(&scratch.0, &args).silent(code);
+        scratch.write("fw.conf", text).write("pinhole.toml", entry);
+        check(&scratch.0, &[&["fw.conf", "--dialect", dialect], args].concat()).silent(code);
     }
 }
 
