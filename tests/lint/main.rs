@@ -20,6 +20,7 @@ mod hairpin;
 mod idle_helpers;
 mod kinds;
 mod lints;
+mod many_rules;
 mod one_cause;
 mod openings;
 mod pages;

@@ -46,6 +46,13 @@ impl Dim {
 
     /// The numbers of the values of a set, in ranges.
     pub(super) fn numbers(&self, set: &Set) -> Vec<(u32, u32)> {
+        if self.field == Field::Version {
+            return [4, 6]
+                .into_iter()
+                .filter(|v| set.contains(*v))
+                .map(|v| (self.number(v), self.number(v)))
+                .collect();
+        }
         let Some((_, values)) = &self.sorted else {
             let last = self.field.last();
             let inside = set.ranges().iter().filter(|(lo, _)| *lo <= last);
@@ -128,7 +135,6 @@ impl<'a> Draft<'a> {
             }
         }
         if field.family().is_some() && self.starts[Field::Version as usize].is_none() {
-            self.cut(Field::Version, &Set::one(4));
             self.cut(Field::Version, &Set::one(6));
         }
         self.cut(field, set);
@@ -160,6 +166,10 @@ impl<'a> Draft<'a> {
                 cuts.at(0);
                 let mut starts = cuts.starts();
                 starts.retain(|start| *start <= field.last());
+                if field == Field::Version {
+                    // There are no others.
+                    starts = vec![0, 6];
+                }
                 let mut dim = Dim { field, starts, sorted: None };
                 let of_many = |sets: &Vec<Set>| sets.iter().any(|set| set.ranges().len() > FEW_RANGES);
                 if let Some(sets) = sets.filter(of_many) {

@@ -3,10 +3,8 @@
 use super::atoms::Literal;
 use super::table::{Box, Table};
 
-/// Pieces that are looked at for one box before it is given up.
+/// Pieces that are looked at to say whether a rule can be done without.
 const MOST_PIECES: usize = 20_000;
-/// Rules that may take something of one box, of which the largest parts are looked at.
-const MOST_TAKERS: usize = 512;
 /// Rules that cover a box together, of which each is tried whether it can be done without.
 const TRIED: usize = 24;
 
@@ -29,6 +27,13 @@ struct Piece {
 }
 
 impl Piece {
+    /// A box of a rule, or a part of one.
+    fn of(table: &Table, whole: &[(u32, u32)], rule: u32) -> Piece {
+        let mut literals = table.literals(rule).to_vec();
+        literals.sort_unstable();
+        Piece { sides: whole.to_vec(), literals }
+    }
+
     fn says(&self, literal: Literal) -> bool {
         self.literals.binary_search(&literal).is_ok()
     }
@@ -43,67 +48,86 @@ impl Piece {
 }
 
 /// What the rules before a rule leave of one of its boxes, or of a part of one.
+///
+/// A corner of what is left is looked up: a rule that holds it is taken out of the piece, and where there is none,
+/// the corner is what is left.
 pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
-    let takers = table.takers_meeting(whole, before);
-    if let Some(at) = takers.iter().find(|at| table.covers(**at, whole, before)) {
-        return Left::Nothing(vec![table.rule_of(*at)]);
-    }
-    // What takes most comes first: few pieces are left.
-    let size = |at: u32| (std::cmp::Reverse(overlap(table.sides_of(at), whole)), at);
-    let mut sized: Vec<_> = takers.into_iter().map(size).collect();
-    if sized.len() > MOST_TAKERS {
-        sized.select_nth_unstable(MOST_TAKERS);
-        sized.truncate(MOST_TAKERS);
-    }
-    sized.sort_unstable();
-    let takers: Vec<u32> = sized.into_iter().map(|(_, at)| at).collect();
-    let mut used = match subtract(table, whole, &takers, before) {
-        Left::Nothing(used) => used,
-        other => return other,
-    };
-    // The smallest are tried first: what a large one takes is seldom taken by others.
-    let mut at = used.len();
-    while at > 0 && used.len() <= TRIED {
-        at -= 1;
-        let mut fewer = used.clone();
-        fewer.remove(at);
-        if matches!(subtract(table, whole, &fewer, before), Left::Nothing(_)) {
-            used = fewer;
+    let mut used: Vec<u32> = Vec::new();
+    let mut open: Vec<(Piece, usize)> = vec![(Piece::of(table, whole, before), 0)];
+    let mut looked = 0;
+    while let Some((piece, _)) = open.pop() {
+        let corner: Vec<u32> = piece.sides.iter().map(|(lo, _)| *lo).collect();
+        let mut best: Option<(u128, u32)> = None;
+        looked += table.takers(&corner, before, &mut |at| {
+            let literals = table.literals(table.rule_of(at));
+            if let Some(share) = share(table.sides_of(at), literals, &piece)
+                && best.is_none_or(|(most, _)| share > most)
+            {
+                best = Some((share, at));
+            }
+            false
+        });
+        let Some((_, at)) = best else {
+            return Left::Part(corner.into_iter().map(|number| (number, number)).collect(), piece.literals);
+        };
+        if looked > table.share() {
+            return Left::Unknown;
         }
+        used.push(at);
+        cut(table, piece, at, 0, &mut open);
     }
-    let mut rules: Vec<u32> = used.into_iter().map(|at| table.rule_of(at)).collect();
+    used.sort_unstable();
+    used.dedup();
+    let mut rules: Vec<u32> =
+        fewest(table, whole, used, before).into_iter().map(|at| table.rule_of(at)).collect();
     rules.sort_unstable();
     rules.dedup();
     Left::Nothing(rules)
 }
 
-/// Takes boxes out of one, in order; `Nothing` has the boxes that were needed, by their numbers.
-fn subtract(table: &Table, whole: &[(u32, u32)], takers: &[u32], rule: u32) -> Left {
-    let mut used = vec![false; takers.len()];
-    let mut literals = table.literals(rule).to_vec();
-    literals.sort_unstable();
-    let whole = Piece { sides: whole.to_vec(), literals };
-    let mut open: Vec<(Piece, usize)> = vec![(whole, 0)];
+/// Of boxes that take all of one, those that cannot be done without.
+fn fewest(table: &Table, whole: &[(u32, u32)], mut used: Vec<u32>, before: u32) -> Vec<u32> {
+    // What takes most comes first: few pieces are left. The smallest are tried first: what a large one takes is
+    // seldom taken by others.
+    used.sort_by_key(|at| (std::cmp::Reverse(overlap(table.sides_of(*at), whole)), *at));
+    let mut at = used.len();
+    while at > 0 && used.len() <= TRIED {
+        at -= 1;
+        let mut fewer = used.clone();
+        fewer.remove(at);
+        if takes_all(table, whole, &fewer, before) {
+            used = fewer;
+        }
+    }
+    used
+}
+
+/// How much of a piece a box takes, less where more has to hold for it; `None` where it takes nothing.
+fn share(sides: &[(u32, u32)], literals: &[Literal], piece: &Piece) -> Option<u128> {
+    if literals.iter().any(|(atom, holds)| piece.says((*atom, !holds))) {
+        return None;
+    }
+    let more = literals.iter().filter(|literal| !piece.says(**literal)).count();
+    Some(overlap(sides, &piece.sides) >> more.min(127))
+}
+
+/// Whether boxes, taken out of one in order, leave nothing of it.
+fn takes_all(table: &Table, whole: &[(u32, u32)], takers: &[u32], rule: u32) -> bool {
+    let mut open: Vec<(Piece, usize)> = vec![(Piece::of(table, whole, rule), 0)];
     let mut work = 0;
     while let Some((piece, from)) = open.pop() {
         let mut next = from;
         loop {
             work += 1;
-            if work > MOST_PIECES {
-                return Left::Unknown;
-            }
-            let Some(at) = takers.get(next).copied() else { return Left::Part(piece.sides, piece.literals) };
-            let literals = table.literals(table.rule_of(at));
-            if meets(table.sides_of(at), literals, &piece) {
-                used[next] = true;
-                cut(piece, table.sides_of(at), literals, next + 1, &mut open);
+            let Some(at) = takers.get(next).copied().filter(|_| work <= MOST_PIECES) else { return false };
+            if meets(table.sides_of(at), table.literals(table.rule_of(at)), &piece) {
+                cut(table, piece, at, next + 1, &mut open);
                 break;
             }
             next += 1;
         }
     }
-    let needed = takers.iter().zip(used).filter(|(_, used)| *used).map(|(at, _)| *at);
-    Left::Nothing(needed.collect())
+    true
 }
 
 fn meets(sides: &[(u32, u32)], literals: &[Literal], piece: &Piece) -> bool {
@@ -111,16 +135,11 @@ fn meets(sides: &[(u32, u32)], literals: &[Literal], piece: &Piece) -> bool {
         && !literals.iter().any(|(atom, holds)| piece.says((*atom, !holds)))
 }
 
-/// The parts of a piece outside a box, apart from each other.
-fn cut(
-    mut rest: Piece,
-    taken: &[(u32, u32)],
-    literals: &[Literal],
-    next: usize,
-    open: &mut Vec<(Piece, usize)>,
-) {
-    for (at, (from, to)) in taken.iter().copied().enumerate() {
-        let (lo, hi) = rest.sides[at];
+/// The parts of a piece outside a box, apart from each other. What decides which other fields there are is cut first.
+fn cut(table: &Table, mut rest: Piece, taker: u32, next: usize, open: &mut Vec<(Piece, usize)>) {
+    let (taken, literals) = (table.sides_of(taker), table.literals(table.rule_of(taker)));
+    for at in table.order() {
+        let ((from, to), (lo, hi)) = (taken[at], rest.sides[at]);
         if lo < from {
             let mut below = rest.clone();
             below.sides[at] = (lo, from - 1);

@@ -137,6 +137,8 @@ impl Wish {
                 continue;
             }
             let usual = usual(field, family, way, state, turn);
+            let comes_by =
+                field == Field::Iif && way != Way::Output || field == Field::Oif && way != Way::Input;
             let value = match self.of(field) {
                 // Nobody brings these with him.
                 _ if field == Field::Tag || state == State::New && FIRST_ZERO.contains(&field) => 0,
@@ -144,6 +146,8 @@ impl Wish {
                 Some(set) if field == Field::TcpFlags => {
                     sound_flags(set, turn).or_else(|| pick(set, turn))?
                 }
+                // No interface is 0.
+                Some(set) if comes_by => pick(&set.minus(&Set::one(0)), turn)?,
                 Some(set) => pick(set, turn)?,
                 None => usual,
             };

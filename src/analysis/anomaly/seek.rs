@@ -340,7 +340,7 @@ impl Packets<'_, '_> {
                             (Field::Oif, _) if self.no_oif() => Some(0),
                             _ => packet.get(field).known(),
                         });
-                        if self.table.taker(&point, self.id.index).is_some() {
+                        if self.table.has_taker(&point, self.id.index) {
                             continue;
                         }
                         if enough(packet, course, wish) {

@@ -4,7 +4,7 @@
 //! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
 
 use crate::model::{ChainId, CondId, Rule, Ruleset, Test, Tuples};
-use crate::packet::{Field, Set};
+use crate::packet::{Family, Field, Set};
 
 use super::atoms::{Atoms, Literal};
 use super::axes::{Dim, Draft, steady};
@@ -144,10 +144,21 @@ impl Table {
         Some(limited)
     }
 
-    /// The values of a box's sides, by field.
+    /// The values of a box's sides, by field: of those fields that its packets have.
     pub(super) fn values(&self, of: &[(u32, u32)]) -> Vec<(Field, Set)> {
         let side = |(dim, (lo, hi)): (&Dim, &(u32, u32))| (dim.field, dim.values((*lo, *hi)));
-        self.dims.iter().zip(of).map(side).collect()
+        let mut values: Vec<(Field, Set)> = self.dims.iter().zip(of).map(side).collect();
+        let of = |field: Field| values.iter().find(|(known, _)| *known == field).map(|(_, set)| set.clone());
+        let (versions, protocols) = (of(Field::Version), of(Field::Proto));
+        let some = |of: &Option<Set>, wanted: &[u8]| {
+            of.as_ref().is_none_or(|set| wanted.iter().any(|value| set.contains((*value).into())))
+        };
+        values.retain(|(field, _)| {
+            let version = field.family().map(|family| if family == Family::V4 { 4 } else { 6 });
+            version.is_none_or(|version| some(&versions, &[version]))
+                && field.carriers().is_none_or(|carriers| some(&protocols, carriers))
+        });
+        values
     }
 
     /// The point that a packet is, by the values that its fields have; that of 0 where it has none.
@@ -249,7 +260,7 @@ impl Table {
             limits.push((Field::Proto, carriers, false));
         }
         if let Some(family) = field.family() {
-            let version = if family == crate::packet::Family::V4 { 4 } else { 6 };
+            let version = if family == Family::V4 { 4 } else { 6 };
             limits.push((Field::Version, Set::one(version), false));
         }
         let mut known = true;
@@ -328,27 +339,47 @@ impl Table {
         found
     }
 
-    /// A rule before another that takes the packets of a point for certain, where these match the other one.
-    pub(super) fn taker(&self, point: &[u32], before: u32) -> Option<u32> {
+    /// Whether a rule before another takes the packets of a point for certain, where these match the other one.
+    pub(super) fn has_taker(&self, point: &[u32], before: u32) -> bool {
         let own = self.literals(before);
-        let look = |list: &[u32]| {
-            for at in list {
-                let rule = self.of[*at as usize];
+        let mut has = false;
+        self.takers(point, before, &mut |at| {
+            has = self.literals(self.rule_of(at)).iter().all(|literal| own.contains(literal));
+            has
+        });
+        has
+    }
+
+    /// The boxes that hold a point, of rules before another that take packets for certain, until one is `enough`.
+    /// Gives back how many boxes were looked at.
+    pub(super) fn takers(&self, point: &[u32], before: u32, enough: &mut dyn FnMut(u32) -> bool) -> usize {
+        let in_trees = || self.trees.iter().zip(point).flat_map(|(tree, number)| tree.holding(*number));
+        let mut looked = 0;
+        for list in std::iter::once(&self.wide[..]).chain(in_trees()) {
+            for at in list.iter().copied() {
+                let rule = self.of[at as usize];
                 if rule >= before {
                     break;
                 }
-                let agrees = || self.literals(rule).iter().all(|literal| own.contains(literal));
-                if self.is_taker(rule) && agrees() && self.holds(*at, point) {
-                    return Some(*at);
+                looked += 1;
+                if self.is_taker(rule) && self.holds(at, point) && enough(at) {
+                    return looked;
                 }
             }
-            None
-        };
-        let in_trees = || {
-            let trees = self.trees.iter().zip(point);
-            trees.flat_map(|(tree, number)| tree.holding(*number)).find_map(look)
-        };
-        look(&self.wide).or_else(in_trees)
+        }
+        looked
+    }
+
+    /// Boxes that may be looked at for the packets that are left to one rule.
+    pub(super) fn share(&self) -> usize {
+        (LOOKED_AT / self.kinds.len().max(1)).max(LEAST_LOOKED_AT)
+    }
+
+    /// The dimensions, those first that decide which others there are.
+    pub(super) fn order(&self) -> impl Iterator<Item = usize> {
+        let first = |at: &usize| matches!(self.dims[*at].field, Field::Version | Field::Proto);
+        let all = 0..self.width();
+        all.clone().filter(first).chain(all.filter(move |at| !first(at)))
     }
 
     pub(super) fn rule_of(&self, at: u32) -> u32 {
@@ -383,14 +414,9 @@ impl Table {
         self.limited(&whole, limits)
     }
 
-    /// The boxes that meet one, of rules before another that take packets for certain, as far as is looked.
-    pub(super) fn takers_meeting(&self, inner: &[(u32, u32)], before: u32) -> Vec<u32> {
-        self.meeting(inner, &|rule| rule < before && self.is_taker(rule)).0
-    }
-
     /// The boxes that meet one, in order, and whether all were looked at: of each rule no more than its share.
     fn meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool) -> (Vec<u32>, bool) {
-        let share = (LOOKED_AT / self.kinds.len().max(1)).max(LEAST_LOOKED_AT);
+        let share = self.share();
         let meets = |at: u32| {
             let mut pairs = self.sides(at).iter().zip(inner);
             pairs.all(|((lo, hi), (from, to))| lo <= to && from <= hi)

@@ -1,0 +1,168 @@
+//! Random rules in one long chain, of any length and in each language: all are examined, and what is dead in one is
+//! dead in all.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::common;
+
+use common::{Scratch, check};
+
+/// Numbers from a seed (SplitMix64).
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, n: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ z >> 31) % u64::from(n)) as u32
+    }
+}
+
+struct Net {
+    address: u32,
+    length: u32,
+}
+
+impl Net {
+    fn random(rng: &mut Rng) -> Net {
+        let length = [8, 12, 16, 20, 24, 28, 32, 32][rng.below(8) as usize];
+        let mask = u32::MAX << (32 - length);
+        Net { address: (10 << 24 | rng.below(1 << 24)) & mask, length }
+    }
+
+    fn address(&self) -> std::net::Ipv4Addr {
+        self.address.into()
+    }
+
+    fn prefix(&self) -> String {
+        format!("{}/{}", self.address(), self.length)
+    }
+
+    fn of_asa(&self) -> String {
+        match self.length {
+            32 => format!("host {}", self.address()),
+            length => format!("{} {}", self.address(), std::net::Ipv4Addr::from(u32::MAX << (32 - length))),
+        }
+    }
+}
+
+struct Rule {
+    src: Net,
+    dst: Net,
+    protocol: &'static str,
+    ports: (u32, u32),
+    accept: bool,
+}
+
+impl Rule {
+    fn random(rng: &mut Rng) -> Rule {
+        let ports = match rng.below(3) {
+            0 => [22, 53, 80, 443, 1720, 5060].map(|port| (port, port))[rng.below(6) as usize],
+            1 => {
+                let one = 1 + rng.below(65_535);
+                (one, one)
+            }
+            _ => {
+                let low = 1 + rng.below(65_534);
+                (low, low + 1 + rng.below(65_535 - low))
+            }
+        };
+        let (src, dst) = (Net::random(rng), Net::random(rng));
+        Rule { src, dst, protocol: ["tcp", "udp"][rng.below(2) as usize], ports, accept: rng.below(2) == 0 }
+    }
+
+    fn ports(&self, between: &str) -> String {
+        let (low, high) = self.ports;
+        if low == high { low.to_string() } else { format!("{low}{between}{high}") }
+    }
+}
+
+/// A config of one language: what stands before and after the rules, and how each is written.
+struct Form {
+    dialect: &'static str,
+    head: &'static str,
+    rule: fn(&Rule) -> String,
+    tail: &'static str,
+}
+
+const FORMS: [Form; 4] = [
+    Form {
+        dialect: "iptables",
+        head: "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n",
+        rule: |rule| {
+            let target = if rule.accept { "ACCEPT" } else { "DROP" };
+            let (src, dst, protocol) = (rule.src.prefix(), rule.dst.prefix(), rule.protocol);
+            format!("-A FORWARD -s {src} -d {dst} -p {protocol} --dport {} -j {target}", rule.ports(":"))
+        },
+        tail: "COMMIT\n",
+    },
+    Form {
+        dialect: "nftables",
+        head: "table ip filter {\nchain forward {\ntype filter hook forward priority 0; policy drop;\n",
+        rule: |rule| {
+            let verdict = if rule.accept { "accept" } else { "drop" };
+            let (src, dst, protocol) = (rule.src.prefix(), rule.dst.prefix(), rule.protocol);
+            format!("ip saddr {src} ip daddr {dst} {protocol} dport {} {verdict}", rule.ports("-"))
+        },
+        tail: "}\n}\n",
+    },
+    Form {
+        dialect: "pf",
+        head: "block all\npass out quick all\n",
+        rule: |rule| {
+            let action = if rule.accept { "pass" } else { "block" };
+            let (src, dst, protocol) = (rule.src.prefix(), rule.dst.prefix(), rule.protocol);
+            format!("{action} in quick inet proto {protocol} from {src} to {dst} port {}", rule.ports(":"))
+        },
+        tail: "",
+    },
+    Form {
+        dialect: "asa",
+        head: "interface Ethernet0\n nameif outside\n security-level 0\n ip address 203.0.113.1 255.255.255.0\n\
+               interface Ethernet1\n nameif inside\n security-level 100\n ip address 10.0.0.1 255.0.0.0\n",
+        rule: |rule| {
+            let action = if rule.accept { "permit" } else { "deny" };
+            let ports = match rule.ports {
+                (low, high) if low == high => format!("eq {low}"),
+                (low, high) => format!("range {low} {high}"),
+            };
+            let (src, dst, protocol) = (rule.src.of_asa(), rule.dst.of_asa(), rule.protocol);
+            format!("access-list in extended {action} {protocol} {src} {dst} {ports}")
+        },
+        tail: "access-group in in interface outside\n",
+    },
+];
+
+/// The rules that a config's report calls dead, by their place among them; fails where some were not examined.
+fn dead(form: &Form, rules: &[Rule], folder: &Scratch) -> BTreeSet<usize> {
+    let mut text = form.head.to_string();
+    for rule in rules {
+        writeln!(text, "{}", (form.rule)(rule)).unwrap();
+    }
+    text.push_str(form.tail);
+    folder.write(form.dialect, text);
+    let findings = check(&folder.0, &["--no-site", "--dialect", form.dialect, form.dialect]).findings;
+    let left = findings.iter().find(|finding| finding.message.contains("not examined"));
+    assert!(left.is_none(), "{}: {}", form.dialect, left.unwrap().message);
+    let first = form.head.lines().count() + 1;
+    let of_dead = findings.iter().filter(|finding| ["PH401", "PH403", "PH406"].contains(&&*finding.code));
+    of_dead.map(|finding| finding.line.unwrap() - first).collect()
+}
+
+#[test]
+fn all_rules_of_a_long_list_are_examined_and_the_same_are_dead_in_each_language() {
+    let folder = Scratch::new("many-rules");
+    let mut rng = Rng(0x6c69_7374);
+    let rules: Vec<Rule> = (0..12_000).map(|_| Rule::random(&mut rng)).collect();
+    let found: Vec<BTreeSet<usize>> = FORMS.iter().map(|form| dead(form, &rules, &folder)).collect();
+    assert!(found[0].len() > 20, "{} dead rules of {}", found[0].len(), rules.len());
+    for (form, other) in FORMS.iter().zip(&found).skip(1) {
+        let differ: Vec<&usize> = other.symmetric_difference(&found[0]).collect();
+        assert!(differ.is_empty(), "{}: {differ:?} are dead in one language alone", form.dialect);
+    }
+}
