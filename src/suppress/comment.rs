@@ -266,8 +266,6 @@ impl<'f> Reader<'f> {
             let finding = Finding::of(&PH008, self.span(at, end), message);
             Box::new(finding.label("leaves nothing out").help(help))
         };
-        const STAYS: &str = "It says that something was not read, or that such a comment is wrong. `[[check.ignore]]` in the \
-                             site file can accept it.";
         const FORM: &str =
             "Write it as `pinhole: ignore[PH201] the reason`; the reason may end with `until=2027-01-31`.";
         let text = self.file.text[at + SIGN.len()..end].trim();
@@ -287,17 +285,7 @@ impl<'f> Reader<'f> {
         };
         let (mut words, mut lints) = (Vec::new(), Vec::new());
         for code in codes.split(',').map(str::trim).filter(|code| !code.is_empty()) {
-            let mut found = Lint::select(code).map_err(|near| {
-                let help = match near {
-                    Some(near) => format!("Did you mean `{near}`?"),
-                    None => "`pinhole rule` lists all rules.".to_string(),
-                };
-                broken(format!("there is no rule `{code}`"), &help)
-            })?;
-            found.retain(|lint| lint.suppressible);
-            if found.is_empty() {
-                return Err(broken(format!("no comment leaves out `{code}`"), STAYS));
-            }
+            let found = left_out(code).map_err(|(message, help)| broken(message, &help))?;
             words.push((code.to_string(), found.len()));
             lints.extend(found);
         }
@@ -324,6 +312,24 @@ impl<'f> Reader<'f> {
         }
         Ok(Said::Ignore(scope, Words { words, lints, reason: reason.join(" "), until }))
     }
+}
+
+/// The lints that a word in brackets stands for; else what is wrong, and what to do.
+fn left_out(code: &str) -> Result<Vec<&'static Lint>, (String, String)> {
+    let mut found = Lint::select(code).map_err(|near| {
+        let help = match near {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => "`pinhole rule` lists all rules.".to_string(),
+        };
+        (format!("there is no rule `{code}`"), help)
+    })?;
+    found.retain(|lint| lint.suppressible);
+    if found.is_empty() {
+        let help = "It says that something was not read, or that such a comment is wrong. `[[check.ignore]]` in the site file \
+                    can accept it.";
+        return Err((format!("no comment leaves out `{code}`"), help.to_string()));
+    }
+    Ok(found)
 }
 
 /// For each place, which are in order, the innermost object of JSON that holds it.

@@ -158,6 +158,38 @@ fn packages_bring_manual_pages_and_completions() {
 const RULES: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -i eth0 -o eth1 -p tcp \
                      -m tcp --dport 1720 -j ACCEPT\nCOMMIT\n";
 
+/// Packs a release, as the workflow does.
+fn pack(place: &Scratch, target: &str) {
+    for name in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "ci/assets"] {
+        place.write(&format!("source/{name}"), text_of(name));
+    }
+    program(place, "source/ci/assets", &text_of("ci/assets"));
+    let pinhole = std::fs::read_to_string(place.0.join("bin/pinhole")).unwrap();
+    program(place, &format!("source/target/{target}/release/pinhole"), &pinhole);
+    let script = step(".github/workflows/release.yml", "Pack");
+    let pack = [("TARGET", target), ("RUNNER_OS", "Linux"), ("SOURCE_DATE_EPOCH", "1700000000")];
+    let packed = bash(place, &place.0.join("source"), &script, &pack);
+    assert!(packed.status.success(), "{}", told(&packed));
+}
+
+/// A checkout of a change that opens everything, and the commit that it is of.
+fn pull_request(place: &Scratch) -> String {
+    place.write("origin/firewalls/edge.rules", RULES);
+    let git = "git -c user.name=t -c user.email=t@example.org";
+    let prepared = bash(
+        place,
+        &place.0,
+        &format!(
+            "cd origin && git init --quiet -b main && git add . && {git} commit --quiet -m base && git rev-parse HEAD && \
+             git checkout --quiet -b feature && sed -i 's/-i eth0.*/-j ACCEPT/' firewalls/edge.rules && {git} commit \
+             --quiet -a -m change && git clone --quiet --depth=1 --branch feature \"file://$PWD\" ../checkout"
+        ),
+        &[],
+    );
+    assert!(prepared.status.success(), "{}", told(&prepared));
+    String::from_utf8(prepared.stdout).unwrap().trim().to_string()
+}
+
 /// What the release workflow packs is what the action takes; and what this one does on a pull request.
 #[test]
 fn the_action_takes_a_release_checks_and_comments() {
@@ -167,17 +199,7 @@ fn the_action_takes_a_release_checks_and_comments() {
     const TARGET: &str = "x86_64-unknown-linux-musl";
     let place = place("action");
     let at = |name: &str| place.0.join(name).display().to_string();
-    // The release.
-    for name in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "ci/assets"] {
-        place.write(&format!("source/{name}"), text_of(name));
-    }
-    program(&place, "source/ci/assets", &text_of("ci/assets"));
-    let pinhole = std::fs::read_to_string(place.0.join("bin/pinhole")).unwrap();
-    program(&place, &format!("source/target/{TARGET}/release/pinhole"), &pinhole);
-    let script = step(".github/workflows/release.yml", "Pack");
-    let packed =
-        bash(&place, &place.0.join("source"), &script, &[("TARGET", TARGET), ("RUNNER_OS", "Linux")]);
-    assert!(packed.status.success(), "{}", told(&packed));
+    pack(&place, TARGET);
     // A hub that knows it, and takes comments.
     let hub = "#!/bin/sh\necho \"$@\" >> \"$HUB/calls\"\ncase \"$1 $2\" in\n'release download') cp \
                \"$HUB\"/source/pinhole-*.tar.gz* . ;;\n'pr comment') cp \"$5\" \"$HUB/comment\" ;;\nesac\n";
@@ -195,23 +217,9 @@ fn the_action_takes_a_release_checks_and_comments() {
     assert!(installed.status.success(), "{}", told(&installed));
     let bin = std::fs::read_to_string(&paths[1]).unwrap();
     assert!(Path::new(bin.trim()).join("pinhole").exists(), "{bin}");
-    // A pull request that opens everything.
-    place.write("origin/firewalls/edge.rules", RULES);
-    let git = "git -c user.name=t -c user.email=t@example.org";
-    let prepared = bash(
-        &place,
-        &place.0,
-        &format!(
-            "cd origin && git init --quiet -b main && git add . && {git} commit --quiet -m base && git rev-parse HEAD && \
-             git checkout --quiet -b feature && sed -i 's/-i eth0.*/-j ACCEPT/' firewalls/edge.rules && {git} commit \
-             --quiet -a -m change && git clone --quiet --depth=1 --branch feature \"file://$PWD\" ../checkout"
-        ),
-        &[],
-    );
-    assert!(prepared.status.success(), "{}", told(&prepared));
-    let base = String::from_utf8(prepared.stdout).unwrap();
+    let base = pull_request(&place);
     variables.extend([("PATHS", "firewalls"), ("FAIL_ON", "warning"), ("SARIF", "pinhole.sarif")]);
-    variables.extend([("BASE", base.trim()), ("NUMBER", "7")]);
+    variables.extend([("BASE", &base), ("NUMBER", "7")]);
     let checkout = place.0.join("checkout");
     let checked = bash(&place, &checkout, &step("action.yml", "Check"), &variables);
     assert_eq!(checked.status.code(), Some(1), "{}", told(&checked));

@@ -311,9 +311,11 @@ impl Writer<'_> {
             // a module's options may be given only once, but each `conntrack` is one of its own
             let module = more.split_whitespace().nth(1).unwrap_or_default();
             // how long an SCTP or GRE packet is, the packet as it is given does not tell
-            // nor which port the connection of a GRE packet has
+            // nor which port the connection of a GRE packet has, or which one a ping comes from
             let of_port = more.contains("--ctorig") && more.contains("port ");
-            if of_port && (!text.contains(" -p ") || text.contains(" -p gre")) {
+            let ping = more.contains("--ctorigsrcport") && text.contains("icmp");
+            let without = ping || [" -p gre", " -p esp", " -p ah"].iter().any(|part| text.contains(part));
+            if of_port && (!text.contains(" -p ") || without) {
                 continue;
             }
             if module == "tcpmss" && (!text.contains(" -p tcp") || text.contains("! -p")) {
@@ -411,38 +413,8 @@ impl Writer<'_> {
         let pool = self.pool;
         let rng = &mut *self.rng;
         match rng.below(22) {
-            18 => {
-                let what =
-                    ["tos --tos 0x28/0xfc", "tos --tos 0/0x3", "ecn --ecn-ip-ect 0", "ecn --ecn-ip-ect 1"];
-                let (module, rest) = rng.pick(&what).split_once(' ').unwrap_or_default();
-                format!(" -m {module}{not} {rest}")
-            }
-            19 => format!(" -m dscp{not} --dscp-class {}", rng.pick(&["EF", "AF11", "CS0"])),
-            20 => match rng.below(4) {
-                0 => " -m recent --set --name seen".to_string(),
-                1 => format!(" -m physdev{not} --physdev-is-bridged"),
-                2 => format!(" -m helper{not} --helper sip"),
-                // a size that another has stands only where there is one
-                _ => " -m tcpmss --mss 500:1300".to_string(),
-            },
-            21 => format!(" -m addrtype{not} --src-type {}", rng.pick(&["LOCAL", "UNICAST"])),
-            14 if pool.v6 => {
-                let headers =
-                    ["protocol", "prot --soft", "hop-by-hop --soft", "frag,protocol", "route --soft"];
-                format!(" -m ipv6header{not} --header {}", rng.pick(&headers))
-            }
-            15 if pool.v6 => format!(" -m {}", rng.pick(&["frag", "rt", "hbh", "dst"])),
-            16 => {
-                let (module, option) = if pool.v6 { ("hl", "--hl") } else { ("ttl", "--ttl") };
-                let (how, value) = (rng.pick(&["eq", "lt", "gt"]), rng.pick(&[1, 2, 10, 64]));
-                // a negation stands only where the two are asked to be the same
-                let not = if how == "eq" { not } else { "" };
-                format!(" -m {module}{not} {option}-{how} {value}")
-            }
-            17 => {
-                let kinds = rng.pick(&["unicast", "multicast"]);
-                format!(" -m pkttype{not} --pkt-type {kinds}")
-            }
+            14..=16 => of_family(rng, pool, not),
+            17..=21 => rare_extension(rng, not),
             12 => format!(
                 " -m state{not} --state {}",
                 rng.pick(&["NEW", "INVALID", "RELATED,ESTABLISHED", "UNTRACKED", "NEW,INVALID"])
@@ -492,6 +464,45 @@ impl Writer<'_> {
                 format!(" -m mac{not} --mac-source 02:00:00:00:0c:0{}", rng.below(2))
             }
             _ => String::new(),
+        }
+    }
+}
+
+/// A condition on what rules seldom ask.
+fn rare_extension(rng: &mut Rng, not: &str) -> String {
+    match rng.below(5) {
+        4 => format!(" -m pkttype{not} --pkt-type {}", rng.pick(&["unicast", "multicast"])),
+        0 => {
+            let what = ["tos --tos 0x28/0xfc", "tos --tos 0/0x3", "ecn --ecn-ip-ect 0", "ecn --ecn-ip-ect 1"];
+            let (module, rest) = rng.pick(&what).split_once(' ').unwrap_or_default();
+            format!(" -m {module}{not} {rest}")
+        }
+        1 => format!(" -m dscp{not} --dscp-class {}", rng.pick(&["EF", "AF11", "CS0"])),
+        2 => match rng.below(4) {
+            0 => " -m recent --set --name seen".to_string(),
+            1 => format!(" -m physdev{not} --physdev-is-bridged"),
+            2 => format!(" -m helper{not} --helper sip"),
+            // a size that another has stands only where there is one
+            _ => " -m tcpmss --mss 500:1300".to_string(),
+        },
+        _ => format!(" -m addrtype{not} --src-type LOCAL"),
+    }
+}
+
+/// A condition that one family alone has.
+fn of_family(rng: &mut Rng, pool: &Pool, not: &str) -> String {
+    match rng.below(3) {
+        0 if pool.v6 => {
+            let headers = ["protocol", "prot --soft", "hop-by-hop --soft", "frag,protocol", "route --soft"];
+            format!(" -m ipv6header{not} --header {}", rng.pick(&headers))
+        }
+        1 if pool.v6 => format!(" -m {}", rng.pick(&["frag", "rt", "hbh", "dst"])),
+        _ => {
+            let (module, option) = if pool.v6 { ("hl", "--hl") } else { ("ttl", "--ttl") };
+            let (how, value) = (rng.pick(&["eq", "lt", "gt"]), rng.pick(&[1, 2, 10, 64]));
+            // a negation stands only where the two are asked to be the same
+            let not = if how == "eq" { not } else { "" };
+            format!(" -m {module}{not} {option}-{how} {value}")
         }
     }
 }

@@ -250,7 +250,7 @@ fn probe(rng: &mut Rng, pool: &Pool) -> Probe {
     header.extra = rng.pick(&[0, 0, 100, 500]);
     header.ttl = rng.pick(&[64, 64, 10, 11, 128, 2, 1]);
     // the length of UDP in a fragment that is not put together, no ruleset alone tells
-    header.fragment = pool.v6 && rng.one_in(8) && (hook != Hook::Output || proto != UDP);
+    header.fragment = pool.v6 && rng.one_in(8) && proto != UDP;
     Probe { hook, iif: rng.pick(&["eth0", "eth0", "eth1"]), header, established: false }
 }
 

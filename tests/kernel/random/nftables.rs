@@ -2,6 +2,12 @@
 
 use super::{DSCPS, MARKS, PORTS, Pool, Rng, SPIS, V4, V6, ports};
 
+/// The answers to what is refused leave as all packets do.
+const ANSWERS: [&str; 3] = [
+    "icmp type { destination-unreachable, time-exceeded } accept",
+    "icmpv6 type { destination-unreachable, time-exceeded } accept",
+    "tcp flags & rst == rst accept",
+];
 /// Regular chains. A chain jumps to later ones only.
 const CHAINS: [&str; 4] = ["web", "voice", "media", "rest"];
 
@@ -55,6 +61,9 @@ fn early(rng: &mut Rng) -> String {
     let device = rng.pick(&["eth0", "eth1"]);
     let hook = rng.pick(&["ingress", "ingress", "egress"]);
     let mut rules = String::new();
+    if hook == "egress" {
+        ANSWERS.iter().for_each(|answer| rules += &format!("\t\t{answer}\n"));
+    }
     for _ in 0..1 + rng.below(3) {
         let what = match rng.below(4) {
             0 => format!("ip saddr {}", rng.pick(V4.networks)),
@@ -175,15 +184,13 @@ impl Writer<'_> {
         }
     }
 
-    /// The answers to what is refused leave by output.
     fn accept_answers(&mut self) {
-        if self.family != "ip6" {
-            self.line("icmp type { destination-unreachable, time-exceeded } accept");
-        }
-        if self.family != "ip" {
-            self.line("icmpv6 type { destination-unreachable, time-exceeded } accept");
-        }
-        self.line("tcp flags & rst == rst accept");
+        let other = match self.family {
+            "ip" => "icmpv6",
+            "ip6" => "icmp ",
+            _ => "none",
+        };
+        ANSWERS.iter().filter(|answer| !answer.starts_with(other)).for_each(|answer| self.line(answer));
     }
 
     fn nat(&mut self) {
@@ -252,7 +259,7 @@ impl Writer<'_> {
             matches = matches.replacen(" != ", " == ", 1);
         }
         self.plain = false;
-        let of_ip = ["ip protocol", "nexthdr", "@nh"].iter().any(|what| matches.contains(what));
+        let of_ip = ["ip protocol", "nexthdr"].iter().any(|what| matches.contains(what));
         let transport = if of_ip || matches.contains("} th ") {
             "several"
         } else if matches.contains(&format!("{proto} ")) {
@@ -445,7 +452,6 @@ impl Writer<'_> {
                 "exthdr hbh missing",
                 "frag frag-off 0",
                 "frag more-fragments 0",
-                "@nh,48,8 6",
                 "meta protocol ip6",
             ],
             false => &[
@@ -454,7 +460,6 @@ impl Writer<'_> {
                 "ip protocol tcp",
                 "ip protocol != { tcp, udp }",
                 "ip frag-off & 0x1fff == 0",
-                "@nh,72,8 17",
                 "meta protocol ip",
             ],
         };
@@ -464,7 +469,9 @@ impl Writer<'_> {
                 let (side, net) = (self.rng.pick(&["saddr", "daddr"]), self.rng.pick(pool.networks));
                 format!("ct original {ip} {side} {not}{net}")
             }
-            1 => format!("fib saddr type {not}{}", self.rng.pick(&["local", "unicast"])),
+            1 => format!("fib saddr type {not}local"),
+            2 if self.family == "ip" => "@nh,96,32 0x0a010203".to_string(),
+            2 if self.family == "ip6" => "@nh,56,8 64".to_string(),
             2 if matches!(hook, "prerouting" | "input" | "forward") => {
                 format!("ether saddr {not}02:00:00:00:0c:0{}", self.rng.below(2))
             }
@@ -477,10 +484,20 @@ impl Writer<'_> {
             }
             _ => {
                 let one = self.rng.pick(of_ip);
-                let of_protocol = ["protocol", "nexthdr", "@nh"].iter().any(|word| one.contains(word));
+                let of_protocol = ["protocol", "nexthdr"].iter().any(|word| one.contains(word));
                 if of_protocol && !self.plain { "counter".to_string() } else { one.to_string() }
             }
         }
+    }
+
+    /// A condition that TCP alone has; how long packets of other protocols are, a packet as it is given does not tell.
+    fn of_tcp(&mut self, pool: &Pool) -> String {
+        if self.rng.one_in(3) {
+            return format!("meta l4proto tcp @th,16,16 {}", self.rng.pick(&PORTS));
+        }
+        let of = self.rng.pick(&["meta length", if pool.v6 { "ip6 length" } else { "ip length" }]);
+        let (how, bytes) = (self.rng.pick(&["<", ">"]), self.rng.pick(&[60, 100, 300]));
+        format!("meta l4proto tcp {of} {how} {bytes}")
     }
 
     /// A condition on other things.
@@ -497,15 +514,7 @@ impl Writer<'_> {
                     self.rng.pick(&[1, 2, 10, 64])
                 )
             }
-            // how long packets of other protocols are, a packet as it is given does not tell
-            11 if self.for_tcp => {
-                let of = self.rng.pick(&["meta length", if pool.v6 { "ip6 length" } else { "ip length" }]);
-                let (how, bytes) = (self.rng.pick(&["<", ">"]), self.rng.pick(&[60, 100, 300]));
-                format!("meta l4proto tcp {of} {how} {bytes}")
-            }
-            12 if self.for_tcp && self.rng.one_in(2) => {
-                format!("meta l4proto tcp @th,16,16 {}", self.rng.pick(&PORTS))
-            }
+            11..=12 if self.for_tcp => self.of_tcp(pool),
             12 => self.rng.pick(&["ct direction original", "meta pkttype host"]).to_string(),
             3 => {
                 let states = [
