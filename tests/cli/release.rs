@@ -219,7 +219,7 @@ fn the_action_takes_a_release_checks_and_comments() {
     assert!(Path::new(bin.trim()).join("pinhole").exists(), "{bin}");
     let base = pull_request(&place);
     variables.extend([("PATHS", "firewalls"), ("FAIL_ON", "warning"), ("SARIF", "pinhole.sarif")]);
-    variables.extend([("BASE", &base), ("NUMBER", "7")]);
+    variables.extend([("BASE", base.as_str()), ("NUMBER", "7")]);
     let checkout = place.0.join("checkout");
     let checked = bash(&place, &checkout, &step("action.yml", "Check"), &variables);
     assert_eq!(checked.status.code(), Some(1), "{}", told(&checked));
