@@ -21,6 +21,7 @@ struct Head {
     severity: Severity,
     aliases: Vec<String>,
     frameworks: Vec<String>,
+    suppressible: Option<bool>,
 }
 
 /// As `rule::Status`.
@@ -110,7 +111,8 @@ fn lint(root: &Path, file: &Path) -> Result<(String, String), Box<dyn Error>> {
         .and_then(|rest| rest.split_once("\n+++\n"))
         .ok_or("a page starts with its head between two lines `+++`")?;
     let head: Head = toml::from_str(head)?;
-    let Head { code, name, since, status, dialects, severity, aliases, frameworks } = head;
+    let Head { code, name, since, status, dialects, severity, aliases, frameworks, suppressible } = head;
+    let suppressible = suppressible.unwrap_or(true);
     if file.file_stem().is_none_or(|stem| *stem != *format!("{code}-{name}")) {
         return Err(format!("the head is of {code} {name}").into());
     }
@@ -129,6 +131,7 @@ pub static {code}: Lint = Lint {{
     severity: Severity::{severity:?},
     aliases: &{aliases:?},
     frameworks: &{frameworks:?},
+    suppressible: {suppressible},
     summary: {summary:?},
     text: include_str!({page:?}).split_at({start}).1,
 }};

@@ -107,7 +107,7 @@ impl Show<'_> {
         let args = self.args;
         let path = site.path.as_ref().map_or("none".to_string(), |path| path.display().to_string());
         let found = if site.path.is_some() { "found" } else { "default" };
-        let origin = if args.site.is_told() { "command line" } else { found };
+        let origin = args.site.told_by().unwrap_or(found);
         let mut all = vec![plain("site file", path, origin)];
         all.extend(self.filters(&site.settings));
         all.extend(self.judged(&site.settings));

@@ -1,7 +1,10 @@
 //! Arguments that name configs and what the configs do not tell.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use clap::builder::Resettable;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
@@ -174,11 +177,23 @@ impl InputArgs {
     }
 }
 
+/// The site file that `PINHOLE_SITE` names.
+fn variable() -> Option<&'static OsStr> {
+    static NAMED: OnceLock<Option<OsString>> = OnceLock::new();
+    let named = NAMED.get_or_init(|| std::env::var_os("PINHOLE_SITE").filter(|name| !name.is_empty()));
+    named.as_deref()
+}
+
+/// The same as a default: what is said on the command line is never at odds with it.
+pub(super) fn of_variable() -> Resettable<clap::builder::OsStr> {
+    variable().map_or(Resettable::Reset, |name| Resettable::Value(name.into()))
+}
+
 /// Which site file to use.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct SiteArgs {
-    /// The site file; else `pinhole.toml` is looked for in the config's folder and above
-    #[arg(long, value_name = "FILE")]
+    /// The site file; else that of the variable PINHOLE_SITE, or `pinhole.toml` in the config's folder or above
+    #[arg(long, value_name = "FILE", default_value = of_variable(), hide_default_value = true)]
     pub(super) site: Option<PathBuf>,
     /// Use no site file
     #[arg(long, conflicts_with = "site")]
@@ -196,14 +211,23 @@ impl SiteArgs {
         load_site(&path, sources)
     }
 
-    /// Whether the user says which site it is.
-    pub(super) fn is_told(&self) -> bool {
-        self.site.is_some() || self.no_site
+    /// Who says which site it is; `None` where nobody does.
+    pub(super) fn told_by(&self) -> Option<&'static str> {
+        if self.no_site {
+            return Some("command line");
+        }
+        let named = self.site.as_deref()?.as_os_str();
+        Some(if variable() == Some(named) { "environment" } else { "command line" })
+    }
+
+    /// The site file that is named.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.site.as_deref().filter(|_| !self.no_site)
     }
 
     fn path<'a>(&self, places: impl IntoIterator<Item = &'a Path>) -> Result<Option<PathBuf>, Failure> {
-        if self.site.is_some() || self.no_site {
-            return Ok(self.site.clone());
+        if self.told_by().is_some() {
+            return Ok(self.named().map(Path::to_path_buf));
         }
         let mut found: Vec<PathBuf> = places.into_iter().filter_map(site::find).collect();
         found.dedup();
@@ -266,7 +290,7 @@ impl ConfigArgs {
 
     /// The site file that was named.
     pub(super) fn site_file(&self) -> Option<PathBuf> {
-        self.site.site.clone()
+        self.site.named().map(Path::to_path_buf)
     }
 
     /// Reads the configs as those of one firewall.

@@ -58,6 +58,8 @@ pub(super) struct Told<'a> {
     dialects: &'a [&'a str],
     /// The controls that it serves.
     frameworks: &'a [&'a str],
+    /// Whether a comment in a config can leave its findings out.
+    suppressible: bool,
     /// Its page, in Markdown.
     page: &'a str,
 }
@@ -106,6 +108,7 @@ fn told(lint: &'static Lint) -> Told<'static> {
         since: lint.since,
         dialects: lint.dialects,
         frameworks: lint.frameworks,
+        suppressible: lint.suppressible,
         page: lint.text,
     }
 }
@@ -169,6 +172,9 @@ fn print(lint: &Lint, color: bool, out: &mut impl Write) -> Result<(), Failure> 
     }
     if !lint.frameworks.is_empty() {
         writeln!(out, "serves {}", lint.frameworks.join(", "))?;
+    }
+    if !lint.suppressible {
+        writeln!(out, "told whatever comments in configs say")?;
     }
     write!(out, "\n{}", markdown::render(lint.text, color))?;
     Ok(())

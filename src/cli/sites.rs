@@ -40,7 +40,7 @@ impl Gatherer<'_> {
         }
         let one = match self.given.take() {
             Some(site) => Some(site),
-            None if self.configs.site.is_told() => Some(self.configs.site.load([], sources)?),
+            None if self.configs.site.told_by().is_some() => Some(self.configs.site.load([], sources)?),
             None if self.configs.paths.is_empty() => self.here(sources)?,
             None => None,
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
-use super::input::{InputArgs, catalog_of};
+use super::input::{InputArgs, catalog_of, of_variable};
 use crate::calls::Calls;
 use crate::rule::{Lint, PH602, PH603, PH604, PH605};
 use crate::session::{Config, Session};
@@ -15,8 +15,9 @@ use crate::source::SourceMap;
 /// Which site is asked about.
 #[derive(Args, Debug)]
 pub(super) struct WholeArgs {
-    /// The site file; else `pinhole.toml` of the current folder or the nearest one above it
-    #[arg(long, value_name = "FILE")]
+    /// The site file; else that of the variable PINHOLE_SITE, or `pinhole.toml` of the current folder or the nearest
+    /// one above it
+    #[arg(long, value_name = "FILE", default_value = of_variable(), hide_default_value = true)]
     site: Option<PathBuf>,
     /// A folder with more products for the catalog; repeatable
     #[arg(long = "catalog", value_name = "DIR")]

@@ -33,6 +33,8 @@ pub struct Lint {
     pub aliases: &'static [&'static str],
     /// Controls of security frameworks that it serves, such as `nist-sp-800-41r1:4.2`.
     pub frameworks: &'static [&'static str],
+    /// Whether a comment in a config can leave its findings out.
+    pub suppressible: bool,
     /// What it finds, in one line: the page's first paragraph.
     pub summary: &'static str,
     /// The page without its head, in Markdown.

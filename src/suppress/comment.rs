@@ -285,13 +285,7 @@ impl<'f> Reader<'f> {
         };
         let (mut words, mut lints) = (Vec::new(), Vec::new());
         for code in codes.split(',').map(str::trim).filter(|code| !code.is_empty()) {
-            let found = Lint::select(code).map_err(|near| {
-                let help = match near {
-                    Some(near) => format!("Did you mean `{near}`?"),
-                    None => "`pinhole rule` lists all rules.".to_string(),
-                };
-                broken(format!("there is no rule `{code}`"), &help)
-            })?;
+            let found = left_out(code).map_err(|(message, help)| broken(message, &help))?;
             words.push((code.to_string(), found.len()));
             lints.extend(found);
         }
@@ -318,6 +312,24 @@ impl<'f> Reader<'f> {
         }
         Ok(Said::Ignore(scope, Words { words, lints, reason: reason.join(" "), until }))
     }
+}
+
+/// The lints that a word in brackets stands for; else what is wrong, and what to do.
+fn left_out(code: &str) -> Result<Vec<&'static Lint>, (String, String)> {
+    let mut found = Lint::select(code).map_err(|near| {
+        let help = match near {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => "`pinhole rule` lists all rules.".to_string(),
+        };
+        (format!("there is no rule `{code}`"), help)
+    })?;
+    found.retain(|lint| lint.suppressible);
+    if found.is_empty() {
+        let help = "It says that something was not read, or that such a comment is wrong. `[[check.ignore]]` in the site file \
+                    can accept it.";
+        return Err((format!("no comment leaves out `{code}`"), help.to_string()));
+    }
+    Ok(found)
 }
 
 /// For each place, which are in order, the innermost object of JSON that holds it.

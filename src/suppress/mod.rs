@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dialect::Dialect;
 use crate::finding::Finding;
-use crate::rule::{Lint, PH008, PH009, PH010, PH615};
+use crate::rule::{Lint, PH009, PH010, PH615};
 use crate::site::{Date, Ignore, Settings};
 use crate::source::{SourceId, SourceMap, Span};
 
@@ -172,12 +172,9 @@ impl Comments {
         comments
     }
 
-    /// Whether a comment leaves a finding out. Findings about these comments themselves are always told.
+    /// Whether a comment leaves a finding out.
     fn leave_out(&mut self, finding: &Finding) -> bool {
         let Some(span) = finding.span else { return false };
-        if [&PH008, &PH009, &PH010].contains(&finding.lint()) {
-            return false;
-        }
         let last = self.all.partition_point(|entry| entry.directive.target.start <= span.end);
         let mut any = false;
         for entry in self.all[..last].iter_mut().rev().take_while(|entry| entry.reach >= span.start) {

@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(target_os = "linux")]
+mod alone;
 mod architecture;
 mod changes;
 mod choice;
@@ -17,6 +19,8 @@ mod outputs;
 mod page;
 mod precommit;
 mod redact;
+#[cfg(unix)]
+mod release;
 mod requests;
 mod sarif;
 mod schema;

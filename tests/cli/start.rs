@@ -104,6 +104,32 @@ fn variables_stand_for_options() {
 }
 
 #[test]
+fn a_variable_names_the_site_file() {
+    let scratch = Scratch::new("variable-site");
+    scratch.write("pf.conf", "block all\npass all\n").write("other.toml", "[check]\nfail-on = \"info\"\n");
+    scratch.write("strict.toml", "[check]\nfail-on = \"warning\"\n");
+    scratch.write("pinhole.toml", "[check]\nselect = [\"PH1\"]\nfail-on = \"info\"\n");
+    let set = [("PINHOLE_SITE", "strict.toml")];
+    let code = |args: &[&str], variables: &[(&str, &str)]| {
+        run(&scratch, &[&["check", "pf.conf"], args].concat(), variables).status.code()
+    };
+    assert_eq!((code(&[], &[]), code(&[], &set)), (Some(0), Some(1)));
+    // An empty one is none, and what the command line says is at odds with nothing.
+    assert_eq!(code(&[], &[("PINHOLE_SITE", "")]), Some(0));
+    assert_eq!(code(&["--site", "pinhole.toml"], &set), Some(0));
+    assert_eq!(code(&["--no-site"], &set), Some(0));
+    assert_eq!(code(&["--product", "scopia-mcu"], &set), code(&["--product", "scopia-mcu"], &[]));
+    assert_eq!(code(&[], &[("PINHOLE_SITE", "nowhere.toml")]), Some(2));
+    let matrix = run(&scratch, &["matrix"], &[("PINHOLE_SITE", "nowhere.toml")]);
+    assert!(text(&matrix).contains("cannot read `nowhere.toml`"), "{}", text(&matrix));
+    let shown = |args: &[&str]| text(&run(&scratch, &[&["config", "show"], args].concat(), &set));
+    assert!(shown(&[]).contains("= strict.toml  (environment)"), "{}", shown(&[]));
+    let told = shown(&["--site", "other.toml"]);
+    assert!(told.contains("= other.toml  (command line)"), "{told}");
+    assert!(shown(&["--no-site"]).contains("= none  (command line)"), "{}", shown(&["--no-site"]));
+}
+
+#[test]
 fn statistics_and_timings() {
     let scratch = Scratch::new("statistics");
     scratch.write("pf.conf", "block all\npass all\n");

@@ -154,6 +154,46 @@ fn what_cannot_be_understood_leaves_nothing_out() {
     }
 }
 
+/// The rules whose findings comments leave out, or those whose findings they do not.
+fn rules(suppressible: bool) -> Vec<String> {
+    let scratch = Scratch::new("rules");
+    let all: Vec<serde_json::Value> = read(&text(&run(&scratch, &["rule", "--format", "json"]).stdout));
+    let all = all.into_iter().filter(|rule| rule["suppressible"] == suppressible);
+    all.map(|rule| rule["code"].as_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn what_was_not_read_is_told_whatever_the_file_says() {
+    let unread = rules(false);
+    assert!(unread.contains(&"PH001".to_string()) && rules(true).contains(&"PH202".to_string()));
+    for code in &unread {
+        let report =
+            found("pf", &config("pf", &format!("pinhole: ignore-file[{code}] it is known"), ""), &[]);
+        assert_eq!(the(&report, "PH008").message, format!("no comment leaves out `{code}`"));
+    }
+    let all = "# pinhole: ignore-file[PH0] it is known\n";
+    let dump = |lines: &str| format!("*filter\n:FORWARD DROP\n{lines}\nCOMMIT\n");
+    let lists = "{ 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 }";
+    for (code, dialect, args, text) in [
+        ("PH001", "iptables", &[][..], dump("-A FORWARD -p tcp -m tcp --dport")),
+        ("PH005", "iptables", &[], "*filter\n:WEB - [0:0]\n-A WEB -p tcp -j ACCEPT\nCOMMIT\n".to_string()),
+        (
+            "PH006",
+            "pf",
+            &["--budget", "nodes=1"],
+            format!("block all\npass in proto tcp from {lists} to {lists} port {{ 1 3 5 }}\n"),
+        ),
+        ("PH009", "iptables", &[], dump("# pinhole: ignore[PH301] it is known")),
+    ] {
+        let report = found(dialect, &format!("{all}{text}"), args);
+        assert!(report.of(code).count() > 0, "{code}: {report:?}");
+        let scratch = Scratch::new("accepted");
+        let entry = format!("[[check.ignore]]\nrule = \"{code}\"\nreason = \"it is known\"\n");
+        scratch.write("fw.conf", text).write("pinhole.toml", entry);
+        check(&scratch.0, &[&["fw.conf", "--dialect", dialect], args].concat()).silent(code);
+    }
+}
+
 #[test]
 fn what_leaves_nothing_out_is_found_with_a_mend() {
     for dialect in DIALECTS {

@@ -13,7 +13,7 @@ use crate::netns::ADDRESSES;
 use crate::one_packet::{self, Ending};
 use crate::packet::{Hook, Probe};
 use crate::scenario::{Language, Scenario};
-use crate::wire::{self, ICMP, ICMPV6, TCP, UDP, UDPLITE};
+use crate::wire::{self, ESP, ICMP, ICMPV6, TCP, UDP, UDPLITE};
 
 /// The answers for one packet.
 pub(crate) struct Said {
@@ -75,6 +75,9 @@ pub(crate) fn trip(probe: &Probe) -> Trip {
     set(Field::Dscp, header.dscp.into());
     set(Field::Ecn, 0);
     set(Field::PktType, 0);
+    if header.proto == ESP {
+        set(Field::Spi, header.spi.into());
+    }
     if header.has_ports() {
         set(Field::Sport, header.sport.into());
         set(Field::Dport, header.dport.into());
@@ -103,7 +106,7 @@ pub(crate) fn trip(probe: &Probe) -> Trip {
         set(
             Field::Ext,
             frag | match header.proto {
-                50 => ext::ESP,
+                ESP => ext::ESP,
                 59 => ext::NONE,
                 _ => ext::PROTO,
             },

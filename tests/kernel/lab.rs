@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use crate::netns::{ADDRESSES, MACS};
 use crate::packet::{Hook, Probe};
 use crate::stages;
-use crate::wire::{ACK, Header, ICMP, ICMPV6, SCTP, SYN, Seen, TCP, UDP, UDPLITE};
+use crate::wire::{ACK, ESP, Header, ICMP, ICMPV6, SCTP, SYN, Seen, TCP, UDP, UDPLITE};
 
 const ETH_P_ALL: i32 = 3;
 /// A type for local experiments (IEEE 802): the frames that tell that a queue is empty.
@@ -21,7 +21,7 @@ const HELLO: &[u8] = b"a first packet to the next hop";
 const ENOBUFS: i32 = 105;
 const NETLINK: i32 = 16;
 const NETLINK_NETFILTER: i32 = 12;
-const LOCAL_PROTOCOLS: [u8; 5] = [TCP, UDP, SCTP, UDPLITE, 47];
+const LOCAL_PROTOCOLS: [u8; 6] = [TCP, UDP, SCTP, UDPLITE, ESP, 47];
 
 /// Where a packet ended up: address and, where the protocol has ports, port.
 #[derive(Clone, Copy, Debug, PartialEq)]

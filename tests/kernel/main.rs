@@ -17,6 +17,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(target_os = "linux")]
+mod coverage;
+#[cfg(target_os = "linux")]
 mod diffs;
 #[cfg(target_os = "linux")]
 mod flow;

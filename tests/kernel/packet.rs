@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Value as Json, json};
 
 use crate::netns::{ADDRESSES, NEAR};
-use crate::wire::{Header, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE};
+use crate::wire::{ESP, Header, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE};
 
 /// The way before any translation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +35,7 @@ const PROTOCOLS: [(&str, u8); 8] = [
     ("sctp", SCTP),
     ("udplite", UDPLITE),
     ("gre", 47),
-    ("esp", 50),
+    ("esp", ESP),
 ];
 
 const FLAGS: [(&str, u8); 6] = [("fin", 1), ("syn", 2), ("rst", 4), ("psh", 8), ("ack", 16), ("urg", 32)];
@@ -80,6 +80,7 @@ impl Probe {
             }
             "type" => self.header.icmp.0 = number()? as u8,
             "code" => self.header.icmp.1 = number()? as u8,
+            "spi" => self.header.spi = value.parse().map_err(|_| bad())?,
             "ttl" => self.header.ttl = number()? as u8,
             "dscp" => self.header.dscp = number()? as u8,
             "extra" => self.header.extra = number()?,
@@ -141,6 +142,9 @@ impl Probe {
             }
             _ => {}
         }
+        if header.proto == ESP {
+            line["spi"] = json!(header.spi);
+        }
         if header.fragment {
             line["ext"] = json!(["frag"]);
         }
@@ -187,6 +191,9 @@ impl std::fmt::Display for Probe {
         }
         if matches!(header.proto, ICMP | ICMPV6) {
             write!(f, " type={} code={}", header.icmp.0, header.icmp.1)?;
+        }
+        if header.proto == ESP {
+            write!(f, " spi={}", header.spi)?;
         }
         let numbers =
             [("ttl", header.ttl.into(), 64), ("dscp", header.dscp.into(), 0), ("extra", header.extra, 0)];

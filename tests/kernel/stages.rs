@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::coverage;
 use crate::judge;
 use crate::lab::{self, Lab};
 use crate::netns::{self, Netns};
@@ -60,6 +61,11 @@ fn start() -> ExitCode {
     // what `cargo test` asks of every test program
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
+    }
+    let faults = coverage::faults();
+    if !faults.is_empty() {
+        eprintln!("FAILED the random rulesets do not have all that is modelled:\n{}", faults.join("\n"));
+        return ExitCode::FAILURE;
     }
     if let Some(why) = lacking() {
         eprintln!("skipped: {why}");

@@ -14,6 +14,7 @@ pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const FRAGMENT: u8 = 44;
+pub(crate) const ESP: u8 = 50;
 pub(crate) const AH: u8 = 51;
 pub(crate) const ICMPV6: u8 = 58;
 pub(crate) const SCTP: u8 = 132;
@@ -34,6 +35,8 @@ pub(crate) struct Header {
     pub dport: u16,
     pub flags: u8,
     pub icmp: (u8, u8),
+    /// Of ESP.
+    pub spi: u32,
     pub ttl: u8,
     pub dscp: u8,
     /// Bytes of payload after the tag.
@@ -57,6 +60,7 @@ impl Header {
             dport: 0,
             flags: SYN,
             icmp,
+            spi: 4096,
             ttl: 64,
             dscp: 0,
             extra: 0,
@@ -148,6 +152,11 @@ impl Header {
                 2
             }
             SCTP => return sctp_init(l4, &payload),
+            ESP => {
+                l4.extend(self.spi.to_be_bytes());
+                l4.extend([0; 4]);
+                4
+            }
             // a REJECT answers other protocols only where the sum of the payload is right
             _ => {
                 l4.extend([0; 8]);

@@ -1,6 +1,6 @@
 //! Random dumps of `iptables-save` and `ip6tables-save`.
 
-use super::{DSCPS, MARKS, PORTS, Pool, Rng, ports};
+use super::{DSCPS, MARKS, PORTS, Pool, Rng, SPIS, ports};
 
 /// User chains of the filter table. A chain jumps to later ones only.
 const CHAINS: [&str; 5] = ["web", "voice", "media", "log-and-drop", "last"];
@@ -22,12 +22,14 @@ fn connection(rng: &mut Rng, pool: &Pool) -> String {
     let mut text = String::new();
     for _ in 0..1 + rng.below(2) {
         let not = if rng.one_in(3) { " !" } else { "" };
-        let (option, value) = match rng.below(7) {
+        let (option, value) = match rng.below(9) {
             0 => ("--ctproto", rng.pick(&["tcp", "17", "47"]).to_string()),
             1 => ("--ctorigsrc", rng.pick(pool.networks).to_string()),
             2 => ("--ctorigdst", rng.pick(pool.networks).to_string()),
             // the type and code of a ping are a port, too
             5 => ("--ctorigdstport", rng.pick(&["2048", "53:1720", "0:65535", "5060"]).to_string()),
+            7 => ("--ctrepldst", rng.pick(pool.networks).to_string()),
+            8 => ("--ctreplsrc", rng.pick(pool.networks).to_string()),
             6 => ("--ctorigsrcport", rng.pick(&["1024:65535", "53"]).to_string()),
             3 => ("--ctdir", rng.pick(&["ORIGINAL", "REPLY"]).to_string()),
             _ => {
@@ -49,6 +51,8 @@ fn sets(rng: &mut Rng, pool: &Pool) -> String {
     let mut text = format!("create hosts hash:ip family {family}\ncreate nets hash:net family {family}\n");
     text +=
         &format!("create pairs hash:ip,port family {family}\ncreate wide hash:net,port family {family}\n");
+    // What rules add to, and none asks.
+    text += &format!("create seen hash:ip family {family}\n");
     for host in pool.hosts {
         if rng.one_in(2) {
             text += &format!("add hosts {host}\n");
@@ -113,8 +117,21 @@ impl Writer<'_> {
         for _ in 0..self.rng.below(3) {
             let chain = self.rng.pick(&["PREROUTING", "OUTPUT"]);
             let matches = self.matches(chain, 3);
-            let target = self.rng.pick(&["-j CT --notrack", "-j DROP", "-j ACCEPT"]);
+            let target = self.rng.pick(&[
+                "-j CT --notrack",
+                "-j NOTRACK",
+                "-j CT --zone 1",
+                "-j TRACE",
+                "-j DROP",
+                "-j DROP",
+                "-j ACCEPT",
+            ]);
             self.rule(chain, &matches, target);
+        }
+        if self.rng.one_in(4) {
+            let chain = self.rng.pick(&["PREROUTING", "OUTPUT"]);
+            let port = self.rng.pick(&PORTS);
+            self.rule(chain, &format!(" -p udp -m udp --dport {port}"), "-j CT --helper sip");
         }
         self.text += "COMMIT\n";
     }
@@ -126,7 +143,9 @@ impl Writer<'_> {
             let chain = self.rng.pick(&chains);
             let matches = self.matches(chain, 2);
             let mark = self.rng.pick(&MARKS);
-            let target = match self.rng.below(7) {
+            let target = match self.rng.below(11) {
+                7 => self.field(),
+                8 => self.beside(chain, &matches),
                 0 => format!("-j MARK --set-xmark {mark:#x}/{mark:#x}"),
                 1 => format!("-j MARK --or-mark {mark:#x}"),
                 2 => format!("-j CONNMARK --set-xmark {mark:#x}/0xffffffff"),
@@ -151,7 +170,8 @@ impl Writer<'_> {
             let port = self.rng.pick(&PORTS);
             let with_port = if self.pool.v6 { format!("[{to}]:{port}") } else { format!("{to}:{port}") };
             let source = chain == "POSTROUTING";
-            let target = match (self.rng.below(5), source) {
+            let target = match (self.rng.below(6), source) {
+                (5, _) => format!("-j NETMAP --to {}", self.rng.pick(self.pool.mapped)),
                 (0, true) => "-j MASQUERADE".to_string(),
                 (_, true) => format!("-j SNAT --to-source {to}"),
                 (0, false) if self.rng.one_in(3) => "-j REDIRECT --to-ports ftp-data".to_string(),
@@ -203,6 +223,37 @@ impl Writer<'_> {
             12 => format!("-g {}", self.rng.pick(later)),
             _ => format!("-j {}", self.rng.pick(later)),
         }
+    }
+
+    /// A field is set.
+    fn field(&mut self) -> String {
+        match (self.rng.one_in(2), self.pool.v6) {
+            (true, _) => format!("-j DSCP --set-dscp {:#04x}", self.rng.pick(&DSCPS)),
+            (_, true) => format!("-j HL --hl-set {}", self.rng.pick(&[1, 2, 10, 64])),
+            (_, false) => format!("-j TTL --ttl-set {}", self.rng.pick(&[1, 2, 10, 64])),
+        }
+    }
+
+    /// What does nothing to where a packet goes.
+    fn beside(&mut self, chain: &str, matches: &str) -> String {
+        let mut all = vec![
+            "-j NFLOG --nflog-group 1",
+            "-j AUDIT --type accept",
+            "-j CHECKSUM --checksum-fill",
+            "-j CONNSECMARK --save",
+            "-j IDLETIMER --timeout 5 --label pinhole",
+            "-j SET --add-set seen src",
+        ];
+        if matches!(chain, "FORWARD" | "OUTPUT" | "POSTROUTING") {
+            all.push("-j CLASSIFY --set-class 1:1");
+        }
+        if matches.contains(" -p tcp") && !matches.contains("! -p tcp") {
+            all.push("-j TCPOPTSTRIP --strip-options sack-permitted");
+            if !self.pool.v6 {
+                all.push("-j ECN --ecn-tcp-remove");
+            }
+        }
+        self.rng.pick(&all).to_string()
     }
 
     fn reply(&mut self) -> &'static str {
@@ -260,9 +311,14 @@ impl Writer<'_> {
             // a module's options may be given only once, but each `conntrack` is one of its own
             let module = more.split_whitespace().nth(1).unwrap_or_default();
             // how long an SCTP or GRE packet is, the packet as it is given does not tell
-            // nor which port the connection of a GRE packet has
+            // nor which port the connection of a GRE packet has, or which one a ping comes from
             let of_port = more.contains("--ctorig") && more.contains("port ");
-            if of_port && (!text.contains(" -p ") || text.contains(" -p gre")) {
+            let ping = more.contains("--ctorigsrcport") && text.contains("icmp");
+            let without = ping || [" -p gre", " -p esp", " -p ah"].iter().any(|part| text.contains(part));
+            if of_port && (!text.contains(" -p ") || without) {
+                continue;
+            }
+            if module == "tcpmss" && (!text.contains(" -p tcp") || text.contains("! -p")) {
                 continue;
             }
             if module == "length" && !text.contains(" -p tcp") && !text.contains(" -p udp")
@@ -279,7 +335,8 @@ impl Writer<'_> {
 
     fn protocol(&mut self) -> String {
         let icmp = if self.pool.v6 { "ipv6-icmp" } else { "icmp" };
-        match self.rng.below(8) {
+        match self.rng.below(9) {
+            8 => self.rare_protocol(),
             0 => format!(" ! -p {}", self.rng.pick(&["tcp", "udp", icmp])),
             1 => format!(" -p {icmp}{}", self.icmp_type()),
             2 => format!(" -p tcp{}", self.tcp_flags()),
@@ -288,6 +345,19 @@ impl Writer<'_> {
                 let proto = self.rng.pick(&["tcp", "tcp", "udp", "udp", "sctp"]);
                 format!(" -p {proto}{}", self.port_match(proto))
             }
+        }
+    }
+
+    fn rare_protocol(&mut self) -> String {
+        let not = self.not();
+        let port = self.rng.pick(&PORTS);
+        let (lo, hi) = (self.rng.pick(&SPIS), self.rng.pick(&SPIS));
+        let (lo, hi) = (lo.min(hi), lo.max(hi));
+        match self.rng.below(5) {
+            0 => format!(" -p ah -m ah{not} --ahspi {lo}:{hi}"),
+            1 => format!(" -p dccp -m dccp{not} --dport {port}"),
+            2 => format!(" -p udplite -m multiport{not} --dports {port},5061"),
+            _ => format!(" -p esp -m esp{not} --espspi {lo}:{hi}"),
         }
     }
 
@@ -342,24 +412,9 @@ impl Writer<'_> {
         let not = self.not();
         let pool = self.pool;
         let rng = &mut *self.rng;
-        match rng.below(18) {
-            14 if pool.v6 => {
-                let headers =
-                    ["protocol", "prot --soft", "hop-by-hop --soft", "frag,protocol", "route --soft"];
-                format!(" -m ipv6header{not} --header {}", rng.pick(&headers))
-            }
-            15 if pool.v6 => format!(" -m {}", rng.pick(&["frag", "rt", "hbh", "dst"])),
-            16 => {
-                let (module, option) = if pool.v6 { ("hl", "--hl") } else { ("ttl", "--ttl") };
-                let (how, value) = (rng.pick(&["eq", "lt", "gt"]), rng.pick(&[1, 2, 10, 64]));
-                // a negation stands only where the two are asked to be the same
-                let not = if how == "eq" { not } else { "" };
-                format!(" -m {module}{not} {option}-{how} {value}")
-            }
-            17 => {
-                let kinds = rng.pick(&["unicast", "multicast"]);
-                format!(" -m pkttype{not} --pkt-type {kinds}")
-            }
+        match rng.below(22) {
+            14..=16 => of_family(rng, pool, not),
+            17..=21 => rare_extension(rng, not),
             12 => format!(
                 " -m state{not} --state {}",
                 rng.pick(&["NEW", "INVALID", "RELATED,ESTABLISHED", "UNTRACKED", "NEW,INVALID"])
@@ -370,7 +425,15 @@ impl Writer<'_> {
                 format!(" -m addrtype{not} --{}-type {}", rng.pick(&["dst", "dst", "src"]), rng.pick(&kinds))
             }
             0 | 1 => {
-                let states = rng.pick(&["NEW", "ESTABLISHED,RELATED", "INVALID", "UNTRACKED", "NEW,INVALID"]);
+                let states = rng.pick(&[
+                    "NEW",
+                    "ESTABLISHED,RELATED",
+                    "INVALID",
+                    "UNTRACKED",
+                    "NEW,INVALID",
+                    "DNAT",
+                    "NEW,SNAT",
+                ]);
                 let more = if rng.one_in(3) { connection(rng, pool) } else { String::new() };
                 format!(" -m conntrack{not} --ctstate {states}{more}")
             }
@@ -401,6 +464,45 @@ impl Writer<'_> {
                 format!(" -m mac{not} --mac-source 02:00:00:00:0c:0{}", rng.below(2))
             }
             _ => String::new(),
+        }
+    }
+}
+
+/// A condition on what rules seldom ask.
+fn rare_extension(rng: &mut Rng, not: &str) -> String {
+    match rng.below(5) {
+        4 => format!(" -m pkttype{not} --pkt-type {}", rng.pick(&["unicast", "multicast"])),
+        0 => {
+            let what = ["tos --tos 0x28/0xfc", "tos --tos 0/0x3", "ecn --ecn-ip-ect 0", "ecn --ecn-ip-ect 1"];
+            let (module, rest) = rng.pick(&what).split_once(' ').unwrap_or_default();
+            format!(" -m {module}{not} {rest}")
+        }
+        1 => format!(" -m dscp{not} --dscp-class {}", rng.pick(&["EF", "AF11", "CS0"])),
+        2 => match rng.below(4) {
+            0 => " -m recent --set --name seen".to_string(),
+            1 => format!(" -m physdev{not} --physdev-is-bridged"),
+            2 => format!(" -m helper{not} --helper sip"),
+            // a size that another has stands only where there is one
+            _ => " -m tcpmss --mss 500:1300".to_string(),
+        },
+        _ => format!(" -m addrtype{not} --src-type LOCAL"),
+    }
+}
+
+/// A condition that one family alone has.
+fn of_family(rng: &mut Rng, pool: &Pool, not: &str) -> String {
+    match rng.below(3) {
+        0 if pool.v6 => {
+            let headers = ["protocol", "prot --soft", "hop-by-hop --soft", "frag,protocol", "route --soft"];
+            format!(" -m ipv6header{not} --header {}", rng.pick(&headers))
+        }
+        1 if pool.v6 => format!(" -m {}", rng.pick(&["frag", "rt", "hbh", "dst"])),
+        _ => {
+            let (module, option) = if pool.v6 { ("hl", "--hl") } else { ("ttl", "--ttl") };
+            let (how, value) = (rng.pick(&["eq", "lt", "gt"]), rng.pick(&[1, 2, 10, 64]));
+            // a negation stands only where the two are asked to be the same
+            let not = if how == "eq" { not } else { "" };
+            format!(" -m {module}{not} {option}-{how} {value}")
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::packet::{Hook, Probe};
 use crate::scenario::{Case, Language, Scenario};
-use crate::wire::{Header, ICMP, ICMPV6, SCTP, TCP, UDP};
+use crate::wire::{ESP, Header, ICMP, ICMPV6, SCTP, TCP, UDP};
 
 /// Packets for each ruleset.
 const PACKETS: usize = 150;
@@ -61,6 +61,8 @@ struct Pool {
     own: &'static [&'static str],
     /// Addresses to translate to: hosts, and one of the firewall's own.
     targets: &'static [&'static str],
+    /// Networks to translate to, host by host.
+    mapped: &'static [&'static str],
     /// Those of the firewall's networks that stand for more than one host.
     last: &'static [&'static str],
 }
@@ -91,6 +93,7 @@ const V4: Pool = Pool {
     ranges: &[("192.0.2.7", "192.0.2.100"), ("10.1.2.4", "10.9.0.5"), ("172.16.0.9", "172.16.0.9")],
     own: &["203.0.113.1", "198.51.100.1"],
     targets: &["10.1.2.3", "10.1.2.99", "192.0.2.130", "198.51.100.1"],
+    mapped: &["10.1.2.0/24", "192.0.2.0/25"],
     last: &["198.51.100.255", "203.0.113.255"],
 };
 
@@ -117,6 +120,7 @@ const V6: Pool = Pool {
     ranges: &[("2001:db8:9::7", "2001:db8:9::100"), ("2001:db8:a::4", "2001:db8:b::5")],
     own: &["2001:db8:1::1", "2001:db8:2::1"],
     targets: &["2001:db8:a::3", "2001:db8:a::99", "2001:db8:9:1::7", "2001:db8:2::1"],
+    mapped: &["2001:db8:a::/64", "2001:db8:9:1::/64"],
     last: &["2001:db8:1::"],
 };
 
@@ -124,6 +128,8 @@ const V6: Pool = Pool {
 const PORTS: [u16; 9] = [22, 53, 80, 443, 1720, 3230, 5060, 5061, 40000];
 const MARKS: [u32; 4] = [0x1, 0x2, 0x3, 0x10];
 const DSCPS: [u8; 3] = [0, 10, 46];
+/// What ESP packets have.
+const SPIS: [u32; 3] = [256, 4096, 0x8000_0000];
 
 impl Pool {
     fn of(v6: bool) -> &'static Pool {
@@ -144,19 +150,33 @@ pub(crate) fn scenarios(folder: &Path) -> Vec<Scenario> {
     all
 }
 
+/// The ruleset of a seed, and its sets.
+fn ruleset(language: Language, rng: &mut Rng) -> (String, Option<String>) {
+    let (rules, sets) = match language {
+        Language::Iptables => iptables::ruleset(rng, &V4),
+        Language::Ip6tables => iptables::ruleset(rng, &V6),
+        Language::Nftables => return (nftables::ruleset(rng), None),
+    };
+    (rules, Some(sets))
+}
+
+/// The rulesets of the first seeds, as text.
+pub(crate) fn texts(language: Language, seeds: u64) -> Vec<String> {
+    (1..=seeds).map(|seed| ruleset(language, &mut of_seed(language, seed)).0).collect()
+}
+
+fn of_seed(language: Language, seed: u64) -> Rng {
+    Rng::new(seed << 8 | language as u64)
+}
+
 /// The ruleset and packets of a seed.
 pub(crate) fn scenario(language: Language, seed: u64, folder: &Path) -> Scenario {
-    let mut rng = Rng::new(seed << 8 | language as u64);
-    let (text, ipset, extension) = match language {
-        Language::Iptables => {
-            let (rules, sets) = iptables::ruleset(&mut rng, &V4);
-            (rules, Some(sets), "rules")
-        }
-        Language::Ip6tables => {
-            let (rules, sets) = iptables::ruleset(&mut rng, &V6);
-            (rules, Some(sets), "rules6")
-        }
-        Language::Nftables => (nftables::ruleset(&mut rng), None, "nft"),
+    let mut rng = of_seed(language, seed);
+    let (text, ipset) = ruleset(language, &mut rng);
+    let extension = match language {
+        Language::Iptables => "rules",
+        Language::Ip6tables => "rules6",
+        Language::Nftables => "nft",
     };
     let path = folder.join(format!("{}-{seed}.{extension}", language.name()));
     let v6 = |rng: &mut Rng| match language {
@@ -206,7 +226,8 @@ fn probe(rng: &mut Rng, pool: &Pool) -> Probe {
         Hook::Forward => {}
     }
     let icmp = if pool.v6 { ICMPV6 } else { ICMP };
-    let proto = rng.pick(&[TCP, TCP, TCP, TCP, UDP, UDP, UDP, icmp, SCTP, 47]);
+    // Linux sums UDP-Lite up as if it were UDP, and calls all of it invalid: it is left out.
+    let proto = rng.pick(&[TCP, TCP, TCP, TCP, TCP, UDP, UDP, UDP, UDP, icmp, icmp, SCTP, 47, ESP]);
     let mut header = Header::new(src, dst, proto);
     if header.has_ports() {
         header.sport = port(rng);
@@ -219,13 +240,17 @@ fn probe(rng: &mut Rng, pool: &Pool) -> Probe {
         header.mss = Some(rng.pick(&[536, 1200, 1460]));
     }
     header.icmp = match pool.v6 {
-        true => (rng.pick(&[128, 128, 128, 129, 1, 143, 151, 152, 153]), 0),
+        true => (rng.pick(&[128, 128, 128, 129, 1, 143, 151, 152, 153]), rng.pick(&[0, 0, 0, 1])),
         false => rng.pick(&[(8, 0), (8, 0), (0, 0), (13, 0), (3, 1), (11, 0)]),
     };
+    if proto == ESP {
+        header.spi = rng.pick(&SPIS);
+    }
     header.dscp = rng.pick(&DSCPS);
     header.extra = rng.pick(&[0, 0, 100, 500]);
     header.ttl = rng.pick(&[64, 64, 10, 11, 128, 2, 1]);
-    header.fragment = pool.v6 && rng.one_in(8);
+    // the length of UDP in a fragment that is not put together, no ruleset alone tells
+    header.fragment = pool.v6 && rng.one_in(8) && proto != UDP;
     Probe { hook, iif: rng.pick(&["eth0", "eth0", "eth1"]), header, established: false }
 }
 

@@ -1,22 +1,34 @@
 //! Random nftables rulesets: several tables and base chains, sets, maps, jumps.
 
-use super::{DSCPS, MARKS, PORTS, Pool, Rng, V4, V6, ports};
+use super::{DSCPS, MARKS, PORTS, Pool, Rng, SPIS, V4, V6, ports};
 
+/// The answers to what is refused leave as all packets do.
+const ANSWERS: [&str; 3] = [
+    "icmp type { destination-unreachable, time-exceeded } accept",
+    "icmpv6 type { destination-unreachable, time-exceeded } accept",
+    "tcp flags & rst == rst accept",
+];
 /// Regular chains. A chain jumps to later ones only.
-const CHAINS: [&str; 4] = ["web", "voice", "media", "last"];
+const CHAINS: [&str; 4] = ["web", "voice", "media", "rest"];
 
 /// A script for `nft -f`.
 pub(super) fn ruleset(rng: &mut Rng) -> String {
-    let mut text = String::new();
+    let mut text = String::from("define few = { 22, 80 }\ndefine few-not = 53\nundefine few-not\n");
+    text += &format!("redefine few = {{ {}, 5060 }}\n", rng.pick(&PORTS[..4]));
     let families = rng.pick(&[["inet", "inet"], ["inet", "ip"], ["ip", "ip6"], ["inet", "ip6"]]);
     for (n, family) in families.into_iter().enumerate() {
-        let mut writer = Writer { rng, family, text: String::new(), for_tcp: false };
+        let mut writer =
+            Writer { rng, family, text: String::new(), for_tcp: false, plain: false, objects: n == 0 };
         writer.sets();
+        if n == 0 {
+            writer.objects();
+        }
         for at in 0..CHAINS.len() {
             writer.regular(at);
         }
         writer.base_chains();
         if n == 0 {
+            writer.raw();
             writer.nat();
         }
         text += &format!("table {family} t{n} {{\n{}}}\n", writer.text);
@@ -24,13 +36,34 @@ pub(super) fn ruleset(rng: &mut Rng) -> String {
     if rng.one_in(3) {
         text += &early(rng);
     }
+    if rng.one_in(3) {
+        text += &afterwards(rng, families[0]);
+    }
+    text
+}
+
+/// What is changed of the first table once it is there.
+fn afterwards(rng: &mut Rng, family: &str) -> String {
+    let chain = rng.pick(&CHAINS);
+    let mut text = format!("create chain {family} t0 spare\nadd rule {family} t0 spare drop\n");
+    text += &format!("flush chain {family} t0 spare\ndelete chain {family} t0 spare\n");
+    for _ in 0..1 + rng.below(2) {
+        let command = rng.pick(&["add", "insert"]);
+        let (proto, port) = (rng.pick(&["tcp", "udp"]), rng.pick(&PORTS));
+        let verdict = rng.pick(&["accept", "drop", "return"]);
+        text += &format!("{command} rule {family} t0 {chain} {proto} dport {port} {verdict}\n");
+    }
     text
 }
 
 /// What a device's packets meet before all else.
 fn early(rng: &mut Rng) -> String {
     let device = rng.pick(&["eth0", "eth1"]);
+    let hook = rng.pick(&["ingress", "ingress", "egress"]);
     let mut rules = String::new();
+    if hook == "egress" {
+        ANSWERS.iter().for_each(|answer| rules += &format!("\t\t{answer}\n"));
+    }
     for _ in 0..1 + rng.below(3) {
         let what = match rng.below(4) {
             0 => format!("ip saddr {}", rng.pick(V4.networks)),
@@ -42,7 +75,7 @@ fn early(rng: &mut Rng) -> String {
         rules += &format!("\t\t{what} {then}\n");
     }
     format!(
-        "table netdev early {{\n\tchain ingress {{\n\t\ttype filter hook ingress device \"{device}\" priority -500; \
+        "table netdev early {{\n\tchain edge {{\n\t\ttype filter hook {hook} device \"{device}\" priority -500; \
          policy accept;\n{rules}\t}}\n}}\n"
     )
 }
@@ -53,6 +86,10 @@ struct Writer<'a> {
     text: String,
     /// The rule speaks of TCP, so that its conditions may read TCP's ports.
     for_tcp: bool,
+    /// The rule speaks of no transport protocol.
+    plain: bool,
+    /// The table has a helper and an expectation.
+    objects: bool,
 }
 
 impl Writer<'_> {
@@ -68,8 +105,9 @@ impl Writer<'_> {
         }
     }
 
-    /// `nets`, `ports` and `pairs` of each family.
+    /// `nets` and `pairs` of each family, and a few ports.
     fn sets(&mut self) {
+        self.text += "\tset few {\n\t\ttypeof tcp dport\n\t\telements = $few\n\t}\n";
         for pool in [&V4, &V6] {
             let (name, kind) = if pool.v6 { ("6", "ipv6_addr") } else { ("4", "ipv4_addr") };
             let mut nets: Vec<String> =
@@ -87,6 +125,31 @@ impl Writer<'_> {
                 "\tset pairs{name} {{\n\t\ttype {kind} . inet_service\n\t\tflags interval\n\t\telements = {{ {pair} }}\n\t}}\n"
             );
         }
+    }
+
+    /// What rules name: helpers, and what is expected behind connections.
+    fn objects(&mut self) {
+        let l3 = if self.family == "ip6" { "ip6" } else { "ip" };
+        self.text += "\tct helper sip-5060 {\n\t\ttype \"sip\" protocol udp\n\t}\n";
+        self.text += &format!(
+            "\tct expectation later {{\n\t\tprotocol udp\n\t\tdport 5060\n\t\ttimeout 1m\n\t\tsize 8\n\t\tl3proto {l3}\n\t}}\n"
+        );
+    }
+
+    /// What is done before connection tracking.
+    fn raw(&mut self) {
+        if self.rng.one_in(2) {
+            return;
+        }
+        let hook = self.rng.pick(&["prerouting", "output"]);
+        self.text += &format!("\tchain raw {{\n\t\ttype filter hook {hook} priority -300; policy accept;\n");
+        if hook == "output" {
+            self.accept_answers();
+        }
+        let pool = self.pool();
+        let rule = format!("{} notrack", self.address(pool));
+        self.line(&rule);
+        self.text += "\t}\n";
     }
 
     fn regular(&mut self, at: usize) {
@@ -121,15 +184,13 @@ impl Writer<'_> {
         }
     }
 
-    /// The answers to what is refused leave by output.
     fn accept_answers(&mut self) {
-        if self.family != "ip6" {
-            self.line("icmp type { destination-unreachable, time-exceeded } accept");
-        }
-        if self.family != "ip" {
-            self.line("icmpv6 type { destination-unreachable, time-exceeded } accept");
-        }
-        self.line("tcp flags & rst == rst accept");
+        let other = match self.family {
+            "ip" => "icmpv6",
+            "ip6" => "icmp ",
+            _ => "none",
+        };
+        ANSWERS.iter().filter(|answer| !answer.starts_with(other)).for_each(|answer| self.line(answer));
     }
 
     fn nat(&mut self) {
@@ -154,7 +215,14 @@ impl Writer<'_> {
         let (to, port) = (self.rng.pick(pool.targets), self.rng.pick(&PORTS));
         let with_port = if pool.v6 { format!("[{to}]:{port}") } else { format!("{to}:{port}") };
         let family = if self.family == "inet" { format!("{ip} ") } else { String::new() };
-        let target = match (self.rng.below(5), hook) {
+        let target = match (self.rng.below(7), hook) {
+            (5, "postrouting") => {
+                format!("snat {family}to {ip} saddr map {{ {} : {to} }}", pool.networks[0])
+            }
+            (5, _) if self.for_tcp => {
+                let (first, second) = (pool.targets[0], pool.targets[1]);
+                format!("dnat {family}to tcp dport map {{ 22-443 : {first}, 1720 : {second} }}")
+            }
             (0, "postrouting") => "masquerade".to_string(),
             (_, "postrouting") => format!("snat {family}to {to}"),
             (0, _) => format!("redirect to :{port}"),
@@ -170,12 +238,17 @@ impl Writer<'_> {
         let pool = self.pool();
         // a rule speaks of one transport protocol, or of none
         let icmp = if pool.v6 { "icmpv6" } else { "icmp" };
-        let proto = self.rng.pick(&["tcp", "tcp", "tcp", "udp", "udp", "sctp", icmp, "", "", ""]);
+        let all =
+            ["tcp", "tcp", "tcp", "udp", "udp", "sctp", icmp, "", "", "", "udplite", "dccp", "esp", "ah"];
+        let proto = self.rng.pick(&all);
         self.for_tcp = proto == "tcp";
+        self.plain = false;
         let mut matches = String::new();
         if proto.is_empty() && self.rng.one_in(4) {
-            matches += "meta l4proto { tcp, udp, sctp } th dport 53-5060 ";
+            let side = self.rng.pick(&["dport", "sport"]);
+            matches += &format!("meta l4proto {{ tcp, udp, sctp }} th {side} 53-5060 ");
         }
+        self.plain = proto.is_empty() && matches.is_empty();
         for _ in 0..1 + self.rng.below(3) {
             let protocol = !proto.is_empty() && self.rng.one_in(2);
             matches += &if protocol { self.transport(proto) } else { self.condition(hook, pool) };
@@ -185,7 +258,9 @@ impl Writer<'_> {
         while matches.matches(" != ").count() > 1 {
             matches = matches.replacen(" != ", " == ", 1);
         }
-        let transport = if matches.contains("th dport") {
+        self.plain = false;
+        let of_ip = ["ip protocol", "nexthdr"].iter().any(|what| matches.contains(what));
+        let transport = if of_ip || matches.contains("} th ") {
             "several"
         } else if matches.contains(&format!("{proto} ")) {
             proto
@@ -197,14 +272,17 @@ impl Writer<'_> {
             self.line(&format!("{matches}{map}"));
             return;
         }
-        let verdict = self.verdict(hook, later, transport);
+        let verdict = self.verdict(hook, later, transport, pool);
         self.line(&format!("{matches}{verdict}"));
     }
 
     fn vmap(&mut self, later: &[&str], pool: &Pool, transport: &str) -> String {
         let jump =
             if later.is_empty() { "continue".to_string() } else { format!("jump {}", self.rng.pick(later)) };
-        match self.rng.below(3) {
+        match self.rng.below(4) {
+            3 if transport.is_empty() => {
+                format!("meta l4proto vmap {{ tcp : accept, * : {jump} }}")
+            }
             0 if transport.is_empty() => {
                 format!("meta l4proto vmap {{ tcp : {jump}, udp : accept, sctp : drop }}")
             }
@@ -218,7 +296,7 @@ impl Writer<'_> {
         }
     }
 
-    fn verdict(&mut self, hook: &str, later: &[&str], transport: &str) -> String {
+    fn verdict(&mut self, hook: &str, later: &[&str], transport: &str, pool: &Pool) -> String {
         let can_reject = matches!(hook, "input" | "forward" | "output");
         match self.rng.below(15) {
             14 if !hook.is_empty() => {
@@ -247,11 +325,31 @@ impl Writer<'_> {
                 }
                 self.rng.pick(&said).to_string()
             }
+            10 if self.rng.one_in(2) => self.field(hook, pool),
             10 => format!("meta mark set {:#x}", self.rng.pick(&MARKS)),
             11 => format!("meta mark set meta mark | {:#x}", self.rng.pick(&MARKS)),
             _ if later.is_empty() => "accept".to_string(),
             12 => format!("goto {}", self.rng.pick(later)),
             _ => format!("jump {}", self.rng.pick(later)),
+        }
+    }
+
+    /// A field is set.
+    fn field(&mut self, hook: &str, pool: &Pool) -> String {
+        let ip = if pool.v6 { "ip6" } else { "ip" };
+        match self.rng.below(6) {
+            0 => format!("ct mark set {:#x}", self.rng.pick(&MARKS)),
+            1 => "ct mark set meta mark".to_string(),
+            2 if self.for_tcp => "meta mark set tcp dport map { 22 : 0x1, 80-443 : 0x2 }".to_string(),
+            3 => format!(
+                "{ip} {} set {}",
+                if pool.v6 { "hoplimit" } else { "ttl" },
+                self.rng.pick(&[2, 10, 64])
+            ),
+            4 if !self.objects => "counter".to_string(),
+            4 if matches!(hook, "prerouting" | "output") => "ct helper set \"sip-5060\"".to_string(),
+            4 => "ct expectation set \"later\"".to_string(),
+            _ => format!("{ip} dscp set {}", self.rng.pick(&DSCPS)),
         }
     }
 
@@ -303,6 +401,12 @@ impl Writer<'_> {
     fn transport(&mut self, proto: &str) -> String {
         let not = self.not();
         match proto {
+            "icmp" | "icmpv6" if self.rng.one_in(4) => format!("{proto} code {not}{}", self.rng.below(2)),
+            "esp" | "ah" => {
+                let (lo, hi) = (self.rng.pick(&SPIS), self.rng.pick(&SPIS));
+                format!("{proto} spi {not}{}-{}", lo.min(hi), lo.max(hi) + 1)
+            }
+            "tcp" if self.rng.one_in(6) => format!("tcp dport {not}@few"),
             "icmp" => {
                 let types = ["echo-request", "{ echo-reply, destination-unreachable }", "timestamp-request"];
                 format!("icmp type {not}{}", self.rng.pick(&types))
@@ -335,10 +439,72 @@ impl Writer<'_> {
         }
     }
 
+    /// A condition on what rules seldom ask.
+    fn rare(&mut self, hook: &str, pool: &Pool) -> String {
+        let not = self.not();
+        let of_ip: &[&str] = match pool.v6 {
+            true => &[
+                "ip6 version 6",
+                "ip6 ecn not-ect",
+                "ip6 nexthdr tcp",
+                "ip6 nexthdr != { tcp, udp }",
+                "exthdr frag exists",
+                "exthdr hbh missing",
+                "frag frag-off 0",
+                "frag more-fragments 0",
+                "meta protocol ip6",
+            ],
+            false => &[
+                "ip version 4",
+                "ip ecn not-ect",
+                "ip protocol tcp",
+                "ip protocol != { tcp, udp }",
+                "ip frag-off & 0x1fff == 0",
+                "meta protocol ip",
+            ],
+        };
+        match self.rng.below(8) {
+            0 => {
+                let ip = if pool.v6 { "ip6" } else { "ip" };
+                let (side, net) = (self.rng.pick(&["saddr", "daddr"]), self.rng.pick(pool.networks));
+                format!("ct original {ip} {side} {not}{net}")
+            }
+            1 => format!("fib saddr type {not}local"),
+            2 if self.family == "ip" => "@nh,96,32 0x0a010203".to_string(),
+            2 if self.family == "ip6" => "@nh,56,8 64".to_string(),
+            2 if matches!(hook, "prerouting" | "input" | "forward") => {
+                format!("ether saddr {not}02:00:00:00:0c:0{}", self.rng.below(2))
+            }
+            3 => format!("meta mark & 0x3 | 0x4 == {:#x}", self.rng.pick(&[0x4, 0x5, 0x6])),
+            4 if matches!(hook, "prerouting" | "input" | "forward") => {
+                format!("iif {not}\"{}\"", self.rng.pick(&["eth0", "eth1", "lo"]))
+            }
+            4 if matches!(hook, "output" | "postrouting") => {
+                format!("oif {not}\"{}\"", self.rng.pick(&["eth0", "eth1", "lo"]))
+            }
+            _ => {
+                let one = self.rng.pick(of_ip);
+                let of_protocol = ["protocol", "nexthdr"].iter().any(|word| one.contains(word));
+                if of_protocol && !self.plain { "counter".to_string() } else { one.to_string() }
+            }
+        }
+    }
+
+    /// A condition that TCP alone has; how long packets of other protocols are, a packet as it is given does not tell.
+    fn of_tcp(&mut self, pool: &Pool) -> String {
+        if self.rng.one_in(3) {
+            return format!("meta l4proto tcp @th,16,16 {}", self.rng.pick(&PORTS));
+        }
+        let of = self.rng.pick(&["meta length", if pool.v6 { "ip6 length" } else { "ip length" }]);
+        let (how, bytes) = (self.rng.pick(&["<", ">"]), self.rng.pick(&[60, 100, 300]));
+        format!("meta l4proto tcp {of} {how} {bytes}")
+    }
+
     /// A condition on other things.
     fn condition(&mut self, hook: &str, pool: &Pool) -> String {
         let not = self.not();
-        match self.rng.below(13) {
+        match self.rng.below(16) {
+            13..=15 => self.rare(hook, pool),
             0..=2 => self.address(pool),
             10 => {
                 let field = if pool.v6 { "ip6 hoplimit" } else { "ip ttl" };
@@ -348,15 +514,7 @@ impl Writer<'_> {
                     self.rng.pick(&[1, 2, 10, 64])
                 )
             }
-            // how long packets of other protocols are, a packet as it is given does not tell
-            11 if self.for_tcp => {
-                let of = self.rng.pick(&["meta length", if pool.v6 { "ip6 length" } else { "ip length" }]);
-                let (how, bytes) = (self.rng.pick(&["<", ">"]), self.rng.pick(&[60, 100, 300]));
-                format!("meta l4proto tcp {of} {how} {bytes}")
-            }
-            12 if self.for_tcp && self.rng.one_in(2) => {
-                format!("meta l4proto tcp @th,16,16 {}", self.rng.pick(&PORTS))
-            }
+            11..=12 if self.for_tcp => self.of_tcp(pool),
             12 => self.rng.pick(&["ct direction original", "meta pkttype host"]).to_string(),
             3 => {
                 let states = [
