@@ -5,6 +5,8 @@ use super::table::{Box, Table};
 
 /// Pieces that are looked at to say whether a rule can be done without.
 const MOST_PIECES: usize = 20_000;
+/// Rules that hold one corner, of which that is taken which takes most.
+const MOST_TAKERS: usize = 64;
 /// Rules that cover a box together, of which each is tried whether it can be done without.
 const TRIED: usize = 24;
 
@@ -57,7 +59,9 @@ pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
     let mut looked = 0;
     while let Some((piece, _)) = open.pop() {
         let corner: Vec<u32> = piece.sides.iter().map(|(lo, _)| *lo).collect();
+        let all = overlap(&piece.sides, &piece.sides);
         let mut best: Option<(u128, u32)> = None;
+        let mut tried = 0;
         looked += table.takers(&corner, before, &mut |at| {
             let literals = table.literals(table.rule_of(at));
             if let Some(share) = share(table.sides_of(at), literals, &piece)
@@ -65,7 +69,8 @@ pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
             {
                 best = Some((share, at));
             }
-            false
+            tried += 1;
+            tried == MOST_TAKERS || best.is_some_and(|(most, _)| most == all)
         });
         let Some((_, at)) = best else {
             return Left::Part(corner.into_iter().map(|number| (number, number)).collect(), piece.literals);

@@ -27,7 +27,7 @@ pub(in crate::cli) fn effects(
         not_compared: Vec::new(),
         first_packets: false,
         firewall,
-        interfaces: None,
+        scope: Vec::new(),
         translates: [old, new].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     };
     let context = Context { site, pair: &pair };

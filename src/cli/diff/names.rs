@@ -206,8 +206,8 @@ impl Context<'_> {
                     | Field::State
             );
             // What is not at the end of its TTL is what a router passes on.
-            let told =
-                told || *field == Field::Ttl && *set == Set::range(2, 255) && region.way == Way::Forward;
+            let passed_on = *field == Field::Ttl && *set == Set::range(2, 255) && region.way == Way::Forward;
+            let told = told || passed_on || self.pair.scope.contains(&(*field, set.clone()));
             if !(told || *field == Field::Ext && first_packets) {
                 text += &format!(", {} {}", field.name(), numbers(set, field.last()));
             }
@@ -220,7 +220,9 @@ impl Context<'_> {
 
     /// Whether a set has all interfaces that there are but the loopback and the one on the other side.
     fn is_every_other(&self, region: &Region, field: Field, set: &Set) -> bool {
-        let Some(all) = &self.pair.interfaces else { return false };
+        let Some((_, all)) = self.pair.scope.iter().find(|(scoped, _)| *scoped == field) else {
+            return false;
+        };
         let other = if field == Field::Iif { Field::Oif } else { Field::Iif };
         let other = region.field(other).and_then(Set::single).unwrap_or_default();
         let spared = [0, interface("lo"), other].map(|name| (name, name));

@@ -30,8 +30,8 @@ pub(super) struct Pair {
     pub first_packets: bool,
     /// Its index in the site of NEW.
     pub firewall: Option<usize>,
-    /// All interfaces that there are, where the files tell.
-    pub interfaces: Option<Set>,
+    /// Values that all packets have which are compared.
+    pub scope: Vec<(Field, Set)>,
     /// Whether destinations are translated on either side.
     pub translates: bool,
 }
@@ -136,7 +136,7 @@ fn one_sided(name: String, old: Option<&Config>, new: Option<&Config>) -> Pair {
         not_compared: vec![format!("the whole firewall: {what}")],
         first_packets: false,
         firewall: None,
-        interfaces: None,
+        scope: Vec::new(),
         translates: false,
     }
 }
@@ -185,7 +185,7 @@ fn compared(
         not_compared,
         first_packets: across,
         firewall: new.firewall,
-        interfaces: scope.fields.iter().find(|(field, _)| *field == Field::Iif).map(|(_, set)| set.clone()),
+        scope: scope.fields,
         translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })
 }
@@ -240,15 +240,13 @@ fn silent_families(old: &Ruleset, new: &Ruleset) -> Vec<String> {
 
 /// Where the files of a side tell all interfaces there are, packets use no others.
 fn interfaces(old: &Ruleset, new: &Ruleset, across: bool, scope: &mut Scope, not_compared: &mut Vec<String>) {
-    let known = match (old.interfaces.is_empty(), new.interfaces.is_empty()) {
+    let mut known = match (old.interfaces.is_empty(), new.interfaces.is_empty()) {
         (true, true) => return,
         (false, true) if across => old.interfaces.clone(),
         (true, false) if across => new.interfaces.clone(),
         (false, false) => old.interfaces.or(&new.interfaces),
         _ => return,
     };
-    // What leaves or comes in nowhere has no interface.
-    let mut known = known.or(&Set::one(0));
     if !across {
         known = known.or(&Set::one(interface("lo")));
     }
