@@ -30,6 +30,11 @@ impl ChainKind {
             ChainKind::SecurityLevels | ChainKind::Translation | ChainKind::BuiltIn => true,
         }
     }
+
+    /// Whether it decides like a policy: what nobody wrote a rule for.
+    pub fn is_policy(self) -> bool {
+        matches!(self, ChainKind::ImpliedDeny | ChainKind::SecurityLevels)
+    }
 }
 
 /// A chain: rules from the top.

@@ -208,6 +208,44 @@ fn other_names_of_interfaces() {
 }
 
 #[test]
+fn other_names_of_interfaces_in_another_language() {
+    let scratch = Scratch::new("diff-map-across");
+    let known = "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n";
+    let open = "-A FORWARD -i eth0 -o eth1 -d 10.1.2.10 -p tcp -m tcp --dport 1720 -j ACCEPT\n";
+    let out = "-A FORWARD -i eth1 -o eth0 -j ACCEPT\n";
+    scratch.write("a.rules", format!("{RULES}{known}{open}{out}COMMIT\n"));
+    let nft = |port: u16| {
+        let policy = |hook: &str, policy: &str, rules: &str| {
+            format!("chain {hook} {{\ntype filter hook {hook} priority 0; policy {policy};\n{rules}}}\n")
+        };
+        let known = "ct state established,related accept\n";
+        let open = format!("iifname wan oifname lan ip daddr 10.1.2.10 tcp dport {port} accept\n");
+        let forward = format!("{known}{open}iifname lan oifname wan accept\n");
+        let chains = policy("forward", "drop", &forward) + &policy("input", "accept", "");
+        format!("table ip filter {{\n{chains}}}\n")
+    };
+    scratch.write("b.nft", nft(1720)).write("c.nft", nft(1719));
+    let map = ["--map", "eth0=wan", "--map", "eth1=lan"];
+    let equal = |args: &[&str]| diff(&scratch.0, &[&["--equal", "a.rules"], args].concat());
+    assert!(equal(&[&["b.nft"], &map[..]].concat()).ends_with("exit code 0"));
+    assert!(equal(&[&["c.nft"], &map[..]].concat()).contains("iif=wan"));
+    assert!(equal(&["b.nft"]).ends_with("exit code 1"));
+
+    let asa = "interface Ethernet0\n nameif outside\n security-level 0\n ip address 203.0.113.1 255.255.255.0\ninterface \
+               Ethernet1\n nameif inside\n security-level 100\n ip address 10.1.2.1 255.255.255.0\naccess-list in extended \
+               permit tcp any host 10.1.2.10 eq 1720\naccess-group in in interface outside\n";
+    scratch.write("d.asa", asa);
+    let told = diff(&scratch.0, &["a.rules", "d.asa", "--map", "eth0=outside", "--map", "eth1=inside"]);
+    let effects = told.split("new findings").next().unwrap();
+    // What goes through is the same, but for what only one of the two machines does: no loopback, and no TTL.
+    assert!(!effects.contains("tcp 1720") && !effects.contains(" by lo"), "{told}");
+    assert!(
+        effects.contains("not compared: packets with a TTL of 0 or 1: NEW does not decrement it"),
+        "{told}"
+    );
+}
+
+#[test]
 fn the_interfaces_of_a_group_are_named() {
     let folder = Scratch::new("group");
     folder.write("old.conf", "pass all\n");

@@ -7,7 +7,7 @@ use super::reach::{Course, Reach, seen_otherwise};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage, TooMuch, Watch};
 use crate::analysis::{Flow, flow};
-use crate::model::{ChainId, ChainKind, RuleId, Ruleset, Step, Test, Verdict, Way};
+use crate::model::{ChainId, RuleId, Ruleset, Step, Test, Verdict, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces};
 
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
@@ -216,13 +216,9 @@ impl<'a> Exact<'a> {
     /// Whether a policy at one of the stages of a chain decides about some packets.
     fn by_policy(&self, spaces: &mut Spaces, passage: &Passage, packets: Space, chain: ChainId) -> bool {
         let stages = &self.reach.of(chain).stages;
-        // What a language does without being told is a policy too.
-        let implied = |id: &RuleId| {
-            matches!(self.rules.chain(id.chain).kind, ChainKind::ImpliedDeny | ChainKind::SecurityLevels)
-        };
         let is_policy = |by: &Decider| match by {
             Decider::Policy(hook, at) => stages.contains(&(*hook, *at)),
-            Decider::Rule(id) => implied(id),
+            Decider::Rule(id) => self.rules.chain(id.chain).kind.is_policy(),
             Decider::End => false,
         };
         let refused = passage.refused.iter().filter(|(by, ..)| is_policy(by)).map(|(.., space)| *space);

@@ -141,24 +141,25 @@ impl Default for Ask {
 pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
     let reach = Reach::new(rules);
     let units = units::of(rules, &reach);
+    let seeker = Seeker::new(rules, &reach, &units);
     let mut finder = Finder {
         rules,
         reach: &reach,
+        seeker: &seeker,
         exact: Exact::new(rules, &reach, ask.question()),
         desk: Desk::default(),
         fates: rules.chains.iter().map(|chain| vec![Fate::Open; chain.rules.len()]).collect(),
-        written: written(rules, &units),
+        shown: vec![None; units.len()],
         left: ask.work,
     };
-    let seeker = Seeker::new(rules, &reach);
-    finder.seek(&seeker);
+    finder.seek();
     finder.ask_the_rest();
     let mut found = Anomalies::default();
     finder.chains(&mut found);
     let gone = finder.dead(&units, &mut found);
-    found.behind = finder.behind(&units, &seeker);
+    found.behind = finder.behind(&units);
     found.mergeable = merge::find(rules);
-    finder.redundant(&units, &seeker, gone, ask.repeats, &mut found);
+    finder.redundant(&units, gone, ask.repeats, &mut found);
     found.stopped = finder.left == 0;
     found
 }
@@ -169,8 +170,9 @@ struct Finder<'a> {
     exact: Exact<'a>,
     desk: Desk,
     fates: Vec<Vec<Fate>>,
-    /// Whether a rule is part of a written one: nobody asks about the others.
-    written: Vec<Vec<bool>>,
+    seeker: &'a Seeker<'a>,
+    /// What a packet shows of leaving out each written rule.
+    shown: Vec<Option<Without>>,
     /// Work that may still be done.
     left: u64,
 }
@@ -180,9 +182,9 @@ impl Finder<'_> {
         &self.fates[id.chain.0 as usize][id.index as usize]
     }
 
-    /// Whether a written rule is left about which nothing was found out.
+    /// Whether nothing was found out about a rule that is part of a written one: nobody asks about the others.
     fn is_open(&self, id: RuleId) -> bool {
-        *self.fate(id) == Fate::Open && self.written[id.chain.0 as usize][id.index as usize]
+        *self.fate(id) == Fate::Open && self.seeker.unit_of(id).is_some()
     }
 
     fn count_open(&self, chain: ChainId) -> usize {
@@ -191,7 +193,7 @@ impl Finder<'_> {
     }
 
     /// What one packet or the boxes of its chain show of each rule.
-    fn seek(&mut self, seeker: &Seeker<'_>) {
+    fn seek(&mut self) {
         let all: Vec<RuleId> = self
             .reach
             .order()
@@ -201,9 +203,17 @@ impl Finder<'_> {
                 (0..self.rules.chain(*chain).rules.len() as u32).map(|index| RuleId { chain: *chain, index })
             })
             .collect();
-        for (id, found) in seek::each(&all, |id| seeker.seek(id)) {
+        for (id, found) in seek::each(&all, |id| self.seeker.seek(id)) {
             self.fates[id.chain.0 as usize][id.index as usize] = match found {
-                Found::Lives => Fate::Lives,
+                Found::Lives(without) => {
+                    if let (Some(at), Some(without)) = (self.seeker.unit_of(id), without) {
+                        let known = &mut self.shown[at];
+                        if *known != Some(Without::Changes) {
+                            *known = Some(without);
+                        }
+                    }
+                    Fate::Lives
+                }
                 Found::Covered(by) => Fate::Dead(Taken { by, elsewhere: false }),
                 Found::Nothing => Fate::Open,
             };
@@ -346,7 +356,7 @@ impl Finder<'_> {
 
     /// The rules that refuse sources behind what lets running connections pass. Where answers need no rule, no order
     /// would help.
-    fn behind(&self, units: &[Unit], seeker: &Seeker<'_>) -> Vec<(Unit, Vec<RuleId>)> {
+    fn behind(&self, units: &[Unit]) -> Vec<(Unit, Vec<RuleId>)> {
         if self.rules.stateful {
             return Vec::new();
         }
@@ -358,7 +368,7 @@ impl Finder<'_> {
                 continue;
             }
             let before: Option<Vec<Vec<RuleId>>> =
-                bans.iter().map(|id| seeker.before_connections(*id, 0)).collect();
+                bans.iter().map(|id| self.seeker.before_connections(*id, 0)).collect();
             if let Some(before) = before {
                 found.push((unit.clone(), sorted(before.concat())));
             }
@@ -393,19 +403,12 @@ impl Finder<'_> {
 
     /// The written rules that can be taken out: each by itself, and all of them together. The last come first, so
     /// that none is kept for the sake of one that goes.
-    fn redundant(
-        &mut self,
-        units: &[Unit],
-        seeker: &Seeker<'_>,
-        dead: FxHashSet<RuleId>,
-        repeats: bool,
-        found: &mut Anomalies,
-    ) {
+    fn redundant(&mut self, units: &[Unit], dead: FxHashSet<RuleId>, repeats: bool, found: &mut Anomalies) {
         let mut open: Vec<Redundant> = Vec::new();
         let mut policy: Vec<&Unit> = Vec::new();
         for unit in self.candidates(units, &dead) {
             // By itself: rules that are dead because of it may come to life.
-            match self.leave_out(unit, seeker, &FxHashSet::default()) {
+            match self.leave_out(unit) {
                 Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
                 Some(Without::Policy) => policy.push(unit),
                 Some(Without::Changes) => {}
@@ -416,7 +419,7 @@ impl Finder<'_> {
         loop {
             let before = open.len();
             for redundant in std::mem::take(&mut open) {
-                if self.may_go(&redundant.unit, seeker, &gone, false) {
+                if self.may_go(&redundant.unit, &gone, false) {
                     gone.extend(redundant.unit.rules.iter().copied());
                     found.redundant.push(redundant);
                 } else {
@@ -429,7 +432,7 @@ impl Finder<'_> {
         }
         found.redundant.sort_by_key(|redundant| redundant.unit.span);
         for unit in policy.into_iter().filter(|_| repeats) {
-            if self.may_go(unit, seeker, &gone, true) {
+            if self.may_go(unit, &gone, true) {
                 gone.extend(unit.rules.iter().copied());
                 found.repeats.push(Redundant { unit: unit.clone(), by: Vec::new() });
             }
@@ -456,17 +459,27 @@ impl Finder<'_> {
         candidates
     }
 
-    fn leave_out(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>) -> Option<Without> {
-        let lives: Vec<RuleId> =
-            unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
-        if let Some(by) = seeker.stand_in(&lives, gone) {
-            return Some(self.beside(unit, Without::Same(by)));
-        }
-        if let Some(without) = seeker.misses(&lives, &unit.rules, gone) {
+    /// What comes of leaving out one written rule, and no other.
+    fn leave_out(&mut self, unit: &Unit) -> Option<Without> {
+        let shown = self.seeker.unit_of(unit.rules[0]).and_then(|at| self.shown[at].clone());
+        if let Some(without) = shown {
             return Some(self.beside(unit, without));
         }
-        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, gone))?;
+        let gone = FxHashSet::default();
+        let lives = self.living(unit);
+        if let Some(by) = self.seeker.stand_in(&lives, &gone) {
+            return Some(self.beside(unit, Without::Same(by)));
+        }
+        if let Some(without) = self.seeker.misses(&lives, &unit.rules) {
+            return Some(self.beside(unit, without));
+        }
+        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, &gone))?;
         Some(self.beside(unit, without))
+    }
+
+    /// The rules of a written one that do something.
+    fn living(&self, unit: &Unit) -> Vec<RuleId> {
+        unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect()
     }
 
     /// What comes of leaving rules out, what they do besides their verdicts counted in.
@@ -481,10 +494,8 @@ impl Finder<'_> {
     }
 
     /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`.
-    fn may_go(&mut self, unit: &Unit, seeker: &Seeker<'_>, gone: &FxHashSet<RuleId>, allowed: bool) -> bool {
-        let lives: Vec<RuleId> =
-            unit.rules.iter().filter(|id| *self.fate(**id) == Fate::Lives).copied().collect();
-        if let Some(by) = seeker.stand_in(&lives, gone)
+    fn may_go(&mut self, unit: &Unit, gone: &FxHashSet<RuleId>, allowed: bool) -> bool {
+        if let Some(by) = self.seeker.stand_in(&self.living(unit), gone)
             && units::same_beside(self.rules, &unit.rules, &by)
         {
             return true;
@@ -496,16 +507,6 @@ impl Finder<'_> {
             Some(Without::Changes) | None => false,
         }
     }
-}
-
-/// For each rule whether it is part of a written one.
-fn written(rules: &Ruleset, units: &[Unit]) -> Vec<Vec<bool>> {
-    let mut written: Vec<Vec<bool>> =
-        rules.chains.iter().map(|chain| vec![false; chain.rules.len()]).collect();
-    for id in units.iter().flat_map(|unit| &unit.rules) {
-        written[id.chain.0 as usize][id.index as usize] = true;
-    }
-    written
 }
 
 fn sorted(mut rules: Vec<RuleId>) -> Vec<RuleId> {

@@ -237,21 +237,21 @@ impl Scouts<'_> {
 }
 
 /// What became of a scout.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Fate {
-    /// It met one of the rules that it was to meet, and matched.
-    Met,
-    /// It came to an end: passed or refused, and as what.
-    Ended(std::boxed::Box<End>),
-    /// Nobody knows.
-    Lost,
+#[derive(Clone, Debug)]
+pub(super) struct Fate {
+    /// It met the rule that it was to meet, and matched.
+    pub met: bool,
+    /// How it ended, where that is known.
+    pub end: Option<End>,
+    /// The stages at which the policy decided, or what stands for one.
+    pub policies: Vec<(Hook, u32)>,
 }
 
 /// How a packet ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct End {
     verdict: Verdict,
-    packet: Option<Packet>,
+    packet: Option<std::boxed::Box<Packet>>,
     untracked: bool,
     helper: Option<u32>,
     keeps_state: bool,
@@ -260,8 +260,8 @@ pub(super) struct End {
 /// What a scout is sent for.
 #[derive(Clone, Copy)]
 pub(super) struct Orders<'o> {
-    /// It comes back when it meets one of these.
-    pub meet: &'o [RuleId],
+    /// The rule that it is to meet.
+    pub meet: Option<RuleId>,
     /// Rules that are not there.
     pub without: &'o FxHashSet<RuleId>,
     /// Also not there.
@@ -273,7 +273,8 @@ struct Going<'g> {
     orders: Orders<'g>,
     chosen: FxHashMap<CondId, bool>,
     passed: usize,
-    /// The stages at which the policy decided.
+    met: bool,
+    /// The stages at which the policy decided, or what stands for one.
     policies: Vec<(Hook, u32)>,
 }
 
@@ -281,22 +282,22 @@ struct Going<'g> {
 enum Next {
     On,
     Left,
-    Over(Fate),
+    Over(Option<End>),
 }
 
 impl Scouts<'_> {
-    /// What becomes of a packet on its course, for some answers to what is not known, and at which stages the policy
-    /// decides about it.
+    /// What becomes of a packet on its course, for some answers to what is not known.
     pub(super) fn send(
         &self,
         packet: Packet,
         (way, loopback): Course,
         wish: &Wish,
         orders: Orders<'_>,
-    ) -> (Fate, Vec<(Hook, u32)>) {
+    ) -> Fate {
         let trip = Trip { packet, way, fwd_oif: None, loopback };
         let chosen = wish.answers.iter().copied().collect();
-        let mut going = Going { walk: Walk::start(&trip), orders, chosen, passed: 0, policies: Vec::new() };
+        let walk = Walk::start(&trip);
+        let mut going = Going { walk, orders, chosen, passed: 0, met: false, policies: Vec::new() };
         if loopback {
             going.walk.hooks.extend([Hook::Prerouting, Hook::Input]);
         }
@@ -307,15 +308,16 @@ impl Scouts<'_> {
                     continue;
                 }
                 if self.are_tired() {
-                    return (Fate::Lost, going.policies);
+                    return going.over(None);
                 }
                 match self.stage(&mut going, stage) {
                     Next::On | Next::Left => {}
-                    Next::Over(fate) => return (fate, going.policies),
+                    Next::Over(end) => return going.over(end),
                 }
             }
         }
-        (going.ended(Verdict::Accept), going.policies)
+        let end = going.ended(Verdict::Accept);
+        going.over(Some(end))
     }
 
     fn stage(&self, going: &mut Going<'_>, stage: &Stage) -> Next {
@@ -330,7 +332,7 @@ impl Scouts<'_> {
             *at += 1;
             going.passed += 1;
             if going.passed > MOST_RULES {
-                return Next::Over(Fate::Lost);
+                return Next::Over(None);
             }
             let id = RuleId { chain: *chain, index };
             match self.rule(going, stage, id, &mut stack) {
@@ -344,7 +346,7 @@ impl Scouts<'_> {
         }
         match pending.map_or(stage.policy, |(verdict, _)| verdict) {
             Verdict::Accept => Next::Left,
-            refused => Next::Over(going.ended(refused)),
+            refused => Next::Over(Some(going.ended(refused))),
         }
     }
 
@@ -370,14 +372,14 @@ impl Scouts<'_> {
         if orders.less.contains(&id) || orders.without.contains(&id) {
             return Next::On;
         }
-        let meets = orders.meet.contains(&id);
+        let meets = orders.meet == Some(id);
         let steps = self.rules.steps_of(self.rules.rule(id));
         for step in steps {
             let effect = match *step {
                 Step::Test(test) => match self.holds(going, stage, test) {
                     Some(true) => continue,
                     Some(false) => return Next::On,
-                    None => return Next::Over(Fate::Lost),
+                    None => return Next::Over(None),
                 },
                 Step::Effect(effect) => effect,
                 Step::Lookup(map) => match self.lookup(going, stage, map) {
@@ -385,15 +387,14 @@ impl Scouts<'_> {
                     None => return Next::On,
                 },
             };
-            if meets {
-                return Next::Over(Fate::Met);
-            }
+            going.met |= meets;
             match self.effect(going, stage, (id, effect), stack) {
                 Done::Goes => {}
                 Done::Ends(next) => return next,
             }
         }
-        if meets { Next::Over(Fate::Met) } else { Next::On }
+        going.met |= meets;
+        Next::On
     }
 
     /// Whether a test holds; `None` where it cannot be said.
@@ -461,11 +462,14 @@ impl Scouts<'_> {
         (id, effect): (RuleId, Effect),
         stack: &mut Vec<(ChainId, Vec<u32>, usize)>,
     ) -> Done {
+        if matches!(effect, Effect::Verdict(_)) && self.rules.chain(id.chain).kind.is_policy() {
+            going.policies.push((going.walk.hook(), going.walk.at.stage));
+        }
         let walk = &mut going.walk;
         let blind = walk.untracked || stage.before_tracking && !walk.returned();
         match effect {
             Effect::Verdict(Verdict::Accept) => return Done::Ends(Next::Left),
-            Effect::Verdict(refused) => return Done::Ends(Next::Over(going.ended(refused))),
+            Effect::Verdict(refused) => return Done::Ends(Next::Over(Some(going.ended(refused)))),
             Effect::Jump(to) | Effect::Goto(to) => {
                 if matches!(effect, Effect::Goto(_)) {
                     stack.pop();
@@ -496,23 +500,27 @@ impl Scouts<'_> {
             // It may come out as it was, or somebody lets it go on.
             Effect::Forget(_) | Effect::Undefined(_) => {}
             // Where translation leads is left to the engine that knows.
-            Effect::Set(..) | Effect::Nat(_) => return Done::Ends(Next::Over(Fate::Lost)),
+            Effect::Set(..) | Effect::Nat(_) => return Done::Ends(Next::Over(None)),
         }
         if matches!(effect, Effect::Undefined(_)) { Done::Ends(Next::On) } else { Done::Goes }
     }
 }
 
 impl Going<'_> {
-    fn ended(&self, verdict: Verdict) -> Fate {
+    fn over(self, end: Option<End>) -> Fate {
+        Fate { met: self.met, end, policies: self.policies }
+    }
+
+    fn ended(&self, verdict: Verdict) -> End {
         // Of a refused packet nothing is left to look at.
         let left = verdict == Verdict::Accept;
-        Fate::Ended(std::boxed::Box::new(End {
+        End {
             verdict,
-            packet: left.then(|| self.walk.packet.clone()),
+            packet: left.then(|| std::boxed::Box::new(self.walk.packet.clone())),
             untracked: left && self.walk.untracked,
             helper: self.walk.helper.filter(|_| left),
             keeps_state: left && self.walk.is_answered(),
-        }))
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use rustc_hash::FxHashSet;
 use super::cover::{Left, left};
 use super::exact::Without;
 use super::reach::{Course, Reach};
-use super::scout::{Fate, Orders, Scouts, Wish};
+use super::scout::{Orders, Scouts, Wish};
 use super::steps::after_tests;
 use super::table::Table;
-use super::units;
+use super::units::{self, Unit};
 use crate::model::{ChainId, Hook, RuleId, Ruleset, Verdict};
 use crate::packet::{Family, Field, Packet, Set, State};
 use crate::threads;
@@ -21,6 +21,8 @@ const MOST_PATHS: usize = 4;
 const LONGEST_PATH: usize = 16;
 /// Packets of one kind that are tried.
 const TURNS: usize = 4;
+/// A written rule of no more rules is left out at once, to see what comes of it.
+const FEW_RULES: usize = 16;
 /// Rules that decide the opposite, of which packets are tried.
 const MOST_OPPOSED: usize = 64;
 
@@ -32,8 +34,8 @@ const LEAST_SCOUTING: usize = 500;
 /// What was found of a rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Found {
-    /// A packet for which it does something.
-    Lives,
+    /// There is a packet for which it does something; and what that shows of leaving out the written rule.
+    Lives(Option<Without>),
     /// These rules of its chain take all that it matches.
     Covered(Vec<u32>),
     /// Neither.
@@ -44,6 +46,9 @@ pub(super) enum Found {
 pub(super) struct Seeker<'a> {
     rules: &'a Ruleset,
     reach: &'a Reach,
+    units: &'a [Unit],
+    /// For each rule the written one that it is of.
+    unit_of: Vec<Vec<Option<u32>>>,
     tables: Vec<Option<Table>>,
     /// For each chain, what has to hold to come to it by one of some ways.
     paths: Vec<Vec<Wish>>,
@@ -63,7 +68,7 @@ pub(super) fn each<T: Send>(rules: &[RuleId], work: impl Fn(RuleId) -> T + Sync)
 }
 
 impl<'a> Seeker<'a> {
-    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach) -> Self {
+    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, units: &'a [Unit]) -> Self {
         let mut paths: Vec<Vec<Wish>> = rules.chains.iter().map(|_| Vec::new()).collect();
         for chain in reach.order() {
             paths[chain.0 as usize] = paths_to(rules, reach, *chain, &paths);
@@ -74,7 +79,15 @@ impl<'a> Seeker<'a> {
                 paths[chain.0 as usize].iter().map(|path| path.fields.clone()).collect();
             (!walked.is_apart()).then(|| Table::new(rules, chain, walked, &limits))
         });
-        Seeker { rules, reach, tables: tables.collect(), paths, nothing: FxHashSet::default() }
+        let tables = tables.collect();
+        let mut unit_of: Vec<Vec<Option<u32>>> =
+            rules.chains.iter().map(|chain| vec![None; chain.rules.len()]).collect();
+        for (at, unit) in (0..).zip(units) {
+            for id in &unit.rules {
+                unit_of[id.chain.0 as usize][id.index as usize] = Some(at);
+            }
+        }
+        Seeker { rules, reach, units, unit_of, tables, paths, nothing: FxHashSet::default() }
     }
 
     pub(super) fn rules(&self) -> &'a Ruleset {
@@ -99,19 +112,29 @@ impl<'a> Seeker<'a> {
         Scouts { rules: self.rules, tables: &self.tables, left: Cell::new(share) }
     }
 
+    /// The written rule that a rule is of.
+    pub(super) fn unit_of(&self, id: RuleId) -> Option<usize> {
+        self.unit_of[id.chain.0 as usize][id.index as usize].map(|at| at as usize)
+    }
+
     /// What can be found of a rule.
     pub(super) fn seek(&self, id: RuleId) -> Found {
         let Some(table) = &self.tables[id.chain.0 as usize] else { return Found::Nothing };
         let mut packets = Packets { seeker: self, id, table };
-        let orders = Orders { meet: &[id], without: &self.nothing, less: &[] };
         let scouts = self.scouts();
-        let met = Cell::new(false);
+        let unit = self.unit_of(id).map(|at| &self.units[at].rules);
+        let decides = || units::verdict(self.rules, id).is_some();
+        let unit = unit.filter(|unit| unit.len() <= FEW_RULES && decides()).map_or(&[][..], |unit| unit);
+        let lives = RefCell::new(None);
         let mut ends = |packet: Packet, course: Course, wish: &Wish| {
-            met.set(scouts.send(packet, course, wish, orders).0 == Fate::Met);
-            met.get() || scouts.are_tired()
+            let shown = self.shown(&scouts, (id, unit, &self.nothing), (packet, course), wish);
+            let met = shown.is_some();
+            lives.replace(shown.map(Found::Lives));
+            met || scouts.are_tired()
         };
-        if packets.plain(&mut ends) && met.get() {
-            return Found::Lives;
+        packets.plain(&mut ends);
+        if let Some(lives) = lives.take() {
+            return lives;
         }
         let mut covered: Vec<u32> = Vec::new();
         let mut open = false;
@@ -129,17 +152,14 @@ impl<'a> Seeker<'a> {
             covered.dedup();
             return Found::Covered(covered);
         }
-        let lives = !scouts.are_tired() && packets.of_gaps(&mut ends) && met.get();
-        if lives { Found::Lives } else { Found::Nothing }
+        if !scouts.are_tired() {
+            packets.of_gaps(&mut ends);
+        }
+        lives.take().unwrap_or(Found::Nothing)
     }
 
     /// Whether a packet shows that rules cannot be left out, or that the policy takes their place.
-    pub(super) fn misses(
-        &self,
-        lives: &[RuleId],
-        unit: &[RuleId],
-        gone: &FxHashSet<RuleId>,
-    ) -> Option<Without> {
+    pub(super) fn misses(&self, lives: &[RuleId], unit: &[RuleId]) -> Option<Without> {
         let found = RefCell::new(None);
         let scouts = self.scouts();
         for id in lives {
@@ -147,7 +167,7 @@ impl<'a> Seeker<'a> {
             let mut packets = Packets { seeker: self, id: *id, table };
             let mut tried = 0;
             let mut shows = |packet: Packet, course: Course, wish: &Wish| {
-                let shown = self.shown(&scouts, (*id, unit, gone), (packet, course), wish);
+                let shown = self.shown(&scouts, (*id, unit, &self.nothing), (packet, course), wish);
                 tried += usize::from(shown.is_some());
                 let decides = shown.flatten();
                 let is_enough = decides.is_some() || tried > TURNS || scouts.are_tired();
@@ -161,7 +181,7 @@ impl<'a> Seeker<'a> {
                 break;
             }
             let mut changes = |packet: Packet, course: Course, wish: &Wish| {
-                let shown = self.shown(&scouts, (*id, unit, gone), (packet, course), wish).flatten();
+                let shown = self.shown(&scouts, (*id, unit, &self.nothing), (packet, course), wish).flatten();
                 let is_enough = shown.is_some() || scouts.are_tired();
                 found.replace(shown);
                 is_enough
@@ -217,20 +237,25 @@ impl<'a> Seeker<'a> {
         (packet, course): (Packet, Course),
         wish: &Wish,
     ) -> Option<Option<Without>> {
-        let send = |orders: Orders<'_>| scouts.send(packet.clone(), course, wish, orders);
-        let orders = Orders { meet: &[], without: gone, less: &[] };
-        if send(Orders { meet: &[id], ..orders }).0 != Fate::Met {
+        let orders = Orders { meet: Some(id), without: gone, less: &[] };
+        let with = scouts.send(packet.clone(), course, wish, orders);
+        if !with.met {
             return None;
         }
-        let (with, _) = send(orders);
-        let (without, policies) = send(Orders { less: unit, ..orders });
-        let (Fate::Ended(with), Fate::Ended(without)) = (with, without) else { return Some(None) };
-        if with != without {
+        if unit.is_empty() || with.end.is_none() {
+            return Some(None);
+        }
+        let without = scouts.send(packet, course, wish, Orders { less: unit, ..orders });
+        if without.end.is_none() {
+            return Some(None);
+        }
+        if with.end != without.end {
             return Some(Some(Without::Changes));
         }
         // What the box sends to itself meets other policies before and after.
         let stages = &self.reach.of(id.chain).stages;
-        Some(policies.iter().any(|policy| !course.1 && stages.contains(policy)).then_some(Without::Policy))
+        let of_policy = without.policies.iter().any(|policy| !course.1 && stages.contains(policy));
+        Some(of_policy.then_some(Without::Policy))
     }
 }
 

@@ -4,7 +4,7 @@
 //! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
 
 use crate::model::{ChainId, CondId, Rule, Ruleset, Test, Tuples};
-use crate::packet::{Family, Field, Set};
+use crate::packet::{FIELDS, Family, Field, Set};
 
 use super::atoms::{Atoms, Literal};
 use super::axes::{Dim, Draft, steady};
@@ -17,6 +17,9 @@ pub(super) const MOST_BOXES: usize = 64;
 
 /// A closed interval of numbers in each dimension.
 pub(super) type Box = Vec<(u32, u32)>;
+
+/// Closed intervals of one dimension.
+type Sides = Vec<(u32, u32)>;
 
 /// Boxes that may be looked at for what meets the boxes of rules, for all rules of a chain together.
 const LOOKED_AT: usize = 10_000_000;
@@ -35,6 +38,10 @@ pub(super) struct Kind {
 /// The rules of a chain.
 pub(super) struct Table {
     dims: Vec<Dim>,
+    /// For each field which dimension it is.
+    dim_of: Vec<Option<usize>>,
+    /// For each field what else a packet has that has it, in numbers.
+    brings: Vec<Vec<(Field, Sides)>>,
     /// The boxes one after the other, each as long as there are dimensions.
     sides: Vec<(u32, u32)>,
     /// For each box its rule.
@@ -76,7 +83,11 @@ impl Table {
             draft.tell_apart(*field, set);
         }
         let dims = draft.dims();
+        let mut dim_of = vec![None; FIELDS];
+        dims.iter().enumerate().for_each(|(at, dim)| dim_of[dim.field as usize] = Some(at));
         let mut table = Table {
+            brings: Field::ALL.into_iter().map(|field| brings(field, &dims)).collect(),
+            dim_of,
             dims,
             sides: Vec::new(),
             of: Vec::new(),
@@ -128,14 +139,14 @@ impl Table {
 
     /// Whether values of a field are told apart.
     pub(super) fn tells(&self, field: Field) -> bool {
-        self.dims.iter().any(|dim| dim.field == field)
+        self.dim_of[field as usize].is_some()
     }
 
     /// The parts of a box in which a field has one of some values; the values are told apart.
     pub(super) fn limited(&self, within: &[(u32, u32)], limits: &[(Field, Set)]) -> Option<Box> {
         let mut limited = within.to_vec();
         for (field, set) in limits {
-            let Some(at) = self.dims.iter().position(|dim| dim.field == *field) else { continue };
+            let Some(at) = self.dim_of[*field as usize] else { continue };
             let (lo, hi) = limited[at];
             let numbers = self.numbers(at, set, false);
             let part = numbers.iter().find(|(from, to)| *from <= hi && lo <= *to)?;
@@ -183,7 +194,7 @@ impl Table {
         let mut exact = true;
         let mut literals: Vec<Literal> = Vec::new();
         let still = walked.changes == Fields::default();
-        let mut product: Vec<Vec<Vec<(u32, u32)>>> =
+        let mut product: Vec<Vec<Sides>> =
             vec![self.whole(walked).into_iter().map(|side| vec![side]).collect()];
         for test in first_tests(steps) {
             match *test {
@@ -222,12 +233,7 @@ impl Table {
     }
 
     /// Limits the boxes to those in any of some tuples; false where that is not exact.
-    fn narrow_to_any(
-        &self,
-        product: &mut Vec<Vec<Vec<(u32, u32)>>>,
-        steady: Fields,
-        tuples: &Tuples,
-    ) -> bool {
+    fn narrow_to_any(&self, product: &mut Vec<Vec<Sides>>, steady: Fields, tuples: &Tuples) -> bool {
         if product.len() * tuples.boxes.len() > MOST_BOXES {
             return false;
         }
@@ -249,42 +255,31 @@ impl Table {
     /// Limits the boxes to those whose field has some values; false where the field is no dimension, or not steady.
     fn narrow(
         &self,
-        product: &mut [Vec<Vec<(u32, u32)>>],
+        product: &mut [Vec<Sides>],
         steady: Fields,
         field: Field,
         (set, negate): (&Set, bool),
     ) -> bool {
-        let mut limits = vec![(field, set.clone(), negate)];
-        if let Some(carriers) = field.carriers() {
-            let carriers = Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))));
-            limits.push((Field::Proto, carriers, false));
-        }
-        if let Some(family) = field.family() {
-            let version = if family == Family::V4 { 4 } else { 6 };
-            limits.push((Field::Version, Set::one(version), false));
-        }
-        let mut known = true;
-        for (field, set, negate) in limits {
-            let at = self.dims.iter().position(|dim| dim.field == field);
-            let Some(at) = at.filter(|_| steady.has(field)) else {
-                known = false;
-                continue;
-            };
-            if set.ranges().len() > MOST_BOXES {
-                known = false;
-            }
-            let numbers = match known {
-                true => self.numbers(at, &set, negate),
-                false => hull(&self.numbers(at, &set, negate)),
-            };
-            for dims in product.iter_mut() {
-                dims[at] = meeting(&dims[at], &numbers);
+        let dim_of = |field: Field| self.dim_of[field as usize].filter(|_| steady.has(field));
+        let mut limit = |at: usize, numbers: &[(u32, u32)]| {
+            product.iter_mut().for_each(|dims| meet(&mut dims[at], numbers));
+        };
+        let mut known = dim_of(field).is_some_and(|at| {
+            let are_few = set.ranges().len() <= MOST_BOXES;
+            let numbers = self.numbers(at, set, negate);
+            limit(at, &if are_few { numbers } else { hull(&numbers) });
+            are_few
+        });
+        for (of, numbers) in &self.brings[field as usize] {
+            match dim_of(*of) {
+                Some(at) => limit(at, numbers),
+                None => known = false,
             }
         }
         known
     }
 
-    fn push_all(&mut self, rule: u32, dims: &[Vec<(u32, u32)>]) {
+    fn push_all(&mut self, rule: u32, dims: &[Sides]) {
         if dims.iter().any(Vec::is_empty) {
             return;
         }
@@ -457,13 +452,35 @@ impl Table {
     }
 }
 
-fn meeting(one: &[(u32, u32)], other: &[(u32, u32)]) -> Vec<(u32, u32)> {
+/// Leaves of some sides what others have too.
+fn meet(sides: &mut Sides, others: &[(u32, u32)]) {
+    if let ([side], [(from, to)]) = (&mut sides[..], others) {
+        *side = (side.0.max(*from), side.1.min(*to));
+        sides.retain(|(lo, hi)| lo <= hi);
+        return;
+    }
     let mut both = Vec::new();
-    for (lo, hi) in one {
-        let meets = other.iter().filter(|(from, to)| from <= hi && lo <= to);
+    for (lo, hi) in sides.iter() {
+        let meets = others.iter().filter(|(from, to)| from <= hi && lo <= to);
         both.extend(meets.map(|(from, to)| (*lo.max(from), *hi.min(to))));
     }
-    both
+    *sides = both;
+}
+
+/// What a packet that has a field has besides: a protocol, and a version.
+fn brings(field: Field, dims: &[Dim]) -> Vec<(Field, Sides)> {
+    let mut limits: Vec<(Field, Set)> = Vec::new();
+    if let Some(carriers) = field.carriers() {
+        limits.push((Field::Proto, Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))))));
+    }
+    if let Some(family) = field.family() {
+        limits.push((Field::Version, Set::one(if family == Family::V4 { 4 } else { 6 })));
+    }
+    let numbered = |(field, set): (Field, Set)| {
+        let numbers = dims.iter().find(|dim| dim.field == field).map(|dim| dim.numbers(&set));
+        (field, numbers.unwrap_or_default())
+    };
+    limits.into_iter().map(numbered).collect()
 }
 
 fn hull(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
@@ -474,7 +491,7 @@ fn hull(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
 }
 
 /// Whether the boxes are few; else each side of them becomes all between its ends.
-fn are_few(product: &mut Vec<Vec<Vec<(u32, u32)>>>) -> bool {
+fn are_few(product: &mut Vec<Vec<Sides>>) -> bool {
     let count = product
         .iter()
         .map(|dims| dims.iter().map(Vec::len).fold(1, usize::saturating_mul))

@@ -170,6 +170,7 @@ fn compared(
         ));
     }
     interfaces(old_rules, new_rules, across, &mut scope, &mut not_compared);
+    hops(old_rules, new_rules, &mut scope, &mut not_compared);
     let Difference { regions, unknown } = compare::compare(old_rules, new_rules, &scope);
     let seen = regions.into_iter().map(|region| {
         let by = [by(old_rules, region.by[0]), by(new_rules, region.by[1])];
@@ -184,7 +185,7 @@ fn compared(
         not_compared,
         first_packets: across,
         firewall: new.firewall,
-        interfaces: scope.fields.first().map(|(_, set)| set.clone()),
+        interfaces: scope.fields.iter().find(|(field, _)| *field == Field::Iif).map(|(_, set)| set.clone()),
         translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })
 }
@@ -247,10 +248,22 @@ fn interfaces(old: &Ruleset, new: &Ruleset, across: bool, scope: &mut Scope, not
         _ => return,
     };
     // What leaves or comes in nowhere has no interface.
-    let known = known.or(&Set::one(0)).or(&Set::one(interface("lo")));
+    let mut known = known.or(&Set::one(0));
+    if !across {
+        known = known.or(&Set::one(interface("lo")));
+    }
     scope.fields.extend([(Field::Iif, known.clone()), (Field::Oif, known)]);
     if across {
         not_compared.push("other interfaces than those that the files name".to_string());
+    }
+}
+
+/// Where one side alone takes one off the TTL, packets come that have some left.
+fn hops(old: &Ruleset, new: &Ruleset, scope: &mut Scope, not_compared: &mut Vec<String>) {
+    if old.keeps_ttl != new.keeps_ttl {
+        scope.fields.push((Field::Ttl, Set::range(2, Field::Ttl.last())));
+        let keeps = if old.keeps_ttl { "OLD" } else { "NEW" };
+        not_compared.push(format!("packets with a TTL of 0 or 1: {keeps} does not decrement it"));
     }
 }
 
