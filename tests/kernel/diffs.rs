@@ -111,11 +111,12 @@ fn one(
     }
     probes.retain(|probe| {
         let family = Family::of(probe.header.src).0;
-        // Across languages only packets that open connections are compared.
+        // Across languages only packets that open connections are compared, without extension headers.
         let opens = || {
             let packet = complete(probe);
             packet.get(Field::State).known() == Some(State::New as u128)
                 && (packet.protocol() != TCP || probe.header.flags == 2)
+                && !probe.header.fragment
         };
         both.contains(&family) && (!across || opens())
     });
