@@ -148,8 +148,8 @@ fn packages_bring_manual_pages_and_completions() {
         assert!(found.filter(|entry| entry.metadata().unwrap().len() > 100).count() > 0, "{from}");
     }
     assert!(made_there >= 4, "{made_there}");
-    let project: toml::Value = toml::from_str(&text_of("pyproject.toml")).unwrap();
-    let share = format!("{}.data/data/share", project["project"]["name"].as_str().unwrap());
+    // maturin looks for the name of the library.
+    let share = format!("{}.data/data/share", cargo["lib"]["name"].as_str().unwrap());
     for name in ["man/man1/pinhole.1", "man/man1/pinhole-check.1", "bash-completion/completions/pinhole"] {
         assert!(place.0.join(&share).join(name).exists(), "{name}");
     }
