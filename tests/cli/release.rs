@@ -1,6 +1,6 @@
 //! A release: versions that agree, what packages hold, and the steps of pipelines, taken out of their files and run.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

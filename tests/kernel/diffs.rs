@@ -21,7 +21,7 @@ use crate::wire::{ICMP, ICMPV6, SCTP, TCP, UDP};
 use pinhole::model::Way;
 
 /// Pairs, where nothing else is wished.
-const USUAL: u64 = 8;
+const USUAL: u64 = 12;
 /// Packets that are looked for in one region, and those that are sent for each.
 const TRIES: usize = 24;
 const OF_REGION: usize = 3;
