@@ -148,8 +148,8 @@ fn packages_bring_manual_pages_and_completions() {
         assert!(found.filter(|entry| entry.metadata().unwrap().len() > 100).count() > 0, "{from}");
     }
     assert!(made_there >= 4, "{made_there}");
-    let project: toml::Value = toml::from_str(&text_of("pyproject.toml")).unwrap();
-    let share = format!("{}.data/data/share", project["project"]["name"].as_str().unwrap());
+    // maturin looks for the name of the library.
+    let share = format!("{}.data/data/share", cargo["lib"]["name"].as_str().unwrap());
     for name in ["man/man1/pinhole.1", "man/man1/pinhole-check.1", "bash-completion/completions/pinhole"] {
         assert!(place.0.join(&share).join(name).exists(), "{name}");
     }
@@ -217,6 +217,14 @@ fn the_action_takes_a_release_checks_and_comments() {
     assert!(installed.status.success(), "{}", told(&installed));
     let bin = std::fs::read_to_string(&paths[1]).unwrap();
     assert!(Path::new(bin.trim()).join("pinhole").exists(), "{bin}");
+    // Where there is no release, it is built.
+    program(&place, "bin/cargo", "#!/bin/sh\nmkdir -p \"$6/bin\" && cp \"$HUB/bin/pinhole\" \"$6/bin/\"\n");
+    std::fs::remove_file(Path::new(bin.trim()).join("pinhole")).unwrap();
+    let mut from_source = variables.clone();
+    from_source.push(("VERSION", "source"));
+    let built = bash(&place, &place.0, &step("action.yml", "Install pinhole"), &from_source);
+    assert!(built.status.success(), "{}", told(&built));
+    assert!(Path::new(bin.trim()).join("pinhole").exists());
     let base = pull_request(&place);
     variables.extend([("PATHS", "firewalls"), ("FAIL_ON", "warning"), ("SARIF", "pinhole.sarif")]);
     variables.extend([("BASE", base.as_str()), ("NUMBER", "7")]);
@@ -235,4 +243,26 @@ fn the_action_takes_a_release_checks_and_comments() {
     let calls = std::fs::read_to_string(place.0.join("calls")).unwrap();
     assert!(calls.contains("release download v1.2.3 --repo someone/pinhole"), "{calls}");
     assert!(calls.contains("pr comment 7 "), "{calls}");
+}
+
+#[test]
+fn the_template_for_gitlab_reports_and_tells_what_changes() {
+    let place = place("gitlab");
+    let base = pull_request(&place);
+    let checkout = place.0.join("checkout");
+    let template = text_of("ci/gitlab.yml");
+    let lines: Vec<&str> = template.lines().filter_map(|line| line.strip_prefix("    - pinhole ")).collect();
+    let [check, diff] = lines[..] else { panic!("{lines:?}") };
+    let variables = [("PINHOLE_PATHS", "firewalls"), ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.as_str())];
+    let checked = bash(&place, &checkout, &format!("pinhole {check} --fail-on warning"), &variables);
+    assert_eq!(checked.status.code(), Some(1), "{}", told(&checked));
+    let of = |name: &str| std::fs::read_to_string(checkout.join(name)).unwrap();
+    assert!(of("gl-code-quality-report.json").contains("PH202") && of("pinhole.xml").contains("PH202"));
+    let fetched = bash(&place, &checkout, &format!("git fetch --quiet --depth=1 origin {base}"), &[]);
+    assert!(fetched.status.success(), "{}", told(&fetched));
+    let changed = bash(&place, &checkout, &format!("pinhole {diff}"), &variables);
+    assert!(changed.status.success() && of("pinhole-diff.md").contains("opens"), "{}", told(&changed));
+    for name in ["gl-code-quality-report.json", "pinhole.xml", "pinhole-diff.md"] {
+        assert!(template.matches(name).count() >= 2, "{name}");
+    }
 }

@@ -21,7 +21,7 @@ use crate::wire::{ICMP, ICMPV6, SCTP, TCP, UDP};
 use pinhole::model::Way;
 
 /// Pairs, where nothing else is wished.
-const USUAL: u64 = 8;
+const USUAL: u64 = 12;
 /// Packets that are looked for in one region, and those that are sent for each.
 const TRIES: usize = 24;
 const OF_REGION: usize = 3;
@@ -111,11 +111,12 @@ fn one(
     }
     probes.retain(|probe| {
         let family = Family::of(probe.header.src).0;
-        // Across languages only packets that open connections are compared.
+        // Across languages only packets that open connections are compared, without extension headers.
         let opens = || {
             let packet = complete(probe);
             packet.get(Field::State).known() == Some(State::New as u128)
                 && (packet.protocol() != TCP || probe.header.flags == 2)
+                && !probe.header.fragment
         };
         both.contains(&family) && (!across || opens())
     });

@@ -29,3 +29,4 @@ mod scenarios;
 mod senseless;
 mod sites;
 mod sizes;
+mod unnamed_peers;
