@@ -168,6 +168,9 @@ fn compared(
             old.dialect.name(),
             new.dialect.name()
         ));
+        if families(old_rules, new_rules).contains(&Family::V6) {
+            not_compared.push("IPv6 packets with extension headers".to_string());
+        }
     }
     interfaces(old_rules, new_rules, across, &mut scope, &mut not_compared);
     hops(old_rules, new_rules, &mut scope, &mut not_compared);
