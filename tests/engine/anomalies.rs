@@ -42,8 +42,17 @@ const PROTOS: &[u128] = &[6, 17, 33, 50];
 const STATES: &[u128] = &[0, 1, 2, 3, 4];
 const MARKS: &[u128] = &[0, 1, 2, 3, 4, 5, 6, 7];
 
-const FIELDS: [Field; 8] =
-    [Field::Src4, Field::Dst4, Field::Dport, Field::State, Field::Mark, Field::Iif, Field::Oif, Field::Ttl];
+const FIELDS: [Field; 9] = [
+    Field::Src4,
+    Field::Dst4,
+    Field::Src6,
+    Field::Dport,
+    Field::State,
+    Field::Mark,
+    Field::Iif,
+    Field::Oif,
+    Field::Ttl,
+];
 
 fn names() -> [u128; 3] {
     ["eth0", "eth1", "eth2"].map(interface)
@@ -56,6 +65,8 @@ struct Taste {
     conditions: bool,
     /// Marks are changed bit by bit.
     bits: bool,
+    /// Packets of both families come.
+    both: bool,
 }
 
 fn some(rng: &mut Rng, last: u32) -> Set {
@@ -65,6 +76,13 @@ fn some(rng: &mut Rng, last: u32) -> Set {
 
 fn test(rng: &mut Rng, b: &mut Builder, taste: Taste) -> Test {
     let negate = rng.one_in(5);
+    if taste.both && rng.one_in(3) {
+        let (field, set) = match rng.below(3) {
+            0 => (Field::Version, Set::one(rng.pick(&[4, 6]))),
+            _ => (Field::Src6, some(rng, 2)),
+        };
+        return Test::In { field, values: b.values(set), negate };
+    }
     let kind = rng.below(if taste.marks { 12 } else { 9 });
     if taste.conditions && rng.one_in(5) {
         let condition = match rng.below(3) {
@@ -156,13 +174,15 @@ fn ruleset(rng: &mut Rng, taste: Taste) -> Ruleset {
     for (hook, chain) in
         [(Hook::Prerouting, 0), (Hook::Forward, 1), (Hook::Forward, 2), (Hook::Input, 2), (Hook::Output, 1)]
     {
+        let (v4, v6) =
+            if taste.both { rng.pick(&[(true, true), (true, true), (false, true)]) } else { (true, false) };
         b.stage(
             hook,
             Stage {
                 chain: ChainId(chain),
                 kind: StageKind::Filter,
-                v4: true,
-                v6: false,
+                v4,
+                v6,
                 policy: rng.pick(&[Verdict::Accept, Verdict::Drop]),
                 policy_origin: next().into(),
                 priority: 0,
@@ -284,7 +304,7 @@ fn packets(rules: &Ruleset) -> Vec<(Packet, Way)> {
     }
     let values = |field: Field| -> Vec<Option<u128>> {
         let all: Vec<u128> = match field {
-            Field::Src4 => SRC.to_vec(),
+            Field::Src4 | Field::Src6 => SRC.to_vec(),
             Field::Dst4 => DST.to_vec(),
             Field::Dport => PORTS.to_vec(),
             Field::Proto => PROTOS.to_vec(),
@@ -296,12 +316,17 @@ fn packets(rules: &Ruleset) -> Vec<(Packet, Way)> {
         };
         if read.contains(&field) { all.into_iter().map(Some).collect() } else { vec![Some(all[0])] }
     };
+    let comes = |family: Family| rules.hooks.iter().flatten().any(|stage| stage.sees(family));
+    let families = [Family::V4, Family::V6].into_iter().filter(|family| comes(*family));
     let mut found: Vec<(Packet, Way)> = Vec::new();
-    for way in [Way::Forward, Way::Input, Way::Output] {
+    for (family, way) in
+        families.flat_map(|family| [Way::Forward, Way::Input, Way::Output].map(|way| (family, way)))
+    {
         for proto in values(Field::Proto) {
-            let mut packets = vec![Packet::new(Family::V4, proto.unwrap() as u8)];
+            let mut packets = vec![Packet::new(family, proto.unwrap() as u8)];
             for field in FIELDS {
-                let none = field == Field::Iif && way == Way::Output
+                let none = field.family().is_some_and(|of| of != family)
+                    || field == Field::Iif && way == Way::Output
                     || field == Field::Oif && way == Way::Input
                     || field == Field::Ttl && way != Way::Forward
                     || field == Field::Dport && proto == Some(50);
@@ -529,7 +554,8 @@ fn run(seed: u64, cases: u64) {
     for case in 0..cases {
         let seed = seed.wrapping_add(case);
         let mut rng = Rng(seed);
-        let taste = Taste { marks: rng.one_in(3), conditions: rng.one_in(2), bits: rng.one_in(2) };
+        let (marks, conditions) = (rng.one_in(3), rng.one_in(2));
+        let taste = Taste { marks, conditions, bits: rng.one_in(2), both: rng.one_in(3) };
         let taste = Taste { bits: taste.bits && taste.marks, ..taste };
         let rules = ruleset(&mut rng, taste);
         hold(seed, &rules);

@@ -49,11 +49,34 @@ impl Piece {
     }
 }
 
-/// What the rules before a rule leave of one of its boxes, or of a part of one.
-///
-/// A corner of what is left is looked up: a rule that holds it is taken out of the piece, and where there is none,
-/// the corner is what is left.
-pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
+/// What the rules before a rule leave of one of its boxes, or of a part of one. No more boxes are looked at than
+/// `most`.
+pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32, most: usize) -> Left {
+    let mut part = None;
+    let used = corners(table, whole, before, most, |corner, literals| {
+        part = Some(Left::Part(corner.iter().map(|number| (*number, *number)).collect(), literals.to_vec()));
+        None
+    });
+    let Some(mut used) = used else { return part.unwrap_or(Left::Unknown) };
+    used.sort_unstable();
+    used.dedup();
+    let mut rules: Vec<u32> =
+        fewest(table, whole, used, before).into_iter().map(|at| table.rule_of(at)).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    Left::Nothing(rules)
+}
+
+/// Goes through a box by the corners of what is left of it: a rule before that holds a corner is taken out. Of a corner
+/// that none holds `free` says which box goes on with it, or ends the search. Gives back the boxes that were taken out,
+/// where they are all of it.
+pub(super) fn corners(
+    table: &Table,
+    whole: &[(u32, u32)],
+    before: u32,
+    most: usize,
+    mut free: impl FnMut(&[u32], &[Literal]) -> Option<u32>,
+) -> Option<Vec<u32>> {
     let mut used: Vec<u32> = Vec::new();
     let mut open: Vec<(Piece, usize)> = vec![(Piece::of(table, whole, before), 0)];
     let mut looked = 0;
@@ -62,32 +85,27 @@ pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32) -> Left {
         let all = overlap(&piece.sides, &piece.sides);
         let mut best: Option<(u128, u32)> = None;
         let mut tried = 0;
-        looked += table.takers(&corner, before, &mut |at| {
+        looked += 1 + table.takers(&corner, before, &mut |at| {
             let literals = table.literals(table.rule_of(at));
             if let Some(share) = share(table.sides_of(at), literals, &piece)
-                && best.is_none_or(|(most, _)| share > most)
+                && best.is_none_or(|(known, _)| share > known)
             {
                 best = Some((share, at));
             }
             tried += 1;
-            tried == MOST_TAKERS || best.is_some_and(|(most, _)| most == all)
+            tried == MOST_TAKERS || best.is_some_and(|(known, _)| known == all)
         });
-        let Some((_, at)) = best else {
-            return Left::Part(corner.into_iter().map(|number| (number, number)).collect(), piece.literals);
+        let at = match best {
+            Some((_, at)) => at,
+            None => free(&corner, &piece.literals)?,
         };
-        if looked > table.share() {
-            return Left::Unknown;
+        if looked > most {
+            return None;
         }
         used.push(at);
         cut(table, piece, at, 0, &mut open);
     }
-    used.sort_unstable();
-    used.dedup();
-    let mut rules: Vec<u32> =
-        fewest(table, whole, used, before).into_iter().map(|at| table.rule_of(at)).collect();
-    rules.sort_unstable();
-    rules.dedup();
-    Left::Nothing(rules)
+    Some(used)
 }
 
 /// Of boxes that take all of one, those that cannot be done without.

@@ -28,6 +28,7 @@ use exact::{Desk, Exact, Takers, Without};
 pub use merge::Mergeable;
 use reach::Reach;
 use seek::{Found, Seeker};
+use table::Share;
 pub use units::Unit;
 
 /// What is known of one rule of the model.
@@ -203,7 +204,14 @@ impl Finder<'_> {
                 (0..self.rules.chain(*chain).rules.len() as u32).map(|index| RuleId { chain: *chain, index })
             })
             .collect();
-        for (id, found) in seek::each(&all, |id| self.seeker.seek(id)) {
+        self.seek_each(&all, self.seeker.share());
+        // What the others did not need is for those that are left.
+        let left: Vec<RuleId> = all.into_iter().filter(|id| self.is_open(*id)).collect();
+        self.seek_each(&left, Share::among(left.len()));
+    }
+
+    fn seek_each(&mut self, rules: &[RuleId], share: Share) {
+        for (id, found) in seek::each(rules, |id| self.seeker.seek(id, share)) {
             self.fates[id.chain.0 as usize][id.index as usize] = match found {
                 Found::Lives(without) => {
                     if let (Some(at), Some(without)) = (self.seeker.unit_of(id), without) {
@@ -406,9 +414,12 @@ impl Finder<'_> {
     fn redundant(&mut self, units: &[Unit], dead: FxHashSet<RuleId>, repeats: bool, found: &mut Anomalies) {
         let mut open: Vec<Redundant> = Vec::new();
         let mut policy: Vec<&Unit> = Vec::new();
-        for unit in self.candidates(units, &dead) {
+        let candidates = self.candidates(units, &dead);
+        let unshown = candidates.iter().filter(|unit| self.shown_of(unit).is_none());
+        let share = Share::among(unshown.map(|unit| unit.rules.len()).sum());
+        for unit in candidates {
             // By itself: rules that are dead because of it may come to life.
-            match self.leave_out(unit) {
+            match self.leave_out(unit, share) {
                 Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
                 Some(Without::Policy) => policy.push(unit),
                 Some(Without::Changes) => {}
@@ -459,18 +470,22 @@ impl Finder<'_> {
         candidates
     }
 
+    /// What a packet shows of leaving out a written rule.
+    fn shown_of(&self, unit: &Unit) -> Option<&Without> {
+        self.seeker.unit_of(unit.rules[0]).and_then(|at| self.shown[at].as_ref())
+    }
+
     /// What comes of leaving out one written rule, and no other.
-    fn leave_out(&mut self, unit: &Unit) -> Option<Without> {
-        let shown = self.seeker.unit_of(unit.rules[0]).and_then(|at| self.shown[at].clone());
-        if let Some(without) = shown {
-            return Some(self.beside(unit, without));
+    fn leave_out(&mut self, unit: &Unit, share: Share) -> Option<Without> {
+        if let Some(without) = self.shown_of(unit) {
+            return Some(self.beside(unit, without.clone()));
         }
         let gone = FxHashSet::default();
         let lives = self.living(unit);
         if let Some(by) = self.seeker.stand_in(&lives, &gone) {
             return Some(self.beside(unit, Without::Same(by)));
         }
-        if let Some(without) = self.seeker.misses(&lives, &unit.rules) {
+        if let Some(without) = self.seeker.misses(&lives, &unit.rules, share) {
             return Some(self.beside(unit, without));
         }
         let without = self.work(|exact, desk| exact.without(desk, &unit.rules, &gone))?;

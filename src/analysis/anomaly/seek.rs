@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 
 use rustc_hash::FxHashSet;
 
-use super::cover::{Left, left};
+use super::atoms::Literal;
+use super::cover::{Left, corners, left};
 use super::exact::Without;
 use super::reach::{Course, Reach};
 use super::scout::{Orders, Scouts, Wish};
 use super::steps::after_tests;
-use super::table::Table;
+use super::table::{Share, Table};
 use super::units::{self, Unit};
 use crate::model::{ChainId, Hook, RuleId, Ruleset, Verdict};
 use crate::packet::{Family, Field, Packet, Set, State};
@@ -25,11 +26,6 @@ const TURNS: usize = 4;
 const FEW_RULES: usize = 16;
 /// Rules that decide the opposite, of which packets are tried.
 const MOST_OPPOSED: usize = 64;
-
-/// Rules that packets may be held against, for all rules of a ruleset together; each has its share.
-const SCOUTING: usize = 25_000_000;
-/// The share of a rule, at the least.
-const LEAST_SCOUTING: usize = 500;
 
 /// What was found of a rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -106,10 +102,14 @@ impl<'a> Seeker<'a> {
         self.rules.hooks.iter().flatten().any(|stage| stage.chain == chain)
     }
 
+    /// What may be looked at for each of all rules.
+    pub(super) fn share(&self) -> Share {
+        Share::among(self.rules.rules())
+    }
+
     /// Scouts for one rule.
-    fn scouts(&self) -> Scouts<'_> {
-        let share = (SCOUTING / self.rules.rules().max(1)).max(LEAST_SCOUTING);
-        Scouts { rules: self.rules, tables: &self.tables, left: Cell::new(share) }
+    fn scouts(&self, share: Share) -> Scouts<'_> {
+        Scouts { rules: self.rules, tables: &self.tables, left: Cell::new(share.rules) }
     }
 
     /// The written rule that a rule is of.
@@ -118,10 +118,10 @@ impl<'a> Seeker<'a> {
     }
 
     /// What can be found of a rule.
-    pub(super) fn seek(&self, id: RuleId) -> Found {
+    pub(super) fn seek(&self, id: RuleId, share: Share) -> Found {
         let Some(table) = &self.tables[id.chain.0 as usize] else { return Found::Nothing };
-        let mut packets = Packets { seeker: self, id, table };
-        let scouts = self.scouts();
+        let mut packets = Packets { seeker: self, id, table, share };
+        let scouts = self.scouts(share);
         let unit = self.unit_of(id).map(|at| &self.units[at].rules);
         let decides = || units::verdict(self.rules, id).is_some();
         let unit = unit.filter(|unit| unit.len() <= FEW_RULES && decides()).map_or(&[][..], |unit| unit);
@@ -139,7 +139,7 @@ impl<'a> Seeker<'a> {
         let mut covered: Vec<u32> = Vec::new();
         let mut open = false;
         for part in table.boxes(id.index) {
-            match left(table, part, id.index) {
+            match left(table, part, id.index, share.boxes) {
                 Left::Nothing(by) => covered.extend(by),
                 Left::Part(..) | Left::Unknown => {
                     open = true;
@@ -159,12 +159,12 @@ impl<'a> Seeker<'a> {
     }
 
     /// Whether a packet shows that rules cannot be left out, or that the policy takes their place.
-    pub(super) fn misses(&self, lives: &[RuleId], unit: &[RuleId]) -> Option<Without> {
+    pub(super) fn misses(&self, lives: &[RuleId], unit: &[RuleId], share: Share) -> Option<Without> {
         let found = RefCell::new(None);
-        let scouts = self.scouts();
+        let scouts = self.scouts(share);
         for id in lives {
             let Some(table) = &self.tables[id.chain.0 as usize] else { continue };
-            let mut packets = Packets { seeker: self, id: *id, table };
+            let mut packets = Packets { seeker: self, id: *id, table, share };
             let mut tried = 0;
             let mut shows = |packet: Packet, course: Course, wish: &Wish| {
                 let shown = self.shown(&scouts, (*id, unit, &self.nothing), (packet, course), wish);
@@ -186,7 +186,7 @@ impl<'a> Seeker<'a> {
                 found.replace(shown);
                 is_enough
             };
-            if packets.of_opposed(&mut changes) || scouts.are_tired() {
+            if packets.of_next(unit, &mut changes) || packets.of_opposed(&mut changes) || scouts.are_tired() {
                 break;
             }
         }
@@ -264,6 +264,7 @@ struct Packets<'p, 'a> {
     seeker: &'p Seeker<'a>,
     id: RuleId,
     table: &'p Table,
+    share: Share,
 }
 
 /// Says of a packet whether it is enough.
@@ -292,7 +293,8 @@ impl Packets<'_, '_> {
         for wish in &wishes {
             for part in self.table.boxes(self.id.index) {
                 let Some(part) = self.table.limited(part, &wish.fields) else { continue };
-                let Left::Part(gap, literals) = left(self.table, &part, self.id.index) else { continue };
+                let left = left(self.table, &part, self.id.index, self.share.boxes);
+                let Left::Part(gap, literals) = left else { continue };
                 let mut wish = wish.clone();
                 wish.answers.extend(self.table.answers(&literals));
                 let fits = self.table.values(&gap).iter().all(|(field, set)| wish.limit(*field, set));
@@ -304,12 +306,47 @@ impl Packets<'_, '_> {
         false
     }
 
+    /// Packets about which the next rule of the chain decides something else, should this one and others not be there.
+    fn of_next(&self, others: &[RuleId], enough: &mut Enough<'_>) -> bool {
+        let rules = self.seeker.rules;
+        let decides = |index: u32| units::verdict(rules, RuleId { chain: self.id.chain, index });
+        let own = decides(self.id.index);
+        let wishes: Vec<Wish> = self.wishes().collect();
+        let mut done = false;
+        for part in self.table.boxes(self.id.index) {
+            corners(self.table, part, self.id.index, self.share.boxes, |corner, literals| {
+                let cannot = |(atom, holds): &Literal| literals.contains(&(*atom, !holds));
+                let skipped = |index: u32| {
+                    let is_other = others.contains(&RuleId { chain: self.id.chain, index });
+                    is_other || self.table.literals(index).iter().any(cannot)
+                };
+                let next = self.table.next(corner, self.id.index, &skipped)?;
+                if decides(self.table.rule_of(next)) != own {
+                    let corner: Vec<(u32, u32)> = corner.iter().map(|number| (*number, *number)).collect();
+                    let values = self.table.values(&corner);
+                    done = wishes.iter().any(|wish| {
+                        let mut wish = wish.clone();
+                        wish.answers.extend(self.table.answers(literals));
+                        let fits = values.iter().all(|(field, set)| wish.limit(*field, set));
+                        fits && self.of_wish(&wish, 1, enough)
+                    });
+                }
+                Some(next).filter(|_| !done)
+            });
+            if done {
+                break;
+            }
+        }
+        done
+    }
+
     /// Packets about which other rules decide the opposite, should this one not be there.
     fn of_opposed(&mut self, enough: &mut Enough<'_>) -> bool {
         let rules = self.seeker.rules;
         let accepts = |id: RuleId| units::verdict(rules, id).map(|verdict| verdict == Verdict::Accept);
         let Some(own) = accepts(self.id) else { return false };
-        let part = self.table.boxes(self.id.index).next().map(|part| left(self.table, part, self.id.index));
+        let first = self.table.boxes(self.id.index).next();
+        let part = first.map(|part| left(self.table, part, self.id.index, self.share.boxes));
         let gap = match &part {
             Some(Left::Part(gap, literals)) => Some((self.table.values(gap), literals)),
             _ => None,

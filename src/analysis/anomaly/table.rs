@@ -21,10 +21,22 @@ pub(super) type Box = Vec<(u32, u32)>;
 /// Closed intervals of one dimension.
 type Sides = Vec<(u32, u32)>;
 
-/// Boxes that may be looked at for what meets the boxes of rules, for all rules of a chain together.
-const LOOKED_AT: usize = 10_000_000;
-/// The share of a rule, at the least.
-const LEAST_LOOKED_AT: usize = 2_000;
+/// How much may be looked at for one rule.
+#[derive(Clone, Copy)]
+pub(super) struct Share {
+    /// Boxes, for what meets its own and what is left of them.
+    pub boxes: usize,
+    /// Rules that packets are held against.
+    pub rules: usize,
+}
+
+impl Share {
+    /// The share of each of some rules in what may be looked at for all together, and the least that is worth while.
+    pub(super) fn among(count: usize) -> Share {
+        let count = count.max(1);
+        Share { boxes: (10_000_000 / count).max(2_000), rules: (25_000_000 / count).max(500) }
+    }
+}
 
 /// What a rule does to the packets that match it, as far as its chain goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -365,9 +377,17 @@ impl Table {
         looked
     }
 
-    /// Boxes that may be looked at for the packets that are left to one rule.
-    pub(super) fn share(&self) -> usize {
-        (LOOKED_AT / self.kinds.len().max(1)).max(LEAST_LOOKED_AT)
+    /// The first box that holds a point, of rules after another that are not to be `skipped`.
+    pub(super) fn next(&self, point: &[u32], after: u32, skipped: &dyn Fn(u32) -> bool) -> Option<u32> {
+        let in_trees = self.trees.iter().zip(point).flat_map(|(tree, number)| tree.holding(*number));
+        let mut first: Option<u32> = None;
+        for list in std::iter::once(&self.wide[..]).chain(in_trees) {
+            let from = list.partition_point(|at| self.of[*at as usize] <= after);
+            let nearer = list[from..].iter().copied().take_while(|at| first.is_none_or(|first| *at < first));
+            let mut holding = nearer.filter(|at| self.holds(*at, point) && !skipped(self.of[*at as usize]));
+            first = holding.next().or(first);
+        }
+        first
     }
 
     /// The dimensions, those first that decide which others there are.
@@ -411,7 +431,7 @@ impl Table {
 
     /// The boxes that meet one, in order, and whether all were looked at: of each rule no more than its share.
     fn meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool) -> (Vec<u32>, bool) {
-        let share = self.share();
+        let share = Share::among(self.kinds.len()).boxes;
         let meets = |at: u32| {
             let mut pairs = self.sides(at).iter().zip(inner);
             pairs.all(|((lo, hi), (from, to))| lo <= to && from <= hi)
