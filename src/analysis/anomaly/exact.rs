@@ -66,6 +66,11 @@ impl<'a> Exact<'a> {
         Exact { rules, reach, flow: Flow::of_rules(rules), names: Flow::names(rules), limit }
     }
 
+    /// Sets the work for one question.
+    pub(super) fn allow(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
     fn spaces<'d>(&self, desk: &'d mut Desk, family: Family) -> &'d mut Spaces {
         let slot = &mut desk.spaces[family as usize];
         if let Some(full) = slot.take_if(|spaces| spaces.size() > KEPT || spaces.exhausted()) {

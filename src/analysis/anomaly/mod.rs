@@ -417,15 +417,25 @@ impl Finder<'_> {
         let candidates = self.candidates(units, &dead);
         let unshown = candidates.iter().filter(|unit| self.shown_of(unit).is_none());
         let share = Share::among(unshown.map(|unit| unit.rules.len()).sum());
-        for unit in candidates {
-            // By itself: rules that are dead because of it may come to life.
-            match self.leave_out(unit, share) {
-                Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
-                Some(Without::Policy) => policy.push(unit),
-                Some(Without::Changes) => {}
-                None => found.open += 1,
+        let mut left = candidates;
+        for again in [false, true] {
+            let mut hard = Vec::new();
+            for unit in left {
+                if again {
+                    self.exact.allow(self.left / 2);
+                }
+                // By itself: rules that are dead because of it may come to life.
+                match self.leave_out(unit, share) {
+                    Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
+                    Some(Without::Policy) => policy.push(unit),
+                    Some(Without::Changes) => {}
+                    None => hard.push(unit),
+                }
             }
+            // What the others did not need is for those that take more.
+            left = hard;
         }
+        found.open += left.len();
         let mut gone = dead;
         loop {
             let before = open.len();
