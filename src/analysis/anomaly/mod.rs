@@ -420,9 +420,10 @@ impl Finder<'_> {
         let mut left = candidates;
         for again in [false, true] {
             let mut hard = Vec::new();
-            for unit in left {
+            let count = left.len();
+            for (at, unit) in left.into_iter().enumerate() {
                 if again {
-                    self.exact.allow(self.left / 2);
+                    self.exact.allow(self.left / (count - at) as u64);
                 }
                 // By itself: rules that are dead because of it may come to life.
                 match self.leave_out(unit, share) {
