@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::reach::Fields;
 use crate::model::{About, CondId, Ruleset, Test};
+use crate::packet::{Field, Set};
 
 /// A test of [`Atoms`] by number, and whether it has to hold.
 pub(super) type Literal = (u32, bool);
@@ -15,6 +16,8 @@ pub(super) struct Atoms {
     numbers: FxHashMap<(Test, Option<u32>), u32>,
     /// For each the condition that it is.
     conditions: Vec<Option<CondId>>,
+    /// For each the values of a field for which it holds, where it is no condition and these are few.
+    values: Vec<Option<(Field, Set)>>,
 }
 
 impl Atoms {
@@ -47,19 +50,38 @@ impl Atoms {
             }
             Test::Masked { .. } | Test::In { .. } | Test::Tuple { .. } | Test::Never => return None,
         };
-        let conditions = &mut self.conditions;
+        let (conditions, values) = (&mut self.conditions, &mut self.values);
         let number = *self.numbers.entry((test, own)).or_insert_with(|| {
             conditions.push(match test {
                 Test::Unknown { cond, .. } => Some(cond),
                 _ => None,
             });
+            values.push(holding(rules, test));
             conditions.len() as u32 - 1
         });
         Some((number, holds))
+    }
+
+    /// The values of fields for which literals hold, of those that are no conditions.
+    pub(super) fn limits(&self, literals: &[Literal]) -> impl Iterator<Item = (Field, Set)> {
+        literals.iter().filter_map(|(atom, holds)| {
+            let (field, set) = self.values[*atom as usize].as_ref()?;
+            let set = if *holds { set.clone() } else { Set::range(0, field.last()).minus(set) };
+            Some((*field, set))
+        })
     }
 
     /// The answers to conditions that literals are.
     pub(super) fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
         literals.iter().filter_map(|(atom, holds)| Some((self.conditions[*atom as usize]?, *holds)))
     }
+}
+
+/// The values for which a test by a mask holds, of a field of one byte.
+fn holding(rules: &Ruleset, test: Test) -> Option<(Field, Set)> {
+    let Test::Masked { field, mask, values, .. } = test else { return None };
+    let mask = rules.masks[mask as usize];
+    let all = (field.last() <= 0xff).then(|| 0..=field.last())?;
+    let holding = all.filter(|value| rules.holds(values, value & mask));
+    Some((field, Set::of(holding.map(|value| (value, value)))))
 }

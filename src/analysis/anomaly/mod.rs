@@ -441,7 +441,7 @@ impl Finder<'_> {
         loop {
             let before = open.len();
             for redundant in std::mem::take(&mut open) {
-                if self.may_go(&redundant.unit, &gone, false) {
+                if self.may_go(&redundant.unit, &gone, (share, false)) {
                     gone.extend(redundant.unit.rules.iter().copied());
                     found.redundant.push(redundant);
                 } else {
@@ -454,7 +454,7 @@ impl Finder<'_> {
         }
         found.redundant.sort_by_key(|redundant| redundant.unit.span);
         for unit in policy.into_iter().filter(|_| repeats) {
-            if self.may_go(unit, &gone, true) {
+            if self.may_go(unit, &gone, (share, true)) {
                 gone.extend(unit.rules.iter().copied());
                 found.repeats.push(Redundant { unit: unit.clone(), by: Vec::new() });
             }
@@ -493,7 +493,7 @@ impl Finder<'_> {
         }
         let gone = FxHashSet::default();
         let lives = self.living(unit);
-        if let Some(by) = self.seeker.stand_in(&lives, &gone) {
+        if let Some(by) = self.seeker.stand_in(&lives, &gone, share) {
             return Some(self.beside(unit, Without::Same(by)));
         }
         if let Some(without) = self.seeker.misses(&lives, &unit.rules, share) {
@@ -520,8 +520,8 @@ impl Finder<'_> {
     }
 
     /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`.
-    fn may_go(&mut self, unit: &Unit, gone: &FxHashSet<RuleId>, allowed: bool) -> bool {
-        if let Some(by) = self.seeker.stand_in(&self.living(unit), gone)
+    fn may_go(&mut self, unit: &Unit, gone: &FxHashSet<RuleId>, (share, allowed): (Share, bool)) -> bool {
+        if let Some(by) = self.seeker.stand_in(&self.living(unit), gone, share)
             && units::same_beside(self.rules, &unit.rules, &by)
         {
             return true;

@@ -195,7 +195,12 @@ impl<'a> Seeker<'a> {
 
     /// The rules behind some others in their chains that do the same for all that these match: between them and the
     /// last of those there is nothing else.
-    pub(super) fn stand_in(&self, rules: &[RuleId], gone: &FxHashSet<RuleId>) -> Option<Vec<RuleId>> {
+    pub(super) fn stand_in(
+        &self,
+        rules: &[RuleId],
+        gone: &FxHashSet<RuleId>,
+        share: Share,
+    ) -> Option<Vec<RuleId>> {
         let mut found = Vec::new();
         for id in rules {
             let table = self.tables[id.chain.0 as usize].as_ref()?;
@@ -205,7 +210,7 @@ impl<'a> Seeker<'a> {
             let own = after_tests(self.rules.steps_of(self.rules.rule(*id)));
             for part in table.boxes(id.index) {
                 let mut done = false;
-                for at in table.meeting_after(part, id.index)? {
+                for at in table.meeting_after(part, id.index, share.behind)? {
                     let next = RuleId { chain: id.chain, index: table.rule_of(at) };
                     if gone.contains(&next) || rules.contains(&next) {
                         continue;
@@ -295,10 +300,8 @@ impl Packets<'_, '_> {
                 let Some(part) = self.table.limited(part, &wish.fields) else { continue };
                 let left = left(self.table, &part, self.id.index, self.share.boxes);
                 let Left::Part(gap, literals) = left else { continue };
-                let mut wish = wish.clone();
-                wish.answers.extend(self.table.answers(&literals));
-                let fits = self.table.values(&gap).iter().all(|(field, set)| wish.limit(*field, set));
-                if fits && self.of_wish(&wish, 2, enough) {
+                let wish = self.table.wish(wish, &gap, &literals);
+                if wish.is_some_and(|wish| self.of_wish(&wish, 2, enough)) {
                     return true;
                 }
             }
@@ -323,13 +326,9 @@ impl Packets<'_, '_> {
                 let next = self.table.next(corner, self.id.index, &skipped)?;
                 if decides(self.table.rule_of(next)) != own {
                     let corner: Vec<(u32, u32)> = corner.iter().map(|number| (*number, *number)).collect();
-                    let values = self.table.values(&corner);
-                    done = wishes.iter().any(|wish| {
-                        let mut wish = wish.clone();
-                        wish.answers.extend(self.table.answers(literals));
-                        let fits = values.iter().all(|(field, set)| wish.limit(*field, set));
-                        fits && self.of_wish(&wish, 1, enough)
-                    });
+                    let mut wishes =
+                        wishes.iter().filter_map(|wish| self.table.wish(wish, &corner, literals));
+                    done = wishes.any(|wish| self.of_wish(&wish, 1, enough));
                 }
                 Some(next).filter(|_| !done)
             });
@@ -347,18 +346,13 @@ impl Packets<'_, '_> {
         let Some(own) = accepts(self.id) else { return false };
         let first = self.table.boxes(self.id.index).next();
         let part = first.map(|part| left(self.table, part, self.id.index, self.share.boxes));
-        let gap = match &part {
-            Some(Left::Part(gap, literals)) => Some((self.table.values(gap), literals)),
-            _ => None,
-        };
         let mut tried = 0;
-        for mut wish in self.wishes().collect::<Vec<Wish>>() {
-            if let Some((values, literals)) = &gap {
-                wish.answers.extend(self.table.answers(literals));
-                if !values.iter().all(|(field, set)| wish.limit(*field, set)) {
-                    continue;
-                }
-            }
+        for wish in self.wishes().collect::<Vec<Wish>>() {
+            let wish = match &part {
+                Some(Left::Part(gap, literals)) => self.table.wish(&wish, gap, literals),
+                _ => Some(wish),
+            };
+            let Some(wish) = wish else { continue };
             for chain in self.seeker.reach.order() {
                 let Some(table) = &self.seeker.tables[chain.0 as usize] else { continue };
                 let after = (*chain == self.id.chain).then_some(self.id.index);

@@ -3,12 +3,13 @@
 //! In each dimension values are numbered by the intervals that rules tell apart, so that a box is a few small
 //! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
 
-use crate::model::{ChainId, CondId, Rule, Ruleset, Test, Tuples};
+use crate::model::{ChainId, Rule, Ruleset, Test, Tuples};
 use crate::packet::{FIELDS, Family, Field, Set};
 
 use super::atoms::{Atoms, Literal};
 use super::axes::{Dim, Draft, steady};
 use super::reach::{Fields, Walked};
+use super::scout::Wish;
 use super::steps::{first_tests, takes};
 use super::tree::Tree;
 
@@ -28,13 +29,19 @@ pub(super) struct Share {
     pub boxes: usize,
     /// Rules that packets are held against.
     pub rules: usize,
+    /// Boxes, for what meets its own among those behind it.
+    pub behind: usize,
 }
 
 impl Share {
     /// The share of each of some rules in what may be looked at for all together, and the least that is worth while.
     pub(super) fn among(count: usize) -> Share {
         let count = count.max(1);
-        Share { boxes: (10_000_000 / count).max(2_000), rules: (25_000_000 / count).max(500) }
+        Share {
+            boxes: (10_000_000 / count).max(2_000),
+            rules: (25_000_000 / count).max(500),
+            behind: (50_000_000 / count).max(2_000),
+        }
     }
 }
 
@@ -168,7 +175,7 @@ impl Table {
     }
 
     /// The values of a box's sides, by field: of those fields that its packets have.
-    pub(super) fn values(&self, of: &[(u32, u32)]) -> Vec<(Field, Set)> {
+    fn values(&self, of: &[(u32, u32)]) -> Vec<(Field, Set)> {
         let side = |(dim, (lo, hi)): (&Dim, &(u32, u32))| (dim.field, dim.values((*lo, *hi)));
         let mut values: Vec<(Field, Set)> = self.dims.iter().zip(of).map(side).collect();
         let of = |field: Field| values.iter().find(|(known, _)| *known == field).map(|(_, set)| set.clone());
@@ -411,9 +418,13 @@ impl Table {
         &self.literals[rule as usize]
     }
 
-    /// The answers to conditions that literals are.
-    pub(super) fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
-        self.atoms.answers(literals)
+    /// What a packet has to have to be in a part of a box in which literals hold, and besides; `None` where no packet has
+    /// it.
+    pub(super) fn wish(&self, wish: &Wish, part: &[(u32, u32)], literals: &[Literal]) -> Option<Wish> {
+        let mut wish = wish.clone();
+        wish.answers.extend(self.atoms.answers(literals));
+        let mut limits = self.values(part).into_iter().chain(self.atoms.limits(literals));
+        limits.all(|(field, set)| wish.limit(field, &set)).then_some(wish)
     }
 
     /// Whether a box of one rule is in a box of another, whatever holds or not.
@@ -429,9 +440,8 @@ impl Table {
         self.limited(&whole, limits)
     }
 
-    /// The boxes that meet one, in order, and whether all were looked at: of each rule no more than its share.
-    fn meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool) -> (Vec<u32>, bool) {
-        let share = Share::among(self.kinds.len()).boxes;
+    /// The boxes that meet one, in order, and whether all were looked at: no more than `most`.
+    fn meeting(&self, inner: &[(u32, u32)], wanted: &dyn Fn(u32) -> bool, most: usize) -> (Vec<u32>, bool) {
         let meets = |at: u32| {
             let mut pairs = self.sides(at).iter().zip(inner);
             pairs.all(|((lo, hi), (from, to))| lo <= to && from <= hi)
@@ -440,10 +450,10 @@ impl Table {
         let in_trees = trees
             .flat_map(|(tree, side)| tree.holding(side.0).flatten().copied().chain(tree.beginning(*side)));
         let mut looked = 0;
-        let all = self.wide.iter().copied().chain(in_trees).inspect(|_| looked += 1).take(share + 1);
+        let all = self.wide.iter().copied().chain(in_trees).inspect(|_| looked += 1).take(most + 1);
         let mut found: Vec<u32> = all.filter(|at| wanted(self.of[*at as usize]) && meets(*at)).collect();
         found.sort_unstable();
-        (found, looked <= share)
+        (found, looked <= most)
     }
 
     /// Some rules whose boxes meet one, in order, each once.
@@ -453,16 +463,17 @@ impl Table {
         wanted: &dyn Fn(u32) -> bool,
         most: usize,
     ) -> Vec<u32> {
+        let looks = Share::among(self.kinds.len()).boxes;
         let mut rules: Vec<u32> =
-            self.meeting(inner, wanted).0.into_iter().map(|at| self.rule_of(at)).collect();
+            self.meeting(inner, wanted, looks).0.into_iter().map(|at| self.rule_of(at)).collect();
         rules.dedup();
         rules.truncate(most);
         rules
     }
 
-    /// The boxes that meet one, of rules after another, in order; `None` where they are too many.
-    pub(super) fn meeting_after(&self, inner: &[(u32, u32)], after: u32) -> Option<Vec<u32>> {
-        let (found, all) = self.meeting(inner, &|rule| rule > after);
+    /// The boxes that meet one, of rules after another, in order; `None` where more than `most` are to be looked at.
+    pub(super) fn meeting_after(&self, inner: &[(u32, u32)], after: u32, most: usize) -> Option<Vec<u32>> {
+        let (found, all) = self.meeting(inner, &|rule| rule > after, most);
         all.then_some(found)
     }
 
