@@ -15,7 +15,7 @@ const TRIED: usize = 24;
 pub(super) enum Left {
     /// Nothing: these rules take it all, and none of them can be done without.
     Nothing(Vec<u32>),
-    /// This part of it, and maybe more; and what has to hold there.
+    /// The lowest corner of this part of it, and maybe more; and what has to hold there.
     Part(Box, Vec<Literal>),
     /// It was too much work to say.
     Unknown,
@@ -53,8 +53,8 @@ impl Piece {
 /// `most`.
 pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32, most: usize) -> Left {
     let mut part = None;
-    let used = corners(table, whole, before, most, |corner, literals| {
-        part = Some(Left::Part(corner.iter().map(|number| (*number, *number)).collect(), literals.to_vec()));
+    let used = corners(table, whole, before, most, |piece, literals| {
+        part = Some(Left::Part(piece.to_vec(), literals.to_vec()));
         None
     });
     let Some(mut used) = used else { return part.unwrap_or(Left::Unknown) };
@@ -68,20 +68,20 @@ pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32, most: usize
 }
 
 /// Goes through a box by the corners of what is left of it: a rule before that holds a corner is taken out. Of a corner
-/// that none holds `free` says which box goes on with it, or ends the search. Gives back the boxes that were taken out,
+/// that none holds `free` says, by the piece that begins there, which box goes on with it, or ends the search. Gives back the boxes that were taken out,
 /// where they are all of it.
 pub(super) fn corners(
     table: &Table,
     whole: &[(u32, u32)],
     before: u32,
     most: usize,
-    mut free: impl FnMut(&[u32], &[Literal]) -> Option<u32>,
+    mut free: impl FnMut(&[(u32, u32)], &[Literal]) -> Option<u32>,
 ) -> Option<Vec<u32>> {
     let mut used: Vec<u32> = Vec::new();
     let mut open: Vec<(Piece, usize)> = vec![(Piece::of(table, whole, before), 0)];
     let mut looked = 0;
     while let Some((piece, _)) = open.pop() {
-        let corner: Vec<u32> = piece.sides.iter().map(|(lo, _)| *lo).collect();
+        let corner = lowest(&piece.sides);
         let all = overlap(&piece.sides, &piece.sides);
         let mut best: Option<(u128, u32)> = None;
         let mut tried = 0;
@@ -97,7 +97,7 @@ pub(super) fn corners(
         });
         let at = match best {
             Some((_, at)) => at,
-            None => free(&corner, &piece.literals)?,
+            None => free(&piece.sides, &piece.literals)?,
         };
         if looked > most {
             return None;
@@ -106,6 +106,11 @@ pub(super) fn corners(
         cut(table, piece, at, 0, &mut open);
     }
     Some(used)
+}
+
+/// The corner of a box at which all its sides begin.
+pub(super) fn lowest(sides: &[(u32, u32)]) -> Vec<u32> {
+    sides.iter().map(|(lo, _)| *lo).collect()
 }
 
 /// Of boxes that take all of one, those that cannot be done without.

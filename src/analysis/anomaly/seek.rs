@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use rustc_hash::FxHashSet;
 
 use super::atoms::Literal;
-use super::cover::{Left, corners, left};
+use super::cover::{Left, corners, left, lowest};
 use super::exact::Without;
 use super::reach::{Course, Reach};
 use super::scout::{Orders, Scouts, Wish};
@@ -300,9 +300,12 @@ impl Packets<'_, '_> {
                 let Some(part) = self.table.limited(part, &wish.fields) else { continue };
                 let left = left(self.table, &part, self.id.index, self.share.boxes);
                 let Left::Part(gap, literals) = left else { continue };
-                let wish = self.table.wish(wish, &gap, &literals);
-                if wish.is_some_and(|wish| self.of_wish(&wish, 2, enough)) {
-                    return true;
+                // Usual packets tell most; at the corner they surely come to the rule.
+                for part in [&gap, &corner_of(&gap)] {
+                    let wish = self.table.wish(wish, part, &literals);
+                    if wish.is_some_and(|wish| self.of_wish(&wish, 2, enough)) {
+                        return true;
+                    }
                 }
             }
         }
@@ -317,15 +320,15 @@ impl Packets<'_, '_> {
         let wishes: Vec<Wish> = self.wishes().collect();
         let mut done = false;
         for part in self.table.boxes(self.id.index) {
-            corners(self.table, part, self.id.index, self.share.boxes, |corner, literals| {
+            corners(self.table, part, self.id.index, self.share.boxes, |piece, literals| {
                 let cannot = |(atom, holds): &Literal| literals.contains(&(*atom, !holds));
                 let skipped = |index: u32| {
                     let is_other = others.contains(&RuleId { chain: self.id.chain, index });
                     is_other || self.table.literals(index).iter().any(cannot)
                 };
-                let next = self.table.next(corner, self.id.index, &skipped)?;
+                let next = self.table.next(&lowest(piece), self.id.index, &skipped)?;
                 if decides(self.table.rule_of(next)) != own {
-                    let corner: Vec<(u32, u32)> = corner.iter().map(|number| (*number, *number)).collect();
+                    let corner = corner_of(piece);
                     let mut wishes =
                         wishes.iter().filter_map(|wish| self.table.wish(wish, &corner, literals));
                     done = wishes.any(|wish| self.of_wish(&wish, 1, enough));
@@ -413,6 +416,11 @@ impl Packets<'_, '_> {
         let stages = &self.seeker.reach.of(self.id.chain).stages;
         stages.iter().all(|(hook, _)| matches!(hook, Hook::Prerouting | Hook::Input))
     }
+}
+
+/// The lowest corner of a box, as a box.
+fn corner_of(sides: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    lowest(sides).into_iter().map(|number| (number, number)).collect()
 }
 
 /// What has to hold to come to a chain: by its stage, or by the rules that lead to it.
