@@ -68,8 +68,8 @@ pub(super) fn left(table: &Table, whole: &[(u32, u32)], before: u32, most: usize
 }
 
 /// Goes through a box by the corners of what is left of it: a rule before that holds a corner is taken out. Of a corner
-/// that none holds `free` says, by the piece that begins there, which box goes on with it, or ends the search. Gives back the boxes that were taken out,
-/// where they are all of it.
+/// that none holds `free` says, by the piece that begins there, which box goes on with it, or ends the search. Gives
+/// back the boxes that were taken out, where they are all of it.
 pub(super) fn corners(
     table: &Table,
     whole: &[(u32, u32)],
