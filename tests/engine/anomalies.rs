@@ -13,26 +13,7 @@ use pinhole::model::{
 use pinhole::packet::{Family, Field, Packet, Set, interface};
 use pinhole::source::Span;
 
-/// Numbers that a seed decides (SplitMix64).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ z >> 31) % u64::from(n)) as u32
-    }
-
-    fn one_in(&mut self, n: u32) -> bool {
-        self.below(n) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u32) as usize]
-    }
-}
+use crate::rng::Rng;
 
 /// What packets can have: those that rules name, and one that none does.
 const SRC: &[u128] = &[0, 1, 2, 9];
@@ -304,6 +285,8 @@ fn packets(rules: &Ruleset) -> Vec<(Packet, Way)> {
     }
     let values = |field: Field| -> Vec<Option<u128>> {
         let all: Vec<u128> = match field {
+            // No router passes on what comes from the first two of IPv6.
+            Field::Src6 if !read.contains(&field) => vec![9],
             Field::Src4 | Field::Src6 => SRC.to_vec(),
             Field::Dst4 => DST.to_vec(),
             Field::Dport => PORTS.to_vec(),
@@ -429,7 +412,14 @@ fn show(rules: &Ruleset) -> String {
     let mut text = String::new();
     for (hook, stages) in rules.hooks.iter().enumerate() {
         for stage in stages {
-            text += &format!("\nhook {hook} walks c{} policy {:?}", stage.chain.0, stage.policy);
+            let families =
+                [(stage.v4, " v4"), (stage.v6, " v6")].map(|(sees, name)| if sees { name } else { "" });
+            text += &format!(
+                "\nhook {hook} walks c{} policy {:?}{}",
+                stage.chain.0,
+                stage.policy,
+                families.concat()
+            );
         }
     }
     for (at, chain) in rules.chains.iter().enumerate() {

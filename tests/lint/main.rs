@@ -6,6 +6,8 @@ mod behind;
 mod common;
 #[path = "../common/examples.rs"]
 mod examples;
+#[path = "../common/rng.rs"]
+mod rng;
 
 mod calls;
 mod catalog;

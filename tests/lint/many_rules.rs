@@ -8,20 +8,8 @@ use std::fmt::Write;
 
 use crate::common;
 
+use crate::rng::Rng;
 use common::{Scratch, check};
-
-/// Numbers from a seed (SplitMix64).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ z >> 31) % u64::from(n)) as u32
-    }
-}
 
 struct Net {
     address: u32,
@@ -30,7 +18,7 @@ struct Net {
 
 impl Net {
     fn random(rng: &mut Rng) -> Net {
-        let length = [8, 12, 16, 20, 24, 28, 32, 32][rng.below(8) as usize];
+        let length = rng.pick(&[8, 12, 16, 20, 24, 28, 32, 32]);
         let mask = u32::MAX << (32 - length);
         Net { address: (10 << 24 | rng.below(1 << 24)) & mask, length }
     }
@@ -62,7 +50,7 @@ struct Rule {
 impl Rule {
     fn random(rng: &mut Rng) -> Rule {
         let ports = match rng.below(3) {
-            0 => [22, 53, 80, 443, 1720, 5060].map(|port| (port, port))[rng.below(6) as usize],
+            0 => rng.pick(&[22, 53, 80, 443, 1720, 5060].map(|port| (port, port))),
             1 => {
                 let one = 1 + rng.below(65_535);
                 (one, one)
@@ -73,7 +61,7 @@ impl Rule {
             }
         };
         let (src, dst) = (Net::random(rng), Net::random(rng));
-        Rule { src, dst, protocol: ["tcp", "udp"][rng.below(2) as usize], ports, accept: rng.below(2) == 0 }
+        Rule { src, dst, protocol: rng.pick(&["tcp", "udp"]), ports, accept: rng.one_in(2) }
     }
 
     fn ports(&self, between: &str) -> String {
