@@ -472,10 +472,8 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         let (Some(expr), Some(came)) = (class.ctrl.expr(self.spaces, field), self.spaces.level(field)) else {
             return Space::ALL;
         };
-        let carriers = field.carriers().map_or(Space::ALL, |carriers| {
-            self.spaces
-                .test(Field::Proto, &Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p)))))
-        });
+        let carriers =
+            field.carrier_set().map_or(Space::ALL, |carriers| self.spaces.test(Field::Proto, &carriers));
         let same = match expr {
             Expr::At(level, 0) if level == came => return Space::ALL,
             Expr::At(level, _) if level == came => Space::NONE,

@@ -32,6 +32,14 @@ impl Family {
         }
     }
 
+    /// The number of the version of IP.
+    pub fn version(self) -> u8 {
+        match self {
+            Family::V4 => 4,
+            Family::V6 => 6,
+        }
+    }
+
     /// The largest address, as a number.
     pub fn last(self) -> u128 {
         match self {
@@ -318,6 +326,12 @@ impl Field {
         }
     }
 
+    /// The same as values of [`Field::Proto`].
+    pub fn carrier_set(self) -> Option<Set> {
+        let one = |protocol: &u8| (u128::from(*protocol), u128::from(*protocol));
+        self.carriers().map(|carriers| Set::of(carriers.iter().map(one)))
+    }
+
     /// The family in which the field exists; `None` where it exists in both.
     pub fn family(self) -> Option<Family> {
         match self {
@@ -487,7 +501,7 @@ impl Packet {
     pub fn new(family: Family, protocol: u8) -> Self {
         let mut packet = Packet { family, values: [None; FIELDS], absent: 0 };
         packet.set(Field::Proto, u128::from(protocol));
-        packet.set(Field::Version, if family == Family::V4 { 4 } else { 6 });
+        packet.set(Field::Version, family.version().into());
         packet
     }
 

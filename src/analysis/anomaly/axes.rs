@@ -128,11 +128,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn tell_apart(&mut self, field: Field, set: &Set) {
-        if let Some(carriers) = field.carriers() {
-            let carriers = Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))));
-            if self.starts[field as usize].is_none() {
-                self.cut(Field::Proto, &carriers);
-            }
+        if let Some(carriers) = field.carrier_set().filter(|_| self.starts[field as usize].is_none()) {
+            self.cut(Field::Proto, &carriers);
         }
         if field.family().is_some() && self.starts[Field::Version as usize].is_none() {
             self.cut(Field::Version, &Set::one(6));

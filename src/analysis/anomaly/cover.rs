@@ -78,9 +78,9 @@ pub(super) fn corners(
     mut free: impl FnMut(&[(u32, u32)], &[Literal]) -> Option<u32>,
 ) -> Option<Vec<u32>> {
     let mut used: Vec<u32> = Vec::new();
-    let mut open: Vec<(Piece, usize)> = vec![(Piece::of(table, whole, before), 0)];
+    let mut open = vec![Piece::of(table, whole, before)];
     let mut looked = 0;
-    while let Some((piece, _)) = open.pop() {
+    while let Some(piece) = open.pop() {
         let corner = lowest(&piece.sides);
         let all = overlap(&piece.sides, &piece.sides);
         let mut best: Option<(u128, u32)> = None;
@@ -103,7 +103,7 @@ pub(super) fn corners(
             return None;
         }
         used.push(at);
-        cut(table, piece, at, 0, &mut open);
+        cut(table, piece, at, &mut |part| open.push(part));
     }
     Some(used)
 }
@@ -149,7 +149,7 @@ fn takes_all(table: &Table, whole: &[(u32, u32)], takers: &[u32], rule: u32) -> 
             work += 1;
             let Some(at) = takers.get(next).copied().filter(|_| work <= MOST_PIECES) else { return false };
             if meets(table.sides_of(at), table.literals(table.rule_of(at)), &piece) {
-                cut(table, piece, at, next + 1, &mut open);
+                cut(table, piece, at, &mut |part| open.push((part, next + 1)));
                 break;
             }
             next += 1;
@@ -164,20 +164,20 @@ fn meets(sides: &[(u32, u32)], literals: &[Literal], piece: &Piece) -> bool {
 }
 
 /// The parts of a piece outside a box, apart from each other. What decides which other fields there are is cut first.
-fn cut(table: &Table, mut rest: Piece, taker: u32, next: usize, open: &mut Vec<(Piece, usize)>) {
+fn cut(table: &Table, mut rest: Piece, taker: u32, part: &mut dyn FnMut(Piece)) {
     let (taken, literals) = (table.sides_of(taker), table.literals(table.rule_of(taker)));
     for at in table.order() {
         let ((from, to), (lo, hi)) = (taken[at], rest.sides[at]);
         if lo < from {
             let mut below = rest.clone();
             below.sides[at] = (lo, from - 1);
-            open.push((below, next));
+            part(below);
             rest.sides[at].0 = from;
         }
         if to < hi {
             let mut above = rest.clone();
             above.sides[at] = (to + 1, hi);
-            open.push((above, next));
+            part(above);
             rest.sides[at].1 = to;
         }
     }
@@ -185,10 +185,10 @@ fn cut(table: &Table, mut rest: Piece, taker: u32, next: usize, open: &mut Vec<(
     // Behind the last one nothing of the rest is needed.
     let Some((atom, holds)) = new.pop() else { return };
     for (atom, holds) in new {
-        open.push((rest.clone().and((atom, !holds)), next));
+        part(rest.clone().and((atom, !holds)));
         rest = rest.and((atom, holds));
     }
-    open.push((rest.and((atom, !holds)), next));
+    part(rest.and((atom, !holds)));
 }
 
 /// How large a part of a box another one is, as a number to compare.

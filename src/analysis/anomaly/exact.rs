@@ -315,8 +315,7 @@ impl<'a> Exact<'a> {
             if negate {
                 within = within.not();
             }
-            if let Some(carriers) = field.carriers() {
-                let carriers = Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))));
+            if let Some(carriers) = field.carrier_set() {
                 let present = spaces.test(Field::Proto, &carriers);
                 within = spaces.and(within, present);
             }

@@ -417,26 +417,26 @@ impl Finder<'_> {
         let candidates = self.candidates(units, &dead);
         let unshown = candidates.iter().filter(|unit| self.shown_of(unit).is_none());
         let share = Share::among(unshown.map(|unit| unit.rules.len()).sum());
-        let mut left = candidates;
-        for again in [false, true] {
-            let mut hard = Vec::new();
-            let count = left.len();
-            for (at, unit) in left.into_iter().enumerate() {
-                if again {
-                    self.exact.allow(self.left / (count - at) as u64);
-                }
-                // By itself: rules that are dead because of it may come to life.
-                match self.leave_out(unit, share) {
-                    Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
-                    Some(Without::Policy) => policy.push(unit),
-                    Some(Without::Changes) => {}
-                    None => hard.push(unit),
-                }
-            }
-            // What the others did not need is for those that take more.
-            left = hard;
+        // By itself: rules that are dead because of it may come to life.
+        let mut answers: Vec<(&Unit, Option<Without>)> = Vec::new();
+        for unit in candidates {
+            answers.push((unit, self.leave_out(unit, share)));
         }
-        found.open += left.len();
+        // What the others did not need is for those that take more.
+        let mut hard = answers.iter().filter(|(_, answer)| answer.is_none()).count() as u64;
+        for (unit, answer) in answers.iter_mut().filter(|(_, answer)| answer.is_none()) {
+            self.exact.allow(self.left / hard);
+            hard -= 1;
+            *answer = self.ask_without(unit);
+        }
+        for (unit, answer) in answers {
+            match answer {
+                Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
+                Some(Without::Policy) => policy.push(unit),
+                Some(Without::Changes) => {}
+                None => found.open += 1,
+            }
+        }
         let mut gone = dead;
         loop {
             let before = open.len();
@@ -499,7 +499,12 @@ impl Finder<'_> {
         if let Some(without) = self.seeker.misses(&lives, &unit.rules, share) {
             return Some(self.beside(unit, without));
         }
-        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, &gone))?;
+        self.ask_without(unit)
+    }
+
+    /// Asks the engine what comes of leaving out one written rule, and no other.
+    fn ask_without(&mut self, unit: &Unit) -> Option<Without> {
+        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, &FxHashSet::default()))?;
         Some(self.beside(unit, without))
     }
 

@@ -119,7 +119,7 @@ impl Wish {
         turn: usize,
     ) -> Option<Packet> {
         let protocol = self.protocol()?;
-        let version = if family == Family::V4 { 4 } else { 6 };
+        let version = family.version().into();
         if self.of(Field::Version).is_some_and(|set| !set.contains(version)) {
             return None;
         }

@@ -292,6 +292,14 @@ impl Packets<'_, '_> {
         wishes.iter().any(|wish| self.of_wish(wish, TURNS, enough))
     }
 
+    /// A wish for packets in a part of a box in which literals hold; `None` where there are none.
+    fn within(&self, wish: &Wish, part: &[(u32, u32)], literals: &[Literal]) -> Option<Wish> {
+        let mut wish = wish.clone();
+        wish.answers.extend(self.table.answers(literals));
+        let limits = self.table.limits(part, literals);
+        limits.iter().all(|(field, set)| wish.limit(*field, set)).then_some(wish)
+    }
+
     /// Packets of the parts that the rules before it leave.
     fn of_gaps(&mut self, enough: &mut Enough<'_>) -> bool {
         let wishes: Vec<Wish> = self.wishes().collect();
@@ -302,7 +310,7 @@ impl Packets<'_, '_> {
                 let Left::Part(gap, literals) = left else { continue };
                 // Usual packets tell most; at the corner they surely come to the rule.
                 for part in [&gap, &corner_of(&gap)] {
-                    let wish = self.table.wish(wish, part, &literals);
+                    let wish = self.within(wish, part, &literals);
                     if wish.is_some_and(|wish| self.of_wish(&wish, 2, enough)) {
                         return true;
                     }
@@ -329,8 +337,7 @@ impl Packets<'_, '_> {
                 let next = self.table.next(&lowest(piece), self.id.index, &skipped)?;
                 if decides(self.table.rule_of(next)) != own {
                     let corner = corner_of(piece);
-                    let mut wishes =
-                        wishes.iter().filter_map(|wish| self.table.wish(wish, &corner, literals));
+                    let mut wishes = wishes.iter().filter_map(|wish| self.within(wish, &corner, literals));
                     done = wishes.any(|wish| self.of_wish(&wish, 1, enough));
                 }
                 Some(next).filter(|_| !done)
@@ -352,7 +359,7 @@ impl Packets<'_, '_> {
         let mut tried = 0;
         for wish in self.wishes().collect::<Vec<Wish>>() {
             let wish = match &part {
-                Some(Left::Part(gap, literals)) => self.table.wish(&wish, gap, literals),
+                Some(Left::Part(gap, literals)) => self.within(&wish, gap, literals),
                 _ => Some(wish),
             };
             let Some(wish) = wish else { continue };

@@ -3,13 +3,12 @@
 //! In each dimension values are numbered by the intervals that rules tell apart, so that a box is a few small
 //! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
 
-use crate::model::{ChainId, Rule, Ruleset, Test, Tuples};
+use crate::model::{ChainId, CondId, Rule, Ruleset, Test, Tuples};
 use crate::packet::{FIELDS, Family, Field, Set};
 
 use super::atoms::{Atoms, Literal};
 use super::axes::{Dim, Draft, steady};
 use super::reach::{Fields, Walked};
-use super::scout::Wish;
 use super::steps::{first_tests, takes};
 use super::tree::Tree;
 
@@ -184,7 +183,7 @@ impl Table {
             of.as_ref().is_none_or(|set| wanted.iter().any(|value| set.contains((*value).into())))
         };
         values.retain(|(field, _)| {
-            let version = field.family().map(|family| if family == Family::V4 { 4 } else { 6 });
+            let version = field.family().map(Family::version);
             version.is_none_or(|version| some(&versions, &[version]))
                 && field.carriers().is_none_or(|carriers| some(&protocols, carriers))
         });
@@ -418,13 +417,14 @@ impl Table {
         &self.literals[rule as usize]
     }
 
-    /// What a packet has to have to be in a part of a box in which literals hold, and besides; `None` where no packet has
-    /// it.
-    pub(super) fn wish(&self, wish: &Wish, part: &[(u32, u32)], literals: &[Literal]) -> Option<Wish> {
-        let mut wish = wish.clone();
-        wish.answers.extend(self.atoms.answers(literals));
-        let mut limits = self.values(part).into_iter().chain(self.atoms.limits(literals));
-        limits.all(|(field, set)| wish.limit(field, &set)).then_some(wish)
+    /// The values that fields have in a part of a box in which literals hold.
+    pub(super) fn limits(&self, part: &[(u32, u32)], literals: &[Literal]) -> Vec<(Field, Set)> {
+        self.values(part).into_iter().chain(self.atoms.limits(literals)).collect()
+    }
+
+    /// The answers to conditions that literals are.
+    pub(super) fn answers(&self, literals: &[Literal]) -> impl Iterator<Item = (CondId, bool)> {
+        self.atoms.answers(literals)
     }
 
     /// Whether a box of one rule is in a box of another, whatever holds or not.
@@ -500,18 +500,13 @@ fn meet(sides: &mut Sides, others: &[(u32, u32)]) {
 
 /// What a packet that has a field has besides: a protocol, and a version.
 fn brings(field: Field, dims: &[Dim]) -> Vec<(Field, Sides)> {
-    let mut limits: Vec<(Field, Set)> = Vec::new();
-    if let Some(carriers) = field.carriers() {
-        limits.push((Field::Proto, Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))))));
-    }
-    if let Some(family) = field.family() {
-        limits.push((Field::Version, Set::one(if family == Family::V4 { 4 } else { 6 })));
-    }
+    let protocols = field.carrier_set().map(|carriers| (Field::Proto, carriers));
+    let version = field.family().map(|family| (Field::Version, Set::one(family.version().into())));
     let numbered = |(field, set): (Field, Set)| {
         let numbers = dims.iter().find(|dim| dim.field == field).map(|dim| dim.numbers(&set));
         (field, numbers.unwrap_or_default())
     };
-    limits.into_iter().map(numbered).collect()
+    protocols.into_iter().chain(version).map(numbered).collect()
 }
 
 fn hull(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {

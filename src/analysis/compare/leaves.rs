@@ -145,11 +145,8 @@ pub(super) fn agree(spaces: &mut Spaces, a: &Leaves, b: &Leaves) -> Space {
 
 /// The packets that have no such field.
 fn absent(spaces: &mut Spaces, field: Field) -> Space {
-    match field.carriers() {
-        Some(carriers) => {
-            let carriers = Set::of(carriers.iter().map(|number| ((*number).into(), (*number).into())));
-            spaces.test(Field::Proto, &carriers).not()
-        }
+    match field.carrier_set() {
+        Some(carriers) => spaces.test(Field::Proto, &carriers).not(),
         None => Space::NONE,
     }
 }

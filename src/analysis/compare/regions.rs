@@ -131,9 +131,8 @@ fn witness(spaces: &mut Spaces, space: Space, fields: &[(Field, Set)]) -> Option
         }
         let usual = spaces.test(field, &set);
         // Flags are those of TCP alone.
-        let usual = match field.carriers() {
+        let usual = match field.carrier_set() {
             Some(carriers) => {
-                let carriers = Set::of(carriers.iter().map(|number| ((*number).into(), (*number).into())));
                 let others = spaces.test(Field::Proto, &carriers).not();
                 spaces.or(usual, others)
             }

@@ -46,8 +46,7 @@ impl<'a> Run<'a, '_, '_> {
     pub(super) fn reading(&mut self, view: &View<'_>, ctrl: &Ctrl, field: Field) -> Reading {
         let Some(expr) = self.expr_at(view, ctrl, field) else { return Reading::ABSENT };
         let mut present = Space::ALL;
-        if let Some(carriers) = field.carriers() {
-            let carriers = Set::of(carriers.iter().map(|p| (u128::from(*p), u128::from(*p))));
+        if let Some(carriers) = field.carrier_set() {
             present = self.spaces.test(Field::Proto, &carriers);
         }
         if of_connection(field) {

@@ -108,7 +108,7 @@ impl Context {
         match self.version {
             Some(known) => known == version,
             None => {
-                let number = if version == Family::V4 { 4 } else { 6 };
+                let number = version.version().into();
                 self.test(Test::In {
                     field: Field::Version,
                     values: Values::Range(number, number),

@@ -35,7 +35,7 @@ impl Lower<'_> {
         let family = self.nat_family(cx, nat, span)?;
         if let Some(family) = family {
             // A translation of another family does nothing, and the next rule is next.
-            let number = if family == Family::V4 { 4 } else { 6 };
+            let number = family.version().into();
             if cx.version().is_none() {
                 cx.test(Test::In {
                     field: crate::packet::Field::Version,

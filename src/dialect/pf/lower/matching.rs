@@ -91,7 +91,7 @@ impl<'a> Lowering<'a> {
             && !names_family(&flat.src)
             && !names_family(&flat.dst)
         {
-            b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
+            b.is(Field::Version, family.version().into());
         }
         if let Some(protocol) = flat.protocol {
             match protocol.number {
@@ -252,11 +252,7 @@ impl<'a> Lowering<'a> {
     fn address(&self, b: &mut Builder, set: Set, family: Family, source: bool, negated: bool) {
         let field = if source { Field::src(family) } else { Field::dst(family) };
         if set.is_empty() {
-            return if negated {
-                b.is(Field::Version, if family == Family::V4 { 4 } else { 6 })
-            } else {
-                b.test(Test::Never)
-            };
+            return if negated { b.is(Field::Version, family.version().into()) } else { b.test(Test::Never) };
         }
         let values = b.values(set);
         b.field(field, values, negated);

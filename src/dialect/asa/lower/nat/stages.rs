@@ -119,7 +119,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                         self.other(source, Field::src(family));
                         self.other(&to, Field::dst(family));
                         if matches!((source, &to), (Alternative::All, Alternative::All)) {
-                            self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
+                            self.b.is(Field::Version, family.version().into());
                         }
                         self.service_tests(rule, dport.map(|pair| pair.real), Field::Dport);
                         self.ports_test(sport.map(|pair| pair.real), Field::Sport);
@@ -255,11 +255,11 @@ impl<'c, 'a> Lower<'c, 'a> {
         let (family, lo, hi) = *range;
         match (&side.set.unknown, &side.ranges) {
             (_, Some(_)) if lo == 0 && hi == family.last() => {
-                self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
+                self.b.is(Field::Version, family.version().into());
             }
             (_, Some(_)) => self.within(field, Set::range(lo, hi)),
             (unknown, None) => {
-                self.b.is(Field::Version, if family == Family::V4 { 4 } else { 6 });
+                self.b.is(Field::Version, family.version().into());
                 // Several unknown parts: which of them it is decides nothing here.
                 let names: Vec<&str> = unknown.iter().map(|of| of.name.as_str()).collect();
                 self.b.unknown(Condition::of(names.join(", "), [field]));
