@@ -5,11 +5,13 @@
 //! and a prefix such as `eth+` is one interval.
 
 mod cuts;
+mod fields;
 mod prefix;
 mod set;
 mod space;
 
 pub(crate) use cuts::Cuts;
+pub(crate) use fields::Fields;
 pub use prefix::Prefix;
 pub use set::Set;
 pub use space::{Level, Side, Space, Spaces, VariableKey};

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::exact::Exact;
 use super::reach::Course;
-use crate::analysis::flow::{TooMuch, Watch};
+use crate::analysis::flow::{Noted, TooMuch, Watch};
 use crate::model::{ChainId, RuleId};
 use crate::packet::{Family, Space, Spaces};
 
@@ -15,8 +15,8 @@ const RULES_FOR_ONE: usize = 200;
 struct Seen {
     family: Family,
     course: Course,
-    acted: FxHashMap<RuleId, Space>,
-    taken: FxHashMap<RuleId, Space>,
+    acted: FxHashMap<RuleId, Noted>,
+    taken: FxHashMap<RuleId, Noted>,
     entered: FxHashMap<ChainId, Space>,
 }
 
@@ -65,9 +65,20 @@ impl AtOnce {
         self.spaces.iter().map(Spaces::work).sum()
     }
 
-    /// Whether a rule does something for any packet.
-    pub(super) fn acts(&self, id: RuleId) -> bool {
-        self.seen.iter().any(|seen| seen.acted.get(&id).is_some_and(|space| !space.is_none()))
+    /// Whether a rule does something for any packet; with a limit on the work.
+    pub(super) fn acts(&mut self, id: RuleId, limit: u64) -> Result<bool, TooMuch> {
+        for seen in &self.seen {
+            let spaces = &mut self.spaces[seen.family as usize];
+            spaces.allow(limit);
+            let acts = seen.acted.get(&id).is_some_and(|noted| noted.is_any(spaces));
+            if spaces.exhausted() {
+                return Err(TooMuch);
+            }
+            if acts {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether packets come into a chain.
@@ -84,9 +95,10 @@ impl AtOnce {
     ) {
         for seen in &self.seen {
             let Some(entered) = seen.entered.get(&chain) else { continue };
-            let taken = |id: &RuleId| Some((*id, *seen.taken.get(id)?));
+            let spaces = &mut self.spaces[seen.family as usize];
+            let taken = |id: &RuleId| Some((*id, seen.taken.get(id)?.all(spaces)));
             let takers = before.iter().filter_map(taken).collect();
-            each(&mut self.spaces[seen.family as usize], seen.course, *entered, takers);
+            each(spaces, seen.course, *entered, takers);
         }
     }
 }

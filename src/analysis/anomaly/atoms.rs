@@ -2,9 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::reach::Fields;
 use crate::model::{About, CondId, Ruleset, Test};
-use crate::packet::{Field, Set};
+use crate::packet::{Field, Fields, Set};
 
 /// A test of [`Atoms`] by number, and whether it has to hold.
 pub(super) type Literal = (u32, bool);

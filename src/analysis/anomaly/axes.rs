@@ -1,9 +1,9 @@
 //! The dimensions of a chain: fields that its rules look at, each cut where rules tell values apart.
 
 use crate::model::{Rule, Ruleset, Test};
-use crate::packet::{Cuts, FIELDS, Field, Set};
+use crate::packet::{Cuts, FIELDS, Field, Fields, Set};
 
-use super::reach::{Fields, OF_CONNECTION, Walked};
+use super::reach::{OF_CONNECTION, Walked};
 use super::steps::first_tests;
 use super::table::MOST_BOXES;
 

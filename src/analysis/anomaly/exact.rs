@@ -104,8 +104,8 @@ impl<'a> Exact<'a> {
 
     /// Whether a rule does something for any packet, whatever is not known.
     pub(super) fn acts(&self, desk: &mut Desk, id: RuleId) -> Result<bool, TooMuch> {
-        if let Some(all) = &desk.all {
-            return Ok(all.acts(id));
+        if let Some(all) = &mut desk.all {
+            return all.acts(id, self.limit);
         }
         let watched = FxHashSet::from_iter([id]);
         for (family, course) in self.crossings(id.chain) {
@@ -113,7 +113,7 @@ impl<'a> Exact<'a> {
             let packets = self.packets(spaces, course, id);
             let mut watch = Watch { rules: Some(&watched), ..Watch::default() };
             self.run(spaces, course, packets, &mut watch)?;
-            if watch.acted.values().any(|space| !space.is_none()) {
+            if watch.acted.values().any(|noted| noted.is_any(spaces)) {
                 return Ok(true);
             }
         }
@@ -164,7 +164,8 @@ impl<'a> Exact<'a> {
             let mut watch = Watch { rules: Some(&watched), chains: Some(&chains), ..Watch::default() };
             self.run(spaces, course, packets, &mut watch)?;
             let entered = watch.entered.get(&id.chain).copied().unwrap_or(Space::NONE);
-            let mut takers: Vec<(RuleId, Space)> = watch.taken.into_iter().collect();
+            let takers = watch.taken.iter().map(|(id, noted)| (*id, noted.all(spaces)));
+            let mut takers: Vec<(RuleId, Space)> = takers.collect();
             takers.sort_unstable_by_key(|(id, _)| *id);
             found.add(spaces, packets, entered, takers);
         }
@@ -190,7 +191,7 @@ impl<'a> Exact<'a> {
                 let packets = self.packets(spaces, course, *id);
                 let mut watch = Watch { without: Some(gone), rules: Some(&watched), ..Watch::default() };
                 let with = self.run(spaces, course, packets, &mut watch)?;
-                let acted: Vec<Space> = watch.acted.values().copied().collect();
+                let acted: Vec<Space> = watch.acted.values().map(|noted| noted.all(spaces)).collect();
                 let acted = spaces.union(acted);
                 if acted.is_none() && !spaces.exhausted() {
                     continue;

@@ -1,41 +1,7 @@
 //! From where the chains of a ruleset are walked, and what their rules change in packets.
 
 use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, StageKind, Way};
-use crate::packet::{FIELDS, Family, Field};
-
-/// A set of fields.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Fields(u64);
-
-const _: () = assert!(FIELDS <= 64);
-
-impl Fields {
-    fn of(fields: &[Field]) -> Fields {
-        let mut all = Fields::default();
-        fields.iter().for_each(|field| all.add(*field));
-        all
-    }
-
-    pub(super) fn has(self, field: Field) -> bool {
-        self.0 >> field as u8 & 1 == 1
-    }
-
-    pub(super) fn add(&mut self, field: Field) {
-        self.0 |= 1 << field as u8;
-    }
-
-    pub(super) fn remove(&mut self, field: Field) {
-        self.0 &= !(1 << field as u8);
-    }
-
-    fn iter(self) -> impl Iterator<Item = Field> {
-        Field::ALL.into_iter().filter(move |field| self.has(*field))
-    }
-
-    pub(super) fn extend(&mut self, other: Fields) {
-        self.0 |= other.0;
-    }
-}
+use crate::packet::{FIELDS, Family, Field, Fields};
 
 /// A way through the box, and whether it goes from the box to itself.
 pub(super) type Course = (Way, bool);

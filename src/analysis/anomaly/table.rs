@@ -4,11 +4,11 @@
 //! numbers. Each box stands in the dimension in which it is narrowest, in a tree over its intervals.
 
 use crate::model::{ChainId, CondId, Rule, Ruleset, Test, Tuples};
-use crate::packet::{FIELDS, Family, Field, Set};
+use crate::packet::{FIELDS, Family, Field, Fields, Set};
 
 use super::atoms::{Atoms, Literal};
 use super::axes::{Dim, Draft, steady};
-use super::reach::{Fields, Walked};
+use super::reach::Walked;
 use super::steps::{first_tests, takes};
 use super::tree::Tree;
 

@@ -3,6 +3,7 @@
 //! Packets go through in [`Class`]es. What a rule tests becomes a [`Space`] over the packets as they came to the
 //! first firewall; what nobody knows is a variable in it, so that nothing is assumed and nothing is sampled.
 
+mod apart;
 mod arrive;
 mod change;
 mod class;
@@ -17,7 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use class::{Class, Classes, Ctrl, Expr};
 pub(super) use read::NO_MSS;
 pub use reply::{Known, answers};
-pub use watch::{Marks, Watch};
+pub use watch::{Marks, Noted, Watch};
 
 use super::Decider;
 use super::index::Index;
@@ -25,6 +26,7 @@ use crate::model::{
     About, Effect, HelperId, Hook, RuleId, Ruleset, StageKind, Step, Test, TuplesId, Verdict, Way,
 };
 use crate::packet::{Field, Level, Set, Side, Space, Spaces, State, interface};
+use apart::Asked;
 use read::View;
 
 /// Rule visits after which a run is given up.
@@ -52,6 +54,7 @@ pub struct Flow<'a> {
     /// What marks packets come with.
     marks: Marks,
     index: Index,
+    asked: Asked,
 }
 
 /// The limit of work was hit: nothing is known.
@@ -149,6 +152,7 @@ impl<'a> Flow<'a> {
             keeps_destinations: !changes_destinations(rules),
             marks: Marks::None,
             index: Index::default(),
+            asked: Asked::default(),
         }
     }
 
@@ -227,6 +231,7 @@ impl<'a> Flow<'a> {
             hulls: FxHashMap::default(),
             visits: 0,
             depth: 0,
+            apart: 0,
             kept: [Space::NONE; 2],
             of_box: Vec::new(),
             translated: false,
@@ -295,6 +300,8 @@ struct Run<'a, 's, 'w> {
     hulls: FxHashMap<Level, (Set, u32)>,
     visits: usize,
     depth: usize,
+    /// Chains that are open for more packets than there are.
+    apart: usize,
     /// Packets whose answers pass without rules where they come in and where they go out again: pf.
     kept: [Space; 2],
     /// Where marks and the like stand that rules read.
@@ -426,6 +433,7 @@ impl Run<'_, '_, '_> {
         if space.is_none() {
             return;
         }
+        let by = self.watch.told(by);
         let space = self.lasting(space);
         match self.refusals.entry((by, verdict)) {
             std::collections::hash_map::Entry::Occupied(at) => {
@@ -440,6 +448,7 @@ impl Run<'_, '_, '_> {
     }
 
     fn pass(&mut self, by: Decider, weight: u8, space: Space) {
+        let by = self.watch.told(by);
         let space = self.lasting(space);
         let at_stage = self.stages;
         match self.accepts.entry((by, at_stage)) {
@@ -483,6 +492,10 @@ impl Run<'_, '_, '_> {
 
     /// The packets without what rules change in them on the way, so that it still tells which they are later.
     fn lasting(&mut self, space: Space) -> Space {
+        // Nothing is final before it is known which packets it is about.
+        if self.apart > 0 {
+            return space;
+        }
         let space = if self.of_box.is_empty() { space } else { self.spaces.without(space, &self.of_box) };
         if self.translated { self.spaces.as_came(space) } else { space }
     }

@@ -15,9 +15,9 @@ use crate::model::{
 use crate::packet::{Field, Level, Set, Space, VariableKey};
 
 /// A stage that is being walked.
-struct Walking<'v> {
+pub(super) struct Walking<'v> {
     view: View<'v>,
-    accepted: Gathering,
+    pub(super) accepted: Gathering,
     settled: Gathering,
     /// Which rules left a verdict behind for the end, for which packets: the last one counts.
     pending: Vec<(RuleId, Verdict, Space)>,
@@ -86,7 +86,7 @@ impl Run<'_, '_, '_> {
     }
 
     /// Walks a chain; gives back the packets that fall off its end or return.
-    fn chain(
+    pub(super) fn chain(
         &mut self,
         walking: &mut Walking<'_>,
         id: ChainId,
@@ -393,12 +393,12 @@ impl Run<'_, '_, '_> {
         match effect {
             Effect::Verdict(verdict) => self.decide(walking, class, verdict, Decider::Rule(id)),
             Effect::Jump(chain) => {
-                let back = self.chain(walking, chain, Classes::one(class))?;
+                let back = self.through(walking, chain, class)?;
                 self.note_taken(id, space, Some(&back));
                 done.passed.extend(self.spaces, back);
             }
             Effect::Goto(chain) => {
-                let back = self.chain(walking, chain, Classes::one(class))?;
+                let back = self.through(walking, chain, class)?;
                 done.returned.extend(self.spaces, back);
             }
             Effect::Return => done.returned.add(self.spaces, class),

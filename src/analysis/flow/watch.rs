@@ -5,24 +5,62 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::class::{Class, Classes};
 use super::read::View;
 use super::{Flow, Run};
+use crate::analysis::Decider;
 use crate::model::{ChainId, RuleId, Ruleset, Step};
-use crate::packet::{Field, Space};
+use crate::packet::{Field, Space, Spaces};
 
 /// What a run leaves out, and what it notes.
 #[derive(Default)]
 pub struct Watch<'w> {
     /// Rules that are left out, as if they were not there.
     pub without: Option<&'w FxHashSet<RuleId>>,
+    /// Rules that are told apart as those who decide. The first of all others stands for them all.
+    pub named: Option<&'w FxHashSet<RuleId>>,
+    /// That first one.
+    pub unnamed: Option<RuleId>,
     /// Rules of which it is noted for which packets they do something: all their tests hold.
     pub rules: Option<&'w FxHashSet<RuleId>>,
     /// The packets for which they did.
-    pub acted: FxHashMap<RuleId, Space>,
+    pub acted: FxHashMap<RuleId, Noted>,
     /// Those of them that did not come to the next rule of its chain.
-    pub taken: FxHashMap<RuleId, Space>,
+    pub taken: FxHashMap<RuleId, Noted>,
     /// Chains of which it is noted which packets come into them.
     pub chains: Option<&'w FxHashSet<ChainId>>,
     /// The packets that did.
     pub entered: FxHashMap<ChainId, Space>,
+}
+
+/// Packets that were noted, in parts: each is what two sets have in common, and is worked out when somebody asks.
+#[derive(Clone, Default, Debug)]
+pub struct Noted(Vec<(Space, Space)>);
+
+impl Noted {
+    /// Whether there are any.
+    pub fn is_any(&self, spaces: &mut Spaces) -> bool {
+        self.0.iter().any(|(some, others)| spaces.meets(*some, *others))
+    }
+
+    /// All of them.
+    pub fn all(&self, spaces: &mut Spaces) -> Space {
+        let parts: Vec<Space> = self.0.iter().map(|(some, others)| spaces.and(*some, *others)).collect();
+        spaces.union(parts)
+    }
+
+    /// Adds some, as far as they are among others.
+    fn add(&mut self, spaces: &mut Spaces, some: Space, others: Space) {
+        match self.0.iter_mut().find(|(_, known)| *known == others) {
+            Some((known, _)) => *known = spaces.or(*known, some),
+            None => self.0.push((some, others)),
+        }
+    }
+
+    /// Adds those of other ones that are among some packets.
+    pub(super) fn extend(&mut self, spaces: &mut Spaces, noted: Noted, packets: Space) {
+        for (some, others) in noted.0 {
+            let others = spaces.and(others, packets);
+            self.add(spaces, some, others);
+        }
+    }
 }
 
 /// What marks packets come with.
@@ -37,6 +75,16 @@ pub enum Marks {
 impl Watch<'_> {
     pub(super) fn leaves_out(&self, id: RuleId) -> bool {
         self.without.is_some_and(|without| without.contains(&id))
+    }
+
+    /// Who is told to have decided.
+    pub(super) fn told(&mut self, by: Decider) -> Decider {
+        match (by, self.named) {
+            (Decider::Rule(id), Some(named)) if !named.contains(&id) => {
+                Decider::Rule(*self.unnamed.get_or_insert(id))
+            }
+            _ => by,
+        }
     }
 
     pub(super) fn sees(&self, id: RuleId) -> bool {
@@ -79,8 +127,7 @@ impl Run<'_, '_, '_> {
     /// Notes that a rule does something to packets.
     pub(super) fn note_act(&mut self, id: RuleId, space: Space) {
         if self.watch.sees(id) && !space.is_none() {
-            let known = self.watch.acted.entry(id).or_insert(Space::NONE);
-            *known = self.spaces.or(*known, space);
+            self.watch.acted.entry(id).or_default().add(self.spaces, space, Space::ALL);
         }
     }
 
@@ -89,8 +136,7 @@ impl Run<'_, '_, '_> {
         if self.watch.sees(id) {
             let back = back.map_or(Space::NONE, |back| back.union(self.spaces));
             let taken = self.spaces.minus(space, back);
-            let known = self.watch.taken.entry(id).or_insert(Space::NONE);
-            *known = self.spaces.or(*known, taken);
+            self.watch.taken.entry(id).or_default().add(self.spaces, taken, Space::ALL);
         }
     }
 
@@ -115,8 +161,12 @@ impl Run<'_, '_, '_> {
     pub(super) fn note_entry(&mut self, id: ChainId, entering: &Classes) {
         if self.watch.chains.is_some_and(|chains| chains.contains(&id)) {
             let space = entering.union(self.spaces);
-            let known = self.watch.entered.entry(id).or_insert(Space::NONE);
-            *known = self.spaces.or(*known, space);
+            self.note_packets(id, space);
         }
+    }
+
+    pub(super) fn note_packets(&mut self, id: ChainId, space: Space) {
+        let known = self.watch.entered.entry(id).or_insert(Space::NONE);
+        *known = self.spaces.or(*known, space);
     }
 }

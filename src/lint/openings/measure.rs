@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::sides::Sides;
 use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
 use crate::analysis::Decider;
-use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage};
+use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage, Watch};
 use crate::judge::Witness;
 use crate::model::{
     ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
@@ -78,11 +78,12 @@ impl Lens<'_, '_> {
         way: Way,
         candidates: &[Candidate],
     ) -> Option<Vec<(usize, Vec<Opening>)>> {
-        let passage = self.run(spaces, all, way)?;
-        let passed = passage.passed.union(spaces);
-        let passed = spaces.as_came(passed);
         let places: FxHashMap<RuleId, usize> =
             candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
+        let named = places.keys().copied().collect();
+        let passage = self.run(spaces, all, way, Some(&named))?;
+        let passed = passage.passed.union(spaces);
+        let passed = spaces.as_came(passed);
         let mut found = Vec::new();
         let decided = decided(spaces, &passage, passed);
         let mut passed_by_rules = None;
@@ -199,11 +200,18 @@ impl Lens<'_, '_> {
         named.filter(|_| !self.changed.contains(&source)).min().unwrap_or(u128::MAX)
     }
 
-    pub(super) fn run(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<Passage> {
+    /// What becomes of packets. Rules that are not `named` need not be told apart.
+    pub(super) fn run(
+        &self,
+        spaces: &mut Spaces,
+        all: Space,
+        way: Way,
+        named: Option<&FxHashSet<RuleId>>,
+    ) -> Option<Passage> {
         let flow = self.judge.flow(self.at)?;
         let packets = Classes::one(Class { space: all, ctrl: Ctrl::new(way) });
         let hop = Hop { by_address: way == Way::Forward, state: Some(State::New), ..Hop::first(way) };
-        flow.run(spaces, &packets, &hop).ok()
+        flow.run_watched(spaces, &packets, &hop, &mut Watch { named, ..Watch::default() }).ok()
     }
 
     /// What packets of one protocol that a rule lets through can reach: to each kind of destination.

@@ -60,7 +60,7 @@ impl Lens<'_, '_> {
         found: &mut FxHashMap<ChainId, (RuleId, Decider)>,
     ) {
         let strangers = self.strangers(spaces, way);
-        let Some(passage) = self.run(spaces, strangers, way) else { return };
+        let Some(passage) = self.run(spaces, strangers, way, None) else { return };
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let may_pass = spaces.possibly(passed);

@@ -199,7 +199,8 @@ impl Lens<'_, '_> {
 
     /// What becomes of packets; nothing where there are more cases than are followed.
     fn by_policy(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<ByPolicy> {
-        let passage = self.run(spaces, all, way)?;
+        // Rules matter here as what is no policy.
+        let passage = self.run(spaces, all, way, Some(&FxHashSet::default()))?;
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let by_policy: Vec<Space> = decided(spaces, &passage, passed)

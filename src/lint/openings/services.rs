@@ -327,7 +327,7 @@ impl Lens<'_, '_> {
 
     fn look(&self, spaces: &mut Spaces, strangers: Space, asked: Space, way: Way) -> Option<Look> {
         let all = spaces.and(strangers, asked);
-        let passage = self.run(spaces, all, way)?;
+        let passage = self.run(spaces, all, way, None)?;
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let mut decided = decided(spaces, &passage, passed);

@@ -217,6 +217,46 @@ impl Diagram {
         }
     }
 
+    /// Whether two sets have a string in common: no set is made for that.
+    pub(super) fn meets(&mut self, a: Edge, b: Edge) -> bool {
+        if a == Edge::NONE || b == Edge::NONE || a == b.not() {
+            return false;
+        }
+        if a == b || a == Edge::ALL || b == Edge::ALL {
+            return true;
+        }
+        let (a, b) = if a < b { (a, b) } else { (b, a) };
+        let place = self.place(a, b);
+        let (x, y, known) = self.results[place];
+        if (x, y) == (a, b) {
+            return known != Edge::NONE;
+        }
+        self.work += 1;
+        if self.exhausted() {
+            return true;
+        }
+        let (_, (a0, a1), (b0, b1)) = self.parted(a, b);
+        let meets = self.meets(a0, b0) || self.meets(a1, b1);
+        if !meets && !self.exhausted() {
+            let place = self.place(a, b);
+            self.results[place] = (a, b, Edge::NONE);
+        }
+        meets
+    }
+
+    /// Where the result of two sets has its place.
+    fn place(&self, a: Edge, b: Edge) -> usize {
+        hash(a.0, b.0, 0) as usize & (self.results.len() - 1)
+    }
+
+    /// The bit that the first of two sets asks for, and their parts where it is 0 and 1.
+    fn parted(&self, a: Edge, b: Edge) -> (u32, (Edge, Edge), (Edge, Edge)) {
+        let (bit_a, bit_b) = (self.bit(a), self.bit(b));
+        let bit = bit_a.min(bit_b);
+        let halves = |edge, own| if own == bit { self.halves(edge) } else { (edge, edge) };
+        (bit, halves(a, bit_a), halves(b, bit_b))
+    }
+
     pub(super) fn and(&mut self, a: Edge, b: Edge) -> Edge {
         if a == b || b == Edge::ALL {
             return a;
@@ -228,7 +268,7 @@ impl Diagram {
             return Edge::NONE;
         }
         let (a, b) = if a < b { (a, b) } else { (b, a) };
-        let place = hash(a.0, b.0, 0) as usize & (self.results.len() - 1);
+        let place = self.place(a, b);
         let (x, y, known) = self.results[place];
         if (x, y) == (a, b) {
             return known;
@@ -237,16 +277,13 @@ impl Diagram {
         if self.exhausted() {
             return Edge::NONE;
         }
-        let (bit_a, bit_b) = (self.bit(a), self.bit(b));
-        let bit = bit_a.min(bit_b);
-        let (a0, a1) = if bit_a == bit { self.halves(a) } else { (a, a) };
-        let (b0, b1) = if bit_b == bit { self.halves(b) } else { (b, b) };
+        let (bit, (a0, a1), (b0, b1)) = self.parted(a, b);
         let low = self.and(a0, b0);
         let high = self.and(a1, b1);
         let both = self.choice(bit, low, high);
         // What was given up on the way is no result.
         if !self.exhausted() {
-            let place = hash(a.0, b.0, 0) as usize & (self.results.len() - 1);
+            let place = self.place(a, b);
             self.results[place] = (a, b, both);
         }
         both

@@ -147,12 +147,12 @@ impl Spaces {
 
     /// Whether both have a packet in common.
     pub fn meets(&mut self, a: Space, b: Space) -> bool {
-        !self.and(a, b).is_none()
+        self.diagram.meets(a.0, b.0)
     }
 
     /// Whether every packet of `b` is in `a`.
     pub fn covers(&mut self, a: Space, b: Space) -> bool {
-        self.minus(b, a).is_none()
+        !self.diagram.meets(b.0, a.not().0)
     }
 
     /// The union of many.
