@@ -15,7 +15,7 @@ use crate::model::{ChainId, Effect, RuleId, Ruleset, Step, Test, Verdict};
 use crate::packet::{Field, Fields, Level, Space};
 
 /// Fewer rules do not pay.
-const FEW_RULES: usize = 16;
+const FEW_RULES: usize = 3;
 /// Chains that lead to more others are not looked at.
 const MOST_CHAINS: usize = 32;
 /// Nor are maps of more entries.

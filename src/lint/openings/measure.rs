@@ -41,7 +41,7 @@ impl Lens<'_, '_> {
         }
         if rules.rules() <= MOST_AT_ONCE {
             let mut spaces = self.store(family, LIMIT);
-            let all = self.strangers(&mut spaces, way);
+            let all = self.measured_by(&mut spaces, way);
             let found = self.measured(&mut spaces, all, way, candidates);
             self.charge(&spaces, 0);
             if let Some(found) = found {
@@ -53,7 +53,7 @@ impl Lens<'_, '_> {
             let (mut spaces, all) =
                 kept.take().filter(|(spaces, _)| spaces.size() <= KEPT).unwrap_or_else(|| {
                     let mut spaces = self.store(family, RULE_LIMIT);
-                    let all = self.strangers(&mut spaces, way);
+                    let all = self.measured_by(&mut spaces, way);
                     (spaces, all)
                 });
             let before = spaces.work();

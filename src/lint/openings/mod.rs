@@ -223,6 +223,12 @@ impl Lens<'_, '_> {
         self.left.set(self.left.get().saturating_sub(spaces.work().saturating_sub(before)));
     }
 
+    /// Whether nothing is said of openings to some hosts: nobody told what stands behind the firewall.
+    fn by_any_source_alone(&self) -> bool {
+        let site = self.judge.site;
+        site.is_made_up() && site.devices.is_empty() && self.firewall.rules.outward.is_empty()
+    }
+
     /// PH201 and PH202: rules that let much through.
     fn openings(&self) -> Vec<Wide> {
         let candidates = self.candidates();
@@ -234,10 +240,7 @@ impl Lens<'_, '_> {
             (None, true) => &[Way::Forward, Way::Input],
             (None, false) => &[Way::Forward],
         };
-        // Nothing is said of openings to some hosts where nobody told what stands behind the firewall.
-        let site = self.judge.site;
-        let by_any_source_alone =
-            site.is_made_up() && site.devices.is_empty() && self.firewall.rules.outward.is_empty();
+        let by_any_source_alone = self.by_any_source_alone();
         let mut openings: Vec<Vec<Opening>> = candidates.iter().map(|_| Vec::new()).collect();
         let mut given_up: Vec<usize> = Vec::new();
         for family in [Family::V4, Family::V6] {

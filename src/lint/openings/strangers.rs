@@ -1,12 +1,17 @@
 //! The packets that openings are measured by: first packets of strangers.
 
 use super::Lens;
-use crate::model::Way;
+use crate::model::{Step, Test, Way};
 use crate::packet::{Family, Field, Set, Space, Spaces, State, interface, proto};
 use crate::site::{ZoneId, unicast};
 
 /// The ports that senders choose from by themselves.
 const CHOSEN: (u16, u16) = (1024, 65535);
+
+/// Sources that are so small a part of all, one set of them or all together, do not make up any source, nor do they miss
+/// where they are left out.
+const NARROW: u128 = 1 << 15;
+const FEW_OF_ALL: u128 = 64;
 
 impl Lens<'_, '_> {
     pub(super) fn host(&self) -> Option<usize> {
@@ -65,6 +70,40 @@ impl Lens<'_, '_> {
         }
         let anybody = self.anybody_from(spaces, way, sports);
         spaces.and(ends, anybody)
+    }
+
+    /// The packets that rules are measured by: where nothing is said of openings to some hosts, those of sources that no
+    /// rule names are enough.
+    pub(super) fn measured_by(&self, spaces: &mut Spaces, way: Way) -> Space {
+        let strangers = self.strangers(spaces, way);
+        if !self.by_any_source_alone() {
+            return strangers;
+        }
+        let family = spaces.family();
+        let unnamed = spaces.test(Field::src(family), &self.unnamed_sources(family));
+        spaces.and(strangers, unnamed)
+    }
+
+    /// The sources of a family but for hosts and small networks that rules name, with their neighbours; all of them where
+    /// the others are so many that what is open to any source might look otherwise.
+    fn unnamed_sources(&self, family: Family) -> Set {
+        let (all, source) = (unicast(family), Field::src(family));
+        let neighbours: u128 = match family {
+            Family::V4 => 0xff,
+            Family::V6 => u64::MAX.into(),
+        };
+        let rules = &self.firewall.rules;
+        let narrow = |step: &Step| match *step {
+            Step::Test(Test::In { field, values, .. }) if field == source => Some(rules.values(values)),
+            _ => None,
+        };
+        let steps = rules.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| rules.steps_of(rule));
+        let sets = steps.filter_map(narrow).filter(|set| set.count() <= all.count() / NARROW);
+        let blocks = |set: Set| -> Vec<(u128, u128)> {
+            set.ranges().iter().map(|(lo, hi)| (lo & !neighbours, hi | neighbours)).collect()
+        };
+        let named = Set::of(sets.flat_map(blocks));
+        if named.count() <= all.count() / FEW_OF_ALL { all.minus(&named) } else { all }
     }
 
     /// First packets of TCP and UDP from anybody to anybody.
