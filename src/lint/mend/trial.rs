@@ -109,6 +109,13 @@ impl<'w> Workshop<'w> {
         Workshop { tolerant, most_work: MOST_WORK_OF_A_REQUEST, ..Workshop::new(self.sources, self.files) }
     }
 
+    /// The files of a firewall, where they are all that their bytes say: what is not UTF-8 stands as something else in
+    /// their texts, and would be read and written so.
+    fn whole(&self, at: usize) -> Option<&Files> {
+        let files = self.files.get(at)?.as_ref()?;
+        files.all().iter().all(|id| self.sources.file(*id).damage.is_empty()).then_some(files)
+    }
+
     /// Whether any more trial may be made.
     pub(crate) fn may_try_more(&self) -> bool {
         self.trials.get() < MOST_TRIALS
@@ -128,7 +135,7 @@ impl<'w> Workshop<'w> {
     /// Reads a firewall with what was put in; `None` where its files cannot be read so, or where reading finds
     /// more to say than before.
     pub(crate) fn read(&self, draft: &Draft<'_>, at: usize, before: &Firewall) -> Option<Made> {
-        let files = self.files.get(at)?.as_ref()?;
+        let files = self.whole(at)?;
         self.made(draft.read(&files.all()).ok()?, at, before)
     }
 
@@ -139,7 +146,7 @@ impl<'w> Workshop<'w> {
 
     /// A firewall with changed files, likewise.
     pub(super) fn changed(&self, edits: &[Edit], at: usize, before: &Firewall) -> Option<Made> {
-        let files = self.files.get(at)?.as_ref()?;
+        let files = self.whole(at)?;
         let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
         self.made(map, at, before)
     }
@@ -161,7 +168,7 @@ impl<'w> Workshop<'w> {
         at: usize,
         before: &Firewall,
     ) -> Option<(Made, Vec<&'static Lint>)> {
-        let files = self.files.get(at)?.as_ref()?;
+        let files = self.whole(at)?;
         let map = self.sources.with_texts(&files.all(), &applied(self.sources, edits)?).ok()?;
         self.read_again(map, at, before)
     }
@@ -187,7 +194,7 @@ impl<'w> Workshop<'w> {
         at: usize,
         before: &Firewall,
     ) -> Option<(Made, Vec<&'static Lint>)> {
-        let files = self.files.get(at)?.as_ref()?;
+        let files = self.whole(at)?;
         let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment());
         let news = news(&loaded.findings, &self.said_before(at, before.dialect)?);
         if news.iter().any(|finding| !self.tolerant || finding.severity == Severity::Error) {
@@ -205,7 +212,7 @@ impl<'w> Workshop<'w> {
         if let Some(said) = self.said.borrow().get(&at) {
             return Some(said.clone());
         }
-        let files = self.files.get(at)?.as_ref()?;
+        let files = self.whole(at)?;
         let mut map = Draft::new(self.sources).read(&files.all()).ok()?;
         let loaded = load(dialect, &mut map, &files.ids, &files.environment());
         let said: Vec<&'static Lint> = loaded.findings.iter().map(|finding| finding.lint()).collect();

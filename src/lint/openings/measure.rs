@@ -81,7 +81,8 @@ impl Lens<'_, '_> {
         let places: FxHashMap<RuleId, usize> =
             candidates.iter().enumerate().map(|(at, candidate)| (candidate.id, at)).collect();
         let named = places.keys().copied().collect();
-        let passage = self.run(spaces, all, way, Some(&named))?;
+        let watch = Watch { named: Some(&named), ..Watch::default() };
+        let passage = self.run(spaces, all, way, watch)?;
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let mut found = Vec::new();
@@ -200,18 +201,18 @@ impl Lens<'_, '_> {
         named.filter(|_| !self.changed.contains(&source)).min().unwrap_or(u128::MAX)
     }
 
-    /// What becomes of packets. Rules that are not `named` need not be told apart.
+    /// What becomes of packets.
     pub(super) fn run(
         &self,
         spaces: &mut Spaces,
         all: Space,
         way: Way,
-        named: Option<&FxHashSet<RuleId>>,
+        mut watch: Watch<'_>,
     ) -> Option<Passage> {
         let flow = self.judge.flow(self.at)?;
         let packets = Classes::one(Class { space: all, ctrl: Ctrl::new(way) });
         let hop = Hop { by_address: way == Way::Forward, state: Some(State::New), ..Hop::first(way) };
-        flow.run_watched(spaces, &packets, &hop, &mut Watch { named, ..Watch::default() }).ok()
+        flow.run_watched(spaces, &packets, &hop, &mut watch).ok()
     }
 
     /// What packets of one protocol that a rule lets through can reach: to each kind of destination.

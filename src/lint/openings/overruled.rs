@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::sides::MANGLE;
 use super::{LIMIT, Lens};
 use crate::analysis::Decider;
-use crate::analysis::flow::Passage;
+use crate::analysis::flow::{Passage, Watch};
 use crate::finding::Finding;
 use crate::model::{ChainId, Hook, RuleId, StageKind, Way};
 use crate::packet::{Family, Spaces};
@@ -60,7 +60,7 @@ impl Lens<'_, '_> {
         found: &mut FxHashMap<ChainId, (RuleId, Decider)>,
     ) {
         let strangers = self.strangers(spaces, way);
-        let Some(passage) = self.run(spaces, strangers, way, None) else { return };
+        let Some(passage) = self.run(spaces, strangers, way, Watch::default()) else { return };
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let may_pass = spaces.possibly(passed);

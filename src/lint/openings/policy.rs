@@ -9,9 +9,11 @@ use super::sides::MANGLE;
 use super::unasked::{self, Unasked};
 use super::{LIMIT, Lens};
 use crate::analysis::Decider;
-use crate::analysis::flow::Pass;
+use crate::analysis::flow::{Pass, Watch};
 use crate::finding::Finding;
-use crate::model::{ChainId, Effect, Hook, Rule, RuleId, Stage, StageKind, Step, Verdict, Way};
+use crate::model::{
+    ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
+};
 use crate::packet::{Family, Field, Set, Space, Spaces};
 use crate::rule::{PH203, Severity};
 
@@ -30,6 +32,8 @@ const PROGRAMS: [&str; 10] = [
 ];
 /// Rules of which one may show that something passes on an interface that the rules name.
 const SHOWN: usize = 16;
+/// Rules that refuse single hosts, from which on they are first left out.
+const MANY: usize = 64;
 
 /// What becomes of packets of new connections.
 struct ByPolicy {
@@ -147,7 +151,7 @@ impl Lens<'_, '_> {
             let here = spaces.test(field, &Set::one(value));
             one = spaces.and(one, here);
         }
-        let told = self.by_policy(&mut spaces, one, way).and_then(|told| {
+        let told = self.by_policy(&mut spaces, one, way, None).and_then(|told| {
             if told.certain.is_none() {
                 return self.none_falls(&mut spaces, &told, hook, &accepting).then_some(false);
             }
@@ -190,17 +194,48 @@ impl Lens<'_, '_> {
     fn told_by_all(&self, family: Family, way: Way) -> Option<bool> {
         let mut spaces = self.store(family, LIMIT);
         let all = self.anybody(&mut spaces, way);
-        let told = self.by_policy(&mut spaces, all, way);
+        if self.none_with_more(&mut spaces, all, way) {
+            self.charge(&spaces, 0);
+            return Some(false);
+        }
+        let told = self.by_policy(&mut spaces, all, way, None);
         let told = told.map(|told| !told.certain.is_none() && self.passes_named(&mut spaces, told.passed));
         let told = told.filter(|_| !spaces.exhausted());
         self.charge(&spaces, 0);
         told
     }
 
-    /// What becomes of packets; nothing where there are more cases than are followed.
-    fn by_policy(&self, spaces: &mut Spaces, all: Space, way: Way) -> Option<ByPolicy> {
+    /// Whether none comes to the policy for certain even where the rules that refuse single hosts are left out, which
+    /// can only bring more there.
+    fn none_with_more(&self, spaces: &mut Spaces, all: Space, way: Way) -> bool {
+        let rules = &self.firewall.rules;
+        let refuses = |rule: &Rule| match rules.steps_of(rule) {
+            [tests @ .., Step::Effect(Effect::Verdict(verdict))] => {
+                *verdict != Verdict::Accept && tests.iter().any(|test| names_a_host(rules, test))
+            }
+            _ => false,
+        };
+        let refusing: FxHashSet<RuleId> =
+            self.each_rule().filter(|(_, rule)| refuses(rule)).map(|(id, _)| id).collect();
+        if refusing.len() < MANY {
+            return false;
+        }
+        let told = self.by_policy(spaces, all, way, Some(&refusing));
+        told.is_some_and(|told| told.certain.is_none())
+    }
+
+    /// What becomes of packets, maybe without some rules; nothing where there are more cases than are followed.
+    fn by_policy(
+        &self,
+        spaces: &mut Spaces,
+        all: Space,
+        way: Way,
+        without: Option<&FxHashSet<RuleId>>,
+    ) -> Option<ByPolicy> {
         // Rules matter here as what is no policy.
-        let passage = self.run(spaces, all, way, Some(&FxHashSet::default()))?;
+        let named = FxHashSet::default();
+        let watch = Watch { named: Some(&named), without, ..Watch::default() };
+        let passage = self.run(spaces, all, way, watch)?;
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let by_policy: Vec<Space> = decided(spaces, &passage, passed)
@@ -229,7 +264,7 @@ impl Lens<'_, '_> {
         rules.into_iter().any(|rule| {
             let looked_for = self.looked_for(spaces, rule, &FxHashSet::default());
             let looked_for = spaces.and(all, looked_for);
-            let passed = self.by_policy(spaces, looked_for, way);
+            let passed = self.by_policy(spaces, looked_for, way, None);
             passed.is_some_and(|told| self.passes_named(spaces, told.passed))
         })
     }
@@ -252,6 +287,12 @@ impl Lens<'_, '_> {
             })
             .map(|(id, _)| id)
     }
+}
+
+/// Whether a test is for one source.
+fn names_a_host(rules: &Ruleset, test: &Step) -> bool {
+    matches!(*test, Step::Test(Test::In { field: Field::Src4 | Field::Src6, values, negate: false })
+        if rules.values(values).count() == 1)
 }
 
 fn traffic(way: Way) -> &'static str {

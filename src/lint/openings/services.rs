@@ -5,6 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::measure::{MOST_AT_ONCE, by_rules, certainly, decided, is_most, naming};
 use super::{LIMIT, Lens, NEARLY_ALL};
 use crate::analysis::Decider;
+use crate::analysis::flow::Watch;
 use crate::finding::Finding;
 use crate::judge::Witness;
 use crate::lint::{witness, words};
@@ -326,8 +327,11 @@ impl Lens<'_, '_> {
     }
 
     fn look(&self, spaces: &mut Spaces, strangers: Space, asked: Space, way: Way) -> Option<Look> {
+        // Whatever is said is said of most sources.
+        let unnamed = self.unnamed(spaces);
         let all = spaces.and(strangers, asked);
-        let passage = self.run(spaces, all, way, None)?;
+        let all = spaces.and(all, unnamed);
+        let passage = self.run(spaces, all, way, Watch::default())?;
         let passed = passage.passed.union(spaces);
         let passed = spaces.as_came(passed);
         let mut decided = decided(spaces, &passage, passed);

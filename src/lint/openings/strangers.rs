@@ -79,9 +79,14 @@ impl Lens<'_, '_> {
         if !self.by_any_source_alone() {
             return strangers;
         }
-        let family = spaces.family();
-        let unnamed = spaces.test(Field::src(family), &self.unnamed_sources(family));
+        let unnamed = self.unnamed(spaces);
         spaces.and(strangers, unnamed)
+    }
+
+    /// All packets from sources that no rule names.
+    pub(super) fn unnamed(&self, spaces: &mut Spaces) -> Space {
+        let family = spaces.family();
+        spaces.test(Field::src(family), &self.unnamed_sources(family))
     }
 
     /// The sources of a family but for hosts and small networks that rules name, with their neighbours; all of them where
@@ -93,12 +98,12 @@ impl Lens<'_, '_> {
             Family::V6 => u64::MAX.into(),
         };
         let rules = &self.firewall.rules;
-        let narrow = |step: &Step| match *step {
+        let steps = rules.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| rules.steps_of(rule));
+        let sets = steps.filter_map(|step| match *step {
             Step::Test(Test::In { field, values, .. }) if field == source => Some(rules.values(values)),
             _ => None,
-        };
-        let steps = rules.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| rules.steps_of(rule));
-        let sets = steps.filter_map(narrow).filter(|set| set.count() <= all.count() / NARROW);
+        });
+        let sets = sets.filter(|set| set.count() <= all.count() / NARROW);
         let blocks = |set: Set| -> Vec<(u128, u128)> {
             set.ranges().iter().map(|(lo, hi)| (lo & !neighbours, hi | neighbours)).collect()
         };

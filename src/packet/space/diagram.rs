@@ -3,8 +3,6 @@
 //! Equal sets are equal numbers. Nothing is thrown away before the whole store is; a limit on the total work
 //! makes sure that this stays affordable.
 
-use std::ops::Range;
-
 use rustc_hash::FxHashMap;
 
 /// A set: an edge to a node, complemented where the lowest bit is set. Node 0 is the set of all.
@@ -77,6 +75,18 @@ impl Nodes {
     }
 }
 
+/// The bits that a projection does away with.
+pub(super) struct Going<'g> {
+    /// Another one for each projection: results are kept under it.
+    pub number: u32,
+    /// The first of them.
+    pub first: u32,
+    /// Behind the last one that is told by `goes`: from here on all stay, or all go.
+    pub end: u32,
+    pub rest_stays: bool,
+    pub goes: &'g dyn Fn(u32) -> bool,
+}
+
 /// Bits are numbered from the one that is asked first.
 pub(super) struct Diagram {
     nodes: Nodes,
@@ -85,6 +95,8 @@ pub(super) struct Diagram {
     unique: Vec<u32>,
     /// Results of [`Diagram::and`], each place holding the last one that fell on it.
     results: Vec<(Edge, Edge, Edge)>,
+    /// Results of [`Diagram::project`], likewise: by the number of the projection.
+    projected: Vec<(u32, Edge, Edge)>,
     work: u64,
     limit: u64,
 }
@@ -97,6 +109,8 @@ const FIRST_SIZE: usize = 1 << 12;
 const FREE: u32 = u32::MAX;
 /// The bits of the number of a node. There is no node of the last number: [`FREE`] is none.
 const NUMBER: u32 = (1 << 26) - 1;
+/// A free place among the results of projections.
+const NO_PROJECTION: (u32, Edge, Edge) = (u32::MAX, Edge::ALL, Edge::ALL);
 /// Places for results; more do not pay.
 const MOST_RESULTS: usize = 1 << 18;
 
@@ -106,6 +120,7 @@ impl Diagram {
             nodes: Nodes(vec![vec![Node { low: Edge::ALL, high: Edge::ALL, bit: u16::MAX, last: 0 }]]),
             unique: vec![FREE; FIRST_SIZE],
             results: vec![(Edge::ALL, Edge::ALL, Edge::ALL); FIRST_SIZE],
+            projected: vec![NO_PROJECTION; FIRST_SIZE / 4],
             work: 0,
             limit,
         }
@@ -214,6 +229,8 @@ impl Diagram {
         if self.results.len() < size.min(MOST_RESULTS) {
             self.results = Vec::new();
             self.results = vec![(Edge::ALL, Edge::ALL, Edge::ALL); size.min(MOST_RESULTS)];
+            self.projected = Vec::new();
+            self.projected = vec![NO_PROJECTION; size.min(MOST_RESULTS) / 4];
         }
     }
 
@@ -335,43 +352,37 @@ impl Diagram {
         any
     }
 
-    /// The strings that are in the set for some values of the bits that `keep` does not hold. All bits before those of
-    /// the range are kept, and none behind it.
-    pub(super) fn project(&mut self, edge: Edge, keep: &dyn Fn(u32) -> bool, range: Range<u32>) -> Edge {
-        let mut known = FxHashMap::default();
-        self.project_part(edge, keep, &range, &mut known)
-    }
-
-    fn project_part(
-        &mut self,
-        edge: Edge,
-        keep: &dyn Fn(u32) -> bool,
-        range: &Range<u32>,
-        known: &mut FxHashMap<Edge, Edge>,
-    ) -> Edge {
+    /// The strings that are in the set for some values of the bits that go.
+    pub(super) fn project(&mut self, edge: Edge, going: &Going<'_>) -> Edge {
         let bit = self.bit(edge);
-        if self.last(edge) < range.start {
+        if self.last(edge) < going.first {
             return edge;
         }
-        if bit >= range.end {
-            return if edge == Edge::NONE { Edge::NONE } else { Edge::ALL };
+        if bit >= going.end {
+            return if going.rest_stays || edge == Edge::NONE { edge } else { Edge::ALL };
         }
-        if let Some(done) = known.get(&edge) {
-            return *done;
+        let place = hash(edge.0, going.number, 1) as usize & (self.projected.len() - 1);
+        let (number, known, projected) = self.projected[place];
+        if (number, known) == (going.number, edge) {
+            return projected;
         }
         self.work += 1;
         if self.exhausted() {
             return Edge::NONE;
         }
+        let goes = (going.goes)(bit);
         let (low, high) = self.halves(edge);
-        let low = self.project_part(low, keep, range, known);
-        let projected = if !keep(bit) && low == Edge::ALL {
+        let low = self.project(low, going);
+        let projected = if goes && low == Edge::ALL {
             Edge::ALL
         } else {
-            let high = self.project_part(high, keep, range, known);
-            if keep(bit) { self.choice(bit, low, high) } else { self.or(low, high) }
+            let high = self.project(high, going);
+            if goes { self.or(low, high) } else { self.choice(bit, low, high) }
         };
-        known.insert(edge, projected);
+        if !self.exhausted() {
+            let place = hash(edge.0, going.number, 1) as usize & (self.projected.len() - 1);
+            self.projected[place] = (going.number, edge, projected);
+        }
         projected
     }
 

@@ -14,7 +14,7 @@ pub use levels::{Level, Side};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use diagram::{Diagram, Edge, TERMINAL};
+use diagram::{Diagram, Edge, Going, TERMINAL};
 use rustc_hash::FxHashMap;
 
 use super::{Family, Field, Set};
@@ -58,6 +58,19 @@ struct Variable {
     name: String,
 }
 
+/// A projection: what is done away with.
+#[derive(PartialEq, Eq, Hash)]
+enum Projection {
+    /// All bits from one on.
+    From(u32),
+    /// Some levels.
+    Without(Box<[Level]>),
+    /// All but some levels.
+    Only(Box<[Level]>),
+    /// What translation made of packets.
+    AsCame,
+}
+
 /// Sets of packets of one family, and their algebra.
 pub struct Spaces {
     diagram: Diagram,
@@ -69,6 +82,8 @@ pub struct Spaces {
     /// The bits of those that there are.
     taken: Range<u32>,
     sets: FxHashMap<(Level, Set), Space>,
+    /// The projections that were asked for, each with its number.
+    projections: FxHashMap<Projection, u32>,
     /// The bits of variables that are noted as usual.
     usual: FxHashMap<u32, bool>,
     /// What sets are with these.
@@ -90,6 +105,7 @@ impl Spaces {
             places: BTreeMap::new(),
             taken: MIDDLE..MIDDLE,
             sets: FxHashMap::default(),
+            projections: FxHashMap::default(),
             usual: FxHashMap::default(),
             usually: FxHashMap::default(),
         }
@@ -358,34 +374,44 @@ impl Spaces {
     /// nothing is known beforehand (TTL, length and the like).
     pub fn possibly(&mut self, space: Space) -> Space {
         let end = self.layout.unknown_from;
-        Space(self.diagram.project(space.0, &|_| true, 0..end))
+        self.project(space, Projection::From(end), (end, end), false, &|_| false)
     }
 
     /// The packets that are in the set for some value at the levels.
     pub fn without(&mut self, space: Space, levels: &[Level]) -> Space {
-        let keep = |bit: u32| !levels.iter().any(|level| level.holds(bit));
+        let goes = |bit: u32| levels.iter().any(|level| level.holds(bit));
         let first = levels.iter().map(|level| level.at(0)).min().unwrap_or(TERMINAL);
-        Space(self.diagram.project(space.0, &keep, first..TERMINAL))
+        let end = levels.iter().map(|level| level.end()).max().unwrap_or(0);
+        self.project(space, Projection::Without(levels.into()), (first, end), true, &goes)
     }
 
     /// The set without what translation made of the packets: as they came to the first firewall.
     pub fn as_came(&mut self, space: Space) -> Space {
         let ranges = self.layout.translated();
+        let goes = |bit: u32| ranges.iter().any(|range| range.contains(&bit));
+        let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
         let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
-        let asked = self.diagram.support(space.0, end);
-        if asked.iter().any(|bit| ranges.iter().any(|range| range.contains(bit))) {
-            let keep = |bit: u32| !ranges.iter().any(|range| range.contains(&bit));
-            let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
-            return Space(self.diagram.project(space.0, &keep, first..TERMINAL));
-        }
-        space
+        self.project(space, Projection::AsCame, (first, end), true, &goes)
     }
 
     /// The packets that are in the set for some value everywhere but at the levels.
     pub fn only(&mut self, space: Space, levels: &[Level]) -> Space {
-        let keep = |bit: u32| levels.iter().any(|level| level.holds(bit));
+        let goes = |bit: u32| !levels.iter().any(|level| level.holds(bit));
         let end = levels.iter().map(|level| level.end()).max().unwrap_or(0);
-        Space(self.diagram.project(space.0, &keep, 0..end))
+        self.project(space, Projection::Only(levels.into()), (0, end), false, &goes)
+    }
+
+    fn project(
+        &mut self,
+        space: Space,
+        projection: Projection,
+        (first, end): (u32, u32),
+        rest_stays: bool,
+        goes: &dyn Fn(u32) -> bool,
+    ) -> Space {
+        let next = self.projections.len() as u32;
+        let number = *self.projections.entry(projection).or_insert(next);
+        Space(self.diagram.project(space.0, &Going { number, first, end, rest_stays, goes }))
     }
 
     /// How large a part of all packets the set is: only good for comparing sets.
