@@ -57,7 +57,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { granted: [10_000_000, 400_000, 32 << 20, 8_000_000] }
+        Limits { granted: [10_000_000, 400_000, 32 << 20, 6_000_000] }
     }
 }
 

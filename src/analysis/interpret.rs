@@ -37,7 +37,7 @@ pub fn interpret(rules: &Ruleset, trip: &Trip, trace: &mut impl Trace) -> Vec<Ou
         again: OnceCell::new(),
         marks: OnceCell::new(),
     };
-    engine.work.push(Walk::start(trip));
+    engine.work.push(Walk::start(trip, rules));
     while let Some(walk) = engine.work.pop() {
         engine.run(walk, trace);
         if engine.steps > STEP_LIMIT {
@@ -554,7 +554,7 @@ impl Interpreter<'_> {
 
     fn give_up(&mut self, trip: &Trip) {
         for verdict in [Verdict::Accept, Verdict::Drop] {
-            let mut walk = Walk::start(trip);
+            let mut walk = Walk::start(trip, self.rules);
             walk.conds.add(Cond::Limit);
             self.end(&mut walk, verdict);
         }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Conds, Decider, Trip};
-use crate::model::{ChainId, Hook, RuleId, Stage, Verdict, Way};
+use crate::model::{ChainId, Hook, RuleId, Ruleset, Stage, Verdict, Way};
 use crate::packet::{Field, Packet, State, Value, first_state, interface};
 
 /// A stage of the way as it is walked.
@@ -52,10 +52,11 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn start(trip: &Trip) -> Walk {
+    pub(super) fn start(trip: &Trip, rules: &Ruleset) -> Walk {
+        let verified = !rules.stateful && trip.way != Way::Output;
         let mut packet = trip.packet.clone();
         if !packet.has(Field::State)
-            && let Some(state) = first_state(&packet)
+            && let Some(state) = first_state(&packet, verified)
         {
             packet.set(Field::State, state as u128);
         }

@@ -90,16 +90,16 @@ impl PacketLine {
         let hidden = family == Family::V6 && self.ext.iter().any(|name| name == "ah");
         let protocol = if hidden { proto::AH } else { inner };
         let mut packet = Packet::new(family, protocol);
+        let way = self.hook.unwrap_or(Way::Forward);
         if hidden {
             let mut tracked = Packet::new(family, inner);
             self.set_header(&mut tracked, inner)?;
-            if let Some(state) = first_state(&tracked) {
+            if let Some(state) = first_state(&tracked, way != Way::Output) {
                 packet.set(Field::State, state as u128);
             }
         }
         packet.set(Field::src(family), src);
         packet.set(Field::dst(family), dst);
-        let way = self.hook.unwrap_or(Way::Forward);
         for (field, name) in [(Field::Iif, &self.iif), (Field::Oif, &self.oif)] {
             if let Some(name) = name {
                 packet.set(field, interface(name));

@@ -48,6 +48,7 @@ pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> 
     let wanted = Wanted { lints: Some(&LINTS), careful: true };
     let mut fixed =
         fix::fix(sources, wanted, |sources| Ok(findings(&site, args.read(&site, sources)?, sources)))?;
+    whole(&fixed.before)?;
     let [before, after] = {
         let before = args.read(&site, &mut fixed.before)?;
         [before, args.read(&site, &mut fixed.sources)?].map(|read| rulesets(&read))
@@ -101,6 +102,17 @@ impl TidyArgs {
         } else {
             Err(Failure::Several(std::mem::take(&mut read.failures)))
         }
+    }
+}
+
+/// Refuses files that are not all that their bytes say: nothing is put right in them.
+fn whole(sources: &SourceMap) -> Result<(), Failure> {
+    match sources.files().find(|(_, file)| !file.damage.is_empty()) {
+        Some((_, file)) => Err(Failure::usage(format!(
+            "`{}` is not looked at: save it as UTF-8 without NUL bytes first",
+            clean(&file.path.display().to_string())
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -575,8 +575,10 @@ impl Packet {
 /// requests are new (`nf_conntrack_proto_icmp.c`, `valid_new`). ICMPv6: neighbour discovery and
 /// multicast listener and router discovery messages (the last since Linux 5.13) are untracked, echo
 /// and node-information requests new
-/// (`nf_conntrack_proto_icmpv6.c`, `noct_valid_new`, `valid_new`).
-pub fn first_state(packet: &Packet) -> Option<State> {
+/// (`nf_conntrack_proto_icmpv6.c`, `noct_valid_new`, `valid_new`). UDP-Lite that comes in from the network, where
+/// checksums are `verified`, is invalid: Linux sums it up as if it were UDP (`nf_conntrack_proto_udp.c`,
+/// `udplite_error`).
+pub fn first_state(packet: &Packet, verified: bool) -> Option<State> {
     let known = |field| packet.get(field).known();
     Some(match packet.protocol() {
         proto::TCP => tcp_state(known(Field::TcpFlags)? as u8),
@@ -589,6 +591,7 @@ pub fn first_state(packet: &Packet) -> Option<State> {
             128 | 139 => State::New,
             _ => State::Invalid,
         },
+        proto::UDPLITE if verified => State::Invalid,
         _ => State::New,
     })
 }

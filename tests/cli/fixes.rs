@@ -276,3 +276,20 @@ fn tidy_proves_what_is_left_equal() {
         );
     }
 }
+
+#[test]
+fn a_file_that_is_no_utf_8_is_judged_and_not_written() {
+    let folder = Scratch::new("latin1");
+    let rules = b"*filter\n:INPUT DROP [0:0]\n# caf\xe9\n-A INPUT -p tcp --dport 22 -j ACCEPT\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+    std::fs::write(folder.0.join("a.rules"), rules).unwrap();
+    for args in [&["check", "--diff", "a.rules"][..], &["check", "--fix", "a.rules"]] {
+        let said = pinhole(&folder, args);
+        assert!(!text(&said.stdout).contains("+++"), "{args:?}");
+        assert_eq!(std::fs::read(folder.0.join("a.rules")).unwrap(), rules, "{args:?}");
+    }
+    assert!(text(&pinhole(&folder, &["check", "a.rules"]).stdout).contains("PH406"));
+    let tidied = pinhole(&folder, &["tidy", "--write", "a.rules"]);
+    assert_eq!(tidied.status.code(), Some(2));
+    assert!(text(&tidied.stderr).contains("UTF-8"), "{}", text(&tidied.stderr));
+    assert_eq!(std::fs::read(folder.0.join("a.rules")).unwrap(), rules);
+}

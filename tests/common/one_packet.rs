@@ -4,7 +4,7 @@
 
 use pinhole::analysis::flow::{Class, Classes, Ctrl, Expr, Hop, Passage};
 use pinhole::analysis::{Flow, Trip};
-use pinhole::model::{Ruleset, Verdict};
+use pinhole::model::{Ruleset, Verdict, Way};
 use pinhole::packet::{Field, Set, Space, Spaces, Value, first_state, proto};
 
 /// What the engine has for the maximum segment size of packets without that option.
@@ -27,7 +27,7 @@ pub(crate) fn verdicts(rules: &Ruleset, trip: &Trip) -> Vec<Verdict> {
 /// How each packet of one set can end. They have all but the packet in common, and are of one family.
 pub(crate) fn endings(rules: &Ruleset, trips: &[Trip]) -> Vec<Ending> {
     let Some(first) = trips.first() else { return Vec::new() };
-    let all: Vec<Vec<(Field, Set)>> = trips.iter().map(sides).collect();
+    let all: Vec<Vec<(Field, Set)>> = trips.iter().map(|trip| sides(trip, rules)).collect();
     let names = all.iter().flatten().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif));
     let names = names.map(|(_, set)| set.clone()).chain(first.fwd_oif.map(Set::one));
     let names: Vec<Set> = Flow::names(rules).into_iter().chain(names).collect();
@@ -43,7 +43,8 @@ pub(crate) fn endings(rules: &Ruleset, trips: &[Trip]) -> Vec<Ending> {
 }
 
 /// What is known of a packet's fields.
-fn sides(trip: &Trip) -> Vec<(Field, Set)> {
+fn sides(trip: &Trip, rules: &Ruleset) -> Vec<(Field, Set)> {
+    let verified = !rules.stateful && trip.way != Way::Output;
     let known = |field: Field| trip.packet.get(field).known().map(|value| (field, Set::one(value)));
     let mut sides: Vec<(Field, Set)> = Field::ALL
         .into_iter()
@@ -54,7 +55,7 @@ fn sides(trip: &Trip) -> Vec<(Field, Set)> {
         sides.push((Field::TcpMss, Set::one(NO_MSS)));
     }
     if !trip.packet.has(Field::State)
-        && let Some(state) = first_state(&trip.packet)
+        && let Some(state) = first_state(&trip.packet, verified)
     {
         sides.push((Field::State, Set::one(state as u128)));
     }

@@ -62,3 +62,52 @@ fn redirect_gives_what_went_to_all_nodes_of_a_link_the_address_of_that_link() {
     holds(DUMP, &Seen { dialect: "ip6tables", own, packets });
     holds(SCRIPT, &Seen { dialect: "nftables", own, packets });
 }
+
+/// The verdicts of packets that `trace` reads, in a ruleset of nftables or iptables.
+fn verdicts(dialect: &str, rules: &str, packets: &[&str]) -> Vec<String> {
+    let folder = Scratch::new("verdicts");
+    folder.write("rules", rules);
+    folder.write("packets", packets.join("\n"));
+    let args = ["rules", "--dialect", dialect, "--packets", "packets", "--interface", "eth0=198.51.100.1/24"];
+    trace(&folder.0, &args).into_iter().map(|answer| answer.verdict).collect()
+}
+
+#[test]
+fn the_last_loopback_address_is_a_broadcast_address_and_no_local_one() {
+    let packet = |src: &str| {
+        format!(
+            r#"{{"hook":"forward","iif":"eth0","oif":"eth1","src":"{src}","dst":"192.0.2.1","proto":"udp","dport":9}}"#
+        )
+    };
+    let packets = ["127.0.0.0", "127.255.255.254", "127.255.255.255"].map(packet);
+    let packets = packets.each_ref().map(String::as_str);
+    for (of, expected) in [("local", ["drop", "drop", "accept"]), ("broadcast", ["accept", "accept", "drop"])]
+    {
+        let script = format!(
+            "table inet t {{\n chain f {{\n  type filter hook forward priority 0; policy accept;\n  fib saddr type {of} drop\n }}\n}}\n"
+        );
+        assert_eq!(verdicts("nftables", &script, &packets), expected, "fib {of}");
+        let kind = of.to_uppercase();
+        let dump = format!("*filter\n-A FORWARD -m addrtype --src-type {kind} -j DROP\nCOMMIT\n");
+        assert_eq!(verdicts("iptables", &dump, &packets), expected, "addrtype {kind}");
+    }
+}
+
+#[test]
+fn udp_lite_from_the_network_is_invalid_and_from_the_box_itself_new() {
+    // `udplite_error` of `nf_conntrack_proto_udp.c` sums it up as UDP; what goes out is not summed up.
+    let script = "table inet t {\n chain f {\n  type filter hook forward priority 0; policy accept;\n  ct state invalid drop\n }\n \
+                  chain o {\n  type filter hook output priority 0; policy accept;\n  ct state invalid drop\n }\n}\n";
+    let packets = [
+        r#"{"hook":"forward","iif":"eth0","oif":"eth1","src":"192.0.2.7","dst":"192.0.2.1","proto":"udplite","dport":9}"#,
+        r#"{"hook":"output","oif":"eth0","src":"198.51.100.1","dst":"192.0.2.1","proto":"udplite","dport":9}"#,
+        r#"{"hook":"forward","iif":"eth0","oif":"eth1","src":"192.0.2.7","dst":"192.0.2.1","proto":"udp","dport":9}"#,
+    ];
+    assert_eq!(verdicts("nftables", script, &packets), ["drop", "accept", "accept"]);
+    // pf knows no such state: it looks at no checksum of a protocol that it does not know.
+    let folder = Scratch::new("verdicts");
+    folder.write("pf.conf", "block all\npass inet proto udplite\n");
+    folder.write("packets", packets[0]);
+    let answers = trace(&folder.0, &["pf.conf", "--packets", "packets"]);
+    assert_eq!(answers[0].verdict, "accept");
+}

@@ -298,7 +298,7 @@ fn complete(probe: &Probe) -> Packet {
     }
     let family = packet.family();
     if packet.get(Field::State).known().is_none()
-        && let Some(state) = first_state(&packet)
+        && let Some(state) = first_state(&packet, trip.way != Way::Output)
     {
         packet.set(Field::State, state as u128);
     }

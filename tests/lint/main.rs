@@ -22,6 +22,7 @@ mod hairpin;
 mod idle_helpers;
 mod kinds;
 mod lints;
+mod many_chains;
 mod many_rules;
 mod one_cause;
 mod openings;

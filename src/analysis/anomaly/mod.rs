@@ -134,7 +134,7 @@ impl Ask {
 
 impl Default for Ask {
     fn default() -> Self {
-        Ask { repeats: false, work: 8_000_000 }
+        Ask { repeats: false, work: 6_000_000 }
     }
 }
 

@@ -296,7 +296,7 @@ impl Scouts<'_> {
     ) -> Fate {
         let trip = Trip { packet, way, fwd_oif: None, loopback };
         let chosen = wish.answers.iter().copied().collect();
-        let walk = Walk::start(&trip);
+        let walk = Walk::start(&trip, self.rules);
         let mut going = Going { walk, orders, chosen, passed: 0, met: false, policies: Vec::new() };
         if loopback {
             going.walk.hooks.extend([Hook::Prerouting, Hook::Input]);

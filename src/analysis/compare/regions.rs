@@ -81,7 +81,7 @@ pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: us
                 verdicts: same.verdicts,
                 helpers: same.helpers.clone(),
                 holds: same.holds,
-                witness: witness(spaces, space, &fields)?,
+                witness: witness(spaces, space, &fields, way)?,
                 depends_on: match same.kind {
                     // Which rule decides may hang on something, what becomes of them does not.
                     Kind::Opened | Kind::Closed => Vec::new(),
@@ -112,7 +112,7 @@ fn plain(spaces: &Spaces, fields: Vec<(Field, Set)>) -> Vec<(Field, Set)> {
 
 /// One packet of a set that people would send, where there is one: it starts a connection, with nothing odd about
 /// it.
-fn witness(spaces: &mut Spaces, space: Space, fields: &[(Field, Set)]) -> Option<Packet> {
+fn witness(spaces: &mut Spaces, space: Space, fields: &[(Field, Set)], way: Way) -> Option<Packet> {
     let likely: [(Field, Set); 9] = [
         (Field::State, Set::one(State::New as u128)),
         (Field::Proto, Set::of([(6, 6), (17, 17), (1, 1), (58, 58)])),
@@ -149,7 +149,7 @@ fn witness(spaces: &mut Spaces, space: Space, fields: &[(Field, Set)]) -> Option
             packet.set(*field, name);
         }
     }
-    fill(&mut packet);
+    fill(&mut packet, way);
     Some(packet)
 }
 
@@ -164,7 +164,7 @@ fn likely_name(set: &Set) -> Option<u128> {
 }
 
 /// What a packet of the set needs so that it can be sent: addresses, ports, flags.
-fn fill(packet: &mut Packet) {
+fn fill(packet: &mut Packet, way: Way) {
     let family = packet.family();
     let mut wanted = vec![(Field::src(family), None), (Field::dst(family), None)];
     if proto::WITH_PORTS.contains(&packet.protocol()) {
@@ -182,7 +182,7 @@ fn fill(packet: &mut Packet) {
         }
     }
     if !packet.has(Field::State)
-        && let Some(state) = first_state(packet)
+        && let Some(state) = first_state(packet, way != Way::Output)
     {
         packet.set(Field::State, state as u128);
     }

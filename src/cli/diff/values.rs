@@ -228,7 +228,7 @@ pub(super) fn packet(hook: &str, packet: &Packet) -> Json {
         out.insert("ext".to_string(), json!(there));
     }
     let state = known(Field::State).and_then(State::of);
-    if let Some(state) = state.filter(|state| first_state(packet) != Some(*state)) {
+    if let Some(state) = state.filter(|state| first_state(packet, hook != "output") != Some(*state)) {
         out.insert("state".to_string(), json!(state.name()));
     }
     Json::Object(out)

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::packet::{Hook, Probe};
 use crate::scenario::{Case, Language, Scenario};
-use crate::wire::{ESP, Header, ICMP, ICMPV6, SCTP, TCP, UDP};
+use crate::wire::{ESP, Header, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE};
 
 /// Packets for each ruleset.
 const PACKETS: usize = 150;
@@ -226,8 +226,7 @@ fn probe(rng: &mut Rng, pool: &Pool) -> Probe {
         Hook::Forward => {}
     }
     let icmp = if pool.v6 { ICMPV6 } else { ICMP };
-    // Linux sums UDP-Lite up as if it were UDP, and calls all of it invalid: it is left out.
-    let proto = rng.pick(&[TCP, TCP, TCP, TCP, TCP, UDP, UDP, UDP, UDP, icmp, icmp, SCTP, 47, ESP]);
+    let proto = rng.pick(&[TCP, TCP, TCP, TCP, TCP, UDP, UDP, UDP, UDP, icmp, icmp, SCTP, 47, ESP, UDPLITE]);
     let mut header = Header::new(src, dst, proto);
     if header.has_ports() {
         header.sport = port(rng);

@@ -152,9 +152,12 @@ impl Lowering<'_> {
                     (last, last)
                 });
                 let zero = (0, 0x00ff_ffff);
-                let broadcast = Set::of(broadcast.chain([zero, (0xffff_ffff, 0xffff_ffff)]));
+                // Linux `fib_add_ifaddr`: the last address of 127.0.0.0/8 is a broadcast address.
+                let of_loopback = loopback.then_some((0x7fff_ffff, 0x7fff_ffff));
+                let everywhere = [zero, (0xffff_ffff, 0xffff_ffff)];
+                let broadcast = Set::of(broadcast.chain(everywhere).chain(of_loopback));
                 let multicast = Set::range(0xe000_0000, 0xefff_ffff);
-                let local = Set::of(local.chain(loopback.then_some((0x7f00_0000, 0x7fff_ffff))));
+                let local = Set::of(local.chain(loopback.then_some((0x7f00_0000, 0x7fff_fffe))));
                 let local = local.minus(&multicast);
                 let broadcast = broadcast.minus(&local);
                 let named = multicast.or(&local).or(&broadcast);

@@ -37,8 +37,9 @@ impl Addresses {
         };
         let all = || (Set::range(0, Family::V4.last()), Set::full());
         let multicast = (v4(0xe000_0000, 4), v6(0xff << 120, 8));
-        let broadcast = v4(0, 8).or(&Set::one(0xffff_ffff));
-        let loopback = (v4(0x7f00_0000, 8), Set::one(1));
+        // Linux `fib_add_ifaddr`: the last address of 127.0.0.0/8 is a broadcast address, too.
+        let broadcast = v4(0, 8).or(&Set::of([0x7fff_ffff, 0xffff_ffff].map(|last| (last, last))));
+        let loopback = (v4(0x7f00_0000, 8).minus(&broadcast), Set::one(1));
         let local = (loopback.0.or(&mine(Family::V4)).minus(&multicast.0), loopback.1.or(&mine(Family::V6)));
         let mut rest = all();
         rest.0 = rest.0.minus(&multicast.0).minus(&broadcast).minus(&local.0);
