@@ -16,7 +16,7 @@ use super::rewrite::change_mark;
 use super::walk::{At, Frame, Walk};
 use super::{Cond, Conds, Decider, Learns, Outcome, Passed, Trace, Trip, Truth};
 use crate::model::{
-    CondId, Effect, Hook, Map, MapId, Reply, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
+    CondId, Effect, Hook, Map, MapId, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
 };
 use crate::packet::{Field, Set, State, Value, interface};
 
@@ -139,22 +139,12 @@ impl Interpreter<'_> {
         if hook == Hook::Prerouting && !walk.looping {
             self.route(walk);
         }
-        if hook == Hook::Prerouting && walk.way == Way::Forward {
-            let family = walk.packet.family();
-            let from = |set: Set| walk.packet.src().is_some_and(|src| set.contains(src));
-            let ttl = walk.packet.get(Field::Ttl).known().filter(|_| !self.rules.keeps_ttl);
-            // The TTL comes first, and of what is sent back nothing goes to a source that is no host's.
-            let stays = if from(family.unforwardable().minus(&family.beyond_scope())) {
-                Some(Verdict::Drop)
-            } else if ttl.is_some_and(|ttl| ttl < 2) {
-                Some(Verdict::Reject(Reply::time_exceeded(family)))
-            } else {
-                from(family.beyond_scope()).then_some(Verdict::Reject(Reply::BEYOND_SCOPE))
-            };
-            if let Some(verdict) = stays {
-                walk.decider = Decider::End;
-                return self.end(walk, verdict);
-            }
+        if hook == Hook::Prerouting
+            && walk.way == Way::Forward
+            && let Some(verdict) = walk.not_passed_on(self.rules)
+        {
+            walk.decider = Decider::End;
+            return self.end(walk, verdict);
         }
         if hook == Hook::Output && walk.mapped[0] {
             self.reroute(walk);

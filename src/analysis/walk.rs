@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::{Conds, Decider, Trip};
-use crate::model::{ChainId, Hook, RuleId, Ruleset, Stage, Verdict, Way};
-use crate::packet::{Field, Packet, State, Value, first_state, interface};
+use crate::model::{ChainId, Hook, Reply, RuleId, Ruleset, Stage, Verdict, Way};
+use crate::packet::{Field, Packet, Set, State, Value, first_state, interface};
 
 /// A stage of the way as it is walked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,6 +127,21 @@ impl Walk {
             Way::Input => comes_in,
             Way::Output if !self.looping => goes_out,
             Way::Output | Way::Forward => comes_in && goes_out,
+        }
+    }
+
+    /// What becomes of a packet that no router passes on, whatever the rules say.
+    pub(super) fn not_passed_on(&self, rules: &Ruleset) -> Option<Verdict> {
+        let family = self.packet.family();
+        let from = |set: Set| self.packet.src().is_some_and(|src| set.contains(src));
+        let ttl = self.packet.get(Field::Ttl).known().filter(|_| !rules.keeps_ttl);
+        // The TTL comes first, and of what is sent back nothing goes to a source that is no host's.
+        if from(family.unforwardable().minus(&family.beyond_scope())) {
+            Some(Verdict::Drop)
+        } else if ttl.is_some_and(|ttl| ttl < 2) {
+            Some(Verdict::Reject(Reply::time_exceeded(family)))
+        } else {
+            from(family.beyond_scope()).then_some(Verdict::Reject(Reply::BEYOND_SCOPE))
         }
     }
 

@@ -302,6 +302,12 @@ impl Scouts<'_> {
             going.walk.hooks.extend([Hook::Prerouting, Hook::Input]);
         }
         for hook in 0..going.walk.hooks.len() {
+            if going.walk.hooks[hook] == Hook::Forward
+                && let Some(verdict) = going.walk.not_passed_on(self.rules)
+            {
+                let end = going.ended(verdict);
+                return going.over(Some(end));
+            }
             for (at, stage) in self.rules.stages(going.walk.hooks[hook]).iter().enumerate() {
                 going.walk.at = At { hook: hook as u8, stage: at as u32 };
                 if !enters(&going.walk, stage) {
