@@ -15,17 +15,19 @@ pub struct Row {
 }
 
 /// Calls back for each interval of values at a level, in order, with what is left of the set below it. The set
-/// asks for nothing above the level. `None` where they are more than `most`.
+/// asks for nothing above the level. How many nodes were looked at; `None` where the intervals are more than `most`.
 pub(super) fn intervals(
     diagram: &Diagram,
     edge: Edge,
     level: Level,
     most: usize,
     each: &mut dyn FnMut(u128, u128, Edge),
-) -> Option<()> {
+) -> Option<u64> {
     let mut left = most;
+    let mut looked_at = 0;
     let mut open = vec![(edge, 0, 0u128)];
     while let Some((edge, depth, block)) = open.pop() {
+        looked_at += 1;
         let bit = diagram.bit(edge);
         if bit >= level.end() {
             left = left.checked_sub(1)?;
@@ -42,8 +44,11 @@ pub(super) fn intervals(
         open.push((high, depth + 1, block | (span - (span >> 1))));
         open.push((low, depth + 1, block));
     }
-    Some(())
+    Some(looked_at)
 }
+
+/// Nodes that are looked at in one step of work.
+const LOOKS_A_STEP: u64 = 4;
 
 /// Intervals of values that are listed one by one.
 const MOST_INTERVALS: usize = 1 << 18;
@@ -70,11 +75,12 @@ impl Spaces {
     fn listed(&mut self, space: Space, level: Level, most: usize) -> Option<Set> {
         let only = self.only(space, &[level]);
         let mut ranges = Vec::new();
-        intervals(&self.diagram, only.0, level, most, &mut |lo, hi, rest| {
+        let looked_at = intervals(&self.diagram, only.0, level, most, &mut |lo, hi, rest| {
             if rest != Edge::NONE {
                 ranges.push((lo, hi));
             }
         })?;
+        self.spend(looked_at / LOOKS_A_STEP);
         let set = Set::of(ranges);
         Some(match self.layout.names_at(level) {
             Some(names) => names.names(&set),
