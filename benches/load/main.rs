@@ -8,6 +8,8 @@
 
 mod measure;
 mod rules;
+#[path = "../../tests/common/splitmix.rs"]
+mod splitmix;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use crate::splitmix::next;
+
 /// A firewall language.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Form {
@@ -49,11 +51,7 @@ pub(crate) struct Rng(pub u64);
 
 impl Rng {
     pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ z >> 31) % n
+        next(&mut self.0) % n
     }
 }
 

@@ -13,6 +13,8 @@ mod measure;
 #[expect(dead_code, reason = "the site and the languages of the other benchmark")]
 mod rules;
 mod site;
+#[path = "../../tests/common/splitmix.rs"]
+mod splitmix;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -13,6 +13,8 @@ use pinhole::model::{Verdict, Way};
 use pinhole::packet::{Family, Field, Packet, interface};
 use pinhole::source::SourceMap;
 
+use crate::splitmix::next;
+
 /// What a name stands for: texts that can take its place in an entry.
 #[derive(Default)]
 struct Names {
@@ -211,11 +213,7 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % below as u64) as usize
+        (next(&mut self.0) % below as u64) as usize
     }
 }
 

@@ -6,6 +6,8 @@ mod common;
 mod cpu;
 #[path = "../common/one_packet.rs"]
 mod one_packet;
+#[path = "../common/splitmix.rs"]
+mod splitmix;
 #[path = "../common/support.rs"]
 mod support;
 #[cfg(target_os = "linux")]

@@ -16,6 +16,7 @@ use pinhole::analysis::{Cond, Outcome, Trip, interpret};
 use pinhole::model::{NatAddr, Ruleset, Verdict, Way};
 use pinhole::packet::{Family, Field, Packet, State, Value, interface};
 
+use crate::splitmix::next;
 use rulesets::{CHAINS, NAMES, PROTOS, ruleset_of};
 
 /// Random numbers (SplitMix64).
@@ -23,11 +24,7 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        next(&mut self.0)
     }
 
     fn below(&mut self, n: u64) -> u64 {

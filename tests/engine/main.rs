@@ -10,6 +10,8 @@ mod examples;
 mod rng;
 #[path = "../common/rulesets.rs"]
 mod rulesets;
+#[path = "../common/splitmix.rs"]
+mod splitmix;
 
 mod anomalies;
 mod cases;

@@ -42,6 +42,9 @@ mod scenario;
 #[cfg(target_os = "linux")]
 mod sites;
 #[cfg(target_os = "linux")]
+#[path = "../common/splitmix.rs"]
+mod splitmix;
+#[cfg(target_os = "linux")]
 mod stages;
 #[cfg(target_os = "linux")]
 mod wire;

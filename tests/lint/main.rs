@@ -8,6 +8,8 @@ mod common;
 mod examples;
 #[path = "../common/rng.rs"]
 mod rng;
+#[path = "../common/splitmix.rs"]
+mod splitmix;
 
 mod calls;
 mod catalog;

@@ -115,6 +115,8 @@ struct Lens<'l, 'a> {
     named: Set,
     deciding: OnceCell<FxHashSet<ChainId>>,
     outside: OnceCell<Set>,
+    /// For each family the sources that no rule names.
+    unnamed: [OnceCell<Set>; 2],
     /// The fields that packets can get other values of on their way.
     changed: FxHashSet<Field>,
 }
@@ -207,6 +209,7 @@ impl<'l, 'a> Lens<'l, 'a> {
             named: firewall.interfaces(),
             deciding: OnceCell::new(),
             outside: OnceCell::new(),
+            unnamed: Default::default(),
             changed: measure::changed(&firewall.rules),
         }
     }

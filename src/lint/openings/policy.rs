@@ -194,12 +194,12 @@ impl Lens<'_, '_> {
     fn told_by_all(&self, family: Family, way: Way) -> Option<bool> {
         let mut spaces = self.store(family, LIMIT);
         let all = self.anybody(&mut spaces, way);
-        if self.none_with_more(&mut spaces, all, way) {
-            self.charge(&spaces, 0);
-            return Some(false);
-        }
-        let told = self.by_policy(&mut spaces, all, way, None);
-        let told = told.map(|told| !told.certain.is_none() && self.passes_named(&mut spaces, told.passed));
+        let told = if self.none_with_more(&mut spaces, all, way) {
+            Some(false)
+        } else {
+            let told = self.by_policy(&mut spaces, all, way, None);
+            told.map(|told| !told.certain.is_none() && self.passes_named(&mut spaces, told.passed))
+        };
         let told = told.filter(|_| !spaces.exhausted());
         self.charge(&spaces, 0);
         told

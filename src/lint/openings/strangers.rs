@@ -86,7 +86,8 @@ impl Lens<'_, '_> {
     /// All packets from sources that no rule names.
     pub(super) fn unnamed(&self, spaces: &mut Spaces) -> Space {
         let family = spaces.family();
-        spaces.test(Field::src(family), &self.unnamed_sources(family))
+        let sources = self.unnamed[family as usize].get_or_init(|| self.unnamed_sources(family));
+        spaces.test(Field::src(family), sources)
     }
 
     /// The sources of a family but for hosts and small networks that rules name, with their neighbours; all of them where
@@ -98,7 +99,7 @@ impl Lens<'_, '_> {
             Family::V6 => u64::MAX.into(),
         };
         let rules = &self.firewall.rules;
-        let steps = rules.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| rules.steps_of(rule));
+        let steps = self.each_rule().flat_map(|(_, rule)| rules.steps_of(rule));
         let sets = steps.filter_map(|step| match *step {
             Step::Test(Test::In { field, values, .. }) if field == source => Some(rules.values(values)),
             _ => None,

@@ -266,6 +266,11 @@ impl Diagram {
         hash(a.0, b.0, 0) as usize & (self.results.len() - 1)
     }
 
+    /// Where the result of a projection has its place.
+    fn place_of_projection(&self, edge: Edge, number: u32) -> usize {
+        hash(edge.0, number, 1) as usize & (self.projected.len() - 1)
+    }
+
     /// The bit that the first of two sets asks for, and their parts where it is 0 and 1.
     fn parted(&self, a: Edge, b: Edge) -> (u32, (Edge, Edge), (Edge, Edge)) {
         let (bit_a, bit_b) = (self.bit(a), self.bit(b));
@@ -361,7 +366,7 @@ impl Diagram {
         if bit >= going.end {
             return if going.rest_stays || edge == Edge::NONE { edge } else { Edge::ALL };
         }
-        let place = hash(edge.0, going.number, 1) as usize & (self.projected.len() - 1);
+        let place = self.place_of_projection(edge, going.number);
         let (number, known, projected) = self.projected[place];
         if (number, known) == (going.number, edge) {
             return projected;
@@ -380,7 +385,7 @@ impl Diagram {
             if goes { self.or(low, high) } else { self.choice(bit, low, high) }
         };
         if !self.exhausted() {
-            let place = hash(edge.0, going.number, 1) as usize & (self.projected.len() - 1);
+            let place = self.place_of_projection(edge, going.number);
             self.projected[place] = (going.number, edge, projected);
         }
         projected

@@ -2,16 +2,14 @@
 
 use std::net::IpAddr;
 
+use crate::splitmix::next;
+
 /// Numbers that a seed decides (SplitMix64).
 pub(crate) struct Draw(pub u64);
 
 impl Draw {
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ z >> 31) % n as u64) as usize
+        (next(&mut self.0) % n as u64) as usize
     }
 
     pub(crate) fn one_in(&mut self, n: usize) -> bool {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::packet::{Hook, Probe};
 use crate::scenario::{Case, Language, Scenario};
+use crate::splitmix::next;
 use crate::wire::{ESP, Header, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE};
 
 /// Packets for each ruleset.
@@ -25,11 +26,7 @@ impl Rng {
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        next(&mut self.0)
     }
 
     /// A number below `n`.
