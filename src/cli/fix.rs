@@ -48,6 +48,8 @@ pub(super) struct Fixed {
     pub sources: SourceMap,
     /// What was mended, in order.
     pub mended: Vec<Mended>,
+    /// What was found and is left.
+    pub left: Vec<Finding>,
     /// There may be more to do: the rounds came to an end.
     pub stopped: bool,
 }
@@ -63,11 +65,11 @@ pub(super) fn fix(
 ) -> Result<Fixed, Failure> {
     let mut findings = look(&mut sources)?;
     let before = sources.clone();
-    let mut fixed = Fixed { before, sources, mended: Vec::new(), stopped: false };
+    let mut fixed = Fixed { before, sources, mended: Vec::new(), left: Vec::new(), stopped: false };
     let mut failed: Vec<String> = Vec::new();
     let mut together = true;
     for _ in 0..MOST_ROUNDS {
-        let Some(group) = next(&findings, wanted, &failed, together) else { return Ok(fixed) };
+        let Some(group) = next(&findings, wanted, &failed, together) else { break };
         let edits = edits_of(&group);
         let Some(mut changed) = changed(&fixed.sources, &edits)? else {
             together &= group.len() == 1;
@@ -95,6 +97,7 @@ pub(super) fn fix(
         (fixed.sources, findings) = (changed, after);
     }
     fixed.stopped = next(&findings, wanted, &failed, together).is_some();
+    fixed.left = findings;
     Ok(fixed)
 }
 

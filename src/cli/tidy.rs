@@ -73,10 +73,12 @@ pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> 
     if args.diff {
         return Ok(0);
     }
-    let rules = match fixed.mended.iter().map(|mended| mended.changes).sum::<usize>() {
-        0 => "no rule does nothing".to_string(),
-        1 => "1 rule does nothing".to_string(),
-        count => format!("{count} rules do nothing"),
+    let left = fixed.left.iter().filter(|finding| LINTS.contains(&finding.lint())).count();
+    let rules = match (fixed.mended.iter().map(|mended| mended.changes).sum::<usize>(), left) {
+        (0, 0) => "no rule does nothing".to_string(),
+        (0, _) => "no rule is taken out".to_string(),
+        (1, _) => "1 rule does nothing".to_string(),
+        (count, _) => format!("{count} rules do nothing"),
     };
     let rest = match (changes.is_empty(), proved) {
         (true, _) => "",
@@ -86,6 +88,11 @@ pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> 
         }
     };
     writeln!(out, "{rules}{rest}")?;
+    match left {
+        0 => {}
+        1 => writeln!(out, "1 finding is left that no proved edit settles: `pinhole check` names it")?,
+        _ => writeln!(out, "{left} findings are left that no proved edit settles: `pinhole check` names them")?,
+    }
     Ok(0)
 }
 

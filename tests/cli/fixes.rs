@@ -195,9 +195,64 @@ fn tidy_takes_out_what_does_nothing_in_all_languages() {
             "{name}: {}",
             text(&done.stdout)
         );
-        assert_eq!(read(&path), without(config, &["GONE", "10.1.1.77"]), "{name}");
+        let left = without(config, &["GONE", "10.1.1.77"]);
+        assert_eq!(read(&path), left.replace("; ip saddr 10.1.2.0/24 udp dport 1719 accept", ""), "{name}");
         let again = pinhole(&folder, &["tidy", name]);
         assert!(text(&again.stdout).starts_with("no rule does nothing"), "{name}: {}", text(&again.stdout));
+    }
+}
+
+/// What has commands of other kinds around its rules: those stay whole, and run as before.
+#[test]
+fn tidy_leaves_scripts_that_still_run() {
+    let twice = "iptables -A INPUT -p tcp --dport 22 -j ACCEPT";
+    let begin = format!("#!/bin/bash\niptables -P INPUT DROP\n{twice}\n");
+    // What stands in the script behind that, and what is left of it.
+    let scripts = [
+        (format!("{twice}\necho done\n"), "echo done\n".to_string()),
+        (format!("echo a; {twice}; echo b\n"), "echo a; echo b\n".to_string()),
+        (format!("echo a; {twice} # again\n"), "echo a # again\n".to_string()),
+        (
+            format!("for p in 1 2; do echo $p; {twice}; done\n"),
+            "for p in 1 2; do echo $p; done\n".to_string(),
+        ),
+        (format!("for p in 22 22; do {}; done\n", twice.replace("22", "$p")), String::new()),
+        (format!("open() {{\n{twice}\n}}\nopen\n"), String::new()),
+        (format!("if true; then\n{twice}\nfi\n"), String::new()),
+        (format!("if true; then\n{twice}\necho a\nfi\n"), "if true; then\necho a\nfi\n".to_string()),
+        (format!("[ -x a ] && {twice}; sysctl -w net.ipv4.ip_forward=1\n"), String::new()),
+        (format!("[ -x a ] &&\n# again\n{twice}\nsysctl -w net.ipv4.ip_forward=1\n"), String::new()),
+        (format!("[ -x a ] || \\\n{twice}\nsysctl -w net.ipv4.ip_forward=1\n"), String::new()),
+        (format!("{twice} || exit 1\n"), String::new()),
+    ];
+    for (script, left) in scripts {
+        let folder = Scratch::new("scripts");
+        let before = format!("{begin}{script}");
+        let path = folder.file("a.sh", &before);
+        let dry = text(&pinhole(&folder, &["tidy", "a.sh"]).stdout);
+        let told = text(&pinhole(&folder, &["tidy", "--write", "a.sh"]).stdout);
+        let stays = left.is_empty();
+        let left = if stays { before.clone() } else { format!("{begin}{left}") };
+        assert_eq!(read(&path), left, "{script}: {told}");
+        assert_eq!(dry.contains("no rule is taken out") && dry.contains("1 finding is left"), stays, "{dry}");
+        let runs = Command::new("bash").args(["-n"]).arg(&path).output().unwrap();
+        assert!(runs.status.success(), "{script}: {}", text(&runs.stderr));
+    }
+}
+
+#[test]
+fn tidy_takes_out_the_whole_command_that_adds_a_rule() {
+    let folder = Scratch::new("commands");
+    let begin = "add table inet f\nadd chain inet f i { type filter hook input priority 0; policy drop; }\nadd rule inet f i \
+                 tcp dport 22 accept\n";
+    for twice in
+        ["add rule inet f i tcp dport 22 accept\n", "add rule inet f i \\\n\ttcp dport 22 accept\n"]
+    {
+        let whole = !twice.contains('\\');
+        let path = folder.file("a.nft", &format!("{begin}{twice}"));
+        let told = text(&pinhole(&folder, &["tidy", "--write", "a.nft"]).stdout);
+        assert_eq!(told.contains("1 rule does nothing"), whole, "{told}");
+        assert_eq!(read(&path), if whole { begin.to_string() } else { format!("{begin}{twice}") });
     }
 }
 

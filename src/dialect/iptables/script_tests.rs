@@ -224,6 +224,39 @@ fn what_is_not_closed_is_said_where_it_begins() {
 }
 
 #[test]
+fn a_body_without_a_command_is_refused_as_the_shell_does() {
+    let begin = "#!/bin/bash\niptables -A INPUT -j ACCEPT\n";
+    let bodies = [
+        ("for p in 22 23; do done\n", false),
+        ("for p in 22 23; do\n# nothing\ndone\n", false),
+        ("for p in 22 23; do :; done\n", true),
+        ("if true; then\nfi\n", false),
+        ("if true; then > /dev/null; fi\n", true),
+        ("if true; then :; else\nfi\n", false),
+        ("if\nthen :; fi\n", false),
+        ("while read x; do\ndone < f\n", false),
+        ("open() {\n}\n", false),
+        ("open() {\n  iptables -A INPUT -j DROP\n}\nopen && open || :\n", true),
+        ("function open {\n}\n", false),
+        ("function open {\n\tX=1\n}\nopen\n", true),
+        ("case $1 in a) ;; b)\n;; esac\n", true),
+        ("case $1 in a) true && ;; esac\n", false),
+        ("true &&\n", false),
+        ("true && \\\n  true\n", true),
+        ("true ||\n# and on\ntrue |\ntrue\n", true),
+        ("eval \"\" && true\n", true),
+        ("{ true; } && ! true\n", true),
+    ];
+    for (body, holds) in bodies {
+        let script = format!("{begin}{body}");
+        let said = rules_of(&script).1;
+        assert_eq!(!said.contains(&"PH001"), holds, "{body}: {said:?}");
+        let bash = std::process::Command::new("bash").args(["-n", "-c", &script]).output().unwrap();
+        assert_eq!(bash.status.success(), holds, "bash: {body}");
+    }
+}
+
+#[test]
 fn rules_that_may_be_deleted_stay_if_they_are_not() {
     let text = "#!/bin/sh\niptables -A INPUT -p 1 -j DROP\nif a; then iptables -D INPUT -p 1 -j DROP; fi\n";
     assert_eq!(guarded(text), ["filter INPUT | iptables -A INPUT -p 1 -j DROP | ! shell a"]);

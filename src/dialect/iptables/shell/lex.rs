@@ -380,7 +380,7 @@ impl<'t> Shell<'_, '_, 't> {
     }
 
     /// The text cannot be read by a shell either.
-    fn broken(&mut self, span: Span, message: &str) {
+    pub(super) fn broken(&mut self, span: Span, message: &str) {
         let finding: Finding = crate::dialect::iptables::command::syntax_error(span, message);
         if !self.reader.findings.contains(&finding) {
             self.reader.findings.push(finding);

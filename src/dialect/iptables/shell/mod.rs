@@ -95,6 +95,8 @@ pub(super) struct Shell<'r, 'c, 't> {
     link: Option<Guard>,
     /// How the list before `&&` or `||` ended, and which of the two it is.
     list: Option<(Status, bool)>,
+    /// A command has to come before what is open ends, or what `&&`, `||` or `|` joins: the shell refuses an empty body.
+    awaited: bool,
     documents: Vec<Document>,
     /// The file that the command's input is read from.
     input: Option<Word<'t>>,
@@ -130,6 +132,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
             status: Status::Known(true),
             link: None,
             list: None,
+            awaited: false,
             documents: Vec::new(),
             input: None,
             output: None,
@@ -178,12 +181,20 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
             }
             if !words.is_empty() {
                 self.one_command(&words, end);
-            } else if end == End::Clause {
-                self.next_clause();
+            } else {
+                self.awaited &= self.only_words();
+                if end == End::Clause {
+                    self.next_clause();
+                }
             }
             match end {
                 End::Line => self.read_documents(),
-                End::File if self.at >= self.text.len() && !self.leave() => return,
+                End::File if self.at >= self.text.len() => {
+                    self.expect_no_more("the end of the script", self.span(self.at, self.at));
+                    if !self.leave() {
+                        return;
+                    }
+                }
                 _ => {}
             }
         }
@@ -199,6 +210,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
         let jumped =
             matches!(self.open.last(), Some(flow::Frame { kind: Kind::Call(..) | Kind::Inside(..), .. }))
                 && self.open.len() == depth + 1;
+        self.awaited |= !jumped && matches!(end, End::Chain(_) | End::Pipe);
         let after = self.after(end, jumped);
         match self.open.last_mut().filter(|_| jumped) {
             // What follows the call is for when it is over.
@@ -293,6 +305,18 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
         Spot { text: self.text, base: self.base, at: self.at }
     }
 
+    /// Whether the command redirects nothing: a redirection is a command by itself.
+    fn only_words(&self) -> bool {
+        self.input.is_none() && self.output.is_none()
+    }
+
+    /// Says that something ends where a command has to come.
+    fn expect_no_more(&mut self, found: &str, span: Span) {
+        if std::mem::take(&mut self.awaited) {
+            self.broken(span, &format!("expected a command, found {found}"));
+        }
+    }
+
     /// Does a command.
     fn command(&mut self, words: &[Word<'t>]) {
         let mut rest = words;
@@ -300,6 +324,10 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
         let before = std::mem::replace(&mut self.status, Status::Known(true));
         while let Some(first) = rest.first() {
             let keyword = if first.quoted { "" } else { first.text.as_ref() };
+            if ENDS_BODY.contains(&keyword) {
+                self.expect_no_more(&format!("`{keyword}`"), first.span);
+            }
+            self.awaited = BEGINS_BODY.contains(&keyword);
             let passed = match keyword {
                 "!" => {
                     inverted = !inverted;
@@ -319,6 +347,7 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
             };
             rest = &rest[passed..];
         }
+        self.awaited &= rest.is_empty() && self.only_words();
         if !rest.is_empty() && self.guard().is_some() {
             self.simple(rest);
         }
@@ -327,6 +356,11 @@ impl<'r, 'c, 't> Shell<'r, 'c, 't> {
         }
     }
 }
+
+/// Words behind which a command has to come (POSIX.1-2017, "Shell Command Language", 2.10.2).
+const BEGINS_BODY: [&str; 10] = ["if", "then", "elif", "else", "while", "until", "do", "{", "!", "function"];
+/// Words that end what such a word begins.
+const ENDS_BODY: [&str; 8] = ["then", "elif", "else", "fi", "do", "done", "}", "esac"];
 
 /// What a word at the start of a command is.
 enum Step {
