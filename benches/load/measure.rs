@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// What a run took.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
-    time: Duration,
+    pub(crate) time: Duration,
     /// Peak of the resident memory in KiB; 0 where the system does not tell.
     peak: u64,
 }
@@ -30,7 +30,7 @@ impl Cost {
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{:>8.2} s {:>8} MB", self.time.as_secs_f64(), self.peak / 1024)
+        write!(f, "{:>8.3} s {:>6} MB", self.time.as_secs_f64(), self.peak / 1024)
     }
 }
 

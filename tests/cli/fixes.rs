@@ -240,6 +240,35 @@ fn tidy_leaves_scripts_that_still_run() {
     }
 }
 
+/// A rule that is wanted comes before the whole command that refuses, and behind the whole of the last one.
+#[test]
+fn lines_are_put_into_scripts_between_commands() {
+    let site = "[[zone]]\nname = \"inside\"\nnetworks = [\"10.1.0.0/16\"]\n[[zone]]\nname = \"outside\"\n[[firewall]]\nname \
+                = \"edge\"\nconfig = [\"a.sh\"]\ninterfaces = { eth0 = \"outside\", eth1 = \"inside\" }\n[[device]]\nname = \
+                \"mcu\"\nproduct = \"scopia-elite-5200\"\naddresses = [\"10.1.2.10\"]\n";
+    let begin = "#!/bin/bash\niptables -P FORWARD DROP\niptables -A FORWARD -m state --state ESTABLISHED -j ACCEPT\n";
+    let scripts = [
+        ("[ -e /a ] && \\\n  iptables -A FORWARD -i eth0 -j DROP\n", "[ -e /a ] && \\"),
+        ("[ -e /a ] ||\n# no\niptables -A FORWARD -i eth0 -j DROP\n", "[ -e /a ] ||"),
+        ("iptables -A FORWARD -i eth0 \\\n  -j DROP\n", "iptables -A FORWARD -i eth0 \\"),
+        ("iptables -A FORWARD -d 10.1.3.0/24 \\\n  -p tcp -j ACCEPT\n", ""),
+    ];
+    for (script, first) in scripts {
+        let folder = Scratch::new("joined");
+        folder.file("pinhole.toml", site);
+        let path = folder.file("a.sh", &format!("{begin}{script}"));
+        let told = pinhole(&folder, &["check", "--fix", "."]);
+        let fixed = read(&path);
+        assert!(fixed.contains("--dport 1720 -j ACCEPT"), "{script}: {}{}", text(&told.stdout), text(&told.stderr));
+        // What was there stands as it stood.
+        assert!(fixed.contains(script), "{fixed}");
+        let before = fixed.lines().take_while(|line| *line != first);
+        assert_eq!(before.filter(|line| line.contains("--dport 1720 ")).count(), 1, "{fixed}");
+        let runs = Command::new("bash").arg("-n").arg(&path).output().unwrap();
+        assert!(runs.status.success(), "{script}: {}", text(&runs.stderr));
+    }
+}
+
 #[test]
 fn tidy_takes_out_the_whole_command_that_adds_a_rule() {
     let folder = Scratch::new("commands");

@@ -34,11 +34,12 @@ fn before(job: &Job<'_>, chain: ChainId, offset: u32, rules: &[String]) -> Optio
         return Some(text.spot(start, &written("-A", name, rules), String::new()));
     }
     let head = head(line)?;
-    let indent = text.indent(at);
+    let start = text.first_line(at);
+    let indent = text.indent(start);
     // What a script puts in last comes first.
     if line.contains(" -I ") || line.contains(" --insert ") {
         let rules = indented(indent, &written(&format!("{head} -I"), name, rules));
-        return Some(text.spot(text.next_line(at), &rules, String::new()));
+        return Some(text.spot(text.behind(at), &rules, String::new()));
     }
     let rules = indented(indent, &written(&format!("{head} -A"), name, rules));
     Some(text.spot(start, &rules, String::new()))
@@ -65,7 +66,7 @@ fn end(job: &Job<'_>, chain: ChainId, rules: &[String]) -> Option<Spot> {
     let (start, line) = text.lines().filter(|(_, line)| is_of_chain(line)).last()?;
     let head = head(line)?;
     let rules = indented(text.indent(start), &written(&format!("{head} -A"), name, rules));
-    Some(text.spot(text.next_line(start), &rules, context))
+    Some(text.spot(text.behind(start), &rules, context))
 }
 
 /// A table for translations, where the file has none.
@@ -84,7 +85,7 @@ fn new_table(job: &Job<'_>, rules: &[String]) -> Option<Spot> {
     }
     let command = if job.family == Family::V4 { "iptables" } else { "ip6tables" };
     Some(text.spot(
-        text.next_line(at),
+        text.behind(at),
         &written(&format!("{command} -t nat -A"), "PREROUTING", rules),
         String::new(),
     ))

@@ -34,9 +34,9 @@ fn before(job: &Job<'_>, chain: ChainId, span: Span) -> Option<Spot> {
     }
     let name = &job.rules.chain(chain).name;
     let rules = rules(job, name);
-    let (at, start) = (text.local(span.start), text.line_start(text.local(span.start)));
+    let (at, start) = (text.local(span.start), text.first_line(text.local(span.start)));
     let ahead = text.text[start..at].trim();
-    if let Some(command) = command(text.line(at)) {
+    if let Some(command) = command(text.line(start)) {
         let line = |rule: &String| format!("{command} {name} {rule}");
         let rules: Vec<String> = rules.iter().map(line).collect();
         return Some(text.spot(start, &indented(text.indent(at), &rules), String::new()));

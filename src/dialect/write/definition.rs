@@ -11,7 +11,7 @@ pub fn definition(map: &SourceMap, name: Span, block: Block) -> Option<Edit> {
     let at = text.local(name.start);
     let start = text.line_start(at);
     let before = text.text.get(start..at)?;
-    if before.contains([';', '{', '}']) {
+    if before.contains([';', '{', '}']) || text.is_joined(start) {
         return None;
     }
     let end = match block {

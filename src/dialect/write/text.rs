@@ -40,6 +40,48 @@ impl<'m> Text<'m> {
         self.text[at..].find('\n').map_or(self.text.len(), |end| at + end + 1)
     }
 
+    /// Where the first line starts of those that belong together with that of an offset: lines can go in before it.
+    pub(crate) fn first_line(&self, at: usize) -> usize {
+        let mut start = self.line_start(at);
+        while self.is_joined(start) {
+            start = self.line_start(start - 1);
+        }
+        start
+    }
+
+    /// Where the line starts behind all that belong together with that of an offset, or the end of the text.
+    pub(crate) fn behind(&self, at: usize) -> usize {
+        let mut next = self.next_line(at);
+        while next < self.text.len() && self.is_joined(next) {
+            next = self.next_line(next);
+        }
+        next
+    }
+
+    /// Whether what starts at an offset goes on with what the lines before end with: `\`, or `&&`, `||` and `|` of a
+    /// shell, with comments between them.
+    pub(crate) fn is_joined(&self, start: usize) -> bool {
+        let lines = self.text[..start].lines().rev().map(str::trim);
+        let last = lines.filter(|line| !line.starts_with('#')).find(|line| !line.is_empty());
+        last.is_some_and(|line| line.ends_with(['\\', '|']) || line.ends_with("&&"))
+    }
+
+    /// Where the statement of a rule starts: behind another one on its line, the command of nftables that adds it, or the
+    /// counters of a saved rule (`[3:180]`) included. `None` where it hangs on something that stands before it.
+    pub(crate) fn statement(&self, rule: usize) -> Option<usize> {
+        let line = self.line_start(rule);
+        let before = &self.text[line..rule];
+        let start = before.rfind([';', '{', '}']).map_or(0, |at| at + 1);
+        let ahead = before[start..].trim();
+        let counters = ahead.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_count = |numbers: &str| numbers.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        let mut words = ahead.split_whitespace();
+        let is_of_rule = ahead.is_empty()
+            || counters.is_some_and(is_count)
+            || matches!((words.next(), words.next()), (Some("add" | "insert"), Some("rule")));
+        (is_of_rule && !self.is_joined(line)).then_some(line + start)
+    }
+
     /// The line of an offset, without its end.
     pub(crate) fn line(&self, at: usize) -> &'m str {
         self.text[self.line_start(at)..self.next_line(at)].trim_end()
