@@ -91,7 +91,9 @@ pub(super) fn run(args: &TidyArgs, out: &mut impl Write) -> Result<u8, Failure> 
     match left {
         0 => {}
         1 => writeln!(out, "1 finding is left that no proved edit settles: `pinhole check` names it")?,
-        _ => writeln!(out, "{left} findings are left that no proved edit settles: `pinhole check` names them")?,
+        _ => {
+            writeln!(out, "{left} findings are left that no proved edit settles: `pinhole check` names them")?
+        }
     }
     Ok(0)
 }

@@ -4,6 +4,7 @@ use super::{Config, elsewhere, environment_of_box};
 use crate::budget::Resource;
 use crate::catalog::Catalog;
 use crate::dialect::load;
+use crate::finding::Finding;
 use crate::judge::{Firewall, Judge, WorkedOut};
 use crate::lint::{self, Files};
 use crate::model::{Hook, Ruleset, StageKind, Way};
@@ -26,7 +27,7 @@ impl Alone {
     pub(super) fn new(
         site: &Site,
         catalog: &Catalog,
-        mut config: Config,
+        (mut config, found): (Config, &[Finding]),
         hook: Option<Way>,
         sources: &mut SourceMap,
     ) -> Alone {
@@ -36,7 +37,7 @@ impl Alone {
         let rules = std::mem::take(&mut config.loaded.ruleset);
         let search = config.environment.budget.limit(Resource::Search);
         let firewall = |rules| Firewall { name: name.clone(), dialect, rules, search };
-        let files = [Some(Files::of(&config.files, &config.environment))];
+        let files = [Some(Files::of(&config.files, &config.environment, found))];
         if site.devices.is_empty() {
             let reading = Reading::OnBox;
             let made = site.made_up(&name, &reading, &rules);
@@ -50,10 +51,11 @@ impl Alone {
         let host_alone = holds(&rules, Hook::Input) && !holds(&rules, Hook::Forward);
         let on_box = hosts.then(|| {
             let environment = environment_of_box(&config, site);
-            let rules =
-                if own { rules.clone() } else { load(dialect, sources, &config.files, &environment).ruleset };
+            let again = (!own).then(|| load(dialect, sources, &config.files, &environment));
+            let found = again.as_ref().map_or(found, |again| &again.findings);
+            let files = [Some(Files::of(&config.files, &environment, found))];
+            let rules = again.map_or_else(|| rules.clone(), |again| again.ruleset);
             let made = site.made_up(&name, &Reading::OnBox, &rules);
-            let files = [Some(Files::of(&config.files, &environment))];
             Alone::of(made, Some(firewall(rules)), files)
         });
         let behind = routes.then(|| Alone::behind(site, catalog, firewall(rules), files));

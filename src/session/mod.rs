@@ -101,7 +101,7 @@ impl Session {
     }
 
     fn add(&mut self, mut config: Config, hook: Option<Way>, sources: &mut SourceMap) {
-        self.findings.append(&mut config.loaded.findings);
+        let found = std::mem::take(&mut config.loaded.findings);
         let counted = config.loaded.rules.clone();
         let rules =
             |id: SourceId| counted.iter().filter(|(other, _)| *other == id).map(|(_, rules)| rules).sum();
@@ -116,13 +116,13 @@ impl Session {
                 let search = config.environment.budget.limit(Resource::Search);
                 let name = self.site.firewalls[id].name.clone();
                 self.firewalls[id] = Some(Firewall { name, dialect, rules, search });
-                self.files[id] = Some(Files::of(&config.files, &config.environment));
+                self.files[id] = Some(Files::of(&config.files, &config.environment, &found));
                 Judged::InSite
             }
             None => {
                 let unlisted = !self.site.firewalls.is_empty();
                 let alone = if unlisted { Site::of_products(&[], None) } else { self.site.clone() };
-                let mut alone = made_up::Alone::new(&alone, &self.catalog, config, hook, sources);
+                let mut alone = made_up::Alone::new(&alone, &self.catalog, (config, &found), hook, sources);
                 let way = alone.way();
                 if self.alone.len() >= REMEMBERED {
                     alone.forget();
@@ -131,6 +131,7 @@ impl Session {
                 if unlisted { Judged::Alone } else { Judged::Way(way) }
             }
         };
+        self.findings.extend(found);
         self.reads.push(Read { dialect, rules, judged });
     }
 

@@ -246,7 +246,8 @@ fn lines_are_put_into_scripts_between_commands() {
     let site = "[[zone]]\nname = \"inside\"\nnetworks = [\"10.1.0.0/16\"]\n[[zone]]\nname = \"outside\"\n[[firewall]]\nname \
                 = \"edge\"\nconfig = [\"a.sh\"]\ninterfaces = { eth0 = \"outside\", eth1 = \"inside\" }\n[[device]]\nname = \
                 \"mcu\"\nproduct = \"scopia-elite-5200\"\naddresses = [\"10.1.2.10\"]\n";
-    let begin = "#!/bin/bash\niptables -P FORWARD DROP\niptables -A FORWARD -m state --state ESTABLISHED -j ACCEPT\n";
+    let begin =
+        "#!/bin/bash\niptables -P FORWARD DROP\niptables -A FORWARD -m state --state ESTABLISHED -j ACCEPT\n";
     let scripts = [
         ("[ -e /a ] && \\\n  iptables -A FORWARD -i eth0 -j DROP\n", "[ -e /a ] && \\"),
         ("[ -e /a ] ||\n# no\niptables -A FORWARD -i eth0 -j DROP\n", "[ -e /a ] ||"),
@@ -259,7 +260,12 @@ fn lines_are_put_into_scripts_between_commands() {
         let path = folder.file("a.sh", &format!("{begin}{script}"));
         let told = pinhole(&folder, &["check", "--fix", "."]);
         let fixed = read(&path);
-        assert!(fixed.contains("--dport 1720 -j ACCEPT"), "{script}: {}{}", text(&told.stdout), text(&told.stderr));
+        assert!(
+            fixed.contains("--dport 1720 -j ACCEPT"),
+            "{script}: {}{}",
+            text(&told.stdout),
+            text(&told.stderr)
+        );
         // What was there stands as it stood.
         assert!(fixed.contains(script), "{fixed}");
         let before = fixed.lines().take_while(|line| *line != first);
@@ -274,8 +280,7 @@ fn tidy_takes_out_the_whole_command_that_adds_a_rule() {
     let folder = Scratch::new("commands");
     let begin = "add table inet f\nadd chain inet f i { type filter hook input priority 0; policy drop; }\nadd rule inet f i \
                  tcp dport 22 accept\n";
-    for twice in
-        ["add rule inet f i tcp dport 22 accept\n", "add rule inet f i \\\n\ttcp dport 22 accept\n"]
+    for twice in ["add rule inet f i tcp dport 22 accept\n", "add rule inet f i \\\n\ttcp dport 22 accept\n"]
     {
         let whole = !twice.contains('\\');
         let path = folder.file("a.nft", &format!("{begin}{twice}"));

@@ -192,7 +192,7 @@ fn is_proved(
     }
     let Some((made, said)) = workshop.changed_and_said(edits, at, firewall) else { return false };
     let often = |all: &[&Lint]| all.iter().filter(|lint| **lint == finding.lint()).count();
-    let gone = workshop.said_before(at, firewall.dialect).is_some_and(|before| often(&said) < often(&before));
+    let gone = workshop.said_before(at).is_some_and(|before| often(&said) < often(before));
     if !gone && finding.lint() != &PH404 {
         return false;
     }

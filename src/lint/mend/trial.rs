@@ -1,6 +1,6 @@
 //! Firewalls read again with lines put in, and judged again.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
@@ -10,7 +10,7 @@ use super::draft::Draft;
 use crate::analysis::Flow;
 use crate::analysis::compare::{Difference, Kind, Region, Scope, compare_within};
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop};
-use crate::dialect::{Dialect, Environment, load};
+use crate::dialect::{Environment, load};
 use crate::finding::{Edit, Finding, applied};
 use crate::judge::{Firewall, Judge, along};
 use crate::lint::cores;
@@ -37,14 +37,17 @@ const MOST_WORK_OF_A_REQUEST: usize = 300_000;
 #[derive(Debug)]
 pub(crate) struct Files {
     ids: Vec<SourceId>,
+    /// The lints of what reading them as they are had to say.
+    said: Vec<&'static Lint>,
     /// Each reading draws on its budget: one at a time.
     environment: Mutex<Environment>,
 }
 
 impl Files {
-    /// Files as they were read.
-    pub(crate) fn of(ids: &[SourceId], environment: &Environment) -> Files {
-        Files { ids: ids.to_vec(), environment: Mutex::new(environment.clone()) }
+    /// Files as they were read, with what was found then.
+    pub(crate) fn of(ids: &[SourceId], environment: &Environment, found: &[Finding]) -> Files {
+        let said = found.iter().map(Finding::lint).collect();
+        Files { ids: ids.to_vec(), said, environment: Mutex::new(environment.clone()) }
     }
 
     fn environment(&self) -> MutexGuard<'_, Environment> {
@@ -68,8 +71,6 @@ pub(crate) struct Workshop<'w> {
     most_work: usize,
     trials: Cell<u32>,
     work: Cell<usize>,
-    /// What reading the files of each firewall had to say, by code.
-    said: RefCell<FxHashMap<usize, Vec<&'static Lint>>>,
 }
 
 /// A firewall as it would be.
@@ -99,7 +100,6 @@ impl<'w> Workshop<'w> {
             most_work: MOST_WORK,
             trials: Cell::new(0),
             work: Cell::new(0),
-            said: RefCell::default(),
         }
     }
 
@@ -196,7 +196,7 @@ impl<'w> Workshop<'w> {
     ) -> Option<(Made, Vec<&'static Lint>)> {
         let files = self.whole(at)?;
         let mut loaded = load(before.dialect, &mut map, &files.ids, &files.environment());
-        let news = news(&loaded.findings, &self.said_before(at, before.dialect)?);
+        let news = news(&loaded.findings, &files.said);
         if news.iter().any(|finding| !self.tolerant || finding.severity == Severity::Error) {
             return None;
         }
@@ -208,16 +208,8 @@ impl<'w> Workshop<'w> {
     }
 
     /// The lints of what reading the files as they are has to say.
-    pub(super) fn said_before(&self, at: usize, dialect: Dialect) -> Option<Vec<&'static Lint>> {
-        if let Some(said) = self.said.borrow().get(&at) {
-            return Some(said.clone());
-        }
-        let files = self.whole(at)?;
-        let mut map = Draft::new(self.sources).read(&files.all()).ok()?;
-        let loaded = load(dialect, &mut map, &files.ids, &files.environment());
-        let said: Vec<&'static Lint> = loaded.findings.iter().map(|finding| finding.lint()).collect();
-        self.said.borrow_mut().insert(at, said.clone());
-        Some(said)
+    pub(super) fn said_before(&self, at: usize) -> Option<&'w [&'static Lint]> {
+        Some(&self.files.get(at)?.as_ref()?.said)
     }
 }
 
