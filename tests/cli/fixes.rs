@@ -257,7 +257,7 @@ fn lines_are_put_into_scripts_between_commands() {
     for (script, first) in scripts {
         let folder = Scratch::new("joined");
         folder.file("pinhole.toml", site);
-        let path = folder.file("a.sh", &format!("{begin}{script}"));
+        let path = folder.file("a.sh", format!("{begin}{script}"));
         let told = pinhole(&folder, &["check", "--fix", "."]);
         let fixed = read(&path);
         assert!(
@@ -283,7 +283,7 @@ fn tidy_takes_out_the_whole_command_that_adds_a_rule() {
     for twice in ["add rule inet f i tcp dport 22 accept\n", "add rule inet f i \\\n\ttcp dport 22 accept\n"]
     {
         let whole = !twice.contains('\\');
-        let path = folder.file("a.nft", &format!("{begin}{twice}"));
+        let path = folder.file("a.nft", format!("{begin}{twice}"));
         let told = text(&pinhole(&folder, &["tidy", "--write", "a.nft"]).stdout);
         assert_eq!(told.contains("1 rule does nothing"), whole, "{told}");
         assert_eq!(read(&path), if whole { begin.to_string() } else { format!("{begin}{twice}") });
