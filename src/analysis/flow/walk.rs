@@ -37,7 +37,7 @@ struct Done {
 }
 
 /// Rules that are looked at in one step of work.
-const LOOKS_A_STEP: u64 = 4;
+const LOOKS_A_STEP: u64 = 8;
 
 impl Run<'_, '_, '_> {
     /// The packets that a stage accepts.

@@ -41,7 +41,7 @@ const FEW: u128 = 256;
 /// Work for one look at all packets of a firewall, in steps of [`Spaces`].
 const LIMIT: u64 = 5_000_000;
 /// Work for all looks at one firewall: so much, and so much more for each rule.
-const LIMIT_OF_ALL: (u64, u64) = (9_000_000, 300);
+const LIMIT_OF_ALL: (u64, u64) = (12_000_000, 300);
 
 /// Checks all firewalls of the site.
 pub(super) fn check(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>) -> Vec<Finding> {

@@ -364,8 +364,7 @@ impl Diagram {
         if let Some(done) = union.known.get(edges) {
             return *done;
         }
-        // Each is looked at twice: where it asks first, and what is left of it.
-        self.work += 2 * edges.len() as u64;
+        self.work += edges.len() as u64;
         if self.exhausted() {
             return Edge::NONE;
         }
