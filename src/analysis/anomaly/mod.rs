@@ -412,8 +412,7 @@ impl Finder<'_> {
     /// The written rules that can be taken out: each by itself, and all of them together. The last come first, so
     /// that none is kept for the sake of one that goes.
     fn redundant(&mut self, units: &[Unit], dead: FxHashSet<RuleId>, repeats: bool, found: &mut Anomalies) {
-        // Those that cannot go with the others, or of which that is not known.
-        let mut open: Vec<(Redundant, Option<bool>)> = Vec::new();
+        let mut open: Vec<Redundant> = Vec::new();
         let mut policy: Vec<&Unit> = Vec::new();
         let candidates = self.candidates(units, &dead);
         let unshown = candidates.iter().filter(|unit| self.shown_of(unit).is_none());
@@ -432,9 +431,7 @@ impl Finder<'_> {
         }
         for (unit, answer) in answers {
             match answer {
-                Some(Without::Same(by)) => {
-                    open.push((Redundant { unit: unit.clone(), by }, None));
-                }
+                Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
                 Some(Without::Policy) => policy.push(unit),
                 Some(Without::Changes) => {}
                 None => found.open += 1,
@@ -443,29 +440,23 @@ impl Finder<'_> {
         let mut gone = dead;
         loop {
             let before = open.len();
-            for (redundant, _) in std::mem::take(&mut open) {
-                let may_go = self.may_go(&redundant.unit, &gone, (share, false));
-                if may_go == Some(true) {
+            for redundant in std::mem::take(&mut open) {
+                if self.may_go(&redundant.unit, &gone, (share, false)) {
                     gone.extend(redundant.unit.rules.iter().copied());
                     found.redundant.push(redundant);
                 } else {
-                    open.push((redundant, may_go));
+                    open.push(redundant);
                 }
             }
             if open.is_empty() || open.len() == before {
                 break;
             }
         }
-        found.open += open.iter().filter(|(_, may_go)| may_go.is_none()).count();
         found.redundant.sort_by_key(|redundant| redundant.unit.span);
         for unit in policy.into_iter().filter(|_| repeats) {
-            match self.may_go(unit, &gone, (share, true)) {
-                Some(true) => {
-                    gone.extend(unit.rules.iter().copied());
-                    found.repeats.push(Redundant { unit: unit.clone(), by: Vec::new() });
-                }
-                Some(false) => {}
-                None => found.open += 1,
+            if self.may_go(unit, &gone, (share, true)) {
+                gone.extend(unit.rules.iter().copied());
+                found.repeats.push(Redundant { unit: unit.clone(), by: Vec::new() });
             }
         }
         found.repeats.sort_by_key(|redundant| redundant.unit.span);
@@ -533,25 +524,19 @@ impl Finder<'_> {
         if same { without } else { Without::Changes }
     }
 
-    /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`. `None`
-    /// where it was not found out.
-    fn may_go(
-        &mut self,
-        unit: &Unit,
-        gone: &FxHashSet<RuleId>,
-        (share, allowed): (Share, bool),
-    ) -> Option<bool> {
+    /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`.
+    fn may_go(&mut self, unit: &Unit, gone: &FxHashSet<RuleId>, (share, allowed): (Share, bool)) -> bool {
         if let Some(by) = self.seeker.stand_in(&self.living(unit), gone, share)
             && units::same_beside(self.rules, &unit.rules, &by)
         {
-            return Some(true);
+            return true;
         }
-        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, gone))?;
-        Some(match self.beside(unit, without) {
-            Without::Same(_) => true,
-            Without::Policy => allowed,
-            Without::Changes => false,
-        })
+        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, gone));
+        match without.map(|without| self.beside(unit, without)) {
+            Some(Without::Same(_)) => true,
+            Some(Without::Policy) => allowed,
+            Some(Without::Changes) | None => false,
+        }
     }
 }
 

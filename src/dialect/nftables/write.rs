@@ -39,7 +39,7 @@ fn before(job: &Job<'_>, chain: ChainId, span: Span) -> Option<Spot> {
     if let Some(command) = command(text.line(start)) {
         let line = |rule: &String| format!("{command} {name} {rule}");
         let rules: Vec<String> = rules.iter().map(line).collect();
-        return Some(text.spot(start, &indented(text.indent(at), &rules), String::new()));
+        return Some(text.spot(start, &indented(text.indent(start), &rules), String::new()));
     }
     if ahead.is_empty() {
         return Some(text.spot(start, &indented(text.indent(at), &rules), String::new()));

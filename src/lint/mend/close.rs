@@ -152,11 +152,11 @@ impl Closing<'_, '_> {
         let (start, end) = (text.local(span.start), text.local(span.end));
         let written = text.text.get(start..end)?.trim_end();
         let rules = (self.firewall.dialect.language().lines.less)(written, less)?;
-        let before = text.text.get(text.line_start(start)..start)?;
-        let alone = before.trim().is_empty() || before.trim_start().starts_with('[');
-        if rules.len() > 1 && text.statement(start).is_none() {
+        let own = text.statement(start);
+        if rules.len() > 1 && own.is_none() {
             return None;
         }
+        let alone = own == Some(text.line_start(start));
         let sep = if alone { format!("{}{}", text.line_end(), text.indent(start)) } else { "; ".to_string() };
         let span = Span::new(span.start, span.start + written.len() as u32);
         Some(vec![Edit { span, text: rules.join(&sep) }])

@@ -114,28 +114,6 @@ const NO_PROJECTION: (u32, Edge, Edge) = (u32::MAX, Edge::ALL, Edge::ALL);
 /// Places for results; more do not pay.
 const MOST_RESULTS: usize = 1 << 18;
 
-/// A union of many sets on its way: the sets of each level, one after the other, and what came of those before.
-struct Union {
-    edges: Vec<Edge>,
-    known: FxHashMap<Box<[Edge]>, Edge>,
-}
-
-impl Union {
-    /// Leaves those of the last sets, from a place on, that say something, each once and in order.
-    fn tidy(&mut self, from: usize) {
-        self.edges[from..].sort_unstable();
-        let mut end = from;
-        for at in from..self.edges.len() {
-            let edge = self.edges[at];
-            if edge != Edge::NONE && (end == from || self.edges[end - 1] != edge) {
-                self.edges[end] = edge;
-                end += 1;
-            }
-        }
-        self.edges.truncate(end);
-    }
-}
-
 impl Diagram {
     pub(super) fn new(limit: u64) -> Self {
         Diagram {
@@ -344,24 +322,24 @@ impl Diagram {
     /// The strings that are in any of a few sets. Unlike [`Diagram::or`] of one after the other, it makes no nodes that
     /// only the sets between need.
     pub(super) fn any(&mut self, edges: Vec<Edge>) -> Edge {
-        self.any_part(0, &mut Union { edges, known: FxHashMap::default() })
+        self.any_part(edges, &mut FxHashMap::default())
     }
 
-    /// The union of the sets that stand last, from a place on.
-    fn any_part(&mut self, from: usize, union: &mut Union) -> Edge {
-        union.tidy(from);
-        let edges = &union.edges[from..];
+    fn any_part(&mut self, mut edges: Vec<Edge>, known: &mut FxHashMap<Vec<Edge>, Edge>) -> Edge {
+        edges.retain(|edge| *edge != Edge::NONE);
+        edges.sort_unstable();
+        edges.dedup();
         // A set and its complement are neighbours.
         if edges.first() == Some(&Edge::ALL) || edges.windows(2).any(|pair| pair[0] == pair[1].not()) {
             return Edge::ALL;
         }
-        match *edges {
+        match edges[..] {
             [] => return Edge::NONE,
             [one] => return one,
             [a, b] => return self.or(a, b),
             _ => {}
         }
-        if let Some(done) = union.known.get(edges) {
+        if let Some(done) = known.get(&edges) {
             return *done;
         }
         self.work += edges.len() as u64;
@@ -369,20 +347,13 @@ impl Diagram {
             return Edge::NONE;
         }
         let bit = edges.iter().map(|edge| self.bit(*edge)).fold(TERMINAL, u32::min);
-        let end = union.edges.len();
-        let mut half = |of: fn((Edge, Edge)) -> Edge| {
-            for at in from..end {
-                let edge = union.edges[at];
-                union.edges.push(if self.bit(edge) == bit { of(self.halves(edge)) } else { edge });
-            }
-            let half = self.any_part(end, union);
-            union.edges.truncate(end);
-            half
-        };
-        let low = half(|(low, _)| low);
-        let high = half(|(_, high)| high);
+        let halves =
+            edges.iter().map(|edge| if self.bit(*edge) == bit { self.halves(*edge) } else { (*edge, *edge) });
+        let (low, high) = halves.unzip();
+        let low = self.any_part(low, known);
+        let high = self.any_part(high, known);
         let any = self.choice(bit, low, high);
-        union.known.insert(union.edges[from..].into(), any);
+        known.insert(edges, any);
         any
     }
 
