@@ -5,6 +5,8 @@
 
 use rustc_hash::FxHashMap;
 
+use super::nodes::{Node, Nodes};
+
 /// A set: an edge to a node, complemented where the lowest bit is set. Node 0 is the set of all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(super) struct Edge(u32);
@@ -17,8 +19,13 @@ impl Edge {
         Edge(self.0 ^ 1)
     }
 
-    fn node(self) -> usize {
+    pub(super) fn node(self) -> usize {
         (self.0 >> 1) as usize
+    }
+
+    /// A number that no other set has.
+    pub(super) fn number(self) -> u32 {
+        self.0
     }
 
     fn complemented(self) -> bool {
@@ -27,51 +34,6 @@ impl Edge {
 
     fn complement_if(self, yes: bool) -> Edge {
         Edge(self.0 ^ u32::from(yes))
-    }
-}
-
-/// A node asks for one bit. The high edge is never complemented, so that each set has one form. There are many: bits
-/// are few enough for two bytes, [`TERMINAL`].
-#[derive(Clone, Copy)]
-struct Node {
-    low: Edge,
-    high: Edge,
-    bit: u16,
-    /// The last bit that it or a node below it asks for.
-    last: u16,
-}
-
-/// Nodes in pieces: none is moved when there are more of them, and no room for twice as many is needed.
-struct Nodes(Vec<Vec<Node>>);
-
-/// Bits of a number that tell nodes of one piece apart.
-const PIECE: u32 = 14;
-
-impl Nodes {
-    fn len(&self) -> usize {
-        let last = self.0.last().map_or(0, Vec::len);
-        (self.0.len().saturating_sub(1) << PIECE) + last
-    }
-
-    fn at(&self, number: usize) -> Node {
-        self.0[number >> PIECE][number & ((1 << PIECE) - 1)]
-    }
-
-    fn push(&mut self, node: Node) {
-        match self.0.last_mut() {
-            Some(piece) if piece.len() < 1 << PIECE => piece.push(node),
-            // The first one grows: most stores are small.
-            None => self.0.push(vec![node]),
-            Some(_) => {
-                let mut piece = Vec::with_capacity(1 << PIECE);
-                piece.push(node);
-                self.0.push(piece);
-            }
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Node> {
-        self.0.iter().flatten()
     }
 }
 
@@ -87,16 +49,18 @@ pub(super) struct Going<'g> {
     pub goes: &'g dyn Fn(u32) -> bool,
 }
 
+/// A few sets; those that are not there are empty.
+pub(super) type Few = [Edge; FEW];
+
 /// Bits are numbered from the one that is asked first.
 pub(super) struct Diagram {
     nodes: Nodes,
-    /// Open addressing over `nodes`: the number of a node below some bits of its hash, which tell most others apart
-    /// without a look at them.
-    unique: Vec<u32>,
     /// Results of [`Diagram::and`], each place holding the last one that fell on it.
     results: Vec<(Edge, Edge, Edge)>,
     /// Results of [`Diagram::project`], likewise: by the number of the projection.
     projected: Vec<(u32, Edge, Edge)>,
+    /// Results of [`Diagram::any`], likewise; made when there is one.
+    unions: Vec<(Few, Edge)>,
     work: u64,
     limit: u64,
 }
@@ -104,23 +68,20 @@ pub(super) struct Diagram {
 /// The bit of the terminal: below all others, which two bytes hold.
 pub(super) const TERMINAL: u32 = u16::MAX as u32;
 const FIRST_SIZE: usize = 1 << 12;
-/// A free place among the unique nodes. Not 0: memory that comes zeroed costs twice where it is read before it is
-/// written.
-const FREE: u32 = u32::MAX;
-/// The bits of the number of a node. There is no node of the last number: [`FREE`] is none.
-const NUMBER: u32 = (1 << 26) - 1;
 /// A free place among the results of projections.
 const NO_PROJECTION: (u32, Edge, Edge) = (u32::MAX, Edge::ALL, Edge::ALL);
+/// So many sets are united at once.
+pub(super) const FEW: usize = 8;
 /// Places for results; more do not pay.
 const MOST_RESULTS: usize = 1 << 18;
 
 impl Diagram {
     pub(super) fn new(limit: u64) -> Self {
         Diagram {
-            nodes: Nodes(vec![vec![Node { low: Edge::ALL, high: Edge::ALL, bit: u16::MAX, last: 0 }]]),
-            unique: vec![FREE; FIRST_SIZE],
+            nodes: Nodes::new(),
             results: vec![(Edge::ALL, Edge::ALL, Edge::ALL); FIRST_SIZE],
             projected: vec![NO_PROJECTION; FIRST_SIZE / 4],
+            unions: Vec::new(),
             work: 0,
             limit,
         }
@@ -177,61 +138,27 @@ impl Diagram {
     }
 
     fn node(&mut self, bit: u32, low: Edge, high: Edge) -> Edge {
-        if self.nodes.len() * 4 > self.unique.len() * 3 {
-            self.grow();
-        }
         // Finding a node that is there takes as long as making one.
         self.work += 1;
-        let hash = hash(bit, low.0, high.0);
-        let mask = self.unique.len() - 1;
-        let mut at = hash as usize & mask;
-        let bit = bit as u16;
-        loop {
-            let known = self.unique[at];
-            if known == FREE {
-                break;
-            }
-            if tag(hash) == known & !NUMBER {
-                let id = known & NUMBER;
-                let node = self.nodes.at(id as usize);
-                if (node.bit, node.low, node.high) == (bit, low, high) {
-                    return Edge(id << 1);
-                }
-            }
-            at = (at + 1) & mask;
-        }
-        if self.nodes.len() >= NUMBER as usize {
+        let Some(number) = self.nodes.of((bit as u16, low, high)) else {
             self.work = u64::MAX;
             return Edge::NONE;
+        };
+        if self.nodes.len() * 4 > self.results.len() * 3 && self.results.len() < MOST_RESULTS {
+            self.more_results();
         }
-        let id = self.nodes.len() as u32;
-        let last = bit.max(self.nodes.at(low.node()).last).max(self.nodes.at(high.node()).last);
-        self.nodes.push(Node { low, high, bit, last });
-        self.unique[at] = tag(hash) | id;
-        Edge(id << 1)
+        Edge(number << 1)
     }
 
-    fn grow(&mut self) {
-        let size = self.unique.len() * 2;
-        let mask = size - 1;
+    /// Makes room for twice as many results. Those that are known are not kept: what is needed of them is soon found again.
+    fn more_results(&mut self) {
+        let size = self.results.len() * 2;
         // What is made anew is given back before: memory for both is never needed.
-        self.unique = Vec::new();
-        let mut unique = vec![FREE; size];
-        for (id, node) in self.nodes.iter().enumerate().skip(1) {
-            let hash = hash(node.bit.into(), node.low.0, node.high.0);
-            let mut at = hash as usize & mask;
-            while unique[at] != FREE {
-                at = (at + 1) & mask;
-            }
-            unique[at] = tag(hash) | id as u32;
-        }
-        self.unique = unique;
-        if self.results.len() < size.min(MOST_RESULTS) {
-            self.results = Vec::new();
-            self.results = vec![(Edge::ALL, Edge::ALL, Edge::ALL); size.min(MOST_RESULTS)];
-            self.projected = Vec::new();
-            self.projected = vec![NO_PROJECTION; size.min(MOST_RESULTS) / 4];
-        }
+        self.results = Vec::new();
+        self.results = vec![(Edge::ALL, Edge::ALL, Edge::ALL); size];
+        self.projected = Vec::new();
+        self.projected = vec![NO_PROJECTION; size / 4];
+        self.unions = Vec::new();
     }
 
     /// Whether two sets have a string in common: no set is made for that.
@@ -321,40 +248,49 @@ impl Diagram {
 
     /// The strings that are in any of a few sets. Unlike [`Diagram::or`] of one after the other, it makes no nodes that
     /// only the sets between need.
-    pub(super) fn any(&mut self, edges: Vec<Edge>) -> Edge {
-        self.any_part(edges, &mut FxHashMap::default())
-    }
-
-    fn any_part(&mut self, mut edges: Vec<Edge>, known: &mut FxHashMap<Vec<Edge>, Edge>) -> Edge {
-        edges.retain(|edge| *edge != Edge::NONE);
-        edges.sort_unstable();
-        edges.dedup();
+    pub(super) fn any(&mut self, edges: Few) -> Edge {
+        let (few, count) = in_order(edges);
         // A set and its complement are neighbours.
-        if edges.first() == Some(&Edge::ALL) || edges.windows(2).any(|pair| pair[0] == pair[1].not()) {
+        if few[0] == Edge::ALL || few.windows(2).any(|pair| pair[0] == pair[1].not()) {
             return Edge::ALL;
         }
-        match edges[..] {
+        match few[..count] {
             [] => return Edge::NONE,
             [one] => return one,
             [a, b] => return self.or(a, b),
             _ => {}
         }
-        if let Some(done) = known.get(&edges) {
-            return *done;
+        let place = self.place_of_union(&few);
+        let (known, any) = self.unions[place];
+        if known == few {
+            return any;
         }
-        self.work += edges.len() as u64;
+        self.work += count as u64;
         if self.exhausted() {
             return Edge::NONE;
         }
-        let bit = edges.iter().map(|edge| self.bit(*edge)).fold(TERMINAL, u32::min);
-        let halves =
-            edges.iter().map(|edge| if self.bit(*edge) == bit { self.halves(*edge) } else { (*edge, *edge) });
-        let (low, high) = halves.unzip();
-        let low = self.any_part(low, known);
-        let high = self.any_part(high, known);
+        let bit = few.iter().map(|edge| self.bit(*edge)).fold(TERMINAL, u32::min);
+        let halves = few.map(|edge| if self.bit(edge) == bit { self.halves(edge) } else { (edge, edge) });
+        let low = self.any(halves.map(|(low, _)| low));
+        let high = self.any(halves.map(|(_, high)| high));
         let any = self.choice(bit, low, high);
-        known.insert(edges, any);
+        if !self.exhausted() {
+            let place = self.place_of_union(&few);
+            self.unions[place] = (few, any);
+        }
         any
+    }
+
+    /// Where the result of a union has its place.
+    fn place_of_union(&mut self, few: &Few) -> usize {
+        if self.unions.is_empty() {
+            self.unions = vec![([Edge::NONE; FEW], Edge::NONE); self.results.len() / 2];
+        }
+        let mixed = few.chunks(2).fold((0, 0), |(a, b), pair| {
+            let hash = hash(pair[0].0 ^ a, pair[1].0, b);
+            (hash as u32, (hash >> 32) as u32)
+        });
+        mixed.0 as usize & (self.unions.len() - 1)
     }
 
     /// The strings that are in the set for some values of the bits that go.
@@ -450,7 +386,7 @@ impl Diagram {
         let mut bits = rustc_hash::FxHashSet::default();
         let mut open = vec![edge.node()];
         while let Some(node) = open.pop() {
-            let Node { low, high, bit, .. } = self.nodes.at(node);
+            let &Node { low, high, bit, .. } = self.nodes.at(node);
             let bit = bit.into();
             if bit >= end || !seen.insert(node) {
                 continue;
@@ -464,15 +400,23 @@ impl Diagram {
     }
 }
 
-fn hash(a: u32, b: u32, c: u32) -> u64 {
+/// Sets in order, each once and the empty ones last, and how many are not empty.
+fn in_order(mut edges: Few) -> (Few, usize) {
+    edges.sort_unstable();
+    let (mut few, mut count) = ([Edge::NONE; FEW], 0);
+    for edge in edges {
+        if edge != Edge::NONE && (count == 0 || few[count - 1] != edge) {
+            few[count] = edge;
+            count += 1;
+        }
+    }
+    (few, count)
+}
+
+pub(super) fn hash(a: u32, b: u32, c: u32) -> u64 {
     const K: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut h = u64::from(a).wrapping_mul(K);
     h = (h.rotate_left(23) ^ u64::from(b)).wrapping_mul(K);
     h = (h.rotate_left(23) ^ u64::from(c)).wrapping_mul(K);
     h ^ h >> 32
-}
-
-/// The part of a hash that stands above the number of a node.
-fn tag(hash: u64) -> u32 {
-    (hash >> 32) as u32 & !NUMBER
 }

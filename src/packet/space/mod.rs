@@ -8,13 +8,14 @@
 mod diagram;
 mod levels;
 mod list;
+mod nodes;
 
 pub use levels::{Level, Side};
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use diagram::{Diagram, Edge, Going, TERMINAL};
+use diagram::{Diagram, Edge, FEW, Going, TERMINAL};
 use rustc_hash::FxHashMap;
 
 use super::{Family, Field, Set};
@@ -92,7 +93,7 @@ pub struct Spaces {
 
 impl Spaces {
     /// How many sets a union is best made of at once.
-    pub(crate) const FEW: usize = 8;
+    pub(crate) const FEW: usize = FEW;
 
     /// An empty store. `names` are all sets of interface names that will be asked for; `limit` is the work after
     /// which it gives up, in steps of some tens of nanoseconds.
@@ -176,7 +177,8 @@ impl Spaces {
         // A few, and a few of these: a long list of small sets stays small for longest.
         let mut layer: Vec<Edge> = spaces.into_iter().map(|space| space.0).collect();
         while layer.len() > 1 {
-            layer = layer.chunks(Spaces::FEW).map(|few| self.diagram.any(few.to_vec())).collect();
+            let few = |sets: &[Edge]| std::array::from_fn(|at| sets.get(at).copied().unwrap_or(Edge::NONE));
+            layer = layer.chunks(FEW).map(|sets| self.diagram.any(few(sets))).collect();
         }
         Space(layer.first().copied().unwrap_or(Edge::NONE))
     }
