@@ -134,7 +134,7 @@ impl Ask {
 
 impl Default for Ask {
     fn default() -> Self {
-        Ask { repeats: false, work: 6_000_000 }
+        Ask { repeats: false, work: 8_000_000 }
     }
 }
 
@@ -151,6 +151,7 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
         desk: Desk::default(),
         fates: rules.chains.iter().map(|chain| vec![Fate::Open; chain.rules.len()]).collect(),
         shown: vec![None; units.len()],
+        question: ask.question(),
         left: ask.work,
     };
     finder.seek();
@@ -161,7 +162,7 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
     found.behind = finder.behind(&units);
     found.mergeable = merge::find(rules);
     finder.redundant(&units, gone, ask.repeats, &mut found);
-    found.stopped = finder.left == 0;
+    found.stopped = finder.left < ask.question();
     found
 }
 
@@ -174,6 +175,8 @@ struct Finder<'a> {
     seeker: &'a Seeker<'a>,
     /// What a packet shows of leaving out each written rule.
     shown: Vec<Option<Without>>,
+    /// Work for one question about one rule.
+    question: u64,
     /// Work that may still be done.
     left: u64,
 }
@@ -412,7 +415,7 @@ impl Finder<'_> {
     /// The written rules that can be taken out: each by itself, and all of them together. The last come first, so
     /// that none is kept for the sake of one that goes.
     fn redundant(&mut self, units: &[Unit], dead: FxHashSet<RuleId>, repeats: bool, found: &mut Anomalies) {
-        let mut open: Vec<Redundant> = Vec::new();
+        let mut alone: Vec<Redundant> = Vec::new();
         let mut policy: Vec<&Unit> = Vec::new();
         let candidates = self.candidates(units, &dead);
         let unshown = candidates.iter().filter(|unit| self.shown_of(unit).is_none());
@@ -422,44 +425,63 @@ impl Finder<'_> {
         for unit in candidates {
             answers.push((unit, self.leave_out(unit, share)));
         }
-        // What the others did not need is for those that take more.
+        // What the others did not need is for those that take more, but for what says which of them go together.
         let mut hard = answers.iter().filter(|(_, answer)| answer.is_none()).count() as u64;
+        let kept = self.left / 2;
         for (unit, answer) in answers.iter_mut().filter(|(_, answer)| answer.is_none()) {
-            self.exact.allow(self.left / hard);
+            self.exact.allow(self.left.saturating_sub(kept) / hard);
             hard -= 1;
             *answer = self.ask_without(unit);
         }
         for (unit, answer) in answers {
             match answer {
-                Some(Without::Same(by)) => open.push(Redundant { unit: unit.clone(), by }),
+                Some(Without::Same(by)) => alone.push(Redundant { unit: unit.clone(), by }),
                 Some(Without::Policy) => policy.push(unit),
                 Some(Without::Changes) => {}
                 None => found.open += 1,
             }
         }
         let mut gone = dead;
+        found.redundant = self.together(alone, &mut gone, (share, false), &mut found.open);
+        if repeats {
+            let policy =
+                policy.into_iter().map(|unit| Redundant { unit: unit.clone(), by: Vec::new() }).collect();
+            found.repeats = self.together(policy, &mut gone, (share, true), &mut found.open);
+        }
+    }
+
+    /// Those of the rules that can each go alone which can go together, and with those that are `gone`.
+    fn together(
+        &mut self,
+        mut alone: Vec<Redundant>,
+        gone: &mut FxHashSet<RuleId>,
+        (share, policy): (Share, bool),
+        unknown: &mut usize,
+    ) -> Vec<Redundant> {
+        let mut together = Vec::new();
         loop {
-            let before = open.len();
-            for redundant in std::mem::take(&mut open) {
-                if self.may_go(&redundant.unit, &gone, (share, false)) {
-                    gone.extend(redundant.unit.rules.iter().copied());
-                    found.redundant.push(redundant);
-                } else {
-                    open.push(redundant);
+            let before = together.len();
+            let mut left = alone.len() as u64;
+            let mut kept = Vec::new();
+            for redundant in alone {
+                self.exact.allow((self.left / left).max(self.question).min(self.left));
+                left -= 1;
+                match self.may_go(&redundant.unit, gone, (share, policy)) {
+                    Some(true) => {
+                        gone.extend(redundant.unit.rules.iter().copied());
+                        together.push(redundant);
+                    }
+                    Some(false) => kept.push(redundant),
+                    None => *unknown += 1,
                 }
             }
-            if open.is_empty() || open.len() == before {
+            alone = kept;
+            if alone.is_empty() || together.len() == before {
                 break;
             }
         }
-        found.redundant.sort_by_key(|redundant| redundant.unit.span);
-        for unit in policy.into_iter().filter(|_| repeats) {
-            if self.may_go(unit, &gone, (share, true)) {
-                gone.extend(unit.rules.iter().copied());
-                found.repeats.push(Redundant { unit: unit.clone(), by: Vec::new() });
-            }
-        }
-        found.repeats.sort_by_key(|redundant| redundant.unit.span);
+        together.sort_by_key(|redundant| redundant.unit.span);
+        together
     }
 
     /// The written rules that decide, and do so for some packets; the last first.
@@ -524,19 +546,25 @@ impl Finder<'_> {
         if same { without } else { Without::Changes }
     }
 
-    /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`.
-    fn may_go(&mut self, unit: &Unit, gone: &FxHashSet<RuleId>, (share, allowed): (Share, bool)) -> bool {
+    /// Whether nothing changes where a rule goes together with others; by the policy, where that is `allowed`. `None`
+    /// where it was not found out.
+    fn may_go(
+        &mut self,
+        unit: &Unit,
+        gone: &FxHashSet<RuleId>,
+        (share, allowed): (Share, bool),
+    ) -> Option<bool> {
         if let Some(by) = self.seeker.stand_in(&self.living(unit), gone, share)
             && units::same_beside(self.rules, &unit.rules, &by)
         {
-            return true;
+            return Some(true);
         }
-        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, gone));
-        match without.map(|without| self.beside(unit, without)) {
-            Some(Without::Same(_)) => true,
-            Some(Without::Policy) => allowed,
-            Some(Without::Changes) | None => false,
-        }
+        let without = self.work(|exact, desk| exact.without(desk, &unit.rules, gone))?;
+        Some(match self.beside(unit, without) {
+            Without::Same(_) => true,
+            Without::Policy => allowed,
+            Without::Changes => false,
+        })
     }
 }
 

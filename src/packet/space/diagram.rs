@@ -170,9 +170,7 @@ impl Diagram {
             return true;
         }
         let (a, b) = if a < b { (a, b) } else { (b, a) };
-        let place = self.place(a, b);
-        let (x, y, known) = self.results[place];
-        if (x, y) == (a, b) {
+        if let Some(known) = self.known(a, b) {
             return known != Edge::NONE;
         }
         self.work += 1;
@@ -182,20 +180,32 @@ impl Diagram {
         let (_, (a0, a1), (b0, b1)) = self.parted(a, b);
         let meets = self.meets(a0, b0) || self.meets(a1, b1);
         if !meets && !self.exhausted() {
-            let place = self.place(a, b);
-            self.results[place] = (a, b, Edge::NONE);
+            self.keep(a, b, Edge::NONE);
         }
         meets
     }
 
-    /// Where the result of two sets has its place.
+    /// What two sets have in common, where it was found before.
+    fn known(&self, a: Edge, b: Edge) -> Option<Edge> {
+        let (x, y, both) = self.results[self.place(a, b)];
+        ((x, y) == (a, b)).then_some(both)
+    }
+
+    fn keep(&mut self, a: Edge, b: Edge, both: Edge) {
+        let place = self.place(a, b);
+        self.results[place] = (a, b, both);
+    }
+
+    /// Where the result of two sets has its place, the second one being the younger: the places of neighbours are near
+    /// each other, since they are asked for one after the other.
     fn place(&self, a: Edge, b: Edge) -> usize {
-        hash(a.0, b.0, 0) as usize & (self.results.len() - 1)
+        let near = hash(a.0, b.0, 0) as usize & 255;
+        (b.0 as usize * 4 + near) & (self.results.len() - 1)
     }
 
     /// Where the result of a projection has its place.
     fn place_of_projection(&self, edge: Edge, number: u32) -> usize {
-        hash(edge.0, number, 1) as usize & (self.projected.len() - 1)
+        (u64::from(edge.0) ^ hash(number, 0, 1)) as usize & (self.projected.len() - 1)
     }
 
     /// The bit that the first of two sets asks for, and their parts where it is 0 and 1.
@@ -217,9 +227,7 @@ impl Diagram {
             return Edge::NONE;
         }
         let (a, b) = if a < b { (a, b) } else { (b, a) };
-        let place = self.place(a, b);
-        let (x, y, known) = self.results[place];
-        if (x, y) == (a, b) {
+        if let Some(known) = self.known(a, b) {
             return known;
         }
         self.work += 1;
@@ -232,8 +240,7 @@ impl Diagram {
         let both = self.choice(bit, low, high);
         // What was given up on the way is no result.
         if !self.exhausted() {
-            let place = self.place(a, b);
-            self.results[place] = (a, b, both);
+            self.keep(a, b, both);
         }
         both
     }
