@@ -518,7 +518,7 @@ impl Finder<'_> {
         if let Some(by) = self.seeker.stand_in(&lives, &gone, share) {
             return Some(self.beside(unit, Without::Same(by)));
         }
-        if let Some(without) = self.seeker.misses(&lives, &unit.rules, share) {
+        if let Some(without) = self.seeker.misses(&lives, &unit.rules, &gone, share) {
             return Some(self.beside(unit, without));
         }
         self.ask_without(unit)
@@ -554,10 +554,16 @@ impl Finder<'_> {
         gone: &FxHashSet<RuleId>,
         (share, allowed): (Share, bool),
     ) -> Option<bool> {
-        if let Some(by) = self.seeker.stand_in(&self.living(unit), gone, share)
+        let lives = self.living(unit);
+        if let Some(by) = self.seeker.stand_in(&lives, gone, share)
             && units::same_beside(self.rules, &unit.rules, &by)
         {
             return Some(true);
+        }
+        match self.seeker.misses(&lives, &unit.rules, gone, share) {
+            Some(Without::Changes) => return Some(false),
+            Some(Without::Policy) if !allowed => return Some(false),
+            Some(_) | None => {}
         }
         let without = self.work(|exact, desk| exact.without(desk, &unit.rules, gone))?;
         Some(match self.beside(unit, without) {

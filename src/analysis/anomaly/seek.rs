@@ -158,8 +158,15 @@ impl<'a> Seeker<'a> {
         lives.take().unwrap_or(Found::Nothing)
     }
 
-    /// Whether a packet shows that rules cannot be left out, or that the policy takes their place.
-    pub(super) fn misses(&self, lives: &[RuleId], unit: &[RuleId], share: Share) -> Option<Without> {
+    /// Whether a packet shows that rules cannot be left out where others are `gone`, or that the policy takes their
+    /// place.
+    pub(super) fn misses(
+        &self,
+        lives: &[RuleId],
+        unit: &[RuleId],
+        gone: &FxHashSet<RuleId>,
+        share: Share,
+    ) -> Option<Without> {
         let found = RefCell::new(None);
         let scouts = self.scouts(share);
         for id in lives {
@@ -167,7 +174,7 @@ impl<'a> Seeker<'a> {
             let mut packets = Packets { seeker: self, id: *id, table, share };
             let mut tried = 0;
             let mut shows = |packet: Packet, course: Course, wish: &Wish| {
-                let shown = self.shown(&scouts, (*id, unit, &self.nothing), (packet, course), wish);
+                let shown = self.shown(&scouts, (*id, unit, gone), (packet, course), wish);
                 tried += usize::from(shown.is_some());
                 let decides = shown.flatten();
                 let is_enough = decides.is_some() || tried > TURNS || scouts.are_tired();
@@ -181,12 +188,15 @@ impl<'a> Seeker<'a> {
                 break;
             }
             let mut changes = |packet: Packet, course: Course, wish: &Wish| {
-                let shown = self.shown(&scouts, (*id, unit, &self.nothing), (packet, course), wish).flatten();
+                let shown = self.shown(&scouts, (*id, unit, gone), (packet, course), wish).flatten();
                 let is_enough = shown.is_some() || scouts.are_tired();
                 found.replace(shown);
                 is_enough
             };
-            if packets.of_next(unit, &mut changes) || packets.of_opposed(&mut changes) || scouts.are_tired() {
+            if packets.of_next((unit, gone), &mut changes)
+                || packets.of_opposed(&mut changes)
+                || scouts.are_tired()
+            {
                 break;
             }
         }
@@ -321,7 +331,7 @@ impl Packets<'_, '_> {
     }
 
     /// Packets about which the next rule of the chain decides something else, should this one and others not be there.
-    fn of_next(&self, others: &[RuleId], enough: &mut Enough<'_>) -> bool {
+    fn of_next(&self, (unit, gone): (&[RuleId], &FxHashSet<RuleId>), enough: &mut Enough<'_>) -> bool {
         let rules = self.seeker.rules;
         let decides = |index: u32| units::verdict(rules, RuleId { chain: self.id.chain, index });
         let own = decides(self.id.index);
@@ -331,8 +341,8 @@ impl Packets<'_, '_> {
             corners(self.table, part, self.id.index, self.share.boxes, |piece, literals| {
                 let cannot = |(atom, holds): &Literal| literals.contains(&(*atom, !holds));
                 let skipped = |index: u32| {
-                    let is_other = others.contains(&RuleId { chain: self.id.chain, index });
-                    is_other || self.table.literals(index).iter().any(cannot)
+                    let id = RuleId { chain: self.id.chain, index };
+                    unit.contains(&id) || gone.contains(&id) || self.table.literals(index).iter().any(cannot)
                 };
                 let next = self.table.next(&lowest(piece), self.id.index, &skipped)?;
                 if decides(self.table.rule_of(next)) != own {
