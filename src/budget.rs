@@ -34,14 +34,13 @@ impl Resource {
         }
     }
 
-    /// How many are granted for each byte of a firewall's configs, as a fraction: a large config may need
-    /// more than a small one.
-    fn share(self) -> (u64, u64) {
+    /// For so many bytes of a firewall's configs as much is granted once more: a large config may need more than a small
+    /// one.
+    fn bytes_for_as_much(self) -> u64 {
         match self {
-            Resource::Steps => (16, 1),
-            Resource::Nodes => (1, 4),
-            Resource::Bytes => (8, 1),
-            Resource::Search => (2, 1),
+            Resource::Steps => 600_000,
+            Resource::Nodes => 1_600_000,
+            Resource::Bytes | Resource::Search => 4_000_000,
         }
     }
 }
@@ -49,7 +48,7 @@ impl Resource {
 /// How much text makes one node, about, in bytes: `10.0.0.1, `, `-p tcp`.
 const BYTES_PER_NODE: usize = 8;
 
-/// What is granted to each firewall, whatever the size of its configs.
+/// What is granted to each firewall; more where its configs are large.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     granted: [u64; 4],
@@ -148,9 +147,10 @@ impl Budget {
 
     /// How much there is of a resource in all.
     pub fn limit(&self, resource: Resource) -> u64 {
-        let (times, per) = resource.share();
-        let share = self.input.get().saturating_mul(times) / per;
-        self.limits.granted[resource as usize].saturating_add(share)
+        let granted = self.limits.granted[resource as usize];
+        let more =
+            u128::from(granted) * u128::from(self.input.get()) / u128::from(resource.bytes_for_as_much());
+        granted.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
         let hit = Exhausted { resource: Resource::Nodes, limit: 10 };
         assert_eq!(budget.nodes(1), Err(hit));
         assert_eq!(hit.to_string(), "the budget of 10 nodes");
-        budget.begin(400);
+        budget.begin(16_000_000);
         assert_eq!((budget.nodes(111).is_err(), budget.nodes(110)), (true, Ok(())));
         assert!(budget.draw(Resource::Bytes, u64::MAX).is_err());
     }

@@ -259,3 +259,34 @@ fn the_interfaces_of_a_group_are_named() {
         "{told}"
     );
 }
+
+#[test]
+fn what_differs_in_too_many_places_differs() {
+    let folder = Scratch::new("many-places");
+    let hosts = 0..25_000;
+    let rules: String = hosts
+        .map(|host| {
+            let port = 1 + host * 7919 % 60_000;
+            format!("-A FORWARD -s 10.1.{}.{}/32 -p tcp --dport {port} -j ACCEPT\n", host / 250, host % 250)
+        })
+        .collect();
+    let of = |rules: &str| format!("*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\n{rules}COMMIT\n");
+    folder.write("old.rules", of(&rules));
+    folder.write("new.rules", of(""));
+    let said = diff(&folder.0, &["--equal", "old.rules", "new.rules"]);
+    assert!(said.starts_with("different: ") && said.ends_with("\nexit code 1"), "{said}");
+    let said = diff(&folder.0, &["old.rules", "new.rules", "--format", "json"]);
+    let (json, code) = said.split_once("\nexit code ").unwrap();
+    let json: Json = serde_json::from_str(json).unwrap();
+    assert_eq!((&json["equal"], code), (&Json::Bool(false), "2"));
+    let example = &json["unknown"][0]["example"];
+    assert_eq!(json["unknown"][0]["hook"], "forward");
+    assert_eq!(example["witness"]["proto"], "tcp");
+    assert!(example["old"]["text"].as_str().unwrap().contains("-j ACCEPT"), "{example}");
+    assert!(json["closed"].as_array().unwrap().len() >= 20_000);
+    let said = diff(&folder.0, &["old.rules", "new.rules"]);
+    assert!(
+        said.contains("more differs for ipv4 packets, hook forward, than is listed; for example, closed: "),
+        "{said}"
+    );
+}

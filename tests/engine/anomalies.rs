@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use pinhole::analysis::anomaly::{Anomalies, Ask, find};
 use pinhole::analysis::{Outcome, Trip, interpret};
 use pinhole::model::{
-    Builder, ChainId, CondId, Condition, Effect, Hook, MapEntry, MarkOp, OwnAddress, Reply, Rule, RuleId,
-    Ruleset, Stage, StageKind, Step, Test, Tuples, Values, Verdict, Way,
+    Builder, ChainId, CondId, Condition, Effect, Hook, MapEntry, MapId, MarkOp, OwnAddress, Reply, Rule,
+    RuleId, Ruleset, Stage, StageKind, Step, Test, Tuples, Values, Verdict, Way,
 };
 use pinhole::packet::{Family, Field, Packet, Set, interface};
 use pinhole::source::Span;
@@ -192,7 +192,7 @@ fn steps(rules: &Ruleset, id: RuleId) -> std::ops::Range<usize> {
 }
 
 /// Without some rules.
-fn without<'r>(rules: &Ruleset, gone: impl IntoIterator<Item = &'r RuleId>) -> Ruleset {
+pub(crate) fn without<'r>(rules: &Ruleset, gone: impl IntoIterator<Item = &'r RuleId>) -> Ruleset {
     let mut less = rules.clone();
     for id in gone {
         let first = steps(rules, *id).start;
@@ -204,21 +204,21 @@ fn without<'r>(rules: &Ruleset, gone: impl IntoIterator<Item = &'r RuleId>) -> R
 const SEEN: Verdict = Verdict::Reject(Reply::Icmp { kind: 77, code: 0 });
 
 /// A rule shows what it acts on.
-fn shown(rules: &Ruleset, id: RuleId) -> Ruleset {
+pub(crate) fn shown(rules: &Ruleset, id: RuleId) -> Ruleset {
     let mut with = rules.clone();
     let range = steps(rules, id);
     let at = range.clone().find(|at| !matches!(rules.steps[*at], Step::Test(_)));
     match at.map(|at| (at, rules.steps[at])) {
-        Some((_, Step::Lookup(map))) => {
-            let entries = rules.map(map).entries.clone();
-            let at = rules.maps.iter().position(|known| std::ptr::eq(known, rules.map(map))).unwrap();
-            with.maps[at].entries = entries
-                .into_iter()
-                .map(|entry| MapEntry { effect: Effect::Verdict(SEEN), ..entry })
-                .collect();
+        Some((at, Step::Lookup(map))) => {
+            // Other rules may look up the same.
+            let mut seen = rules.map(map).clone();
+            seen.entries.iter_mut().for_each(|entry| entry.effect = Effect::Verdict(SEEN));
+            with.steps[at] = Step::Lookup(MapId(with.maps.len() as u32));
+            with.maps.push(seen);
         }
         Some((at, _)) => with.steps[at] = Step::Effect(Effect::Verdict(SEEN)),
-        None => unreachable!("every rule has an effect"),
+        // It shows nothing: whatever it asks for, nothing comes of it.
+        None => {}
     }
     with
 }
@@ -334,7 +334,7 @@ fn packets(rules: &Ruleset) -> Vec<(Packet, Way)> {
 }
 
 /// What is not known of a ruleset.
-fn unknowns(rules: &Ruleset) -> Vec<CondId> {
+pub(crate) fn unknowns(rules: &Ruleset) -> Vec<CondId> {
     let asked = rules.steps.iter().filter_map(|step| match step {
         Step::Test(Test::Unknown { cond, .. }) => Some(*cond),
         _ => None,
@@ -344,7 +344,7 @@ fn unknowns(rules: &Ruleset) -> Vec<CondId> {
 }
 
 /// All ways in which it can come out for one packet: nothing is unknown then.
-fn worlds(rules: &Ruleset, conds: &[CondId]) -> Vec<Ruleset> {
+pub(crate) fn worlds(rules: &Ruleset, conds: &[CondId]) -> Vec<Ruleset> {
     let world = |answers: u32| {
         let mut world = rules.clone();
         for step in &mut world.steps {
@@ -367,9 +367,9 @@ fn outcome(rules: &Ruleset, (packet, way): &(Packet, Way)) -> Outcome {
     ends.remove(0)
 }
 
-type Told = (Verdict, Packet, Way, Option<u32>, bool);
+pub(crate) type Told = (Verdict, Packet, Way, Option<u32>, bool);
 
-fn told(rules: &Ruleset, packets: &[(Packet, Way)]) -> Vec<Told> {
+pub(crate) fn told(rules: &Ruleset, packets: &[(Packet, Way)]) -> Vec<Told> {
     let of = |packet| {
         let end = outcome(rules, packet);
         // Of a refused packet nothing is left to look at.
@@ -379,7 +379,7 @@ fn told(rules: &Ruleset, packets: &[(Packet, Way)]) -> Vec<Told> {
     packets.iter().map(of).collect()
 }
 
-fn shows(rules: &Ruleset, packets: &[(Packet, Way)]) -> bool {
+pub(crate) fn shows(rules: &Ruleset, packets: &[(Packet, Way)]) -> bool {
     packets.iter().any(|packet| outcome(rules, packet).verdict == SEEN)
 }
 
@@ -408,7 +408,7 @@ fn verdict_only(rules: &Ruleset, id: RuleId) -> bool {
 }
 
 /// A ruleset, to read.
-fn show(rules: &Ruleset) -> String {
+pub(crate) fn show(rules: &Ruleset) -> String {
     let mut text = String::new();
     for (hook, stages) in rules.hooks.iter().enumerate() {
         for stage in stages {

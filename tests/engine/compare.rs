@@ -230,7 +230,11 @@ fn one_pair(seed: u64) {
     for region in &found.regions {
         packets.extend((0..3).map(|_| (packet_of(r, region), region.way)));
     }
-    packets.retain(|(_, way)| found.unknown.iter().all(|(unknown, _)| unknown != way));
+    for example in found.unknown.iter().filter_map(|unknown| unknown.example.as_ref()) {
+        let one = std::slice::from_ref(example);
+        assert_eq!(fault(&old, &new, one, &example.witness, example.way), None, "seed {seed}: {example:#?}");
+    }
+    packets.retain(|(_, way)| found.unknown.iter().all(|unknown| unknown.way != *way));
     for (packet, way) in packets {
         if let Some(fault) = fault(&old, &new, &found.regions, &packet, way) {
             let fields: Vec<String> = GIVEN

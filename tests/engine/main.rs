@@ -22,3 +22,4 @@ mod lint_truth;
 mod remedies;
 mod trace_growth;
 mod two_engines;
+mod written_anomalies;

@@ -117,7 +117,7 @@ impl Seeker<'_> {
                 return None;
             }
             let part = table.limited(part, &running)?;
-            let Left::Nothing(by) = left(table, &part, id.index, self.share().boxes) else { return None };
+            let Left::Nothing(by) = left(table, &part, id.index, self.share.boxes) else { return None };
             all.extend(by.into_iter().map(|index| RuleId { chain: id.chain, index }));
         }
         let accepts = |id: &RuleId| units::verdict(self.rules(), *id) == Some(Verdict::Accept);

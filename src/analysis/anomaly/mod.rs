@@ -142,7 +142,7 @@ impl Default for Ask {
 pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
     let reach = Reach::new(rules);
     let units = units::of(rules, &reach);
-    let seeker = Seeker::new(rules, &reach, &units);
+    let seeker = Seeker::new(rules, &reach, &units, ask.work);
     let mut finder = Finder {
         rules,
         reach: &reach,
@@ -151,7 +151,7 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
         desk: Desk::default(),
         fates: rules.chains.iter().map(|chain| vec![Fate::Open; chain.rules.len()]).collect(),
         shown: vec![None; units.len()],
-        question: ask.question(),
+        ask,
         left: ask.work,
     };
     finder.seek();
@@ -175,8 +175,7 @@ struct Finder<'a> {
     seeker: &'a Seeker<'a>,
     /// What a packet shows of leaving out each written rule.
     shown: Vec<Option<Without>>,
-    /// Work for one question about one rule.
-    question: u64,
+    ask: Ask,
     /// Work that may still be done.
     left: u64,
 }
@@ -207,10 +206,10 @@ impl Finder<'_> {
                 (0..self.rules.chain(*chain).rules.len() as u32).map(|index| RuleId { chain: *chain, index })
             })
             .collect();
-        self.seek_each(&all, self.seeker.share());
+        self.seek_each(&all, self.seeker.share);
         // What the others did not need is for those that are left.
         let left: Vec<RuleId> = all.into_iter().filter(|id| self.is_open(*id)).collect();
-        self.seek_each(&left, Share::among(left.len()));
+        self.seek_each(&left, Share::among(left.len(), self.ask.work));
     }
 
     fn seek_each(&mut self, rules: &[RuleId], share: Share) {
@@ -419,7 +418,7 @@ impl Finder<'_> {
         let mut policy: Vec<&Unit> = Vec::new();
         let candidates = self.candidates(units, &dead);
         let unshown = candidates.iter().filter(|unit| self.shown_of(unit).is_none());
-        let share = Share::among(unshown.map(|unit| unit.rules.len()).sum());
+        let share = Share::among(unshown.map(|unit| unit.rules.len()).sum(), self.ask.work);
         // By itself: rules that are dead because of it may come to life.
         let mut answers: Vec<(&Unit, Option<Without>)> = Vec::new();
         for unit in candidates {
@@ -464,7 +463,7 @@ impl Finder<'_> {
             let mut left = alone.len() as u64;
             let mut kept = Vec::new();
             for redundant in alone {
-                self.exact.allow((self.left / left).max(self.question).min(self.left));
+                self.exact.allow((self.left / left).max(self.ask.question()).min(self.left));
                 left -= 1;
                 match self.may_go(&redundant.unit, gone, (share, policy)) {
                     Some(true) => {

@@ -49,6 +49,8 @@ pub(super) struct Seeker<'a> {
     /// For each chain, what has to hold to come to it by one of some ways.
     paths: Vec<Vec<Wish>>,
     nothing: FxHashSet<RuleId>,
+    /// What may be looked at for each of all rules.
+    pub(super) share: Share,
 }
 
 /// Does something for each rule, on all cores, in order.
@@ -64,7 +66,7 @@ pub(super) fn each<T: Send>(rules: &[RuleId], work: impl Fn(RuleId) -> T + Sync)
 }
 
 impl<'a> Seeker<'a> {
-    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, units: &'a [Unit]) -> Self {
+    pub(super) fn new(rules: &'a Ruleset, reach: &'a Reach, units: &'a [Unit], work: u64) -> Self {
         let mut paths: Vec<Vec<Wish>> = rules.chains.iter().map(|_| Vec::new()).collect();
         for chain in reach.order() {
             paths[chain.0 as usize] = paths_to(rules, reach, *chain, &paths);
@@ -83,7 +85,8 @@ impl<'a> Seeker<'a> {
                 unit_of[id.chain.0 as usize][id.index as usize] = Some(at);
             }
         }
-        Seeker { rules, reach, units, unit_of, tables, paths, nothing: FxHashSet::default() }
+        let share = Share::among(rules.rules(), work);
+        Seeker { rules, reach, units, unit_of, tables, paths, nothing: FxHashSet::default(), share }
     }
 
     pub(super) fn rules(&self) -> &'a Ruleset {
@@ -100,11 +103,6 @@ impl<'a> Seeker<'a> {
 
     pub(super) fn is_of_stage(&self, chain: ChainId) -> bool {
         self.rules.hooks.iter().flatten().any(|stage| stage.chain == chain)
-    }
-
-    /// What may be looked at for each of all rules.
-    pub(super) fn share(&self) -> Share {
-        Share::among(self.rules.rules())
     }
 
     /// Scouts for one rule.
@@ -383,7 +381,7 @@ impl Packets<'_, '_> {
                         after.is_none_or(|own| own < index)
                             && accepts(RuleId { chain: *chain, index }) == Some(!own)
                     };
-                    for index in table.rules_meeting(&part, &opposed, MOST_OPPOSED) {
+                    for index in table.rules_meeting(&part, &opposed, (self.share.boxes, MOST_OPPOSED)) {
                         let mut wish = way.clone();
                         let steps = rules.steps_of(rules.rule(RuleId { chain: *chain, index }));
                         if !wish.tests(rules, steps) {

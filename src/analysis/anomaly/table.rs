@@ -21,6 +21,9 @@ pub(super) type Box = Vec<(u32, u32)>;
 /// Closed intervals of one dimension.
 type Sides = Vec<(u32, u32)>;
 
+/// Boxes or rules that are looked at in one step of work.
+const LOOKS_A_STEP: usize = 32;
+
 /// How much may be looked at for one rule.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
@@ -33,13 +36,16 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// The share of each of some rules in what may be looked at for all together, and the least that is worth while.
-    pub(super) fn among(count: usize) -> Share {
+    /// The share of each of some rules in what may be looked at for all together, and the least that is worth while; for
+    /// so much work in all, in steps.
+    pub(super) fn among(count: usize, work: u64) -> Share {
         let count = count.max(1);
+        let most = usize::try_from(work).unwrap_or(usize::MAX).saturating_mul(LOOKS_A_STEP) / count;
+        let looks = |all: usize, least: usize| (all / count).max(least).min(most);
         Share {
-            boxes: (10_000_000 / count).max(2_000),
-            rules: (25_000_000 / count).max(500),
-            behind: (50_000_000 / count).max(2_000),
+            boxes: looks(10_000_000, 2_000),
+            rules: looks(25_000_000, 500),
+            behind: looks(50_000_000, 2_000),
         }
     }
 }
@@ -461,9 +467,8 @@ impl Table {
         &self,
         inner: &[(u32, u32)],
         wanted: &dyn Fn(u32) -> bool,
-        most: usize,
+        (looks, most): (usize, usize),
     ) -> Vec<u32> {
-        let looks = Share::among(self.kinds.len()).boxes;
         let mut rules: Vec<u32> =
             self.meeting(inner, wanted, looks).0.into_iter().map(|at| self.rule_of(at)).collect();
         rules.dedup();

@@ -24,6 +24,7 @@ use crate::packet::{Family, Field, Packet, Set, Space, Spaces, State, proto};
 use crate::threads;
 
 use align::Changes;
+use regions::Spelled;
 
 /// Work that one way and family may take, in steps of [`Spaces`].
 const LIMIT: u64 = 400_000_000;
@@ -103,8 +104,20 @@ impl Region {
 pub struct Difference {
     /// All regions, by kind.
     pub regions: Vec<Region>,
-    /// Ways and families of which nothing is known: they would have taken too much work.
-    pub unknown: Vec<(Way, Family)>,
+    /// What is not known, or not spelled out.
+    pub unknown: Vec<Unknown>,
+}
+
+/// A way and family of which not all that differs is told.
+#[derive(Clone, Debug)]
+pub struct Unknown {
+    /// The way before translation.
+    pub way: Way,
+    /// The family.
+    pub family: Family,
+    /// One packet that fares differently, where more do than can be spelled out in boxes: the regions are not all of
+    /// them. `None` where nothing is known, because it would have taken too much work.
+    pub example: Option<Region>,
 }
 
 /// All ways.
@@ -141,10 +154,14 @@ pub fn compare_within(old: &Ruleset, new: &Ruleset, scope: &Scope, work: u64) ->
         }
         regions::spelled(&mut spaces, way, regions, MOST_REGIONS)
     });
-    for ((way, family), regions) in jobs.into_iter().zip(results) {
-        match regions {
-            Some(regions) => found.regions.extend(regions),
-            None => found.unknown.push((way, family)),
+    for ((way, family), spelled) in jobs.into_iter().zip(results) {
+        let Some(Spelled { regions, more }) = spelled else {
+            found.unknown.push(Unknown { way, family, example: None });
+            continue;
+        };
+        found.regions.extend(regions);
+        if more.is_some() {
+            found.unknown.push(Unknown { way, family, example: more });
         }
     }
     found.regions.sort_by_key(|region| region.kind);

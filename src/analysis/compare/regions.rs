@@ -43,8 +43,15 @@ pub(super) struct Found {
     pub live: Space,
 }
 
-/// All finds in boxes; `None` where they are more than `most`, or the store gave up.
-pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: usize) -> Option<Vec<Region>> {
+/// Finds in boxes.
+pub(super) struct Spelled {
+    pub regions: Vec<Region>,
+    /// One packet of what would have been too many boxes.
+    pub more: Option<Region>,
+}
+
+/// All finds in boxes, `most` at most; `None` where the store gave up.
+pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: usize) -> Option<Spelled> {
     let mut groups: Vec<Found> = Vec::new();
     let mut places: rustc_hash::FxHashMap<Same, usize> = rustc_hash::FxHashMap::default();
     for one in found {
@@ -60,38 +67,57 @@ pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: us
             }
         }
     }
-    let mut regions = Vec::new();
+    let mut spelled = Spelled { regions: Vec::new(), more: None };
     for group in groups {
-        let left = most.checked_sub(regions.len())?;
-        for row in spaces.rows(group.space, left)? {
-            let fields = plain(spaces, row.fields);
-            let space = product(spaces, &fields);
-            // Values that no packet has.
-            if space.is_none() {
-                continue;
+        match spaces.rows(group.space, most - spelled.regions.len()) {
+            Some(rows) => {
+                for row in rows {
+                    spelled.regions.extend(region(spaces, way, &group, plain(spaces, row.fields))?);
+                }
             }
-            let live = spaces.and(group.live, space);
-            let same = &group.same;
-            regions.push(Region {
-                kind: same.kind,
-                way,
-                family: spaces.family(),
-                by: same.by,
-                leaves: same.leaves.clone(),
-                verdicts: same.verdicts,
-                helpers: same.helpers.clone(),
-                holds: same.holds,
-                witness: witness(spaces, space, &fields, way)?,
-                depends_on: match same.kind {
-                    // Which rule decides may hang on something, what becomes of them does not.
-                    Kind::Opened | Kind::Closed => Vec::new(),
-                    _ => spaces.names_of_variables(live),
-                },
-                fields,
-            });
+            None if spelled.more.is_none() => {
+                let packet = spaces.witness(group.space)?;
+                let known =
+                    Field::ALL.into_iter().filter_map(|field| Some((field, packet.get(field).known()?)));
+                let one = known.map(|(field, value)| (field, Set::one(value))).collect();
+                spelled.more = region(spaces, way, &group, one)?;
+            }
+            None => {}
         }
     }
-    (!spaces.exhausted()).then_some(regions)
+    (!spaces.exhausted()).then_some(spelled)
+}
+
+/// The packets of a find that have some values. `Some(None)` where no packet has them; `None` where the store gave up.
+fn region(
+    spaces: &mut Spaces,
+    way: Way,
+    Found { same, space, live }: &Found,
+    fields: Vec<(Field, Set)>,
+) -> Option<Option<Region>> {
+    let within = product(spaces, &fields);
+    let within = spaces.and(*space, within);
+    if within.is_none() {
+        return Some(None);
+    }
+    let live = spaces.and(*live, within);
+    Some(Some(Region {
+        kind: same.kind,
+        way,
+        family: spaces.family(),
+        by: same.by,
+        leaves: same.leaves.clone(),
+        verdicts: same.verdicts,
+        helpers: same.helpers.clone(),
+        holds: same.holds,
+        witness: witness(spaces, within, &fields, way)?,
+        depends_on: match same.kind {
+            // Which rule decides may hang on something, what becomes of them does not.
+            Kind::Opened | Kind::Closed => Vec::new(),
+            _ => spaces.names_of_variables(live),
+        },
+        fields,
+    }))
 }
 
 /// The fields of a row that limit something.

@@ -23,7 +23,7 @@ pub(in crate::cli) fn effects(
         dialects: [None; 2],
         files: Default::default(),
         regions: Vec::new(),
-        unknown,
+        unknown: Vec::new(),
         not_compared: Vec::new(),
         first_packets: false,
         firewall,
@@ -51,8 +51,8 @@ pub(in crate::cli) fn effects(
             told_of.push(format!("{verb}: {more} more kinds of traffic"));
         }
     }
-    if !pair.unknown.is_empty() {
-        told_of.push("what else differs is not known: it would have taken too much work".to_string());
+    if !unknown.is_empty() {
+        told_of.push("what else differs is not listed: it would have taken too much work".to_string());
     }
     told_of
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::calls::{self, Change};
 use super::findings::Findings;
 use super::likely::is_odd;
-use super::pairs::{By, Pair, Seen};
+use super::pairs::{By, Pair, Seen, Unknown};
 use super::sides::Side;
 use super::{Failure, KINDS, Told, json, names, text, values};
 use crate::analysis::compare::Kind;
@@ -87,9 +87,18 @@ fn replies(told: &Told<'_>, pair: &Pair) -> String {
 
 /// What is not known, or was not compared.
 fn limits(pair: &Pair) -> Vec<String> {
-    let unknown = pair.unknown.iter().map(|(way, family)| {
+    let unknown = pair.unknown.iter().map(|Unknown { way, family, example: one }| {
         let (family, hook) = (json::family_name(*family), way.name());
-        format!("unknown: what differs for {family} packets, hook {hook}: it would have taken too much work")
+        match one {
+            Some(seen) => format!(
+                "more differs for {family} packets, hook {hook}, than is listed; for example, {}: {}",
+                names::kind(seen.region.kind).0,
+                example(seen)
+            ),
+            None => format!(
+                "unknown: what differs for {family} packets, hook {hook}: it would have taken too much work"
+            ),
+        }
     });
     unknown.chain(pair.not_compared.iter().map(|what| format!("not compared: {what}"))).collect()
 }
@@ -205,6 +214,9 @@ fn of_packets(told: &Told<'_>) -> String {
     }
     match (parts.as_slice(), told.equal) {
         ([], None) => "The effect of the change is not known: it would have taken too much work".to_string(),
+        ([], Some(false)) if told.pairs.iter().any(|pair| !pair.unknown.is_empty()) => {
+            "The change has more effects than can be listed".to_string()
+        }
         ([], Some(true)) => "No change in effect".to_string(),
         ([], Some(false)) => "No change in effect for packets that belong where they come from".to_string(),
         ([one], _) => format!("The change {one}"),

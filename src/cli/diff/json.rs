@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::pairs::{By, Pair, Seen};
+use super::pairs::{By, Pair, Seen, Unknown};
 use super::sides::Side;
 use super::{Failure, Told, values};
 use crate::analysis::compare::{End, Kind, Leaves, Region};
@@ -21,8 +21,9 @@ pub(super) fn write(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure
         of_kind.flat_map(|(pair, seen)| regions(told, pair, seen)).collect()
     };
     let unknown = told.pairs.iter().flat_map(|pair| {
-        pair.unknown.iter().map(|(way, family)| {
-            json!({ "firewall": pair.name, "hook": way.name(), "family": family_name(*family) })
+        pair.unknown.iter().map(|Unknown { way, family, example }| {
+            let example = example.as_ref().and_then(|seen| regions(told, pair, seen).into_iter().next());
+            json!({ "firewall": pair.name, "hook": way.name(), "family": family_name(*family), "example": example })
         })
     });
     let not_compared = told

@@ -153,7 +153,8 @@ pub(super) fn run(args: &DiffArgs, color: bool, out: &mut impl Write) -> Result<
 impl DiffArgs {
     /// 2 where part of the answer is not known, 1 where both differ (`--equal`), or where something is broken.
     fn exit_code(&self, told: &Told<'_>) -> u8 {
-        if told.equal.is_none() || told.pairs.iter().any(|pair| !pair.unknown.is_empty()) {
+        let answered = self.equal && told.equal.is_some();
+        if !answered && told.pairs.iter().any(|pair| !pair.unknown.is_empty()) {
             return 2;
         }
         if self.exit_zero {

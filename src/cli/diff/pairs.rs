@@ -22,8 +22,8 @@ pub(super) struct Pair {
     pub files: [Vec<SourceId>; 2],
     /// What differs, with who decides.
     pub regions: Vec<Seen>,
-    /// Ways and families of which nothing is known.
-    pub unknown: Vec<(Way, Family)>,
+    /// Ways and families of which not all is known.
+    pub unknown: Vec<Unknown>,
     /// What is not compared, in words.
     pub not_compared: Vec<String>,
     /// Whether only first packets of connections and their answers are compared.
@@ -34,6 +34,14 @@ pub(super) struct Pair {
     pub scope: Vec<(Field, Set)>,
     /// Whether destinations are translated on either side.
     pub translates: bool,
+}
+
+/// A way and family of which not all that differs is told.
+pub(super) struct Unknown {
+    pub way: Way,
+    pub family: Family,
+    /// One packet that fares differently, where more do than are spelled out.
+    pub example: Option<Seen>,
 }
 
 /// A region, with who decides on the two sides.
@@ -70,7 +78,9 @@ pub(super) fn compare(args: &DiffArgs, sides: &Sides) -> Result<Vec<Pair>, Failu
 /// Whether all firewalls do the same on both sides; `None` where it is not known.
 pub(super) fn equal(pairs: &[Pair]) -> Option<bool> {
     let differs = |pair: &Pair| {
-        pair.dialects.contains(&None) || pair.regions.iter().any(|seen| seen.region.kind != Kind::Replied)
+        let examples = pair.unknown.iter().filter_map(|unknown| unknown.example.as_ref());
+        let mut seen = pair.regions.iter().chain(examples);
+        pair.dialects.contains(&None) || seen.any(|seen| seen.region.kind != Kind::Replied)
     };
     if pairs.iter().any(differs) {
         return Some(false);
@@ -175,16 +185,21 @@ fn compared(
     interfaces(old_rules, new_rules, across, &mut scope, &mut not_compared);
     hops(old_rules, new_rules, &mut scope, &mut not_compared);
     let Difference { regions, unknown } = compare::compare(old_rules, new_rules, &scope);
-    let seen = regions.into_iter().map(|region| {
+    let seen = |region: Region| {
         let by = [by(old_rules, region.by[0]), by(new_rules, region.by[1])];
         Seen { region, by }
+    };
+    let unknown = unknown.into_iter().map(|unknown| Unknown {
+        way: unknown.way,
+        family: unknown.family,
+        example: unknown.example.map(seen),
     });
     Ok(Pair {
         name,
         dialects: [Some(old.dialect), Some(new.dialect)],
         files: [files(Some(old)), files(Some(new))],
-        regions: seen.collect(),
-        unknown,
+        unknown: unknown.collect(),
+        regions: regions.into_iter().map(seen).collect(),
         not_compared,
         first_packets: across,
         firewall: new.firewall,
