@@ -2,7 +2,7 @@
 //! kind that the rules tell apart. `PINHOLE_WRITTEN_SEED` replays a run, `PINHOLE_WRITTEN_CASES` says how many configs
 //! of each language are drawn.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -362,7 +362,7 @@ fn run(dialect: Dialect, config: fn(&mut Rng) -> String) {
         now.as_nanos() as u64
     });
     let cases = number("PINHOLE_WRITTEN_CASES").unwrap_or(8);
-    eprintln!("{}: PINHOLE_WRITTEN_SEED={seed}", dialect.name());
+    println!("{}: PINHOLE_WRITTEN_SEED={seed}", dialect.name());
     let held = (0..cases).filter(|case| hold(dialect, &config(&mut Rng(seed.wrapping_add(*case)))).is_some());
     let held = held.count() as u64;
     assert!(held * 2 > cases, "most configs have few kinds of packets: {held} of {cases}");

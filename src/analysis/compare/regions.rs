@@ -46,7 +46,7 @@ pub(super) struct Found {
 /// Finds in boxes.
 pub(super) struct Spelled {
     pub regions: Vec<Region>,
-    /// One packet of what would have been too many boxes.
+    /// One box of what would have been too many.
     pub more: Option<Region>,
 }
 
@@ -76,11 +76,8 @@ pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: us
                 }
             }
             None if spelled.more.is_none() => {
-                let packet = spaces.witness(group.space)?;
-                let known =
-                    Field::ALL.into_iter().filter_map(|field| Some((field, packet.get(field).known()?)));
-                let one = known.map(|(field, value)| (field, Set::one(value))).collect();
-                spelled.more = region(spaces, way, &group, one)?;
+                let row = spaces.first_row(group.space)?;
+                spelled.more = region(spaces, way, &group, plain(spaces, row.fields))?;
             }
             None => {}
         }

@@ -173,6 +173,31 @@ impl Spaces {
         Some(rows)
     }
 
+    /// One of these rows; `None` of the empty set, and where a field has more values than are listed.
+    pub fn first_row(&self, mut space: Space) -> Option<Row> {
+        let fields: Vec<(Field, Level)> = self.layout.known_fields().collect();
+        let mut row = Row::default();
+        while let Some((field, values, rest)) = self.first_values(space, &fields)? {
+            row.fields.push((field, values));
+            space = rest;
+        }
+        (!space.is_none()).then_some(row)
+    }
+
+    /// The field that a set asks first, some of its values, and the set for these. `Some(None)` where it asks for none.
+    fn first_values(&self, space: Space, fields: &[(Field, Level)]) -> Option<Option<(Field, Set, Space)>> {
+        let bit = self.diagram.bit(space.0);
+        let Some((field, level)) = fields.iter().find(|(_, level)| level.holds(bit)) else {
+            return Some(None);
+        };
+        let (values, rest) = self.groups(space, *level)?.into_iter().find(|(_, rest)| !rest.is_none())?;
+        let values = match self.layout.names_at(*level) {
+            Some(names) => names.names(&values),
+            None => values,
+        };
+        Some(Some((*field, values, rest)))
+    }
+
     fn rows_below(
         &self,
         space: Space,
