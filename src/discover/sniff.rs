@@ -148,8 +148,8 @@ fn document(text: &str) -> Option<Near> {
         .by_ref()
         .take(1000)
         .fold((0, 0), |(keys, all), line| (keys + usize::from(is_key(line)), all + 1));
-    let yaml = if text.lines().any(changes_a_firewall) { YAML_OF_FIREWALL } else { YAML };
-    (first == "---" || keys * 2 > all).then_some(yaml)
+    let is_yaml = first == "---" || keys * 2 > all;
+    is_yaml.then(|| if text.lines().any(changes_a_firewall) { YAML_OF_FIREWALL } else { YAML })
 }
 
 /// Whether a line of a document calls a firewall's program: as a command with its arguments, or as a key.

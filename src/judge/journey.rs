@@ -320,7 +320,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
         if family == Family::V4 {
             return space;
         }
-        let plain = self.spaces.test(Field::Ext, &Set::of([(0, 0), (128, 128)]));
+        let plain = self.spaces.plain_headers();
         self.spaces.and(space, plain)
     }
 

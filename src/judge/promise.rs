@@ -169,7 +169,7 @@ impl<'j, 'a> Trip<'_, 'j, 'a> {
             space = self.spaces.and(space, side);
         }
         if family == Family::V6 {
-            let plain = self.spaces.test(Field::Ext, &Set::of([(0, 0), (128, 128)]));
+            let plain = self.spaces.plain_headers();
             space = self.spaces.and(space, plain);
         }
         Classes::one(Class { space, ctrl: Ctrl::new(Way::Forward) })

@@ -290,3 +290,27 @@ fn what_differs_in_too_many_places_differs() {
         "{said}"
     );
 }
+
+/// The chain of IPv6 headers of a packet of ESP ends at ESP: no extension header stands before it.
+#[test]
+fn esp_over_ipv6_is_compared_across_languages() {
+    let folder = Scratch::new("esp");
+    folder.write(
+        "old.rules6",
+        "*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\n-6 -A FORWARD -p esp -j ACCEPT\nCOMMIT\n",
+    );
+    folder.write(
+        "new.nft",
+        "table ip6 f {\n chain i { type filter hook input priority 0; policy drop; }\n \
+         chain f { type filter hook forward priority 0; policy drop; }\n}\n",
+    );
+    let said = diff(&folder.0, &["old.rules6", "new.nft", "--format", "json", "--exit-zero"]);
+    let json: Json = serde_json::from_str(said.split_once("\nexit code ").unwrap().0).unwrap();
+    let closed = json["closed"].as_array().unwrap();
+    let of_esp: Vec<&Json> = closed.iter().filter(|region| region["proto"][0] == "esp").collect();
+    assert!(!of_esp.is_empty(), "{json:#}");
+    assert!(
+        of_esp.iter().all(|region| region["other"]["ext"] == serde_json::json!([[0, 0], [32, 32]])),
+        "{json:#}"
+    );
+}

@@ -22,7 +22,7 @@ const CODES: [&str; 6] = ["PH101", "PH102", "PH103", "PH104", "PH105", "PH106"];
 /// A folder of its own with the files of a case.
 pub(crate) struct Case {
     pub folder: Scratch,
-    args: Vec<String>,
+    pub args: Vec<String>,
 }
 
 impl Case {

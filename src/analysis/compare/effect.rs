@@ -29,7 +29,7 @@ pub(super) fn universe(spaces: &mut Spaces, scope: &Scope, way: Way) -> Space {
         let kinds = spaces.union(kinds);
         all = spaces.and(all, kinds);
         if spaces.family() == Family::V6 {
-            let plain = spaces.test(Field::Ext, &Set::of([(0, 0), (128, 128)]));
+            let plain = spaces.plain_headers();
             all = spaces.and(all, plain);
         }
     }

@@ -18,7 +18,7 @@ use std::ops::Range;
 use diagram::{Diagram, Edge, FEW, Going, TERMINAL};
 use rustc_hash::FxHashMap;
 
-use super::{Family, Field, Set};
+use super::{Family, Field, Set, ext, proto};
 use levels::{Layout, MIDDLE, VARIABLES};
 
 /// A set of packets of one [`Spaces`]; equal sets are equal.
@@ -170,6 +170,23 @@ impl Spaces {
     /// Whether every packet of `b` is in `a`.
     pub fn covers(&mut self, a: Space, b: Space) -> bool {
         !self.diagram.meets(b.0, a.not().0)
+    }
+
+    /// IPv6 packets without extension headers: their headers end at once, at ESP or where nothing follows for the
+    /// protocols that are these, at the transport for the others (RFC 8200, section 4; ip6tables-extensions(8),
+    /// ipv6header).
+    pub fn plain_headers(&mut self) -> Space {
+        let ends = [(Some(proto::ESP), ext::ESP), (Some(proto::NONE), ext::NONE), (None, ext::PROTO)];
+        let kinds = ends.map(|(protocol, end)| {
+            let protocols = match protocol {
+                Some(protocol) => Set::one(protocol.into()),
+                None => Set::of([proto::ESP, proto::NONE].map(|other| (other.into(), other.into()))).not(),
+            };
+            let of = self.test(Field::Proto, &protocols);
+            let headers = self.test(Field::Ext, &Set::of([(0, 0), (end, end)]));
+            self.and(of, headers)
+        });
+        self.union(kinds)
     }
 
     /// The union of many.
