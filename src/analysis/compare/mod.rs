@@ -115,7 +115,7 @@ pub struct Unknown {
     pub way: Way,
     /// The family.
     pub family: Family,
-    /// One packet that fares differently, where more do than can be spelled out in boxes: the regions are not all of
+    /// Some packets that fare differently, where more do than can be spelled out in boxes: the regions are not all of
     /// them. `None` where nothing is known, because it would have taken too much work.
     pub example: Option<Region>,
 }
@@ -155,13 +155,11 @@ pub fn compare_within(old: &Ruleset, new: &Ruleset, scope: &Scope, work: u64) ->
         regions::spelled(&mut spaces, way, regions, MOST_REGIONS)
     });
     for ((way, family), spelled) in jobs.into_iter().zip(results) {
-        let Some(Spelled { regions, more }) = spelled else {
-            found.unknown.push(Unknown { way, family, example: None });
-            continue;
-        };
+        let none = Spelled { regions: Vec::new(), all: false, example: None };
+        let Spelled { regions, all, example } = spelled.unwrap_or(none);
         found.regions.extend(regions);
-        if more.is_some() {
-            found.unknown.push(Unknown { way, family, example: more });
+        if !all {
+            found.unknown.push(Unknown { way, family, example });
         }
     }
     found.regions.sort_by_key(|region| region.kind);

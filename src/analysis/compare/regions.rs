@@ -46,8 +46,10 @@ pub(super) struct Found {
 /// Finds in boxes.
 pub(super) struct Spelled {
     pub regions: Vec<Region>,
-    /// One box of what would have been too many.
-    pub more: Option<Region>,
+    /// They are all of it.
+    pub all: bool,
+    /// Where they are not, a box of the rest.
+    pub example: Option<Region>,
 }
 
 /// All finds in boxes, `most` at most; `None` where the store gave up.
@@ -67,7 +69,7 @@ pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: us
             }
         }
     }
-    let mut spelled = Spelled { regions: Vec::new(), more: None };
+    let mut spelled = Spelled { regions: Vec::new(), all: true, example: None };
     for group in groups {
         match spaces.rows(group.space, most - spelled.regions.len()) {
             Some(rows) => {
@@ -75,11 +77,13 @@ pub(super) fn spelled(spaces: &mut Spaces, way: Way, found: Vec<Found>, most: us
                     spelled.regions.extend(region(spaces, way, &group, plain(spaces, row.fields))?);
                 }
             }
-            None if spelled.more.is_none() => {
-                let row = spaces.first_row(group.space)?;
-                spelled.more = region(spaces, way, &group, plain(spaces, row.fields))?;
+            None => {
+                spelled.all = false;
+                if spelled.example.is_none() {
+                    let row = spaces.first_row(group.space)?;
+                    spelled.example = region(spaces, way, &group, plain(spaces, row.fields))?;
+                }
             }
-            None => {}
         }
     }
     (!spaces.exhausted()).then_some(spelled)
