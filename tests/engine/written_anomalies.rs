@@ -143,7 +143,7 @@ fn pf(rng: &mut Rng) -> String {
         if let Some((lo, hi)) = ports {
             write!(text, " port {lo}:{hi}").unwrap();
         }
-        if rng.one_in(6) && !text.ends_with('\n') {
+        if rng.one_in(6) {
             text.push_str(" label \"x\"");
         }
         text.push('\n');
@@ -309,15 +309,9 @@ fn universe(rules: &Ruleset) -> Option<Vec<(Packet, Way)>> {
 fn hold(dialect: Dialect, text: &str) -> Option<()> {
     let mut sources = SourceMap::new();
     let id = sources.add("fw", text.as_bytes().to_vec()).unwrap();
-    let address = |name: &str, address: u128| OwnAddress {
-        interface: name.into(),
-        family: Family::V4,
-        address,
-        prefix: 24,
-    };
-    let env = Environment { own: vec![address("eth0", 0xac10_0001)], ..Environment::default() };
-    let loaded = load(dialect, &mut sources, &[id], &env);
-    let rules = loaded.ruleset;
+    let own = OwnAddress { interface: "eth0".into(), family: Family::V4, address: 0xac10_0001, prefix: 24 };
+    let env = Environment { own: vec![own], ..Environment::default() };
+    let rules = load(dialect, &mut sources, &[id], &env).ruleset;
     let packets = universe(&rules)?;
     let found = find(&rules, Ask { repeats: true, ..Ask::default() });
     assert_eq!(found.open, 0, "{text}");

@@ -353,7 +353,8 @@ impl Table {
         for (tree, number) in self.trees.iter().zip(point) {
             tree.holding(*number).for_each(&mut look);
         }
-        found.sort_unstable();
+        // The stable sort puts lists that are in order together; the other one begins anew.
+        found.sort();
         found.dedup();
         found
     }

@@ -3,16 +3,16 @@
 //! A rule is taken out, written with fewer ports or sources, or gets one before it that refuses; whichever of them is
 //! the first to close what the finding names and nothing besides.
 
-use super::trial::{self, Workshop};
+use super::trial::{self, Made, Workshop};
 use crate::analysis::Decider;
 use crate::analysis::compare::closes_only;
 use crate::dialect::write::{At, Goal, Job, Less, Text, Wanted, removal};
 use crate::finding::{Edit, Finding, Mend};
 use crate::judge::{Firewall, Judge};
-use crate::lint::requirements::lacking;
+use crate::lint::requirements::Lost;
 use crate::model::{Rule, RuleId, Step, Test};
 use crate::packet::{Family, Field, Prefix, Set, proto};
-use crate::source::Span;
+use crate::source::{SourceMap, Span};
 
 /// Lines beyond which a change is none that somebody reads.
 const MOST_LINES: usize = 16;
@@ -71,7 +71,7 @@ pub(in crate::lint) fn offer(
         if !workshop.may_try(trial::size(&firewall.rules)) {
             return;
         }
-        if closing.is_proved(&change, &stays) {
+        if let Some(change) = closing.proved(change, &stays) {
             finding.mend = change.iter().filter_map(|edit| mend(workshop, edit)).collect();
             finding.edits = change;
             return;
@@ -245,20 +245,36 @@ impl Closing<'_, '_> {
         (!edits.is_empty()).then_some(edits)
     }
 
-    /// Whether a change closes what it is to close and nothing else, and the finding is gone.
-    fn is_proved(&self, change: &[Edit], stays: impl Fn(&Judge<'_>) -> bool) -> bool {
-        let at = self.excess.firewall;
-        let Some(made) = self.workshop.changed(change, at, self.firewall) else { return false };
+    /// The change with what devices need of that which it closes, where that closes what it is to close and nothing else,
+    /// and the finding is gone.
+    fn proved(&self, change: Vec<Edit>, stays: impl Fn(&Judge<'_>) -> bool) -> Option<Vec<Edit>> {
+        let made = [self.tried(&change, &stays)?];
+        let now = trial::judge_of(self.judge, &made)?;
+        let lost = Lost::between(self.judge, &now, &self.excess.spared);
+        if lost.is_nothing() {
+            return Some(change);
+        }
+        let [made] = &made;
+        let change = self.workshop.behind(&made.map, |workshop| {
+            let back = lost.brought_back(&now, workshop)?;
+            joined(self.workshop.sources, change, &made.map, back)
+        })?;
+        let made = [self.tried(&change, &stays)?];
+        let now = trial::judge_of(self.judge, &made)?;
+        Lost::between(self.judge, &now, &self.excess.spared).is_nothing().then_some(change)
+    }
+
+    /// The firewall with a change that closes nothing but what may be closed, and ends the finding.
+    fn tried(&self, change: &[Edit], stays: impl Fn(&Judge<'_>) -> bool) -> Option<Made> {
+        let made = self.workshop.changed(change, self.excess.firewall, self.firewall)?;
         let difference = trial::difference(&self.firewall.rules, &made.firewall.rules);
         if difference.regions.is_empty() || !closes_only(&difference, &self.named()) {
-            return false;
+            return None;
         }
         let made = [made];
-        let Some(now) = trial::judge_of(self.judge, &made) else { return false };
-        if stays(&now) {
-            return false;
-        }
-        no_worse(self.judge, &now, &self.excess.spared)
+        let gone = !stays(&trial::judge_of(self.judge, &made)?);
+        let [made] = made;
+        gone.then_some(made)
     }
 
     /// The packets that may be closed.
@@ -302,8 +318,46 @@ fn prefixes(family: Family, set: Option<&Set>) -> Option<Vec<Option<Prefix>>> {
     (set.ranges().len() <= MOST).then(|| set.ranges().iter().map(of).collect())?
 }
 
-/// Whether no more of what devices need is in trouble than before.
-fn no_worse(before: &Judge<'_>, after: &Judge<'_>, devices: &[usize]) -> bool {
-    let (was, is) = (lacking(before, devices), lacking(after, devices));
-    is.0 <= was.0 && is.1 <= was.1
+/// Two changes of which the second one is about the files as the first one leaves them, as one change.
+fn joined(
+    sources: &SourceMap,
+    mut first: Vec<Edit>,
+    between: &SourceMap,
+    second: Vec<Edit>,
+) -> Option<Vec<Edit>> {
+    first.sort_by_key(|edit| edit.span.start);
+    let lengths: Vec<u32> = first.iter().map(|edit| edit.text.len() as u32).collect();
+    let mut added: Vec<Edit> = Vec::new();
+    // From behind, so that what goes into a text of the first one moves nothing that is still to come.
+    for put in second.into_iter().rev() {
+        let id = between.id_at(put.span.start)?;
+        let base = sources.file(id).base;
+        let (at, mut grown) = (put.span.start - between.file(id).base, 0i64);
+        let mut inside = None;
+        for (edit, length) in first.iter_mut().zip(&lengths) {
+            if sources.id_at(edit.span.start) != Some(id) {
+                continue;
+            }
+            let (start, end) = (edit.span.start - base, edit.span.end - base);
+            let from = u32::try_from(i64::from(start) + grown).ok()?;
+            if at <= from {
+                break;
+            }
+            if at < from + length || start == end && at == from + length {
+                inside = Some((edit, (at - from) as usize));
+                break;
+            }
+            grown += i64::from(*length) - i64::from(end - start);
+        }
+        match inside {
+            Some((edit, at)) => edit.text.insert_str(at, &put.text),
+            None => {
+                let at = base + u32::try_from(i64::from(at) - grown).ok()?;
+                added.push(Edit { span: Span::new(at, at), text: put.text });
+            }
+        }
+    }
+    first.extend(added);
+    first.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    Some(first)
 }

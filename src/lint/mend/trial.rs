@@ -109,6 +109,16 @@ impl<'w> Workshop<'w> {
         Workshop { tolerant, most_work: MOST_WORK_OF_A_REQUEST, ..Workshop::new(self.sources, self.files) }
     }
 
+    /// What comes of trying more behind a change that is made already: its trials count here.
+    pub(super) fn behind<T>(&self, map: &SourceMap, look: impl FnOnce(&Workshop<'_>) -> T) -> T {
+        let workshop =
+            Workshop { sources: map, trials: self.trials.clone(), work: self.work.clone(), ..*self };
+        let found = look(&workshop);
+        self.trials.set(workshop.trials.get());
+        self.work.set(workshop.work.get());
+        found
+    }
+
     /// The files of a firewall, where they are all that their bytes say: what is not UTF-8 stands as something else in
     /// their texts, and would be read and written so.
     fn whole(&self, at: usize) -> Option<&Files> {

@@ -2,8 +2,8 @@
 
 use super::{Lens, Opening};
 use crate::analysis::Decider;
-use crate::lint::closable;
 use crate::lint::mend::close::{Excess, Shut};
+use crate::lint::{closable, cores};
 use crate::model::RuleId;
 use crate::packet::{Family, Prefix, Set};
 use crate::site::PeerPlace;
@@ -38,8 +38,8 @@ impl Lens<'_, '_> {
         if site.is_made_up() || self.host().is_some() {
             return None;
         }
-        // What was let through by nothing else is a finding then.
         let mut excess = self.nothing(rule);
+        excess.spared = cores::devices(self.judge);
         let known = site.peers.iter().filter_map(|peer| match &peer.place {
             PeerPlace::Addresses(addresses) => Some(addresses),
             PeerPlace::Zone(_) => None,

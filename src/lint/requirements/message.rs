@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Fault, Trouble, left};
+use super::{FEW_LEGS, Fault, Trouble, left};
 use crate::catalog::Requirement;
 use crate::finding::{Finding, Label, LegRef, Opener, RequirementRef};
 use crate::judge::{Judge, number};
@@ -12,9 +12,6 @@ use crate::lint::{later, slips, witness};
 use crate::packet::Set;
 use crate::site::{Flow, Leg};
 use crate::source::Span;
-
-/// Lines are tried for findings about so many legs of rows.
-const FEW_LEGS: usize = 200;
 
 /// Words a finding for troubles of one cause.
 pub(super) fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>]) -> Finding {
@@ -321,7 +318,6 @@ fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
         return;
     }
     let told = judge.site.settings.selection.has(first.fault.lint());
-    // Lines for more than that nobody reads one by one, nor are they tried in no time.
     let workshop = workshop.filter(|_| told && group.len() <= FEW_LEGS);
     let of = |judge: &Judge<'_>, all: &[Trouble<'_>]| -> Vec<Lack> {
         all.iter().map(|trouble| Lack::of(judge, trouble)).collect()

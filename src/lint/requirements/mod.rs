@@ -3,6 +3,7 @@
 mod ask;
 mod capacity;
 mod helpers;
+mod lost;
 mod message;
 
 use std::sync::Arc;
@@ -19,9 +20,13 @@ use crate::rule::{
 use crate::site::{Far, Flow, Party, Prefix, Site};
 
 use ask::look_at;
+pub(super) use lost::Lost;
 
 /// Questions of one finding that one desk answers: they go the same ways.
 const OF_ONE_DESK: usize = 32;
+
+/// Legs beyond which nobody reads lines for them one by one, nor are they tried in no time.
+const FEW_LEGS: usize = 200;
 
 /// So many hosts are named one by one in a rule to add.
 const FEW_HOSTS: u128 = 256;

@@ -81,11 +81,7 @@ impl Spaces {
             }
         })?;
         self.spend(looked_at / LOOKS_A_STEP);
-        let set = Set::of(ranges);
-        Some(match self.layout.names_at(level) {
-            Some(names) => names.names(&set),
-            None => set,
-        })
+        Some(self.named(level, Set::of(ranges)))
     }
 
     /// Packets by the values that they can have at a level, whatever else is in the set: each group with the packets
@@ -138,11 +134,8 @@ impl Spaces {
     pub fn values_by(&mut self, space: Space, level: Level, other: Level) -> Option<Vec<(Set, Set)>> {
         let both = self.only(space, &[level, other]);
         let groups = if level < other { self.groups(both, level)? } else { return None };
-        let named = |spaces: &Spaces, values: Set| match spaces.layout.names_at(level) {
-            Some(names) => names.names(&values),
-            None => values,
-        };
-        let groups = groups.into_iter().map(|(values, rest)| (named(self, values), self.values(rest, other)));
+        let groups =
+            groups.into_iter().map(|(values, rest)| (self.named(level, values), self.values(rest, other)));
         Some(groups.collect())
     }
 
@@ -175,27 +168,25 @@ impl Spaces {
 
     /// One of these rows; `None` of the empty set, and where a field has more values than are listed.
     pub fn first_row(&self, mut space: Space) -> Option<Row> {
-        let fields: Vec<(Field, Level)> = self.layout.known_fields().collect();
         let mut row = Row::default();
-        while let Some((field, values, rest)) = self.first_values(space, &fields)? {
-            row.fields.push((field, values));
+        let fields: Vec<(Field, Level)> = self.layout.known_fields().collect();
+        loop {
+            let bit = self.diagram.bit(space.0);
+            let Some((field, level)) = fields.iter().find(|(_, level)| level.holds(bit)) else {
+                return (!space.is_none()).then_some(row);
+            };
+            let (values, rest) = self.groups(space, *level)?.into_iter().next()?;
+            row.fields.push((*field, self.named(*level, values)));
             space = rest;
         }
-        (!space.is_none()).then_some(row)
     }
 
-    /// The field that a set asks first, some of its values, and the set for these. `Some(None)` where it asks for none.
-    fn first_values(&self, space: Space, fields: &[(Field, Level)]) -> Option<Option<(Field, Set, Space)>> {
-        let bit = self.diagram.bit(space.0);
-        let Some((field, level)) = fields.iter().find(|(_, level)| level.holds(bit)) else {
-            return Some(None);
-        };
-        let (values, rest) = self.groups(space, *level)?.into_iter().find(|(_, rest)| !rest.is_none())?;
-        let values = match self.layout.names_at(*level) {
+    /// Values of a level, numbers of interfaces as their names.
+    fn named(&self, level: Level, values: Set) -> Set {
+        match self.layout.names_at(level) {
             Some(names) => names.names(&values),
             None => values,
-        };
-        Some(Some((*field, values, rest)))
+        }
     }
 
     fn rows_below(
@@ -219,11 +210,7 @@ impl Spaces {
         };
         let (field, level) = fields[at];
         for (values, rest) in self.groups(space, level)? {
-            let values = match self.layout.names_at(level) {
-                Some(names) => names.names(&values),
-                None => values,
-            };
-            row.fields.push((field, values));
+            row.fields.push((field, self.named(level, values)));
             self.rows_below(rest, &fields[at + 1..], row, rows, most)?;
             row.fields.pop();
         }
@@ -261,11 +248,7 @@ impl Spaces {
         let mut packet = Packet::new(self.family(), protocol.map_or(proto::TCP, |protocol| protocol as u8));
         for ((field, level), value) in fields.into_iter().zip(values) {
             let Some(value) = value else { continue };
-            let value = match self.layout.names_at(level) {
-                Some(names) => names.names(&Set::one(value)).first()?,
-                None => value,
-            };
-            packet.set(field, value);
+            packet.set(field, self.named(level, Set::one(value)).first()?);
         }
         Some(packet)
     }

@@ -38,11 +38,41 @@ impl Node {
 }
 
 /// Nodes in pieces: none is moved when there are more of them, and no room for twice as many is needed.
+struct Pieces(Vec<Vec<Node>>);
+
+impl Pieces {
+    fn len(&self) -> usize {
+        let last = self.0.last().map_or(0, Vec::len);
+        (self.0.len().saturating_sub(1) << PIECE) + last
+    }
+
+    fn at(&self, number: usize) -> &Node {
+        &self.0[number >> PIECE][number & ((1 << PIECE) - 1)]
+    }
+
+    fn at_mut(&mut self, number: usize) -> &mut Node {
+        &mut self.0[number >> PIECE][number & ((1 << PIECE) - 1)]
+    }
+
+    fn push(&mut self, node: Node) {
+        match self.0.last_mut() {
+            // The first one grows: most stores are small.
+            Some(piece) if piece.len() < 1 << PIECE => piece.push(node),
+            _ => {
+                let mut piece = Vec::with_capacity(1 << PIECE);
+                piece.push(node);
+                self.0.push(piece);
+            }
+        }
+    }
+}
+
+/// All nodes.
 ///
 /// A node is found through the younger of its halves. That is the one that was looked at last, so that it costs less
 /// than a table in which neighbours are far from each other.
 pub(super) struct Nodes {
-    pieces: Vec<Vec<Node>>,
+    pieces: Pieces,
     crowd: Crowd,
 }
 
@@ -51,20 +81,18 @@ impl Nodes {
     pub(super) fn new() -> Self {
         let terminal =
             Node { low: Edge::ALL, high: Edge::ALL, bit: u16::MAX, last: 0, above: CROWD, before: NOBODY };
-        Nodes { pieces: vec![vec![terminal]], crowd: Crowd { places: vec![NOBODY; 1 << 10], count: 0 } }
+        Nodes {
+            pieces: Pieces(vec![vec![terminal]]),
+            crowd: Crowd { places: vec![NOBODY; 1 << 10], count: 0 },
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        let last = self.pieces.last().map_or(0, Vec::len);
-        (self.pieces.len().saturating_sub(1) << PIECE) + last
+        self.pieces.len()
     }
 
     pub(super) fn at(&self, number: usize) -> &Node {
-        &self.pieces[number >> PIECE][number & ((1 << PIECE) - 1)]
-    }
-
-    fn at_mut(&mut self, number: u32) -> &mut Node {
-        &mut self.pieces[number as usize >> PIECE][number as usize & ((1 << PIECE) - 1)]
+        self.pieces.at(number)
     }
 
     /// The number of the node that is made of these parts; `None` where there are too many nodes.
@@ -83,23 +111,21 @@ impl Nodes {
             }
             if count < FEW {
                 let id = self.push(parts, above)?;
-                self.at_mut(younger as u32).above = id;
+                self.pieces.at_mut(younger).above = id;
                 return Some(id);
             }
             while above != NOBODY {
                 self.crowd.join(&self.pieces, above);
                 above = self.at(above as usize).before;
             }
-            self.at_mut(younger as u32).above = CROWD;
+            self.pieces.at_mut(younger).above = CROWD;
         }
-        match self.crowd.find(&self.pieces, parts) {
-            Ok(id) => Some(id),
-            Err(_) => {
-                let id = self.push(parts, NOBODY)?;
-                self.crowd.join(&self.pieces, id);
-                Some(id)
-            }
+        if let Some(id) = self.crowd.find(&self.pieces, parts) {
+            return Some(id);
         }
+        let id = self.push(parts, NOBODY)?;
+        self.crowd.join(&self.pieces, id);
+        Some(id)
     }
 
     fn push(&mut self, (bit, low, high): Parts, before: u32) -> Option<u32> {
@@ -108,23 +134,9 @@ impl Nodes {
             return None;
         }
         let last = bit.max(self.at(low.node()).last).max(self.at(high.node()).last);
-        let node = Node { low, high, bit, last, above: NOBODY, before };
-        match self.pieces.last_mut() {
-            Some(piece) if piece.len() < 1 << PIECE => piece.push(node),
-            // The first one grows: most stores are small.
-            None => self.pieces.push(vec![node]),
-            Some(_) => {
-                let mut piece = Vec::with_capacity(1 << PIECE);
-                piece.push(node);
-                self.pieces.push(piece);
-            }
-        }
+        self.pieces.push(Node { low, high, bit, last, above: NOBODY, before });
         Some(id)
     }
-}
-
-fn node_at(pieces: &[Vec<Node>], id: u32) -> &Node {
-    &pieces[id as usize >> PIECE][id as usize & ((1 << PIECE) - 1)]
 }
 
 /// The nodes above those that have many above them, by open addressing: the number of a node below some bits of its
@@ -135,25 +147,25 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// The node of these parts, or the place that is free for it.
-    fn find(&self, pieces: &[Vec<Node>], parts: Parts) -> Result<u32, usize> {
+    /// The node of these parts.
+    fn find(&self, pieces: &Pieces, parts: Parts) -> Option<u32> {
         let hash = hash_of(parts);
         let mask = self.places.len() - 1;
         let mut at = hash as usize & mask;
         loop {
             let known = self.places[at];
             if known == NOBODY {
-                return Err(at);
+                return None;
             }
-            if tag(hash) == known & !NUMBER && node_at(pieces, known & NUMBER).parts() == parts {
-                return Ok(known & NUMBER);
+            if tag(hash) == known & !NUMBER && pieces.at((known & NUMBER) as usize).parts() == parts {
+                return Some(known & NUMBER);
             }
             at = (at + 1) & mask;
         }
     }
 
     /// Takes in a node that is not there.
-    fn join(&mut self, pieces: &[Vec<Node>], id: u32) {
+    fn join(&mut self, pieces: &Pieces, id: u32) {
         self.count += 1;
         if self.count * 4 > self.places.len() * 3 {
             self.grow(pieces);
@@ -161,8 +173,8 @@ impl Crowd {
         self.put(pieces, id);
     }
 
-    fn put(&mut self, pieces: &[Vec<Node>], id: u32) {
-        let hash = hash_of(node_at(pieces, id).parts());
+    fn put(&mut self, pieces: &Pieces, id: u32) {
+        let hash = hash_of(pieces.at(id as usize).parts());
         let mask = self.places.len() - 1;
         let mut at = hash as usize & mask;
         while self.places[at] != NOBODY {
@@ -171,7 +183,7 @@ impl Crowd {
         self.places[at] = tag(hash) | id;
     }
 
-    fn grow(&mut self, pieces: &[Vec<Node>]) {
+    fn grow(&mut self, pieces: &Pieces) {
         let size = self.places.len() * 2;
         let before = std::mem::replace(&mut self.places, vec![NOBODY; size]);
         for id in before.into_iter().filter(|known| *known != NOBODY) {
