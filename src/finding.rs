@@ -33,6 +33,18 @@ pub struct RequirementRef {
     pub ports: Vec<[u16; 2]>,
     /// The part of them that is blocked (or may be).
     pub blocked: Vec<[u16; 2]>,
+    /// What a finding about this row alone says.
+    #[serde(skip)]
+    pub said: RowSaid,
+}
+
+/// A row of the catalog in words.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RowSaid {
+    /// How a message names it: `SIP (tcp 5060)`.
+    pub name: String,
+    /// What people notice where it does not get through.
+    pub notice: String,
 }
 
 /// The connections that a finding about rows is of.
@@ -171,6 +183,8 @@ pub struct Finding {
     pub severity: Severity,
     /// One line: lower case, no full stop, no advice.
     pub message: String,
+    /// The part of it that names the rows of the catalog; empty where it names none.
+    pub listed: String,
     /// The place that decides; `None` only where there is no text to point at.
     pub span: Option<Span>,
     /// Further places of which the same is to be said, where there are too many for a finding each.
@@ -214,6 +228,7 @@ impl Finding {
             lint,
             severity: lint.severity,
             message: message.into(),
+            listed: String::new(),
             span: span.into(),
             also: Vec::new(),
             label: String::new(),
@@ -280,6 +295,7 @@ impl Finding {
             lint: _,
             severity: _,
             message,
+            listed,
             span: _,
             also: _,
             label,
@@ -298,14 +314,16 @@ impl Finding {
             witness,
             witness_here: _,
         } = self;
-        [message, label, notice, help].into_iter().for_each(&mut *change);
+        [message, listed, label, notice, help].into_iter().for_each(&mut *change);
         related.iter_mut().for_each(|label| change(&mut label.message));
         for Mend { place, lines } in mend {
             change(place);
             lines.iter_mut().for_each(&mut *change);
         }
         edits.iter_mut().for_each(|edit| change(&mut edit.text));
-        requirements.iter_mut().for_each(|row| change(&mut row.device));
+        for row in requirements {
+            [&mut row.device, &mut row.said.name, &mut row.said.notice].into_iter().for_each(&mut *change);
+        }
         for names in [devices, depends_on, assumes] {
             names.iter_mut().for_each(&mut *change);
         }

@@ -261,7 +261,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// The name of what a refused sender sees.
-fn reply_name(verdict: Verdict, packet: &Packet) -> Option<String> {
+pub(super) fn reply_name(verdict: Verdict, packet: &Packet) -> Option<String> {
     let Verdict::Reject(reply) = verdict else { return None };
     let v6 = packet.family() == Family::V6;
     let (kind, code) = match reply {

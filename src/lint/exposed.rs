@@ -2,7 +2,7 @@
 
 use super::exposure::{Exposure, Fault};
 use super::{witness, words};
-use crate::finding::{Finding, Label, LegRef, Opener};
+use crate::finding::{Finding, Label, LegRef, Opener, RequirementRef, RowSaid};
 use crate::judge::Judge;
 use crate::rule::Severity;
 use crate::source::Span;
@@ -52,10 +52,13 @@ pub(super) fn word(judge: &Judge<'_>, group: &[Exposure]) -> Finding {
     let opened_by = if first.fault == Fault::StaleOutward { Opener::Device } else { Opener::Peer };
     finding.leg = Some(LegRef { opened_by, peers: Vec::new(), some_source_ports: false });
     for exposure in group {
-        if !finding.requirements.contains(&exposure.service.row) {
-            finding.requirements.push(exposure.service.row.clone());
+        let said = RowSaid { name: exposure.service.what.clone(), notice: notice.to_string() };
+        let row = RequirementRef { said, ..exposure.service.row.clone() };
+        if !finding.requirements.contains(&row) {
+            finding.requirements.push(row);
         }
     }
+    finding.listed = what;
     finding.devices = devices;
     finding.depends_on = depends_on;
     let shown = group.iter().find_map(|exposure| exposure.witness.as_ref());

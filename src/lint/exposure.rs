@@ -3,7 +3,7 @@
 use super::mend::{Workshop, close};
 use super::{closable, closed, cores, exposed, words};
 use crate::catalog::{Initiator, Listener, Need, Product, Requirement, SecurityMode, Transport};
-use crate::finding::{Finding, RequirementRef};
+use crate::finding::{Finding, RequirementRef, RowSaid};
 use crate::judge::{Answer, Ask, Desk, Judge, Near, Share, Witness, number};
 use crate::packet::{Family, Set, proto};
 use crate::rule::{Lint, PH204, PH205, PH206, PH301};
@@ -225,6 +225,7 @@ fn switched(
             transport: transport.to_string(),
             ports: if transport == "icmp" { Vec::new() } else { words::intervals(&ports) },
             blocked: Vec::new(),
+            said: RowSaid::default(),
         };
         let mark = Some(mode.name.clone());
         let service = Service { what, row, mark, document: String::new(), meant_for: None, peer: None };
@@ -356,6 +357,7 @@ pub(super) fn service(
             transport: transport.name().to_string(),
             ports: words::intervals(all),
             blocked: Vec::new(),
+            said: RowSaid::default(),
         },
         mark: None,
         document: words::document(product, row),

@@ -37,6 +37,7 @@ use crate::threads;
 #[cfg(feature = "lsp")]
 pub(crate) use dead::LINTS as SEARCHED;
 pub(crate) use mend::{Beyond, Files, Shop, Workshop, settle};
+pub(crate) use words::retain_rows;
 
 /// What the lints have to say of a site and its firewalls; what is not selected is not worked out. Without a workshop
 /// no remedy is tried, and none printed.

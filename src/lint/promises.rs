@@ -143,7 +143,7 @@ fn finding(judge: &Judge<'_>, expect: &Expect, broken: &Broken) -> Finding {
 /// Why it was promised.
 fn notice(expect: &Expect) -> String {
     let reason = expect.reason.trim().trim_end_matches('.');
-    if reason.is_empty() { String::new() } else { format!("It was promised because: {reason}.") }
+    if reason.is_empty() { String::new() } else { format!("The site file says why: {reason}.") }
 }
 
 fn nothing_between(expect: &Expect) -> Finding {

@@ -2,6 +2,7 @@
 
 use crate::analysis::Decider;
 use crate::catalog::{Product, Requirement, Transport};
+use crate::finding::{Finding, RequirementRef};
 use crate::judge::Firewall;
 use crate::model::{Effect, Hook, RuleId, Step, Verdict, Why};
 use crate::packet::Set;
@@ -87,7 +88,8 @@ pub(crate) fn listing(rows: &[Listed]) -> String {
     }
 }
 
-fn and(texts: &[String]) -> String {
+/// Several as one list: `a, b and c`.
+pub(crate) fn and(texts: &[String]) -> String {
     match texts {
         [] => String::new(),
         [one] => one.clone(),
@@ -126,6 +128,19 @@ pub(crate) fn sentences<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let last = |(at, sentence): &(usize, &&str)| !all[at + 1..].contains(*sentence);
     let kept: Vec<&str> = all.iter().enumerate().filter(last).map(|(_, sentence)| *sentence).collect();
     if texts.is_empty() { texts } else { kept.join(". ") + "." }
+}
+
+/// Leaves out rows that a finding is about.
+pub(crate) fn retain_rows(finding: &mut Finding, is_wanted: impl FnMut(&RequirementRef) -> bool) {
+    finding.requirements.retain(is_wanted);
+    if finding.listed.is_empty() {
+        return;
+    }
+    let said = || finding.requirements.iter().map(|row| &row.said);
+    let listed = and(&unique(said().map(|row| row.name.clone())));
+    finding.message = finding.message.replacen(&finding.listed, &listed, 1);
+    finding.notice = sentences(said().map(|row| row.notice.as_str()));
+    finding.listed = listed;
 }
 
 /// What is to be seen at a rule or policy that refuses.

@@ -4,7 +4,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnost
 
 use super::excerpt::Excerpt;
 use super::*;
-use crate::finding::RequirementRef;
+use crate::finding::{RequirementRef, RowSaid};
 use crate::rule::{PH001, PH002, PH101, PH102, PH203, PH301, PH614};
 
 const PLAIN: HumanOptions = HumanOptions { color: false, links: false, max_findings: 100 };
@@ -67,6 +67,7 @@ fn a_whole_finding() {
         transport: "tcp".into(),
         ports: vec![[1720, 1720], [3000, 3010]],
         blocked: vec![[1720, 1720]],
+        said: RowSaid::default(),
     });
     insta::assert_snapshot!(human(&sources, &[finding.clone()]));
     insta::assert_snapshot!(print(&sources, &[finding], Format::Json, &PLAIN));

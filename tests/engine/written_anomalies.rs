@@ -314,7 +314,7 @@ fn hold(dialect: Dialect, text: &str) -> Option<()> {
     let rules = load(dialect, &mut sources, &[id], &env).ruleset;
     let packets = universe(&rules)?;
     let found = find(&rules, Ask { repeats: true, ..Ask::default() });
-    assert_eq!(found.open, 0, "{text}");
+    assert_eq!(found.open, [], "{text}");
     let conds = unknowns(&rules);
     let seen = |id: RuleId| worlds(&shown(&rules, id), &conds).iter().any(|world| shows(world, &packets));
     let lists = rules.chains.iter().any(|chain| chain.kind != ChainKind::Plain);

@@ -295,7 +295,7 @@ impl<'a> Exact<'a> {
     fn packets(&self, spaces: &mut Spaces, course: Course, id: RuleId) -> Space {
         let mut space = possible(spaces, course);
         let walked = self.reach.of(id.chain);
-        let mut fixed = walked.changed;
+        let mut fixed = if course.0 == Way::Output { walked.changed_round } else { walked.changed };
         fixed.extend(seen_otherwise(course, walked));
         for step in self.rules.steps_of(self.rules.rule(id)) {
             let Step::Test(Test::In { field, values, negate }) = *step else {

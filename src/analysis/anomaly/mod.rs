@@ -45,12 +45,14 @@ enum Fate {
 }
 
 /// Who takes the packets of a rule.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Taken {
     /// Rules of its chain; none where nothing that it matches comes there.
     by: Vec<u32>,
     /// Some of what it matches does not come to its chain.
     elsewhere: bool,
+    /// They are known to take some of it, and not only to match it.
+    asked: bool,
 }
 
 /// A written rule that does nothing.
@@ -111,7 +113,7 @@ pub struct Anomalies {
     /// Chains that nothing leads to.
     pub apart: Vec<ChainId>,
     /// Rules of which it was not found out.
-    pub open: usize,
+    pub open: Vec<RuleId>,
     /// All work that was allowed was done before the end.
     pub stopped: bool,
 }
@@ -156,6 +158,7 @@ pub fn find(rules: &Ruleset, ask: Ask) -> Anomalies {
     };
     finder.seek();
     finder.ask_the_rest();
+    finder.name_takers();
     let mut found = Anomalies::default();
     finder.chains(&mut found);
     let gone = finder.dead(&units, &mut found);
@@ -190,9 +193,9 @@ impl Finder<'_> {
         *self.fate(id) == Fate::Open && self.seeker.unit_of(id).is_some()
     }
 
-    fn count_open(&self, chain: ChainId) -> usize {
-        let rules = 0..self.fates[chain.0 as usize].len() as u32;
-        rules.filter(|index| self.is_open(RuleId { chain, index: *index })).count()
+    fn open(&self, chain: ChainId) -> impl Iterator<Item = RuleId> {
+        let rules = (0..self.fates[chain.0 as usize].len() as u32).map(move |index| RuleId { chain, index });
+        rules.filter(|id| self.is_open(*id))
     }
 
     /// What one packet or the boxes of its chain show of each rule.
@@ -224,7 +227,7 @@ impl Finder<'_> {
                     }
                     Fate::Lives
                 }
-                Found::Covered(by) => Fate::Dead(Taken { by, elsewhere: false }),
+                Found::Covered(by) => Fate::Dead(Taken { by, elsewhere: false, asked: false }),
                 Found::Nothing => Fate::Open,
             };
         }
@@ -250,13 +253,13 @@ impl Finder<'_> {
 
     /// Looks at all rules of the chains of which rules are left, where that is less work than one rule after the other.
     fn look_at_all(&mut self) {
-        let left: usize = (0..self.fates.len() as u32).map(|chain| self.count_open(ChainId(chain))).sum();
+        let left: usize = (0..self.fates.len() as u32).map(|chain| self.open(ChainId(chain)).count()).sum();
         if !AtOnce::pays(left, self.rules.rules()) {
             return;
         }
         let walked = |chain: &ChainId| !self.reach.of(*chain).is_apart();
         let chains: FxHashSet<ChainId> = self.reach.order().iter().copied().filter(walked).collect();
-        let rules = chains.iter().filter(|chain| self.count_open(**chain) > 0);
+        let rules = chains.iter().filter(|chain| self.open(**chain).next().is_some());
         let of = |chain: &ChainId| {
             let chain = *chain;
             (0..self.fates[chain.0 as usize].len() as u32).map(move |index| RuleId { chain, index })
@@ -289,18 +292,56 @@ impl Finder<'_> {
     fn ask(&mut self, id: RuleId) -> Fate {
         match self.work(|exact, desk| exact.acts(desk, id)) {
             Some(true) => Fate::Lives,
-            Some(false) => {
-                let decides = |index: &u32| {
-                    steps::decides(self.rules.steps_of(&self.rules.chain(id.chain).rules[*index as usize]))
-                };
-                let before: Vec<RuleId> =
-                    (0..id.index).filter(decides).map(|index| RuleId { chain: id.chain, index }).collect();
-                let takers = self.work(|exact, desk| exact.takers(desk, id, &before));
-                let Takers { by, elsewhere } = takers.unwrap_or_default();
-                Fate::Dead(Taken { by: by.into_iter().map(|id| id.index).collect(), elsewhere })
-            }
+            Some(false) => Fate::Dead(self.takers(id).unwrap_or_default()),
             None => Fate::Open,
         }
+    }
+
+    /// Who takes what a rule matches, asked of the engine.
+    fn takers(&mut self, id: RuleId) -> Option<Taken> {
+        let decides = |index: &u32| {
+            steps::decides(self.rules.steps_of(&self.rules.chain(id.chain).rules[*index as usize]))
+        };
+        let before: Vec<RuleId> =
+            (0..id.index).filter(decides).map(|index| RuleId { chain: id.chain, index }).collect();
+        let Takers { by, elsewhere } = self.work(|exact, desk| exact.takers(desk, id, &before))?;
+        Some(Taken { by: by.into_iter().map(|id| id.index).collect(), elsewhere, asked: true })
+    }
+
+    /// Names the rules that take what dead rules match. Those that match all of it need not: they can be dead themselves,
+    /// and where nothing of it comes to their chain nobody takes it.
+    fn name_takers(&mut self) {
+        let enough = self.left / 2;
+        for chain in self.reach.order().to_vec() {
+            for index in 0..self.fates[chain.0 as usize].len() as u32 {
+                let id = RuleId { chain, index };
+                let Fate::Dead(taken) = self.fate(id) else { continue };
+                let taken = self.alive(chain, taken);
+                let known = |by: &u32| self.seeker.takes(RuleId { chain, index: *by }, id, self.seeker.share);
+                let taken = match taken.asked || taken.by.iter().all(known) {
+                    false if self.left > enough => self.takers(id).unwrap_or(taken),
+                    _ => taken,
+                };
+                self.fates[chain.0 as usize][index as usize] = Fate::Dead(taken);
+            }
+        }
+    }
+
+    /// The same with those that take the packets of rules which are dead themselves in the place of these.
+    fn alive(&self, chain: ChainId, taken: &Taken) -> Taken {
+        let mut alive = Taken { by: Vec::new(), ..taken.clone() };
+        for index in &taken.by {
+            match self.fate(RuleId { chain, index: *index }) {
+                Fate::Dead(other) => {
+                    alive.elsewhere |= other.elsewhere || other.by.is_empty();
+                    alive.by.extend(&other.by);
+                }
+                Fate::Lives | Fate::Unreached | Fate::Open => alive.by.push(*index),
+            }
+        }
+        alive.by.sort_unstable();
+        alive.by.dedup();
+        alive
     }
 
     /// Asks the engine something, as long as there is work left.
@@ -325,7 +366,7 @@ impl Finder<'_> {
             } else if !fates.is_empty() && fates.iter().all(|fate| *fate == Fate::Unreached) {
                 found.unreached.push(chain);
             }
-            found.open += self.count_open(chain);
+            found.open.extend(self.open(chain));
         }
     }
 
@@ -398,7 +439,9 @@ impl Finder<'_> {
 
     fn describe(&self, unit: &Unit, walked: &[RuleId], twins: &units::Twins) -> Dead {
         let by = sorted(self.by(walked));
+        // Of two that are dead for another reason neither makes the other so.
         let twin = twins.of(self.rules, &unit.rules).filter(|_| walked.len() == unit.rules.len());
+        let twin = twin.filter(|twin| !matches!(self.fate(*twin), Fate::Dead(_)));
         let accepts = |id: &RuleId| units::verdict(self.rules, *id).map(|verdict| verdict == Verdict::Accept);
         let own = walked.first().and_then(accepts);
         let opposite = !by.is_empty()
@@ -434,10 +477,13 @@ impl Finder<'_> {
         }
         for (unit, answer) in answers {
             match answer {
-                Some(Without::Same(by)) => alone.push(Redundant { unit: unit.clone(), by }),
+                Some(Without::Same(by)) => {
+                    let one = self.seeker.matches_all(&self.living(unit), &by, share);
+                    alone.push(Redundant { unit: unit.clone(), by: one.map_or(by, |one| vec![one]) });
+                }
                 Some(Without::Policy) => policy.push(unit),
                 Some(Without::Changes) => {}
-                None => found.open += 1,
+                None => found.open.push(unit.rules[0]),
             }
         }
         let mut gone = dead;
@@ -455,7 +501,7 @@ impl Finder<'_> {
         mut alone: Vec<Redundant>,
         gone: &mut FxHashSet<RuleId>,
         (share, policy): (Share, bool),
-        unknown: &mut usize,
+        unknown: &mut Vec<RuleId>,
     ) -> Vec<Redundant> {
         let mut together = Vec::new();
         loop {
@@ -471,7 +517,7 @@ impl Finder<'_> {
                         together.push(redundant);
                     }
                     Some(false) => kept.push(redundant),
-                    None => *unknown += 1,
+                    None => unknown.push(redundant.unit.rules[0]),
                 }
             }
             alone = kept;

@@ -23,6 +23,8 @@ pub(super) struct Walked {
     pub settled: Vec<(Field, u32)>,
     /// What can be another value than packets came with when they are looked at here.
     pub changed: Fields,
+    /// The same for those that went out of the box and round to it again.
+    pub changed_round: Fields,
     /// Whether packets of a family come here.
     pub families: [bool; 2],
     /// Whether some stage runs before connection tracking.
@@ -108,10 +110,11 @@ impl Reach {
         }
         for walked in &mut chains {
             for (hook, at, changed) in &before {
-                // What goes round to the box itself has been through all of them.
                 if walked.stages.contains(&(*hook, *at)) {
-                    let round = matches!(hook, Hook::Prerouting | Hook::Input) && loops(rules);
-                    walked.changed.extend(if round { so_far } else { *changed });
+                    // What goes round to the box itself has been through all of them.
+                    let round = matches!(hook, Hook::Prerouting | Hook::Input);
+                    walked.changed.extend(*changed);
+                    walked.changed_round.extend(if round { so_far } else { *changed });
                 }
             }
         }
@@ -145,11 +148,6 @@ fn stages(rules: &Ruleset) -> Vec<(Hook, u32, ChainId)> {
     let of =
         |hook: Hook| rules.stages(hook).iter().enumerate().map(move |(at, s)| (hook, at as u32, s.chain));
     HOOKS.into_iter().flat_map(of).collect()
-}
-
-/// Whether what the box sends to itself meets rules before it comes in again.
-fn loops(rules: &Ruleset) -> bool {
-    !rules.stages(Hook::Output).is_empty() || !rules.stages(Hook::Postrouting).is_empty()
 }
 
 /// The chains, callers before what they call; notes the callers. Jumps make no circle.

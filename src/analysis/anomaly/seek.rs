@@ -201,6 +201,46 @@ impl<'a> Seeker<'a> {
         found.into_inner()
     }
 
+    /// Whether a packet shows that a rule takes some of what another one of its chain matches.
+    pub(super) fn takes(&self, by: RuleId, id: RuleId, share: Share) -> bool {
+        let Some(table) = &self.tables[by.chain.0 as usize] else { return false };
+        let scouts = self.scouts(share);
+        let packets = Packets { seeker: self, id: by, table, share };
+        let steps = self.rules.steps_of(self.rules.rule(id));
+        let mut met = false;
+        let mut meets = |packet: Packet, course: Course, wish: &Wish| {
+            met |= self.shown(&scouts, (by, &[], &self.nothing), (packet, course), wish).is_some();
+            met || scouts.are_tired()
+        };
+        let mut wishes =
+            packets.wishes().filter_map(|mut wish| wish.tests(self.rules, steps).then_some(wish));
+        wishes.any(|wish| packets.of_wish(&wish, TURNS, &mut meets));
+        met
+    }
+
+    /// The first of some rules that matches all that others before it in its chain match.
+    pub(super) fn matches_all(&self, rules: &[RuleId], among: &[RuleId], share: Share) -> Option<RuleId> {
+        let mut common: Option<Vec<RuleId>> = None;
+        for id in rules {
+            let table = self.tables[id.chain.0 as usize].as_ref()?;
+            for part in table.boxes(id.index) {
+                let covers = |at: &u32| {
+                    let index = table.rule_of(*at);
+                    table.kind(index).exact && table.covers(*at, part, id.index)
+                };
+                let behind = table.meeting_after(part, id.index, share.behind)?;
+                let whole = behind.into_iter().filter(covers);
+                let whole: Vec<RuleId> =
+                    whole.map(|at| RuleId { chain: id.chain, index: table.rule_of(at) }).collect();
+                common = Some(match common {
+                    None => whole.into_iter().filter(|id| among.contains(id)).collect(),
+                    Some(known) => known.into_iter().filter(|id| whole.contains(id)).collect(),
+                });
+            }
+        }
+        common?.into_iter().min()
+    }
+
     /// The rules behind some others in their chains that do the same for all that these match: between them and the
     /// last of those there is nothing else.
     pub(super) fn stand_in(

@@ -172,7 +172,9 @@ fn witness(spaces: &mut Spaces, space: Space, fields: &[(Field, Set)], way: Way)
     }
     let mut packet = spaces.witness(space)?;
     for (field, set) in fields.iter().filter(|(field, _)| matches!(field, Field::Iif | Field::Oif)) {
-        if let Some(name) = likely_name(set) {
+        let other = if *field == Field::Iif { Field::Oif } else { Field::Iif };
+        let taken = fields.iter().find(|(known, _)| *known == other).and_then(|(_, set)| set.single());
+        if let Some(name) = likely_name(set, spaces.interfaces(), taken) {
             packet.set(*field, name);
         }
     }
@@ -180,14 +182,17 @@ fn witness(spaces: &mut Spaces, space: Space, fields: &[(Field, Set)], way: Way)
     Some(packet)
 }
 
-/// A name among some that an interface can have: all of them do as well.
-fn likely_name(set: &Set) -> Option<u128> {
+/// A name among some that an interface can have, all of which do as well: one that rules name and that is not on the
+/// other side.
+fn likely_name(set: &Set, known: Vec<u128>, taken: Option<u128>) -> Option<u128> {
     let named = set.ranges().iter().map(|(name, _)| *name).find(|name| {
         let text = interface_name(*name);
         !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
     });
     let usual = ["eth0", "eth1", "eth2", "em0", "em1", "em2", "other0", "other1"].map(interface);
-    named.or_else(|| usual.into_iter().find(|name| set.contains(*name)))
+    let spared = [taken, Some(interface("lo"))];
+    let known = known.into_iter().filter(|name| !spared.contains(&Some(*name)));
+    named.or_else(|| known.chain(usual).find(|name| set.contains(*name)))
 }
 
 /// What a packet of the set needs so that it can be sent: addresses, ports, flags.

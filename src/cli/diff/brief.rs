@@ -1,7 +1,8 @@
 //! What changes of files do to packets, one line for each kind of traffic.
 
-use super::names::{self, Context, Words};
+use super::names::{self, Context};
 use super::pairs::Pair;
+use super::text::Texts;
 use super::{KINDS, likely};
 use crate::analysis::compare::{Difference, Kind, Region, Scope, compare};
 use crate::model::Ruleset;
@@ -28,25 +29,16 @@ pub(in crate::cli) fn effects(
         first_packets: false,
         firewall,
         scope: Vec::new(),
+        texts: Texts::default(),
         translates: [old, new].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     };
     let context = Context { site, pair: &pair };
     let told = |region: &&Region| region.kind != Kind::Replied && !likely::is_odd(site, &pair, region);
     let mut told_of = Vec::new();
     for kind in KINDS {
-        let mut all: Vec<Words> = Vec::new();
-        for region in regions.iter().filter(told).filter(|region| region.kind == kind) {
-            let words = context.words(region);
-            let alike = |known: &&mut Words| {
-                (&known.from, &known.to, &known.rest) == (&words.from, &words.to, &words.rest)
-            };
-            match all.iter_mut().find(alike) {
-                Some(known) => known.add(words),
-                None => all.push(words),
-            }
-        }
+        let all = context.merged(regions.iter().filter(told).filter(|region| region.kind == kind));
         let verb = names::kind(kind).0;
-        told_of.extend(all.iter().take(MOST).map(|words| format!("{verb}: {}", words.sentence())));
+        told_of.extend(all.iter().take(MOST).map(|(_, words)| format!("{verb}: {}", words.sentence())));
         if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
             told_of.push(format!("{verb}: {more} more kinds of traffic"));
         }

@@ -39,6 +39,8 @@ pub(super) struct Change {
 pub(super) struct CallChanges {
     /// Those that fare worse, then those that fare better, each in the order of the site.
     pub all: Vec<Change>,
+    /// There are calls that were looked at on both sides.
+    pub any: bool,
     /// There are more calls than were looked at.
     pub more: bool,
 }
@@ -108,7 +110,7 @@ pub(super) fn of(session: &Session, side: &Side, catalog: &Catalog) -> Result<Su
 impl CallChanges {
     /// What is otherwise after the change, of the calls that both sides have.
     pub(super) fn between(old: Surveyed, new: Surveyed) -> CallChanges {
-        let more = old.more || new.more;
+        let (any, more) = (!old.states.is_empty() && !new.states.is_empty(), old.more || new.more);
         let key = |state: &State| (state.from.clone(), state.to.clone(), state.call.clone());
         let mut before: HashMap<_, State> =
             old.states.into_iter().map(|state| (key(&state), state)).collect();
@@ -119,6 +121,6 @@ impl CallChanges {
         });
         let (mut all, better): (Vec<Change>, Vec<Change>) = changes.partition(Change::broken);
         all.extend(better);
-        CallChanges { all, more }
+        CallChanges { all, any, more }
     }
 }

@@ -10,7 +10,7 @@ use super::calls::{self, CallChanges, Surveyed};
 use super::sides::{Side, Sides};
 use crate::cli::input::catalog_of;
 use crate::finding::{Finding, RequirementRef};
-use crate::ports::list_text;
+use crate::lint::retain_rows;
 use crate::report::{self, Format, HumanOptions, Report, RunSummary};
 use crate::rule::PH110;
 use crate::session::Session;
@@ -121,21 +121,11 @@ fn beyond(side: &Side, findings: &[Finding], other: &Side, others: &[Finding]) -
         let mut finding = finding.clone();
         if fresh.contains(&false) {
             let mut fresh = fresh.iter();
-            finding.requirements.retain(|_| *fresh.next().unwrap_or(&true));
-            finding.message = format!("{} (here: {})", finding.message, rows(&finding.requirements));
+            retain_rows(&mut finding, |_| *fresh.next().unwrap_or(&true));
         }
         alone.push(finding);
     }
     alone
-}
-
-/// Rows in few words: `sip (tcp 5060)`.
-fn rows(rows: &[RequirementRef]) -> String {
-    let one = |row: &RequirementRef| {
-        let ports = list_text(row.blocked.iter().map(|[low, high]| (low, high)));
-        format!("{} ({} {ports})", row.service, row.transport)
-    };
-    super::names::some(&rows.iter().map(one).collect::<Vec<_>>(), " and ")
 }
 
 /// Findings as `check --format json` prints them.

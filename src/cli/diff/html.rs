@@ -3,9 +3,11 @@
 use std::io::Write;
 
 use super::calls::{self, Change};
-use super::human::{Line, decider, line_of, lines, notes, summary};
+use super::human::line_of;
+use super::lines::{Line, decider, lines, notes};
 use super::pairs::Pair;
-use super::{Failure, KINDS, Told, names, text};
+use super::summary::summary;
+use super::{Failure, KINDS, Told, names};
 use crate::report::markup::html;
 use crate::report::page;
 
@@ -62,12 +64,17 @@ fn row(told: &Told<'_>, line: &Line, out: &mut impl Write) -> Result<(), Failure
     if !line.depends_on.is_empty() {
         traffic += &format!("; depends on {}", line.depends_on.join(", "));
     }
+    let changed: String = line
+        .changed(told, [true; 2])
+        .iter()
+        .map(|line| format!("<br>changed: <code>{}</code>", html(line)))
+        .collect();
     let by = [(&told.sides.old, &line.by[0]), (&told.sides.new, &line.by[1])];
     let [before, after] = by.map(|(side, by)| html(&decider(side, by)));
     writeln!(
         out,
         "<tr><td>{word}</td><td>{}</td><td>{}</td><td>{}</td><td><code>{before}</code></td>\
-         <td><code>{after}</code></td><td><code>{}</code></td></tr>",
+         <td><code>{after}</code>{changed}</td><td><code>{}</code></td></tr>",
         html(&traffic),
         html(&line.words.from),
         html(&line.words.to),
@@ -118,8 +125,8 @@ fn findings(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn texts(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
-    for file in told.pairs.iter().flat_map(|pair| text::of(told.sides, pair)) {
-        writeln!(out, "<section><h2>Text of {}</h2>", html(&file.names[1]))?;
+    for file in told.pairs.iter().flat_map(|pair| &pair.texts.files) {
+        writeln!(out, "<section><h2>Changed lines of {}</h2>", html(&file.names[1]))?;
         for hunk in &file.hunks {
             list(hunk.effects.iter().map(|effect| html(effect)), out)?;
             writeln!(out, "<pre><i>{}</i>", html(&hunk.head))?;

@@ -3,8 +3,10 @@
 use std::io::Write;
 
 use super::calls::{self, Change};
-use super::human::{Line, decider, line_of, lines, notes, summary};
-use super::{Failure, KINDS, Told, names, text};
+use super::human::line_of;
+use super::lines::{Line, decider, lines, notes};
+use super::summary::summary;
+use super::{Failure, KINDS, Told, names};
 use crate::report::clean;
 use crate::report::markup::{fence, markdown};
 
@@ -54,17 +56,15 @@ impl Comment {
                     "\n| Effect | Traffic | From | To | Because of |\n| --- | --- | --- | --- | --- |\n",
                 );
             }
-            for line in &rows {
-                self.add(&row(told, line));
-                details += &detail(told, line);
-            }
+            merged(&rows).iter().for_each(|lines| self.add(&row(told, lines)));
+            rows.iter().for_each(|line| details += &detail(told, line));
             if !notes.is_empty() {
                 self.add("\n");
                 self.add(&notes.concat());
             }
         }
         if !details.is_empty() {
-            self.folded("Rules and packets", &details);
+            self.folded("Rules before and after, and example packets", &details);
         }
     }
 
@@ -108,7 +108,7 @@ impl Comment {
     }
 
     fn texts(&mut self, told: &Told<'_>) {
-        for file in told.pairs.iter().flat_map(|pair| text::of(told.sides, pair)) {
+        for file in told.pairs.iter().flat_map(|pair| &pair.texts.files) {
             let mut body = String::new();
             for hunk in &file.hunks {
                 for effect in &hunk.effects {
@@ -119,7 +119,7 @@ impl Comment {
                 let fence = fence(&lines);
                 body += &format!("\n{fence}diff\n{}\n{}{fence}\n\n", clean(&hunk.head), lines.concat());
             }
-            self.folded(&format!("Text of {}", file.names[1]), &body);
+            self.folded(&format!("Changed lines of {}, with what they do", file.names[1]), &body);
         }
     }
 
@@ -128,34 +128,63 @@ impl Comment {
     }
 }
 
-fn row(told: &Told<'_>, line: &Line) -> String {
+/// Effects that differ in protocols, ports and the rule behind them alone.
+fn merged(rows: &[Line]) -> Vec<Vec<&Line>> {
+    let mut merged: Vec<Vec<&Line>> = Vec::new();
+    for line in rows {
+        match merged.iter_mut().find(|lines| lines[0].is_beside(line)) {
+            Some(lines) => lines.push(line),
+            None => merged.push(vec![line]),
+        }
+    }
+    merged
+}
+
+fn row(told: &Told<'_>, lines: &[&Line]) -> String {
+    let line = lines[0];
     let (word, _) = names::kind(line.kind);
-    let mut traffic = format!("{}{}", line.words.what(), line.words.rest);
+    let mut words = line.words.clone();
+    lines[1..].iter().for_each(|line| words.add(line.words.clone()));
+    let mut traffic = format!("{}{}", words.what(), words.rest);
     for more in [&line.detail, &line.depends_on.join(", ")] {
         if !more.is_empty() {
             traffic += &format!("; {}{more}", if *more == line.detail { "" } else { "depends on " });
         }
     }
-    // What let it pass or refuses it now says more than what did nothing.
-    let because = match line.by[1].rule {
-        Some(_) => code(&decider(&told.sides.new, &line.by[1])),
-        None if line.by[0].rule.is_some() => {
-            format!("before: {}", code(&decider(&told.sides.old, &line.by[0])))
+    let mut because: Vec<String> = Vec::new();
+    for reason in lines.iter().flat_map(|line| reasons(told, line)) {
+        if !because.contains(&reason) {
+            because.push(reason);
         }
-        None => markdown(&decider(&told.sides.new, &line.by[1])),
-    };
+    }
     format!(
-        "| {word} | {} | {} | {} | {because} |\n",
+        "| {word} | {} | {} | {} | {} |\n",
         markdown(&traffic),
         markdown(&line.words.from),
-        markdown(&line.words.to)
+        markdown(&line.words.to),
+        because.join("<br>")
     )
+}
+
+/// The rule that decides now, or the one that did before, with the changed lines behind it.
+fn reasons(told: &Told<'_>, line: &Line) -> Vec<String> {
+    let (side, by) = line.reason(told);
+    let is_old = std::ptr::eq(side, &told.sides.old);
+    let rule = decider(side, by);
+    let text = match (by.rule.is_some(), is_old) {
+        (true, true) if line.rule_is_changed() => format!("taken out or changed: {}", code(&rule)),
+        (true, true) => format!("no longer: {}", code(&rule)),
+        (true, false) => code(&rule),
+        (false, _) => markdown(&rule),
+    };
+    let changed = line.changed(told, [is_old, !is_old]);
+    std::iter::once(text).chain(changed.iter().map(|line| format!("changed: {}", code(line)))).collect()
 }
 
 fn detail(told: &Told<'_>, line: &Line) -> String {
     let (word, _) = names::kind(line.kind);
     format!(
-        "- **{word}** {}\n  - before: {}\n  - after: {}\n  - packet: {}\n",
+        "- **{word}** {}\n  - before: {}\n  - after: {}\n  - for example: {}\n",
         markdown(&line.words.sentence()),
         code(&decider(&told.sides.old, &line.by[0])),
         code(&decider(&told.sides.new, &line.by[1])),

@@ -2,16 +2,20 @@
 
 mod brief;
 mod calls;
+mod causes;
 mod findings;
 mod git;
 mod html;
 mod human;
 mod json;
 mod likely;
+mod lines;
 mod markdown;
+mod moved;
 mod names;
 mod pairs;
 mod sides;
+mod summary;
 mod text;
 mod values;
 
@@ -105,6 +109,16 @@ enum DiffFormat {
     Html,
 }
 
+impl DiffFormat {
+    /// Whether the lines that changed are shown.
+    fn shows_text(self) -> bool {
+        match self {
+            DiffFormat::Human | DiffFormat::Markdown | DiffFormat::Html => true,
+            DiffFormat::Json | DiffFormat::Sarif => false,
+        }
+    }
+}
+
 fn map(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.to_string(), new.to_string())),
@@ -130,8 +144,11 @@ impl DiffArgs {
 /// Runs `pinhole diff`.
 pub(super) fn run(args: &DiffArgs, color: bool, out: &mut impl Write) -> Result<u8, Failure> {
     let mut sides = Sides::read(args)?;
-    let pairs = pairs::compare(args, &sides)?;
+    let mut pairs = pairs::compare(args, &sides)?;
     let findings = if args.equal { Findings::default() } else { Findings::of(&mut sides)? };
+    if args.format.shows_text() && !args.equal {
+        pairs.iter_mut().for_each(|pair| pair.texts = text::of(&sides, pair));
+    }
     let equal = pairs::equal(&pairs);
     let told = Told { sides: &sides, pairs: &pairs, findings: &findings, equal };
     match args.format {

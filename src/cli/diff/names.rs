@@ -38,6 +38,20 @@ impl Words {
         format!("{} from {} to {}{}", self.what(), self.from, self.to, self.rest)
     }
 
+    /// Whether they differ in protocols and ports alone.
+    pub(super) fn is_beside(&self, other: &Words) -> bool {
+        (&self.from, &self.to, &self.rest) == (&other.from, &other.to, &other.rest)
+    }
+
+    /// Whether some protocol and port is in both.
+    pub(super) fn shares_traffic(&self, other: &Words) -> bool {
+        let meets = |one: &Traffic, two: &Traffic| {
+            let ports = one.ports.as_ref().zip(two.ports.as_ref());
+            one.protocols.meets(&two.protocols) && ports.is_none_or(|(one, two)| one.meets(two))
+        };
+        self.what.iter().any(|one| other.what.iter().any(|two| meets(one, two)))
+    }
+
     /// Adds the traffic of another region that is alike in all else.
     pub(super) fn add(&mut self, other: Words) {
         for traffic in other.what {
@@ -65,7 +79,7 @@ impl Words {
         let whole = union(&mut self.what.iter().filter(is_whole));
         if whole.count() < 128 {
             let texts: Vec<String> = self.what.iter().map(Traffic::text).collect();
-            return texts.join(", ");
+            return texts.join(" and ");
         }
         let partly = union(&mut self.what.iter().filter(|traffic| !is_whole(traffic))).minus(&whole);
         let missing = all.minus(&whole).minus(&partly);
@@ -119,6 +133,19 @@ pub(super) struct Context<'c> {
 }
 
 impl Context<'_> {
+    /// Regions in words: those that differ in protocols and ports alone are one.
+    pub(super) fn merged<'r>(&self, regions: impl Iterator<Item = &'r Region>) -> Vec<(Kind, Words)> {
+        let mut found: Vec<(Kind, Words)> = Vec::new();
+        for region in regions {
+            let words = self.words(region);
+            match found.iter_mut().find(|(kind, known)| *kind == region.kind && known.is_beside(&words)) {
+                Some((_, known)) => known.add(words),
+                None => found.push((region.kind, words)),
+            }
+        }
+        found
+    }
+
     /// Puts a region into words.
     pub(super) fn words(&self, region: &Region) -> Words {
         let family = region.family;
@@ -170,11 +197,15 @@ impl Context<'_> {
             region.field(field).filter(|set| !self.is_every_other(region, field, set)).map(interfaces)
         };
         match (region.way, name(Field::Iif), name(Field::Oif)) {
-            (Way::Output, _, Some(oif)) => text += &format!(", out by {oif}"),
-            (Way::Input, Some(iif), _) => text += &format!(", in by {iif}"),
-            (Way::Forward, Some(iif), None) => text += &format!(", in by {iif}"),
-            (Way::Forward, None, Some(oif)) => text += &format!(", out by {oif}"),
-            (Way::Forward, Some(iif), Some(oif)) => text += &format!(", in by {iif}, out by {oif}"),
+            (Way::Output | Way::Forward, None, Some(oif)) | (Way::Output, Some(_), Some(oif)) => {
+                text += &format!(", leaving by {oif}");
+            }
+            (Way::Input | Way::Forward, Some(iif), None) | (Way::Input, Some(iif), Some(_)) => {
+                text += &format!(", arriving on {iif}");
+            }
+            (Way::Forward, Some(iif), Some(oif)) => {
+                text += &format!(", arriving on {iif} and leaving by {oif}");
+            }
             _ => {}
         }
         if let Some(set) = region.field(Field::State).filter(|_| !first_packets) {
@@ -347,7 +378,7 @@ pub(super) fn kind(kind: Kind) -> (&'static str, &'static str) {
         Kind::MayOpen => ("may open", "may pass now"),
         Kind::MayClose => ("may close", "may pass no longer"),
         Kind::MayChange => ("may change", "may pass or be refused in another way"),
-        Kind::Retargeted => ("retargeted", "is translated to another place"),
+        Kind::Retargeted => ("redirected", "is translated to another place"),
         Kind::Helped => ("helper", "has another connection helper"),
         Kind::Kept => ("state", "is remembered for its answers in another way"),
         Kind::Answered => ("answers", "has answers that fare differently"),

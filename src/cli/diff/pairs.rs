@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sides::{Side, Sides};
+use super::text::Texts;
 use super::{DiffArgs, Failure};
 use crate::analysis::Decider;
 use crate::analysis::compare::{self, Difference, Kind, Region, Scope, families};
@@ -34,6 +35,8 @@ pub(super) struct Pair {
     pub scope: Vec<(Field, Set)>,
     /// Whether destinations are translated on either side.
     pub translates: bool,
+    /// The text that changed, once it was looked at.
+    pub texts: Texts,
 }
 
 /// A way and family of which not all that differs is told.
@@ -148,6 +151,7 @@ fn one_sided(name: String, old: Option<&Config>, new: Option<&Config>) -> Pair {
         firewall: None,
         scope: Vec::new(),
         translates: false,
+        texts: Texts::default(),
     }
 }
 
@@ -174,7 +178,8 @@ fn compared(
     let mut not_compared = silent_families(old_rules, new_rules);
     if across {
         not_compared.push(format!(
-            "packets of connections that run already, and odd TCP flags: {} and {} say different things of them",
+            "packets of established connections, and TCP packets with unusual flags, which {} and {} treat by rules \
+             of their own",
             old.dialect.name(),
             new.dialect.name()
         ));
@@ -204,6 +209,7 @@ fn compared(
         first_packets: across,
         firewall: new.firewall,
         scope: scope.fields,
+        texts: Texts::default(),
         translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })
 }
@@ -252,7 +258,7 @@ fn silent_families(old: &Ruleset, new: &Ruleset) -> Vec<String> {
     let all = [(Family::V4, "IPv4", old.v4, new.v4), (Family::V6, "IPv6", old.v6, new.v6)];
     let silent = all.into_iter().filter(|(family, _, old, new)| (*old || *new) && !both.contains(family));
     silent
-        .map(|(_, name, old, _)| format!("{name}: {} says nothing of it", if old { "NEW" } else { "OLD" }))
+        .map(|(_, name, old, _)| format!("{name}: {} has no rules for it", if old { "NEW" } else { "OLD" }))
         .collect()
 }
 

@@ -1,18 +1,26 @@
 //! The lines that changed, with what each hunk does.
 
-use std::ops::Range;
-
 use similar::{ChangeTag, TextDiff};
 
+use super::causes::{Causes, Changed, Lines};
 use super::likely::is_odd;
 use super::names;
 use super::pairs::{Pair, Seen};
 use super::sides::{Side, Sides};
 use crate::analysis::compare::Kind;
-use crate::source::{SourceId, Span};
+use crate::source::SourceId;
 
 /// Lines around a change.
 const CONTEXT: usize = 3;
+
+/// The changed texts of a firewall.
+#[derive(Default)]
+pub(super) struct Texts {
+    /// File by file.
+    pub files: Vec<FileDiff>,
+    /// Which of their lines are behind an effect.
+    pub causes: Causes,
+}
 
 /// The changed text of one file.
 pub(super) struct FileDiff {
@@ -28,13 +36,14 @@ pub(super) struct Hunk {
     pub head: String,
     /// The lines, each with its mark (` `, `-` or `+`) and without its end.
     pub lines: Vec<(char, String)>,
-    /// What it does: effects whose rule stands in it.
+    /// What it does: effects behind which its lines are.
     pub effects: Vec<String>,
+    changed: Vec<Changed>,
 }
 
 /// The text differences of the files of a firewall.
-pub(super) fn of(sides: &Sides, pair: &Pair) -> Vec<FileDiff> {
-    let mut found = Vec::new();
+pub(super) fn of(sides: &Sides, pair: &Pair) -> Texts {
+    let mut files = Vec::new();
     for (old, new) in matched(sides, pair) {
         let text = |side: &Side, id: Option<SourceId>| {
             id.map_or(String::new(), |id| side.sources.file(id).text.clone())
@@ -47,42 +56,68 @@ pub(super) fn of(sides: &Sides, pair: &Pair) -> Vec<FileDiff> {
             id.map_or("/dev/null".to_string(), |id| side.shown(&side.sources.file(id).path))
         };
         let names = [name(&sides.old, old), name(&sides.new, new)];
-        let mut config = TextDiff::configure();
-        let diff = config.timeout(std::time::Duration::from_millis(500)).diff_lines(&before, &after);
-        let hunks = diff.unified_diff().context_radius(CONTEXT).iter_hunks().map(|hunk| {
-            let mut ranges: [Option<Range<usize>>; 2] = [None, None];
-            let mut lines = Vec::new();
-            for change in hunk.iter_changes() {
-                let mark = match change.tag() {
-                    ChangeTag::Equal => ' ',
-                    ChangeTag::Delete => '-',
-                    ChangeTag::Insert => '+',
-                };
-                for (range, index) in ranges.iter_mut().zip([change.old_index(), change.new_index()]) {
-                    if let (Some(index), true) = (index, mark != ' ') {
-                        let known = range.get_or_insert(index..index);
-                        *known = known.start.min(index)..known.end.max(index + 1);
-                    }
-                }
-                lines.push((mark, change.value().trim_end_matches(['\n', '\r']).to_string()));
-            }
-            let effects = effects(sides, pair, [old, new], &ranges);
-            Hunk { head: hunk.header().to_string().trim_end().to_string(), lines, effects }
-        });
-        found.push(FileDiff { hunks: hunks.collect(), names });
+        files.push(FileDiff { hunks: hunks(&before, &after, [old, new]), names });
     }
-    if let [FileDiff { hunks, .. }] = found.as_mut_slice()
-        && let [only] = hunks.as_mut_slice()
-    {
-        // All that changes comes from the one place: from an object or a set, too.
-        only.effects = all_effects(sides, pair);
+    let causes = Causes::of(sides, pair.dialects, changed(pair, &files));
+    let mut texts = Texts { files, causes };
+    let effects = effects(sides, pair, &texts);
+    let hunks = texts.files.iter_mut().flat_map(|file| &mut file.hunks);
+    for (hunk, effects) in hunks.zip(effects) {
+        hunk.effects = effects;
     }
-    found
+    texts
 }
 
-/// All effects, each once.
-fn all_effects(sides: &Sides, pair: &Pair) -> Vec<String> {
-    told(sides, pair, &mut pair.regions.iter())
+fn hunks(before: &str, after: &str, files: [Option<SourceId>; 2]) -> Vec<Hunk> {
+    let mut config = TextDiff::configure();
+    let diff = config.timeout(std::time::Duration::from_millis(500)).diff_lines(before, after);
+    let hunk = |hunk: similar::udiff::UnifiedDiffHunk<'_, '_, '_, str>| {
+        let (mut lines, mut changed) = (Vec::new(), Vec::new());
+        for change in hunk.iter_changes() {
+            let (mark, side, at) = match change.tag() {
+                ChangeTag::Equal => (' ', 0, None),
+                ChangeTag::Delete => ('-', 0, change.old_index()),
+                ChangeTag::Insert => ('+', 1, change.new_index()),
+            };
+            if let (Some(at), Some(file)) = (at, files[side]) {
+                changed.push(Changed { side, file, line: at as u32 + 1 });
+            }
+            lines.push((mark, change.value().trim_end_matches(['\n', '\r']).to_string()));
+        }
+        changed.sort_unstable();
+        let head = hunk.header().to_string().trim_end().to_string();
+        Hunk { head, lines, effects: Vec::new(), changed }
+    };
+    diff.unified_diff().context_radius(CONTEXT).iter_hunks().map(hunk).collect()
+}
+
+/// The changed lines of all files of both sides.
+fn changed(pair: &Pair, files: &[FileDiff]) -> [Lines; 2] {
+    let mut lines = pair.files.each_ref().map(|ids| {
+        let none = ids.iter().map(|id| (*id, std::collections::BTreeSet::new()));
+        none.collect::<Lines>()
+    });
+    for changed in files.iter().flat_map(|file| &file.hunks).flat_map(|hunk| &hunk.changed) {
+        lines[changed.side].entry(changed.file).or_default().insert(changed.line);
+    }
+    lines
+}
+
+/// What each hunk does. Where there is one alone, all comes from it.
+fn effects(sides: &Sides, pair: &Pair, texts: &Texts) -> Vec<Vec<String>> {
+    let hunks: Vec<&Hunk> = texts.files.iter().flat_map(|file| &file.hunks).collect();
+    if let [_] = hunks.as_slice() {
+        return vec![told(sides, pair, &mut pair.regions.iter())];
+    }
+    let causes: Vec<Vec<Changed>> =
+        pair.regions.iter().map(|seen| texts.causes.behind(sides, &seen.by)).collect();
+    let of = |hunk: &&Hunk| {
+        let caused =
+            |causes: &Vec<Changed>| causes.iter().any(|line| hunk.changed.binary_search(line).is_ok());
+        let here = pair.regions.iter().zip(&causes).filter(|(_, causes)| caused(causes));
+        told(sides, pair, &mut here.map(|(seen, _)| seen))
+    };
+    hunks.iter().map(of).collect()
 }
 
 /// The files of both sides, by name; where each side has one, these are it.
@@ -107,43 +142,10 @@ fn matched(sides: &Sides, pair: &Pair) -> Vec<(Option<SourceId>, Option<SourceId
     found
 }
 
-/// The effects whose deciding rule stands in the changed lines.
-fn effects(
-    sides: &Sides,
-    pair: &Pair,
-    files: [Option<SourceId>; 2],
-    ranges: &[Option<Range<usize>>; 2],
-) -> Vec<String> {
-    let inside = |side: &Side, at: usize, span: Option<Span>| {
-        let (Some(id), Some(range), Some(span)) = (files[at], &ranges[at], span) else { return false };
-        let file = side.sources.file(id);
-        let whole = file.span();
-        let first = file.place(span.start).line as usize - 1;
-        let last = file.place(span.end.max(span.start + 1) - 1).line as usize - 1;
-        whole.start <= span.start && span.end <= whole.end && first < range.end && range.start <= last
-    };
-    let here = |seen: &&Seen| {
-        let place = |at: usize| seen.by[at].rule.or(seen.by[at].policy);
-        inside(&sides.old, 0, place(0)) || inside(&sides.new, 1, place(1))
-    };
-    told(sides, pair, &mut pair.regions.iter().filter(here))
-}
-
 /// Effects in words, each once, but for those on odd packets.
-fn told<'p>(sides: &Sides, pair: &'p Pair, regions: &mut dyn Iterator<Item = &'p Seen>) -> Vec<String> {
+fn told<'p>(sides: &Sides, pair: &'p Pair, seen: &mut dyn Iterator<Item = &'p Seen>) -> Vec<String> {
     let context = names::Context { site: &sides.new.site, pair };
-    let mut found: Vec<(Kind, names::Words)> = Vec::new();
     let tells = |seen: &&Seen| seen.region.kind != Kind::Replied && !is_odd(context.site, pair, &seen.region);
-    for seen in regions.filter(tells) {
-        let words = context.words(&seen.region);
-        let alike = |(kind, known): &(Kind, names::Words)| {
-            *kind == seen.region.kind
-                && (&known.from, &known.to, &known.rest) == (&words.from, &words.to, &words.rest)
-        };
-        match found.iter().position(alike) {
-            Some(at) => found[at].1.add(words),
-            None => found.push((seen.region.kind, words)),
-        }
-    }
+    let found = context.merged(seen.filter(tells).map(|seen| &seen.region));
     found.iter().map(|(kind, words)| format!("{}: {}", names::kind(*kind).0, words.sentence())).collect()
 }

@@ -145,21 +145,29 @@ impl Lens<'_> {
 
     /// What is left undone where there was more work than is done.
     fn not_examined(&self, found: &Anomalies, ask: Ask) -> Option<Finding> {
-        let count = found.open;
-        let left = match count {
-            0 => return None,
-            1 => format!("1 {} not examined", self.noun()),
-            _ => format!("{count} {} not examined", self.nouns()),
+        let mut open: Vec<Span> = found.open.iter().map(|id| self.rules().rule(*id).span()).collect();
+        open.sort_unstable_by_key(|span| span.start);
+        open.dedup();
+        let (first, others) = open.split_first()?;
+        let left = match open.len() {
+            1 => format!("whether the {} does anything was not found out", self.noun()),
+            count => format!("whether {count} {} do anything was not found out", self.nouns()),
         };
         let message = match found.stopped {
-            true => format!("stopped after {} steps of search: {left}", ask.work),
+            true => format!("{left}: stopped after {} steps of search", ask.work),
             false => format!("{left}: more than {} steps of search for each", ask.question()),
         };
-        let first = self.rules().chains.iter().find_map(|chain| Some(chain.rules.first()?.span()));
-        let finding = Finding::of(&PH401, first, message)
+        let mut finding = Finding::of(&PH401, *first, message)
             .severity(Severity::Info)
-            .label("not all were examined")
-            .help("What is reported of the others holds all the same. Give more with `--budget search=N`.");
+            .label("not examined to the end")
+            .help(format!(
+                "What is reported of other {} holds all the same. For an answer, allow more work: `--budget search={}`.",
+                self.nouns(),
+                ask.work.saturating_mul(10)
+            ));
+        for other in others.iter().take(RELATED) {
+            finding = finding.related(*other, "not examined either");
+        }
         Some(finding)
     }
 }

@@ -99,6 +99,12 @@ impl Lens<'_> {
         let this = if count == 1 { format!("this {noun}") } else { format!("these {}", self.nouns()) };
         let them = if count == 1 { "it" } else { "them" };
         let (lint, help): (&Lint, String) = match opposite {
+            _ if places.is_empty() => (
+                &PH401,
+                format!("Remove {this}, or find out why the packets that {} meant for never come here.", {
+                    if count == 1 { "it is" } else { "they are" }
+                }),
+            ),
             true => (
                 &PH403,
                 format!(
@@ -114,8 +120,13 @@ impl Lens<'_> {
         let label =
             if count == 1 { "no packet is left for it" } else { "no packet is left for it and the others" };
         let mut finding = Finding::of(lint, units[0].span, message).label(label).help(help);
-        // Which of the two is right nobody can tell but the one who wrote them.
-        finding.careful = opposite;
+        // Which of the two is right nobody can tell but the one who wrote them. What refuses packets that something else
+        // keeps away is a second defence.
+        let refuses = units.iter().any(|unit| matches!(self.verb(unit.rules.first()), "drops" | "rejects"));
+        finding.careful = opposite || places.is_empty() && refuses;
+        if places.is_empty() {
+            return self.with_ways(finding, units);
+        }
         let takes = match places.len() {
             1 if !first.elsewhere => "takes all its packets",
             _ => "takes some of its packets",
@@ -123,6 +134,20 @@ impl Lens<'_> {
         let takes = if count == 1 { takes } else { "takes packets first" };
         for place in places.iter().take(RELATED) {
             finding = finding.related(*place, takes);
+        }
+        finding
+    }
+
+    /// The rules that lead to a chain to which nothing comes of what some of its rules are for.
+    fn with_ways(&self, mut finding: Finding, units: &[&Unit]) -> Finding {
+        let Some(id) = units[0].rules.first() else { return finding };
+        let rules = self.rules();
+        let every = rules.chains.iter().flat_map(|chain| &chain.rules);
+        let leads = every.filter(|rule| rules.led_to(rule).any(|to| to == id.chain));
+        let mut ways: Vec<Span> = leads.map(|rule| rule.span()).collect();
+        ways.dedup();
+        for way in ways.into_iter().take(RELATED) {
+            finding = finding.related(way, "leads there, for other packets");
         }
         finding
     }

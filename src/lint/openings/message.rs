@@ -57,7 +57,10 @@ impl Lens<'_, '_> {
             _ => needed.to_string(),
         };
         if opening.excess.count() < wide {
-            let message = format!("{range} is open to {to}, as wide as the product asks for");
+            let message = match opening.excess.is_empty() {
+                true => format!("{range} is open to {to}, as wide as the product asks for"),
+                false => format!("{range} is open to {to}: {count} ports, of which it needs {used}"),
+            };
             return Finding::of(&PH201, rule.span(), message)
                 .severity(Severity::Info)
                 .label(format!("opens {count} ports, {used} of them needed"))

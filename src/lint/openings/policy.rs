@@ -11,10 +11,11 @@ use super::{LIMIT, Lens};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Pass, Watch};
 use crate::finding::Finding;
+use crate::lint::words;
 use crate::model::{
     ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
 };
-use crate::packet::{Family, Field, Set, Space, Spaces};
+use crate::packet::{Family, Field, Level, Set, Space, Spaces};
 use crate::rule::{PH203, Severity};
 
 /// Tables of nftables that programs keep for themselves, beside the filter.
@@ -35,10 +36,15 @@ const SHOWN: usize = 16;
 /// Rules that refuse single hosts, from which on they are first left out.
 const MANY: usize = 64;
 
+/// How names of conditions begin that look hosts up in a list.
+const LISTS: [&str; 3] = ["set ", "table <", "recent "];
+
 /// What becomes of packets of new connections.
 struct ByPolicy {
     /// Those that the policy lets through for certain.
     certain: Space,
+    /// Those that the policy lets through for some values of the unknowns.
+    through: Space,
     /// Those that pass, whoever lets them.
     passed: Space,
     /// Who lets them pass, at each stage.
@@ -78,7 +84,10 @@ impl Lens<'_, '_> {
         let stage = filters.min_by_key(|stage| stage.priority.abs())?;
         match self.told_by_one(family, hook, way).or_else(|| self.told_by_all(family, way)) {
             Some(true) => Some(self.let_through(stage, way, close)),
-            Some(false) => None,
+            Some(false) => {
+                let lists = self.told_but_for_lists(family, way)?;
+                Some(may_be(self.let_through(stage, way, close), lists))
+            }
             None => Some(not_told(stage, way)),
         }
     }
@@ -144,13 +153,9 @@ impl Lens<'_, '_> {
     /// The answer of packets with one source, destination and port that no rule asks for, where it is that of all
     /// others: rules that ask for one can only take packets away from the policy, and the rest treats all alike.
     fn told_by_one(&self, family: Family, hook: Hook, way: Way) -> Option<bool> {
-        let Unasked { values: [src, dst, port], accepting } = unasked::find(&self.firewall.rules, family)?;
         let mut spaces = self.store(family, LIMIT);
-        let mut one = self.anybody(&mut spaces, way);
-        for (field, value) in [(Field::src(family), src), (Field::dst(family), dst), (Field::Dport, port)] {
-            let here = spaces.test(field, &Set::one(value));
-            one = spaces.and(one, here);
-        }
+        let all = self.anybody(&mut spaces, way);
+        let (one, accepting) = self.unasked(&mut spaces, all)?;
         let told = self.by_policy(&mut spaces, one, way, None).and_then(|told| {
             if told.certain.is_none() {
                 return self.none_falls(&mut spaces, &told, hook, &accepting).then_some(false);
@@ -160,6 +165,42 @@ impl Lens<'_, '_> {
         });
         self.charge(&spaces, 0);
         told
+    }
+
+    /// The lists of hosts without which packets that no rule asks for would come to the policy for certain: some list
+    /// may hold every host, but nobody keeps one for that. `None` where it is not so.
+    fn told_but_for_lists(&self, family: Family, way: Way) -> Option<Vec<String>> {
+        let is_list = |name: &str| LISTS.iter().any(|kind| name.starts_with(kind));
+        if !self.firewall.rules.conditions.iter().any(|condition| is_list(&condition.name)) {
+            return None;
+        }
+        let mut spaces = self.store(family, LIMIT);
+        let all = self.anybody(&mut spaces, way);
+        let one = self.unasked(&mut spaces, all).map_or(all, |(one, _)| one);
+        let lists = self.by_policy(&mut spaces, one, way, None).and_then(|told| {
+            let lists = spaces.variables_named(told.through, is_list);
+            let levels: Vec<Level> = lists.iter().map(|(level, _)| *level).collect();
+            let through = spaces.without(told.through, &levels);
+            let certain = surely(&mut spaces, one, through);
+            let falls = !certain.is_none() && self.passes_named(&mut spaces, told.passed);
+            (falls && !spaces.exhausted())
+                .then(|| lists.into_iter().map(|(_, name)| name).collect::<Vec<_>>())
+        });
+        self.charge(&spaces, 0);
+        lists.filter(|lists| !lists.is_empty())
+    }
+
+    /// Of some packets those with one source, destination and port that no rule asks for, and the chains that let
+    /// others through.
+    fn unasked(&self, spaces: &mut Spaces, all: Space) -> Option<(Space, FxHashSet<ChainId>)> {
+        let family = spaces.family();
+        let Unasked { values: [src, dst, port], accepting } = unasked::find(&self.firewall.rules, family)?;
+        let mut one = all;
+        for (field, value) in [(Field::src(family), src), (Field::dst(family), dst), (Field::Dport, port)] {
+            let here = spaces.test(field, &Set::one(value));
+            one = spaces.and(one, here);
+        }
+        Some((one, accepting))
     }
 
     /// Whether no other packets come to the policy where those that no rule asks for do not. Rules that let some pass
@@ -244,10 +285,8 @@ impl Lens<'_, '_> {
             .map(|(_, space)| space)
             .collect();
         let through = spaces.union(by_policy);
-        let otherwise = spaces.minus(all, through);
-        let (may, may_not) = (spaces.possibly(through), spaces.possibly(otherwise));
-        let certain = spaces.minus(may, may_not);
-        (!spaces.exhausted()).then_some(ByPolicy { certain, passed, passes: passage.passes })
+        let certain = surely(spaces, all, through);
+        (!spaces.exhausted()).then_some(ByPolicy { certain, through, passed, passes: passage.passes })
     }
 
     /// Whether anything passes on the interfaces that the rules name, where they name any: a file that blocks
@@ -287,6 +326,22 @@ impl Lens<'_, '_> {
             })
             .map(|(id, _)| id)
     }
+}
+
+/// Those of all packets that are in a set for all values of the unknowns.
+fn surely(spaces: &mut Spaces, all: Space, some: Space) -> Space {
+    let others = spaces.minus(all, some);
+    let (may, may_not) = (spaces.possibly(some), spaces.possibly(others));
+    spaces.minus(may, may_not)
+}
+
+/// The same finding, where it hangs on lists of hosts.
+fn may_be(mut finding: Finding, lists: Vec<String>) -> Finding {
+    let names = words::some(&lists, 3, "list");
+    finding.message = finding.message.replacen("is let through", "may be let through", 1);
+    finding.message += &format!(", depending on {names}");
+    finding.depends_on = lists;
+    finding
 }
 
 /// Whether a test is for one source.

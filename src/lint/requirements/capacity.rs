@@ -2,7 +2,7 @@
 
 use super::{Fault, Trouble, ask};
 use crate::catalog::{Product, Requirement, Sizing, narrowest};
-use crate::finding::{Finding, LegRef, Opener, RequirementRef};
+use crate::finding::{Finding, LegRef, Opener, RequirementRef, RowSaid};
 use crate::judge::{Desk, Judge, Kind, Want};
 use crate::lint::words;
 use crate::packet::Set;
@@ -104,6 +104,7 @@ impl<'a> Count<'a> {
                 transport: transport.name().to_string(),
                 ports: words::intervals(ports),
                 blocked: Vec::new(),
+                said: RowSaid::default(),
             })
             .collect();
         finding

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::{FEW_LEGS, Fault, Trouble, left};
 use crate::catalog::Requirement;
-use crate::finding::{Finding, Label, LegRef, Opener, RequirementRef};
+use crate::finding::{Finding, Label, LegRef, Opener, RequirementRef, RowSaid};
 use crate::judge::{Judge, number};
 use crate::lint::mend::{self, Aim, Lack, Outcome, Workshop};
 use crate::lint::words::{self, Listed};
@@ -19,9 +19,10 @@ pub(super) fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[
     let blame = first.blame.first();
     let firewall = blame.and_then(|blame| judge.firewall(blame.firewall));
     let span = blame.zip(firewall).and_then(|(blame, firewall)| blame.by.span(&firewall.rules));
-    let listed: Vec<Listed> = list(judge, group);
+    let listed = listing(first.fault, &list(judge, group));
     let mut finding =
         Finding::of(first.fault.lint(), span, message(judge, group, &listed)).severity(first.severity);
+    finding.listed = listed;
     finding.label = match blame.zip(firewall) {
         Some(_) if first.fault == Fault::WrongTransport => {
             format!("opens them for {}", slips::other(first.transport).name())
@@ -31,16 +32,8 @@ pub(super) fn word(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[
     };
     let behind = behind(judge, group);
     finding.related = related(judge, group, span, &behind);
-    finding.notice = match first.fault {
-        Fault::OneDirection => {
-            words::sentences(group.iter().map(|trouble| outward_notice(trouble.flow.requirement)))
-        }
-        _ => {
-            let rows = group.iter().filter_map(|trouble| trouble.flow.requirement.notice.as_deref());
-            let media = group.iter().find(|trouble| trouble.flow.requirement.service == "rtp");
-            words::sentences(rows) + &media_notice(media.unwrap_or(first))
-        }
-    };
+    let media = group.iter().find(|trouble| trouble.flow.requirement.service == "rtp");
+    finding.notice = words::sentences(group.iter().map(row_notice)) + &media_notice(media.unwrap_or(first));
     help(judge, workshop, group, &mut finding);
     finding.devices =
         words::unique(group.iter().map(|trouble| judge.site.devices[trouble.flow.device].name.clone()));
@@ -71,17 +64,11 @@ fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     let mut places: FxHashMap<(&str, &str, &Set), usize> = FxHashMap::default();
     for trouble in group {
         let protocol = trouble.flow.requirement.protocol.as_str();
-        let transport = if trouble.flow.either_transport { "tcp or udp" } else { trouble.transport.name() };
+        let entry = listed_as(judge, trouble);
+        let transport = entry.transports[0];
         let at =
             *places.entry((subject(judge, &trouble.flow), protocol, &trouble.bad)).or_insert_with(|| {
-                listed.push(Listed {
-                    device: subject(judge, &trouble.flow).to_string(),
-                    protocol: words::protocol(protocol),
-                    transports: Vec::new(),
-                    ports: trouble.bad.clone(),
-                    asked: trouble.asked.clone(),
-                    any_port: trouble.flow.any_port,
-                });
+                listed.push(entry);
                 listed.len() - 1
             });
         if !listed[at].transports.contains(&transport) {
@@ -91,40 +78,59 @@ fn list(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Listed> {
     listed
 }
 
+/// One of these rows.
+fn listed_as(judge: &Judge<'_>, trouble: &Trouble<'_>) -> Listed {
+    let transport = if trouble.flow.either_transport { "tcp or udp" } else { trouble.transport.name() };
+    Listed {
+        device: subject(judge, &trouble.flow).to_string(),
+        protocol: words::protocol(&trouble.flow.requirement.protocol),
+        transports: vec![transport],
+        ports: trouble.bad.clone(),
+        asked: trouble.asked.clone(),
+        any_port: trouble.flow.any_port,
+    }
+}
+
+/// Rows as a message names them.
+fn listing(fault: Fault, listed: &[Listed]) -> String {
+    if fault == Fault::Part { parts(listed) } else { words::listing(listed) }
+}
+
 /// What the message of a group names.
-struct Named {
+struct Named<'n> {
     device: String,
     /// The peers in a sentence that says no, and in one that says yes.
     whom: String,
     whom_too: String,
-    what: String,
+    /// The rows.
+    what: &'n str,
     depends: String,
     /// Said where part of the source ports is blocked alone.
     from: &'static str,
 }
 
-impl Named {
-    fn of(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Self {
+impl<'n> Named<'n> {
+    fn of(judge: &Judge<'_>, group: &[Trouble<'_>], what: &'n str) -> Self {
         let parties = || group.iter().flat_map(|trouble| trouble.whom.names.iter().cloned());
         let depends = words::unique(group.iter().flat_map(|trouble| trouble.depends_on.iter().cloned()));
         Self {
             device: words::some(&words::unique(group.iter().map(|trouble| at(judge, trouble))), 3, "device"),
             whom: words::some(&words::unique(parties()), 2, "peer"),
             whom_too: words::some(&words::unique(parties().map(words::somebody)), 2, "peer"),
-            what: words::listing(listed),
+            what,
             depends: words::some(&depends, 3, "condition"),
             from: if group[0].partly { " from part of the source ports" } else { "" },
         }
     }
 }
 
-fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> String {
+fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &str) -> String {
     let first = &group[0];
     let named = Named::of(judge, group, listed);
     let Named { device, whom, whom_too, what, depends, from } = &named;
     match (first.fault, first.flow.leg) {
         (fault, _) if first.flow.either_way && fault != Fault::Reply => whichever_listens(first, &named),
-        (Fault::Part, _) => part_of_range(first, &named, &parts(listed)),
+        (Fault::Part, _) => part_of_range(first, &named),
         (Fault::Reply, _) => unanswered(first, &named),
         (Fault::OneDirection, _) if first.certain => {
             format!("{device} can be reached by {whom_too}, but cannot reach them on {what}")
@@ -154,7 +160,7 @@ fn message(judge: &Judge<'_>, group: &[Trouble<'_>], listed: &[Listed]) -> Strin
 }
 
 /// Of a connection that either end may open.
-fn whichever_listens(first: &Trouble<'_>, named: &Named) -> String {
+fn whichever_listens(first: &Trouble<'_>, named: &Named<'_>) -> String {
     let Named { device, whom_too, what, depends, .. } = named;
     let between = format!("connection between {device} and {whom_too} gets through on {what}");
     match first.certain {
@@ -168,8 +174,8 @@ fn whichever_listens(first: &Trouble<'_>, named: &Named) -> String {
 }
 
 /// Of a range of which some ports get through.
-fn part_of_range(first: &Trouble<'_>, named: &Named, parts: &str) -> String {
-    let Named { device, whom, depends, from, .. } = named;
+fn part_of_range(first: &Trouble<'_>, named: &Named<'_>) -> String {
+    let Named { device, whom, what, depends, from, .. } = named;
     let (uses, whom) = match first.flow.leg {
         Leg::ToDevice => ("needs", format!(" for {whom}")),
         Leg::FromDevice => ("uses", format!(" towards {whom}")),
@@ -178,11 +184,11 @@ fn part_of_range(first: &Trouble<'_>, named: &Named, parts: &str) -> String {
         true => ("is blocked", String::new()),
         false => ("may be blocked", format!(", depending on {depends}")),
     };
-    format!("part of a range that {device} {uses} {fate}{whom}{from}{on}: {parts}")
+    format!("part of a range that {device} {uses} {fate}{whom}{from}{on}: {what}")
 }
 
 /// Of a connection whose answers do not come back.
-fn unanswered(first: &Trouble<'_>, named: &Named) -> String {
+fn unanswered(first: &Trouble<'_>, named: &Named<'_>) -> String {
     let Named { device, whom_too, what, depends, .. } = named;
     let (passes, whose) = match first.flow.leg {
         Leg::ToDevice => (format!("{device} can be reached by {whom_too} on {what}"), "its"),
@@ -281,6 +287,15 @@ fn behind(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<Span> {
     spans
 }
 
+/// What people notice where a row does not get through.
+fn row_notice<'t>(trouble: &'t Trouble<'_>) -> &'t str {
+    let row = trouble.flow.requirement;
+    match trouble.fault {
+        Fault::OneDirection => outward_notice(row),
+        _ => row.notice.as_deref().unwrap_or_default(),
+    }
+}
+
 /// What people notice where a row works in one direction alone: towards the device.
 fn outward_notice(row: &Requirement) -> &'static str {
     match row.service.as_str() {
@@ -296,6 +311,9 @@ fn outward_notice(row: &Requirement) -> &'static str {
 
 /// What blocked media and call control do to calls, beyond what the row itself says.
 fn media_notice(trouble: &Trouble<'_>) -> String {
+    if trouble.fault == Fault::OneDirection {
+        return String::new();
+    }
     let (bad, all) = (trouble.bad.count(), trouble.asked.count());
     let row = trouble.flow.requirement;
     let mut notice = String::new();
@@ -334,7 +352,7 @@ fn help(judge: &Judge<'_>, workshop: Option<&Workshop<'_>>, group: &[Trouble<'_>
 }
 
 fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef> {
-    let mut rows: Vec<(RequirementRef, Set)> = Vec::new();
+    let mut rows: Vec<(RequirementRef, Set, &Trouble<'_>)> = Vec::new();
     let mut places = FxHashMap::default();
     for trouble in group {
         let device = &judge.site.devices[trouble.flow.device];
@@ -356,15 +374,22 @@ fn requirements(judge: &Judge<'_>, group: &[Trouble<'_>]) -> Vec<RequirementRef>
                 transport: trouble.transport.name().to_string(),
                 ports: words::intervals(&trouble.asked),
                 blocked: Vec::new(),
+                said: RowSaid::default(),
             };
-            rows.push((entry, Set::empty()));
+            rows.push((entry, Set::empty(), trouble));
             rows.len() - 1
         });
         if !rows[at].1.covers(&trouble.bad) {
             rows[at].1 = rows[at].1.or(&trouble.bad);
         }
     }
-    let whole =
-        |(entry, bad): (RequirementRef, Set)| RequirementRef { blocked: words::intervals(&bad), ..entry };
+    let whole = |(entry, bad, trouble): (RequirementRef, Set, &Trouble<'_>)| {
+        let listed = Listed { ports: bad.clone(), ..listed_as(judge, trouble) };
+        let said = RowSaid {
+            name: listing(trouble.fault, &[listed]),
+            notice: format!("{}{}", row_notice(trouble), media_notice(trouble)),
+        };
+        RequirementRef { blocked: words::intervals(&bad), said, ..entry }
+    };
     rows.into_iter().map(whole).collect()
 }

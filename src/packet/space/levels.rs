@@ -266,6 +266,11 @@ impl Names {
         usize::BITS - (self.starts.len() - 1).leading_zeros()
     }
 
+    /// Names that are told from all others.
+    pub(super) fn single(&self) -> impl Iterator<Item = u128> {
+        self.starts.windows(2).filter(|pair| pair[0] != 0 && pair[0] + 1 == pair[1]).map(|pair| pair[0])
+    }
+
     /// The classes of the names in a set; `None` where the set parts a class.
     pub(super) fn numbers(&self, set: &Set) -> Option<Set> {
         let number = |name: u128| self.starts.partition_point(|start| *start <= name) - 1;

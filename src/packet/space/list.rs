@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::diagram::{Diagram, Edge, TERMINAL};
+use super::levels::Names;
 use super::{Level, Space, Spaces};
 use crate::packet::{Field, Packet, Set, proto};
 
@@ -179,6 +180,13 @@ impl Spaces {
             row.fields.push((*field, self.named(*level, values)));
             space = rest;
         }
+    }
+
+    /// The interfaces that are told from all others.
+    pub fn interfaces(&self) -> Vec<u128> {
+        let levels = [Field::Iif, Field::Oif].into_iter().filter_map(|field| self.level(field));
+        let names = levels.filter_map(|level| self.layout.names_at(level));
+        names.flat_map(Names::single).collect()
     }
 
     /// Values of a level, numbers of interfaces as their names.
