@@ -303,6 +303,9 @@ pub(super) fn hook_name(hook: Hook) -> &'static str {
     }
 }
 
+/// Ways to decide about one packet that are written out.
+const MOST_OUTCOMES: usize = 6;
+
 pub(super) fn print_human(
     sources: &SourceMap,
     rules: &Ruleset,
@@ -326,7 +329,7 @@ pub(super) fn print_human(
         _ => writeln!(out, "verdict: {word}")?,
     }
     let mut said: Vec<(String, bool)> = Vec::new();
-    for outcome in outcomes.iter().take(if word == "unknown" { 6 } else { 1 }) {
+    for outcome in outcomes.iter().take(MOST_OUTCOMES) {
         let by = match place_of(outcome.decider, rules) {
             None if matches!(outcome.decider, Decider::Policy(..)) && outcome.verdict == Verdict::Accept => {
                 "no rule: what none of them decides is let through".to_string()
@@ -351,11 +354,12 @@ pub(super) fn print_human(
             String::new()
         };
         let leaves = outcome.packet != trip.packet && outcome.verdict == Verdict::Accept;
-        let line = (format!("     by: {prefix}{by}"), leaves);
-        if said.contains(&line) && !leaves {
+        let line = (format!("by: {prefix}{by}"), leaves);
+        if said.contains(&line) && (!leaves || word != "unknown") {
             continue;
         }
-        writeln!(out, "{}", line.0)?;
+        let or = if said.is_empty() || word == "unknown" { "     " } else { "  or " };
+        writeln!(out, "{or}{}", line.0)?;
         said.push(line);
         if leaves {
             writeln!(out, "leaves: {}", describe(&outcome.packet, outcome.way))?;

@@ -69,6 +69,7 @@ pub(crate) struct Row {
 pub(crate) struct Place {
     pub file: Option<String>,
     pub line: Option<usize>,
+    pub message: String,
 }
 
 /// Bytes of a file, and what comes in their place.

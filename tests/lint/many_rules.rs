@@ -144,7 +144,12 @@ fn dead(form: &Form, rules: &[Rule], folder: &Scratch) -> BTreeSet<usize> {
     assert!(left.is_empty() || !is_looked_at_once, "{}: {}", form.dialect, left[0].message);
     let first = form.head.lines().count() + 1;
     let of_dead = found.into_iter().filter(|finding| ["PH401", "PH403", "PH406"].contains(&&*finding.code));
-    of_dead.map(|finding| finding.line.unwrap() - first).collect()
+    // One finding speaks of all that are dead for one reason.
+    let places = of_dead.flat_map(|finding| {
+        let others = finding.related.iter().filter(|place| place.message.contains("for the same reason"));
+        finding.line.into_iter().chain(others.filter_map(|place| place.line)).collect::<Vec<_>>()
+    });
+    places.map(|line| line - first).collect()
 }
 
 #[test]

@@ -103,6 +103,45 @@ fn rules_before_and_behind_a_policy_can_bring_packets_to_it() {
     assert_eq!(said(&there), [], "{}", there.told());
 }
 
+/// A list of hosts in front stops none of them for good.
+#[test]
+fn lists_in_front_close_nothing() {
+    let lists = [
+        ("-m set --match-set bad src", "set bad"),
+        ("-m recent --update --seconds 60 --name bad --rsource", "recent filter INPUT"),
+    ];
+    for (list, name) in lists {
+        let rules = |policy: &str, rest: &str| {
+            let text = format!(
+                "*filter\n:INPUT {policy} [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+                 -A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n-A INPUT {list} -j DROP\n{rest}COMMIT\n"
+            );
+            report("box.rules", &text, &["--no-site", "--ignore", "PH002"])
+        };
+        let named = |report: &Report, code: &str| {
+            let found: Vec<_> = report.of(code).collect();
+            assert_eq!(found.len(), 1, "{}", report.told());
+            assert!(
+                found[0].message.contains(" may ") && found[0].message.contains(name),
+                "{}",
+                report.told()
+            );
+            assert!(
+                found[0].depends_on.iter().all(|condition| condition.starts_with(name)),
+                "{}",
+                report.told()
+            );
+        };
+        named(&rules("ACCEPT", "-A INPUT -p tcp -m tcp --dport 80 -j DROP\n"), "PH203");
+        named(&rules("DROP", "-A INPUT -j ACCEPT\n"), "PH202");
+        named(&rules("DROP", "-A INPUT -p tcp -m tcp --dport 1024:65535 -j ACCEPT\n"), "PH201");
+        named(&rules("DROP", "-A INPUT -p tcp -m tcp --dport 23 -j ACCEPT\n"), "PH207");
+        // Behind a list of those who may, nobody else passes.
+        let allowed = rules("ACCEPT", "-A INPUT -m set ! --match-set good src -j DROP\n");
+        assert_eq!(said(&allowed), [], "{}", allowed.told());
+    }
+}
+
 #[test]
 fn what_was_not_worked_out_is_told() {
     // A rule for some addresses lets them go on to the policy: whether any is left takes all of them.

@@ -21,7 +21,7 @@ mod units;
 
 use rustc_hash::FxHashSet;
 
-use crate::model::{ChainId, RuleId, Ruleset, Verdict};
+use crate::model::{ChainId, Effect, RuleId, Ruleset, Verdict};
 
 use at_once::AtOnce;
 use exact::{Desk, Exact, Takers, Without};
@@ -447,11 +447,35 @@ impl Finder<'_> {
         let opposite = !by.is_empty()
             && own.is_some_and(|own| {
                 walked.iter().all(|id| accepts(id) == Some(own))
-                    && by.iter().all(|id| accepts(id) == Some(!own))
+                    && by.iter().all(|id| self.lets_pass(*id) == Some(!own))
             });
         let elsewhere =
             walked.iter().any(|id| matches!(self.fate(*id), Fate::Dead(Taken { elsewhere: true, .. })));
         Dead { unit: unit.clone(), by, elsewhere, twin, opposite }
+    }
+
+    /// Whether a rule lets all pass that matches, or none, in the chain that it leads to at the latest; `None` where neither
+    /// is known.
+    fn lets_pass(&self, id: RuleId) -> Option<bool> {
+        if let Some(verdict) = units::verdict(self.rules, id) {
+            return Some(verdict == Verdict::Accept);
+        }
+        let effects = self.rules.effects(self.rules.steps_of(self.rules.rule(id)));
+        let to: Vec<ChainId> = effects.filter_map(Effect::leads_to).collect();
+        if to.is_empty() || !to.iter().all(|chain| self.reach.of(*chain).ends) {
+            return None;
+        }
+        let reached = self.rules.reached(to);
+        let every = reached.iter().flat_map(|chain| &self.rules.chain(*chain).rules);
+        let mut verdicts =
+            every.flat_map(|rule| self.rules.effects(self.rules.steps_of(rule))).filter_map(|effect| {
+                match effect {
+                    Effect::Verdict(verdict) | Effect::Pend(verdict) => Some(verdict == Verdict::Accept),
+                    _ => None,
+                }
+            });
+        let first = verdicts.next()?;
+        verdicts.all(|other| other == first).then_some(first)
     }
 
     /// The written rules that can be taken out: each by itself, and all of them together. The last come first, so

@@ -1,5 +1,6 @@
 //! From where the chains of a ruleset are walked, and what their rules change in packets.
 
+use super::steps::ends;
 use crate::model::{ChainId, Effect, Hook, RuleId, Ruleset, StageKind, Way};
 use crate::packet::{FIELDS, Family, Field, Fields};
 
@@ -27,6 +28,8 @@ pub(super) struct Walked {
     pub changed_round: Fields,
     /// Whether packets of a family come here.
     pub families: [bool; 2],
+    /// Whether no packet comes back from it.
+    pub ends: bool,
     /// Whether some stage runs before connection tracking.
     pub early: bool,
 }
@@ -100,6 +103,8 @@ impl Reach {
             let walked = &mut chains[chain.0 as usize];
             settled.iter().for_each(|(field, _)| walked.changes.add(*field));
             walked.settled = settled;
+            let ends = ends(rules, *chain, &|to| chains[to.0 as usize].ends);
+            chains[chain.0 as usize].ends = ends;
         }
         let stages = stages(rules);
         let mut before = Vec::with_capacity(stages.len());

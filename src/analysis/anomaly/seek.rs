@@ -75,7 +75,7 @@ impl<'a> Seeker<'a> {
             let walked = reach.of(chain);
             let limits: Vec<Vec<(Field, Set)>> =
                 paths[chain.0 as usize].iter().map(|path| path.fields.clone()).collect();
-            (!walked.is_apart()).then(|| Table::new(rules, chain, walked, &limits))
+            (!walked.is_apart()).then(|| Table::new(rules, chain, reach, &limits))
         });
         let tables = tables.collect();
         let mut unit_of: Vec<Vec<Option<u32>>> =

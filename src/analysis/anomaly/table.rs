@@ -8,7 +8,7 @@ use crate::packet::{FIELDS, Family, Field, Fields, Set};
 
 use super::atoms::{Atoms, Literal};
 use super::axes::{Dim, Draft, steady};
-use super::reach::Walked;
+use super::reach::{Reach, Walked};
 use super::steps::{first_tests, takes};
 use super::tree::Tree;
 
@@ -83,12 +83,8 @@ pub(super) struct Table {
 
 impl Table {
     /// The table of a chain. `paths` are limits under which packets come to it: what they name is told apart too.
-    pub(super) fn new(
-        rules: &Ruleset,
-        chain: ChainId,
-        walked: &Walked,
-        paths: &[Vec<(Field, Set)>],
-    ) -> Table {
+    pub(super) fn new(rules: &Ruleset, chain: ChainId, reach: &Reach, paths: &[Vec<(Field, Set)>]) -> Table {
+        let walked = reach.of(chain);
         let listed = &rules.chain(chain).rules;
         // Most rules have the same fields steady: those change with few of them.
         let mut changing: Vec<u32> = walked.settled.iter().map(|(_, from)| *from).collect();
@@ -124,7 +120,7 @@ impl Table {
         };
         for (index, rule) in (0..).zip(listed) {
             table.first.push(table.of.len() as u32);
-            table.add(rules, index, rule, (walked, steady_for(index)));
+            table.add(rules, index, rule, (walked, steady_for(index)), reach);
         }
         table.first.push(table.of.len() as u32);
         table.plant();
@@ -213,7 +209,14 @@ impl Table {
         dim.numbers(set)
     }
 
-    fn add(&mut self, rules: &Ruleset, index: u32, rule: &Rule, (walked, steady): (&Walked, Fields)) {
+    fn add(
+        &mut self,
+        rules: &Ruleset,
+        index: u32,
+        rule: &Rule,
+        (walked, steady): (&Walked, Fields),
+        reach: &Reach,
+    ) {
         let steps = rules.steps_of(rule);
         let mut exact = true;
         let mut literals: Vec<Literal> = Vec::new();
@@ -253,7 +256,7 @@ impl Table {
         for dims in &product {
             self.push_all(index, dims);
         }
-        self.kinds.push(Kind { exact, takes: takes(steps) });
+        self.kinds.push(Kind { exact, takes: takes(steps, &|chain| reach.of(chain).ends) });
     }
 
     /// Limits the boxes to those in any of some tuples; false where that is not exact.

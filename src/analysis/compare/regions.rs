@@ -185,13 +185,14 @@ fn witness(spaces: &mut Spaces, space: Space, fields: &[(Field, Set)], way: Way)
 /// A name among some that an interface can have, all of which do as well: one that rules name and that is not on the
 /// other side.
 fn likely_name(set: &Set, known: Vec<u128>, taken: Option<u128>) -> Option<u128> {
-    let named = set.ranges().iter().map(|(name, _)| *name).find(|name| {
+    let is_name = |name: &u128| {
         let text = interface_name(*name);
         !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
-    });
+    };
+    let named = set.ranges().iter().map(|(name, _)| *name).find(is_name);
     let usual = ["eth0", "eth1", "eth2", "em0", "em1", "em2", "other0", "other1"].map(interface);
     let spared = [taken, Some(interface("lo"))];
-    let known = known.into_iter().filter(|name| !spared.contains(&Some(*name)));
+    let known = known.into_iter().filter(|name| is_name(name) && !spared.contains(&Some(*name)));
     named.or_else(|| known.chain(usual).find(|name| set.contains(*name)))
 }
 

@@ -2,13 +2,18 @@
 //! others are as true, and are told last.
 
 use super::pairs::Pair;
-use crate::analysis::compare::Region;
+use crate::analysis::compare::{Kind, Region};
 use crate::model::Way;
 use crate::packet::{Family, Field, Set, interface};
 use crate::site::{Firewall, Site};
 
 /// Whether no packet of a region comes from where it belongs and goes where it belongs, as far as the site tells.
 pub(super) fn is_odd(site: &Site, pair: &Pair, region: &Region) -> bool {
+    // How the end of a TTL is answered nobody plans.
+    let at_end = region.field(Field::Ttl).is_some_and(|ttl| Set::range(0, 1).covers(ttl));
+    if at_end && region.kind == Kind::Replied {
+        return true;
+    }
     let Some(firewall) = pair.firewall.and_then(|id| site.firewalls.get(id)) else { return false };
     if firewall.interfaces.is_empty() {
         return false;

@@ -150,23 +150,23 @@ impl Lens<'_> {
         open.dedup();
         let (first, others) = open.split_first()?;
         let left = match open.len() {
-            1 => format!("whether the {} does anything was not found out", self.noun()),
-            count => format!("whether {count} {} do anything was not found out", self.nouns()),
+            1 => format!("1 {} not examined", self.noun()),
+            count => format!("{count} {} not examined", self.nouns()),
         };
         let message = match found.stopped {
-            true => format!("{left}: stopped after {} steps of search", ask.work),
+            true => format!("stopped after {} steps of search: {left}", ask.work),
             false => format!("{left}: more than {} steps of search for each", ask.question()),
         };
         let mut finding = Finding::of(&PH401, *first, message)
             .severity(Severity::Info)
-            .label("not examined to the end")
+            .label("whether it does anything was not found out")
             .help(format!(
                 "What is reported of other {} holds all the same. For an answer, allow more work: `--budget search={}`.",
                 self.nouns(),
                 ask.work.saturating_mul(10)
             ));
         for other in others.iter().take(RELATED) {
-            finding = finding.related(*other, "not examined either");
+            finding = finding.related(*other, "nor of this one");
         }
         Some(finding)
     }

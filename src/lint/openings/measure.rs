@@ -10,7 +10,7 @@ use crate::judge::Witness;
 use crate::model::{
     ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
 };
-use crate::packet::{Family, Field, Set, Space, Spaces, State, proto};
+use crate::packet::{Family, Field, Level, Set, Space, Spaces, State, proto};
 use crate::site::{ZoneId, unicast};
 
 /// Work for the openings of one rule, where all at once were too much.
@@ -91,7 +91,7 @@ impl Lens<'_, '_> {
         for (by, space) in &decided {
             let Decider::Rule(id) = *by else { continue };
             let Some(at) = places.get(&id).copied() else { continue };
-            let certain = certainly(spaces, all, *space);
+            let (certain, lists) = certainly(spaces, all, *space);
             let mut openings = Vec::new();
             for protocol in [proto::TCP, proto::UDP] {
                 let of = spaces.test(Field::Proto, &Set::one(protocol.into()));
@@ -111,6 +111,7 @@ impl Lens<'_, '_> {
                     }
                 }
             }
+            openings.iter_mut().for_each(|opening| opening.lists.clone_from(&lists));
             found.push((at, openings));
         }
         (!spaces.exhausted()).then_some(found)
@@ -262,6 +263,7 @@ impl Lens<'_, '_> {
                     anywhere: false,
                     outward: false,
                     several: false,
+                    lists: Vec::new(),
                     witness: self.witness(spaces, here, way),
                 });
             }
@@ -310,6 +312,7 @@ impl Lens<'_, '_> {
             to,
             outward,
             several: false,
+            lists: Vec::new(),
             witness: self.witness(spaces, there, way),
         })
     }
@@ -319,11 +322,30 @@ impl Lens<'_, '_> {
     }
 }
 
-/// The packets of a set in which they are whatever is unknown.
-pub(super) fn certainly(spaces: &mut Spaces, all: Space, space: Space) -> Space {
+/// How names of conditions begin that look hosts up in a list.
+pub(super) const LISTS: [&str; 3] = ["set ", "table <", "recent "];
+
+/// The packets of a set in which they are whatever is unknown; where there are none, those that are in it where no
+/// list of hosts has them, with the names of the lists: nobody keeps a list of all hosts.
+pub(super) fn certainly(spaces: &mut Spaces, all: Space, space: Space) -> (Space, Vec<String>) {
     let usual = spaces.usually(space);
-    let others = spaces.minus(all, usual);
-    let (may, may_not) = (spaces.possibly(usual), spaces.possibly(others));
+    let certain = surely(spaces, all, usual);
+    if !certain.is_none() {
+        return (certain, Vec::new());
+    }
+    let lists = spaces.variables_named(usual, |name| LISTS.iter().any(|kind| name.starts_with(kind)));
+    let (levels, names): (Vec<Level>, Vec<String>) = lists.into_iter().unzip();
+    if names.is_empty() {
+        return (certain, names);
+    }
+    let some = spaces.unless(usual, &levels);
+    (surely(spaces, all, some), names)
+}
+
+/// Those of all packets that are in a set for all values of the unknowns.
+pub(super) fn surely(spaces: &mut Spaces, all: Space, some: Space) -> Space {
+    let others = spaces.minus(all, some);
+    let (may, may_not) = (spaces.possibly(some), spaces.possibly(others));
     spaces.minus(may, may_not)
 }
 

@@ -163,6 +163,24 @@ fn names(protocols: &[u8]) -> &'static str {
     }
 }
 
+/// Makes of a finding about what is open one about what may be: lists of hosts can stop some.
+pub(super) fn doubt(finding: &mut Finding, lists: &[String]) {
+    finding.message = doubtful(&finding.message, lists);
+    finding.depends_on = lists.to_vec();
+}
+
+/// A sentence that says that something is open, as one that says that it may be.
+pub(super) fn doubtful(message: &str, lists: &[String]) -> String {
+    if lists.is_empty() {
+        return message.to_string();
+    }
+    let verbs =
+        [(" is ", " may be "), (" are ", " may be "), (" gets ", " may get "), (" lets ", " may let ")];
+    let verb = verbs.iter().filter_map(|(is, may)| Some((message.find(is)?, *is, *may))).min();
+    let message = verb.map_or_else(|| message.to_string(), |(_, is, may)| message.replacen(is, may, 1));
+    format!("{message}, depending on {}", words::some(lists, 3, "list"))
+}
+
 /// PH202 for a rule that opens all ports. On a made-up site nobody knows which side is the inside.
 pub(super) fn any_to_any(rule: &Rule, openings: &[&Opening], made_up: bool) -> Finding {
     let protocols = super::protocols(openings);

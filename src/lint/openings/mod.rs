@@ -149,6 +149,8 @@ struct Opening {
     outward: bool,
     /// It is that of several rules of one line.
     several: bool,
+    /// Lists of hosts that may stop some of it.
+    lists: Vec<String>,
     /// A packet that gets through.
     witness: Option<Witness>,
 }
@@ -172,6 +174,9 @@ impl Opening {
                 known.sides.join(&self.sides);
                 known.to = known.to.or(&self.to);
                 known.anywhere |= self.anywhere;
+                known.lists.extend(self.lists);
+                known.lists.sort_unstable();
+                known.lists.dedup();
             }
             None => all.push(self),
         }
@@ -304,7 +309,7 @@ impl Lens<'_, '_> {
         let any: Vec<&Opening> = to_all.iter().copied().filter(|opening| opening.from_all).collect();
         if let Some(first) = any.first() {
             let mut wide = self.said(message::any_to_any(rule, &any, site.is_made_up()), first);
-            wide.excess = self.of_outside(candidate.id, &any);
+            wide.excess = self.of_outside(candidate.id, &any).filter(|_| first.lists.is_empty());
             wide.finding.careful = true;
             return Said::Finding(Box::new(wide));
         }
@@ -332,7 +337,7 @@ impl Lens<'_, '_> {
             several => several,
         };
         let mut said = self.said(self.too_wide(rule, widest, &protocols, wide), widest);
-        if widest.excess.count() >= wide {
+        if widest.excess.count() >= wide && widest.lists.is_empty() {
             said.excess = self.of_device(candidate.id, widest, &protocols);
         }
         Said::Finding(Box::new(said))
@@ -362,7 +367,11 @@ impl Lens<'_, '_> {
     }
 
     fn said(&self, mut finding: Finding, opening: &Opening) -> Wide {
-        witness::show(&mut finding, opening.witness.as_ref(), Some(self.at));
+        if opening.lists.is_empty() {
+            witness::show(&mut finding, opening.witness.as_ref(), Some(self.at));
+        } else {
+            message::doubt(&mut finding, &opening.lists);
+        }
         finding.into()
     }
 

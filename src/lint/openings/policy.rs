@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 
 use rustc_hash::FxHashSet;
 
-use super::measure::decided;
+use super::measure::{LISTS, decided, surely};
+use super::message;
 use super::sides::MANGLE;
 use super::unasked::{self, Unasked};
 use super::{LIMIT, Lens};
 use crate::analysis::Decider;
 use crate::analysis::flow::{Pass, Watch};
 use crate::finding::Finding;
-use crate::lint::words;
 use crate::model::{
     ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
 };
@@ -35,9 +35,6 @@ const PROGRAMS: [&str; 10] = [
 const SHOWN: usize = 16;
 /// Rules that refuse single hosts, from which on they are first left out.
 const MANY: usize = 64;
-
-/// How names of conditions begin that look hosts up in a list.
-const LISTS: [&str; 3] = ["set ", "table <", "recent "];
 
 /// What becomes of packets of new connections.
 struct ByPolicy {
@@ -86,7 +83,9 @@ impl Lens<'_, '_> {
             Some(true) => Some(self.let_through(stage, way, close)),
             Some(false) => {
                 let lists = self.told_but_for_lists(family, way)?;
-                Some(may_be(self.let_through(stage, way, close), lists))
+                let mut finding = self.let_through(stage, way, close);
+                message::doubt(&mut finding, &lists);
+                Some(finding)
             }
             None => Some(not_told(stage, way)),
         }
@@ -178,9 +177,10 @@ impl Lens<'_, '_> {
         let all = self.anybody(&mut spaces, way);
         let one = self.unasked(&mut spaces, all).map_or(all, |(one, _)| one);
         let lists = self.by_policy(&mut spaces, one, way, None).and_then(|told| {
-            let lists = spaces.variables_named(told.through, is_list);
+            let usual = spaces.usually(told.through);
+            let lists = spaces.variables_named(usual, is_list);
             let levels: Vec<Level> = lists.iter().map(|(level, _)| *level).collect();
-            let through = spaces.without(told.through, &levels);
+            let through = spaces.unless(usual, &levels);
             let certain = surely(&mut spaces, one, through);
             let falls = !certain.is_none() && self.passes_named(&mut spaces, told.passed);
             (falls && !spaces.exhausted())
@@ -326,22 +326,6 @@ impl Lens<'_, '_> {
             })
             .map(|(id, _)| id)
     }
-}
-
-/// Those of all packets that are in a set for all values of the unknowns.
-fn surely(spaces: &mut Spaces, all: Space, some: Space) -> Space {
-    let others = spaces.minus(all, some);
-    let (may, may_not) = (spaces.possibly(some), spaces.possibly(others));
-    spaces.minus(may, may_not)
-}
-
-/// The same finding, where it hangs on lists of hosts.
-fn may_be(mut finding: Finding, lists: Vec<String>) -> Finding {
-    let names = words::some(&lists, 3, "list");
-    finding.message = finding.message.replacen("is let through", "may be let through", 1);
-    finding.message += &format!(", depending on {names}");
-    finding.depends_on = lists;
-    finding
 }
 
 /// Whether a test is for one source.

@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::measure::{MOST_AT_ONCE, by_rules, certainly, decided, is_most, naming};
+use super::message::doubtful;
 use super::{LIMIT, Lens, NEARLY_ALL};
 use crate::analysis::Decider;
 use crate::analysis::flow::Watch;
@@ -31,6 +32,8 @@ const OUTSIDE: [&str; 8] = ["wan", "ext", "outside", "egress", "internet", "untr
 struct Found {
     severity: Severity,
     places: Vec<Span>,
+    /// Lists of hosts that may stop some of it.
+    lists: Vec<String>,
     witness: Option<Witness>,
 }
 
@@ -42,10 +45,18 @@ struct Saying {
 }
 
 impl Saying {
-    fn add(&mut self, message: String, severity: Severity, place: Span, witness: Option<Witness>) {
+    /// Adds what is to be said at a place, with the lists of hosts that may stop some of it.
+    fn add(
+        &mut self,
+        (message, lists): (String, Vec<String>),
+        severity: Severity,
+        place: Span,
+        witness: Option<Witness>,
+    ) {
+        let message = doubtful(&message, &lists);
         let found = self.found.entry(message.clone()).or_insert_with(|| {
             self.order.push(message);
-            Found { severity, places: Vec::new(), witness }
+            Found { severity, places: Vec::new(), lists, witness }
         });
         if !found.places.contains(&place) && found.places.len() <= SHOWN {
             found.places.push(place);
@@ -63,6 +74,8 @@ impl Saying {
 struct Line {
     span: Span,
     open: Vec<(usize, u8)>,
+    /// Lists of hosts that may stop some of it.
+    lists: Vec<String>,
     witness: Option<Witness>,
 }
 
@@ -112,12 +125,13 @@ impl Lens<'_, '_> {
             }
         });
         let mut saying = Saying::default();
-        for Line { span, mut open, witness } in lines {
+        for Line { span, mut open, lists, witness } in lines {
             open.sort_unstable();
             open.dedup();
             let services = &site.settings.services;
             let severity = open.iter().map(|(at, _)| services[*at].severity).max();
-            saying.add(said_of(services, &open), severity.unwrap_or(Severity::Info), span, witness);
+            let said = (said_of(services, &open), lists);
+            saying.add(said, severity.unwrap_or(Severity::Info), span, witness);
         }
         saying.findings(|message, found| {
             let notice = match found.severity {
@@ -168,7 +182,7 @@ impl Lens<'_, '_> {
             if !may.contains(&id) {
                 continue;
             }
-            let part = certainly(spaces, look.all, *space);
+            let (part, lists) = certainly(spaces, look.all, *space);
             let ranges = self.ranges_of(id);
             let mut open: Vec<(usize, u8)> = Vec::new();
             let mut first = None;
@@ -186,8 +200,8 @@ impl Lens<'_, '_> {
             let count = |of: u8| open.iter().filter(|(_, protocol)| *protocol == of).count();
             let is_wide = count(proto::TCP) > MANY[0] || count(proto::UDP) > MANY[1];
             let Some(first) = first.filter(|_| !is_wide) else { continue };
-            let witness = self.witness(spaces, first, way);
-            lines.push(Line { span: self.firewall.rules.rule(id).span(), open, witness });
+            let witness = self.witness(spaces, first, way).filter(|_| lists.is_empty());
+            lines.push(Line { span: self.firewall.rules.rule(id).span(), open, lists, witness });
         }
         if spaces.exhausted() { Vec::new() } else { lines }
     }
@@ -264,13 +278,14 @@ impl Lens<'_, '_> {
                 if !rules.contains(&id) {
                     continue;
                 }
-                let part = certainly(spaces, look.all, *space);
+                let (part, lists) = certainly(spaces, look.all, *space);
                 let span = self.firewall.rules.rule(id).span();
                 for protocol in [proto::TCP, proto::UDP] {
                     if let Some((message, here)) =
                         self.let_in_by_source(spaces, (part, look.passed), protocol, way)
                     {
-                        saying.add(message, Severity::Warning, span, self.witness(spaces, here, way));
+                        let witness = self.witness(spaces, here, way).filter(|_| lists.is_empty());
+                        saying.add((message, lists.clone()), Severity::Warning, span, witness);
                     }
                 }
             }
@@ -416,6 +431,7 @@ impl Lens<'_, '_> {
     ) -> Option<Finding> {
         let (first, others) = found.places.split_first()?;
         let mut finding = Finding::of(lint, *first, message).severity(found.severity).label(label);
+        finding.depends_on.clone_from(&found.lists);
         for span in others {
             finding = finding.related(*span, "so does this rule");
         }

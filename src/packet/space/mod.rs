@@ -82,7 +82,7 @@ pub struct Spaces {
     places: BTreeMap<u32, usize>,
     /// The bits of those that there are.
     taken: Range<u32>,
-    sets: FxHashMap<(Level, Set), Space>,
+    sets: FxHashMap<Level, FxHashMap<Set, Space>>,
     /// The projections that were asked for, each with its number.
     projections: FxHashMap<Projection, u32>,
     /// The bits of variables that are noted as usual.
@@ -230,12 +230,12 @@ impl Spaces {
         if level.bits() <= 16 && set.single().is_some() {
             return self.build(level, set);
         }
-        if let Some(known) = self.sets.get(&(level, set.clone())) {
+        if let Some(known) = self.sets.get(&level).and_then(|known| known.get(set)) {
             return *known;
         }
         let built = self.build(level, set);
         if !self.exhausted() {
-            self.sets.insert((level, set.clone()), built);
+            self.sets.entry(level).or_default().insert(set.clone(), built);
         }
         built
     }
@@ -342,6 +342,13 @@ impl Spaces {
     /// The packets that are in the set when all variables have the values that were noted as usual.
     pub fn usually(&mut self, space: Space) -> Space {
         Space(self.diagram.restrict(space.0, &self.usual, &mut self.usually))
+    }
+
+    /// The packets that are in the set when the variables at the levels do not hold.
+    pub fn unless(&mut self, space: Space, levels: &[Level]) -> Space {
+        let bits = levels.iter().flat_map(|level| (0..level.bits()).map(|number| level.bit(number).at(0)));
+        let none = bits.map(|bit| (bit, false)).collect();
+        Space(self.diagram.restrict(space.0, &none, &mut FxHashMap::default()))
     }
 
     /// The names of the variables, and of the fields that count as unknown, on which it hangs whether a packet
