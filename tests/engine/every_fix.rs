@@ -335,3 +335,43 @@ fn of_administration_that_is_open_to_any_source() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(made.len(), 4, "{made:#?}");
 }
+
+/// A rule for all traffic: what takes it away leaves what the device needs, and the office goes on.
+#[test]
+fn of_rules_for_all_traffic() {
+    let (mut wrong, mut made) = (Vec::new(), Made::new());
+    let configs = [
+        (
+            "gate.rules",
+            "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+             -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A FORWARD -j ACCEPT\nCOMMIT\n",
+        ),
+        (
+            "gate.nft",
+            "table ip gate {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\
+             \t\tct state established accept\n\t\taccept\n\t}\n}\n",
+        ),
+        ("pf.conf", "block in all\npass out all\npass in on lan0 all\npass in inet all\n"),
+        (
+            "gate.cfg",
+            "ASA Version 9.8(2)\ninterface Ethernet0/0\n nameif wan0\n security-level 0\n \
+             ip address 198.51.100.33 255.255.255.240\ninterface Ethernet0/1\n nameif lan0\n security-level 100\n \
+             ip address 10.40.7.1 255.255.255.0\naccess-list from_wan extended permit ip any any\n\
+             access-group from_wan in interface wan0\n",
+        ),
+    ];
+    for (name, config) in configs {
+        let site = format!(
+            "[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"office\"\nnetworks = [\"10.40.7.0/24\"]\n\
+             [[firewall]]\nname = \"gate\"\nconfig = [\"{name}\"]\n\
+             interfaces = {{ wan0 = \"internet\", lan0 = \"office\" }}\n\
+             [[device]]\nname = \"mcu\"\nproduct = \"scopia-elite-5200\"\naddresses = [\"10.40.7.22\"]\n\
+             [[peer]]\nrole = \"h323-entity\"\nzone = \"internet\"\n"
+        );
+        let case = Case::new(&[(name, config), ("pinhole.toml", &site)], &["--ignore", "PH201,PH205"]);
+        each(&case, name, &mut made, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let languages = made.keys().filter(|(code, _)| code == "PH202").count();
+    assert_eq!(languages, 4, "{made:#?}");
+}

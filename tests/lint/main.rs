@@ -34,4 +34,5 @@ mod scenarios;
 mod senseless;
 mod sites;
 mod sizes;
+mod takers;
 mod unnamed_peers;

@@ -318,10 +318,11 @@ impl Finder<'_> {
                 let Fate::Dead(taken) = self.fate(id) else { continue };
                 let taken = self.alive(chain, taken);
                 let known = |by: &u32| self.seeker.takes(RuleId { chain, index: *by }, id, self.seeker.share);
-                let taken = match taken.asked || taken.by.iter().all(known) {
-                    false if self.left > enough => self.takers(id).unwrap_or(taken),
-                    _ => taken,
-                };
+                let sure = taken.asked || taken.by.iter().all(known);
+                let asked = if sure || self.left <= enough { None } else { self.takers(id) };
+                // Those that match all of it, and take some, are fewer and as true.
+                let others = |asked: &Taken| taken.by.iter().any(|by| !asked.by.contains(by));
+                let taken = asked.filter(others).unwrap_or(taken);
                 self.fates[chain.0 as usize][index as usize] = Fate::Dead(taken);
             }
         }

@@ -88,6 +88,14 @@ impl Causes {
         found.sort_by_key(|changed| (1 - changed.side, changed.file, changed.line));
         found
     }
+
+    /// Whether the rules that decide before and after stand on changed lines.
+    pub(super) fn are_changed(&self, sides: &Sides, by: &[By; 2]) -> [bool; 2] {
+        let sides = [&sides.old, &sides.new];
+        std::array::from_fn(|at| {
+            by[at].rule.is_some_and(|span| !self.sides[at].in_lines(at, sides[at], span).is_empty())
+        })
+    }
 }
 
 impl Names {

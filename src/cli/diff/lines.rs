@@ -30,6 +30,8 @@ pub(super) struct Line {
     pub example: String,
     /// The changed lines behind it.
     causes: Vec<Changed>,
+    /// Whether the rules before and after stand on lines that changed.
+    is_rule_changed: [bool; 2],
 }
 
 impl Line {
@@ -56,7 +58,7 @@ impl Line {
         let is = |cause: &Changed, side: usize, at: Option<(SourceId, u32)>| {
             cause.side == side && at == Some((cause.file, cause.line))
         };
-        if self.by[1].rule.is_some() && self.causes.iter().any(|cause| is(cause, 1, new)) {
+        if self.by[1].rule.is_some() && self.is_changed(false) {
             return Vec::new();
         }
         let is_told = |cause: &&Changed| {
@@ -66,9 +68,9 @@ impl Line {
         self.causes.iter().filter(is_told).take(MOST_CAUSES).map(|cause| cause.text(told.sides)).collect()
     }
 
-    /// Whether the rule that let it pass before stands on a line that changed.
-    pub(super) fn rule_is_changed(&self) -> bool {
-        self.causes.iter().any(|cause| cause.side == 0)
+    /// Whether the rule that decided before, or that decides now, stands on a line that changed.
+    pub(super) fn is_changed(&self, old: bool) -> bool {
+        self.is_rule_changed[usize::from(!old)]
     }
 }
 
@@ -98,6 +100,7 @@ pub(super) fn lines(told: &Told<'_>, pair: &Pair, kind: Kind, odd: bool) -> Vec<
                 detail,
                 example: example(seen),
                 causes: pair.texts.causes.behind(told.sides, &seen.by),
+                is_rule_changed: pair.texts.causes.are_changed(told.sides, &seen.by),
             }),
         }
     }

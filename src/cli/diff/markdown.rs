@@ -119,7 +119,12 @@ impl Comment {
                 let fence = fence(&lines);
                 body += &format!("\n{fence}diff\n{}\n{}{fence}\n\n", clean(&hunk.head), lines.concat());
             }
-            self.folded(&format!("Changed lines of {}, with what they do", file.names[1]), &body);
+            let does = if file.hunks.iter().all(|hunk| hunk.effects.is_empty()) {
+                ""
+            } else {
+                ", with what they do"
+            };
+            self.folded(&format!("Changed lines of {}{does}", file.names[1]), &body);
         }
     }
 
@@ -166,19 +171,20 @@ fn row(told: &Told<'_>, lines: &[&Line]) -> String {
     )
 }
 
-/// The rule that decides now, or the one that did before, with the changed lines behind it.
+/// The changed lines behind an effect, and the rule that decides now or did before, where that is none of them.
 fn reasons(told: &Told<'_>, line: &Line) -> Vec<String> {
     let (side, by) = line.reason(told);
     let is_old = std::ptr::eq(side, &told.sides.old);
     let rule = decider(side, by);
-    let text = match (by.rule.is_some(), is_old) {
-        (true, true) if line.rule_is_changed() => format!("taken out or changed: {}", code(&rule)),
+    let mut reasons: Vec<String> =
+        line.changed(told, [is_old, !is_old]).iter().map(|line| format!("changed: {}", code(line))).collect();
+    reasons.push(match (by.rule.is_some(), is_old) {
+        (true, _) if line.is_changed(is_old) => format!("changed: {}", code(&rule)),
         (true, true) => format!("no longer: {}", code(&rule)),
-        (true, false) => code(&rule),
-        (false, _) => markdown(&rule),
-    };
-    let changed = line.changed(told, [is_old, !is_old]);
-    std::iter::once(text).chain(changed.iter().map(|line| format!("changed: {}", code(line)))).collect()
+        (true, false) => format!("decides: {}", code(&rule)),
+        (false, _) => format!("decides: {}", markdown(&rule)),
+    });
+    reasons
 }
 
 fn detail(told: &Told<'_>, line: &Line) -> String {

@@ -41,8 +41,8 @@ fn said(old: &str, new: &str, count: usize) -> String {
     let told = format!("{new} gets what {old} loses ({count} {kinds} of traffic)");
     match old.split_once(" (").map(|(_, name)| name.trim_end_matches(')')) {
         Some(device) => format!(
-            "{told}: if {device} has moved, give it that address in the site file; calls and findings are judged for the \
-             one that stands there"
+            "{told}: calls and findings are those of {device} at the address in the site file; if it has moved, change it \
+             there, and run this again"
         ),
         None => told,
     }

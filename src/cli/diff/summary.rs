@@ -106,7 +106,8 @@ fn mended_calls(told: &Told<'_>) -> Option<String> {
 /// That calls were looked at, and none fares otherwise.
 fn untouched_calls(told: &Told<'_>) -> &'static str {
     let calls = &told.findings.calls;
-    if calls.any && calls.all.is_empty() { " The calls of the site fare as before." } else { "" }
+    let untouched = calls.any && calls.all.is_empty();
+    if untouched { " Each call that the site file knows works, or fails, as before." } else { "" }
 }
 
 /// How many findings there are, by their severity.

@@ -9,8 +9,13 @@ pub(super) fn less(text: &str, less: &Less<'_>) -> Option<Vec<String>> {
         let all: Vec<String> = sources.iter().map(|source| place(*source)).collect();
         let all = if let [one] = all.as_slice() { one.clone() } else { format!("{{ {} }}", all.join(", ")) };
         let words = Words::of(&text);
-        let at = words.one(&["from"])? + 1;
-        text = words.with(at..at + 1, &all)?;
+        text = match words.one(&["from"]) {
+            Some(at) => words.with(at + 1..at + 2, &all)?,
+            None => {
+                let at = words.one(&["all"])?;
+                words.with(at..at + 1, &format!("from {all} to any"))?
+            }
+        };
     }
     if let Some(set) = less.ports {
         text = to(&text, &braced(set, ":"))?;

@@ -8,6 +8,9 @@ use crate::model::RuleId;
 use crate::packet::{Family, Prefix, Set};
 use crate::site::PeerPlace;
 
+/// Devices beyond which it is not worked out what they lose with a rule for everything.
+const MOST_DEVICES: usize = 64;
+
 impl Lens<'_, '_> {
     /// The ports that a device does not need.
     pub(super) fn of_device(&self, rule: RuleId, opening: &Opening, protocols: &[u8]) -> Option<Excess> {
@@ -35,7 +38,7 @@ impl Lens<'_, '_> {
     /// All that strangers may send.
     pub(super) fn of_outside(&self, rule: RuleId, openings: &[&Opening]) -> Option<Excess> {
         let site = self.judge.site;
-        if site.is_made_up() || self.host().is_some() {
+        if site.is_made_up() || self.host().is_some() || site.devices.len() > MOST_DEVICES {
             return None;
         }
         let mut excess = self.nothing(rule);
@@ -51,11 +54,18 @@ impl Lens<'_, '_> {
         closable::from_outside_alone(site, &mut excess);
         excess.kept.sort_unstable();
         excess.kept.dedup();
-        let mut families: Vec<Family> = openings.iter().map(|opening| opening.family).collect();
-        families.dedup();
+        // What nobody has an address of in a family is a stranger's, too.
+        let named = |family: Family| {
+            let networks = site.zones.iter().flat_map(|zone| zone.networks.iter().map(|net| net.address));
+            let own = site.devices.iter().flat_map(|device| device.addresses.iter().copied());
+            networks.chain(own).any(|address| Family::of(address).0 == family)
+        };
+        let families = [Family::V4, Family::V6]
+            .into_iter()
+            .filter(|family| openings.iter().any(|opening| opening.family == *family) || !named(*family));
         let all = Set::range(0, 65535);
         let shut = |family| Shut { family, protocol: None, src: None, dst: None, ports: all.clone() };
-        excess.flows = families.into_iter().map(shut).collect();
+        excess.flows = families.map(shut).collect();
         Some(excess)
     }
 

@@ -306,7 +306,8 @@ impl Lens<'_, '_> {
         let (outward, inward): (Vec<&Opening>, Vec<&Opening>) =
             all_ports.partition(|opening| opening.outward);
         let to_all: Vec<&Opening> = inward.into_iter().filter(|opening| opening.any_source).collect();
-        let any: Vec<&Opening> = to_all.iter().copied().filter(|opening| opening.from_all).collect();
+        let mut any: Vec<&Opening> = to_all.iter().copied().filter(|opening| opening.from_all).collect();
+        any.sort_by_key(|opening| !opening.lists.is_empty());
         if let Some(first) = any.first() {
             let mut wide = self.said(message::any_to_any(rule, &any, site.is_made_up()), first);
             wide.excess = self.of_outside(candidate.id, &any).filter(|_| first.lists.is_empty());
@@ -329,7 +330,7 @@ impl Lens<'_, '_> {
         let widest = openings
             .iter()
             .filter(|opening| opening.ports.count() >= wide && self.is_for_many(opening))
-            .max_by_key(|o| (!o.outward, o.excess.count(), o.ports.count()));
+            .max_by_key(|o| (o.lists.is_empty(), !o.outward, o.excess.count(), o.ports.count()));
         let Some(widest) = widest else { return Said::Nothing };
         let alike = openings.iter().filter(|o| o.several && widest.several && o.is_like(widest));
         let protocols = match protocols(&alike.collect::<Vec<_>>()) {

@@ -56,7 +56,7 @@ impl Lens<'_, '_> {
             let found = [Family::V4, Family::V6].map(|family| self.falls_through((family, hook, way), close));
             all.extend(found.into_iter().flatten());
         }
-        all.sort_by_key(|found| Reverse(found.severity));
+        all.sort_by_key(|found| (Reverse(found.severity), !found.depends_on.is_empty()));
         let mut findings: Vec<Finding> = Vec::new();
         for found in all {
             if findings.iter().all(|known| known.span != found.span) {

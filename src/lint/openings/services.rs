@@ -119,7 +119,11 @@ impl Lens<'_, '_> {
             for line in self.open_services(spaces, &may, way) {
                 let at = *places.entry(line.span).or_insert(lines.len());
                 match lines.get_mut(at) {
-                    Some(known) => known.open.extend(line.open),
+                    Some(known) => {
+                        known.open.extend(line.open);
+                        // What is open for certain to some is open.
+                        known.lists.retain(|_| !line.lists.is_empty());
+                    }
                     None => lines.push(line),
                 }
             }

@@ -48,8 +48,14 @@ impl<'a> Lost<'a> {
     }
 }
 
-/// The ports of each leg that did not get through.
-struct Before(FxHashMap<(usize, Leg, *const Requirement, Transport), Vec<(Near, Party, bool, Set)>>);
+/// One leg of a row of a device, over one transport.
+type OneLeg = (usize, Leg, *const Requirement, Transport);
+
+/// What of a leg did not get through: between whom, whether for certain, and which ports.
+type Bad = (Near, Party, bool, Set);
+
+/// What did not get through of each leg.
+struct Before(FxHashMap<OneLeg, Vec<Bad>>);
 
 impl Before {
     fn of(troubles: &[Trouble<'_>]) -> Before {
@@ -62,7 +68,7 @@ impl Before {
         Before(legs)
     }
 
-    fn leg(trouble: &Trouble<'_>) -> (usize, Leg, *const Requirement, Transport) {
+    fn leg(trouble: &Trouble<'_>) -> OneLeg {
         let flow = &trouble.flow;
         (flow.device, flow.leg, std::ptr::from_ref(flow.requirement), trouble.transport)
     }
