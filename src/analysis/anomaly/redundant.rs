@@ -11,7 +11,13 @@ use crate::model::RuleId;
 impl Finder<'_> {
     /// The written rules that can be taken out: each by itself, and all of them together. The last come first, so
     /// that none is kept for the sake of one that goes.
-    pub(super) fn redundant(&mut self, units: &[Unit], dead: FxHashSet<RuleId>, repeats: bool, found: &mut Anomalies) {
+    pub(super) fn redundant(
+        &mut self,
+        units: &[Unit],
+        dead: FxHashSet<RuleId>,
+        repeats: bool,
+        found: &mut Anomalies,
+    ) {
         let mut alone: Vec<Redundant> = Vec::new();
         let mut policy: Vec<&Unit> = Vec::new();
         let candidates = self.candidates(units, &dead);
