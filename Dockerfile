@@ -5,7 +5,7 @@ RUN apk add --no-cache musl-dev
 WORKDIR /source
 COPY . .
 ARG PINHOLE_COMMIT=
-ENV PINHOLE_COMMIT=$PINHOLE_COMMIT
+ENV PINHOLE_COMMIT=$PINHOLE_COMMIT CARGO_PROFILE_RELEASE_LTO=thin CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 RUN cargo build --release --locked && cp target/release/pinhole /pinhole
 
 # With a shell and git, for CI: docker build --target ci -t pinhole:ci .
