@@ -212,9 +212,29 @@ impl<'a> Seeker<'a> {
             met |= self.shown(&scouts, (by, &[], &self.nothing), (packet, course), wish).is_some();
             met || scouts.are_tired()
         };
-        let mut wishes =
-            packets.wishes().filter_map(|mut wish| wish.tests(self.rules, steps).then_some(wish));
-        wishes.any(|wish| packets.of_wish(&wish, TURNS, &mut meets));
+        let wishes = packets.wishes().filter_map(|mut wish| wish.tests(self.rules, steps).then_some(wish));
+        let wishes: Vec<Wish> = wishes.collect();
+        if wishes.iter().any(|wish| packets.of_wish(wish, TURNS, &mut meets)) {
+            return met;
+        }
+        // What the rules before it leave of what both match.
+        let pairs =
+            table.boxes(id.index).flat_map(|one| table.boxes(by.index).map(move |other| (one, other)));
+        for (one, other) in pairs {
+            let both: Vec<(u32, u32)> =
+                one.iter().zip(other).map(|((lo, hi), (from, to))| (*lo.max(from), *hi.min(to))).collect();
+            if both.iter().any(|(lo, hi)| lo > hi) {
+                continue;
+            }
+            for wish in &wishes {
+                let Some(both) = table.limited(&both, &wish.fields) else { continue };
+                let Left::Part(gap, literals) = left(table, &both, by.index, share.boxes) else { continue };
+                let within = packets.within(wish, &corner_of(&gap), &literals);
+                if within.is_some_and(|wish| packets.of_wish(&wish, 1, &mut meets)) {
+                    return met;
+                }
+            }
+        }
         met
     }
 

@@ -1,8 +1,12 @@
 //! Who takes the packets of rules that do nothing.
 
 use super::exact::Takers;
+use super::table::Share;
 use super::{Fate, Finder, Taken, steps, units};
 use crate::model::{ChainId, Effect, RuleId, Verdict};
+
+/// The part of the work that is left which is done to name rules.
+const PART: u64 = 8;
 
 impl Finder<'_> {
     /// Who takes what a rule matches, asked of the engine.
@@ -19,14 +23,18 @@ impl Finder<'_> {
     /// Names the rules that take what dead rules match. Those that match all of it need not: they can be dead themselves,
     /// and where nothing of it comes to their chain nobody takes it.
     pub(super) fn name_takers(&mut self) {
-        let enough = self.left / 2;
+        let enough = self.left - self.left / PART;
+        let covered = |fate: &&Fate| matches!(fate, Fate::Dead(Taken { asked: false, .. }));
+        let share = Share::among(self.fates.iter().flatten().filter(covered).count(), self.ask.work);
         for chain in self.reach.order().to_vec() {
+            // To a chain that the system walks all comes that there is, but for what is stopped at another hook.
+            let comes = self.is_of_stage(chain);
             for index in 0..self.fates[chain.0 as usize].len() as u32 {
                 let id = RuleId { chain, index };
                 let Fate::Dead(taken) = self.fate(id) else { continue };
                 let taken = self.alive(chain, taken);
-                let known = |by: &u32| self.seeker.takes(RuleId { chain, index: *by }, id, self.seeker.share);
-                let sure = taken.asked || taken.by.iter().all(known);
+                let known = |by: &u32| self.seeker.takes(RuleId { chain, index: *by }, id, share);
+                let sure = taken.asked || taken.by.is_empty() || comes || taken.by.iter().any(known);
                 let asked = if sure || self.left <= enough { None } else { self.takers(id) };
                 // Those that match all of it, and take some, are fewer and as true.
                 let others = |asked: &Taken| taken.by.iter().any(|by| !asked.by.contains(by));
