@@ -26,6 +26,8 @@ pub(super) fn excess(judge: &Judge<'_>, group: &[Exposure]) -> Option<Excess> {
         others_by: Set::empty(),
         refused_on: Vec::new(),
         spared: group.iter().map(|exposure| exposure.device).collect(),
+        first_packets: false,
+        nameless: Vec::new(),
     };
     if first.fault == Fault::Administration {
         if site.is_made_up() {

@@ -260,6 +260,25 @@ fn the_interfaces_of_a_group_are_named() {
     );
 }
 
+/// Rules for IPv4 against rules for IPv6, or against none: nothing is compared, and nothing is called equal.
+#[test]
+fn where_nothing_is_compared_nothing_is_equal() {
+    let folder = Scratch::new("apart");
+    let rules = "*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\n-A FORWARD -p tcp --dport 5060 -j ACCEPT\nCOMMIT\n";
+    folder.write("rules.v4", rules);
+    folder.write("rules.v6", rules);
+    folder.write("empty", "");
+    for new in ["rules.v6", "empty"] {
+        let said = diff(&folder.0, &["--equal", "--dialect", "iptables", "rules.v4", new]);
+        assert!(
+            said.starts_with("unknown: one side has no rules") && said.ends_with("\nexit code 2"),
+            "{said}"
+        );
+        let said = diff(&folder.0, &["--dialect", "iptables", "rules.v4", new]);
+        assert!(said.starts_with("Nothing was compared") && said.ends_with("\nexit code 2"), "{said}");
+    }
+}
+
 #[test]
 fn what_differs_in_too_many_places_differs() {
     let folder = Scratch::new("many-places");

@@ -344,12 +344,12 @@ fn of_rules_for_all_traffic() {
         (
             "gate.rules",
             "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
-             -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A FORWARD -j ACCEPT\nCOMMIT\n",
+             -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -j ACCEPT\nCOMMIT\n",
         ),
         (
             "gate.nft",
             "table ip gate {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\
-             \t\tct state established accept\n\t\taccept\n\t}\n}\n",
+             \t\tct state established,related accept\n\t\taccept\n\t}\n}\n",
         ),
         ("pf.conf", "block in all\npass out all\npass in on lan0 all\npass in inet all\n"),
         (
@@ -374,4 +374,39 @@ fn of_rules_for_all_traffic() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let languages = made.keys().filter(|(code, _)| code == "PH202").count();
     assert_eq!(languages, 4, "{made:#?}");
+}
+
+/// Without a rule for running connections the one for all traffic lets answers in, too: nothing is offered that takes these
+/// away. Nor is anything where nobody said which IPv6 is inside, or where packets are not tracked.
+#[test]
+fn of_rules_for_all_traffic_that_let_answers_in() {
+    let configs = [
+        (
+            "gate.rules",
+            "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -j ACCEPT\nCOMMIT\n",
+        ),
+        (
+            "gate.rules",
+            "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -j CT --notrack\nCOMMIT\n*filter\n:INPUT DROP [0:0]\n\
+             :FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n\
+             -A FORWARD -j ACCEPT\nCOMMIT\n",
+        ),
+        (
+            "gate.nft",
+            "table inet gate {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\
+             \t\tct state established,related accept\n\t\taccept\n\t}\n}\n",
+        ),
+    ];
+    for (name, config) in configs {
+        let site = format!(
+            "[[zone]]\nname = \"internet\"\n[[zone]]\nname = \"office\"\nnetworks = [\"10.40.7.0/24\"]\n\
+             [[firewall]]\nname = \"gate\"\nconfig = [\"{name}\"]\n\
+             interfaces = {{ wan0 = \"internet\", lan0 = \"office\" }}\n\
+             [[device]]\nname = \"mcu\"\nproduct = \"scopia-elite-5200\"\naddresses = [\"10.40.7.22\"]\n"
+        );
+        let case = Case::new(&[(name, config), ("pinhole.toml", &site)], &["--select", "PH202"]);
+        let found = case.findings();
+        assert!(!found.is_empty(), "{config}");
+        assert!(found.iter().all(|finding| finding["edits"].as_array().unwrap().is_empty()), "{found:#?}");
+    }
 }

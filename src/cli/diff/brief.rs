@@ -29,6 +29,7 @@ pub(in crate::cli) fn effects(
         first_packets: false,
         firewall,
         scope: Vec::new(),
+        is_apart: false,
         texts: Texts::default(),
         translates: [old, new].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     };

@@ -181,6 +181,9 @@ pub(super) fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure
     match told.equal {
         Some(true) => writeln!(out, "equal: every packet fares alike on both sides")?,
         Some(false) => writeln!(out, "different: each of these packets fares otherwise")?,
+        None if told.pairs.iter().any(|pair| pair.is_apart) => {
+            writeln!(out, "unknown: one side has no rules for the packets of the other")?;
+        }
         None => writeln!(out, "unknown: it would have taken too much work")?,
     }
     for pair in told.pairs {

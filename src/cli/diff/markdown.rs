@@ -180,7 +180,7 @@ fn reasons(told: &Told<'_>, line: &Line) -> Vec<String> {
         line.changed(told, [is_old, !is_old]).iter().map(|line| format!("changed: {}", code(line))).collect();
     reasons.push(match (by.rule.is_some(), is_old) {
         (true, _) if line.is_changed(is_old) => format!("changed: {}", code(&rule)),
-        (true, true) => format!("no longer: {}", code(&rule)),
+        (true, true) => format!("decided before: {}", code(&rule)),
         (true, false) => format!("decides: {}", code(&rule)),
         (false, _) => format!("decides: {}", markdown(&rule)),
     });

@@ -35,6 +35,8 @@ pub(super) struct Pair {
     pub scope: Vec<(Field, Set)>,
     /// Whether destinations are translated on either side.
     pub translates: bool,
+    /// The sides have no family in common: nothing was compared.
+    pub is_apart: bool,
     /// The text that changed, once it was looked at.
     pub texts: Texts,
 }
@@ -87,6 +89,9 @@ pub(super) fn equal(pairs: &[Pair]) -> Option<bool> {
     };
     if pairs.iter().any(differs) {
         return Some(false);
+    }
+    if pairs.iter().any(|pair| pair.is_apart) {
+        return None;
     }
     if pairs.iter().all(|pair| pair.unknown.is_empty()) { Some(true) } else { None }
 }
@@ -151,6 +156,7 @@ fn one_sided(name: String, old: Option<&Config>, new: Option<&Config>) -> Pair {
         firewall: None,
         scope: Vec::new(),
         translates: false,
+        is_apart: false,
         texts: Texts::default(),
     }
 }
@@ -209,6 +215,7 @@ fn compared(
         first_packets: across,
         firewall: new.firewall,
         scope: scope.fields,
+        is_apart: families(old_rules, new_rules).is_empty(),
         texts: Texts::default(),
         translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })

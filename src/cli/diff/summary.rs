@@ -22,6 +22,9 @@ pub(super) fn summary(told: &Told<'_>) -> String {
     parts.extend(mended_calls(told));
     let effect = match (parts.is_empty(), told.equal) {
         (false, _) => format!("The change {}", parts.join("; ")),
+        (true, None) if told.pairs.iter().any(|pair| pair.is_apart) => {
+            "Nothing was compared: one side has no rules for the packets of the other".to_string()
+        }
         (true, None) => {
             "The effect of the change is not known: it would have taken too much work".to_string()
         }

@@ -11,7 +11,7 @@ use crate::finding::{Edit, Finding, Mend};
 use crate::judge::{Firewall, Judge};
 use crate::lint::requirements::Lost;
 use crate::model::{Rule, RuleId, Step, Test};
-use crate::packet::{Family, Field, Prefix, Set, proto};
+use crate::packet::{Family, Field, Prefix, Set, State, proto};
 use crate::source::{SourceMap, Span};
 
 /// Lines beyond which a change is none that somebody reads.
@@ -37,6 +37,10 @@ pub(in crate::lint) struct Excess {
     pub refused_on: Vec<String>,
     /// The devices that have to get on as before.
     pub spared: Vec<usize>,
+    /// It is about first packets: those of connections that there are go on, wherever they come from.
+    pub first_packets: bool,
+    /// Families of which the site names nobody: there it is closed by those interfaces alone.
+    pub nameless: Vec<Family>,
 }
 
 /// Packets that are to be refused.
@@ -288,6 +292,10 @@ impl Closing<'_, '_> {
                 fields.push((if icmp { Field::IcmpType } else { Field::Dport }, shut.ports.clone()));
             }
             fields.extend(shut.dst.clone().map(|dst| (Field::dst(shut.family), dst)));
+            if self.excess.first_packets {
+                let first = [State::New, State::Invalid, State::Untracked].map(|state| state as u128);
+                fields.push((Field::State, Set::of(first.map(|state| (state, state)))));
+            }
             let of_family = |prefix: &&Prefix| Family::of(prefix.address).0 == shut.family;
             let own = Field::src(shut.family);
             let but = |some: &[Prefix]| {
@@ -301,6 +309,9 @@ impl Closing<'_, '_> {
             if !self.excess.others_by.is_empty() && shut.src.is_none() {
                 let by = [(Field::Iif, self.excess.others_by.clone()), (own, strangers.clone())];
                 named.push((shut.family, fields.iter().cloned().chain(by).collect()));
+            }
+            if self.excess.nameless.contains(&shut.family) {
+                continue;
             }
             let outside = strangers.and(&but(&self.excess.inside));
             fields.push((own, shut.src.clone().unwrap_or(outside)));

@@ -4,7 +4,7 @@ use super::{Lens, Opening};
 use crate::analysis::Decider;
 use crate::lint::mend::close::{Excess, Shut};
 use crate::lint::{closable, cores};
-use crate::model::RuleId;
+use crate::model::{Effect, RuleId};
 use crate::packet::{Family, Prefix, Set};
 use crate::site::PeerPlace;
 
@@ -41,8 +41,13 @@ impl Lens<'_, '_> {
         if site.is_made_up() || self.host().is_some() || site.devices.len() > MOST_DEVICES {
             return None;
         }
+        // What is not tracked may be an answer as well.
+        if self.firewall.rules.all_effects().any(|effect| effect == Effect::NoTrack) {
+            return None;
+        }
         let mut excess = self.nothing(rule);
         excess.spared = cores::devices(self.judge);
+        excess.first_packets = !self.firewall.rules.stateful;
         let known = site.peers.iter().filter_map(|peer| match &peer.place {
             PeerPlace::Addresses(addresses) => Some(addresses),
             PeerPlace::Zone(_) => None,
@@ -66,6 +71,7 @@ impl Lens<'_, '_> {
         let all = Set::range(0, 65535);
         let shut = |family| Shut { family, protocol: None, src: None, dst: None, ports: all.clone() };
         excess.flows = families.map(shut).collect();
+        excess.nameless = [Family::V4, Family::V6].into_iter().filter(|family| !named(*family)).collect();
         Some(excess)
     }
 
@@ -79,6 +85,8 @@ impl Lens<'_, '_> {
             others_by: Set::empty(),
             refused_on: Vec::new(),
             spared: Vec::new(),
+            first_packets: false,
+            nameless: Vec::new(),
         }
     }
 }
