@@ -356,7 +356,7 @@ fn of_rules_for_all_traffic() {
             "gate.cfg",
             "ASA Version 9.8(2)\ninterface Ethernet0/0\n nameif wan0\n security-level 0\n \
              ip address 198.51.100.33 255.255.255.240\ninterface Ethernet0/1\n nameif lan0\n security-level 100\n \
-             ip address 10.40.7.1 255.255.255.0\naccess-list from_wan extended permit ip any any\n\
+             ip address 10.40.7.1 255.255.255.0\naccess-list from_wan extended permit ip any4 any4\n\
              access-group from_wan in interface wan0\n",
         ),
     ];
