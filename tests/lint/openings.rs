@@ -142,6 +142,20 @@ fn lists_in_front_close_nothing() {
     }
 }
 
+/// Of one rule a service can be open for certain in one family, and another one hang on a list in the other.
+#[test]
+fn what_a_list_leaves_open_is_told_service_by_service() {
+    let text = "table inet box {\n\tset bad {\n\t\ttype ipv4_addr\n\t\tflags timeout\n\t}\n\tchain input {\n\
+                \t\ttype filter hook input priority 0; policy drop;\n\t\tip saddr @bad drop\n\
+                \t\tmeta nfproto ipv6 tcp dport 23 drop\n\t\ttcp dport { 22, 23 } accept\n\t}\n}\n";
+    let found = report("box.nft", text, &["--no-site", "--select", "PH207"]);
+    let mut said: Vec<(&str, usize)> =
+        found.findings.iter().map(|finding| (finding.message.as_str(), finding.depends_on.len())).collect();
+    said.sort_unstable();
+    let doubtful = "Telnet (tcp 23) may be open to any source, depending on set bad";
+    assert_eq!(said, [("SSH (tcp 22) is open to any source", 0), (doubtful, 1)], "{}", found.told());
+}
+
 #[test]
 fn what_was_not_worked_out_is_told() {
     // A rule for some addresses lets them go on to the policy: whether any is left takes all of them.

@@ -110,28 +110,37 @@ impl Lens<'_, '_> {
             return Vec::new();
         }
         let mut lines: Vec<Line> = Vec::new();
-        let mut places: FxHashMap<Span, usize> = FxHashMap::default();
+        let mut places: FxHashMap<(Span, bool), usize> = FxHashMap::default();
         self.each_way(|spaces, way| {
             let naming = naming(&self.firewall.rules, spaces.family(), way);
             if !may.iter().any(|id| naming.contains(&id.chain)) || self.lets_few_in(spaces.family(), way) {
                 return;
             }
             for line in self.open_services(spaces, &may, way) {
-                let at = *places.entry(line.span).or_insert(lines.len());
+                let at = *places.entry((line.span, line.lists.is_empty())).or_insert(lines.len());
                 match lines.get_mut(at) {
                     Some(known) => {
                         known.open.extend(line.open);
-                        // What is open for certain to some is open.
-                        known.lists.retain(|_| !line.lists.is_empty());
+                        known.lists.extend(line.lists);
                     }
                     None => lines.push(line),
                 }
             }
         });
         let mut saying = Saying::default();
-        for Line { span, mut open, lists, witness } in lines {
+        let certain = lines.iter().filter(|line| line.lists.is_empty());
+        let certain: FxHashSet<(Span, (usize, u8))> =
+            certain.flat_map(|line| line.open.iter().map(|one| (line.span, *one))).collect();
+        for Line { span, mut open, mut lists, witness } in lines {
+            // What is open for certain to some is open.
+            open.retain(|one| lists.is_empty() || !certain.contains(&(span, *one)));
+            if open.is_empty() {
+                continue;
+            }
             open.sort_unstable();
             open.dedup();
+            lists.sort_unstable();
+            lists.dedup();
             let services = &site.settings.services;
             let severity = open.iter().map(|(at, _)| services[*at].severity).max();
             let said = (said_of(services, &open), lists);
