@@ -116,7 +116,7 @@ pub(crate) fn once(findings: &mut Vec<Finding>, sources: &SourceMap) {
 /// How many legs of mandatory rows do not get through, and how much trouble there is in all: the less, the better a
 /// site explains a config.
 pub(crate) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
-    requirements::lacking(judge, &cores::devices(judge))
+    requirements::lacking(judge)
 }
 
 /// What there is to say of legs of rows, each between one address and one party, and what mends them.

@@ -4,20 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Told;
-use super::likely::is_odd;
-use super::names::{Context, Words};
+use super::names::Context;
 use super::pairs::Pair;
 use crate::analysis::compare::Kind;
 
 /// A sentence for each host in whose place another one is.
 pub(super) fn notes(told: &Told<'_>, pair: &Pair) -> Vec<String> {
     let context = Context { site: &told.sides.new.site, pair };
-    let of = |kind: Kind| {
-        let regions = pair.regions.iter().map(|seen| &seen.region);
-        let likely = regions.filter(move |region| region.kind == kind && !is_odd(context.site, pair, region));
-        context.merged(likely).into_iter().map(|(_, words)| words).collect::<Vec<Words>>()
-    };
-    let (opened, closed) = (of(Kind::Opened), of(Kind::Closed));
+    let (opened, closed) = (context.of_kinds(&[Kind::Opened]), context.of_kinds(&[Kind::Closed]));
     let mut swaps: BTreeMap<(String, String), usize> = BTreeMap::new();
     for old in &closed {
         for new in opened.iter().filter(|new| new.rest == old.rest && new.shares_traffic(old)) {

@@ -1,5 +1,6 @@
 //! Packets of a region in words: addresses by the names of the site, ports as people write them.
 
+use super::likely::is_odd;
 use super::pairs::Pair;
 use super::values;
 use crate::analysis::compare::{End, Kind, Leaves, Region};
@@ -133,6 +134,14 @@ pub(super) struct Context<'c> {
 }
 
 impl Context<'_> {
+    /// The traffic of effects of some kinds, but for odd packets.
+    pub(super) fn of_kinds(&self, kinds: &[Kind]) -> Vec<Words> {
+        let regions = self.pair.regions.iter().map(|seen| &seen.region);
+        let told =
+            regions.filter(|region| kinds.contains(&region.kind) && !is_odd(self.site, self.pair, region));
+        self.merged(told).into_iter().map(|(_, words)| words).collect()
+    }
+
     /// Regions in words: those that differ in protocols and ports alone are one.
     pub(super) fn merged<'r>(&self, regions: impl Iterator<Item = &'r Region>) -> Vec<(Kind, Words)> {
         let mut found: Vec<(Kind, Words)> = Vec::new();

@@ -8,8 +8,6 @@ use crate::explain::Works;
 use crate::finding::Finding;
 use crate::rule::Severity;
 
-use super::likely::is_odd;
-
 /// So much traffic of one kind is named; more is counted.
 const FEW: usize = 2;
 /// Characters of traffic that is named.
@@ -72,11 +70,8 @@ fn traffic(told: &Told<'_>, kinds: &[Kind]) -> Vec<String> {
     let mut all = Vec::new();
     for pair in told.pairs {
         let context = Context { site: &told.sides.new.site, pair };
-        let regions = pair.regions.iter().map(|seen| &seen.region);
-        let told =
-            regions.filter(|region| kinds.contains(&region.kind) && !is_odd(context.site, pair, region));
         let on = if pair.name.is_empty() { String::new() } else { format!(" on {}", pair.name) };
-        all.extend(context.merged(told).iter().map(|(_, words)| format!("{}{on}", words.sentence())));
+        all.extend(context.of_kinds(kinds).iter().map(|words| format!("{}{on}", words.sentence())));
     }
     all
 }

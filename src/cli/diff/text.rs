@@ -58,7 +58,11 @@ pub(super) fn of(sides: &Sides, pair: &Pair) -> Texts {
         let names = [name(&sides.old, old), name(&sides.new, new)];
         files.push(FileDiff { hunks: hunks(&before, &after, [old, new]), names });
     }
-    let causes = Causes::of(sides, pair.dialects, changed(pair, &files));
+    // Where nothing differs for packets, nobody asks why.
+    let causes = match pair.regions.is_empty() {
+        true => Causes::default(),
+        false => Causes::of(sides, pair.dialects, changed(pair, &files)),
+    };
     let mut texts = Texts { files, causes };
     let effects = effects(sides, pair, &texts);
     let hunks = texts.files.iter_mut().flat_map(|file| &mut file.hunks);

@@ -1,15 +1,22 @@
 //! PH401, PH403 and PH406: rules that never do anything.
 
+use std::cell::LazyCell;
+
+use rustc_hash::FxHashMap;
+
 use super::{Lens, RELATED, Told, together, words_of};
 use crate::analysis::anomaly::{Anomalies, Dead, Partly, Unit};
 use crate::finding::Finding;
-use crate::model::{Effect, RuleId, Step, Test, Verdict};
+use crate::model::{ChainId, Effect, RuleId, Step, Test, Verdict};
 use crate::rule::{Lint, PH401, PH403, PH406, Severity};
 use crate::source::Span;
 
 /// Words of options that decide about no packet, or not alone, and differ in rules that match the same.
 const APART: [&str; 12] =
     ["allow-opts", "label", "log", "LOG", "prio", "queue", "quick", "tag", "tos", "ttl", "user", "NFLOG"];
+
+/// For each chain the places of the rules that lead to it.
+type Ways = FxHashMap<ChainId, Vec<Span>>;
 
 pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
     let told = found
@@ -24,6 +31,7 @@ pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
         let alone = lens.contradicts_itself(&dead.unit).then_some(dead.unit.span);
         ((places.clone(), twin, dead.opposite, dead.elsewhere, chain, alone), (dead, twin, places))
     });
+    let ways = LazyCell::new(|| lens.ways());
     let mut told: Vec<Told> = Vec::new();
     for group in together(keyed) {
         let Some((first, twin, places)) = group.first() else { continue };
@@ -31,6 +39,7 @@ pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
         let mut finding = match twin {
             Some(twin) => lens.twin(&units, *twin),
             None if lens.contradicts_itself(&first.unit) => lens.contradiction(&first.unit),
+            None if places.is_empty() => lens.with_ways(lens.dead(&units, places, first), &first.unit, &ways),
             None => lens.dead(&units, places, first),
         };
         for other in &units[1..] {
@@ -124,9 +133,6 @@ impl Lens<'_> {
         // keeps away is a second defence.
         let refuses = units.iter().any(|unit| matches!(self.verb(unit.rules.first()), "drops" | "rejects"));
         finding.careful = opposite || places.is_empty() && refuses;
-        if places.is_empty() {
-            return self.with_ways(finding, units);
-        }
         let takes = match places.len() {
             1 if !first.elsewhere => "takes all its packets",
             _ => "takes some of its packets",
@@ -138,18 +144,26 @@ impl Lens<'_> {
         finding
     }
 
-    /// The rules that lead to a chain to which nothing comes of what some of its rules are for.
-    fn with_ways(&self, mut finding: Finding, units: &[&Unit]) -> Finding {
-        let Some(id) = units[0].rules.first() else { return finding };
+    /// For each chain the rules that lead to it.
+    fn ways(&self) -> Ways {
         let rules = self.rules();
-        let every = rules.chains.iter().flat_map(|chain| &chain.rules);
-        let leads = every.filter(|rule| rules.led_to(rule).any(|to| to == id.chain));
-        let mut ways: Vec<Span> = leads.map(|rule| rule.span()).collect();
-        ways.dedup();
-        for way in ways.into_iter().take(RELATED) {
-            finding = finding.related(way, "leads there, for other packets");
+        let mut ways = Ways::default();
+        for rule in rules.chains.iter().flat_map(|chain| &chain.rules) {
+            for to in rules.led_to(rule) {
+                let known = ways.entry(to).or_default();
+                if known.last() != Some(&rule.span()) {
+                    known.push(rule.span());
+                }
+            }
         }
-        finding
+        ways
+    }
+
+    /// A finding with the rules that lead to a chain to which nothing comes of what one of its rules is for.
+    fn with_ways(&self, finding: Finding, unit: &Unit, ways: &Ways) -> Finding {
+        let chain = unit.rules.first().map(|id| id.chain);
+        let leads = chain.and_then(|chain| ways.get(&chain)).into_iter().flatten().take(RELATED);
+        leads.fold(finding, |finding, way| finding.related(*way, "leads there, for other packets"))
     }
 
     /// Whether two rules that say the same in the model do so as they are written. What decides about no packet may

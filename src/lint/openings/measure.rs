@@ -323,7 +323,7 @@ impl Lens<'_, '_> {
 }
 
 /// How names of conditions begin that look hosts up in a list.
-pub(super) const LISTS: [&str; 3] = ["set ", "table <", "recent "];
+const LISTS: [&str; 3] = ["set ", "table <", "recent "];
 
 /// The packets of a set in which they are whatever is unknown; where there are none, those that are in it where no
 /// list of hosts has them, with the names of the lists: nobody keeps a list of all hosts.
@@ -333,12 +333,22 @@ pub(super) fn certainly(spaces: &mut Spaces, all: Space, space: Space) -> (Space
     if !certain.is_none() {
         return (certain, Vec::new());
     }
-    let lists = spaces.variables_named(usual, |name| LISTS.iter().any(|kind| name.starts_with(kind)));
-    let (levels, names): (Vec<Level>, Vec<String>) = lists.into_iter().unzip();
+    unlisted(spaces, all, usual)
+}
+
+/// Whether a condition looks hosts up in a list.
+pub(super) fn is_list(name: &str) -> bool {
+    LISTS.iter().any(|kind| name.starts_with(kind))
+}
+
+/// Those of all packets that are in a set where no list of hosts has them, with the names of the lists on which the set
+/// hangs; no packets where it hangs on none.
+pub(super) fn unlisted(spaces: &mut Spaces, all: Space, set: Space) -> (Space, Vec<String>) {
+    let (levels, names): (Vec<Level>, Vec<String>) = spaces.variables_named(set, is_list).into_iter().unzip();
     if names.is_empty() {
-        return (certain, names);
+        return (Space::NONE, names);
     }
-    let some = spaces.unless(usual, &levels);
+    let some = spaces.unless(set, &levels);
     (surely(spaces, all, some), names)
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use rustc_hash::FxHashSet;
 
-use super::measure::{LISTS, decided, surely};
+use super::measure::{decided, is_list, surely, unlisted};
 use super::message;
 use super::sides::MANGLE;
 use super::unasked::{self, Unasked};
@@ -15,7 +15,7 @@ use crate::finding::Finding;
 use crate::model::{
     ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
 };
-use crate::packet::{Family, Field, Level, Set, Space, Spaces};
+use crate::packet::{Family, Field, Set, Space, Spaces};
 use crate::rule::{PH203, Severity};
 
 /// Tables of nftables that programs keep for themselves, beside the filter.
@@ -169,7 +169,6 @@ impl Lens<'_, '_> {
     /// The lists of hosts without which packets that no rule asks for would come to the policy for certain: some list
     /// may hold every host, but nobody keeps one for that. `None` where it is not so.
     fn told_but_for_lists(&self, family: Family, way: Way) -> Option<Vec<String>> {
-        let is_list = |name: &str| LISTS.iter().any(|kind| name.starts_with(kind));
         if !self.firewall.rules.conditions.iter().any(|condition| is_list(&condition.name)) {
             return None;
         }
@@ -178,16 +177,12 @@ impl Lens<'_, '_> {
         let one = self.unasked(&mut spaces, all).map_or(all, |(one, _)| one);
         let lists = self.by_policy(&mut spaces, one, way, None).and_then(|told| {
             let usual = spaces.usually(told.through);
-            let lists = spaces.variables_named(usual, is_list);
-            let levels: Vec<Level> = lists.iter().map(|(level, _)| *level).collect();
-            let through = spaces.unless(usual, &levels);
-            let certain = surely(&mut spaces, one, through);
+            let (certain, lists) = unlisted(&mut spaces, one, usual);
             let falls = !certain.is_none() && self.passes_named(&mut spaces, told.passed);
-            (falls && !spaces.exhausted())
-                .then(|| lists.into_iter().map(|(_, name)| name).collect::<Vec<_>>())
+            (falls && !spaces.exhausted()).then_some(lists)
         });
         self.charge(&spaces, 0);
-        lists.filter(|lists| !lists.is_empty())
+        lists
     }
 
     /// Of some packets those with one source, destination and port that no rule asks for, and the chains that let

@@ -143,8 +143,8 @@ pub(super) fn about<'a>(
 }
 
 /// How many legs of mandatory rows do not get through, for some party; and how much trouble there is in all.
-pub(super) fn lacking(judge: &Judge<'_>, devices: &[usize]) -> (usize, usize) {
-    let troubles = troubles(judge, devices);
+pub(super) fn lacking(judge: &Judge<'_>) -> (usize, usize) {
+    let troubles = troubles(judge, &cores::devices(judge));
     let mandatory = troubles.iter().filter(|trouble| trouble.flow.requirement.severity == Need::Mandatory);
     let mut rows: Vec<_> = mandatory
         .map(|trouble| {
