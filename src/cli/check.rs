@@ -382,11 +382,16 @@ fn effects(before: &[Group], after: &[Group]) -> Vec<String> {
 fn files(read: &Read, sources: &SourceMap) -> Vec<FileSummary> {
     let way = match read.judged {
         Judged::InSite => None,
-        Judged::Alone => Some("by the general rules alone: no firewall of the site has it".to_string()),
-        Judged::Way(Way::Forward) => Some("as traffic through the firewall (hook forward)".to_string()),
-        Judged::Way(Way::Input) => Some("as traffic to the host itself (hook input)".to_string()),
-        Judged::Way(Way::Output) => Some("as traffic from the host itself (hook output)".to_string()),
+        Judged::Alone => Some("by the general rules alone: no firewall of the site has it"),
+        Judged::General => {
+            Some("by the general rules alone: no site file and no `--product` says who needs what")
+        }
+        Judged::Way(Way::Forward) => Some("as traffic through the firewall (hook forward)"),
+        Judged::Way(Way::Input) => Some("as traffic to the host itself (hook input)"),
+        Judged::Way(Way::Output) => Some("as traffic from the host itself (hook output)"),
     };
+    let six = if read.is_six { "; its rules are for IPv6" } else { "" };
+    let way = way.map(|way| format!("{way}{six}"));
     let summary = read.rules.iter().map(|(id, rules)| FileSummary {
         path: sources.file(*id).path.clone(),
         dialect: read.dialect.name(),

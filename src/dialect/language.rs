@@ -1,5 +1,6 @@
 //! What the rest of the crate has to know of a language, in one place for each.
 
+use super::hangs::Said;
 use super::mentions::Mention;
 use super::write::{Job, Less, Spot};
 use super::{Environment, Loaded, asa, iptables, nftables, pf};
@@ -46,6 +47,8 @@ pub struct Language {
     pub load: fn(&mut SourceMap, &[SourceId], &Environment) -> Loaded,
     /// The names in a text.
     pub mentions: fn(&str) -> Vec<Mention>,
+    /// What a text says of that on which conditions hang.
+    pub hangs: fn(&str) -> Vec<Said>,
     /// What it is told by.
     pub marks: Marks,
     /// What comments begin with: anywhere in a line where blocks have braces, else at its beginning alone.

@@ -2,6 +2,7 @@
 
 pub mod asa;
 mod assume;
+pub mod hangs;
 mod interface;
 pub mod iptables;
 mod language;

@@ -33,7 +33,7 @@ pub(super) fn excess(judge: &Judge<'_>, group: &[Exposure]) -> Option<Excess> {
         if site.is_made_up() {
             return None;
         }
-        from_outside_alone(site, &mut excess);
+        from_outside_alone(judge, &mut excess);
     }
     excess.spared.sort_unstable();
     excess.spared.dedup();
@@ -62,7 +62,8 @@ fn is_for_nobody(fault: Fault) -> bool {
 }
 
 /// What comes from outside is closed alone: all networks of the site may go on.
-pub(super) fn from_outside_alone(site: &Site, excess: &mut Excess) {
+pub(super) fn from_outside_alone(judge: &Judge<'_>, excess: &mut Excess) {
+    let site = judge.site;
     excess.inside.extend(site.zones.iter().flat_map(|zone| zone.networks.iter().copied()));
     let Some(firewall) = site.firewalls.get(excess.firewall) else { return };
     let outside = firewall
@@ -70,7 +71,10 @@ pub(super) fn from_outside_alone(site: &Site, excess: &mut Excess) {
         .iter()
         .filter(|(_, zones)| zones.iter().all(|zone| site.is_everything_else(*zone)))
         .map(|(name, _)| name);
-    excess.others_by = Set::of(outside.clone().map(|name| (interface(name), interface(name))));
+    let names = Set::of(outside.clone().map(|name| (interface(name), interface(name))));
+    let rules = judge.firewalls.get(excess.firewall).and_then(Option::as_ref).map(|known| &known.rules);
+    let synonyms = rules.into_iter().flat_map(|rules| &rules.synonyms).filter(|all| all.meets(&names));
+    excess.others_by = synonyms.fold(names.clone(), |all, more| all.or(more));
     excess.refused_on = outside.cloned().collect();
 }
 

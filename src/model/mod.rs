@@ -103,6 +103,8 @@ pub struct Ruleset {
     pub v6: bool,
     /// The names of the interfaces, where the files tell all; else empty.
     pub interfaces: Set,
+    /// The names of interfaces that have several, one set for each.
+    pub synonyms: Vec<Set>,
     /// Which addresses lie behind which interfaces, as far as the files tell.
     pub behind: Vec<Behind>,
     /// Pairs of sides, by the names of their interfaces: the firewall itself trusts the first one more than the second

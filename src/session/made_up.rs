@@ -122,6 +122,11 @@ impl Alone {
         &self.firewalls
     }
 
+    /// Whether something is known of who needs what.
+    pub(super) fn is_for_devices(&self) -> bool {
+        !self.site.devices.is_empty()
+    }
+
     /// Which way through the firewall is judged.
     pub(super) fn way(&self) -> Way {
         match self.site.firewalls.first() {

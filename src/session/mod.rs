@@ -45,6 +45,8 @@ pub(crate) enum Judged {
     InSite,
     /// By the general rules alone: the site has no firewall with these files.
     Alone,
+    /// By the general rules alone: no product was named, and no site file says who needs what.
+    General,
     /// On a made-up site, this way through the firewall.
     Way(Way),
 }
@@ -58,6 +60,8 @@ pub(crate) struct Read {
     pub rules: Vec<(SourceId, usize)>,
     /// How it was judged.
     pub judged: Judged,
+    /// Its rules are for IPv6 alone. A dump need not say so: then its addresses do, or its name.
+    pub is_six: bool,
 }
 
 /// Everything that was read, with the site around it.
@@ -109,6 +113,7 @@ impl Session {
         files.extend(counted.iter().map(|(id, _)| *id).filter(|id| !config.files.contains(id)));
         let rules = files.into_iter().map(|id| (id, rules(id))).collect();
         let dialect = config.dialect;
+        let is_six = config.loaded.ruleset.v6 && !config.loaded.ruleset.v4;
         let judged = match config.firewall {
             Some(id) => {
                 let mut rules = std::mem::take(&mut config.loaded.ruleset);
@@ -123,16 +128,20 @@ impl Session {
                 let unlisted = !self.site.firewalls.is_empty();
                 let alone = if unlisted { Site::of_products(&[], None) } else { self.site.clone() };
                 let mut alone = made_up::Alone::new(&alone, &self.catalog, (config, &found), hook, sources);
-                let way = alone.way();
+                let judged = match (unlisted, alone.is_for_devices()) {
+                    (true, _) => Judged::Alone,
+                    (false, true) => Judged::Way(alone.way()),
+                    (false, false) => Judged::General,
+                };
                 if self.alone.len() >= REMEMBERED {
                     alone.forget();
                 }
                 self.alone.push(alone);
-                if unlisted { Judged::Alone } else { Judged::Way(way) }
+                judged
             }
         };
         self.findings.extend(found);
-        self.reads.push(Read { dialect, rules, judged });
+        self.reads.push(Read { dialect, rules, judged, is_six });
     }
 
     /// The site.

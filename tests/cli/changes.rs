@@ -12,7 +12,7 @@ use common::{Scratch, pinhole, read};
 use serde_json::Value as Json;
 
 /// Runs `pinhole diff` in a folder; gives what it printed, and the exit code in the last line.
-fn diff(folder: &Path, args: &[&str]) -> String {
+pub(super) fn diff(folder: &Path, args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pinhole"))
         .current_dir(folder)
         .args(["diff", "--color", "never"])

@@ -5,6 +5,7 @@ mod common;
 
 #[cfg(target_os = "linux")]
 mod alone;
+mod apart;
 mod architecture;
 mod changes;
 mod choice;

@@ -14,7 +14,7 @@ mod shape;
 
 pub use align::is_without;
 pub use leaves::{End, Leaves};
-pub use rename::rename;
+pub use rename::{rename, tell_apart};
 
 use rustc_hash::FxHashSet;
 

@@ -1,6 +1,6 @@
-//! Interfaces under other names.
+//! Interfaces and conditions under other names.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::model::{MapEntry, Ruleset, SetId, Step, Test, Values};
 use crate::packet::{Field, Set, interface};
@@ -60,8 +60,18 @@ pub fn rename(rules: &mut Ruleset, pairs: &[(String, String)]) {
         }
     }
     rules.interfaces = renamed(&rules.interfaces, &pairs);
+    for names in &mut rules.synonyms {
+        *names = renamed(names, &pairs);
+    }
     for behind in &mut rules.behind {
         behind.interfaces = renamed(&behind.interfaces, &pairs);
+    }
+}
+
+/// Lets conditions of some names be none of another ruleset: `mark` is put behind their names.
+pub fn tell_apart(rules: &mut Ruleset, names: &FxHashSet<String>, mark: &str) {
+    for condition in rules.conditions.iter_mut().filter(|condition| names.contains(&condition.name)) {
+        condition.name.push_str(mark);
     }
 }
 

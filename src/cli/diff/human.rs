@@ -87,9 +87,7 @@ fn effect(told: &Told<'_>, line: &Line, paint: Paint<'_>, out: &mut impl Write) 
     for changed in line.changed(told, [true; 2]) {
         writeln!(out, "             changed {}", clean(&changed))?;
     }
-    if !line.depends_on.is_empty() {
-        writeln!(out, "             depends on {}", clean(&line.depends_on.join(", ")))?;
-    }
+    depends(out, line)?;
     writeln!(out, "             {}", paint("2", &format!("packet: {}", clean(&line.example))))?;
     Ok(())
 }
@@ -176,10 +174,33 @@ fn texts(pair: &Pair, paint: Paint<'_>, out: &mut impl Write) -> Result<(), Fail
     Ok(())
 }
 
+/// What an effect hangs on.
+fn depends(out: &mut impl Write, line: &Line) -> Result<(), Failure> {
+    if !line.depends_on.is_empty() {
+        writeln!(out, "             depends on {}", clean(&line.depends_on.join(", ")))?;
+    }
+    Ok(())
+}
+
+/// Whether nothing differs but what hangs on what the files do not tell.
+fn may_differ(told: &Told<'_>) -> bool {
+    let mut regions = told.pairs.iter().flat_map(|pair| &pair.regions).map(|seen| seen.region.kind);
+    let whole = told.pairs.iter().all(|pair| pair.unknown.is_empty() && !pair.dialects.contains(&None));
+    whole
+        && regions
+            .all(|kind| matches!(kind, Kind::MayOpen | Kind::MayClose | Kind::MayChange | Kind::Replied))
+}
+
 /// Writes the answer to `--equal`.
 pub(super) fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure> {
     match told.equal {
         Some(true) => writeln!(out, "equal: every packet fares alike on both sides")?,
+        Some(false) if may_differ(told) => {
+            writeln!(
+                out,
+                "different: whether these packets fare otherwise hangs on what the files do not tell"
+            )?;
+        }
         Some(false) => writeln!(out, "different: each of these packets fares otherwise")?,
         None if told.pairs.iter().any(|pair| pair.is_apart) => {
             writeln!(out, "unknown: one side has no rules for the packets of the other")?;
@@ -196,6 +217,7 @@ pub(super) fn equal(told: &Told<'_>, out: &mut impl Write) -> Result<(), Failure
                 {
                     writeln!(out, "             {when:<7} {}", clean(&decider(side, by)))?;
                 }
+                depends(out, line)?;
             }
         }
         for note in limits(pair) {

@@ -1,6 +1,9 @@
 //! Which firewall of one side is which of the other, and what differs between them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashSet;
 
 use super::sides::{Side, Sides};
 use super::text::Texts;
@@ -8,6 +11,7 @@ use super::{DiffArgs, Failure};
 use crate::analysis::Decider;
 use crate::analysis::compare::{self, Difference, Kind, Region, Scope, families};
 use crate::dialect::Dialect;
+use crate::dialect::hangs::Told;
 use crate::model::{Ruleset, Verdict, Way, Why};
 use crate::packet::{Family, Field, Set, interface};
 use crate::session::Config;
@@ -169,16 +173,17 @@ fn compared(
     new: &Config,
 ) -> Result<Pair, Failure> {
     let renames = renames(args, sides, old, new)?;
-    let renamed;
-    let old_rules = if renames.is_empty() {
-        &old.loaded.ruleset
-    } else {
-        let mut rules = old.loaded.ruleset.clone();
-        compare::rename(&mut rules, &renames);
-        renamed = rules;
-        &renamed
-    };
-    let new_rules = &new.loaded.ruleset;
+    let (mut old_rules, mut new_rules) =
+        (Cow::Borrowed(&old.loaded.ruleset), Cow::Borrowed(&new.loaded.ruleset));
+    if !renames.is_empty() {
+        compare::rename(old_rules.to_mut(), &renames);
+    }
+    let apart = apart(sides, old, new);
+    if !apart.is_empty() {
+        compare::tell_apart(old_rules.to_mut(), &apart, " as OLD has it");
+        compare::tell_apart(new_rules.to_mut(), &apart, " as NEW has it");
+    }
+    let (old_rules, new_rules) = (&*old_rules, &*new_rules);
     let across = old.dialect != new.dialect;
     let mut scope = Scope { first_packets: across, fields: Vec::new() };
     let mut not_compared = silent_families(old_rules, new_rules);
@@ -219,6 +224,28 @@ fn compared(
         texts: Texts::default(),
         translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })
+}
+
+/// The conditions of both sides of which the files say different things: they need not hold for the same packets. What two
+/// languages say cannot be compared.
+fn apart(sides: &Sides, old: &Config, new: &Config) -> FxHashSet<String> {
+    let names = |config: &Config| -> FxHashSet<String> {
+        config.loaded.ruleset.conditions.iter().map(|condition| condition.name.clone()).collect()
+    };
+    let both: Vec<String> = names(old).intersection(&names(new)).cloned().collect();
+    if both.is_empty() || old.dialect != new.dialect {
+        return FxHashSet::default();
+    }
+    let texts = |side: &'_ Side, config: &Config| -> Vec<String> {
+        files(Some(config)).into_iter().map(|id| side.sources.file(id).text.clone()).collect()
+    };
+    let [before, after] = [texts(&sides.old, old), texts(&sides.new, new)];
+    if before == after {
+        return FxHashSet::default();
+    }
+    let told = |texts: &[String]| Told::of(old.dialect, texts.iter().map(String::as_str));
+    let [before, after] = [told(&before), told(&after)];
+    both.into_iter().filter(|name| !before.agrees(&after, name)).collect()
 }
 
 /// The interfaces of OLD that have another name in NEW: those that the user says, or those that lead to the same

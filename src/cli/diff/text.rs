@@ -87,6 +87,9 @@ fn hunks(before: &str, after: &str, files: [Option<SourceId>; 2]) -> Vec<Hunk> {
                 changed.push(Changed { side, file, line: at as u32 + 1 });
             }
             lines.push((mark, change.value().trim_end_matches(['\n', '\r']).to_string()));
+            if change.missing_newline() {
+                lines.push(('\\', " No newline at end of file".to_string()));
+            }
         }
         changed.sort_unstable();
         let head = hunk.header().to_string().trim_end().to_string();

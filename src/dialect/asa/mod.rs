@@ -1,6 +1,7 @@
 //! Cisco ASA running-configs.
 
 pub mod ast;
+mod hangs;
 mod less;
 mod lints;
 mod literals;
@@ -20,6 +21,7 @@ pub static LANGUAGE: Language = Language {
     name: "asa",
     load,
     mentions: mentions::mentions,
+    hangs: hangs::hangs,
     marks: marks::MARKS,
     comments: &['!', ':'],
     remarks: &["remark", "description"],

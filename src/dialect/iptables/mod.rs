@@ -11,6 +11,7 @@ mod equal;
 mod family;
 mod finish;
 mod globals;
+mod hangs;
 mod include;
 mod ipset;
 mod less;
@@ -52,6 +53,7 @@ pub static LANGUAGE: Language = Language {
     name: "iptables",
     load,
     mentions: mentions::mentions,
+    hangs: hangs::hangs,
     marks: marks::MARKS,
     comments: &['#'],
     remarks: &["--comment"],

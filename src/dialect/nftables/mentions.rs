@@ -18,7 +18,8 @@ pub(super) fn mentions(text: &str) -> Vec<Mention> {
     reader.found.done()
 }
 
-fn tokens(text: &str) -> Vec<Token> {
+/// The tokens of a text, ends of lines among them.
+pub(super) fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut at = 0;
     loop {

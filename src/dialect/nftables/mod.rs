@@ -3,6 +3,7 @@
 mod config;
 mod declarations;
 mod eval;
+mod hangs;
 mod headers;
 mod json;
 mod less;
@@ -27,6 +28,7 @@ pub static LANGUAGE: Language = Language {
     name: "nftables",
     load,
     mentions: mentions::mentions,
+    hangs: hangs::hangs,
     marks: marks::MARKS,
     comments: &['#'],
     remarks: &["comment"],

@@ -49,7 +49,7 @@ fn opens(rest: &[(usize, &str)]) -> bool {
     line.last() == Some(&"{")
 }
 
-fn unquoted((start, text): (usize, &str)) -> (usize, &str) {
+pub(super) fn unquoted((start, text): (usize, &str)) -> (usize, &str) {
     match text.strip_prefix(['"', '\'']) {
         Some(rest) => (start + 1, rest.trim_end_matches(['"', '\''])),
         None => (start, text),
@@ -57,7 +57,7 @@ fn unquoted((start, text): (usize, &str)) -> (usize, &str) {
 }
 
 /// Words, quoted texts, signs and ends of lines, without comments; a line may go on behind a backslash.
-fn pieces(text: &str) -> Vec<(usize, &str)> {
+pub(super) fn pieces(text: &str) -> Vec<(usize, &str)> {
     let mut pieces = Vec::new();
     let mut at = 0;
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | '*' | '%');

@@ -8,6 +8,7 @@ pub mod address;
 pub mod ast;
 pub mod detect;
 pub mod expand;
+mod hangs;
 mod less;
 pub mod lexer;
 pub mod lints;
@@ -32,6 +33,7 @@ pub static LANGUAGE: Language = Language {
     name: "pf",
     load,
     mentions: mentions::mentions,
+    hangs: hangs::hangs,
     marks: marks::MARKS,
     comments: &['#'],
     remarks: &[],

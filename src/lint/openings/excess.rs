@@ -56,7 +56,7 @@ impl Lens<'_, '_> {
             site.zone_of(**address).is_none_or(|zone| site.is_everything_else(zone))
         };
         excess.kept.extend(known.flatten().filter(outside).map(|address| Prefix::host(*address)));
-        closable::from_outside_alone(site, &mut excess);
+        closable::from_outside_alone(self.judge, &mut excess);
         excess.kept.sort_unstable();
         excess.kept.dedup();
         // What nobody has an address of in a family is a stranger's, too.

@@ -23,6 +23,14 @@ const LOOKED_THROUGH: usize = 64;
 /// More rules are never looked at all at once: each takes some hundred steps.
 pub(super) const MOST_AT_ONCE: usize = 20_000;
 
+/// What became of the packets of a way.
+struct Through<'p> {
+    passage: &'p Passage,
+    /// The packets that leave for the outside.
+    outwards: Space,
+    way: Way,
+}
+
 impl Lens<'_, '_> {
     /// What the candidates let through of a family on a way, after the rules before them; and which of them
     /// have more cases than are followed.
@@ -87,6 +95,7 @@ impl Lens<'_, '_> {
         let passed = spaces.as_came(passed);
         let mut found = Vec::new();
         let decided = decided(spaces, &passage, passed);
+        let through = Through { passage: &passage, outwards: self.outwards(spaces), way };
         let mut passed_by_rules = None;
         for (by, space) in &decided {
             let Decider::Rule(id) = *by else { continue };
@@ -98,7 +107,7 @@ impl Lens<'_, '_> {
                 let part = spaces.and(certain, of);
                 if !part.is_none() {
                     let first = openings.len();
-                    self.opened(spaces, part, (protocol, way), &passage, &mut openings);
+                    self.opened(spaces, part, protocol, &through, &mut openings);
                     if openings.len() > first {
                         let sides = self.sides(spaces, part, way);
                         openings[first..].iter_mut().for_each(|opening| opening.sides = sides.clone());
@@ -221,8 +230,8 @@ impl Lens<'_, '_> {
         &self,
         spaces: &mut Spaces,
         part: Space,
-        (protocol, way): (u8, Way),
-        passage: &Passage,
+        protocol: u8,
+        &Through { passage, outwards, way }: &Through<'_>,
         openings: &mut Vec<Opening>,
     ) {
         let family = spaces.family();
@@ -230,7 +239,6 @@ impl Lens<'_, '_> {
         let (Some(src), Some(dport)) = (spaces.level(Field::src(family)), spaces.level(Field::Dport)) else {
             return;
         };
-        let outwards = self.outwards(spaces);
         let mut rest = spaces.minus(part, outwards);
         for (device, placed) in site.devices.iter().enumerate() {
             for address in placed.addresses.iter().map(|address| Family::of(*address)) {

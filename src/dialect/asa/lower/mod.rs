@@ -275,6 +275,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
         }
         self.b.ruleset().own = all;
+        let mut synonyms: Vec<Set> = self.interfaces.values().cloned().collect();
+        synonyms.sort_unstable_by_key(Set::first);
+        self.b.ruleset().synonyms = synonyms;
     }
 
     /// Access-groups of lists that are not there or cannot be bound.
