@@ -97,3 +97,16 @@ fn what_is_translated_later_comes_as_it_came() {
     assert_eq!(told(&report.findings), [("PH401", 14, vec![11])], "{}", report.told());
     assert!(report.findings[0].message.contains("comes to it"), "{}", report.told());
 }
+
+/// Packets that a rule of the chain has tagged are taken as they came.
+#[test]
+fn what_asks_for_a_tag_is_named() {
+    let folder = Scratch::new("takers-tags");
+    folder.write(
+        "pf.conf",
+        "block all\nmatch in on em0 proto tcp to port 25 tag MAIL\npass in quick tagged MAIL\n\
+         pass in quick on em0 proto tcp to port 25\n",
+    );
+    let all = check(&folder.0, &["--no-site", "--select", "PH401,PH402,PH403", "pf.conf"]).findings;
+    assert_eq!(told(&all), [("PH401", 4, vec![3])]);
+}

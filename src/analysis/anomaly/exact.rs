@@ -8,7 +8,7 @@ use crate::analysis::Decider;
 use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage, TooMuch, Watch};
 use crate::analysis::{Flow, flow};
 use crate::model::{ChainId, RuleId, Ruleset, Step, Test, Verdict, Way};
-use crate::packet::{Family, Field, Set, Space, Spaces};
+use crate::packet::{Family, Field, Level, Set, Space, Spaces};
 
 /// So much of what was worked out for one rule is kept for the next, in nodes of [`Spaces::size`].
 const KEPT: usize = 1_000_000;
@@ -330,8 +330,22 @@ impl Takers {
     /// Adds the rules that take packets which come to the chain, the one that takes most first, and no more than are
     /// needed.
     fn add(&mut self, spaces: &mut Spaces, packets: Space, entered: Space, takers: Vec<(RuleId, Space)>) {
-        let mut rest = spaces.and(entered, packets);
+        let rest = spaces.and(entered, packets);
         self.elsewhere |= rest != packets;
+        let rest = self.pick(spaces, rest, &takers);
+        if rest.is_none() {
+            return;
+        }
+        // They came with other marks than those that rules of the chain have given them.
+        const MARKS: [Field; 3] = [Field::Mark, Field::CtMark, Field::Tag];
+        let marks: Vec<Level> = MARKS.iter().filter_map(|field| spaces.level(*field)).collect();
+        let takers: Vec<(RuleId, Space)> =
+            takers.into_iter().map(|(id, space)| (id, spaces.without(space, &marks))).collect();
+        self.pick(spaces, rest, &takers);
+    }
+
+    /// Adds the rules that take some packets; gives back those that none takes.
+    fn pick(&mut self, spaces: &mut Spaces, mut rest: Space, takers: &[(RuleId, Space)]) -> Space {
         for known in self.by.iter() {
             if let Some((_, space)) = takers.iter().find(|(id, _)| id == known) {
                 rest = spaces.minus(rest, *space);
@@ -339,7 +353,7 @@ impl Takers {
         }
         while !rest.is_none() {
             let mut best: Option<(f64, RuleId, Space)> = None;
-            for (id, space) in &takers {
+            for (id, space) in takers {
                 let part = spaces.and(rest, *space);
                 let share = if part.is_none() { 0.0 } else { spaces.share(part) };
                 if share > best.map_or(0.0, |(share, ..)| share) {
@@ -350,6 +364,7 @@ impl Takers {
             rest = spaces.minus(rest, space);
             self.by.push(id);
         }
+        rest
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
     };
     let told = found.redundant.iter().filter(|redundant| !silent(redundant));
     let keyed = told.map(|redundant| {
-        let places = lens.places(&lens.meeting(redundant), &redundant.unit);
+        let places = lens.places(&lens.meeting(&redundant.unit, &redundant.by), &redundant.unit);
         let still = lens.still(&redundant.unit);
         ((places.clone(), still), (redundant, places, still))
     });
@@ -87,10 +87,10 @@ impl Lens<'_> {
         finding
     }
 
-    /// Those of the rules that do the same which look for some of its packets.
-    fn meeting(&self, redundant: &Redundant) -> Vec<RuleId> {
-        let meets = |by: &&RuleId| redundant.unit.rules.iter().any(|own| self.can_meet(*own, **by));
-        redundant.by.iter().filter(meets).copied().collect()
+    /// Those of some rules which look for packets that a written rule looks for.
+    pub(super) fn meeting(&self, unit: &Unit, by: &[RuleId]) -> Vec<RuleId> {
+        let meets = |by: &&RuleId| unit.rules.iter().any(|own| self.can_meet(*own, **by));
+        by.iter().filter(meets).copied().collect()
     }
 
     /// Whether a rule lets pass what belongs to connections and nothing else: where all is let through it changes

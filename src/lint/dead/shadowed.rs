@@ -24,7 +24,7 @@ pub(super) fn check(lens: &Lens<'_>, found: &Anomalies) -> Vec<Told> {
         .iter()
         .filter(|dead| !lens.looks_into_nothing(&dead.unit) && !lens.is_of_a_program(&dead.unit));
     let keyed = told.map(|dead| {
-        let places = lens.places(&dead.by, &dead.unit);
+        let places = lens.places(&lens.meeting(&dead.unit, &dead.by), &dead.unit);
         let twin = dead.twin.filter(|twin| lens.reads_alike(&dead.unit, *twin));
         // Where nothing comes to rules of one chain, it is for one reason.
         let chain = dead.unit.rules.first().filter(|_| places.is_empty()).map(|id| id.chain);
