@@ -496,7 +496,9 @@ impl Interpreter<'_> {
             | Effect::SaveMark(_)
             | Effect::RestoreMark(_)
             | Effect::Forget(Field::CtMark)
-                if walk.untracked || self.stage(walk).before_tracking && !walk.returned() => {}
+                if !walk.may_be_tracked(self.stage(walk)) => {}
+            // It is too late for a packet that has one.
+            Effect::NoTrack if walk.may_be_tracked(self.stage(walk)) => {}
             Effect::CtMark(op) => change_mark(&mut walk.packet, Field::CtMark, op),
             Effect::SaveMark(mask) => self.copy_mark(walk, (id, at), (Field::Mark, Field::CtMark), mask),
             Effect::RestoreMark(mask) => self.copy_mark(walk, (id, at), (Field::CtMark, Field::Mark), mask),

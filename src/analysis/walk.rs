@@ -154,6 +154,12 @@ impl Walk {
         self.looping && self.at.hook >= 2
     }
 
+    /// Whether the packet may have a connection entry where a stage sees it.
+    pub(super) fn may_be_tracked(&self, stage: &Stage) -> bool {
+        let state = self.value(Field::State, stage).known().and_then(State::of);
+        state.is_none_or(State::tracked)
+    }
+
     /// The value of a field as a stage sees it.
     pub(super) fn value(&self, field: Field, stage: &Stage) -> Value {
         let blind = stage.before_tracking && !self.returned();

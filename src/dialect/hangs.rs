@@ -1,10 +1,6 @@
 //! What a config says of that on which its conditions hang: the hours of a time range, the rules that fill a set.
 //!
-//! It is read off the words, like the names of [`super::mentions`]. What is known exactly, the addresses that are written
-//! out, is left out.
-
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+//! It is read off the words, like the names of [`super::mentions`].
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -20,11 +16,14 @@ pub struct Said {
 }
 
 /// How the names of conditions begin that hang on something which files make or fill.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 18] = [
     "set",
     "map",
     "table",
     "recent",
+    "connlabel",
+    "rateest",
+    "ecn",
     "limit",
     "quota",
     "limiter",
@@ -32,14 +31,39 @@ const KINDS: [&str; 13] = [
     "class-map",
     "group-policy",
     "user",
+    "object",
+    "object-group",
     "object-group-user",
     "object-group-security",
 ];
+/// Of what the order counts.
+const ORDERED: &str = "access-list ";
 
 /// What some files of one language say.
 #[derive(Default)]
 pub struct Told {
     of: FxHashMap<String, Vec<String>>,
+    /// Dumps and documents in JSON say the same in other words than scripts.
+    forms: FxHashSet<Form>,
+}
+
+/// How a text is written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Form {
+    Json,
+    /// It has lines that begin with `*`, as iptables-save writes them.
+    Dump,
+    Plain,
+}
+
+impl Form {
+    fn of(text: &str) -> Form {
+        match () {
+            () if text.trim_start().starts_with('{') => Form::Json,
+            () if text.lines().any(|line| line.starts_with('*')) => Form::Dump,
+            () => Form::Plain,
+        }
+    }
 }
 
 impl Told {
@@ -47,22 +71,39 @@ impl Told {
     pub fn of<'t>(dialect: Dialect, texts: impl IntoIterator<Item = &'t str>) -> Told {
         let mut told = Told::default();
         for text in texts {
+            told.forms.insert(Form::of(text));
             for said in (dialect.language().hangs)(text) {
                 told.of.entry(said.of).or_default().push(said.text);
+            }
+        }
+        for (of, texts) in &mut told.of {
+            if !of.starts_with(ORDERED) {
+                texts.sort_unstable();
             }
         }
         told
     }
 
-    /// Whether other files say the same of what a condition hangs on.
-    pub fn agrees(&self, other: &Told, condition: &str) -> bool {
-        keys(condition).iter().all(|key| self.all(key) == other.all(key))
+    /// Whether both are written in one way, so that their words can be compared.
+    pub fn is_of_one_form(&self, other: &Told) -> bool {
+        self.forms == other.forms
     }
 
-    /// All that is said of something, and of what that names.
-    fn all(&self, key: &str) -> Vec<&str> {
+    /// Whether other files say the same of what a condition hangs on.
+    pub fn agrees(&self, other: &Told, condition: &str) -> bool {
+        keys(condition).into_iter().all(|key| self.all(vec![key.clone()]) == other.all(vec![key]))
+    }
+
+    /// A text with all that is said of what it names.
+    pub fn whole(&self, text: &str) -> String {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let more = self.all(self.named(&words));
+        words.into_iter().chain(more).collect::<Vec<_>>().join(" ")
+    }
+
+    /// All that is said of some things, and of what that names.
+    fn all(&self, mut open: Vec<String>) -> Vec<&str> {
         let mut seen: FxHashSet<String> = FxHashSet::default();
-        let mut open = vec![key.to_string()];
         let mut all = Vec::new();
         while let Some(key) = open.pop() {
             let Some(texts) = self.of.get(&key) else { continue };
@@ -70,23 +111,49 @@ impl Told {
                 continue;
             }
             for text in texts {
-                let words: Vec<&str> = text.split(' ').collect();
-                open.extend(words.iter().filter(|word| word.starts_with('$')).map(ToString::to_string));
-                open.extend(
-                    words.windows(2).map(|pair| pair.join(" ")).filter(|key| self.of.contains_key(key)),
-                );
+                open.extend(self.named(&text.split(' ').collect::<Vec<_>>()));
                 all.push(text.as_str());
             }
         }
         all
     }
+
+    /// What words name of which something is said.
+    fn named(&self, words: &[&str]) -> Vec<String> {
+        let pairs = words.windows(2).map(|pair| pair.join(" "));
+        let tables = words.iter().filter_map(|word| {
+            let (_, name) = word.split_once('<')?;
+            Some(format!("table {}", name.split_once('>')?.0))
+        });
+        let plain = words.iter().map(|word| format!("${word}"));
+        let macros = words.iter().flat_map(|word| macros(word));
+        let all = pairs.chain(tables).chain(plain).chain(macros);
+        all.filter(|key| self.of.contains_key(key)).collect()
+    }
+}
+
+/// The macros and variables in a word, with their sign.
+fn macros(word: &str) -> impl Iterator<Item = String> {
+    word.split('$').skip(1).filter_map(|rest| {
+        let rest = rest.trim_start_matches('{');
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        (end > 0).then(|| format!("${}", &rest[..end]))
+    })
 }
 
 /// What the name of a condition may be about.
 fn keys(condition: &str) -> Vec<String> {
-    let mut words = condition.split(' ').map(|word| word.trim_matches(['"', '<', '>']));
-    let Some(kind) = words.next().filter(|kind| KINDS.contains(kind)) else { return Vec::new() };
-    words.map(|name| format!("{kind} {name}")).collect()
+    let words = || condition.split(' ').map(|word| word.trim_matches(['"', '<', '>']));
+    let mut keys: Vec<String> = words().flat_map(macros).collect();
+    // What rules write: `ip id`, `meta priority`.
+    keys.extend(words().zip(words().skip(1)).next().map(|(first, second)| format!("{first} {second}")));
+    let Some(kind) = words().next().filter(|kind| KINDS.contains(kind)) else { return keys };
+    keys.push(kind.to_string());
+    keys.extend(words().skip(1).map(|name| format!("{kind} {name}")));
+    if kind == "recent" {
+        keys.push("recent DEFAULT".to_string());
+    }
+    keys
 }
 
 /// Puts together what a text says.
@@ -106,18 +173,6 @@ impl Sayings {
     pub(super) fn done(self) -> Vec<Said> {
         self.all
     }
-}
-
-/// The words of a list of which the addresses are known: each once, without these.
-pub(super) fn unlisted<'w>(words: impl IntoIterator<Item = &'w str>) -> Vec<&'w str> {
-    let is_address = |word: &str| {
-        let plain = word.trim_start_matches('!');
-        let ends = plain.split(['/', '-']);
-        plain.is_empty()
-            || ends.clone().all(|end| end.parse::<IpAddr>().is_ok() || end.parse::<u16>().is_ok())
-    };
-    let words = words.into_iter().filter(|word| !is_address(word) && !matches!(*word, "," | "{" | "}"));
-    words.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::packet::{Family, Set};
 
 pub use around::Behind;
 pub use assume::{Assumed, Assumption, Fits, Unmet};
-pub use build::Builder;
+pub use build::{Builder, number_of};
 pub use condition::{About, Condition, Nature};
 pub use idle::{Idle, Timeout};
 pub use nat::{Nat, NatAddr, NatPort};

@@ -472,7 +472,7 @@ impl Scouts<'_> {
             going.policies.push((going.walk.hook(), going.walk.at.stage));
         }
         let walk = &mut going.walk;
-        let blind = walk.untracked || stage.before_tracking && !walk.returned();
+        let tracked = walk.may_be_tracked(stage);
         match effect {
             Effect::Verdict(Verdict::Accept) => return Done::Ends(Next::Left),
             Effect::Verdict(refused) => return Done::Ends(Next::Over(Some(going.ended(refused)))),
@@ -495,7 +495,8 @@ impl Scouts<'_> {
             }
             Effect::Pend(verdict) => walk.pending = Some((verdict, id)),
             Effect::Mark(op) => change_mark(&mut walk.packet, Field::Mark, op),
-            Effect::CtMark(_) | Effect::SaveMark(_) | Effect::RestoreMark(_) if blind => {}
+            Effect::CtMark(_) | Effect::SaveMark(_) | Effect::RestoreMark(_) if !tracked => {}
+            Effect::NoTrack if tracked => {}
             Effect::CtMark(op) => change_mark(&mut walk.packet, Field::CtMark, op),
             Effect::SaveMark(mask) => copy_mark(&mut walk.packet, Field::Mark, Field::CtMark, mask),
             Effect::RestoreMark(mask) => copy_mark(&mut walk.packet, Field::CtMark, Field::Mark, mask),

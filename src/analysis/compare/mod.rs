@@ -14,7 +14,7 @@ mod shape;
 
 pub use align::is_without;
 pub use leaves::{End, Leaves};
-pub use rename::{rename, tell_apart};
+pub use rename::{has_choices, rename, tell_apart, tell_choices_apart};
 
 use rustc_hash::FxHashSet;
 

@@ -2,8 +2,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::model::{MapEntry, Ruleset, SetId, Step, Test, Values};
+use crate::model::{Effect, MapEntry, NatAddr, NatPort, Ruleset, SetId, Step, Test, Values, number_of};
 use crate::packet::{Field, Set, interface};
+use crate::source::Span;
 
 /// Gives interfaces of a ruleset other names: for each pair, what was called the first is called the second, and
 /// the other way round. No name may be in two pairs.
@@ -73,6 +74,42 @@ pub fn tell_apart(rules: &mut Ruleset, names: &FxHashSet<String>, mark: &str) {
     for condition in rules.conditions.iter_mut().filter(|condition| names.contains(&condition.name)) {
         condition.name.push_str(mark);
     }
+}
+
+/// Whether some rule gives packets what the files do not tell.
+pub fn has_choices(rules: &Ruleset) -> bool {
+    rules.all_effects().any(|effect| chooses(rules, effect))
+}
+
+fn chooses(rules: &Ruleset, effect: Effect) -> bool {
+    match effect {
+        Effect::Forget(_) => true,
+        Effect::Nat(nat) => {
+            let nat = rules.nat(nat);
+            nat.addr == NatAddr::Unknown || nat.port == NatPort::Unknown
+        }
+        _ => false,
+    }
+}
+
+/// Tells rules that give packets what the files do not tell by what they say: it is the same on both sides where they say
+/// the same. Gives back what tells them.
+pub fn tell_choices_apart(rules: &mut Ruleset, said: impl Fn(Span) -> u64) -> Vec<u64> {
+    let mut found: Vec<(usize, usize, u64)> = Vec::new();
+    for (at, chain) in rules.chains.iter().enumerate() {
+        for (index, rule) in chain.rules.iter().enumerate() {
+            if rules.effects(rules.steps_of(rule)).any(|effect| chooses(rules, effect)) {
+                found.push((at, index, number_of(&format!("{} {}", rule.beside, said(rule.span())))));
+            }
+        }
+    }
+    let mut all = Vec::new();
+    for (chain, rule, beside) in found {
+        rules.chains[chain].rules[rule].beside = beside;
+        all.push(beside);
+    }
+    all.sort_unstable();
+    all
 }
 
 /// The intervals of a lookup table by interface, whose entries have changed places.

@@ -181,7 +181,10 @@ struct Shaper<'s, 'r> {
 impl Shaper<'_, '_> {
     fn rule(&mut self, rule: &Rule) -> u32 {
         let steps = self.rules.steps_of(rule);
-        let mut key = Vec::with_capacity(steps.len());
+        let mut key = Vec::with_capacity(steps.len() + 3);
+        if rule.beside != 0 {
+            key.extend([u32::MAX, rule.beside as u32, (rule.beside >> 32) as u32]);
+        }
         for step in steps {
             let shape = self.step(step);
             let next = self.shapes.steps.len() as u32;

@@ -24,19 +24,39 @@ impl Run<'_, '_, '_> {
         mut class: Class,
         out: &mut Classes,
     ) {
-        let tracked = !(class.ctrl.untracked || view.blind());
+        let hangs_on_entry = matches!(
+            effect,
+            Effect::CtMark(_)
+                | Effect::SaveMark(_)
+                | Effect::RestoreMark(_)
+                | Effect::Forget(Field::CtMark)
+                | Effect::NoTrack
+        );
+        if hangs_on_entry {
+            // Without a connection there is nothing to write to or to read from; with one, it is too late for `notrack`
+            // (Linux `connmark_tg`, `nft_notrack_eval`).
+            let tracked = self.tracked(view, &class.ctrl);
+            let with = self.spaces.and(class.space, tracked);
+            let without = self.spaces.minus(class.space, tracked);
+            let (concerned, others) =
+                if effect == Effect::NoTrack { (without, with) } else { (with, without) };
+            if !others.is_none() {
+                out.add(self.spaces, Class { space: others, ctrl: class.ctrl.clone() });
+            }
+            if concerned.is_none() {
+                return;
+            }
+            class.space = concerned;
+        }
         match effect {
             Effect::Mark(op) => self.mark(Field::Mark, op, id, &mut class),
-            Effect::CtMark(op) if tracked => self.mark(Field::CtMark, op, id, &mut class),
-            Effect::SaveMark(mask) if tracked => {
+            Effect::CtMark(op) => self.mark(Field::CtMark, op, id, &mut class),
+            Effect::SaveMark(mask) => {
                 self.copy_mark((Field::Mark, Field::CtMark), mask, id, &mut class);
             }
-            Effect::RestoreMark(mask) if tracked => {
+            Effect::RestoreMark(mask) => {
                 self.copy_mark((Field::CtMark, Field::Mark), mask, id, &mut class);
             }
-            // Without a connection there is nothing to write to or to read from.
-            Effect::CtMark(_) | Effect::SaveMark(_) | Effect::RestoreMark(_) => {}
-            Effect::Forget(Field::CtMark) if !tracked => {}
             Effect::Forget(field) => self.forget(field, id, &mut class),
             Effect::Tag(tag) => self.assign(Field::Tag, tag.into(), &mut class),
             Effect::Set(field, value) => self.assign(field, value.into(), &mut class),
@@ -115,15 +135,24 @@ impl Run<'_, '_, '_> {
         self.choose(field, &Set::range(0, field.last()), field.name(), id, class);
     }
 
+    /// A number for a rule that chooses: by what it says where that is known, so that it is the same in two files that
+    /// differ elsewhere.
+    fn chooser(&self, id: RuleId) -> u64 {
+        match self.flow.places.get(&id) {
+            Some(place) => number_of(&(self.flow.rules.rule(id).beside, place)),
+            None => number_of(&id),
+        }
+    }
+
     /// A field gets one of several values; nobody knows which.
     fn choose(&mut self, field: Field, values: &Set, name: &str, id: RuleId, class: &mut Class) {
         if matches!(field, Field::Iif | Field::Oif) {
-            let of = vec![self.flow.number, number_of(&(id, field))];
+            let of = vec![self.flow.number, number_of(&(self.chooser(id), field))];
             let level = self.spaces.interface_variable(VariableKey { name: name.to_string(), of });
             class.ctrl.set(field, Expr::At(level, 0));
             return;
         }
-        self.choose_of(field, values, name, number_of(&(id, field, values)), class);
+        self.choose_of(field, values, name, number_of(&(self.chooser(id), field, values)), class);
     }
 
     /// Likewise for a field that is not an interface, with what tells the choice from others.

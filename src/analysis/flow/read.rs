@@ -110,7 +110,7 @@ impl<'a> Run<'a, '_, '_> {
     }
 
     /// The packets that have a connection entry.
-    fn tracked(&mut self, view: &View<'_>, ctrl: &Ctrl) -> Space {
+    pub(super) fn tracked(&mut self, view: &View<'_>, ctrl: &Ctrl) -> Space {
         let tracked = states(&[State::Established, State::Related, State::New]);
         match self.state(view, ctrl) {
             Expr::Const(state) if tracked.contains(state) => Space::ALL,

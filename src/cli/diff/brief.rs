@@ -30,6 +30,7 @@ pub(in crate::cli) fn effects(
         firewall,
         scope: Vec::new(),
         is_apart: false,
+        is_unread: false,
         texts: Texts::default(),
         translates: [old, new].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     };

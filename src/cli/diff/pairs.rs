@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::sides::{Side, Sides};
 use super::text::Texts;
@@ -12,8 +12,9 @@ use crate::analysis::Decider;
 use crate::analysis::compare::{self, Difference, Kind, Region, Scope, families};
 use crate::dialect::Dialect;
 use crate::dialect::hangs::Told;
-use crate::model::{Ruleset, Verdict, Way, Why};
+use crate::model::{Ruleset, Verdict, Way, Why, number_of};
 use crate::packet::{Family, Field, Set, interface};
+use crate::rule::{PH001, PH002, PH003, PH007};
 use crate::session::Config;
 use crate::source::{SourceId, Span};
 
@@ -41,6 +42,8 @@ pub(super) struct Pair {
     pub translates: bool,
     /// The sides have no family in common: nothing was compared.
     pub is_apart: bool,
+    /// One side alone says something that was not read or is not modelled.
+    pub is_unread: bool,
     /// The text that changed, once it was looked at.
     pub texts: Texts,
 }
@@ -94,7 +97,7 @@ pub(super) fn equal(pairs: &[Pair]) -> Option<bool> {
     if pairs.iter().any(differs) {
         return Some(false);
     }
-    if pairs.iter().any(|pair| pair.is_apart) {
+    if pairs.iter().any(|pair| pair.is_apart || pair.is_unread) {
         return None;
     }
     if pairs.iter().all(|pair| pair.unknown.is_empty()) { Some(true) } else { None }
@@ -161,6 +164,7 @@ fn one_sided(name: String, old: Option<&Config>, new: Option<&Config>) -> Pair {
         scope: Vec::new(),
         translates: false,
         is_apart: false,
+        is_unread: false,
         texts: Texts::default(),
     }
 }
@@ -178,10 +182,19 @@ fn compared(
     if !renames.is_empty() {
         compare::rename(old_rules.to_mut(), &renames);
     }
-    let apart = apart(sides, old, new);
-    if !apart.is_empty() {
-        compare::tell_apart(old_rules.to_mut(), &apart, " as OLD has it");
-        compare::tell_apart(new_rules.to_mut(), &apart, " as NEW has it");
+    let mut choices: [Vec<u64>; 2] = Default::default();
+    if let Some(told) = told(sides, old, new) {
+        let apart = apart(&told, [&old_rules, &new_rules]);
+        for (at, rules) in [&mut old_rules, &mut new_rules].into_iter().enumerate() {
+            let (side, mark) = [(&sides.old, " as OLD has it"), (&sides.new, " as NEW has it")][at];
+            if compare::has_choices(rules) {
+                let said = |span| number_of(&told[at].whole(side.sources.text(span)));
+                choices[at] = compare::tell_choices_apart(rules.to_mut(), said);
+            }
+            if !apart.is_empty() {
+                compare::tell_apart(rules.to_mut(), &apart, mark);
+            }
+        }
     }
     let (old_rules, new_rules) = (&*old_rules, &*new_rules);
     let across = old.dialect != new.dialect;
@@ -198,6 +211,14 @@ fn compared(
             not_compared.push("IPv6 packets with extension headers".to_string());
         }
     }
+    let unread = if across { Vec::new() } else { unread(sides, old, new) };
+    if choices[0] != choices[1] {
+        not_compared.push(
+            "what rules make of packets where the files do not tell it: they say different things"
+                .to_string(),
+        );
+    }
+    not_compared.extend(unread.iter().map(|what| format!("what was not read or is not modelled, {what}")));
     interfaces(old_rules, new_rules, across, &mut scope, &mut not_compared);
     hops(old_rules, new_rules, &mut scope, &mut not_compared);
     let Difference { regions, unknown } = compare::compare(old_rules, new_rules, &scope);
@@ -221,31 +242,71 @@ fn compared(
         firewall: new.firewall,
         scope: scope.fields,
         is_apart: families(old_rules, new_rules).is_empty(),
+        is_unread: !unread.is_empty() || choices[0] != choices[1],
         texts: Texts::default(),
         translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })
 }
 
-/// The conditions of both sides of which the files say different things: they need not hold for the same packets. What two
-/// languages say cannot be compared.
-fn apart(sides: &Sides, old: &Config, new: &Config) -> FxHashSet<String> {
-    let names = |config: &Config| -> FxHashSet<String> {
-        config.loaded.ruleset.conditions.iter().map(|condition| condition.name.clone()).collect()
+/// What one side alone says of all that was not read or is not modelled: nobody knows what it does.
+fn unread(sides: &Sides, old: &Config, new: &Config) -> Vec<String> {
+    let of = |side: &Side, config: &Config| -> Vec<(String, String)> {
+        let unknown = config.loaded.findings.iter().filter(|finding| {
+            [&PH001, &PH002, &PH003, &PH007].iter().any(|lint| lint.code == finding.code())
+        });
+        let said = unknown.filter_map(|finding| {
+            let span = finding.span?;
+            let (path, line) = side.place(span)?;
+            let words: Vec<&str> = side.sources.text(span).split_whitespace().collect();
+            let (words, message) = (words.join(" "), &finding.message);
+            Some((format!("{words} {message}"), format!("{path}:{line}: {message}")))
+        });
+        said.collect()
     };
-    let both: Vec<String> = names(old).intersection(&names(new)).cloned().collect();
-    if both.is_empty() || old.dialect != new.dialect {
-        return FxHashSet::default();
-    }
+    let [before, after] = [of(&sides.old, old), of(&sides.new, new)];
+    let lone = |some: &[(String, String)], others: &[(String, String)]| -> Vec<String> {
+        let mut left: FxHashMap<&str, usize> = FxHashMap::default();
+        others.iter().for_each(|(key, _)| *left.entry(key).or_default() += 1);
+        let alone = some.iter().filter(|(key, _)| match left.get_mut(key.as_str()) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                false
+            }
+            _ => true,
+        });
+        alone.map(|(_, place)| place.clone()).collect()
+    };
+    let mut all = lone(&before, &after);
+    all.extend(lone(&after, &before));
+    all
+}
+
+/// What the files of both sides say of that on which conditions hang; nothing where they are alike. What two languages say
+/// cannot be compared.
+fn told(sides: &Sides, old: &Config, new: &Config) -> Option<[Told; 2]> {
     let texts = |side: &'_ Side, config: &Config| -> Vec<String> {
-        files(Some(config)).into_iter().map(|id| side.sources.file(id).text.clone()).collect()
+        let parts = config.files.iter().flat_map(|id| side.sources.brought_in(*id));
+        let mut ids: Vec<SourceId> = files(Some(config));
+        ids.extend(parts.chain(config.environment.ipsets.iter().copied()));
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().map(|id| side.sources.file(id).text.clone()).collect()
     };
     let [before, after] = [texts(&sides.old, old), texts(&sides.new, new)];
-    if before == after {
-        return FxHashSet::default();
+    if old.dialect != new.dialect || before == after {
+        return None;
     }
-    let told = |texts: &[String]| Told::of(old.dialect, texts.iter().map(String::as_str));
-    let [before, after] = [told(&before), told(&after)];
-    both.into_iter().filter(|name| !before.agrees(&after, name)).collect()
+    let told = [before, after].map(|texts| Told::of(old.dialect, texts.iter().map(String::as_str)));
+    told[0].is_of_one_form(&told[1]).then_some(told)
+}
+
+/// The conditions of both sides of which the files say different things: they need not hold for the same packets.
+fn apart([before, after]: &[Told; 2], rules: [&Ruleset; 2]) -> FxHashSet<String> {
+    let names = rules.map(|rules| -> FxHashSet<&String> {
+        rules.conditions.iter().map(|condition| &condition.name).collect()
+    });
+    let both = names[0].intersection(&names[1]);
+    both.filter(|name| !before.agrees(after, name)).map(|name| name.to_string()).collect()
 }
 
 /// The interfaces of OLD that have another name in NEW: those that the user says, or those that lead to the same

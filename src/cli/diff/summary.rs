@@ -23,6 +23,10 @@ pub(super) fn summary(told: &Told<'_>) -> String {
         (true, None) if told.pairs.iter().any(|pair| pair.is_apart) => {
             "Nothing was compared: one side has no rules for the packets of the other".to_string()
         }
+        (true, None) if told.pairs.iter().all(|pair| pair.unknown.is_empty()) => {
+            "No change in effect as far as the files are understood: one side has lines that are not"
+                .to_string()
+        }
         (true, None) => {
             "The effect of the change is not known: it would have taken too much work".to_string()
         }

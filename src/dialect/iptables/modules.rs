@@ -17,6 +17,8 @@ use crate::packet::{Family, Field};
 pub(super) enum Val {
     /// Read over.
     Skip,
+    /// A zone of connection tracking.
+    Zone,
     /// Asks for something that the model has not.
     Beyond,
     /// One number of a field that the model has.

@@ -5,7 +5,9 @@ use super::command::{Given, Parser};
 use super::modules::{self, Kind, Module, Val};
 use super::values;
 use crate::dialect::names::proto;
+use crate::finding::Finding;
 use crate::packet::Family;
+use crate::rule::PH002;
 use crate::source::Span;
 
 /// Names of the kernel's connection helpers, with the protocols that each is for.
@@ -71,6 +73,16 @@ impl Parser<'_, '_> {
                 None => self.refuse(given, "is no mask"),
             },
             Val::NoTrack => self.target = Target::NoTrack,
+            Val::Zone => {
+                let message = "zones of connection tracking are read but not followed";
+                self.out.findings.push(
+                    Finding::of(&PH002, given.span, message)
+                        .label("a connection of another zone is taken for the same")
+                        .help(
+                            "Where zones keep apart what has the same addresses, look after answers by hand.",
+                        ),
+                );
+            }
             Val::CtHelper => self.helper(given),
             Val::TproxyPort if values::port(text, self.protocol.map_or(proto::TCP, |p| p.0)).is_none() => {
                 self.refuse(given, "is no port");
@@ -266,7 +278,12 @@ impl Parser<'_, '_> {
         };
         let undefined = self.target;
         let queue = match module.kind {
-            Kind::Queue => self.keep_open(module.name, &format!("-j {}", module.name), Answer::Chance),
+            Kind::Queue => {
+                let words = self.words.iter().map(|word| word.text.as_ref());
+                let told: Vec<&str> = words.skip_while(|word| *word != module.name).collect();
+                let text = format!("-j {}", told.join(" "));
+                self.keep_open(module.name, &text, Answer::Chance)
+            }
             _ => u32::MAX,
         };
         let index = match self.target {

@@ -5,13 +5,13 @@ use serde_json::Value;
 
 use super::json::is_json;
 use super::lexer::{Kind, Token};
-use super::mentions::tokens;
-use crate::dialect::hangs::{Said, Sayings, unlisted};
+use super::mentions::{FAMILIES, tokens};
+use crate::dialect::hangs::{Said, Sayings};
 
 /// What is made under a name, and conditions hang on.
-const MADE: [&str; 5] = ["set", "map", "limit", "quota", "ct"];
-/// Statements that change a set.
-const CHANGES: [&str; 3] = ["add", "update", "delete"];
+const MADE: [&str; 4] = ["set", "map", "limit", "quota"];
+/// Statements that change a set, and commands that change or make something.
+const CHANGES: [&str; 4] = ["add", "update", "delete", "create"];
 
 /// What a text says.
 pub(super) fn hangs(text: &str) -> Vec<Said> {
@@ -23,27 +23,53 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
         return said.done();
     }
     let tokens = tokens(text);
-    let word = |at: usize| tokens.get(at).map_or("", |token| &text[token.start..token.end]);
-    let mut depth = 0_usize;
+    let reader = Reader { text, tokens: &tokens };
+    let (mut depth, mut chain) = (0_usize, "");
     for (at, token) in tokens.iter().enumerate() {
+        let before = at.checked_sub(1).map_or("", |at| reader.word(at));
+        let command = depth == 0 && CHANGES.contains(&before);
         match token.kind {
             Kind::LBrace => depth += 1,
             Kind::RBrace => depth = depth.saturating_sub(1),
-            Kind::Word if matches!(word(at), "define" | "redefine") => {
-                said.note(format!("${}", word(at + 1)), rule(text, &tokens, at));
+            Kind::Word if reader.word(at) == "chain" && depth == 1 => chain = reader.word(at + 1),
+            Kind::Word if matches!(reader.word(at), "jump" | "goto") => {
+                let (rule, of) = reader.whole_rule(at);
+                let words = rule.into_iter().chain(["chain", of.unwrap_or(chain)]);
+                said.note(format!("chain {}", reader.word(at + 1)), words);
             }
-            Kind::Word if MADE.contains(&word(at)) && depth <= 1 => {
-                let line = rule(text, &tokens, at);
-                // A command names the table before, a block does not.
-                let names = line.iter().skip(1).take_while(|word| **word != "{");
-                if line.contains(&"{")
-                    && let Some(name) = names.last()
-                {
-                    said.note(format!("{} {name}", word(at)), made(text, &tokens, at));
+            // What a rule writes to packets.
+            Kind::Word if reader.word(at) == "set" && depth != 1 && at > 1 => {
+                let (rule, of) = reader.whole_rule(at);
+                let words = rule.into_iter().chain(["chain", of.unwrap_or(chain)]);
+                said.note(format!("{} {before}", reader.word(at - 2)), words);
+            }
+            Kind::Word if before == "reset" && reader.word(at) == "tcp" => {
+                said.note("tcp option".to_string(), reader.whole_rule(at).0);
+            }
+            Kind::Word if matches!(reader.word(at), "define" | "redefine") => {
+                said.note(format!("${}", reader.word(at + 1)), reader.rule(at));
+            }
+            Kind::Word if MADE.contains(&reader.word(at)) && (command || depth == 1) => {
+                let name = if command { reader.behind_table(at) } else { at + 1 };
+                let made = reader.made(name + 1);
+                let of = format!("{} {}", reader.word(at), reader.word(name));
+                said.note(of, made.iter().map(String::as_str));
+            }
+            Kind::Word if reader.word(at) == "element" && command => {
+                let name = reader.word(reader.behind_table(at));
+                for kind in ["set", "map"] {
+                    said.note(format!("{kind} {name}"), reader.rule(at - 1));
                 }
             }
-            Kind::At if at > 0 && CHANGES.contains(&word(at - 1)) => {
-                said.note(format!("set {}", word(at + 1)), whole_rule(text, &tokens, at));
+            Kind::At => {
+                let (mut rule, of) = reader.whole_rule(at);
+                let fills = CHANGES.contains(&before)
+                    || rule.windows(2).any(|pair| pair[0] == "set" && CHANGES.contains(&pair[1]));
+                // Who comes to the chain fills it.
+                rule.extend(["chain", of.unwrap_or(chain)]);
+                for kind in ["set", "map"].iter().filter(|_| fills) {
+                    said.note(format!("{kind} {}", reader.word(at + 1)), rule.iter().copied());
+                }
             }
             _ => {}
         }
@@ -51,61 +77,108 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
     said.done()
 }
 
+struct Reader<'t> {
+    text: &'t str,
+    tokens: &'t [Token],
+}
+
+impl<'t> Reader<'t> {
+    fn word(&self, at: usize) -> &'t str {
+        self.tokens.get(at).map_or("", |token| &self.text[token.start..token.end])
+    }
+
+    /// What stands behind the table of a command: behind its family, where there is one, and its name.
+    fn behind_table(&self, at: usize) -> usize {
+        if FAMILIES.contains(&self.word(at + 1)) { at + 3 } else { at + 2 }
+    }
+
+    /// The words from a token to the end of its statement, as they count.
+    fn rule(&self, from: usize) -> Vec<&'t str> {
+        let mut depth = 0_i32;
+        let inside = self.tokens[from..].iter().take_while(|token| {
+            depth += i32::from(token.kind == Kind::LBrace) - i32::from(token.kind == Kind::RBrace);
+            depth > 0 || depth == 0 && !ends(token)
+        });
+        self.does(inside)
+    }
+
+    /// Words without counters, comments, clocks, logs, and numbers of rules; the sign of a variable and its name are one.
+    fn does<'k>(&self, tokens: impl Iterator<Item = &'k Token>) -> Vec<&'t str> {
+        let text = |token: &Token| &self.text[token.start..token.end];
+        let mut words = Vec::new();
+        let mut tokens = tokens.filter(|token| !ends(token)).peekable();
+        while let Some(token) = tokens.next() {
+            let told: &[&str] = match text(token) {
+                "comment" | "expires" | "handle" => {
+                    tokens.next();
+                    continue;
+                }
+                "counter" => &["packets", "bytes", "name"],
+                "log" => &["prefix", "level", "group", "snaplen", "queue-threshold", "flags"],
+                "used" => &["bytes", "kbytes", "mbytes"],
+                "size" if tokens.peek().is_some_and(|size| text(size) == "65535") => &[],
+                "$" => {
+                    let end = tokens.next().map_or(token.end, |name| name.end);
+                    words.push(&self.text[token.start..end]);
+                    continue;
+                }
+                word => {
+                    words.push(word);
+                    continue;
+                }
+            };
+            let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+            while let Some(next) = tokens.next_if(|next| told.contains(&text(next)) || is_number(text(next)))
+            {
+                if !matches!(text(next), "bytes" | "kbytes" | "mbytes") && !is_number(text(next)) {
+                    tokens.next();
+                }
+            }
+        }
+        words
+    }
+
+    /// The whole statement that a token is in, and the chain, where it is a command that names it.
+    fn whole_rule(&self, at: usize) -> (Vec<&'t str>, Option<&'t str>) {
+        let mut depth = 0_i32;
+        let is_start = |token: &Token| {
+            depth += i32::from(token.kind == Kind::RBrace) - i32::from(token.kind == Kind::LBrace);
+            depth < 0 || depth == 0 && ends(token)
+        };
+        let from = self.tokens[..at].iter().rev().position(is_start).map_or(0, |back| at - back);
+        let command = CHANGES.contains(&self.word(from)) || matches!(self.word(from), "insert" | "replace");
+        if command && self.word(from + 1) == "rule" {
+            let chain = self.behind_table(from + 1);
+            return (self.rule(chain + 1), Some(self.word(chain)));
+        }
+        (self.rule(from), None)
+    }
+
+    /// The parts of what is made, in whatever order they stand.
+    fn made(&self, at: usize) -> Vec<String> {
+        let mut depth = 0_i32;
+        let behind = self.tokens.get(at..).unwrap_or_default();
+        let whole = behind.iter().take_while(|token| {
+            depth += i32::from(token.kind == Kind::LBrace) - i32::from(token.kind == Kind::RBrace);
+            depth > 0 || depth == 0 && !ends(token)
+        });
+        let whole: Vec<Token> = whole.copied().collect();
+        let is_end = |token: &Token| {
+            ends(token) || matches!(token.kind, Kind::Comma | Kind::LBrace | Kind::RBrace | Kind::Assign)
+        };
+        let parts = whole.split(is_end).map(|part| self.does(part.iter()));
+        let plain = parts.map(|mut words| {
+            words.retain(|word| *word != "flags");
+            words.join(" ")
+        });
+        let mut parts: Vec<String> = plain.filter(|part| !part.is_empty()).collect();
+        parts.sort_unstable();
+        parts
+    }
+}
+
 fn ends(token: &Token) -> bool {
     matches!(token.kind, Kind::Newline | Kind::Semicolon)
-}
-
-/// The words from a token to the end of its statement, without counters and comments; the sign of a variable and its
-/// name are one.
-fn rule<'t>(text: &'t str, tokens: &[Token], from: usize) -> Vec<&'t str> {
-    let mut depth = 0_i32;
-    let inside = tokens[from..].iter().take_while(|token| {
-        depth += i32::from(token.kind == Kind::LBrace) - i32::from(token.kind == Kind::RBrace);
-        depth > 0 || depth == 0 && !ends(token)
-    });
-    does(text, inside)
-}
-
-fn does<'t, 'k>(text: &'t str, tokens: impl Iterator<Item = &'k Token>) -> Vec<&'t str> {
-    let mut words = Vec::new();
-    let mut tokens = tokens.filter(|token| !ends(token)).peekable();
-    while let Some(token) = tokens.next() {
-        match &text[token.start..token.end] {
-            "comment" => drop(tokens.next()),
-            "counter" => {
-                while tokens
-                    .next_if(|next| {
-                        let word = &text[next.start..next.end];
-                        matches!(word, "packets" | "bytes") || word.bytes().all(|byte| byte.is_ascii_digit())
-                    })
-                    .is_some()
-                {}
-            }
-            "$" => {
-                let end = tokens.next().map_or(token.end, |name| name.end);
-                words.push(&text[token.start..end]);
-            }
-            word => words.push(word),
-        }
-    }
-    words
-}
-
-/// The whole statement that a token is in.
-fn whole_rule<'t>(text: &'t str, tokens: &[Token], at: usize) -> Vec<&'t str> {
-    let is_start = |token: &Token| ends(token) || token.kind == Kind::LBrace;
-    let from = tokens[..at].iter().rposition(is_start).map_or(0, |before| before + 1);
-    rule(text, tokens, from)
-}
-
-/// The words of what is made; of its elements those that are no addresses.
-fn made<'t>(text: &'t str, tokens: &[Token], at: usize) -> Vec<&'t str> {
-    let words = rule(text, tokens, at);
-    let Some(elements) = words.iter().position(|word| *word == "elements") else { return words };
-    let (before, elements) = words.split_at(elements);
-    let end = elements.iter().position(|word| *word == "}").map_or(elements.len(), |end| end + 1);
-    let (elements, behind) = elements.split_at(end);
-    before.iter().copied().chain(unlisted(elements.iter().copied())).chain(behind.iter().copied()).collect()
 }
 
 /// The same of a document in JSON.
@@ -119,18 +192,20 @@ fn objects(document: &Value, said: &mut Sayings) {
         if let (true, Some(name)) = (MADE.contains(&kind.as_str()), body.get("name").and_then(Value::as_str))
         {
             let fields = body.as_object().into_iter().flatten();
-            let fields = fields.filter(|(key, _)| !matches!(key.as_str(), "handle" | "elem" | "comment"));
+            let fields = fields.filter(|(key, _)| !matches!(key.as_str(), "handle" | "comment"));
             let words: Vec<String> = fields.map(|(key, value)| format!("{key}={value}")).collect();
             said.note(format!("{kind} {name}"), words.iter().map(String::as_str));
         }
         let statements = body.get("expr").and_then(Value::as_array);
-        for update in
-            statements.into_iter().flatten().filter_map(|one| one.get("set").or_else(|| one.get("map")))
+        let updates = statements.into_iter().flatten();
+        for (kind, update) in
+            updates.filter_map(|one| ["set", "map"].into_iter().find_map(|kind| Some((kind, one.get(kind)?))))
         {
-            if let Some(name) = update.get("set").or_else(|| update.get("map")).and_then(Value::as_str) {
+            if let Some(name) = update.get(kind).and_then(Value::as_str) {
                 let all = statements.into_iter().flatten().filter(|one| one.get("counter").is_none());
                 let words: Vec<String> = all.map(Value::to_string).collect();
-                said.note(format!("set {}", name.trim_start_matches('@')), words.iter().map(String::as_str));
+                let of = format!("{kind} {}", name.trim_start_matches('@'));
+                said.note(of, words.iter().map(String::as_str));
             }
         }
     }
@@ -145,13 +220,17 @@ mod tests {
     fn sets_and_rules_that_fill_them() {
         let text = "define t = 1h\ntable inet f {\n set s {\n  type ipv4_addr; flags timeout\n  timeout $t\n  \
                     elements = { 10.0.0.1, 10.0.0.2 }\n }\n limit l { rate 5/second; }\n chain c {\n  \
-                    tcp dport 22 counter packets 1 bytes 2 add @s { ip saddr } accept comment \"x\"\n  \
-                    ip saddr @s drop\n }\n}\nadd set ip t u { type ipv4_addr; }\n";
+                    tcp dport { 22, 23 } counter packets 1 bytes 2 log prefix \"x \" add @s { ip saddr } accept comment \"x\"\n  \
+                    ip saddr @s drop\n }\n}\nadd set ip t u { type ipv4_addr; }\nadd limit ip t m rate 5/second\nadd element ip t u { 10.0.0.9 }\n\
+                    add rule inet f c tcp dport 25 add @s { ip saddr }\n";
         assert_eq!(
             told(&hangs(text)),
-            "$t: define t = 1h\nset s: set s { type ipv4_addr flags timeout timeout $t = elements }\n\
-             limit l: limit l { rate 5 / second }\n\
-             set s: tcp dport 22 add @ s { ip saddr } accept\nset u: set ip t u { type ipv4_addr }\n"
+            "$t: define t = 1h\nset s: 10.0.0.1 10.0.0.2 elements timeout timeout $t type ipv4_addr\n\
+             limit l: rate 5 / second\nset s: tcp dport { 22 , 23 } add @ s { ip saddr } accept chain c\n\
+             map s: tcp dport { 22 , 23 } add @ s { ip saddr } accept chain c\nset u: type ipv4_addr\n\
+             limit m: rate 5 / second\nset u: add element ip t u { 10.0.0.9 }\n\
+             map u: add element ip t u { 10.0.0.9 }\nset s: tcp dport 25 add @ s { ip saddr } chain c\n\
+             map s: tcp dport 25 add @ s { ip saddr } chain c\n"
         );
     }
 

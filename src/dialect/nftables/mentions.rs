@@ -3,7 +3,8 @@
 use super::lexer::{Kind, Token, after, token};
 use crate::dialect::mentions::{Mention, Mentions, Thing};
 
-const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
+/// The families of tables.
+pub(super) const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
 /// What a table holds besides chains, and rules look into or name.
 const SETS: [&str; 2] = ["set", "map"];
 const OBJECTS: [&str; 7] = ["flowtable", "counter", "quota", "limit", "secmark", "synproxy", "ct"];

@@ -25,7 +25,8 @@ impl<'a> Parser<'a> {
     fn twice_nat(&mut self, w: &mut Words<'_, 'a>, interfaces: Interfaces<'a>) -> Parsed<()> {
         let span = w.line;
         let after_auto = w.eat("after-auto");
-        if w.peek().is_some_and(|word| word.bytes().all(|b| b.is_ascii_digit())) {
+        let line: Option<usize> = w.peek().and_then(|word| word.parse().ok());
+        if line.is_some() {
             w.take();
         }
         w.keyword("source")?;
@@ -72,7 +73,13 @@ impl<'a> Parser<'a> {
                 _ => return Err(Expected { what: "an option of `nat`", span: word.span }),
             }
         }
-        self.config.nats.push(nat);
+        // A number says which rule of its section it becomes (*Command Reference*, `nat`); a saved config has none.
+        let section = self.config.nats.iter().enumerate().filter(|(_, other)| other.after_auto == after_auto);
+        let behind = line.and_then(|line| section.map(|(at, _)| at).nth(line.saturating_sub(1)));
+        match behind {
+            Some(at) => self.config.nats.insert(at, nat),
+            None => self.config.nats.push(nat),
+        }
         Ok(())
     }
 

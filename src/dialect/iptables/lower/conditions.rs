@@ -206,15 +206,19 @@ impl Lowering<'_> {
         }
     }
 
-    /// A test of an address; `None` where every address does.
-    pub(super) fn net_test(&mut self, field: Field, net: Net, negate: bool) -> Option<Test> {
-        let (address, mask, family) = match net {
+    pub(super) fn address_and_mask(&self, net: Net) -> (u128, u128, Family) {
+        match net {
             Net::V4(address, mask) => (address.into(), mask.into(), Family::V4),
             Net::V6(index) => {
                 let (address, mask) = self.config.nets6[index as usize];
                 (address, mask, Family::V6)
             }
-        };
+        }
+    }
+
+    /// A test of an address; `None` where every address does.
+    pub(super) fn net_test(&mut self, field: Field, net: Net, negate: bool) -> Option<Test> {
+        let (address, mask, family) = self.address_and_mask(net);
         if mask == 0 {
             return negate.then_some(Test::Never);
         }

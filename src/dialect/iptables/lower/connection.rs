@@ -10,7 +10,9 @@ use crate::model::{Test, Tuples, Values};
 use crate::packet::{Family, Field, Set, proto};
 
 /// Bits of `enum ip_conntrack_status` as [`MatchKind::CtStatus`] has them.
+const EXPECTED: u8 = 1;
 const SEEN_REPLY: u8 = 2;
+const ASSURED: u8 = 4;
 const CONFIRMED: u8 = 8;
 
 /// The states of packets that have a connection, and of those that have none.
@@ -122,7 +124,10 @@ impl Lowering<'_> {
         let mut new = vec![self.state_test(state::NEW)];
         new.extend(test);
         let mut later = vec![self.state_test(LATER)];
-        later.extend(self.chance("conntrack", "address of the replies", negate));
+        let option = if end == CtEnd::ReplSrc { "--ctreplsrc" } else { "--ctrepldst" };
+        let (address, mask, family) = self.address_and_mask(net);
+        let text = format!("{option} {}/{}", family.address(address), mask.count_ones());
+        later.extend(self.chance("conntrack", &text, negate));
         vec![new, later]
     }
 
@@ -134,7 +139,13 @@ impl Lowering<'_> {
         let known = numbers(&PORTS).or(&numbers(&odd));
         let with = self.set_test(Field::Proto, numbers(&PORTS), false);
         let values = Values::Range(lo.into(), hi.into());
-        let unknown = self.chance("conntrack", "port of the connection", negate);
+        let option = match end {
+            CtEnd::OrigSrc => "--ctorigsrcport",
+            CtEnd::OrigDst => "--ctorigdstport",
+            CtEnd::ReplSrc => "--ctreplsrcport",
+            CtEnd::ReplDst => "--ctrepldstport",
+        };
+        let unknown = self.chance("conntrack", &format!("{option} {lo}:{hi}"), negate);
         let mut ways = Ways::new();
         match end {
             CtEnd::OrigSrc => ways.push(vec![with, Test::In { field: Field::OrigSport, values, negate }]),
@@ -189,7 +200,7 @@ impl Lowering<'_> {
             // `NONE` is no bit, and no connection has it.
             return if negate { vec![Vec::new()] } else { Ways::new() };
         }
-        let unknown = self.chance("conntrack", "status of the connection", negate);
+        let unknown = self.chance("conntrack", &format!("--ctstatus {}", names_of(bits)), negate);
         let mut ways = Ways::new();
         let new = self.state_test(state::NEW);
         match (bits & CONFIRMED != 0, negate) {
@@ -208,4 +219,12 @@ impl Lowering<'_> {
         }
         ways
     }
+}
+
+/// The names of the bits of `--ctstatus`.
+fn names_of(bits: u8) -> String {
+    let named =
+        [(EXPECTED, "EXPECTED"), (SEEN_REPLY, "SEEN_REPLY"), (ASSURED, "ASSURED"), (CONFIRMED, "CONFIRMED")];
+    let names = named.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| name);
+    names.collect::<Vec<_>>().join(",")
 }

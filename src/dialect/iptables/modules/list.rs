@@ -220,8 +220,8 @@ pub(crate) static ALL: &[Module] = &[
     ], Kind::ConnMark).one_of(&["set-xmark", "set-mark", "and-mark", "or-mark", "xor-mark", "save-mark", "restore-mark"]),
     t("CT", &[
         o("notrack", 0, Val::NoTrack), o("helper", 1, Val::CtHelper), o("timeout", 1, Val::Skip),
-        o("ctevents", 1, Val::Skip), o("expevents", 1, Val::Skip), o("zone", 1, Val::Skip),
-        o("zone-orig", 1, Val::Skip), o("zone-reply", 1, Val::Skip),
+        o("ctevents", 1, Val::Skip), o("expevents", 1, Val::Skip), o("zone", 1, Val::Zone),
+        o("zone-orig", 1, Val::Zone), o("zone-reply", 1, Val::Zone),
     ], Kind::Ct).tables(RAW),
     t("NOTRACK", &[], Kind::NoTrack).tables(RAW),
     t("NFQUEUE", &[

@@ -8,8 +8,8 @@ use crate::dialect::interface::{unanswered_destinations, unanswered_sources};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
-    BinOp, CtKey, Data, Expr, ExprKind, Forgets, IcmpKind, MetaKey, ObjectKind, RawBase, Reject, Selector,
-    Stmt, StmtKind, TableFamily, Target, Update, Verdict,
+    BinOp, CtKey, Data, Expr, ExprKind, Forgets, IcmpKind, MetaKey, Meter, ObjectKind, RawBase, Reject,
+    Selector, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
 use crate::model::{
@@ -421,7 +421,13 @@ impl Lower<'_> {
             ));
         }
         if let Some(meter) = &update.counts {
-            self.meter(cx, meter);
+            let key: Vec<_> = self.sources.text(update.key.span).split_whitespace().collect();
+            // In JSON the words are no name.
+            let by = match key.first() {
+                Some(first) if !first.starts_with(['{', '[']) => format!(" by {}", key.join(" ")),
+                _ => String::new(),
+            };
+            self.meter(cx, &Meter { text: format!("{}{by}", meter.text).into(), ..meter.clone() });
         }
         Ok(())
     }
@@ -437,6 +443,10 @@ impl Lower<'_> {
                 if *key == MetaKey::PktType {
                     cx.effect(Effect::Forget(Field::PktType));
                 }
+                Ok(())
+            }
+            ExprKind::Ct(CtKey::Zone, _) => {
+                self.unsupported(cx.span, "ct zone set");
                 Ok(())
             }
             ExprKind::Ct(..) => Ok(()),
