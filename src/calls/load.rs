@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, CatalogError, Source, Transport, did_you_mean};
 use crate::fence;
 use crate::ports;
 use crate::site::RoutingMode as Mode;
+use crate::source;
 use crate::spelling::nearest;
 
 /// Path and text of each file under `rules/calls`, sorted; `build.rs` lists them.
@@ -184,7 +185,7 @@ impl Calls {
             return Err(CatalogError::NoCalls(dir.to_path_buf()));
         }
         paths.sort();
-        let read = |path: PathBuf| match fence::pass(&path).and_then(|()| std::fs::read_to_string(&path)) {
+        let read = |path: PathBuf| match source::text_of(&path) {
             Ok(text) => Ok(Source::new(path, text)),
             Err(error) => Err(CatalogError::Read { path, error }),
         };

@@ -15,6 +15,7 @@ use super::{
     Uninspected, bundled, consistent, signalling,
 };
 use crate::fence;
+use crate::source;
 use crate::spelling::nearest;
 
 /// How deep folders may lie in a catalog's folder.
@@ -51,7 +52,7 @@ impl Catalog {
             return Err(CatalogError::Empty(dir.to_path_buf()));
         }
         paths.sort();
-        let read = |path: PathBuf| match fence::pass(&path).and_then(|()| std::fs::read_to_string(&path)) {
+        let read = |path: PathBuf| match source::text_of(&path) {
             Ok(text) => Ok(Source::new(path, text)),
             Err(error) => Err(CatalogError::Read { path, error }),
         };

@@ -1,6 +1,5 @@
 //! From paths to the configs of firewalls.
 
-use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -13,7 +12,7 @@ use crate::discover::{self, Unread};
 use crate::lint::cores;
 use crate::session::Config;
 use crate::site::Site;
-use crate::source::{SourceId, SourceMap};
+use crate::source::{self, SourceId, SourceMap};
 
 /// Configs that are worth a thread.
 const LEAST: usize = 8;
@@ -52,11 +51,10 @@ impl ConfigPaths {
     /// Takes in the paths of the list, where there is one.
     pub(super) fn take_list(&mut self) -> Result<(), Failure> {
         let Some(list) = &self.files_from else { return Ok(()) };
-        for line in super::open(list)?.lines() {
-            let line =
-                line.map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", list.display())))?;
-            self.paths.extend(Some(line).filter(|line| !line.is_empty()).map(PathBuf::from));
-        }
+        let bytes = source::bytes_of_stream(super::open(list)?, list)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", list.display())))?;
+        self.paths.extend(text.lines().filter(|line| !line.is_empty()).map(PathBuf::from));
         self.none = self.paths.is_empty();
         Ok(())
     }

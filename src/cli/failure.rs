@@ -17,6 +17,8 @@ use crate::{progress, report};
 pub(super) enum Failure {
     /// Bad arguments, or a file that cannot be used.
     Message(String),
+    /// A folder that holds no config.
+    NoConfig(String),
     /// A site file that cannot be used: what is wrong with it.
     Site(Box<SourceMap>, Vec<Finding>),
     /// Several things, none of which kept the rest from being done.
@@ -53,7 +55,9 @@ impl Failure {
         let _ = match self {
             // Whoever reads the report has seen enough of it, as `head` does.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
-            Failure::Several(_) | Failure::Output(_) | Failure::Message(_) => writeln!(err, "error: {self}"),
+            Failure::Several(_) | Failure::Output(_) | Failure::Message(_) | Failure::NoConfig(_) => {
+                writeln!(err, "error: {self}")
+            }
             Failure::Site(sources, findings) => {
                 report::fatal(sources, findings, color, &mut err).and_then(|()| {
                     writeln!(err, "error: the site file cannot be used, nothing was checked with it")
@@ -68,7 +72,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Message(message) => {
+            Failure::Message(message) | Failure::NoConfig(message) => {
                 let lines: Vec<String> = message.lines().map(report::clean).collect();
                 f.write_str(&lines.join("\n"))
             }
@@ -124,6 +128,10 @@ impl From<CatalogFailure> for Failure {
 
 impl From<DiscoverError> for Failure {
     fn from(error: DiscoverError) -> Self {
-        Failure::Message(report::clean(&error.to_string()))
+        let message = report::clean(&error.to_string());
+        match error {
+            DiscoverError::NoConfig(_) => Failure::NoConfig(message),
+            _ => Failure::Message(message),
+        }
     }
 }

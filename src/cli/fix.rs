@@ -188,5 +188,22 @@ pub(super) fn unified(path: &Path, before: &str, after: &str) -> String {
     let shown = path.display().to_string();
     let shown = shown.trim_start_matches("./").trim_start_matches('/');
     let diff = TextDiff::from_lines(before, after);
-    diff.unified_diff().context_radius(3).header(&format!("a/{shown}"), &format!("b/{shown}")).to_string()
+    let [old, new] = ["a/", "b/"].map(|side| quoted(&format!("{side}{shown}")));
+    diff.unified_diff().context_radius(3).header(&old, &new).to_string()
+}
+
+/// A name as git quotes it where it is no plain one: it must not look like lines of its own.
+fn quoted(name: &str) -> String {
+    if !name.chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) {
+        return name.to_string();
+    }
+    let mut out = String::from("\"");
+    for byte in name.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    out + "\""
 }

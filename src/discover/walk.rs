@@ -131,6 +131,10 @@ pub(super) struct Walked {
 /// Looks through a folder and what is below, but not through hidden folders, nor those of builds.
 pub(super) fn walk(folder: &Path, options: &Options) -> Walked {
     let mut walked = Walked::default();
+    if let Err(error) = fence::pass(folder) {
+        walked.failures.push(DiscoverError::Folder { path: folder.to_path_buf(), error });
+        return walked;
+    }
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let mut ignores = Ignores::above(&real);
     let mut entries = WalkDir::new(folder).sort_by_file_name().into_iter();
@@ -301,8 +305,11 @@ impl Ignores {
     }
 
     fn enter(&mut self, folder: &Path, depth: usize) {
-        let there: Vec<PathBuf> =
-            IGNORE_FILES.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect();
+        let there: Vec<PathBuf> = IGNORE_FILES
+            .iter()
+            .map(|name| folder.join(name))
+            .filter(|path| path.is_file() && fence::pass(path).is_ok())
+            .collect();
         if there.is_empty() {
             return;
         }

@@ -17,7 +17,7 @@ fn turns(c: char) -> bool {
 
 /// Characters that nobody sees, and that make equal what is not.
 fn hides(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Characters that a terminal obeys or a reader is deceived by. Line ends and tabs are none.

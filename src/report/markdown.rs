@@ -53,7 +53,8 @@ fn section(report: &Report, finding: &Finding, out: &mut impl Write) -> io::Resu
     {
         let place = file.place(span.start);
         let line = clean(report.sources.text(file.line_span(place.line)).trim_end());
-        writeln!(out, "`{}:{}`\n", clean(&file.path.to_string_lossy()), place.line)?;
+        let shown = format!("{}:{}", file.path.to_string_lossy(), place.line);
+        writeln!(out, "{}\n", markup::code(&shown))?;
         fenced(&[line], out)?;
     }
     for (word, text) in [("What people notice", &finding.notice), ("What to do", &finding.help)] {

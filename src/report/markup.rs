@@ -18,6 +18,14 @@ pub(crate) fn markdown(text: &str) -> String {
     out
 }
 
+/// Text for Markdown as code within a line, which nothing in it ends.
+pub(crate) fn code(text: &str) -> String {
+    let text = clean(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let (ticks, blank) = ("`".repeat(longest + 1), if text.contains('`') { " " } else { "" });
+    format!("{ticks}{blank}{text}{blank}{ticks}")
+}
+
 /// A fence for a block of Markdown that none of its lines closes.
 pub(crate) fn fence(lines: &[String]) -> String {
     let longest = lines.iter().flat_map(|line| line.split(|c| c != '`').map(str::len)).max().unwrap_or(0);

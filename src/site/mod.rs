@@ -312,12 +312,14 @@ pub fn find(start: &Path) -> Option<PathBuf> {
     let folder = if start.is_dir() { start } else { start.parent()? };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let plain = folder.join(FILE_NAME);
-    if plain.is_file() {
+    // One that cannot be read is told: without it, nothing would be asked for.
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    if is_there(&plain) {
         return Some(if folder == Path::new(".") { PathBuf::from(FILE_NAME) } else { plain });
     }
     let absolute = folder.canonicalize().ok()?;
     let above = absolute.ancestors().skip(1).take_while(|above| fence::pass(above).is_ok());
-    let found = above.map(|above| above.join(FILE_NAME)).find(|path| path.is_file())?;
+    let found = above.map(|above| above.join(FILE_NAME)).find(|path| is_there(path))?;
     // Shown as short as a user would write it, where it is below the current folder.
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
     let below = here.and_then(|here| found.strip_prefix(here).ok().map(Path::to_path_buf));

@@ -313,6 +313,18 @@ fn bytes_of(path: &Path, shown: &Path) -> Result<Vec<u8>, SourceError> {
     bytes_of_stream(file, shown)
 }
 
+/// The text of a file that a site file or the command line names: not one without end, nor one that waits for a writer.
+///
+/// # Errors
+/// Where it cannot be read, and where it is no UTF-8 or larger than 64 MiB.
+pub fn text_of(path: &Path) -> io::Result<String> {
+    let bytes = bytes_of_stream(open(path)?, path).map_err(|error| match error {
+        SourceError::Read { error, .. } => error,
+        error => io::Error::new(io::ErrorKind::FileTooLarge, error.to_string()),
+    })?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 /// The bytes of a stream, which has to end within 64 MiB.
 pub fn bytes_of_stream(stream: impl Read, shown: &Path) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();

@@ -11,9 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::meaning;
-use crate::fence;
 use crate::finding::Finding;
-use crate::source::SourceMap;
+use crate::source::{self, SourceMap};
 
 /// What is wrong with a baseline.
 #[derive(Debug, thiserror::Error)]
@@ -87,9 +86,8 @@ pub(crate) struct File {
 impl Baseline {
     /// Reads a baseline.
     pub(crate) fn read(path: &Path) -> Result<Baseline, BaselineError> {
-        let text = fence::pass(path)
-            .and_then(|()| std::fs::read_to_string(path))
-            .map_err(|error| BaselineError::Read { path: path.to_path_buf(), error })?;
+        let text =
+            source::text_of(path).map_err(|error| BaselineError::Read { path: path.to_path_buf(), error })?;
         let file: File = serde_json::from_str(&text)
             .map_err(|error| BaselineError::Form { path: path.to_path_buf(), error })?;
         if file.version != 1 {

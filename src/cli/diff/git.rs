@@ -1,7 +1,7 @@
 //! Files of a git repository as they were: the only place where another program is run.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Failure;
@@ -100,12 +100,10 @@ impl Repository {
         }
         let list = git(&self.top, &["ls-tree", "-r", "-z", "-l", "--full-tree", revision, "--"])?;
         let entries = list.split(|byte| *byte == 0).filter_map(|line| {
-            let text = std::str::from_utf8(line).ok()?;
-            let (about, path) = text.split_once('\t')?;
+            let (about, path) = split_tab(line)?;
             let mut words = about.split_whitespace();
             let (mode, _, id, size) = (words.next()?, words.next()?, words.next()?, words.next()?);
-            let small = size.parse::<u64>().is_ok_and(|size| size <= LARGEST_FILE);
-            (mode.starts_with("100") && small).then(|| (id.to_string(), PathBuf::from(path)))
+            Some(Entry { is_link: link(mode)?, id: id.to_string(), size: size.parse().ok()?, path })
         });
         self.taken_out(revision, entries.collect())
     }
@@ -114,17 +112,17 @@ impl Repository {
     pub(super) fn staged(&self) -> Result<Tree, Failure> {
         let list = git(&self.top, &["ls-files", "-s", "-z", "--full-name"])?;
         let entries = list.split(|byte| *byte == 0).filter_map(|line| {
-            let text = std::str::from_utf8(line).ok()?;
-            let (about, path) = text.split_once('\t')?;
+            let (about, path) = split_tab(line)?;
             let mut words = about.split_whitespace();
             let (mode, id, stage) = (words.next()?, words.next()?, words.next()?);
-            (mode.starts_with("100") && stage == "0").then(|| (id.to_string(), PathBuf::from(path)))
+            (stage == "0").then_some(())?;
+            Some(Entry { is_link: link(mode)?, id: id.to_string(), size: 0, path })
         });
         self.taken_out("staged", entries.collect())
     }
 
     /// Writes objects into a folder of their own.
-    fn taken_out(&self, name: &str, entries: Vec<(String, PathBuf)>) -> Result<Tree, Failure> {
+    fn taken_out(&self, name: &str, entries: Vec<Entry>) -> Result<Tree, Failure> {
         let tree = Tree { folder: fresh_folder()?, name: name.to_string() };
         let mut child = Command::new("git")
             .current_dir(&self.top)
@@ -138,36 +136,123 @@ impl Repository {
             return Err(Failure::usage("`git` gives no answers"));
         };
         let mut answers = BufReader::new(answers);
-        for (id, path) in entries {
-            writeln!(asking, "{id}").and_then(|()| asking.flush()).map_err(not_run)?;
-            let Some(bytes) = next_object(&mut answers).map_err(not_run)? else { continue };
-            let to = tree.folder.join(plain(&path));
+        let mut links: Vec<(PathBuf, usize, Vec<u8>)> = Vec::new();
+        for Entry { is_link, id, size, path } in entries {
+            let to = tree.folder.join(inside(&path)?);
             let failed = |error| Failure::usage(format!("cannot write `{}`: {error}", to.display()));
             if let Some(folder) = to.parent() {
                 std::fs::create_dir_all(folder).map_err(failed)?;
             }
-            std::fs::write(&to, bytes).map_err(failed)?;
+            if size > LARGEST_FILE {
+                oversized(&to, size).map_err(failed)?;
+                continue;
+            }
+            writeln!(asking, "{id}").and_then(|()| asking.flush()).map_err(not_run)?;
+            match next_object(&mut answers).map_err(not_run)? {
+                Object::Bytes(bytes) if is_link => links.push((to, path.components().count() - 1, bytes)),
+                Object::Bytes(bytes) => std::fs::write(&to, bytes).map_err(failed)?,
+                Object::TooLarge(size) => oversized(&to, size).map_err(failed)?,
+                Object::Missing => {
+                    let shown = path.display();
+                    return Err(Failure::usage(format!("git: the contents of `{shown}` are missing")));
+                }
+            }
         }
         drop(asking);
         child.wait().map_err(not_run)?;
+        // Behind all files, so that none is written through a link.
+        for (at, above, to) in links {
+            let failed = |error| Failure::usage(format!("cannot write `{}`: {error}", at.display()));
+            make_link(&at, above, &to).map_err(failed)?;
+        }
         Ok(tree)
     }
 }
 
-/// The next object that `git cat-file --batch` writes; `None` for one that is missing or too large.
-fn next_object(answers: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
+/// A file or a link of a revision.
+struct Entry {
+    is_link: bool,
+    id: String,
+    /// In bytes; 0 where it is not told.
+    size: u64,
+    path: PathBuf,
+}
+
+/// Whether a mode is that of a link; nothing where it is that of something else than a file or a link.
+fn link(mode: &str) -> Option<bool> {
+    match mode {
+        "120000" => Some(true),
+        mode => mode.starts_with("100").then_some(false),
+    }
+}
+
+/// A path of a revision; trees can be made that name places outside of any folder.
+fn inside(path: &Path) -> Result<&Path, Failure> {
+    match path.components().all(|part| matches!(part, Component::Normal(_))) {
+        true => Ok(path),
+        false => Err(Failure::usage(format!(
+            "git: the revision has a path that leads out of it, `{}`",
+            path.display()
+        ))),
+    }
+}
+
+/// What is said of an entry, and its path.
+fn split_tab(line: &[u8]) -> Option<(&str, PathBuf)> {
+    let at = line.iter().position(|byte| *byte == b'\t')?;
+    let (about, path) = (std::str::from_utf8(&line[..at]).ok()?, &line[at + 1..]);
+    #[cfg(unix)]
+    let path = PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
+    #[cfg(not(unix))]
+    let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
+    Some((about, path))
+}
+
+/// A file of which nothing is read, because it is too large.
+fn oversized(to: &Path, size: u64) -> std::io::Result<()> {
+    std::fs::File::create(to)?.set_len(size)
+}
+
+/// A link, where it cannot lead out of the folder: `..` stands at its start, and no more often than it has folders `above`.
+#[cfg(unix)]
+fn make_link(at: &Path, above: usize, to: &[u8]) -> std::io::Result<()> {
+    let to = Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(to));
+    let ups =
+        to.components().take_while(|part| matches!(part, Component::ParentDir | Component::CurDir)).count();
+    let rest = to.components().skip(ups).all(|part| matches!(part, Component::Normal(_)));
+    if rest && ups <= above && at.symlink_metadata().is_err() {
+        std::os::unix::fs::symlink(to, at)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_link(_: &Path, _: usize, _: &[u8]) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// What `git cat-file --batch` answers.
+enum Object {
+    Bytes(Vec<u8>),
+    /// So many bytes.
+    TooLarge(u64),
+    Missing,
+}
+
+/// The next object that `git cat-file --batch` writes.
+fn next_object(answers: &mut impl BufRead) -> std::io::Result<Object> {
     let mut head = String::new();
     answers.read_line(&mut head)?;
     let size = head.trim_end().rsplit(' ').next().and_then(|size| size.parse::<u64>().ok());
-    let Some(size) = size else { return Ok(None) };
+    let Some(size) = size else { return Ok(Object::Missing) };
     if size > LARGEST_FILE {
         std::io::copy(&mut answers.by_ref().take(size + 1), &mut std::io::sink())?;
-        return Ok(None);
+        return Ok(Object::TooLarge(size));
     }
     let mut bytes = vec![0; size as usize];
     answers.read_exact(&mut bytes)?;
     answers.read_exact(&mut [0])?;
-    Ok(Some(bytes))
+    Ok(Object::Bytes(bytes))
 }
 
 /// A folder for temporary files that nobody else has.

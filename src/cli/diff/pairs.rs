@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -137,7 +138,10 @@ fn name(side: &Side, config: &Config, files: bool) -> String {
         return side.site.firewalls[id].name.clone();
     }
     let path = config.files.first().map(|id| side.sources.file(*id).path.clone()).unwrap_or_default();
-    let full = path.canonicalize().unwrap_or(path);
+    // A link is told by its own name: what it leads to may be what changes.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let full = path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name));
     let base = side.base.canonicalize().unwrap_or_else(|_| side.base.clone());
     full.strip_prefix(&base).unwrap_or(&full).to_string_lossy().into_owned()
 }

@@ -156,7 +156,9 @@ impl Side {
         }
         let read = Reader { paths: &self.paths, input, site: &self.site }.read(&mut self.sources);
         // A folder that holds no config is a side without firewalls.
-        if !read.failures.is_empty() && !read.configs.is_empty() {
+        let is_empty = |failure: &Failure| matches!(failure, Failure::NoConfig(_));
+        let is_told = !read.configs.is_empty() && !read.failures.is_empty();
+        if is_told || !read.failures.iter().all(is_empty) {
             return Err(Failure::Several(read.failures));
         }
         self.configs = read.configs;

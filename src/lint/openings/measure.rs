@@ -330,29 +330,23 @@ impl Lens<'_, '_> {
     }
 }
 
-/// How names of conditions begin that look hosts up in a list.
-const LISTS: [&str; 3] = ["set ", "table <", "recent "];
-
-/// The packets of a set in which they are whatever is unknown; where there are none, those that are in it where no
-/// list of hosts has them, with the names of the lists: nobody keeps a list of all hosts.
+/// The packets of a set in which they are whatever is unknown; where there are none, those that are in it where none of
+/// the conditions holds, with their names: no list has all hosts, and few matches all packets.
 pub(super) fn certainly(spaces: &mut Spaces, all: Space, space: Space) -> (Space, Vec<String>) {
     let usual = spaces.usually(space);
     let certain = surely(spaces, all, usual);
     if !certain.is_none() {
         return (certain, Vec::new());
     }
-    unlisted(spaces, all, usual)
+    unless_any(spaces, all, usual)
 }
 
-/// Whether a condition looks hosts up in a list.
-pub(super) fn is_list(name: &str) -> bool {
-    LISTS.iter().any(|kind| name.starts_with(kind))
-}
-
-/// Those of all packets that are in a set where no list of hosts has them, with the names of the lists on which the set
-/// hangs; no packets where it hangs on none.
-pub(super) fn unlisted(spaces: &mut Spaces, all: Space, set: Space) -> (Space, Vec<String>) {
-    let (levels, names): (Vec<Level>, Vec<String>) = spaces.variables_named(set, is_list).into_iter().unzip();
+/// Those of all packets that are in a set where none of the conditions holds on which it hangs, with their names; no
+/// packets where it hangs on none.
+pub(super) fn unless_any(spaces: &mut Spaces, all: Space, set: Space) -> (Space, Vec<String>) {
+    // What translation chooses is wider.
+    let conditions = spaces.variables_named(set).into_iter().filter(|(level, _)| level.bits() <= 2);
+    let (levels, names): (Vec<Level>, Vec<String>) = conditions.unzip();
     if names.is_empty() {
         return (Space::NONE, names);
     }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use rustc_hash::FxHashSet;
 
-use super::measure::{decided, is_list, surely, unlisted};
+use super::measure::{decided, surely, unless_any};
 use super::message;
 use super::sides::MANGLE;
 use super::unasked::{self, Unasked};
@@ -169,7 +169,7 @@ impl Lens<'_, '_> {
     /// The lists of hosts without which packets that no rule asks for would come to the policy for certain: some list
     /// may hold every host, but nobody keeps one for that. `None` where it is not so.
     fn told_but_for_lists(&self, family: Family, way: Way) -> Option<Vec<String>> {
-        if !self.firewall.rules.conditions.iter().any(|condition| is_list(&condition.name)) {
+        if self.firewall.rules.conditions.is_empty() {
             return None;
         }
         let mut spaces = self.store(family, LIMIT);
@@ -177,7 +177,7 @@ impl Lens<'_, '_> {
         let one = self.unasked(&mut spaces, all).map_or(all, |(one, _)| one);
         let lists = self.by_policy(&mut spaces, one, way, None).and_then(|told| {
             let usual = spaces.usually(told.through);
-            let (certain, lists) = unlisted(&mut spaces, one, usual);
+            let (certain, lists) = unless_any(&mut spaces, one, usual);
             let falls = !certain.is_none() && self.passes_named(&mut spaces, told.passed);
             (falls && !spaces.exhausted()).then_some(lists)
         });

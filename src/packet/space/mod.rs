@@ -387,10 +387,9 @@ impl Spaces {
         self.variables_on(space).into_iter().map(|variable| variable.level).collect()
     }
 
-    /// Those of them whose name is wanted, with their names.
-    pub fn variables_named(&self, space: Space, is_wanted: impl Fn(&str) -> bool) -> Vec<(Level, String)> {
-        let wanted = self.variables_on(space).into_iter().filter(|variable| is_wanted(&variable.name));
-        wanted.map(|variable| (variable.level, variable.name.clone())).collect()
+    /// Those of them, with their names.
+    pub fn variables_named(&self, space: Space) -> Vec<(Level, String)> {
+        self.variables_on(space).into_iter().map(|variable| (variable.level, variable.name.clone())).collect()
     }
 
     /// The variables on which the set hangs: each once, in the order in which it asks for them.

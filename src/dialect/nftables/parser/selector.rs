@@ -173,9 +173,11 @@ impl Parser<'_, '_, '_> {
         };
         self.bump();
         self.expect_kind(Kind::Comma, "`,`")?;
-        let offset = self.number()?.min(u64::from(u32::MAX)) as u32;
+        // The kernel loads none that is as far or as long.
+        const MOST: u64 = 1 << 20;
+        let offset = self.number()?.min(MOST) as u32;
         self.expect_kind(Kind::Comma, "`,`")?;
-        let len = self.number()?.min(u64::from(u32::MAX)) as u32;
+        let len = self.number()?.min(MOST) as u32;
         Ok(ExprKind::Other(Box::new(Selector::Raw { base, offset, len })))
     }
 
