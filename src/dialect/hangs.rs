@@ -16,7 +16,9 @@ pub struct Said {
 }
 
 /// How the names of conditions begin that hang on something which files make or fill.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 20] = [
+    "numgen",
+    "hash",
     "set",
     "map",
     "table",

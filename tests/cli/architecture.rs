@@ -20,9 +20,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dialect", &["budget", "finding", "model", "packet", "rule", "source", "spelling"]),
     ("discover", &["dialect", "fence", "source"]),
     ("analysis", &["budget", "model", "packet", "source", "threads"]),
-    ("catalog", &["fence", "ports", "spelling"]),
+    ("catalog", &["fence", "ports", "source", "spelling"]),
     ("site", &["catalog", "fence", "finding", "model", "packet", "ports", "rule", "source", "spelling"]),
-    ("calls", &["catalog", "fence", "ports", "site", "spelling"]),
+    ("calls", &["catalog", "fence", "ports", "site", "source", "spelling"]),
     ("judge", &["analysis", "catalog", "dialect", "model", "packet", "site"]),
     (
         "lint",

@@ -143,6 +143,64 @@ fn git(folder: &Path, args: &[&str]) {
     assert!(done.success(), "git {args:?}");
 }
 
+/// Trees can be made that name places outside of any folder: nothing is written there.
+#[test]
+#[cfg(unix)]
+fn a_revision_writes_nowhere_but_in_its_folder() {
+    let scratch = Scratch::new("git-outside");
+    let told = |args: &[&str], input: &[u8]| {
+        let mut child = Command::new("git")
+            .current_dir(&scratch.0)
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "git {args:?}");
+        String::from_utf8(done.stdout).unwrap().trim().to_string()
+    };
+    git(&scratch.0, &["init", "-q", "-b", "main"]);
+    let blob = told(&["hash-object", "-w", "--stdin"], b"not yours\n");
+    let number: Vec<u8> =
+        (0..blob.len()).step_by(2).map(|at| u8::from_str_radix(&blob[at..at + 2], 16).unwrap()).collect();
+    let outside = scratch.0.join("outside");
+    for name in [outside.to_str().unwrap(), "../outside", "a/../../outside"] {
+        let tree = [format!("100644 {name}\0").as_bytes(), &number].concat();
+        let tree = told(&["hash-object", "-w", "--literally", "-t", "tree", "--stdin"], &tree);
+        let commit = told(&["commit-tree", "-m", "x", &tree], b"");
+        scratch.write("edge.rules", format!("{RULES}COMMIT\n"));
+        let ran = Command::new(env!("CARGO_BIN_EXE_pinhole"))
+            .current_dir(&scratch.0)
+            .args(["diff", "--git", &commit])
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{name}");
+        assert!(!outside.exists(), "{name}");
+    }
+}
+
+/// A link of a repository leads to another file: what it leads to is what changes.
+#[test]
+#[cfg(unix)]
+fn a_link_that_leads_elsewhere_is_a_change() {
+    let scratch = Scratch::new("git-links");
+    git(&scratch.0, &["init", "-q", "-b", "main"]);
+    std::fs::create_dir(scratch.0.join("v")).unwrap();
+    scratch.write("v/strict.rules", format!("{RULES}COMMIT\n"));
+    scratch.write("v/open.rules", format!("{}COMMIT\n", RULES.replace("FORWARD DROP", "FORWARD ACCEPT")));
+    for to in ["v/strict.rules", "v/open.rules"] {
+        let _ = std::fs::remove_file(scratch.0.join("edge.rules"));
+        std::os::unix::fs::symlink(to, scratch.0.join("edge.rules")).unwrap();
+        git(&scratch.0, &["add", "."]);
+        git(&scratch.0, &["commit", "-q", "-m", "link"]);
+    }
+    let told = diff(&scratch.0, &["--git", "HEAD~1..HEAD"]);
+    assert!(told.contains("edge.rules") && !told.contains("No change in effect"), "{told}");
+}
+
 const RULES: &str = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n";
 
 /// A repository with one config: as committed twice, as staged, and as it lies there.

@@ -156,6 +156,26 @@ fn what_a_list_leaves_open_is_told_service_by_service() {
     assert_eq!(said, [("SSH (tcp 22) is open to any source", 0), (doubtful, 1)], "{}", found.told());
 }
 
+/// What matches some packets, and nobody knows which, closes nothing either.
+#[test]
+fn conditions_in_front_close_nothing() {
+    let head = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n";
+    for condition in
+        ["-m length --length 1:5", "-m statistic --mode random --probability 0.5", "-m geoip --src-cc KP"]
+    {
+        for verdict in ["DROP", "ACCEPT"] {
+            let rules = format!("{head}-A FORWARD {condition} -j {verdict}\n-A FORWARD -j ACCEPT\nCOMMIT\n");
+            let told = report("box.rules", &rules, &["--no-site"]);
+            assert!(told.of("PH202").any(|finding| finding.line == Some(6)), "{rules}{}", told.told());
+        }
+        let rules =
+            format!("{head}-A INPUT {condition} -j DROP\n-A INPUT -p tcp --dport 23 -j ACCEPT\nCOMMIT\n");
+        let told = report("box.rules", &rules, &["--no-site"]);
+        let doubtful = told.of("PH20").any(|finding| finding.message.contains("depending on"));
+        assert!(doubtful, "{rules}{}", told.told());
+    }
+}
+
 #[test]
 fn what_was_not_worked_out_is_told() {
     // A rule for some addresses lets them go on to the policy: whether any is left takes all of them.

@@ -16,7 +16,7 @@ mod watch;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use class::{Class, Classes, Ctrl, Expr};
-pub(super) use read::NO_MSS;
+pub(crate) use read::NO_MSS;
 pub use reply::{Known, answers};
 pub use watch::{Marks, Noted, Watch};
 

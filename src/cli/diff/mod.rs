@@ -171,7 +171,8 @@ impl DiffArgs {
     /// 2 where part of the answer is not known, 1 where both differ (`--equal`), or where something is broken.
     fn exit_code(&self, told: &Told<'_>) -> u8 {
         let answered = self.equal && told.equal.is_some();
-        let is_unknown = |pair: &Pair| !pair.unknown.is_empty() || pair.is_apart;
+        let is_unknown =
+            |pair: &Pair| !pair.unknown.is_empty() || pair.is_apart || self.equal && pair.is_unread;
         if !answered && told.pairs.iter().any(is_unknown) {
             return 2;
         }

@@ -13,9 +13,10 @@ use crate::analysis::Decider;
 use crate::analysis::compare::{self, Difference, Kind, Region, Scope, families};
 use crate::dialect::Dialect;
 use crate::dialect::hangs::Told;
+use crate::finding::Finding;
 use crate::model::{Ruleset, Verdict, Way, Why, number_of};
 use crate::packet::{Family, Field, Set, interface};
-use crate::rule::{PH001, PH002, PH003, PH007};
+use crate::rule::{Lint, PH001, PH002, PH003, PH007, PH428};
 use crate::session::Config;
 use crate::source::{SourceId, Span};
 
@@ -255,12 +256,15 @@ fn compared(
 /// What one side alone says of all that was not read or is not modelled: nobody knows what it does.
 fn unread(sides: &Sides, old: &Config, new: &Config) -> Vec<String> {
     let of = |side: &Side, config: &Config| -> Vec<(String, String)> {
-        let unknown = config.loaded.findings.iter().filter(|finding| {
-            [&PH001, &PH002, &PH003, &PH007].iter().any(|lint| lint.code == finding.code())
-        });
+        let has = |finding: &Finding, lints: &[&Lint]| lints.iter().any(|lint| lint.code == finding.code());
+        // What is loaded and never looked at does nothing.
+        let idle = config.loaded.findings.iter().filter(|finding| has(finding, &[&PH428]));
+        let idle: FxHashSet<_> = idle.filter_map(|finding| side.place(finding.span?)).collect();
+        let unknown =
+            config.loaded.findings.iter().filter(|finding| has(finding, &[&PH001, &PH002, &PH003, &PH007]));
         let said = unknown.filter_map(|finding| {
             let span = finding.span?;
-            let (path, line) = side.place(span)?;
+            let (path, line) = side.place(span).filter(|place| !idle.contains(place))?;
             let words: Vec<&str> = side.sources.text(span).split_whitespace().collect();
             let (words, message) = (words.join(" "), &finding.message);
             Some((format!("{words} {message}"), format!("{path}:{line}: {message}")))

@@ -123,7 +123,8 @@ mod tests {
         assert_eq!(
             told(&hangs(text)),
             "recent S: -A INPUT -p tcp -m recent --set --name S --rsource\n\
-             set bad: -A INPUT -j SET --add-set bad src\nset bad: ipset create bad hash:ip timeout 60\n\
+             -A DROP: -A INPUT -m recent --rcheck --name S -j DROP\n\
+             set bad: -A INPUT -j SET --add-set bad src\n-A SET: -A INPUT -j SET --add-set bad src\nset bad: ipset create bad hash:ip timeout 60\n\
              set bad: add bad 192.0.2.1\n$P: P=22\n"
         );
     }

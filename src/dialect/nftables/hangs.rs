@@ -13,6 +13,9 @@ const MADE: [&str; 4] = ["set", "map", "limit", "quota"];
 /// Statements that change a set, and commands that change or make something.
 const CHANGES: [&str; 4] = ["add", "update", "delete", "create"];
 
+/// What may count for each key of a set.
+const METERS: [&str; 3] = ["limit", "quota", "ct count"];
+
 /// What a text says.
 pub(super) fn hangs(text: &str) -> Vec<Said> {
     let mut said = Sayings::default();
@@ -38,10 +41,21 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
                 said.note(format!("chain {}", reader.word(at + 1)), words);
             }
             // What a rule writes to packets.
-            Kind::Word if reader.word(at) == "set" && depth != 1 && at > 1 => {
+            Kind::Word if reader.word(at) == "set" && depth != 1 && at > 1 && !command => {
                 let (rule, of) = reader.whole_rule(at);
                 let words = rule.into_iter().chain(["chain", of.unwrap_or(chain)]);
                 said.note(format!("{} {before}", reader.word(at - 2)), words);
+            }
+            // What the names of conditions leave out.
+            Kind::Word if matches!(reader.word(at), "numgen" | "jhash" | "symhash" | "meter" | "flow") => {
+                let kinds: &[&str] = match reader.word(at) {
+                    "numgen" => &["numgen"],
+                    "jhash" | "symhash" => &["hash"],
+                    _ => &METERS,
+                };
+                for kind in kinds {
+                    said.note(kind.to_string(), reader.whole_rule(at).0);
+                }
             }
             Kind::Word if before == "reset" && reader.word(at) == "tcp" => {
                 said.note("tcp option".to_string(), reader.whole_rule(at).0);
@@ -69,6 +83,10 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
                 rule.extend(["chain", of.unwrap_or(chain)]);
                 for kind in ["set", "map"].iter().filter(|_| fills) {
                     said.note(format!("{kind} {}", reader.word(at + 1)), rule.iter().copied());
+                }
+                for kind in METERS.iter().filter(|kind| fills && rule.iter().any(|word| kind.ends_with(word)))
+                {
+                    said.note(kind.to_string(), rule.iter().copied());
                 }
             }
             _ => {}

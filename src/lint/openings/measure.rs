@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::sides::Sides;
 use super::{Candidate, LIMIT, Lens, NEARLY_ALL, Opening};
 use crate::analysis::Decider;
-use crate::analysis::flow::{Class, Classes, Ctrl, Hop, Passage, Watch};
+use crate::analysis::flow::{Class, Classes, Ctrl, Hop, NO_MSS, Passage, Watch};
 use crate::judge::Witness;
 use crate::model::{
     ChainId, Effect, Hook, Rule, RuleId, Ruleset, Stage, StageKind, Step, Test, Verdict, Way,
@@ -330,6 +330,16 @@ impl Lens<'_, '_> {
     }
 }
 
+/// What most packets have where nobody knows what they have.
+const USUAL: [(Field, u128); 6] = [
+    (Field::Ttl, 64),
+    (Field::Length, 100),
+    (Field::Dscp, 0),
+    (Field::Ecn, 0),
+    (Field::SrcMac, 0x0200_0000_0001),
+    (Field::TcpMss, NO_MSS),
+];
+
 /// The packets of a set in which they are whatever is unknown; where there are none, those that are in it where none of
 /// the conditions holds, with their names: no list has all hosts, and few matches all packets.
 pub(super) fn certainly(spaces: &mut Spaces, all: Space, space: Space) -> (Space, Vec<String>) {
@@ -344,9 +354,22 @@ pub(super) fn certainly(spaces: &mut Spaces, all: Space, space: Space) -> (Space
 /// Those of all packets that are in a set where none of the conditions holds on which it hangs, with their names; no
 /// packets where it hangs on none.
 pub(super) fn unless_any(spaces: &mut Spaces, all: Space, set: Space) -> (Space, Vec<String>) {
-    // What translation chooses is wider.
-    let conditions = spaces.variables_named(set).into_iter().filter(|(level, _)| level.bits() <= 2);
-    let (levels, names): (Vec<Level>, Vec<String>) = conditions.unzip();
+    // Rules that are elsewhere, and what translation chooses, are wider.
+    let conditions = spaces.variables_named(set).into_iter().filter(|(level, _)| level.bits() == 1);
+    let (levels, mut names): (Vec<Level>, Vec<String>) = conditions.unzip();
+    let mut set = set;
+    for (field, usual) in USUAL {
+        if spaces.unknown_fields(set).contains(&field)
+            && let Some(level) = spaces.level(field)
+        {
+            let here = spaces.within(level, &Set::one(usual));
+            let here = spaces.and(set, here);
+            set = spaces.without(here, &[level]);
+            names.push(field.name().to_string());
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
     if names.is_empty() {
         return (Space::NONE, names);
     }

@@ -178,7 +178,7 @@ pub(super) fn doubtful(message: &str, lists: &[String]) -> String {
         [(" is ", " may be "), (" are ", " may be "), (" gets ", " may get "), (" lets ", " may let ")];
     let verb = verbs.iter().filter_map(|(is, may)| Some((message.find(is)?, *is, *may))).min();
     let message = verb.map_or_else(|| message.to_string(), |(_, is, may)| message.replacen(is, may, 1));
-    format!("{message}, depending on {}", words::some(lists, 3, "list"))
+    format!("{message}, depending on {}", words::some(lists, 3, "condition"))
 }
 
 /// PH202 for a rule that opens all ports. On a made-up site nobody knows which side is the inside.

@@ -82,7 +82,7 @@ impl Lens<'_, '_> {
         match self.told_by_one(family, hook, way).or_else(|| self.told_by_all(family, way)) {
             Some(true) => Some(self.let_through(stage, way, close)),
             Some(false) => {
-                let lists = self.told_but_for_lists(family, way)?;
+                let lists = self.told_but_for_conditions(family, way)?;
                 let mut finding = self.let_through(stage, way, close);
                 message::doubt(&mut finding, &lists);
                 Some(finding)
@@ -166,13 +166,10 @@ impl Lens<'_, '_> {
         told
     }
 
-    /// The lists of hosts without which packets that no rule asks for would come to the policy for certain: some list
-    /// may hold every host, but nobody keeps one for that. `None` where it is not so.
-    fn told_but_for_lists(&self, family: Family, way: Way) -> Option<Vec<String>> {
-        if self.firewall.rules.conditions.is_empty() {
-            return None;
-        }
-        let mut spaces = self.store(family, LIMIT);
+    /// The conditions without which packets that no rule asks for would come to the policy for certain: one may hold for
+    /// all of them, but few do. `None` where it is not so.
+    fn told_but_for_conditions(&self, family: Family, way: Way) -> Option<Vec<String>> {
+        let mut spaces = self.store(family, LIMIT / 16);
         let all = self.anybody(&mut spaces, way);
         let one = self.unasked(&mut spaces, all).map_or(all, |(one, _)| one);
         let lists = self.by_policy(&mut spaces, one, way, None).and_then(|told| {

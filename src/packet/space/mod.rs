@@ -392,6 +392,16 @@ impl Spaces {
         self.variables_on(space).into_iter().map(|variable| (variable.level, variable.name.clone())).collect()
     }
 
+    /// The fields that count as unknown on which the set hangs, each once.
+    pub fn unknown_fields(&self, space: Space) -> Vec<Field> {
+        let bits = self.diagram.support(space.0, TERMINAL);
+        let mut fields: Vec<Field> =
+            bits.into_iter().filter_map(|bit| self.layout.unknown_field(bit)).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
     /// The variables on which the set hangs: each once, in the order in which it asks for them.
     fn variables_on(&self, space: Space) -> Vec<&Variable> {
         let bits = self.diagram.support(space.0, VARIABLES.end);

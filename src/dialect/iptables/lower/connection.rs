@@ -124,9 +124,9 @@ impl Lowering<'_> {
         let mut new = vec![self.state_test(state::NEW)];
         new.extend(test);
         let mut later = vec![self.state_test(LATER)];
-        let option = if end == CtEnd::ReplSrc { "--ctreplsrc" } else { "--ctrepldst" };
+        let option = if end == CtEnd::ReplSrc { "source" } else { "destination" };
         let (address, mask, family) = self.address_and_mask(net);
-        let text = format!("{option} {}/{}", family.address(address), mask.count_ones());
+        let text = format!("{option} of the replies {}/{}", family.address(address), mask.count_ones());
         later.extend(self.chance("conntrack", &text, negate));
         vec![new, later]
     }
@@ -140,10 +140,10 @@ impl Lowering<'_> {
         let with = self.set_test(Field::Proto, numbers(&PORTS), false);
         let values = Values::Range(lo.into(), hi.into());
         let option = match end {
-            CtEnd::OrigSrc => "--ctorigsrcport",
-            CtEnd::OrigDst => "--ctorigdstport",
-            CtEnd::ReplSrc => "--ctreplsrcport",
-            CtEnd::ReplDst => "--ctrepldstport",
+            CtEnd::OrigSrc => "source port of the connection",
+            CtEnd::OrigDst => "destination port of the connection",
+            CtEnd::ReplSrc => "source port of the replies",
+            CtEnd::ReplDst => "destination port of the replies",
         };
         let unknown = self.chance("conntrack", &format!("{option} {lo}:{hi}"), negate);
         let mut ways = Ways::new();
@@ -200,7 +200,8 @@ impl Lowering<'_> {
             // `NONE` is no bit, and no connection has it.
             return if negate { vec![Vec::new()] } else { Ways::new() };
         }
-        let unknown = self.chance("conntrack", &format!("--ctstatus {}", names_of(bits)), negate);
+        let unknown =
+            self.chance("conntrack", &format!("status of the connection {}", names_of(bits)), negate);
         let mut ways = Ways::new();
         let new = self.state_test(state::NEW);
         match (bits & CONFIRMED != 0, negate) {

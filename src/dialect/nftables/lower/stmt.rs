@@ -8,8 +8,8 @@ use crate::dialect::interface::{unanswered_destinations, unanswered_sources};
 use crate::dialect::nftables::config::plain;
 use crate::dialect::nftables::eval::{Eval, Fault, Spec};
 use crate::dialect::nftables::syntax::{
-    BinOp, CtKey, Data, Expr, ExprKind, Forgets, IcmpKind, MetaKey, Meter, ObjectKind, RawBase, Reject,
-    Selector, Stmt, StmtKind, TableFamily, Target, Update, Verdict,
+    BinOp, CtKey, Data, Expr, ExprKind, Forgets, IcmpKind, MetaKey, ObjectKind, RawBase, Reject, Selector,
+    Stmt, StmtKind, TableFamily, Target, Update, Verdict,
 };
 use crate::dialect::nftables::types::Type;
 use crate::model::{
@@ -421,13 +421,7 @@ impl Lower<'_> {
             ));
         }
         if let Some(meter) = &update.counts {
-            let key: Vec<_> = self.sources.text(update.key.span).split_whitespace().collect();
-            // In JSON the words are no name.
-            let by = match key.first() {
-                Some(first) if !first.starts_with(['{', '[']) => format!(" by {}", key.join(" ")),
-                _ => String::new(),
-            };
-            self.meter(cx, &Meter { text: format!("{}{by}", meter.text).into(), ..meter.clone() });
+            self.meter(cx, meter);
         }
         Ok(())
     }

@@ -98,12 +98,10 @@ impl Lower<'_> {
                 };
                 Lens::new(self.outside(expr, "ipsec"), kind, bits)
             }
-            Selector::Numgen { modulus, offset } => {
-                Lens::new(self.drawn(expr, ["numgen"; 2], (*modulus, *offset)), Type::Integer, 32)
+            Selector::Numgen { .. } => {
+                Lens::new(hidden(Hidden::new("numgen", On::Chance)), Type::Integer, 32)
             }
-            Selector::Hash { modulus, offset } => {
-                Lens::new(self.drawn(expr, ["jhash", "symhash"], (*modulus, *offset)), Type::Integer, 32)
-            }
+            Selector::Hash { .. } => Lens::new(hidden(Hidden::new("hash", On::Chance)), Type::Integer, 32),
         })
     }
 
@@ -115,15 +113,6 @@ impl Lower<'_> {
         let named = text.starts_with(word);
         let on = if named { On::Packet } else { On::Chance };
         hidden(Hidden::new(if named { text } else { word.to_string() }, on).or_absent())
-    }
-
-    /// A number that is drawn or made of what the packet holds. Its name is what is written.
-    fn drawn(&self, expr: &Expr, words: [&str; 2], (modulus, offset): (u64, u64)) -> View {
-        let text: Vec<_> = self.sources.text(expr.span).split_whitespace().collect();
-        let named = text.first().is_some_and(|first| words.contains(first));
-        // In JSON the words are no name.
-        let name = if named { text.join(" ") } else { format!("{} mod {modulus} offset {offset}", words[0]) };
-        hidden(Hidden::new(name, On::Chance))
     }
 
     fn fib(&mut self, cx: &Context, flags: &[&'static str], result: &str) -> Lens {
