@@ -154,9 +154,9 @@ const CASES: &[Case] = &[
 fn what_is_said_of_conditions_counts() {
     let folder = Scratch::new("apart");
     for Case { language, hangs_on, config, said, same } in CASES {
-        folder.write("old", &config.replacen("{}", said[0], 1));
+        folder.write("old", config.replacen("{}", said[0], 1));
         let compared = |text: &str| {
-            folder.write("new", &config.replacen("{}", text, 1));
+            folder.write("new", config.replacen("{}", text, 1));
             diff(&folder.0, &["--equal", "--dialect", language, "old", "new"])
         };
         let other = compared(said[1]);

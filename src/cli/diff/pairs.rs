@@ -292,6 +292,12 @@ fn unread(sides: &Sides, old: &Config, new: &Config) -> Vec<String> {
 /// What the files of both sides say of that on which conditions hang; nothing where they are alike. What two languages say
 /// cannot be compared.
 fn told(sides: &Sides, old: &Config, new: &Config) -> Option<[Told; 2]> {
+    let is_open = |config: &Config| {
+        !config.loaded.ruleset.conditions.is_empty() || compare::has_choices(&config.loaded.ruleset)
+    };
+    if !is_open(old) && !is_open(new) {
+        return None;
+    }
     let texts = |side: &'_ Side, config: &Config| -> Vec<String> {
         let parts = config.files.iter().flat_map(|id| side.sources.brought_in(*id));
         let mut ids: Vec<SourceId> = files(Some(config));
