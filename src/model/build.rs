@@ -1,7 +1,5 @@
 //! Builds a [`Ruleset`]: interns what rules share.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -24,7 +22,8 @@ pub struct Builder {
     numbered: FxHashMap<(String, String, String), u32>,
     helpers: FxHashMap<String, HelperId>,
     tags: FxHashMap<String, u32>,
-    beside: u64,
+    besides: FxHashMap<String, u32>,
+    beside: u32,
 }
 
 impl Builder {
@@ -97,7 +96,15 @@ impl Builder {
 
     /// Says what the rules that are made from here on do besides their steps; empty where that is nothing.
     pub fn beside(&mut self, what: &str) {
-        self.beside = if what.is_empty() { 0 } else { number_of(what) };
+        self.beside = match (what, self.besides.get(what)) {
+            ("", _) => 0,
+            (_, Some(known)) => *known,
+            (_, None) => {
+                let number = self.besides.len() as u32 + 1;
+                self.besides.insert(what.to_string(), number);
+                number
+            }
+        };
     }
 
     /// The steps of the rule that is being made.
@@ -309,11 +316,4 @@ fn intern<I: Copy>(
     names.push(name.to_string());
     known.insert(name.to_string(), id);
     id
-}
-
-/// A number for a text, the same whenever and wherever it is asked for.
-pub fn number_of(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish().max(1)
 }

@@ -18,13 +18,13 @@ mod own;
 mod rule;
 mod stage;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::packet::{Family, Set};
 
 pub use around::Behind;
 pub use assume::{Assumed, Assumption, Fits, Unmet};
-pub use build::{Builder, number_of};
+pub use build::Builder;
 pub use condition::{About, Condition, Nature};
 pub use idle::{Idle, Timeout};
 pub use nat::{Nat, NatAddr, NatPort};
@@ -103,6 +103,9 @@ pub struct Ruleset {
     pub v6: bool,
     /// The names of the interfaces, where the files tell all; else empty.
     pub interfaces: Set,
+    /// What rules say that give packets what the files do not tell, as a number and which it is of those that say the same:
+    /// it is the same choice in two rulesets where both are. Where nothing is noted, it is that of the rule's place.
+    pub choices: FxHashMap<RuleId, (u64, u32)>,
     /// The names of interfaces that have several, one set for each.
     pub synonyms: Vec<Set>,
     /// Which addresses lie behind which interfaces, as far as the files tell.

@@ -202,9 +202,9 @@ pub struct Rule {
     pub(crate) last: u32,
     /// Where it comes from.
     pub origin: Origin,
-    /// What it does besides its steps, and no verdict hangs on (queues, priorities, copies), and how it writes what the
-    /// model does not tell, by a number that is the same in all rulesets. 0 where that is nothing.
-    pub beside: u64,
+    /// What it does besides its steps, and no verdict hangs on (queues, priorities, copies), by number: rules of one
+    /// number do the same. 0 where that is nothing.
+    pub beside: u32,
 }
 
 impl Rule {

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::model::{Effect, MapEntry, NatAddr, NatPort, Ruleset, SetId, Step, Test, Values, number_of};
+use crate::model::{ChainId, Effect, MapEntry, NatAddr, NatPort, RuleId, Ruleset, SetId, Step, Test, Values};
 use crate::packet::{Field, Set, interface};
 use crate::source::Span;
 
@@ -93,22 +93,23 @@ fn chooses(rules: &Ruleset, effect: Effect) -> bool {
 }
 
 /// Tells rules that give packets what the files do not tell by what they say: it is the same on both sides where they say
-/// the same. Gives back what tells them.
+/// the same. Gives back what tells them, sorted.
 pub fn tell_choices_apart(rules: &mut Ruleset, said: impl Fn(Span) -> u64) -> Vec<u64> {
-    let mut found: Vec<(usize, usize, u64)> = Vec::new();
-    for (at, chain) in rules.chains.iter().enumerate() {
-        for (index, rule) in chain.rules.iter().enumerate() {
+    let mut counts: FxHashMap<u64, u32> = FxHashMap::default();
+    let mut choices: FxHashMap<RuleId, (u64, u32)> = FxHashMap::default();
+    for (chain, at) in rules.chains.iter().zip(0..) {
+        for (rule, index) in chain.rules.iter().zip(0..) {
             if rules.effects(rules.steps_of(rule)).any(|effect| chooses(rules, effect)) {
-                found.push((at, index, number_of(&format!("{} {}", rule.beside, said(rule.span())))));
+                let said = said(rule.span());
+                let count = counts.entry(said).or_default();
+                choices.insert(RuleId { chain: ChainId(at), index }, (said, *count));
+                *count += 1;
             }
         }
     }
-    let mut all = Vec::new();
-    for (chain, rule, beside) in found {
-        rules.chains[chain].rules[rule].beside = beside;
-        all.push(beside);
-    }
+    let mut all: Vec<u64> = choices.values().map(|(said, _)| *said).collect();
     all.sort_unstable();
+    rules.choices = choices;
     all
 }
 

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    Chain, ChainId, ChainKind, CondId, Condition, Effect, MapEntry, MapId, MarkOp, Rule, Ruleset, Step, Test,
-    Tuples, Values, Verdict,
+    Chain, ChainId, ChainKind, CondId, Condition, Effect, MapEntry, MapId, MarkOp, Rule, RuleId, Ruleset,
+    Step, Test, Tuples, Values, Verdict,
 };
 use crate::packet::{Field, Set};
 
@@ -144,8 +144,9 @@ pub(super) fn shaped(shapes: &mut Shapes, rules: &Ruleset, once: &FxHashMap<Name
     for id in callees_first(rules) {
         let chain = rules.chain(id);
         let mut row = Vec::with_capacity(chain.rules.len());
-        for rule in &chain.rules {
-            row.push(shaper.rule(rule));
+        for (rule, index) in chain.rules.iter().zip(0..) {
+            let choice = rules.choices.get(&RuleId { chain: id, index });
+            row.push(shaper.rule(rule, choice.map(|(said, _)| *said)));
         }
         let target = match once.get(&name_of(chain)) {
             Some(_) => Target::Named(shaper.shapes.text(&chain.name), chain.kind),
@@ -179,12 +180,10 @@ struct Shaper<'s, 'r> {
 }
 
 impl Shaper<'_, '_> {
-    fn rule(&mut self, rule: &Rule) -> u32 {
+    fn rule(&mut self, rule: &Rule, choice: Option<u64>) -> u32 {
         let steps = self.rules.steps_of(rule);
-        let mut key = Vec::with_capacity(steps.len() + 3);
-        if rule.beside != 0 {
-            key.extend([u32::MAX, rule.beside as u32, (rule.beside >> 32) as u32]);
-        }
+        let mut key = Vec::with_capacity(steps.len());
+        key.extend(choice.into_iter().flat_map(|said| [u32::MAX, said as u32, (said >> 32) as u32]));
         for step in steps {
             let shape = self.step(step);
             let next = self.shapes.steps.len() as u32;

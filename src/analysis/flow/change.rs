@@ -138,8 +138,8 @@ impl Run<'_, '_, '_> {
     /// A number for a rule that chooses: by what it says where that is known, so that it is the same in two files that
     /// differ elsewhere.
     fn chooser(&self, id: RuleId) -> u64 {
-        match self.flow.places.get(&id) {
-            Some(place) => number_of(&(self.flow.rules.rule(id).beside, place)),
+        match self.flow.rules.choices.get(&id) {
+            Some(choice) => number_of(choice),
             None => number_of(&id),
         }
     }

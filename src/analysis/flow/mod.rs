@@ -23,7 +23,7 @@ pub use watch::{Marks, Noted, Watch};
 use super::Decider;
 use super::index::Index;
 use crate::model::{
-    About, ChainId, Effect, HelperId, Hook, RuleId, Ruleset, StageKind, Step, Test, TuplesId, Verdict, Way,
+    About, Effect, HelperId, Hook, RuleId, Ruleset, StageKind, Step, Test, TuplesId, Verdict, Way,
 };
 use crate::packet::{Field, Level, Set, Side, Space, Spaces, State, interface};
 use apart::Asked;
@@ -43,8 +43,6 @@ pub struct Flow<'a> {
     number: u64,
     /// Packets are those of honest senders, within all rates.
     honest: bool,
-    /// Which each rule is of those that do the same besides their steps, from 0, where they do anything.
-    places: FxHashMap<RuleId, u32>,
     /// For each condition, which it is of those with its name.
     ordinals: Vec<u32>,
     /// What rules look at.
@@ -133,20 +131,6 @@ pub struct Passage {
     pub known: Option<Known>,
 }
 
-/// Which each rule is of those that do the same besides their steps.
-fn places(rules: &Ruleset) -> FxHashMap<RuleId, u32> {
-    let mut counts: FxHashMap<u64, u32> = FxHashMap::default();
-    let mut places = FxHashMap::default();
-    for (chain, at) in rules.chains.iter().zip(0..) {
-        for (rule, index) in chain.rules.iter().zip(0..).filter(|(rule, _)| rule.beside != 0) {
-            let count = counts.entry(rule.beside).or_default();
-            places.insert(RuleId { chain: ChainId(at), index }, *count);
-            *count += 1;
-        }
-    }
-    places
-}
-
 impl<'a> Flow<'a> {
     /// An engine. `number` is another one for each firewall whose conditions are not those of another.
     pub fn new(rules: &'a Ruleset, number: u64, honest: bool) -> Self {
@@ -163,7 +147,6 @@ impl<'a> Flow<'a> {
             number,
             honest,
             ordinals,
-            places: places(rules),
             reads: reads(rules),
             keeps_by_rule,
             keeps_destinations: !changes_destinations(rules),

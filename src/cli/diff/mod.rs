@@ -17,6 +17,7 @@ mod pairs;
 mod sides;
 mod summary;
 mod text;
+mod untold;
 mod values;
 
 use std::io::Write;

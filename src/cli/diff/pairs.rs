@@ -4,19 +4,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-
 use super::sides::{Side, Sides};
 use super::text::Texts;
+use super::untold::Untold;
 use super::{DiffArgs, Failure};
 use crate::analysis::Decider;
 use crate::analysis::compare::{self, Difference, Kind, Region, Scope, families};
 use crate::dialect::Dialect;
-use crate::dialect::hangs::Told;
-use crate::finding::Finding;
-use crate::model::{Ruleset, Verdict, Way, Why, number_of};
+use crate::model::{Ruleset, Verdict, Way, Why};
 use crate::packet::{Family, Field, Set, interface};
-use crate::rule::{Lint, PH001, PH002, PH003, PH007, PH428};
 use crate::session::Config;
 use crate::source::{SourceId, Span};
 
@@ -148,7 +144,7 @@ fn name(side: &Side, config: &Config, files: bool) -> String {
 }
 
 /// The files of a config, and those that they include.
-fn files(config: Option<&Config>) -> Vec<SourceId> {
+pub(super) fn files(config: Option<&Config>) -> Vec<SourceId> {
     let Some(config) = config else { return Vec::new() };
     let mut files = config.files.clone();
     files.extend(config.loaded.rules.iter().map(|(id, _)| *id).filter(|id| !config.files.contains(id)));
@@ -187,20 +183,7 @@ fn compared(
     if !renames.is_empty() {
         compare::rename(old_rules.to_mut(), &renames);
     }
-    let mut choices: [Vec<u64>; 2] = Default::default();
-    if let Some(told) = told(sides, old, new) {
-        let apart = apart(&told, [&old_rules, &new_rules]);
-        for (at, rules) in [&mut old_rules, &mut new_rules].into_iter().enumerate() {
-            let (side, mark) = [(&sides.old, " as OLD has it"), (&sides.new, " as NEW has it")][at];
-            if compare::has_choices(rules) {
-                let said = |span| number_of(&told[at].whole(side.sources.text(span)));
-                choices[at] = compare::tell_choices_apart(rules.to_mut(), said);
-            }
-            if !apart.is_empty() {
-                compare::tell_apart(rules.to_mut(), &apart, mark);
-            }
-        }
-    }
+    let untold = Untold::of(sides, [old, new], [&mut old_rules, &mut new_rules]);
     let (old_rules, new_rules) = (&*old_rules, &*new_rules);
     let across = old.dialect != new.dialect;
     let mut scope = Scope { first_packets: across, fields: Vec::new() };
@@ -216,14 +199,7 @@ fn compared(
             not_compared.push("IPv6 packets with extension headers".to_string());
         }
     }
-    let unread = if across { Vec::new() } else { unread(sides, old, new) };
-    if choices[0] != choices[1] {
-        not_compared.push(
-            "what rules make of packets where the files do not tell it: they say different things"
-                .to_string(),
-        );
-    }
-    not_compared.extend(unread.iter().map(|what| format!("what was not read or is not modelled, {what}")));
+    not_compared.extend(untold.said.iter().cloned());
     interfaces(old_rules, new_rules, across, &mut scope, &mut not_compared);
     hops(old_rules, new_rules, &mut scope, &mut not_compared);
     let Difference { regions, unknown } = compare::compare(old_rules, new_rules, &scope);
@@ -247,80 +223,10 @@ fn compared(
         firewall: new.firewall,
         scope: scope.fields,
         is_apart: families(old_rules, new_rules).is_empty(),
-        is_unread: !unread.is_empty() || choices[0] != choices[1],
+        is_unread: !untold.said.is_empty(),
         texts: Texts::default(),
         translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })
-}
-
-/// What one side alone says of all that was not read or is not modelled: nobody knows what it does.
-fn unread(sides: &Sides, old: &Config, new: &Config) -> Vec<String> {
-    let of = |side: &Side, config: &Config| -> Vec<(String, String)> {
-        let has = |finding: &Finding, lints: &[&Lint]| lints.iter().any(|lint| lint.code == finding.code());
-        // What is loaded and never looked at does nothing.
-        let idle = config.loaded.findings.iter().filter(|finding| has(finding, &[&PH428]));
-        let idle: FxHashSet<_> = idle.filter_map(|finding| side.place(finding.span?)).collect();
-        let unknown =
-            config.loaded.findings.iter().filter(|finding| has(finding, &[&PH001, &PH002, &PH003, &PH007]));
-        let said = unknown.filter_map(|finding| {
-            let span = finding.span?;
-            let (path, line) = side.place(span).filter(|place| !idle.contains(place))?;
-            let words: Vec<&str> = side.sources.text(span).split_whitespace().collect();
-            let (words, message) = (words.join(" "), &finding.message);
-            Some((format!("{words} {message}"), format!("{path}:{line}: {message}")))
-        });
-        said.collect()
-    };
-    let [before, after] = [of(&sides.old, old), of(&sides.new, new)];
-    let lone = |some: &[(String, String)], others: &[(String, String)]| -> Vec<String> {
-        let mut left: FxHashMap<&str, usize> = FxHashMap::default();
-        others.iter().for_each(|(key, _)| *left.entry(key).or_default() += 1);
-        let alone = some.iter().filter(|(key, _)| match left.get_mut(key.as_str()) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                false
-            }
-            _ => true,
-        });
-        alone.map(|(_, place)| place.clone()).collect()
-    };
-    let mut all = lone(&before, &after);
-    all.extend(lone(&after, &before));
-    all
-}
-
-/// What the files of both sides say of that on which conditions hang; nothing where they are alike. What two languages say
-/// cannot be compared.
-fn told(sides: &Sides, old: &Config, new: &Config) -> Option<[Told; 2]> {
-    let is_open = |config: &Config| {
-        !config.loaded.ruleset.conditions.is_empty() || compare::has_choices(&config.loaded.ruleset)
-    };
-    if !is_open(old) && !is_open(new) {
-        return None;
-    }
-    let texts = |side: &'_ Side, config: &Config| -> Vec<String> {
-        let parts = config.files.iter().flat_map(|id| side.sources.brought_in(*id));
-        let mut ids: Vec<SourceId> = files(Some(config));
-        ids.extend(parts.chain(config.environment.ipsets.iter().copied()));
-        ids.sort_unstable();
-        ids.dedup();
-        ids.into_iter().map(|id| side.sources.file(id).text.clone()).collect()
-    };
-    let [before, after] = [texts(&sides.old, old), texts(&sides.new, new)];
-    if old.dialect != new.dialect || before == after {
-        return None;
-    }
-    let told = [before, after].map(|texts| Told::of(old.dialect, texts.iter().map(String::as_str)));
-    told[0].is_of_one_form(&told[1]).then_some(told)
-}
-
-/// The conditions of both sides of which the files say different things: they need not hold for the same packets.
-fn apart([before, after]: &[Told; 2], rules: [&Ruleset; 2]) -> FxHashSet<String> {
-    let names = rules.map(|rules| -> FxHashSet<&String> {
-        rules.conditions.iter().map(|condition| &condition.name).collect()
-    });
-    let both = names[0].intersection(&names[1]);
-    both.filter(|name| !before.agrees(after, name)).map(|name| name.to_string()).collect()
 }
 
 /// The interfaces of OLD that have another name in NEW: those that the user says, or those that lead to the same
