@@ -90,48 +90,59 @@ impl Told {
     pub fn is_of_one_form(&self, other: &Told) -> bool {
         self.forms == other.forms
     }
+}
 
-    /// Whether other files say the same of what a condition hangs on.
-    pub fn agrees(&self, other: &Told, condition: &str) -> bool {
-        keys(condition).into_iter().all(|key| self.all(vec![key.clone()]) == other.all(vec![key]))
-    }
+/// Of what two sides say different things, be it of what that names.
+pub struct Differing {
+    of: FxHashSet<String>,
+}
 
-    /// A text with all that is said of what it names.
-    pub fn whole(&self, text: &str) -> String {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let more = self.all(self.named(&words));
-        words.into_iter().chain(more).collect::<Vec<_>>().join(" ")
-    }
-
-    /// All that is said of some things, and of what that names.
-    fn all(&self, mut open: Vec<String>) -> Vec<&str> {
-        let mut seen: FxHashSet<String> = FxHashSet::default();
-        let mut all = Vec::new();
-        while let Some(key) = open.pop() {
-            let Some(texts) = self.of.get(&key) else { continue };
-            if !seen.insert(key) {
-                continue;
-            }
+impl Differing {
+    /// Compares what two sides say.
+    pub fn of(sides: &[Told; 2]) -> Differing {
+        let [old, new] = sides;
+        let is_said = |key: &str| sides.iter().any(|side| side.of.contains_key(key));
+        let mut users: FxHashMap<String, Vec<&String>> = FxHashMap::default();
+        for (key, texts) in sides.iter().flat_map(|side| &side.of) {
             for text in texts {
-                open.extend(self.named(&text.split(' ').collect::<Vec<_>>()));
-                all.push(text.as_str());
+                let words: Vec<&str> = text.split(' ').collect();
+                named(&words)
+                    .filter(|name| is_said(name))
+                    .for_each(|name| users.entry(name).or_default().push(key));
             }
         }
-        all
+        let all = old.of.keys().chain(new.of.keys());
+        let mut open: Vec<&String> = all.filter(|key| old.of.get(*key) != new.of.get(*key)).collect();
+        let mut of = FxHashSet::default();
+        while let Some(key) = open.pop() {
+            if of.insert(key.clone()) {
+                open.extend(users.get(key).into_iter().flatten());
+            }
+        }
+        Differing { of }
     }
 
-    /// What words name of which something is said.
-    fn named(&self, words: &[&str]) -> Vec<String> {
-        let pairs = words.windows(2).map(|pair| pair.join(" "));
-        let tables = words.iter().filter_map(|word| {
-            let (_, name) = word.split_once('<')?;
-            Some(format!("table {}", name.split_once('>')?.0))
-        });
-        let plain = words.iter().map(|word| format!("${word}"));
-        let macros = words.iter().flat_map(|word| macros(word));
-        let all = pairs.chain(tables).chain(plain).chain(macros);
-        all.filter(|key| self.of.contains_key(key)).collect()
+    /// Whether a condition hangs on one of them.
+    pub fn concerns(&self, condition: &str) -> bool {
+        keys(condition).iter().any(|key| self.of.contains(key))
     }
+
+    /// Whether words name one of them.
+    pub fn is_named_in(&self, words: &[&str]) -> bool {
+        named(words).any(|name| self.of.contains(&name))
+    }
+}
+
+/// What words may name.
+fn named<'w>(words: &'w [&str]) -> impl Iterator<Item = String> + 'w {
+    let pairs = words.windows(2).map(|pair| pair.join(" "));
+    let tables = words.iter().filter_map(|word| {
+        let (_, name) = word.split_once('<')?;
+        Some(format!("table {}", name.split_once('>')?.0))
+    });
+    let plain = words.iter().map(|word| format!("${word}"));
+    let macros = words.iter().flat_map(|word| macros(word));
+    pairs.chain(tables).chain(plain).chain(macros)
 }
 
 /// The macros and variables in a word, with their sign.

@@ -309,9 +309,7 @@ impl Finder<'_> {
         }
         let before = self.desk.work();
         let answer = question(&self.exact, &mut self.desk);
-        // A question walks chains, whatever sets it makes.
-        let least = (self.rules.rules() as u64 / 16).max(1000);
-        self.left = self.left.saturating_sub(self.desk.work().saturating_sub(before).max(least));
+        self.left = self.left.saturating_sub(self.desk.work().saturating_sub(before).max(1000));
         answer.ok()
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::sides::{Side, Sides};
 use super::text::Texts;
-use super::untold::Untold;
+use super::untold::untold;
 use super::{DiffArgs, Failure};
 use crate::analysis::Decider;
 use crate::analysis::compare::{self, Difference, Kind, Region, Scope, families};
@@ -183,7 +183,7 @@ fn compared(
     if !renames.is_empty() {
         compare::rename(old_rules.to_mut(), &renames);
     }
-    let untold = Untold::of(sides, [old, new], [&mut old_rules, &mut new_rules]);
+    let untold = untold(sides, [old, new], [&mut old_rules, &mut new_rules]);
     let (old_rules, new_rules) = (&*old_rules, &*new_rules);
     let across = old.dialect != new.dialect;
     let mut scope = Scope { first_packets: across, fields: Vec::new() };
@@ -199,7 +199,8 @@ fn compared(
             not_compared.push("IPv6 packets with extension headers".to_string());
         }
     }
-    not_compared.extend(untold.said.iter().cloned());
+    let is_unread = !untold.is_empty();
+    not_compared.extend(untold);
     interfaces(old_rules, new_rules, across, &mut scope, &mut not_compared);
     hops(old_rules, new_rules, &mut scope, &mut not_compared);
     let Difference { regions, unknown } = compare::compare(old_rules, new_rules, &scope);
@@ -223,7 +224,7 @@ fn compared(
         firewall: new.firewall,
         scope: scope.fields,
         is_apart: families(old_rules, new_rules).is_empty(),
-        is_unread: !untold.said.is_empty(),
+        is_unread,
         texts: Texts::default(),
         translates: [old_rules, new_rules].iter().any(|rules| rules.nats.iter().any(|nat| nat.destination)),
     })

@@ -8,58 +8,49 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use super::pairs::files;
 use super::sides::{Side, Sides};
 use crate::analysis::compare;
-use crate::dialect::hangs::Told;
+use crate::dialect::hangs::{Differing, Told};
 use crate::finding::Finding;
 use crate::model::Ruleset;
 use crate::rule::{Lint, PH001, PH002, PH003, PH007, PH428};
 use crate::session::Config;
 use crate::source::SourceId;
 
-/// What two configs say differently of what is not told.
-#[derive(Default)]
-pub(super) struct Untold {
-    /// What is not compared for that, in words.
-    pub said: Vec<String>,
-}
-
-impl Untold {
-    /// Looks at both sides, and lets conditions and choices of which they say different things be others in one ruleset than
-    /// in the other. What two languages say cannot be compared.
-    pub(super) fn of(sides: &Sides, configs: [&Config; 2], rules: [&mut Cow<'_, Ruleset>; 2]) -> Untold {
-        if configs[0].dialect != configs[1].dialect {
-            return Untold::default();
-        }
-        let mut said: Vec<String> = Vec::new();
-        if let Some(told) = told(sides, configs)
-            && tell_apart(sides, &told, rules)
-        {
-            said.push(
-                "what rules make of packets where the files do not tell it: they say different things".into(),
-            );
-        }
-        let unread = unread(sides, configs);
-        said.extend(unread.iter().map(|what| format!("what was not read or is not modelled, {what}")));
-        Untold { said }
+/// What is not compared because both sides say different things of what they do not tell, in words. Conditions and choices of
+/// which they do are others in one ruleset than in the other. What two languages say cannot be compared.
+pub(super) fn untold(sides: &Sides, configs: [&Config; 2], rules: [&mut Cow<'_, Ruleset>; 2]) -> Vec<String> {
+    if configs[0].dialect != configs[1].dialect {
+        return Vec::new();
     }
+    let mut said: Vec<String> = Vec::new();
+    if let Some(differing) = differing(sides, configs)
+        && tell_apart(sides, &differing, rules)
+    {
+        said.push(
+            "what rules make of packets where the files do not tell it: they say different things".into(),
+        );
+    }
+    let unread = unread(sides, configs);
+    said.extend(unread.iter().map(|what| format!("what was not read or is not modelled, {what}")));
+    said
 }
 
 /// Tells conditions and choices apart; gives back whether the choices differ.
-fn tell_apart(sides: &Sides, told: &[Told; 2], [old, new]: [&mut Cow<'_, Ruleset>; 2]) -> bool {
-    let apart = apart(told, [&*old, &*new]);
+fn tell_apart(sides: &Sides, differing: &Differing, [old, new]: [&mut Cow<'_, Ruleset>; 2]) -> bool {
+    let apart = apart(differing, [&*old, &*new]);
     let each = [(old, &sides.old, " as OLD has it"), (new, &sides.new, " as NEW has it")];
-    let choices = each.into_iter().zip(told).map(|((rules, side, mark), told)| {
+    let choices = each.map(|(rules, side, mark)| {
         if !apart.is_empty() {
             compare::tell_apart(rules.to_mut(), &apart, mark);
         }
-        match compare::has_choices(rules) {
-            true => {
-                let said = |span| FxBuildHasher.hash_one(told.whole(side.sources.text(span)));
-                compare::tell_choices_apart(rules.to_mut(), said)
-            }
-            false => Vec::new(),
+        if !compare::has_choices(rules) {
+            return Vec::new();
         }
+        let said = |span| {
+            let words: Vec<&str> = side.sources.text(span).split_whitespace().collect();
+            FxBuildHasher.hash_one((&words, differing.is_named_in(&words).then_some(mark)))
+        };
+        compare::tell_choices_apart(rules.to_mut(), said)
     });
-    let choices: Vec<Vec<u64>> = choices.collect();
     choices[0] != choices[1]
 }
 
@@ -101,36 +92,38 @@ fn lone(some: &[(String, String)], others: &[(String, String)]) -> Vec<String> {
     alone.map(|(_, place)| place.clone()).collect()
 }
 
-/// What the files of both sides say of that on which conditions hang; nothing where they are alike, or are
+/// Of what the files of both sides say different things on which conditions hang; nothing where they are alike, or are
 /// written in two ways.
-fn told(sides: &Sides, [old, new]: [&Config; 2]) -> Option<[Told; 2]> {
+fn differing(sides: &Sides, [old, new]: [&Config; 2]) -> Option<Differing> {
     let is_open = |config: &Config| {
         !config.loaded.ruleset.conditions.is_empty() || compare::has_choices(&config.loaded.ruleset)
     };
     if !is_open(old) && !is_open(new) {
         return None;
     }
-    let texts = |side: &'_ Side, config: &Config| -> Vec<String> {
-        let parts = config.files.iter().flat_map(|id| side.sources.brought_in(*id));
-        let mut ids: Vec<SourceId> = files(Some(config));
-        ids.extend(parts.chain(config.environment.ipsets.iter().copied()));
-        ids.sort_unstable();
-        ids.dedup();
-        ids.into_iter().map(|id| side.sources.file(id).text.clone()).collect()
-    };
     let [before, after] = [texts(&sides.old, old), texts(&sides.new, new)];
     if before == after {
         return None;
     }
-    let told = [before, after].map(|texts| Told::of(old.dialect, texts.iter().map(String::as_str)));
-    told[0].is_of_one_form(&told[1]).then_some(told)
+    let told = [before, after].map(|texts| Told::of(old.dialect, texts));
+    told[0].is_of_one_form(&told[1]).then(|| Differing::of(&told))
+}
+
+/// The texts of a config, with those that it brings in and the dumps of sets beside it.
+fn texts<'s>(side: &'s Side, config: &Config) -> Vec<&'s str> {
+    let parts = config.files.iter().flat_map(|id| side.sources.brought_in(*id));
+    let mut ids: Vec<SourceId> = files(Some(config));
+    ids.extend(parts.chain(config.environment.ipsets.iter().copied()));
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into_iter().map(|id| side.sources.file(id).text.as_str()).collect()
 }
 
 /// The conditions of both sides of which the files say different things: they need not hold for the same packets.
-fn apart([before, after]: &[Told; 2], rules: [&Ruleset; 2]) -> FxHashSet<String> {
+fn apart(differing: &Differing, rules: [&Ruleset; 2]) -> FxHashSet<String> {
     let names = rules.map(|rules| -> FxHashSet<&String> {
         rules.conditions.iter().map(|condition| &condition.name).collect()
     });
     let both = names[0].intersection(&names[1]);
-    both.filter(|name| !before.agrees(after, name)).map(|name| name.to_string()).collect()
+    both.filter(|name| differing.concerns(name)).map(|name| name.to_string()).collect()
 }

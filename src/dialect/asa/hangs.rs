@@ -38,8 +38,9 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
         let Some((start, first)) = words.first().copied() else { continue };
         // A session with its prompts: `fw(config-time-range)# periodic …`.
         let prompted = first.contains('(') && first.ends_with('#');
-        let words: Vec<&str> = plain(&words[usize::from(prompted)..]);
-        let Some(first) = words.first().copied() else { continue };
+        let words = &words[usize::from(prompted)..];
+        let Some((_, first)) = words.first().copied() else { continue };
+        let words: Vec<&str> = plain(words);
         let top = start == 0 || text.as_bytes().get(start - 1) == Some(&b'\n');
         if let Some(pair) = words.windows(2).find(|pair| POLICY_OF.contains(&pair[0])) {
             said.note(format!("group-policy {}", pair[1]), words.iter().copied());
@@ -106,11 +107,12 @@ mod tests {
              class-map C: class-map match-any C\nclass-map C: match access-list L\n\
              access-list L: extended permit tcp any any\n"
         );
-        let text = "fw(config)# time-range T\nfw(config-time-range)# absolute end 1:00 1 May 2026\nobject-group user U\nuser A\n";
+        let text = "fw(config)# time-range T\nfw(config-time-range)# absolute end 1:00 1 May 2026\nobject-group user U\nuser A\ngroup-object G\n";
         assert_eq!(
             told(&hangs(text)),
             "time-range T: time-range T\ntime-range T: absolute end 1:00 1 May 2026\n\
-             object-group-user U: object-group user U\nobject-group-user U: user A\nobject-group U: user A\n"
+             object-group-user U: object-group user U\nobject-group-user U: user A\nobject-group U: user A\n\
+             object-group-user U: object-group G\nobject-group U: object-group G\n"
         );
     }
 }

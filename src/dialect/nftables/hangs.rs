@@ -27,22 +27,22 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
     }
     let tokens = tokens(text);
     let reader = Reader { text, tokens: &tokens };
-    let (mut depth, mut chain) = (0_usize, "");
+    let (mut place, mut chain) = (Place::default(), "");
     for (at, token) in tokens.iter().enumerate() {
+        place.take(at, &reader);
+        let depth = place.outer.len();
         let before = at.checked_sub(1).map_or("", |at| reader.word(at));
         let command = depth == 0 && CHANGES.contains(&before);
         match token.kind {
-            Kind::LBrace => depth += 1,
-            Kind::RBrace => depth = depth.saturating_sub(1),
             Kind::Word if reader.word(at) == "chain" && depth == 1 => chain = reader.word(at + 1),
             Kind::Word if matches!(reader.word(at), "jump" | "goto") => {
-                let (rule, of) = reader.whole_rule(at);
+                let (rule, of) = reader.leading(&place);
                 let words = rule.into_iter().chain(["chain", of.unwrap_or(chain)]);
                 said.note(format!("chain {}", reader.word(at + 1)), words);
             }
             // What a rule writes to packets.
             Kind::Word if reader.word(at) == "set" && depth != 1 && at > 1 && !command => {
-                let (rule, of) = reader.whole_rule(at);
+                let (rule, of) = reader.whole_rule(place.start);
                 let words = rule.into_iter().chain(["chain", of.unwrap_or(chain)]);
                 said.note(format!("{} {before}", reader.word(at - 2)), words);
             }
@@ -54,11 +54,11 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
                     _ => &METERS,
                 };
                 for kind in kinds {
-                    said.note(kind.to_string(), reader.whole_rule(at).0);
+                    said.note(kind.to_string(), reader.whole_rule(place.start).0);
                 }
             }
             Kind::Word if before == "reset" && reader.word(at) == "tcp" => {
-                said.note("tcp option".to_string(), reader.whole_rule(at).0);
+                said.note("tcp option".to_string(), reader.whole_rule(place.start).0);
             }
             Kind::Word if matches!(reader.word(at), "define" | "redefine") => {
                 said.note(format!("${}", reader.word(at + 1)), reader.rule(at));
@@ -76,7 +76,7 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
                 }
             }
             Kind::At => {
-                let (mut rule, of) = reader.whole_rule(at);
+                let (mut rule, of) = reader.whole_rule(place.start);
                 let fills = CHANGES.contains(&before)
                     || rule.windows(2).any(|pair| pair[0] == "set" && CHANGES.contains(&pair[1]));
                 // Who comes to the chain fills it.
@@ -93,6 +93,53 @@ pub(super) fn hangs(text: &str) -> Vec<Said> {
         }
     }
     said.done()
+}
+
+/// Where a token stands.
+#[derive(Default)]
+struct Place {
+    /// The first token of its statement, within the innermost braces.
+    start: usize,
+    /// The first token behind the comma before it.
+    entry: usize,
+    /// The braces around it.
+    outer: Vec<Outer>,
+}
+
+/// A brace that is open.
+struct Outer {
+    /// The first token of the statement that it is of.
+    start: usize,
+    /// The brace.
+    brace: usize,
+    /// A list of a rule, and no block of statements.
+    is_list: bool,
+}
+
+impl Place {
+    /// Goes on to a token.
+    fn take(&mut self, at: usize, reader: &Reader<'_>) {
+        match reader.tokens[at].kind {
+            Kind::LBrace => {
+                let opens =
+                    |word: &str| matches!(word, "table" | "chain" | "add" | "create") || MADE.contains(&word);
+                let jumps = at > 0 && matches!(reader.word(at - 1), "jump" | "goto");
+                let is_rule = reader.word(self.start + 1) == "rule";
+                let is_list = !jumps && (is_rule || !opens(reader.word(self.start)));
+                self.outer.push(Outer { start: self.start, brace: at, is_list });
+                (self.start, self.entry) = (at + 1, at + 1);
+            }
+            Kind::RBrace => {
+                if let Some(outer) = self.outer.pop() {
+                    self.start = outer.start;
+                }
+                self.entry = at + 1;
+            }
+            Kind::Comma => self.entry = at + 1,
+            Kind::Newline | Kind::Semicolon => (self.start, self.entry) = (at + 1, at + 1),
+            _ => {}
+        }
+    }
 }
 
 struct Reader<'t> {
@@ -156,20 +203,32 @@ impl<'t> Reader<'t> {
         words
     }
 
-    /// The whole statement that a token is in, and the chain, where it is a command that names it.
-    fn whole_rule(&self, at: usize) -> (Vec<&'t str>, Option<&'t str>) {
-        let mut depth = 0_i32;
-        let is_start = |token: &Token| {
-            depth += i32::from(token.kind == Kind::RBrace) - i32::from(token.kind == Kind::LBrace);
-            depth < 0 || depth == 0 && ends(token)
-        };
-        let from = self.tokens[..at].iter().rev().position(is_start).map_or(0, |back| at - back);
+    /// The statement that begins at a token, and the chain, where it is a command that names it.
+    fn whole_rule(&self, from: usize) -> (Vec<&'t str>, Option<&'t str>) {
+        let (from, chain) = self.behind_chain(from);
+        (self.rule(from), chain)
+    }
+
+    /// Where the rule of a command begins, and its chain; the beginning itself where it is no command.
+    fn behind_chain(&self, from: usize) -> (usize, Option<&'t str>) {
         let command = CHANGES.contains(&self.word(from)) || matches!(self.word(from), "insert" | "replace");
-        if command && self.word(from + 1) == "rule" {
-            let chain = self.behind_table(from + 1);
-            return (self.rule(chain + 1), Some(self.word(chain)));
+        if !command || self.word(from + 1) != "rule" {
+            return (from, None);
         }
-        (self.rule(from), None)
+        let chain = self.behind_table(from + 1);
+        (chain + 1, Some(self.word(chain)))
+    }
+
+    /// The rule that a jump is of; of one that looks up where to go, what is before the list, and the jump's own entry.
+    fn leading(&self, place: &Place) -> (Vec<&'t str>, Option<&'t str>) {
+        let Some(list) = place.outer.last().filter(|outer| outer.is_list) else {
+            return self.whole_rule(place.start);
+        };
+        let (from, chain) = self.behind_chain(list.start);
+        let ends_entry = |token: &Token| ends(token) || matches!(token.kind, Kind::Comma | Kind::RBrace);
+        let entry = self.tokens[place.entry..].iter().take_while(|token| !ends_entry(token));
+        let head = self.tokens.get(from..list.brace).unwrap_or_default();
+        (self.does(head.iter().chain(entry)), chain)
     }
 
     /// The parts of what is made, in whatever order they stand.
@@ -249,6 +308,17 @@ mod tests {
              limit m: rate 5 / second\nset u: add element ip t u { 10.0.0.9 }\n\
              map u: add element ip t u { 10.0.0.9 }\nset s: tcp dport 25 add @ s { ip saddr } chain c\n\
              map s: tcp dport 25 add @ s { ip saddr } chain c\n"
+        );
+    }
+
+    #[test]
+    fn each_entry_of_a_map_leads_by_itself() {
+        let text = "table ip f {\n chain c {\n  tcp dport vmap { 22 : jump a, 23 : goto b,\n 24 : drop } accept\n  ip saddr { 1.2.3.4, \
+                    1.2.3.5 } jump a\n }\n}\nadd rule ip f d udp dport vmap { 53 : jump a }\n";
+        assert_eq!(
+            told(&hangs(text)),
+            "chain a: tcp dport vmap 22 : jump a chain c\nchain b: tcp dport vmap 23 : goto b chain c\n\
+             chain a: ip saddr { 1.2.3.4 , 1.2.3.5 } jump a chain c\nchain a: udp dport vmap 53 : jump a chain d\n"
         );
     }
 

@@ -358,8 +358,11 @@ pub(super) fn unless_any(spaces: &mut Spaces, all: Space, set: Space) -> (Space,
     let conditions = spaces.variables_named(set).into_iter().filter(|(level, _)| level.bits() == 1);
     let (levels, mut names): (Vec<Level>, Vec<String>) = conditions.unzip();
     let mut set = set;
+    let unknown = spaces.unknown_fields(set);
     for (field, usual) in USUAL {
-        if spaces.unknown_fields(set).contains(&field)
+        // What one field has can settle it for another.
+        if unknown.contains(&field)
+            && spaces.unknown_fields(set).contains(&field)
             && let Some(level) = spaces.level(field)
         {
             let here = spaces.within(level, &Set::one(usual));
